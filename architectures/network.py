@@ -1,0 +1,221 @@
+"""From a walk over blocks to a constructor with the arguments that every Keras user knows."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from ..blocks import checks
+from ..blocks.core import full_name, scope, weightless
+from ..blocks.heads import classifier
+from ..blocks.layers import MinimumSize
+from ..blocks.pieces import channel_axis, channels, global_avg_pool, global_max_pool, layer, sides
+from ..blocks.types import Activation, Tensor
+
+AUX_LOSS_WEIGHT = 0.3
+LARGEST_MINIMUM = 1024
+COMMON = {
+    "include_top": True,
+    "weights": None,
+    "input_tensor": None,
+    "input_shape": None,
+    "pooling": None,
+    "classes": 1000,
+    "classifier_activation": "softmax",
+    "name": None,
+}
+_POOLS = {"avg": global_avg_pool, "max": global_max_pool}
+
+
+@dataclass(frozen=True)
+class Head:
+    """How a network ends; called on its last feature map it gives the classes, or without a top the features."""
+
+    include_top: bool
+    pooling: str | None
+    classes: int
+    activation: Activation
+
+    def __post_init__(self) -> None:
+        checks.choice("pooling", self.pooling, (None, *_POOLS))
+        checks.integer("classes", self.classes)
+
+    def __call__(self, x: Tensor, **options: Any) -> Tensor:
+        if self.include_top:
+            return classifier(x, self.classes, activation=self.activation, name="classifier", **options)
+        return x if self.pooling is None else _POOLS[self.pooling](x, name="pool")
+
+
+def output_weights(outputs: Mapping[str, Any], aux_weight: float = AUX_LOSS_WEIGHT) -> dict[str, float]:
+    """Loss weight by output, the main one first: Keras itself hands the keys back sorted."""
+    keys = sorted(outputs, key=lambda key: (key.startswith("aux"), key))
+    return {key: aux_weight if key.startswith("aux") else 1.0 for key in keys}
+
+
+def architecture(
+    *, dialects: Mapping[str, Mapping[str, Any]] | None = None, **defaults: Any
+) -> Callable[[Callable[..., Any]], Callable[..., keras.Model]]:
+    """Make a constructor of a walk: a function `walk(x, head, *, …)` from an image tensor to a tensor or a dict.
+
+    The constructor takes, as keywords, `include_top, weights, input_tensor, input_shape, pooling, classes,
+    classifier_activation, name` and what the walk takes, and returns a model. Layer names have no prefix where
+    the network stands alone; with `name` or `input_tensor` they have one, so that two networks go into one graph.
+
+    Args:
+        dialects: by name, the arguments in which the networks of that name differ between sources; adds
+            the argument `dialect`, whose default is the first.
+        defaults: of the common arguments where they are not Keras's; `input_shape` (height, width, channels).
+    """
+
+    def decorate(walk: Callable[..., Any]) -> Callable[..., keras.Model]:
+        return _constructor(walk, walk.__name__, defaults, dialects or {})
+
+    return decorate
+
+
+def variant(constructor: Callable[..., keras.Model], name: str, doc: str, **bound: Any) -> Callable[..., keras.Model]:
+    """The same constructor under another name, with some arguments bound."""
+    made = _constructor(constructor.walk, name, {**constructor.defaults, **bound}, constructor.dialects)  # type: ignore[attr-defined]
+    made.__doc__ = doc
+    return made
+
+
+def _constructor(
+    walk: Callable[..., Any], name: str, defaults: Mapping[str, Any], dialects: Mapping[str, Mapping[str, Any]]
+) -> Callable[..., keras.Model]:
+    own = [p for p in inspect.signature(walk).parameters.values() if p.name not in ("x", "head")]
+    words = {**COMMON, **({"dialect": next(iter(dialects))} if dialects else {}), **{p.name: p.default for p in own}}
+    words = {word: defaults.get(word, default) for word, default in words.items()}
+
+    @functools.wraps(walk)
+    def construct(**given: Any) -> keras.Model:
+        with scope("", name):
+            for word in given:
+                if word not in words:
+                    hint = checks.nearest(word, words)
+                    raise TypeError(f"{name}: unexpected argument {word!r}{hint}; it takes {', '.join(words)}")
+            arguments = {**words, **given}
+            if dialects:
+                dialect = checks.choice("dialect", arguments.pop("dialect"), tuple(dialects))
+                arguments = {**arguments, **dialects[dialect], **given}
+                arguments.pop("dialect", None)
+        if arguments["input_shape"] is None:
+            arguments["input_shape"] = _oriented(defaults.get("input_shape", (224, 224, 3)))
+        return _build(walk, name, **arguments)
+
+    construct.__name__ = construct.__qualname__ = name
+    construct.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
+        [inspect.Parameter(w, inspect.Parameter.KEYWORD_ONLY, default=default) for w, default in words.items()],
+        return_annotation="keras.Model",
+    )
+    construct.walk, construct.defaults, construct.dialects = walk, dict(defaults), dialects  # type: ignore[attr-defined]
+    return construct
+
+
+def _oriented(shape: tuple[int | None, int | None, int]) -> tuple[int | None, ...]:
+    """(height, width, channels) under Keras's data format."""
+    height, width, depth = shape
+    return shape if channel_axis() == -1 else (depth, height, width)
+
+
+def _build(
+    walk: Callable[..., Any],
+    block: str,
+    *,
+    include_top: bool,
+    weights: Any,
+    input_tensor: Any,
+    input_shape: Any,
+    pooling: str | None,
+    classes: int,
+    classifier_activation: Activation,
+    name: str | None,
+    **options: Any,
+) -> keras.Model:
+    path = full_name(block, name) if name is not None or input_tensor is not None else ""
+    with scope("", block):
+        head = Head(include_top, pooling, classes, classifier_activation)
+        shape = _checked_shape(input_shape) if input_tensor is None else checks.image(input_tensor)[1:]
+    build = functools.partial(walk, head=head, **options)
+    with scope(path, block):
+        x = keras.Input(shape, name=full_name("input")) if input_tensor is None else input_tensor
+        outputs = _at_least_the_smallest(x, build, block)
+    inputs = x if input_tensor is None else keras.utils.get_source_inputs(x)
+    if isinstance(inputs, list) and len(inputs) == 1:
+        inputs = inputs[0]
+    model = keras.Model(inputs, outputs, name=name or block)
+    if isinstance(outputs, Mapping):
+        model.loss_weights = output_weights(outputs)  # for diagrams of a model that is not compiled yet
+    if weights is not None:
+        model.load_weights(_checked_weights(weights, block))
+    return model
+
+
+def _checked_shape(shape: Any) -> tuple[int | None, ...]:
+    takes = "(height, width, channels), positive integers; height and width may be None"
+    if not isinstance(shape, tuple | list):
+        raise checks.refuse("input_shape", shape, takes, TypeError)
+    depth = channel_axis() if channel_axis() == -1 else 0
+    if len(shape) != 3 or shape[depth] is None:
+        raise checks.refuse("input_shape", tuple(shape), takes)
+    for side in shape:
+        if side is not None and (isinstance(side, bool) or not isinstance(side, int) or side < 1):
+            raise checks.refuse("input_shape", tuple(shape), takes)
+    return tuple(shape)
+
+
+def _checked_weights(weights: Any, block: str) -> Path:
+    takes = f"{block}: weights takes None or the path of a file that save_weights wrote (.weights.h5), got {weights!r}"
+    if not isinstance(weights, str | Path):
+        raise TypeError(takes)
+    if not Path(weights).is_file():
+        raise ValueError(f"{takes}, which is not there")
+    return Path(weights)
+
+
+def _at_least_the_smallest(x: Tensor, build: Callable[..., Any], block: str) -> Any:
+    """Build on `x`; an image too small is refused with the smallest that works, now or when it comes."""
+    height, width = sides(x)
+    if height is None or width is None:
+        least = _smallest(build, channels(x), block)
+        if least is not None and least > 1:
+            x = layer(MinimumSize, x, "minimum_size", "minimum_size", height=least, width=least)
+        return build(x)
+    try:
+        return build(x)
+    except ValueError as error:
+        least = _smallest(build, channels(x), block)
+        if least is None or min(height, width) >= least:
+            raise
+        raise ValueError(
+            f"{block}: input_shape takes a height and width of at least {least}, got {height}×{width} ({error})"
+        ) from None
+
+
+def _smallest(build: Callable[..., Any], depth: int, block: str) -> int | None:
+    """The smallest side of a square image that can be built on, None if there is none."""
+
+    def works(side: int) -> bool:
+        try:
+            with weightless(), scope("", block):
+                build(keras.Input(_oriented((side, side, depth))))
+        except ValueError:
+            return False
+        return True
+
+    high = 1
+    while not works(high):
+        high *= 2
+        if high > LARGEST_MINIMUM:
+            return None
+    low = high // 2
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if works(middle) else (middle, high)
+    return high

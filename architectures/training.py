@@ -1,0 +1,175 @@
+"""What `compile` and `fit` need of a network with several outputs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import keras
+
+from ..blocks.checks import nearest
+from .network import AUX_LOSS_WEIGHT, output_weights
+
+# Losses by their Keras name, which have to be told whether a head gives logits.
+CROSS_ENTROPIES = {
+    "sparse_categorical_crossentropy": keras.losses.SparseCategoricalCrossentropy,
+    "categorical_crossentropy": keras.losses.CategoricalCrossentropy,
+    "binary_crossentropy": keras.losses.BinaryCrossentropy,
+}
+
+
+def loss_weights(model: keras.Model, aux_weight: float = AUX_LOSS_WEIGHT) -> dict[str, float] | None:
+    """1 for every output, `aux_weight` for those called `aux…`; None for a model of a single output.
+
+    Example:
+        >>> from layerblocks.architectures import googlenet
+        >>> from layerblocks.blocks import weightless
+        >>> with weightless():
+        ...     model = googlenet()
+        >>> loss_weights(model)
+        {'main': 1.0, 'aux1': 0.3, 'aux2': 0.3}
+    """
+    return output_weights(model.output, aux_weight) if isinstance(model.output, Mapping) else None
+
+
+def _gives_logits(model: keras.Model, output: Any) -> bool:
+    """Whether the layer that makes `output` ends without an activation."""
+    for layer in reversed(model.layers):
+        try:
+            made = layer.output
+        except (AttributeError, ValueError):  # a layer called more than once has no single output
+            continue
+        if made is output:
+            return getattr(layer, "activation", None) is keras.activations.linear
+    return False
+
+
+def _loss(loss: Any, model: keras.Model, output: Any) -> Any:
+    if isinstance(loss, str) and loss in CROSS_ENTROPIES:
+        return CROSS_ENTROPIES[loss](from_logits=_gives_logits(model, output))
+    return loss
+
+
+def quickest_jit() -> bool | str:
+    """`jit_compile` for this machine: off on a CPU, Keras's own choice where there is an accelerator.
+
+    On the CPU XLA, which Keras takes by default, makes a training step of GoogLeNet and ResNet-50 slower;
+    `benchmarks/training_step.py` measures it.
+    """
+    return "auto" if keras.distribution.list_devices("gpu") else False
+
+
+def compile_args(
+    model: keras.Model,
+    optimizer: Any = "adam",
+    *,
+    loss: Any = "sparse_categorical_crossentropy",
+    metrics: Sequence[Any] = ("accuracy",),
+    aux_weight: float = AUX_LOSS_WEIGHT,
+    **options: Any,
+) -> dict[str, Any]:
+    """Everything `model.compile` needs: `model.compile(**compile_args(model))`.
+
+    Losses, loss weights and metrics are keyed by output, so that none lands on another one; cross-entropies know
+    whether a head gives logits.
+
+    Args:
+        model: of one output, or of a dict of outputs (`main`, `aux1`, …).
+        optimizer: a Keras name or optimizer.
+        loss: a Keras name or function, for every output.
+        metrics: Keras names, or functions that make one metric an output.
+        aux_weight: of the loss of each auxiliary head; 0.3 as in the paper of GoogLeNet.
+        options: further arguments of `compile`, `jit_compile` among them.
+
+    Raises:
+        ValueError: the model's outputs are a list, whose losses Keras would match by position.
+
+    Example:
+        >>> from layerblocks.architectures import googlenet
+        >>> from layerblocks.blocks import weightless
+        >>> with weightless():
+        ...     model = googlenet()
+        >>> compile_args(model)["loss_weights"]
+        {'main': 1.0, 'aux1': 0.3, 'aux2': 0.3}
+    """
+    common = {"optimizer": optimizer, "jit_compile": quickest_jit(), **options}
+    weights = loss_weights(model, aux_weight)
+    if weights is None:
+        if isinstance(model.output, list | tuple):
+            raise ValueError("compile_args: model takes one output or a dict of them, got a list")
+        return {"loss": _loss(loss, model, model.output), "metrics": _metrics(metrics), **common}
+    return {
+        "loss": {key: _loss(loss, model, model.output[key]) for key in weights},
+        "loss_weights": weights,
+        "metrics": {key: _metrics(metrics) for key in weights},
+        **common,
+    }
+
+
+def _metrics(metrics: Sequence[Any]) -> list[Any]:
+    return [metric() if callable(metric) and not isinstance(metric, keras.Metric) else metric for metric in metrics]
+
+
+def label_every_output(data: Any, model: keras.Model) -> Any:
+    """Give every output of `model` the label that `data` has once.
+
+    Args:
+        data: a `tf.data.Dataset` of `(x, y)` or `(x, y, sample_weight)`, or such a tuple of arrays.
+        model: of one output (then nothing changes) or of a dict of them.
+
+    Returns:
+        The same kind of data with `y` (and `sample_weight`) as a dict keyed by output.
+
+    Raises:
+        TypeError: `data` is neither.
+
+    Example:
+        >>> import numpy as np
+        >>> from layerblocks.architectures import googlenet
+        >>> from layerblocks.blocks import weightless
+        >>> with weightless():
+        ...     model = googlenet()
+        >>> x, y = label_every_output((np.zeros((2, 224, 224, 3)), np.array([3, 5])), model)
+        >>> sorted(y)
+        ['aux1', 'aux2', 'main']
+    """
+    if not isinstance(model.output, Mapping):
+        return data
+    keys = list(model.output)
+
+    def spread(x: Any, *labels: Any) -> tuple[Any, ...]:
+        return (x, *(dict.fromkeys(keys, label) for label in labels))
+
+    if hasattr(data, "map"):
+        return data.map(spread)
+    if isinstance(data, tuple) and len(data) in (2, 3):
+        return spread(*data)
+    raise TypeError(f"label_every_output: data takes a tf.data.Dataset or a tuple (x, y), got {type(data).__name__}")
+
+
+def inference_model(model: keras.Model, output: str = "main") -> keras.Model:
+    """The model without its auxiliary heads: one output, the same layers and weights, shared.
+
+    Args:
+        model: of a dict of outputs; one of a single output comes back as it is.
+        output: the output to keep.
+
+    Raises:
+        ValueError: there is no such output.
+
+    Example:
+        >>> from layerblocks.architectures import googlenet
+        >>> from layerblocks.blocks import weightless
+        >>> with weightless():
+        ...     model = googlenet()
+        >>> inference_model(model).count_params()
+        6998552
+    """
+    if not isinstance(model.output, Mapping):
+        return model
+    if output not in model.output:
+        raise ValueError(
+            f"inference_model: output takes one of {', '.join(model.output)}, "
+            f"got {output!r}{nearest(output, model.output)}"
+        )
+    return keras.Model(model.input, model.output[output], name=model.name)

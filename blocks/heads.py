@@ -1,0 +1,128 @@
+"""What ends a network: classifiers and auxiliary classifiers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras  # noqa: F401  (the doctests use it)
+
+from . import checks
+from .core import block
+from .pieces import adaptive_avg_pool, avg_pool, dense, flatten, global_avg_pool, global_max_pool, sides
+from .pieces import dropout as _dropout
+from .types import Activation, Padding, Size, Tensor, Unit
+from .units import conv as _conv
+
+POOLING = {"avg": global_avg_pool, "max": global_max_pool, "flatten": flatten}
+
+
+@block
+def classifier(
+    x: Tensor,
+    classes: int,
+    *,
+    pooling: str | None = "avg",
+    units: Sequence[int] = (),
+    dropout: float = 0.0,
+    activation: Activation = "softmax",
+    hidden_activation: Activation = "relu",
+    **options: Any,
+) -> Tensor:
+    """Pool or flatten, hidden dense layers, and one value a class; computed in float32 also in mixed precision.
+
+    Shapes: `batch height width channels` (or `batch features`) -> `batch classes`.
+
+    Args:
+        x: symbolic tensor.
+        classes: number of classes.
+        pooling: `"avg"`, `"max"`, `"flatten"`, or None for what is flat already.
+        units: widths of hidden dense layers.
+        dropout: rate behind every hidden layer, or behind the pooling where there is none.
+        activation: of the output; None gives logits.
+        hidden_activation: of the hidden layers.
+        options: those of `keras.layers.Dense`, for every dense layer.
+
+    Raises:
+        ValueError: a number out of range, or flattening an unknown size.
+        TypeError: an argument of the wrong type.
+
+    Example:
+        >>> classifier(keras.Input((7, 7, 512)), 1000, pooling="flatten", units=(4096, 4096), dropout=0.5).shape
+        (None, 1000)
+    """
+    classes, rate = checks.integer("classes", classes), checks.fraction("dropout", dropout)
+    units = checks.integers("units", units, len(units) if isinstance(units, Sequence) else 0)
+    if checks.choice("pooling", pooling, (None, *POOLING)) is not None:
+        x = POOLING[pooling](x, name="pool" if pooling != "flatten" else "flatten")  # type: ignore[index]
+    elif len(x.shape) != 2:
+        raise checks.refuse("x", tuple(x.shape), "batch and features where pooling=None")
+    for number, width in enumerate(units, 1):
+        x = dense(x, width, activation=hidden_activation, name=f"dense{number}", **options)
+        x = _dropout(x, rate, name=f"dropout{number}")
+    if not units:
+        x = _dropout(x, rate, name="dropout")
+    return dense(x, classes, activation=activation, name="predictions", **{"dtype": "float32", **options})
+
+
+@block
+def aux_classifier(
+    x: Tensor,
+    classes: int,
+    *,
+    filters: int = 128,
+    units: int = 1024,
+    dropout: float = 0.7,
+    padding: Padding = "valid",
+    output_size: Size | None = None,
+    activation: Activation = "softmax",
+    conv: Unit = _conv,
+    **options: Any,
+) -> Tensor:
+    """The auxiliary classifier of GoogLeNet: pool, 1×1 convolution, hidden layer, classes (Szegedy et al. 2015).
+
+    Shapes: `batch height width channels` -> `batch classes`. The paper's form averages over 5×5 windows with
+    stride 3, so that the hidden layer sees `(floor((height-5)/3)+1)·(floor((width-5)/3)+1)·filters` features:
+    height and width must be known and at least 5. With `output_size` any size will do, None included.
+
+    Args:
+        x: symbolic tensor.
+        classes: number of classes.
+        filters: of the 1×1 convolution.
+        units: of the hidden layer.
+        dropout: rate between the hidden layer and the classes.
+        padding: of the 5×5 pooling.
+        output_size: pool to this size instead of by 5×5 windows; 4 is what the paper has at 224×224.
+        activation: of the output; None gives logits.
+        conv: unit.
+        options: those of `keras.layers.Dense`.
+
+    Raises:
+        ValueError: height or width unknown or below 5 without `output_size`, or a number out of range.
+        TypeError: an argument of the wrong type.
+
+    Example:
+        >>> aux_classifier(keras.Input((14, 14, 512)), 1000).shape
+        (None, 1000)
+        >>> aux_classifier(keras.Input((None, None, 512)), 1000, output_size=4).shape
+        (None, 1000)
+    """
+    checks.integer("classes", classes)
+    if output_size is not None:
+        y = adaptive_avg_pool(x, output_size, name="pool")
+    elif any(side is None or (padding == "valid" and side < 5) for side in sides(x)):
+        takes = "a known height and width of at least 5×5, or any with output_size=4"
+        raise checks.refuse("x", sides(x), takes)
+    else:
+        y = avg_pool(x, 5, strides=3, padding=padding, name="pool")
+    y = conv(y, filters, 1, strides=1, name="conv")
+    return classifier(
+        y,
+        classes,
+        pooling="flatten",
+        units=(units,),
+        dropout=dropout,
+        activation=activation,
+        name="classifier",
+        **options,
+    )

@@ -1,0 +1,97 @@
+"""Normalisations: functions `norm(x, *, name)` that any unit takes as its `norm=`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+
+from . import checks
+from .core import piece
+from .layers import LocalResponseNormalization
+from .pieces import channel_axis, channels, layer
+from .types import Tensor
+
+
+@piece
+def batch_norm(x: Tensor, *, name: str | None = None, **options: Any) -> Tensor:
+    """Batch normalisation (Ioffe and Szegedy 2015), one mean and variance a channel.
+
+    Shapes: `batch height width channels` -> the same. `options` are those of `keras.layers.BatchNormalization`
+    (`momentum` 0.99 and `epsilon` 1e-3 unless given).
+
+    Raises:
+        TypeError: an option that BatchNormalization does not take.
+
+    Example:
+        >>> from functools import partial
+        >>> from layerblocks.blocks import conv
+        >>> conv(keras.Input((8, 8, 3)), 16, norm=partial(batch_norm, epsilon=1e-5)).shape
+        (None, 8, 8, 16)
+    """
+    checks.options(keras.layers.BatchNormalization, options)
+    return layer(keras.layers.BatchNormalization, x, "batch_norm", name, axis=channel_axis(), **options)
+
+
+@piece
+def group_norm(x: Tensor, *, groups: int = 32, name: str | None = None, **options: Any) -> Tensor:
+    """Group normalisation (Wu and He 2018): a mean and variance a sample for each group of channels.
+
+    Shapes: `batch height width channels` -> the same. `options` are those of `keras.layers.GroupNormalization`.
+
+    Raises:
+        ValueError: `groups` does not divide the channels.
+        TypeError: an option that GroupNormalization does not take.
+
+    Example:
+        >>> group_norm(keras.Input((8, 8, 64)), groups=16).shape
+        (None, 8, 8, 64)
+    """
+    checks.options(keras.layers.GroupNormalization, options)
+    groups = checks.integer("groups", groups)
+    if channels(x) % groups:
+        raise checks.refuse("groups", groups, f"a divisor of the {channels(x)} channels of x")
+    return layer(keras.layers.GroupNormalization, x, "group_norm", name, groups=groups, axis=channel_axis(), **options)
+
+
+@piece
+def layer_norm(x: Tensor, *, name: str | None = None, **options: Any) -> Tensor:
+    """Layer normalisation over the channels of each pixel (Ba et al. 2016, as ConvNeXt uses it).
+
+    Shapes: `batch height width channels` -> the same. `options` are those of `keras.layers.LayerNormalization`.
+
+    Raises:
+        TypeError: an option that LayerNormalization does not take.
+
+    Example:
+        >>> layer_norm(keras.Input((8, 8, 64)), epsilon=1e-6).shape
+        (None, 8, 8, 64)
+    """
+    checks.options(keras.layers.LayerNormalization, options)
+    return layer(keras.layers.LayerNormalization, x, "layer_norm", name, axis=channel_axis(), **options)
+
+
+@piece
+def local_response_norm(
+    x: Tensor,
+    *,
+    depth: int = 5,
+    k: float = 2.0,
+    alpha: float = 1e-4,
+    beta: float = 0.75,
+    name: str | None = None,
+) -> Tensor:
+    """Local response normalisation over `depth` neighbouring channels (Krizhevsky et al. 2012, section 3.3).
+
+    Shapes: `batch height width channels` -> the same. Takes no parameters.
+
+    Raises:
+        ValueError, TypeError: `depth` is not a positive integer.
+
+    Example:
+        >>> local_response_norm(keras.Input((56, 56, 64))).shape
+        (None, 56, 56, 64)
+    """
+    checks.image(x)
+    depth = checks.integer("depth", depth)
+    return layer(LocalResponseNormalization, x, "local_response_norm", name, depth=depth, k=k, alpha=alpha, beta=beta)

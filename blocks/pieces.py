@@ -1,0 +1,275 @@
+"""Single layers under dotted names: what blocks put between their units."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+
+from . import checks
+from .core import full_name, is_block, piece, where
+from .layers import AdaptiveAveragePooling2D
+from .types import Activation, Padding, Size, Tensor
+
+
+def channel_axis() -> int:
+    """Axis of the channels under Keras's `image_data_format`."""
+    return -1 if keras.config.image_data_format() == "channels_last" else 1
+
+
+def channels(x: Tensor) -> int:
+    """Number of channels of `x: batch height width channels`, which must be known."""
+    number = checks.image(x)[channel_axis()]
+    if number is None:
+        raise checks.refuse("x", tuple(x.shape), "a tensor whose number of channels is known")
+    return number
+
+
+def sides(x: Tensor) -> tuple[int | None, int | None]:
+    """Height and width of `x: batch height width channels`, None where unknown."""
+    shape = checks.image(x)
+    height, width = shape[1:3] if channel_axis() == -1 else shape[2:4]
+    return height, width
+
+
+def layer(kind: type[keras.Layer], x: Tensor, base: str, name: str | None = None, **options: Any) -> Tensor:
+    """Call a Keras layer under its dotted name; what Keras refuses is said with the name of the block."""
+    try:
+        return kind(name=full_name(base, name), **options)(x)
+    except (TypeError, ValueError) as error:
+        message = " ".join(str(error).split())
+        kind_of_error = TypeError if isinstance(error, TypeError) else ValueError
+        raise kind_of_error(f"{where()}: {message}") from error
+
+
+def fits(x: Tensor, window: tuple[int, int], padding: str) -> None:
+    """A window that has to lie within the image does."""
+    for side, extent in zip(sides(x), window, strict=True):
+        if padding == "valid" and side is not None and side < extent:
+            least = "×".join(map(str, window))
+            raise checks.refuse("x", sides(x), f"a height and width of at least {least} under padding='valid'")
+
+
+def pad(x: Tensor, padding: Any) -> tuple[Any, str]:
+    """`"same"`, `"valid"`, or so many zero rows and columns on every side and then `"valid"`."""
+    if isinstance(padding, str):
+        return x, checks.choice("padding", padding.lower(), ("same", "valid"))
+    rows, columns = checks.pair("padding", padding, at_least=0)
+    return zero_pad(x, ((rows, rows), (columns, columns)), name="pad") if rows or columns else x, "valid"
+
+
+@piece
+def zero_pad(x: Tensor, padding: Any, *, name: str | None = None) -> Tensor:
+    """Zeros around the image, as `keras.layers.ZeroPadding2D` takes them.
+
+    Shapes: `batch height width channels` -> `batch height+top+bottom width+left+right channels`.
+
+    Example:
+        >>> zero_pad(keras.Input((5, 7, 3)), ((0, 1), (2, 2))).shape
+        (None, 6, 11, 3)
+    """
+    return layer(keras.layers.ZeroPadding2D, x, "pad", name, padding=padding)
+
+
+@piece
+def crop(x: Tensor, cropping: Any, *, name: str | None = None) -> Tensor:
+    """Rows and columns taken off, as `keras.layers.Cropping2D` takes them.
+
+    Shapes: `batch height width channels` -> `batch height-top-bottom width-left-right channels`.
+
+    Example:
+        >>> crop(keras.Input((5, 7, 3)), ((0, 1), (2, 2))).shape
+        (None, 4, 3, 3)
+    """
+    return layer(keras.layers.Cropping2D, x, "crop", name, cropping=cropping)
+
+
+def _pool(
+    kind: type, x: Tensor, base: str, name: str | None, pool_size: Size, strides: Size | None, padding: Padding
+) -> Tensor:
+    checks.image(x)
+    window = checks.pair("pool_size", pool_size)
+    steps = window if strides is None else checks.pair("strides", strides)
+    x, kind_of_padding = pad(x, padding)
+    fits(x, window, kind_of_padding)
+    return layer(kind, x, base, name, pool_size=window, strides=steps, padding=kind_of_padding)
+
+
+@piece
+def max_pool(
+    x: Tensor, pool_size: Size = 2, *, strides: Size | None = None, padding: Padding = "same", name: str | None = None
+) -> Tensor:
+    """Maximum over windows.
+
+    Shapes: `batch height width channels` -> `batch ceil(height/s) ceil(width/s) channels` with `"same"`,
+    `floor((side-k)/s)+1` with `"valid"`.
+
+    Args:
+        x: symbolic tensor.
+        pool_size: side k of the window, or (height, width).
+        strides: step s; None for the side of the window.
+        padding: `"same"`, `"valid"`, or zero rows and columns on every side (right for values from a ReLU on).
+
+    Raises:
+        ValueError: the window is larger than the image under `"valid"`, or a number is out of range.
+        TypeError: an argument is of the wrong type.
+
+    Example:
+        >>> max_pool(keras.Input((7, 9, 3)), 3, strides=2).shape
+        (None, 4, 5, 3)
+    """
+    return _pool(keras.layers.MaxPooling2D, x, "max_pool", name, pool_size, strides, padding)
+
+
+@piece
+def avg_pool(
+    x: Tensor, pool_size: Size = 2, *, strides: Size | None = None, padding: Padding = "same", name: str | None = None
+) -> Tensor:
+    """Mean over windows; `"same"` leaves the padding out of the mean. Arguments and shapes as `max_pool`.
+
+    Example:
+        >>> avg_pool(keras.Input((14, 14, 512)), 5, strides=3, padding="valid").shape
+        (None, 4, 4, 512)
+    """
+    return _pool(keras.layers.AveragePooling2D, x, "avg_pool", name, pool_size, strides, padding)
+
+
+@piece
+def adaptive_avg_pool(x: Tensor, output_size: Any, *, name: str | None = None) -> Tensor:
+    """Mean over as many nearly equal windows as the output has pixels, for any input size, None included.
+
+    Shapes: `batch height width channels` -> `batch output_size output_size channels`.
+
+    Raises:
+        ValueError, TypeError: `output_size` is not a positive integer or a pair of them.
+
+    Example:
+        >>> adaptive_avg_pool(keras.Input((None, None, 8)), 4).shape
+        (None, 4, 4, 8)
+    """
+    checks.image(x)
+    size = checks.pair("output_size", output_size)
+    return layer(AdaptiveAveragePooling2D, x, "adaptive_avg_pool", name, output_size=size)
+
+
+@piece
+def global_avg_pool(x: Tensor, *, name: str | None = None) -> Tensor:
+    """Mean over all pixels: `batch height width channels` -> `batch channels`.
+
+    Example:
+        >>> global_avg_pool(keras.Input((None, 7, 64))).shape
+        (None, 64)
+    """
+    checks.image(x)
+    return layer(keras.layers.GlobalAveragePooling2D, x, "global_avg_pool", name)
+
+
+@piece
+def global_max_pool(x: Tensor, *, name: str | None = None) -> Tensor:
+    """Maximum over all pixels: `batch height width channels` -> `batch channels`.
+
+    Example:
+        >>> global_max_pool(keras.Input((None, 7, 64))).shape
+        (None, 64)
+    """
+    checks.image(x)
+    return layer(keras.layers.GlobalMaxPooling2D, x, "global_max_pool", name)
+
+
+@piece
+def flatten(x: Tensor, *, name: str | None = None) -> Tensor:
+    """All pixels in one row: `batch height width channels` -> `batch height*width*channels`.
+
+    Raises:
+        ValueError: height or width is unknown, so that a dense layer could not follow.
+
+    Example:
+        >>> flatten(keras.Input((7, 7, 512))).shape
+        (None, 25088)
+    """
+    if None in checks.image(x)[1:]:
+        raise checks.refuse(
+            "x",
+            tuple(x.shape),
+            "a known height and width where it is flattened; pool to a fixed size instead",
+        )
+    return layer(keras.layers.Flatten, x, "flatten", name)
+
+
+@piece
+def dense(x: Tensor, units: int, *, activation: Activation = None, name: str | None = None, **options: Any) -> Tensor:
+    """A fully connected layer: `batch features` -> `batch units`. `options` are those of `keras.layers.Dense`.
+
+    Raises:
+        ValueError, TypeError: `units` is not a positive integer, or an option is not one of Dense.
+
+    Example:
+        >>> dense(keras.Input((1024,)), 10, activation="softmax").shape
+        (None, 10)
+    """
+    units = checks.integer("units", units)
+    checks.options(keras.layers.Dense, options)
+    return layer(keras.layers.Dense, x, "dense", name, units=units, activation=activation, **options)
+
+
+@piece
+def dropout(x: Tensor, rate: float, *, name: str | None = None) -> Tensor:
+    """Zeros for a share `rate` of the values in training; nothing at all, not even a layer, for 0.
+
+    Raises:
+        ValueError, TypeError: `rate` is not a number in [0, 1).
+
+    Example:
+        >>> dropout(keras.Input((1024,)), 0.4).shape
+        (None, 1024)
+    """
+    rate = checks.fraction("rate", rate)
+    return layer(keras.layers.Dropout, x, "dropout", name, rate=rate) if rate else x
+
+
+@piece
+def activate(x: Tensor, activation: Activation, *, name: str | None = None) -> Tensor:
+    """An activation as a layer of its own: a Keras name, a function of a tensor, or a block; None for none.
+
+    Example:
+        >>> activate(keras.Input((8, 8, 3)), "gelu").shape
+        (None, 8, 8, 3)
+    """
+    if activation is None:
+        return x
+    if is_block(activation):
+        return activation(x, name=name)
+    return layer(keras.layers.Activation, x, "activation", name, activation=activation)
+
+
+@piece
+def concat(xs: Sequence[Tensor], *, name: str | None = None) -> Tensor:
+    """Channels side by side: `batch height width c1`, `… c2`, … -> `batch height width c1+c2+…`.
+
+    Raises:
+        ValueError: heights or widths differ (Keras itself does not look at unknown ones).
+        TypeError: not a list of at least two symbolic tensors.
+
+    Example:
+        >>> concat([keras.Input((8, 8, 3)), keras.Input((8, 8, 5))]).shape
+        (None, 8, 8, 8)
+    """
+    checks.same_shapes(xs, skip=channel_axis())
+    return layer(keras.layers.Concatenate, list(xs), "concat", name, axis=channel_axis())
+
+
+@piece
+def add(xs: Sequence[Tensor], *, name: str | None = None) -> Tensor:
+    """Sum of tensors of exactly one shape; nothing is broadcast.
+
+    Raises:
+        ValueError: the shapes differ.
+        TypeError: not a list of at least two symbolic tensors.
+
+    Example:
+        >>> add([keras.Input((8, 8, 3)), keras.Input((8, 8, 3))]).shape
+        (None, 8, 8, 3)
+    """
+    checks.same_shapes(xs)
+    return layer(keras.layers.Add, list(xs), "add", name)

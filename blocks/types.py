@@ -1,0 +1,29 @@
+"""Words of the signatures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Literal, TypeAlias
+
+import keras
+
+Tensor: TypeAlias = keras.KerasTensor
+"""A symbolic tensor, `batch height width channels` unless said."""
+
+Size: TypeAlias = int | tuple[int, int]
+"""One number for both axes, or (height, width)."""
+
+Padding: TypeAlias = Literal["same", "valid"] | Size
+"""Keras's two, or zero rows and columns on every side."""
+
+Unit: TypeAlias = Callable[..., Tensor]
+"""`unit(x, filters, kernel_size=3, *, strides=1, activation=…, name=None)`."""
+
+Norm: TypeAlias = Callable[..., Tensor]
+"""`norm(x, *, name)`."""
+
+Activation: TypeAlias = str | Callable[[Any], Any] | None
+"""A Keras name, a function of a tensor, a block; None for linear."""
+
+Shortcut: TypeAlias = Callable[..., Tensor]
+"""`shortcut(x, filters, *, strides, conv)`."""

@@ -1,0 +1,317 @@
+"""Units: `unit(x, filters, kernel_size=3, *, strides=1, …) -> tensor`, the convolutions any block is built of."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+
+from . import checks
+from .core import block, is_block, where
+from .norms import batch_norm
+from .pieces import activate, channels, crop, fits, layer, pad, sides
+from .types import Activation, Norm, Padding, Size, Tensor
+
+
+def _convolve(
+    kind: type[keras.Layer],
+    x: Tensor,
+    *,
+    norm: Norm | None,
+    activation: Activation,
+    use_bias: bool | None,
+    trims: tuple[int, int] = (0, 0),
+    **options: Any,
+) -> Tensor:
+    """The linear layer, its norm and its activation: bias exactly where there is no norm, unless told."""
+    if norm is not None:
+        checks.function("norm", norm)
+    fused = norm is None and not is_block(activation)
+    bias = norm is None if use_bias is None else use_bias
+    x = layer(kind, x, "conv", "conv", use_bias=bias, activation=activation if fused else None, **options)
+    if any(trims):
+        x = crop(x, tuple((side, side) for side in trims), name="crop")
+    if norm is not None:
+        x = norm(x, name="norm")
+    return x if fused else activate(x, activation, name="activation")
+
+
+def _geometry(filters: Any, kernel_size: Size, strides: Size, dilation_rate: Any) -> dict[str, Any]:
+    return {
+        "filters": checks.integer("filters", filters),
+        "kernel_size": checks.pair("kernel_size", kernel_size),
+        "strides": checks.pair("strides", strides),
+        "dilation_rate": checks.pair("dilation_rate", dilation_rate),
+    }
+
+
+def _strided_or_dilated(strides: tuple[int, int], dilation_rate: tuple[int, int]) -> None:
+    if max(strides) > 1 and max(dilation_rate) > 1:
+        raise ValueError(
+            f"{where()}: takes strides or dilation_rate above 1, not both, "
+            f"got strides={strides} and dilation_rate={dilation_rate}"
+        )
+
+
+def _extent(geometry: dict[str, Any]) -> tuple[int, int]:
+    """Side of the dilated kernel, e = d·(k-1) + 1, on both axes."""
+    height, width = (d * (k - 1) + 1 for k, d in zip(geometry["kernel_size"], geometry["dilation_rate"], strict=True))
+    return height, width
+
+
+@block
+def conv(
+    x: Tensor,
+    filters: int,
+    kernel_size: Size = 3,
+    *,
+    strides: Size = 1,
+    dilation_rate: Size = 1,
+    groups: int = 1,
+    padding: Padding = "same",
+    norm: Norm | None = None,
+    activation: Activation = "relu",
+    use_bias: bool | None = None,
+    **options: Any,
+) -> Tensor:
+    """A convolution, its norm and its activation.
+
+    Shapes, with e = dilation_rate·(kernel_size-1)+1: `batch height width channels` ->
+    `batch ceil(height/strides) ceil(width/strides) filters` with `"same"`,
+    `floor((side-e)/strides)+1` a side with `"valid"`.
+
+    Args:
+        x: symbolic tensor.
+        filters: output channels.
+        kernel_size, strides, dilation_rate: an integer, or (height, width).
+        groups: groups of channels that do not see each other; divides the channels and `filters`.
+        padding: `"same"`, `"valid"`, or zero rows and columns on every side as in torch.
+        norm: function `(x, *, name)` between convolution and activation, e.g. `batch_norm`; None for none.
+        activation: a Keras name, a function of a tensor, or a block; None for linear.
+        use_bias: None for "exactly where there is no norm".
+        options: those of `keras.layers.Conv2D`: initialisers, regularisers, constraints, dtype.
+
+    Raises:
+        ValueError: a number out of range, strides with dilation, groups that do not divide, a kernel that
+            does not fit into the image.
+        TypeError: an argument of the wrong type, or one that Conv2D does not take.
+
+    Example:
+        >>> conv(keras.Input((224, 224, 3)), 64, 7, strides=2).shape
+        (None, 112, 112, 64)
+    """
+    geometry = _geometry(filters, kernel_size, strides, dilation_rate)
+    groups = checks.integer("groups", groups)
+    checks.options(keras.layers.Conv2D, options)
+    _strided_or_dilated(geometry["strides"], geometry["dilation_rate"])
+    for number, of in ((channels(x), "channels of x"), (geometry["filters"], "filters")):
+        if number % groups:
+            raise checks.refuse("groups", groups, f"a divisor of the {number} {of}")
+    x, keras_padding = pad(x, padding)
+    fits(x, _extent(geometry), keras_padding)
+    return _convolve(
+        keras.layers.Conv2D,
+        x,
+        norm=norm,
+        activation=activation,
+        use_bias=use_bias,
+        groups=groups,
+        padding=keras_padding,
+        **geometry,
+        **options,
+    )
+
+
+def conv_bn(x: Tensor, filters: int, kernel_size: Size = 3, *, norm: Norm = batch_norm, **options: Any) -> Tensor:
+    """`conv` with batch normalisation, and so without bias (Ioffe and Szegedy 2015). Arguments as `conv`.
+
+    Example:
+        >>> model = keras.Model(x := keras.Input((32, 32, 3)), conv_bn(x, 16, name="stem"))
+        >>> [layer.name for layer in model.layers[1:]]
+        ['stem.conv', 'stem.norm', 'stem.activation']
+    """
+    return conv(x, filters, kernel_size, norm=norm, **options)
+
+
+def dilated(x: Tensor, filters: int, kernel_size: Size = 3, *, dilation_rate: Size = 2, **options: Any) -> Tensor:
+    """`conv` with holes: a kernel of side k spans dilation_rate·(k-1)+1 pixels (Yu and Koltun 2016).
+
+    Arguments, shapes and errors as `conv`.
+
+    Example:
+        >>> dilated(keras.Input((7, 7, 1)), 1, 3, padding="valid").shape
+        (None, 3, 3, 1)
+    """
+    return conv(x, filters, kernel_size, dilation_rate=dilation_rate, **options)
+
+
+@block
+def separable(
+    x: Tensor,
+    filters: int,
+    kernel_size: Size = 3,
+    *,
+    strides: Size = 1,
+    dilation_rate: Size = 1,
+    depth_multiplier: int = 1,
+    padding: Padding = "same",
+    norm: Norm | None = None,
+    activation: Activation = "relu",
+    use_bias: bool | None = None,
+    kernel_initializer: Any = None,
+    kernel_regularizer: Any = None,
+    kernel_constraint: Any = None,
+    **options: Any,
+) -> Tensor:
+    """A depthwise convolution and a 1×1 convolution after it, in one linear layer (Chollet 2017).
+
+    Shapes as `conv`. Parameters: k²·channels·depth_multiplier + channels·depth_multiplier·filters + filters.
+
+    Args:
+        depth_multiplier: depthwise filters for each channel.
+        strides: the same for both axes.
+        kernel_initializer, kernel_regularizer, kernel_constraint: for both parts, so that `separable` fits
+            wherever `conv` does; `depthwise_…` and `pointwise_…` in `options` set one alone.
+        options: those of `keras.layers.SeparableConv2D`.
+
+    The other arguments and the errors are those of `conv`; strides and dilation may go together.
+
+    Example:
+        >>> model = keras.Model(x := keras.Input((28, 28, 3)), separable(x, 4, activation=None))
+        >>> model.count_params()
+        43
+    """
+    geometry = _geometry(filters, kernel_size, strides, dilation_rate)
+    if len(set(geometry["strides"])) > 1:
+        raise checks.refuse("strides", strides, "one stride for both axes")
+    checks.options(keras.layers.SeparableConv2D, options)
+    for word, value in (
+        ("initializer", kernel_initializer),
+        ("regularizer", kernel_regularizer),
+        ("constraint", kernel_constraint),
+    ):
+        if value is not None:
+            options = {f"depthwise_{word}": value, f"pointwise_{word}": value, **options}
+    channels(x)
+    x, keras_padding = pad(x, padding)
+    fits(x, _extent(geometry), keras_padding)
+    return _convolve(
+        keras.layers.SeparableConv2D,
+        x,
+        norm=norm,
+        activation=activation,
+        use_bias=use_bias,
+        depth_multiplier=checks.integer("depth_multiplier", depth_multiplier),
+        padding=keras_padding,
+        **geometry,
+        **options,
+    )
+
+
+def _axes(x: Tensor, geometry: dict[str, Any], trims: tuple[int, int]) -> list[tuple[Any, int, int, int]]:
+    """Pixels n, stride s, kernel extent e and trim p of each axis."""
+    return list(zip(sides(x), geometry["strides"], _extent(geometry), trims, strict=True))
+
+
+def _output_padding(x: Tensor, output_size: Any, same: bool, axes: list[Any]) -> tuple[int, int] | None:
+    """The output padding that gives `output_size`, one of the s sizes that the convolution maps to x's."""
+    wanted = checks.pair("output_size", output_size)
+    if None in sides(x):
+        raise checks.refuse("x", tuple(x.shape), "a known height and width where output_size is given")
+    if same and all(o == n * s for o, (n, s, _, _) in zip(wanted, axes, strict=True)):
+        return None
+    found = []
+    for o, (n, s, e, p) in zip(wanted, axes, strict=True):
+        least = (n - 1) * s + (e % 2 if same else e - 2 * p)
+        if not 0 <= o - least < s:
+            sizes = f"{max(least, 1)} to {least + s - 1}" if s > 1 else str(least)
+            raise checks.refuse("output_size", output_size, f"{sizes} on an axis of {n} pixels")
+        found.append(o - least)
+    height, width = found
+    return height, width
+
+
+def _check_output_padding(output_padding: Any, same: bool, axes: list[Any]) -> tuple[int, int]:
+    extras = checks.pair("output_padding", output_padding, at_least=0)
+    for extra, (n, s, e, p) in zip(extras, axes, strict=True):
+        if extra >= s:
+            raise checks.refuse("output_padding", output_padding, f"less than the stride of {s}")
+        if same and extra == 0 and e % 2 == 0:
+            takes = f"at least 1 with padding='same' and an even kernel (side {e}), or None"
+            raise checks.refuse("output_padding", output_padding, takes)
+        if n is not None and (made := (n - 1) * s + e + extra) <= 2 * p:
+            raise checks.refuse("padding", p, f"less than half of the {made} pixels made")
+    return extras
+
+
+@block
+def transposed(
+    x: Tensor,
+    filters: int,
+    kernel_size: Size = 3,
+    *,
+    strides: Size = 2,
+    dilation_rate: Size = 1,
+    padding: Padding = "same",
+    output_padding: Size | None = None,
+    output_size: Size | None = None,
+    norm: Norm | None = None,
+    activation: Activation = "relu",
+    use_bias: bool | None = None,
+    **options: Any,
+) -> Tensor:
+    """A transposed convolution: the gradient of a convolution, which enlarges by its stride (Zeiler et al. 2010).
+
+    Shapes, with e = dilation_rate·(kernel_size-1)+1: `batch height width channels` ->
+    `batch height·strides width·strides filters` with `"same"`;
+    a side of (n-1)·strides + max(e, strides) with `"valid"`;
+    (n-1)·strides + e - 2p with p zero rows and columns on every side of the convolution that it transposes.
+
+    Args:
+        padding: `"same"`, `"valid"`, or p as in torch.
+        output_padding: 0 ≤ an integer or pair < strides; a strided convolution maps `strides` sizes to one, and
+            this picks among them: (n-1)·strides + e - 2p + output_padding, or with `"same"`
+            (n-1)·strides + (e mod 2) + output_padding.
+        output_size: the height and width wanted; picks `output_padding`. Not both.
+        options: those of `keras.layers.Conv2DTranspose`.
+
+    The other arguments are those of `conv`.
+
+    Raises:
+        ValueError: as `conv`; an output size that no output padding gives; `"same"` with an even kernel and
+            output padding 0, which Keras builds but cannot run.
+        TypeError: as `conv`.
+
+    Example:
+        >>> transposed(keras.Input((2, 2, 1)), 1, 3, padding="valid", output_size=6).shape
+        (None, 6, 6, 1)
+    """
+    geometry = _geometry(filters, kernel_size, strides, dilation_rate)
+    checks.options(keras.layers.Conv2DTranspose, options)
+    _strided_or_dilated(geometry["strides"], geometry["dilation_rate"])
+    channels(x)
+    if isinstance(padding, str):
+        trims, keras_padding = (0, 0), checks.choice("padding", padding.lower(), ("same", "valid"))
+    else:
+        trims, keras_padding = checks.pair("padding", padding, at_least=0), "valid"
+    same, axes = keras_padding == "same", _axes(x, geometry, trims)
+    if output_size is not None:
+        if output_padding is not None:
+            raise checks.refuse("output_padding", output_padding, "None where output_size is given")
+        output_padding = _output_padding(x, output_size, same, axes)
+    elif output_padding is None and not isinstance(padding, str):
+        output_padding = 0  # Keras's default would fill a stride wider than the kernel
+    if output_padding is not None:
+        output_padding = _check_output_padding(output_padding, same, axes)
+    return _convolve(
+        keras.layers.Conv2DTranspose,
+        x,
+        norm=norm,
+        activation=activation,
+        use_bias=use_bias,
+        trims=trims,
+        padding=keras_padding,
+        output_padding=output_padding,
+        **geometry,
+        **options,
+    )
