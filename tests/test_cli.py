@@ -1,0 +1,119 @@
+"""The command line: what it prints, its exit codes, and that nothing else reaches the user."""
+
+import subprocess
+import sys
+
+import keras
+import pytest
+
+from layerblocks.__main__ import main
+from layerblocks.architectures import list_architectures
+from layerblocks.blocks import conv
+
+
+def run(*arguments, **options):
+    command = [sys.executable, "-m", "layerblocks", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False, **options)
+
+
+def refused(capfd, *arguments):
+    """The one line that a wrong call prints."""
+    try:
+        code = main(arguments)
+    except SystemExit as stop:
+        code = stop.code
+    out, err = capfd.readouterr()
+    assert code == 2
+    assert out == ""
+    assert err.count("\n") == 1
+    return err
+
+
+@pytest.fixture
+def saved(tmp_path):
+    images = keras.Input((8, 8, 3))
+    path = tmp_path / "net.keras"
+    keras.Model(images, conv(images, 4, name="first")).save(path)
+    return path
+
+
+def test_draws_in_a_fresh_process_with_an_empty_path_and_says_nothing_else(tmp_path):
+    done = run("draw", "googlenet", cwd=tmp_path, env={"PATH": ""})
+    assert (done.returncode, done.stdout, done.stderr) == (0, "googlenet.svg\n", "")
+    assert [path.name for path in tmp_path.iterdir()] == ["googlenet.svg"]
+    picture = (tmp_path / "googlenet.svg").read_text(encoding="utf-8")
+    for text in ("inception_4e", "aux1", "aux2", "0.3"):
+        assert text in picture
+
+
+def test_list_names_every_network_without_keras():
+    code = "import sys; from layerblocks.__main__ import main; main(['list']); sys.exit('keras' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0
+    assert {line.split()[0] for line in done.stdout.splitlines()[1:]} == set(list_architectures())
+
+
+@pytest.mark.parametrize("extension", ["svg", "pdf", "png", "dot"])
+def test_draws_a_saved_model_by_extension(saved, tmp_path, extension, capfd):
+    output = tmp_path / f"net.{extension}"
+    assert main(["draw", str(saved), "-o", str(output)]) == 0
+    assert output.stat().st_size > 300
+    assert capfd.readouterr().out == f"{output}\n"
+
+
+def test_table_counts(capfd):
+    assert main(["table", "googlenet", "--classes", "10", "-O", "aux=False", "-O", "lrn=False"]) == 0
+    out = capfd.readouterr().out
+    for figure in ("9,472", "163,696", "1,444,080", "10,250", "5,983,802"):
+        assert figure in out
+
+
+def test_options_reach_the_network(capfd):
+    main(["table", "resnet18", "--input-shape", "224,224,1", "--classes", "10", "--dialect", "notes"])
+    assert "11,186,186" in capfd.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["draw", "googlnet"], ["'googlnet'", "did you mean 'googlenet'"]),
+        (["draw", "googlenet", "--depth", "0"], ["--depth", "'0'"]),
+        (["draw", "googlenet", "--input-shape", "224x224"], ["--input-shape", "'224x224'"]),
+        (["draw", "googlenet", "--input-shape", "40,40,3"], ["googlenet", "input_shape", "at least 65", "40×40"]),
+        (["draw", "googlenet", "--classes", "0"], ["googlenet", "classes", "positive", "0"]),
+        (["draw", "googlenet", "--dialect", "papr"], ["dialect", "'papr'", "did you mean 'paper'"]),
+        (["draw", "googlenet", "-O", "auks=1"], ["googlenet", "'auks'", "did you mean 'aux'"]),
+        (["draw", "googlenet", "-O", "aux"], ["NAME=VALUE", "'aux'"]),
+        (["draw", "vgg16", "-o", "no/such/folder/x.svg"], ["--output", "no/such/folder"]),
+        (["draw", "vgg16", "-o", "x.bmpp"], ["x.bmpp", ".svg"]),
+        (["draw", "missing.keras"], ["missing.keras", "not there"]),
+        (["table", "vgg16", "--format", "wordd"], ["format", "'wordd'", "text"]),
+        (["draw"], ["NAME"]),
+        (["drow"], ["drow"]),
+    ],
+)
+def test_a_wrong_call_is_one_line_and_exit_code_2(arguments, words, capfd, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    line = refused(capfd, *arguments)
+    for word in words:
+        assert word in line
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_that_is_no_model(tmp_path, capfd):
+    junk = tmp_path / "junk.keras"
+    junk.write_bytes(b"not a model")
+    line = refused(capfd, "draw", str(junk), "-o", str(tmp_path / "junk.svg"))
+    assert "junk.keras" in line and "Keras model" in line
+    assert [path.name for path in tmp_path.iterdir()] == ["junk.keras"]
+
+
+def test_arguments_of_a_network_do_not_go_with_a_file(saved, capfd):
+    assert "classes" in refused(capfd, "table", str(saved), "--classes", "3")
+
+
+def test_a_saved_lambda_is_not_run(tmp_path, capfd):
+    images = keras.Input((4,))
+    path = tmp_path / "unsafe.keras"
+    keras.Model(images, keras.layers.Lambda(lambda x: x + 1)(images)).save(path)
+    assert "unsafe.keras" in refused(capfd, "draw", str(path), "-o", str(tmp_path / "x.svg"))
