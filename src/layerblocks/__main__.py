@@ -150,11 +150,15 @@ def _loss_weights(model: Any) -> dict[str, float] | None:
     return None if getattr(model, "compiled", False) else loss_weights(model)
 
 
+def _short(number: int) -> str:
+    return f"{number / 1e9:.3f} G" if number >= 1e7 else f"{number / 1e6:.3f} M"
+
+
 def _list(arguments: argparse.Namespace) -> None:
     from .architectures.catalogue import ENTRIES
 
     rows = [("name", "network", "parameters", "multiply-adds", "paper")] + [
-        (e.name, e.title, f"{e.parameters:,}", f"{e.multiply_adds / 1e9:.3f} G", e.paper) for e in ENTRIES.values()
+        (e.name, e.title, f"{e.parameters:,}", _short(e.multiply_adds), e.paper) for e in ENTRIES.values()
     ]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for name, title, parameters, multiply_adds, paper in rows:

@@ -1,0 +1,413 @@
+"""From a graph to Graphviz's DOT: layers as Keras draws them, or blocks as a paper shows them."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain, takewhile
+from math import atan2, degrees, hypot
+from typing import Any
+
+import pydot
+
+from .describe import count_text, describe, shape_text
+from .graph import Edge, Graph, Node, Shape, trunk_nodes
+from .render import Dot
+from .theme import Paint, Theme
+
+# -- text -------------------------------------------------------------------------------------------------------------
+
+_NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "\\": "\\\\", "\t": " ", "\r": " "}
+
+
+def escape(text: str) -> str:
+    r"""Any text, safe inside a label: Graphviz reads entities, backslash sequences (`\N`) and XML in it.
+
+    >>> print(escape('a<b> & "c" \\N'))
+    a&lt;b&gt; &amp; &quot;c&quot; \\N
+    """
+    return "".join(_ENTITIES.get(letter, letter) for letter in _NOT_XML.sub("\ufffd", text))
+
+
+def html(text: str) -> str:
+    """Any text for an HTML-like label; line breaks stay."""
+    return "<BR/>".join(map(escape, text.split("\n")))
+
+
+def quoted(text: str) -> str:
+    """Any text as a quoted label."""
+    return '"' + escape(text).replace("\n", "\\n") + '"'
+
+
+def identifier(text: str) -> str:
+    """A name for the graph itself, which cannot hold every character."""
+    return '"' + re.sub(r'["\\\s]', "_", _NOT_XML.sub("_", text)) + '"'
+
+
+# Widths of letters in the widest sans serif in common use (DejaVu, Verdana), in units of the font's size: boxes made to
+# fit it hold every other. Measured once, here, so that a figure does not depend on the fonts of a machine.
+_WIDTHS = {
+    letter: width
+    for letters, width in (
+        ("'ijlI|.,:; ", 0.34),
+        ("fJ/\\-()[]t!r", 0.41),
+        ('"*_sz?c', 0.55),
+        ("LFkvxyPTYao", 0.61),
+        ("KAVBRXZCUHNDG&", 0.75),
+        ("OQw#+<=>^~×·", 0.84),
+        ("mMW%@", 0.98),
+    )
+    for letter in letters
+}
+
+
+def text_width(text: str, size: float, bold: bool = False) -> float:
+    """About how wide a line of text is, in points, and rather too wide than too narrow."""
+    widths = (_WIDTHS.get(letter, 0.64 if ord(letter) < 0x1100 else 1.0) for letter in text)
+    return sum(widths) * size * (1.13 if bold else 1.0) * 1.03 + 1  # pixels are whole
+
+
+# -- both kinds of figure ---------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What Keras's `plot_model` can be asked to show, and how."""
+
+    show_shapes: bool = False
+    show_dtype: bool = False
+    show_layer_names: bool = False
+    show_layer_activations: bool = False
+    show_trainable: bool = False
+    rankdir: str = "TB"
+    dpi: float = 200
+    splines: str = "ortho"
+
+
+Attributes = Mapping[str, object]
+
+
+def _canvas(graph: Graph, options: Options, theme: Theme, subgraph: bool, extra: Attributes) -> Any:
+    if subgraph:
+        return pydot.Cluster(
+            re.sub(r"\W", "_", graph.name), style="dashed", label=quoted(graph.name), labeljust="l", fontname=theme.font
+        )
+    dot = Dot(identifier(graph.name), graph_type="digraph")
+    look = {"rankdir": options.rankdir, "dpi": options.dpi, "margin": 0, "fontname": theme.font, **extra}
+    for key, value in _attributes(look).items():
+        dot.set(key, value)
+    return dot
+
+
+# The frames around a box, outermost first: what tells a frame from another of the same name, and its dotted name.
+Frames = tuple[tuple[Hashable, tuple[str, ...]], ...]
+
+
+def _enclosing(frames: Frames, places: dict[Frames, Any], theme: Theme, prefix: str) -> Any:
+    """The cluster of the innermost frame, made where it is not there yet."""
+    if frames not in places:
+        outer = _enclosing(frames[:-1], places, theme, prefix)
+        before = len(frames[-2][1]) if len(frames) > 1 else 0
+        look = {
+            "label": quoted(".".join(frames[-1][1][before:])),
+            "labeljust": "l",
+            "style": "dashed",
+            "color": f'"{theme.frame}"',
+            "penwidth": 0.6,
+            "fontname": theme.font,
+            "fontsize": theme.name_size,
+            "fontcolor": f'"{theme.edge_text}"',
+            "margin": theme.side_gap * 0.6,
+        }
+        number = re.sub(r"\W", "_", f"{prefix}f{len(places)}")  # pydot puts `cluster_` before it, unquoted
+        places[frames] = pydot.Cluster(number, **_attributes(look))
+        outer.add_subgraph(places[frames])
+    return places[frames]
+
+
+def _attributes(attributes: Attributes) -> dict[str, Any]:
+    """Attributes as pydot takes them: numbers short, text quoted unless it is already."""
+    return {key: f"{value:g}" if isinstance(value, float) else str(value) for key, value in attributes.items()}
+
+
+def _paint(paint: Paint) -> Attributes:
+    style = "filled" if paint.border == "solid" else f'"filled,{paint.border}"'
+    return {"style": style, "fillcolor": f'"{paint.fill}"', "color": f'"{paint.line}"', "penwidth": paint.width}
+
+
+# How edges pull on the layout, and look, by role: a heavy one stays short and straight.
+_EDGES: Mapping[str, Attributes] = {
+    "trunk": {"weight": 100},
+    "branch": {"weight": 2},
+    "skip": {"weight": 1},
+    "aux": {"weight": 1, "style": "dashed"},
+}
+
+# What keeps the trunk in one line.
+_GROUP: Mapping[bool, Attributes] = {True: {"group": "trunk"}, False: {}}
+
+_MANY = 1000
+
+
+# -- layers, as Keras draws them --------------------------------------------------------------------------------------
+
+
+def layer_figure(graph: Graph, options: Options, theme: Theme, subgraph: bool = False) -> Any:
+    """One table a layer, with the rows that `options` ask for; nested models in frames."""
+    extra: dict[str, object] = {"splines": options.splines, "nodesep": 0.2, "ranksep": 0.25}
+    if len(graph.nodes) > _MANY:
+        # Straightening takes Graphviz time that grows with the square, and right angles with the cube.
+        extra |= {"nslimit": 0, "splines": "spline" if options.splines == "ortho" else options.splines}
+    dot = _canvas(graph, options, theme, subgraph, extra)
+    dot.set_node_defaults(shape="plain", fontname=theme.font)
+    prefix = identifier(graph.name)[1:-1] + "." if subgraph else ""
+    trunk = set(trunk_nodes(graph))
+    places: dict[Frames, Any] = {(): dot}
+    for node in graph.nodes:
+        frames = tuple((f, graph.frames[f].path) for f in node.frames)
+        name = ".".join(node.path[len(frames[-1][1]) :] if frames else node.path)
+        place = _enclosing(frames, places, theme, prefix)
+        look = {"label": _layer_label(node, name, options, theme), **_GROUP[node.id in trunk]}
+        place.add_node(pydot.Node(_id(node.id, prefix), **_attributes(look)))
+    for edge in graph.edges:
+        look = {"color": f'"{theme.edge}"', "arrowsize": 0.6, **_EDGES[edge.role]}
+        dot.add_edge(pydot.Edge(_id(edge.source, prefix), _id(edge.target, prefix), **_attributes(look)))
+    return dot
+
+
+def _id(number: int, prefix: str = "") -> str:
+    return f'"{prefix}n{number}"' if prefix else f"n{number}"
+
+
+def _layer_label(node: Node, name: str, options: Options, theme: Theme) -> str:
+    paint = theme.paint(node.role)
+    cells = [cell for show, cell in _cells(node, options) if show]
+    span = f' COLSPAN="{len(cells)}"' if len(cells) > 1 else ""
+    rows = [f'<TD{span} BGCOLOR="{paint.fill}">{_font(_title(node, name, options), theme.name_size)}</TD>']
+    activation = node.get("activation")
+    if options.show_layer_activations and activation is not None:
+        rows.append(f"<TD{span}>{_font(f'Activation: <B>{html(str(activation))}</B>', theme.text_size)}</TD>")
+    if cells:
+        rows.append("".join(f'<TD BGCOLOR="{fill}">{_font(text, theme.text_size)}</TD>' for text, fill in cells))
+    body = "".join(f"<TR>{row}</TR>" for row in rows)
+    return (
+        f'<<TABLE BORDER="0" CELLBORDER="1" CELLSPACING="0" CELLPADDING="4" COLOR="{paint.line}" BGCOLOR="white">'
+        f"{body}</TABLE>>"
+    )
+
+
+def _font(content: str, size: float) -> str:
+    return f'<FONT POINT-SIZE="{size:g}">{content}</FONT>'
+
+
+def _title(node: Node, name: str, options: Options) -> str:
+    call, calls = node.call
+    shared = f", call {call} of {calls}" if calls > 1 else ""
+    if options.show_layer_names and name:
+        return f"<B>{html(name)}</B> ({html(node.kind)}{shared})"
+    return f"<B>{html(node.kind)}</B>" + (f" ({shared[2:]})" if shared else "")
+
+
+def _cells(node: Node, options: Options) -> list[tuple[bool, tuple[str, str]]]:
+    trainable = ("<B>Trainable</B>", "#D3EEE4") if node.trainable else ("<B>Non-trainable</B>", "#FBE3D3")
+    dtypes = node.dtypes[0] if len(node.dtypes) == 1 else str(list(node.dtypes)) if node.dtypes else "?"
+    return [
+        (options.show_shapes and node.kind != "InputLayer", (f"Input shape: <B>{_shapes(node.inputs)}</B>", "white")),
+        (options.show_shapes, (f"Output shape: <B>{_shapes(node.outputs)}</B>", "white")),
+        (options.show_dtype, (f"Output dtype: <B>{html(dtypes)}</B>", "white")),
+        (options.show_trainable and node.trainable is not None, trainable),
+    ]
+
+
+def _shapes(shapes: Sequence[Shape]) -> str:
+    """`(None, 8)`, a list where there are several, as Keras writes them."""
+    return html(str(shapes[0]) if len(shapes) == 1 else str(list(shapes)) if shapes else "?")
+
+
+# -- blocks, as a paper shows them ------------------------------------------------------------------------------------
+
+Cells = tuple[tuple[str, str], tuple[str, str]]
+
+
+def block_figure(graph: Graph, options: Options, theme: Theme, subgraph: bool = False) -> Any:
+    """A column of boxes of one width for what everything passes; branches and auxiliary heads beside it."""
+    trunk = set(trunk_nodes(graph))
+    frames = _frames(graph)
+    beside = _beside(graph, frames)
+    column = (
+        options.rankdir == "TB"
+        and not any(frames)
+        and all(edge.role in ("trunk", "skip") or edge.target in beside for edge in graph.edges)
+    )
+    side_gap = max((_room(edge, theme) for edge in graph.edges if edge.target in beside), default=theme.side_gap / 2)
+    extra = {
+        # Graphviz cannot put labels on the right-angled lines that Keras asks for by default.
+        "splines": "spline" if options.splines == "ortho" else options.splines,
+        "nodesep": (side_gap if column else theme.side_gap) / 72,
+        "ranksep": theme.layer_gap / 72,
+        "pad": 0.02,
+    }
+    dot = _canvas(graph, options, theme, subgraph, extra)
+    dot.set_node_defaults(shape="box", margin='"0.06,0.02"', width="0", height="0", fontname=theme.font)
+    dot.set_edge_defaults(**_attributes(_edge_defaults(theme)))
+    prefix = identifier(graph.name)[1:-1] + "." if subgraph else ""
+    cells = {node.id: _cells_of(graph, node, len(frames[node.id])) for node in graph.nodes}
+    widths = _columns([cells[number] for number in sorted(trunk)], theme)
+    places: dict[Frames, Any] = {(): dot}
+    for node in graph.nodes:
+        paint = theme.paint("aux" if node.head is not None else node.role)
+        label = _wide(cells[node.id], widths, theme) if node.id in trunk else _narrow(cells[node.id], theme)
+        place = _enclosing(frames[node.id], places, theme, prefix)
+        place.add_node(
+            pydot.Node(_id(node.id, prefix), label=label, **_attributes({**_paint(paint), **_GROUP[node.id in trunk]}))
+        )
+    for number, source in beside.items():
+        dot.add_subgraph(_same_rank(number, source, prefix))
+    for edge in graph.edges:
+        written = _beside_line(edge, theme, edge.target in beside) if column else _on_line(edge, options)
+        ports = _ports(options.rankdir) if edge.role == "skip" else {}
+        attributes = {**_EDGES[edge.role], **ports, **written}
+        dot.add_edge(pydot.Edge(_id(edge.source, prefix), _id(edge.target, prefix), **_attributes(attributes)))
+    return dot
+
+
+def _ports(rankdir: str) -> Attributes:
+    """A skip leaves and arrives at the side."""
+    side = "e" if rankdir in ("TB", "BT") else "s"
+    return {"tailport": side, "headport": side}
+
+
+def _edge_defaults(theme: Theme) -> Attributes:
+    text = {"fontname": theme.font, "fontsize": theme.edge_size, "fontcolor": f'"{theme.edge_text}"'}
+    tail = {f"label{key}": value for key, value in text.items()}
+    return {**text, **tail, "color": f'"{theme.edge}"', "arrowsize": theme.arrow, "penwidth": 0.8}
+
+
+def _on_line(edge: Edge, options: Options) -> Attributes:
+    """The shape as a label that Graphviz finds room for; with curved lines it can only do so afterwards."""
+    return {"xlabel" if options.splines == "curved" else "label": quoted(f"  {shape_text(edge.shape)}")}
+
+
+def _beside_line(edge: Edge, theme: Theme, sideways: bool) -> Attributes:
+    """The shape as a label right beside a straight edge, which takes no room between the boxes.
+
+    Graphviz places such a label at an angle and a distance from where the edge begins.
+    """
+    text = shape_text(edge.shape)
+    if edge.role == "skip":
+        return {}  # its tensor goes down the column too, and is labelled there
+    half = text_width(text, theme.edge_size) / 2
+    if sideways:
+        ahead, left = half + 4, theme.edge_size * 0.72
+    else:
+        ahead, left = theme.layer_gap / 2, half + 4
+    return {
+        "taillabel": quoted(text),
+        "labelangle": round(degrees(atan2(left, ahead)), 2),
+        "labeldistance": round(hypot(ahead, left) / 10, 3),
+    }
+
+
+def _room(edge: Edge, theme: Theme) -> float:
+    """The gap that the label of a sideways edge needs."""
+    return text_width(shape_text(edge.shape), theme.edge_size) + 7
+
+
+def _cells_of(graph: Graph, node: Node, framed: int) -> Cells:
+    """Two lines of two cells: name and shape, kind and parameters. What stands on frames around it is not repeated."""
+    name = ".".join(node.path[framed:])
+    shape = ", ".join(map(shape_text, node.outputs)) or "?"
+    words = ", ".join(filter(None, (_words(graph, node), _loss(graph, node))))
+    return (name, shape), (words, f"{count_text(node.parameters)} params" if node.parameters else "")
+
+
+def _words(graph: Graph, node: Node) -> str:
+    """What a box is, unless its name says so."""
+    if node.role == "input":
+        return ", ".join(node.dtypes)
+    if node.head is not None and sum(other.head == node.head for other in graph.nodes) == 1:
+        return "" if node.name.lower().startswith("aux") else "aux head"
+    words = describe(node)
+    return "" if words == node.path[-1] else words
+
+
+def _loss(graph: Graph, node: Node) -> str:
+    """`loss × 0.3` on what makes an output; a main output's weight of 1 goes without saying."""
+    weight = next((o.loss_weight for o in graph.outputs if o.source == node.id), None)
+    return "" if weight is None or (weight == 1 and node.head is None) else f"loss × {weight:g}"
+
+
+def _columns(cells: Sequence[Cells], theme: Theme) -> tuple[float, float]:
+    """How wide the two columns must be for every box of the trunk."""
+    names = [text_width(name, theme.name_size, bold=True) for (name, _), _ in cells]
+    words = [text_width(words, theme.text_size) for _, (words, _) in cells]
+    right = [text_width(text, theme.text_size) for (_, shape), (_, count) in cells for text in (shape, count)]
+    return max([*names, *words], default=0.0) + theme.padding, max(right, default=0.0)
+
+
+def _wide(cells: Cells, widths: tuple[float, float], theme: Theme) -> str:
+    (name, shape), (words, parameters) = cells
+    return _table(
+        [
+            [_cell(_bold(name, theme), widths[0]), _cell(_plain(shape, theme), widths[1])],
+            [_cell(_plain(words, theme), widths[0]), _cell(_plain(parameters, theme), widths[1])],
+        ]
+    )
+
+
+def _narrow(cells: Cells, theme: Theme) -> str:
+    (name, shape), (words, parameters) = cells
+    lines = [f"{_bold(name, theme)}{_plain('  ' + shape, theme)}"]
+    lines += [_plain(text, theme) for text in (words, parameters) if text]
+    return _table([[f'<TD ALIGN="LEFT">{line}</TD>'] for line in lines])
+
+
+def _table(rows: Iterable[Iterable[str]]) -> str:
+    body = "".join(f"<TR>{''.join(row)}</TR>" for row in rows)
+    return f'<<TABLE BORDER="0" CELLBORDER="0" CELLSPACING="0" CELLPADDING="0">{body}</TABLE>>'
+
+
+def _cell(content: str, width: float) -> str:
+    return f'<TD ALIGN="LEFT" VALIGN="BOTTOM" WIDTH="{width:.0f}">{content}</TD>'
+
+
+def _bold(text: str, theme: Theme) -> str:
+    return _font(f"<B>{html(text)}</B>", theme.name_size) if text else ""
+
+
+def _plain(text: str, theme: Theme) -> str:
+    return _font(html(text), theme.text_size) if text else ""
+
+
+def _beside(graph: Graph, frames: Sequence[Frames]) -> dict[int, int]:
+    """Auxiliary heads of one box each, and the box beside which they stand, if it has no other and no frame."""
+    onward = {edge.source for edge in graph.edges}
+    heads = [edge for edge in graph.edges if edge.role == "aux" and graph.nodes[edge.source].head is None]
+    busy = Counter(edge.source for edge in heads) + Counter(edge.target for edge in heads)
+    return {
+        edge.target: edge.source
+        for edge in heads
+        if edge.target not in onward
+        and busy[edge.source] == busy[edge.target] == 1
+        and not frames[edge.source]
+        and not frames[edge.target]
+    }
+
+
+def _same_rank(number: int, source: int, prefix: str) -> Any:
+    rank = pydot.Subgraph(f'"{prefix}beside{number}"', rank="same")
+    for each in (source, number):
+        rank.add_node(pydot.Node(_id(each, prefix)))
+    return rank
+
+
+def _frames(graph: Graph) -> list[Frames]:
+    """For each node the opened blocks around it: those of its dotted name that hold more than one box."""
+    keys: list[Frames] = [
+        tuple((node.frames, node.path[: k + 1]) for k in range(len(node.path) - 1)) for node in graph.nodes
+    ]
+    shared = Counter(chain.from_iterable(keys))
+    return [tuple(takewhile(lambda key: shared[key] > 1, outer)) for outer in keys]
