@@ -181,7 +181,8 @@ def _draw(arguments: argparse.Namespace) -> None:
         rankdir=arguments.rankdir,
         dpi=arguments.dpi,
         loss_weights=_loss_weights(model),
-        **({"show_layer_names": True, "show_shapes": True} if arguments.depth is None else {}),
+        show_layer_names=arguments.depth is None,
+        show_shapes=arguments.depth is None,
     )
     print(output)
 
