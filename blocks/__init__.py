@@ -13,10 +13,31 @@ Example:
     (None, 56, 56, 256)
 """
 
+from .attention import squeeze_excite
 from .core import block, default_of, weightless
-from .heads import aux_classifier, classifier
-from .inceptions import inception
-from .layers import AdaptiveAveragePooling2D, LocalResponseNormalization, PadChannels
+from .decoders import bilinear_up, decoder_block, fuse_scores
+from .dense_blocks import dense_block, dense_layer, transition
+from .heads import aux_classifier, classifier, pixel_predictions
+from .inceptions import (
+    inception,
+    inception_asymmetric,
+    inception_expanded,
+    inception_reduction,
+    inception_stacked,
+)
+from .initializers import Bilinear
+from .layers import (
+    AdaptiveAveragePooling2D,
+    DilatedAveragePooling2D,
+    DilatedMaxPooling2D,
+    LocalResponseNormalization,
+    MatchSize,
+    PadChannels,
+    RadialBasisDense,
+    SparseConv2D,
+    StochasticDepth,
+    scaled_tanh,
+)
 from .norms import batch_norm, group_norm, layer_norm, local_response_norm
 from .pieces import (
     activate,
@@ -30,24 +51,49 @@ from .pieces import (
     flatten,
     global_avg_pool,
     global_max_pool,
+    match_size,
     max_pool,
+    radial_basis,
+    scale,
+    stochastic_depth,
     zero_pad,
 )
 from .residuals import (
     basic_residual,
     bottleneck,
+    channel_projection_shortcut,
     identity_shortcut,
     merge_residual,
     pad_shortcut,
     projection_shortcut,
+    residual,
 )
-from .units import conv, conv_bn, dilated, separable, transposed
-from .vgg import vgg_block
+from .separables import depthwise_separable, inverted_residual, xception_module
+from .units import (
+    conv,
+    conv_bn,
+    depthwise,
+    dilated,
+    matching,
+    norm_activation,
+    preact_conv,
+    separable,
+    sparse,
+    transposed,
+)
+from .vgg import chain, subsample, vgg_block
 
 __all__ = [
     "AdaptiveAveragePooling2D",
+    "Bilinear",
+    "DilatedAveragePooling2D",
+    "DilatedMaxPooling2D",
     "LocalResponseNormalization",
+    "MatchSize",
     "PadChannels",
+    "RadialBasisDense",
+    "SparseConv2D",
+    "StochasticDepth",
     "activate",
     "adaptive_avg_pool",
     "add",
@@ -55,32 +101,61 @@ __all__ = [
     "avg_pool",
     "basic_residual",
     "batch_norm",
+    "bilinear_up",
     "block",
     "bottleneck",
+    "chain",
+    "channel_projection_shortcut",
     "classifier",
     "concat",
     "conv",
     "conv_bn",
     "crop",
+    "decoder_block",
     "default_of",
     "dense",
+    "dense_block",
+    "dense_layer",
+    "depthwise",
+    "depthwise_separable",
     "dilated",
     "dropout",
     "flatten",
+    "fuse_scores",
     "global_avg_pool",
     "global_max_pool",
     "group_norm",
     "identity_shortcut",
     "inception",
+    "inception_asymmetric",
+    "inception_expanded",
+    "inception_reduction",
+    "inception_stacked",
+    "inverted_residual",
     "layer_norm",
     "local_response_norm",
+    "match_size",
+    "matching",
     "max_pool",
     "merge_residual",
+    "norm_activation",
     "pad_shortcut",
+    "pixel_predictions",
+    "preact_conv",
     "projection_shortcut",
+    "radial_basis",
+    "residual",
+    "scale",
+    "scaled_tanh",
     "separable",
+    "sparse",
+    "squeeze_excite",
+    "stochastic_depth",
+    "subsample",
+    "transition",
     "transposed",
     "vgg_block",
     "weightless",
+    "xception_module",
     "zero_pad",
 ]

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+import sys
+import threading
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import keras
 from keras.src.backend.common import global_state
+from keras.src.ops import function
 
 _PENDING = "uninitialized_variables"
 _SCOPE = "stateless_scope"
+_DEEP = 1_000_000
 
 
 def swap_pending_variables(variables: list[Any]) -> list[Any]:
@@ -38,3 +42,66 @@ def name_operations(rename: Callable[[str | None, type], str | None]) -> None:
         original(self, name=rename(name, type(self)))
 
     keras.Operation.__init__ = __init__
+
+
+def map_graphs_of_any_depth() -> None:
+    """Keep Keras from a RecursionError on a model of some hundreds of blocks: made, loaded, cloned or cut out of one.
+
+    Each time Keras searches the graph by a function that calls itself once a layer. It is plain Python, whose calls
+    lie on the heap, and it knows cycles, so that here Python's limit protects from nothing.
+    """
+    original, lock = function.map_graph, threading.RLock()
+
+    @functools.wraps(original)
+    def map_graph(*args: Any, **options: Any) -> Any:
+        with lock:  # the limit is the same for all threads
+            limit = sys.getrecursionlimit()
+            sys.setrecursionlimit(max(limit, _DEEP))
+            try:
+                return original(*args, **options)
+            finally:
+                sys.setrecursionlimit(limit)
+
+    function.map_graph = map_graph
+
+
+def source_inputs(tensor: Any) -> list[Any]:
+    """The inputs that `tensor` is computed from.
+
+    `keras.utils.get_source_inputs` follows every path, of which each residual block doubles the number.
+    """
+    inputs, seen, ahead = [], set(), [tensor]
+    while ahead:
+        x = ahead.pop()
+        if id(x) not in seen:
+            seen.add(id(x))
+            operation, index, _ = x._keras_history
+            node = operation._inbound_nodes[index]
+            if node.is_input:
+                inputs.append(x)
+            else:
+                ahead += reversed(node.input_tensors)
+    return inputs
+
+
+def call_of(tensor: Any) -> Any:
+    """The call that made a symbolic tensor: its `operation`, `input_tensors`, `arguments` and `outputs`."""
+    operation, index, _ = tensor._keras_history
+    return operation._inbound_nodes[index]
+
+
+def call_again(call: Any, tensors: Mapping[int, Any]) -> list[Any]:
+    """What the same operation gives with the same arguments on other tensors, by the `id` of the old ones."""
+    args, kwargs = call.arguments.fill_in(tensors)
+    return keras.tree.flatten(call.operation(*args, **kwargs))
+
+
+def infer_again(call: Any, specs: Mapping[int, Any]) -> list[Any]:
+    """Shapes and dtypes of what the operation would give, as `call_again`, but nothing is added to any graph."""
+    args, kwargs = call.arguments.fill_in(specs)
+    return keras.tree.flatten(call.operation.compute_output_spec(*args, **kwargs))
+
+
+def is_allocated(variable: Any) -> bool:
+    """Whether a variable has a value, and not just a shape from `weightless`."""
+    return variable._value is not None

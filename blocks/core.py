@@ -40,6 +40,7 @@ class _Scope:
 
 _current: ContextVar[_Scope | None] = ContextVar("layerblocks_scope", default=None)
 _piece: ContextVar[str] = ContextVar("layerblocks_piece", default="")
+_NAME = re.compile(r"[\w-]+(\.[\w-]+)*", re.ASCII)  # TensorFlow runs no others
 
 
 def where() -> str:
@@ -68,8 +69,8 @@ def piece(function: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
 def _check_name(block: str, name: object) -> None:
     if not isinstance(name, str):
         raise TypeError(f"{block}: name takes a string or None, got {name!r}")
-    if "/" in name or not all(name.split(".")):
-        raise ValueError(f"{block}: name takes words joined by dots, without '/', got {name!r}")
+    if not _NAME.fullmatch(name):
+        raise ValueError(f"{block}: name takes words of A-Z, a-z, 0-9, _ and - joined by dots, got {name!r}")
 
 
 def full_name(base: str, name: str | None = None) -> str:
@@ -112,11 +113,12 @@ def _is_inside(name: str, path: str) -> bool:
 
 
 def _snake_case(name: str) -> str:
-    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower()
+    return re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower()
 
 
 # Layers and `keras.ops` nodes that a block makes by itself are named into its scope as well.
 _keras.name_operations(_rename)
+_keras.map_graphs_of_any_depth()
 
 
 def block(function: Callable[..., Result]) -> Callable[..., Result]:

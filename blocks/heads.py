@@ -5,11 +5,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import keras  # noqa: F401  (the doctests use it)
+import keras
 
 from . import checks
-from .core import block
-from .pieces import adaptive_avg_pool, avg_pool, dense, flatten, global_avg_pool, global_max_pool, sides
+from .core import block, piece
+from .pieces import (
+    adaptive_avg_pool,
+    avg_pool,
+    channel_axis,
+    flatten,
+    global_avg_pool,
+    global_max_pool,
+    layer,
+    sides,
+)
+from .pieces import dense as _dense
 from .pieces import dropout as _dropout
 from .types import Activation, Padding, Size, Tensor, Unit
 from .units import conv as _conv
@@ -23,10 +33,13 @@ def classifier(
     classes: int,
     *,
     pooling: str | None = "avg",
+    output_size: Size | None = None,
     units: Sequence[int] = (),
-    dropout: float = 0.0,
+    dropout: float | Sequence[float] = 0.0,
     activation: Activation = "softmax",
     hidden_activation: Activation = "relu",
+    dense: Unit = _dense,
+    output: Unit = _dense,
     **options: Any,
 ) -> Tensor:
     """Pool or flatten, hidden dense layers, and one value a class; computed in float32 also in mixed precision.
@@ -37,10 +50,14 @@ def classifier(
         x: symbolic tensor.
         classes: number of classes.
         pooling: `"avg"`, `"max"`, `"flatten"`, or None for what is flat already.
+        output_size: average to this size first, so that images of any size can be flattened.
         units: widths of hidden dense layers.
-        dropout: rate behind every hidden layer, or behind the pooling where there is none.
+        dropout: rate behind every hidden layer, or behind the pooling where there is none; or a list of the rates
+            before each dense layer, the last one included.
         activation: of the output; None gives logits.
         hidden_activation: of the hidden layers.
+        dense: unit of the hidden layers, a function `(x, units, *, activation, name)`.
+        output: unit of the last one, such as `radial_basis`.
         options: those of `keras.layers.Dense`, for every dense layer.
 
     Raises:
@@ -51,18 +68,51 @@ def classifier(
         >>> classifier(keras.Input((7, 7, 512)), 1000, pooling="flatten", units=(4096, 4096), dropout=0.5).shape
         (None, 1000)
     """
-    classes, rate = checks.integer("classes", classes), checks.fraction("dropout", dropout)
-    units = checks.integers("units", units, len(units) if isinstance(units, Sequence) else 0)
+    classes = checks.integer("classes", classes)
+    if not isinstance(units, Sequence) or isinstance(units, str):
+        raise checks.refuse("units", units, "a sequence of widths", TypeError)
+    units = checks.integers("units", units, len(units))
+    rates = _rates(dropout, len(units))
+    checks.function("dense", dense)
+    checks.function("output", output)
+    if output_size is not None:
+        x = adaptive_avg_pool(x, output_size, name="resize")
     if checks.choice("pooling", pooling, (None, *POOLING)) is not None:
         x = POOLING[pooling](x, name="pool" if pooling != "flatten" else "flatten")  # type: ignore[index]
     elif len(x.shape) != 2:
         raise checks.refuse("x", tuple(x.shape), "batch and features where pooling=None")
-    for number, width in enumerate(units, 1):
+    x = _dropout(x, rates[0], name="dropout")
+    for number, (width, rate) in enumerate(zip(units, rates[1:], strict=True), 1):
         x = dense(x, width, activation=hidden_activation, name=f"dense{number}", **options)
         x = _dropout(x, rate, name=f"dropout{number}")
-    if not units:
-        x = _dropout(x, rate, name="dropout")
-    return dense(x, classes, activation=activation, name="predictions", **{"dtype": "float32", **options})
+    return output(x, classes, activation=activation, name="predictions", **{"dtype": "float32", **options})
+
+
+def _rates(dropout: float | Sequence[float], hidden: int) -> list[float]:
+    """The rate before each dense layer."""
+    if not isinstance(dropout, Sequence) or isinstance(dropout, str):
+        rate = checks.fraction("dropout", dropout)
+        return [0.0, *[rate] * hidden] if hidden else [rate]
+    if len(dropout) != hidden + 1:
+        raise checks.refuse("dropout", dropout, f"one rate, or {hidden + 1} of them, one before each dense layer")
+    return [checks.fraction(f"dropout[{number}]", rate) for number, rate in enumerate(dropout)]
+
+
+@piece
+def pixel_predictions(x: Tensor, activation: Activation = "softmax", *, name: str | None = None) -> Tensor:
+    """The activation of a segmentation network, over the classes of each pixel; float32 also in mixed precision.
+
+    Shapes: `batch height width classes` -> the same. With None for the activation the scores come out as they are.
+
+    Example:
+        >>> pixel_predictions(keras.Input((388, 388, 2))).shape
+        (None, 388, 388, 2)
+    """
+    checks.image(x)
+    if activation == "softmax":  # which as an Activation would take the last axis, not that of the channels
+        return layer(keras.layers.Softmax, x, "predictions", name, axis=channel_axis(), dtype="float32")
+    function = "linear" if activation is None else activation
+    return layer(keras.layers.Activation, x, "predictions", name, activation=function, dtype="float32")
 
 
 @block
@@ -108,6 +158,7 @@ def aux_classifier(
         (None, 1000)
     """
     checks.integer("classes", classes)
+    checks.function("conv", conv)
     if output_size is not None:
         y = adaptive_avg_pool(x, output_size, name="pool")
     elif any(side is None or (padding == "valid" and side < 5) for side in sides(x)):

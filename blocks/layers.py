@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import functools
+import math
+from collections.abc import Callable
 from typing import Any
 
 import keras
+import numpy as np
 from keras import ops
 
 register = keras.saving.register_keras_serializable("layerblocks")
+
+
+def _pair(value: int | tuple[int, int]) -> tuple[int, ...]:
+    return (value, value) if isinstance(value, int) else tuple(value)
 
 
 class _ImageLayer(keras.Layer):
@@ -91,13 +99,14 @@ class LocalResponseNormalization(_ImageLayer):
         before = (self.depth - 1) // 2
         widths = [(0, 0)] * len(x.shape)
         widths[axis] = (before, self.depth - 1 - before)
-        squares = ops.pad(ops.square(x), widths)
+        wide = keras.backend.result_type(self.compute_dtype, "float32")  # float16 ends at the square of 256
+        squares = ops.pad(ops.square(ops.cast(x, wide)), widths)
         window: list[Any] = [slice(None)] * len(x.shape)
         total: Any = 0
         for start in range(self.depth):
             window[axis] = slice(start, start + channels)
             total = total + squares[tuple(window)]
-        return x * ops.power(self.k + self.alpha * total, -self.beta)
+        return x * ops.cast(ops.power(self.k + self.alpha * total, -self.beta), x.dtype)
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         return input_shape
@@ -143,6 +152,298 @@ class PadChannels(_ImageLayer):
         return {**super().get_config(), "filters": self.filters, "strides": self.strides}
 
 
+@register  # type: ignore[untyped-decorator]
+def scaled_tanh(x: Any) -> Any:
+    """1.7159·tanh(2x/3): runs from about -1.7 to 1.7 and keeps ±1 (LeCun et al. 1998, appendix A).
+
+    Example:
+        >>> scaled_tanh(keras.ops.array([-1.0, 0.0, 1.0])).numpy().round(4).tolist()
+        [-1.0, 0.0, 1.0]
+    """
+    return 1.7159 * ops.tanh(2 / 3 * x)
+
+
+class _DilatedPooling2D(_ImageLayer):
+    """Joins `pool_size` pixels an axis that lie `dilation_rate` apart, at every pixel."""
+
+    def __init__(self, pool_size: int | tuple[int, int], dilation_rate: int | tuple[int, int], **options: Any) -> None:
+        super().__init__(**options)
+        self.pool_size = _pair(pool_size)
+        self.dilation_rate = _pair(dilation_rate)
+
+    def _joined(self, x: Any, outside: float, join: Callable[[Any, Any], Any]) -> Any:
+        first = 1 if self.channel_axis == -1 else 2
+        for axis, pixels, rate in zip((first, first + 1), self.pool_size, self.dilation_rate, strict=True):
+            before, size = (pixels - 1) // 2 * rate, ops.shape(x)[axis]
+            widths: list[Any] = [(0, 0)] * 4
+            widths[axis] = (before, (pixels - 1) * rate - before)
+            padded = ops.pad(x, widths, constant_values=outside)
+            window: list[Any] = [slice(None)] * 4
+            shifted = []
+            for start in range(0, pixels * rate, rate):
+                window[axis] = slice(start, start + size)
+                shifted.append(padded[tuple(window)])
+            x = functools.reduce(join, shifted)
+        return x
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        return input_shape
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "pool_size": self.pool_size, "dilation_rate": self.dilation_rate}
+
+
+@register
+class DilatedAveragePooling2D(_DilatedPooling2D):
+    """The mean of `pool_size` pixels an axis that lie `dilation_rate` apart, at every pixel; none from outside.
+
+    To an average pooling what `DilatedMaxPooling2D` is to a max-pooling.
+
+    Shapes: `batch height width channels` -> the same.
+
+    Example:
+        >>> import numpy as np
+        >>> DilatedAveragePooling2D(2, 2)(np.array([5.0, 1, 2, 3]).reshape(1, 1, 4, 1)).numpy().ravel().tolist()
+        [3.5, 2.0, 2.0, 3.0]
+    """
+
+    def call(self, x: Any) -> Any:
+        return self._joined(x, 0.0, ops.add) / self._joined(ops.ones_like(x), 0.0, ops.add)
+
+
+@register
+class DilatedMaxPooling2D(_DilatedPooling2D):
+    """The maximum of `pool_size` pixels an axis that lie `dilation_rate` apart, at every pixel.
+
+    On every d-th pixel it is the maximum that an undilated pooling, of stride 1 and with `"same"`, has on those
+    pixels alone: what a max-pool becomes in a network whose stride before it was turned into a dilation d.
+
+    Shapes: `batch height width channels` -> the same.
+
+    Example:
+        >>> import numpy as np
+        >>> DilatedMaxPooling2D(2, 2)(np.array([5.0, 1, 2, 3]).reshape(1, 1, 4, 1)).numpy().ravel().tolist()
+        [5.0, 3.0, 2.0, 3.0]
+    """
+
+    def call(self, x: Any) -> Any:
+        return self._joined(x, float("-inf"), ops.maximum)
+
+
+@register
+class SparseConv2D(_ImageLayer):
+    """A convolution in which each output channel sees only the input channels that a table names for it.
+
+    Its kernel holds what is connected and nothing else, k² weights a connection. An initialiser sees, for each output
+    channel, the shape of a convolution of just its input channels, and so the right fan-in.
+
+    Shapes: as `keras.layers.Conv2D`, whose arguments these are.
+
+    Args:
+        connections: for each output channel, the input channels that it sees.
+
+    Raises:
+        ValueError: the table does not fit the filters or the channels.
+
+    Example:
+        >>> layer = SparseConv2D(2, 5, [[0, 1], [2]])
+        >>> layer(keras.Input((14, 14, 3))).shape, layer.count_params()
+        ((None, 10, 10, 2), 77)
+    """
+
+    def __init__(
+        self,
+        filters: int,
+        kernel_size: int | tuple[int, int],
+        connections: Any,
+        *,
+        strides: int | tuple[int, int] = 1,
+        padding: str = "valid",
+        dilation_rate: int | tuple[int, int] = 1,
+        activation: Any = None,
+        use_bias: bool = True,
+        kernel_initializer: Any = "glorot_uniform",
+        bias_initializer: Any = "zeros",
+        kernel_regularizer: Any = None,
+        bias_regularizer: Any = None,
+        **options: Any,
+    ) -> None:
+        super().__init__(**options)
+        self.filters, self.padding, self.use_bias = filters, padding, use_bias
+        self.kernel_size = _pair(kernel_size)
+        self.strides = _pair(strides)
+        self.dilation_rate = _pair(dilation_rate)
+        self.connections = tuple(tuple(seen) for seen in connections)
+        self.activation = keras.activations.get(activation)
+        self.kernel_initializer = keras.initializers.get(kernel_initializer)
+        self.bias_initializer = keras.initializers.get(bias_initializer)
+        self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
+        self.bias_regularizer = keras.regularizers.get(bias_regularizer)
+
+    def build(self, input_shape: Any) -> None:
+        channels = input_shape[self.channel_axis]
+        known = {*range(channels)}
+        fit = all(seen and len({*seen}) == len(seen) and {*seen} <= known for seen in self.connections)
+        if len(self.connections) != self.filters or not fit:
+            raise ValueError(
+                f"{self.name}: connections takes, for each of {self.filters} filters, "
+                f"different ones of the channels 0 to {channels - 1}, got {self.connections}"
+            )
+        places = [seen * self.filters + out for out, inputs in enumerate(self.connections) for seen in inputs]
+        # For each place of the dense kernel the weight that goes there; behind the last weight stands a zero.
+        weights = {place: number for number, place in enumerate(places)}
+        self._gather = np.array([weights.get(place, len(places)) for place in range(channels * self.filters)])
+        self._channels = channels
+
+        def initializer(shape: Any, dtype: Any = None) -> Any:
+            drawn = [
+                self.kernel_initializer((*self.kernel_size, len(seen), self.filters), dtype=dtype)[..., out]
+                for out, seen in enumerate(self.connections)
+            ]
+            return ops.concatenate(drawn, axis=-1)
+
+        self.kernel = self.add_weight(
+            (*self.kernel_size, len(places)), initializer, regularizer=self.kernel_regularizer, name="kernel"
+        )
+        self.bias = None
+        if self.use_bias:
+            self.bias = self.add_weight(
+                (self.filters,), self.bias_initializer, regularizer=self.bias_regularizer, name="bias"
+            )
+
+    def call(self, x: Any) -> Any:
+        kernel = ops.convert_to_tensor(self.kernel)
+        kernel = ops.take(ops.concatenate([kernel, ops.zeros_like(kernel[..., :1])], axis=-1), self._gather, axis=-1)
+        x = ops.conv(
+            x,
+            ops.reshape(kernel, (*self.kernel_size, self._channels, self.filters)),
+            strides=self.strides,
+            padding=self.padding,
+            data_format=self.data_format,
+            dilation_rate=self.dilation_rate,
+        )
+        if self.bias is not None:
+            x = x + ops.reshape(self.bias, (-1,) if self.channel_axis == -1 else (-1, 1, 1))
+        return self.activation(x)
+
+    def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
+        shape = list(input_shape)
+        first = 1 if self.channel_axis == -1 else 2
+        for axis, k, s, d in zip((first, first + 1), self.kernel_size, self.strides, self.dilation_rate, strict=True):
+            if shape[axis] is not None:
+                shape[axis] = -(-(shape[axis] - (d * (k - 1) if self.padding == "valid" else 0)) // s)
+        shape[self.channel_axis] = self.filters
+        return tuple(shape)
+
+    def multiply_adds(self, input_shape: Any, output_shape: Any) -> int:
+        first = 1 if self.channel_axis == -1 else 2
+        return math.prod(self.kernel.shape) * math.prod(output_shape[first : first + 2])
+
+    def get_config(self) -> dict[str, Any]:
+        own = {
+            "filters": self.filters,
+            "kernel_size": self.kernel_size,
+            "connections": self.connections,
+            "strides": self.strides,
+            "padding": self.padding,
+            "dilation_rate": self.dilation_rate,
+            "activation": keras.activations.serialize(self.activation),
+            "use_bias": self.use_bias,
+            "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
+            "bias_initializer": keras.initializers.serialize(self.bias_initializer),
+            "kernel_regularizer": keras.regularizers.serialize(self.kernel_regularizer),
+            "bias_regularizer": keras.regularizers.serialize(self.bias_regularizer),
+        }
+        return {**super().get_config(), **own}
+
+
+@register
+class RadialBasisDense(keras.Layer):
+    """Minus the squared distance of the features from a fixed code of ±1 for each unit, and an activation.
+
+    (LeCun et al. 1998, section II.B, eq. 7.) The nearest code has the largest output, so that a softmax behind it and a
+    cross-entropy are the paper's discriminative loss (eq. 9, without its constant). The codes are fixed weights.
+
+    Shapes: `batch features` -> `batch units`.
+
+    Args:
+        codes: `units features`; None for ±1 at random (the paper's other choice), the same ones in every process.
+
+    Raises:
+        ValueError: the codes do not fit the units or the features.
+
+    Example:
+        >>> import numpy as np
+        >>> layer = RadialBasisDense(2, codes=[[1, 1, 1], [1, -1, -1]])
+        >>> layer(np.array([[1.0, 1.0, 0.0]])).numpy().tolist()
+        [[-1.0, -5.0]]
+    """
+
+    def __init__(self, units: int, codes: Any = None, activation: Any = None, **options: Any) -> None:
+        super().__init__(**options)
+        self.units, self.activation = units, keras.activations.get(activation)
+        self.codes = None if codes is None else tuple(tuple(code) for code in codes)
+
+    def build(self, input_shape: Any) -> None:
+        shape = (self.units, input_shape[-1])
+        codes: Any = self.codes
+        if codes is None:
+            codes = np.random.default_rng(0).choice((-1, 1), shape)
+        elif np.shape(codes) != shape:
+            raise ValueError(f"{self.name}: codes takes the shape {shape}, got {np.shape(codes)}")
+        self.centers = self.add_weight(
+            shape, lambda shape, dtype=None: ops.cast(np.asarray(codes), dtype), trainable=False, name="centers"
+        )
+
+    def call(self, x: Any) -> Any:
+        return self.activation(-ops.sum(ops.square(x[:, None, :] - self.centers), axis=-1))
+
+    def compute_output_shape(self, input_shape: Any) -> tuple[int | None, int]:
+        return (input_shape[0], self.units)
+
+    def multiply_adds(self, input_shape: Any, output_shape: Any) -> int:
+        return math.prod(self.centers.shape)
+
+    def get_config(self) -> dict[str, Any]:
+        own = {"units": self.units, "codes": self.codes, "activation": keras.activations.serialize(self.activation)}
+        return {**super().get_config(), **own}
+
+
+@register
+class StochasticDepth(keras.Layer):
+    """In training, zeros for a share `rate` of the examples; the others divided by 1 - `rate` (Huang et al. 2016).
+
+    The paper multiplies by 1 - `rate` in inference instead, which is the same network up to that factor.
+
+    Shapes: `batch …` -> the same.
+
+    Example:
+        >>> import numpy as np
+        >>> y = StochasticDepth(0.5, seed=0)(np.ones((100, 2, 2, 3)), training=True).numpy()
+        >>> sorted({*y.ravel().tolist()}), {len({*example.ravel()}) for example in y}
+        ([0.0, 2.0], {1})
+    """
+
+    def __init__(self, rate: float, seed: int | None = None, **options: Any) -> None:
+        super().__init__(**options)
+        self.rate, self.seed = rate, seed
+        self.seed_generator = keras.random.SeedGenerator(seed)
+        self.built = True
+
+    def call(self, x: Any, training: bool = False) -> Any:
+        if not training or not self.rate:
+            return x
+        one_each = (ops.shape(x)[0], *[1] * (len(x.shape) - 1))
+        kept = keras.random.uniform(one_each, seed=self.seed_generator) >= self.rate
+        return x * ops.cast(kept, x.dtype) / (1 - self.rate)
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        return input_shape
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "rate": self.rate, "seed": self.seed}
+
+
 @register
 class MinimumSize(_ImageLayer):
     """Passes images on and refuses those below `height`×`width`.
@@ -166,11 +467,14 @@ class MinimumSize(_ImageLayer):
 
     def call(self, x: Any) -> Any:
         first = 1 if self.channel_axis == -1 else 2
-        for side, least in zip(x.shape[first : first + 2], (self.height, self.width), strict=True):
-            if side is not None and side < least:
-                raise ValueError(
-                    f"{self.name}: images take at least {self.height}×{self.width} pixels, got shape {tuple(x.shape)}"
-                )
+        message = f"{self.name}: images take at least {self.height}×{self.width} pixels, got shape"
+        for axis, least in ((first, self.height), (first + 1, self.width)):
+            if x.shape[axis] is None:  # after a few sizes Keras traces a function for all of them
+                import tensorflow as tf
+
+                tf.debugging.Assert(tf.shape(x)[axis] >= least, [message, tf.shape(x)])
+            elif x.shape[axis] < least:
+                raise ValueError(f"{message} {tuple(x.shape)}")
         return x
 
     def compute_output_shape(self, input_shape: Any) -> Any:
@@ -178,3 +482,48 @@ class MinimumSize(_ImageLayer):
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "height": self.height, "width": self.width}
+
+
+@register
+class MatchSize(_ImageLayer):
+    """The first of two images with the height and width of the second: row i of it is row i + `offset` of the first.
+
+    Rows and columns that the first does not have are zeros. Sizes known only at run time are looked up there, so that
+    what is joined afterwards fits at every input size.
+
+    Shapes: `batch height width channels`, `batch height2 width2 channels2` -> `batch height2 width2 channels`.
+
+    Example:
+        >>> import numpy as np
+        >>> long, short = np.arange(5.0).reshape(1, 1, 5, 1), np.zeros((1, 1, 2, 7))
+        >>> MatchSize(offset=(0, 1))([long, short]).numpy().ravel().tolist()
+        [1.0, 2.0]
+    """
+
+    def __init__(self, offset: int | tuple[int, int] = 0, **options: Any) -> None:
+        super().__init__(**options)
+        self.offset = (offset, offset) if isinstance(offset, int) else tuple(offset)
+
+    def call(self, inputs: Any) -> Any:
+        x, like = inputs
+        first = 1 if self.channel_axis == -1 else 2
+        for axis, offset in zip((first, first + 1), self.offset, strict=True):
+            size, wanted = ops.shape(x)[axis], ops.shape(like)[axis]
+            missing = offset + wanted - size
+            if not isinstance(missing, int) or missing > 0:
+                widths: list[Any] = [(0, 0)] * 4
+                widths[axis] = (0, ops.maximum(missing, 0))
+                x = ops.pad(x, widths)
+            window: list[Any] = [slice(None)] * 4
+            window[axis] = slice(offset, offset + wanted)
+            x = x[tuple(window)]
+        return x
+
+    def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
+        shape, like = map(list, input_shape)
+        first = 1 if self.channel_axis == -1 else 2
+        shape[first : first + 2] = like[first : first + 2]
+        return tuple(shape)
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "offset": self.offset}

@@ -94,4 +94,6 @@ def local_response_norm(
     """
     checks.image(x)
     depth = checks.integer("depth", depth)
+    for word, value in (("k", k), ("alpha", alpha), ("beta", beta)):
+        checks.number(word, value)
     return layer(LocalResponseNormalization, x, "local_response_norm", name, depth=depth, k=k, alpha=alpha, beta=beta)

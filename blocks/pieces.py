@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
 
 from . import checks
 from .core import full_name, is_block, piece, where
-from .layers import AdaptiveAveragePooling2D
+from .layers import (
+    AdaptiveAveragePooling2D,
+    DilatedAveragePooling2D,
+    DilatedMaxPooling2D,
+    MatchSize,
+    RadialBasisDense,
+    StochasticDepth,
+)
 from .types import Activation, Padding, Size, Tensor
 
 
@@ -33,14 +40,25 @@ def sides(x: Tensor) -> tuple[int | None, int | None]:
     return height, width
 
 
-def layer(kind: type[keras.Layer], x: Tensor, base: str, name: str | None = None, **options: Any) -> Tensor:
+def layer(kind: Callable[..., keras.Layer], x: Tensor, base: str, name: str | None = None, **options: Any) -> Tensor:
     """Call a Keras layer under its dotted name; what Keras refuses is said with the name of the block."""
+    for tensor in x if isinstance(x, list) else [x]:
+        checks.symbolic(tensor)
+    for word, option in options.items():
+        checks.identifier(word, option)
+    name, options = full_name(base, name), {word: _unshared(option) for word, option in options.items()}
     try:
-        return kind(name=full_name(base, name), **options)(x)
+        return kind(name=name, **options)(x)
     except (TypeError, ValueError) as error:
         message = " ".join(str(error).split())
         kind_of_error = TypeError if isinstance(error, TypeError) else ValueError
         raise kind_of_error(f"{where()}: {message}") from error
+
+
+def _unshared(option: Any) -> Any:
+    """An initialiser without a seed as another of its kind: one of them gives all equal shapes equal numbers."""
+    unseeded = isinstance(option, keras.initializers.Initializer) and option.get_config().get("seed", 0) is None
+    return option.clone() if unseeded else option
 
 
 def fits(x: Tensor, window: tuple[int, int], padding: str) -> None:
@@ -51,12 +69,12 @@ def fits(x: Tensor, window: tuple[int, int], padding: str) -> None:
             raise checks.refuse("x", sides(x), f"a height and width of at least {least} under padding='valid'")
 
 
-def pad(x: Tensor, padding: Any) -> tuple[Any, str]:
-    """`"same"`, `"valid"`, or so many zero rows and columns on every side and then `"valid"`."""
+def pad(x: Tensor, padding: Any, name: str | None = "pad") -> tuple[Any, str]:
+    """`"same"`, `"valid"`, or so many zero rows and columns around and then `"valid"`."""
     if isinstance(padding, str):
         return x, checks.choice("padding", padding.lower(), ("same", "valid"))
-    rows, columns = checks.pair("padding", padding, at_least=0)
-    return zero_pad(x, ((rows, rows), (columns, columns)), name="pad") if rows or columns else x, "valid"
+    margins = checks.margins("padding", padding)
+    return zero_pad(x, margins, name=name) if any(map(any, margins)) else x, "valid"
 
 
 @piece
@@ -69,7 +87,8 @@ def zero_pad(x: Tensor, padding: Any, *, name: str | None = None) -> Tensor:
         >>> zero_pad(keras.Input((5, 7, 3)), ((0, 1), (2, 2))).shape
         (None, 6, 11, 3)
     """
-    return layer(keras.layers.ZeroPadding2D, x, "pad", name, padding=padding)
+    checks.image(x)
+    return layer(keras.layers.ZeroPadding2D, x, "pad", name, padding=checks.margins("padding", padding))
 
 
 @piece
@@ -82,23 +101,66 @@ def crop(x: Tensor, cropping: Any, *, name: str | None = None) -> Tensor:
         >>> crop(keras.Input((5, 7, 3)), ((0, 1), (2, 2))).shape
         (None, 4, 3, 3)
     """
-    return layer(keras.layers.Cropping2D, x, "crop", name, cropping=cropping)
+    checks.image(x)
+    return layer(keras.layers.Cropping2D, x, "crop", name, cropping=checks.margins("cropping", cropping))
+
+
+@piece
+def match_size(x: Tensor, like: Tensor, *, offset: Any = 0, name: str | None = None) -> Tensor:
+    """`x` with the height and width of `like`, cropped or padded with zeros: row i of it is row i + `offset` of `x`.
+
+    Shapes: `batch height width channels`, `batch height2 width2 channels2` -> `batch height2 width2 channels`. Unknown
+    sizes are looked up at run time; nothing is done, not even by a layer, where the sizes are known to be equal.
+
+    Args:
+        offset: rows and columns of `x` before the first that is kept, an integer or (rows, columns).
+
+    Raises:
+        ValueError, TypeError: `offset` is no integer from 0 on, nor two of them.
+
+    Example:
+        >>> match_size(keras.Input((392, 392, 64)), keras.Input((388, 388, 2)), offset=2).shape
+        (None, 388, 388, 64)
+    """
+    offset, known = checks.pair("offset", offset, at_least=0), None not in (*sides(x), *sides(like))
+    if known and sides(x) == sides(like) and offset == (0, 0):
+        return x
+    return layer(MatchSize, [x, like], "match_size", name, offset=offset)
 
 
 def _pool(
-    kind: type, x: Tensor, base: str, name: str | None, pool_size: Size, strides: Size | None, padding: Padding
+    kinds: tuple[type, type],
+    x: Tensor,
+    base: str,
+    name: str | None,
+    pool_size: Size,
+    strides: Size | None,
+    dilation_rate: Size,
+    padding: Padding,
 ) -> Tensor:
+    """Pool by the first kind of layer, or by the second where it is dilated."""
     checks.image(x)
     window = checks.pair("pool_size", pool_size)
     steps = window if strides is None else checks.pair("strides", strides)
-    x, kind_of_padding = pad(x, padding)
+    kind, dilated = kinds
+    if (rates := checks.pair("dilation_rate", dilation_rate)) != (1, 1):
+        if steps != (1, 1) or padding != "same":
+            raise checks.refuse("dilation_rate", dilation_rate, "1, or more with strides=1 and padding='same'")
+        return layer(dilated, x, base, name, pool_size=window, dilation_rate=rates)
+    x, kind_of_padding = pad(x, padding, name and f"{name}_pad")
     fits(x, window, kind_of_padding)
     return layer(kind, x, base, name, pool_size=window, strides=steps, padding=kind_of_padding)
 
 
 @piece
 def max_pool(
-    x: Tensor, pool_size: Size = 2, *, strides: Size | None = None, padding: Padding = "same", name: str | None = None
+    x: Tensor,
+    pool_size: Size = 2,
+    *,
+    strides: Size | None = None,
+    dilation_rate: Size = 1,
+    padding: Padding = "same",
+    name: str | None = None,
 ) -> Tensor:
     """Maximum over windows.
 
@@ -109,6 +171,7 @@ def max_pool(
         x: symbolic tensor.
         pool_size: side k of the window, or (height, width).
         strides: step s; None for the side of the window.
+        dilation_rate: distance of the pixels of a window; above 1 only with `strides=1` and `"same"`.
         padding: `"same"`, `"valid"`, or zero rows and columns on every side (right for values from a ReLU on).
 
     Raises:
@@ -119,12 +182,19 @@ def max_pool(
         >>> max_pool(keras.Input((7, 9, 3)), 3, strides=2).shape
         (None, 4, 5, 3)
     """
-    return _pool(keras.layers.MaxPooling2D, x, "max_pool", name, pool_size, strides, padding)
+    kinds = (keras.layers.MaxPooling2D, DilatedMaxPooling2D)
+    return _pool(kinds, x, "max_pool", name, pool_size, strides, dilation_rate, padding)
 
 
 @piece
 def avg_pool(
-    x: Tensor, pool_size: Size = 2, *, strides: Size | None = None, padding: Padding = "same", name: str | None = None
+    x: Tensor,
+    pool_size: Size = 2,
+    *,
+    strides: Size | None = None,
+    dilation_rate: Size = 1,
+    padding: Padding = "same",
+    name: str | None = None,
 ) -> Tensor:
     """Mean over windows; `"same"` leaves the padding out of the mean. Arguments and shapes as `max_pool`.
 
@@ -132,7 +202,8 @@ def avg_pool(
         >>> avg_pool(keras.Input((14, 14, 512)), 5, strides=3, padding="valid").shape
         (None, 4, 4, 512)
     """
-    return _pool(keras.layers.AveragePooling2D, x, "avg_pool", name, pool_size, strides, padding)
+    kinds = (keras.layers.AveragePooling2D, DilatedAveragePooling2D)
+    return _pool(kinds, x, "avg_pool", name, pool_size, strides, dilation_rate, padding)
 
 
 @piece
@@ -154,15 +225,15 @@ def adaptive_avg_pool(x: Tensor, output_size: Any, *, name: str | None = None) -
 
 
 @piece
-def global_avg_pool(x: Tensor, *, name: str | None = None) -> Tensor:
-    """Mean over all pixels: `batch height width channels` -> `batch channels`.
+def global_avg_pool(x: Tensor, *, keepdims: bool = False, name: str | None = None) -> Tensor:
+    """Mean over all pixels: `batch height width channels` -> `batch channels`, or with `keepdims` `batch 1 1 channels`.
 
     Example:
         >>> global_avg_pool(keras.Input((None, 7, 64))).shape
         (None, 64)
     """
     checks.image(x)
-    return layer(keras.layers.GlobalAveragePooling2D, x, "global_avg_pool", name)
+    return layer(keras.layers.GlobalAveragePooling2D, x, "global_avg_pool", name, keepdims=keepdims)
 
 
 @piece
@@ -214,6 +285,31 @@ def dense(x: Tensor, units: int, *, activation: Activation = None, name: str | N
 
 
 @piece
+def radial_basis(
+    x: Tensor, units: int, *, codes: Any = None, activation: Activation = None, name: str | None = None, **options: Any
+) -> Tensor:
+    """Minus the squared distance from a fixed code of ±1 for each unit, and an activation: LeNet-5's output.
+
+    (LeCun et al. 1998, eq. 7.) Shapes: `batch features` -> `batch units`. The nearest code has the largest output.
+
+    Args:
+        codes: `units features`; None for random ones.
+        options: those of every Keras layer.
+
+    Raises:
+        ValueError: the codes do not fit the units or the features, or `units` is out of range.
+        TypeError: an argument of the wrong type.
+
+    Example:
+        >>> radial_basis(keras.Input((84,)), 10, activation="softmax").shape
+        (None, 10)
+    """
+    units = checks.integer("units", units)
+    checks.options(RadialBasisDense, options)
+    return layer(RadialBasisDense, x, "dense", name, units=units, codes=codes, activation=activation, **options)
+
+
+@piece
 def dropout(x: Tensor, rate: float, *, name: str | None = None) -> Tensor:
     """Zeros for a share `rate` of the values in training; nothing at all, not even a layer, for 0.
 
@@ -229,6 +325,28 @@ def dropout(x: Tensor, rate: float, *, name: str | None = None) -> Tensor:
 
 
 @piece
+def stochastic_depth(x: Tensor, rate: float, *, name: str | None = None, **options: Any) -> Tensor:
+    """Zeros for a share `rate` of the examples in training; nothing at all, not even a layer, for 0.
+
+    (Huang et al. 2016.) For the branch of a residual block, which is then just its shortcut for these examples.
+
+    Args:
+        rate: probability that an example skips the branch.
+        options: `seed`, and those of every Keras layer.
+
+    Raises:
+        ValueError, TypeError: `rate` is not a number in [0, 1).
+
+    Example:
+        >>> stochastic_depth(keras.Input((8, 8, 64)), 0.2).shape
+        (None, 8, 8, 64)
+    """
+    rate = checks.fraction("rate", rate)
+    checks.options(StochasticDepth, options)
+    return layer(StochasticDepth, x, "stochastic_depth", name, rate=rate, **options) if rate else x
+
+
+@piece
 def activate(x: Tensor, activation: Activation, *, name: str | None = None) -> Tensor:
     """An activation as a layer of its own: a Keras name, a function of a tensor, or a block; None for none.
 
@@ -240,6 +358,9 @@ def activate(x: Tensor, activation: Activation, *, name: str | None = None) -> T
         return x
     if is_block(activation):
         return activation(x, name=name)
+    if isinstance(activation, keras.Layer):  # another one each time, with weights of its own
+        make, config = type(activation).from_config, activation.get_config()
+        return layer(lambda name: make({**config, "name": name}), x, "activation", name)
     return layer(keras.layers.Activation, x, "activation", name, activation=activation)
 
 
@@ -273,3 +394,20 @@ def add(xs: Sequence[Tensor], *, name: str | None = None) -> Tensor:
     """
     checks.same_shapes(xs)
     return layer(keras.layers.Add, list(xs), "add", name)
+
+
+@piece
+def scale(x: Tensor, weights: Tensor, *, name: str | None = None) -> Tensor:
+    """Every channel of `x` times its weight: `batch height width channels`, `batch 1 1 channels` -> as `x`.
+
+    Raises:
+        ValueError: `weights` is not one number a channel.
+        TypeError: one of them is no symbolic tensor.
+
+    Example:
+        >>> scale(keras.Input((8, 8, 64)), keras.Input((1, 1, 64))).shape
+        (None, 8, 8, 64)
+    """
+    if channels(x) != channels(weights) or sides(weights) != (1, 1):
+        raise checks.refuse("weights", tuple(weights.shape), f"one pixel of {channels(x)} channels")
+    return layer(keras.layers.Multiply, [x, weights], "scale", name)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Literal
 
 import keras  # noqa: F401  (the doctests use it)
@@ -11,7 +14,7 @@ from .core import block, default_of, piece
 from .layers import PadChannels
 from .pieces import activate, add, channels, layer
 from .types import Shortcut, Size, Tensor, Unit
-from .units import conv_bn
+from .units import conv_bn, norm_activation
 
 
 def identity_shortcut(x: Tensor, filters: int, *, strides: Size, conv: Unit) -> Tensor:
@@ -48,11 +51,23 @@ def pad_shortcut(x: Tensor, filters: int, *, strides: Size, conv: Unit) -> Tenso
         >>> pad_shortcut(keras.Input((32, 32, 16)), 32, strides=2, conv=None).shape
         (None, 16, 16, 32)
     """
-    if _unchanged(x, filters, strides):
+    if _unchanged(x, checks.integer("filters", filters), strides):
         return x
     if channels(x) > filters:
         raise checks.refuse("filters", filters, f"at least the {channels(x)} channels of x")
     return layer(PadChannels, x, "shortcut", "shortcut", filters=filters, strides=checks.pair("strides", strides))
+
+
+def channel_projection_shortcut(x: Tensor, filters: int, *, strides: Size, conv: Unit) -> Tensor:
+    """A projection where the channels change, every `strides`-th pixel where only the size does (`keras.applications`).
+
+    Example:
+        >>> model = keras.Model(x := keras.Input((8, 8, 4)), channel_projection_shortcut(x, 4, strides=2, conv=None))
+        >>> model.output_shape, model.count_params()
+        ((None, 4, 4, 4), 0)
+    """
+    shortcut = pad_shortcut if channels(x) == filters else projection_shortcut
+    return shortcut(x, filters, strides=strides, conv=conv)
 
 
 def merge_residual(x: Tensor, branch: Tensor, *, strides: Size, shortcut: Shortcut, conv: Unit) -> Tensor:
@@ -69,9 +84,104 @@ def merge_residual(x: Tensor, branch: Tensor, *, strides: Size, shortcut: Shortc
     return activate(add([branch, side], name="add"), default_of(conv, "activation", "relu"), name="activation")
 
 
+def _from_zero(conv: Unit) -> Unit:
+    """`conv` that gives zeros at first: through the scale of its norm, or its kernel where there is none."""
+    norm = default_of(conv, "norm")
+    if norm is None:
+        return partial(conv, kernel_initializer="zeros")
+    return partial(conv, norm=partial(norm, gamma_initializer="zeros"))
+
+
+def _kernel_names(convs: Any) -> list[str]:
+    if not isinstance(convs, Sequence) or not convs:
+        raise checks.refuse("convs", convs, "a list of (filters, kernel side)", TypeError)
+    sides = [checks.integers(f"convs[{number}]", pair, 2)[1] for number, pair in enumerate(convs)]
+    return [f"{side}x{side}" for side in sides]
+
+
+@block
+def residual(
+    x: Tensor,
+    convs: Sequence[tuple[int, int]],
+    *,
+    strides: Size = 1,
+    stride_on: str | None = None,
+    activation_at: Literal["end", "start"] | None = "end",
+    zero_init: bool = False,
+    transforms: Sequence[Callable[[Tensor], Tensor]] = (),
+    shortcut: Shortcut = projection_shortcut,
+    conv: Unit = conv_bn,
+    **options: Any,
+) -> Tensor:
+    """A chain of convolutions and a shortcut around it: what every residual block is (He et al. 2016).
+
+    ```
+        "end"     x ─┬─ conv norm act ── … ── conv norm ── transforms ─┬─ add ── act
+                     └─────────────────── shortcut ────────────────────┘
+        "start"   x ─┬─ norm act ─┬─ conv norm act ── … ── conv ── transforms ─┬─ add
+                     └───── or ───┴──────────────── shortcut ──────────────────┘
+    ```
+
+    Shapes: `batch height width channels` -> `batch ceil(height/strides) ceil(width/strides) convs[-1][0]`.
+
+    Args:
+        x: symbolic tensor.
+        convs: (filters, side of the kernel) of each convolution.
+        strides: of one convolution, and of the shortcut.
+        stride_on: that convolution by its kernel, such as `"3x3"`; None for the first.
+        activation_at: `"end"`, after the sum (v1); `"start"`, norm and activation before the branch, and before the
+            shortcut where the channels change, and none after the sum (v2: He et al. 2016b, figure 4e and appendix);
+            None, neither: for a v2 block on what is activated already.
+        zero_init: the block begins as its shortcut: zeros for the scale of the last norm, or where there is none for
+            the last kernel (Goyal et al. 2017, section 5.1).
+        transforms: functions of the branch before the sum, one after the other: `squeeze_excite`,
+            `partial(stochastic_depth, rate=0.2)`.
+        shortcut: function `(x, filters, *, strides, conv)`: `projection_shortcut` (option B; C by `always=True`),
+            `pad_shortcut` (option A), `identity_shortcut`, `channel_projection_shortcut`.
+        conv: unit; its norm and activation are those of the block.
+        options: of the convolutions wider than 1×1 alone: `groups`, `dilation_rate`, …
+
+    Raises:
+        ValueError: the branch and the shortcut differ in shape, or an argument out of range.
+        TypeError: an argument of the wrong type.
+
+    Example:
+        >>> residual(keras.Input((56, 56, 64)), [(64, 3), (64, 3), (128, 1)], strides=2).shape
+        (None, 28, 28, 128)
+    """
+    names = _kernel_names(convs)
+    strided = (
+        0 if stride_on is None else names.index(checks.choice("stride_on", stride_on, tuple(dict.fromkeys(names))))
+    )
+    checks.choice("activation_at", activation_at, ("end", "start", None))
+    checks.function("conv", conv)
+    # What ends the branch, projects and follows the sum: all of the unit in v1, its bare convolution in v2.
+    ending = conv if activation_at == "end" else partial(conv, norm=None, activation=None)
+    y = norm_activation(x, conv=conv, name="preactivation") if activation_at == "start" else x
+    source = x if channels(x) == convs[-1][0] else y
+    for number, (filters, side) in enumerate(convs):
+        unit = conv
+        if number == len(convs) - 1:
+            unit = partial(_from_zero(ending) if zero_init else ending, activation=None)
+        step, own = strides if number == strided else 1, options if side > 1 else {}
+        y = unit(y, filters, side, strides=step, name=f"conv{number + 1}", **own)
+    for transform in transforms:
+        y = checks.function("transforms", transform)(y)
+    return merge_residual(source, y, strides=strides, shortcut=shortcut, conv=ending)
+
+
+_residual = inspect.unwrap(residual)  # named into the block that calls it
+
+
 @block
 def basic_residual(
-    x: Tensor, filters: int, *, strides: Size = 1, shortcut: Shortcut = projection_shortcut, conv: Unit = conv_bn
+    x: Tensor,
+    filters: int,
+    *,
+    strides: Size = 1,
+    shortcut: Shortcut = projection_shortcut,
+    conv: Unit = conv_bn,
+    **options: Any,
 ) -> Tensor:
     """Two 3×3 convolutions and a shortcut around them (He et al. 2016, figure 5 left).
 
@@ -86,9 +196,7 @@ def basic_residual(
         x: symbolic tensor.
         filters: output channels.
         strides: of the first convolution and the shortcut.
-        shortcut: function `(x, filters, *, strides, conv)`: `projection_shortcut` (option B; C by `always=True`),
-            `pad_shortcut` (option A) or `identity_shortcut`.
-        conv: unit; its activation follows the sum as well.
+        shortcut, conv, options: as in `residual`: `activation_at`, `zero_init`, `transforms`, …
 
     Raises:
         ValueError: the branch and the shortcut differ in shape, or a number is out of range.
@@ -99,9 +207,8 @@ def basic_residual(
         (None, 28, 28, 128)
     """
     filters = checks.integer("filters", filters)
-    y = conv(x, filters, 3, strides=strides, name="conv1")
-    y = conv(y, filters, 3, strides=1, activation=None, name="conv2")
-    return merge_residual(x, y, strides=strides, shortcut=shortcut, conv=conv)
+    convs = [(filters, 3), (filters, 3)]
+    return _residual(x, convs, strides=strides, shortcut=shortcut, conv=conv, **options)
 
 
 @block
@@ -111,9 +218,9 @@ def bottleneck(
     *,
     strides: Size = 1,
     reduction: int = 4,
-    stride_on: Literal["1x1", "3x3"] = "1x1",
     shortcut: Shortcut = projection_shortcut,
     conv: Unit = conv_bn,
+    **options: Any,
 ) -> Tensor:
     """1×1 down, 3×3, 1×1 up and a shortcut around them (He et al. 2016, figure 5 right).
 
@@ -124,8 +231,8 @@ def bottleneck(
         filters: output channels; the inner convolutions have `filters // reduction`.
         strides: of the convolution that `stride_on` names, and of the shortcut.
         reduction: divides `filters`.
-        stride_on: `"1x1"` as in the paper (v1), `"3x3"` as in torchvision (v1.5).
-        shortcut, conv: as in `basic_residual`.
+        shortcut, conv, options: as in `residual`: `stride_on` (`"1x1"`, the first, as in the paper; `"3x3"` is v1.5),
+            `activation_at`, `zero_init`, `transforms`; `groups` and the like, for the 3×3 convolution.
 
     Raises:
         ValueError: the branch and the shortcut differ in shape, or a number is out of range.
@@ -136,10 +243,8 @@ def bottleneck(
         (None, 28, 28, 512)
     """
     filters = checks.integer("filters", filters)
-    if filters % checks.integer("reduction", reduction):
+    width, rest = divmod(filters, checks.integer("reduction", reduction))
+    if rest:
         raise checks.refuse("reduction", reduction, f"a divisor of filters={filters}")
-    first, second = (strides, 1) if checks.choice("stride_on", stride_on, ("1x1", "3x3")) == "1x1" else (1, strides)
-    y = conv(x, filters // reduction, 1, strides=first, name="conv1")
-    y = conv(y, filters // reduction, 3, strides=second, name="conv2")
-    y = conv(y, filters, 1, strides=1, activation=None, name="conv3")
-    return merge_residual(x, y, strides=strides, shortcut=shortcut, conv=conv)
+    convs = [(width, 1), (width, 3), (filters, 1)]
+    return _residual(x, convs, strides=strides, shortcut=shortcut, conv=conv, **options)

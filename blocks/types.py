@@ -13,8 +13,8 @@ Tensor: TypeAlias = keras.KerasTensor
 Size: TypeAlias = int | tuple[int, int]
 """One number for both axes, or (height, width)."""
 
-Padding: TypeAlias = Literal["same", "valid"] | Size
-"""Keras's two, or zero rows and columns on every side."""
+Padding: TypeAlias = Literal["same", "valid", "symmetric"] | Size | tuple[tuple[int, int], tuple[int, int]]
+"""Keras's two, equal on opposite sides, zero rows and columns on every side, or ((above, below), (left, right))."""
 
 Unit: TypeAlias = Callable[..., Tensor]
 """`unit(x, filters, kernel_size=3, *, strides=1, activation=…, name=None)`."""

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import keras
 
 from . import checks
-from .core import block, is_block, where
+from .core import block, default_of, is_block, where
+from .layers import SparseConv2D
 from .norms import batch_norm
 from .pieces import activate, channels, crop, fits, layer, pad, sides
-from .types import Activation, Norm, Padding, Size, Tensor
+from .types import Activation, Norm, Padding, Size, Tensor, Unit
 
 
 def _convolve(
@@ -26,7 +30,8 @@ def _convolve(
     """The linear layer, its norm and its activation: bias exactly where there is no norm, unless told."""
     if norm is not None:
         checks.function("norm", norm)
-    fused = norm is None and not is_block(activation)
+    fused = norm is None and not is_block(activation) and not isinstance(activation, keras.Layer)
+    checks.choice("use_bias", use_bias, (None, True, False))
     bias = norm is None if use_bias is None else use_bias
     x = layer(kind, x, "conv", "conv", use_bias=bias, activation=activation if fused else None, **options)
     if any(trims):
@@ -59,6 +64,15 @@ def _extent(geometry: dict[str, Any]) -> tuple[int, int]:
     return height, width
 
 
+def _pad(x: Tensor, padding: Any, geometry: dict[str, Any]) -> tuple[Any, str]:
+    """`pad`, which does not know the kernel that `"symmetric"` depends on."""
+    paddings, extent = ("same", "valid", "symmetric"), _extent(geometry)
+    if isinstance(padding, str) and checks.choice("padding", padding.lower(), paddings) == "symmetric":
+        is_same = geometry["strides"] == (1, 1) and all(side % 2 for side in extent)
+        padding = "same" if is_same else tuple((side - 1) // 2 for side in extent)
+    return pad(x, padding)
+
+
 @block
 def conv(
     x: Tensor,
@@ -85,7 +99,9 @@ def conv(
         filters: output channels.
         kernel_size, strides, dilation_rate: an integer, or (height, width).
         groups: groups of channels that do not see each other; divides the channels and `filters`.
-        padding: `"same"`, `"valid"`, or zero rows and columns on every side as in torch.
+        padding: `"same"`, `"valid"`, or zero rows and columns on every side as in torch, or
+            ((above, below), (left, right)); `"symmetric"` for (e-1)//2 on every side, which differs from `"same"`
+            only where a stride makes Keras pad one side more than the other.
         norm: function `(x, *, name)` between convolution and activation, e.g. `batch_norm`; None for none.
         activation: a Keras name, a function of a tensor, or a block; None for linear.
         use_bias: None for "exactly where there is no norm".
@@ -107,7 +123,7 @@ def conv(
     for number, of in ((channels(x), "channels of x"), (geometry["filters"], "filters")):
         if number % groups:
             raise checks.refuse("groups", groups, f"a divisor of the {number} {of}")
-    x, keras_padding = pad(x, padding)
+    x, keras_padding = _pad(x, padding, geometry)
     fits(x, _extent(geometry), keras_padding)
     return _convolve(
         keras.layers.Conv2D,
@@ -122,6 +138,10 @@ def conv(
     )
 
 
+# Without a scope of its own: what is made is named into the unit that calls it.
+_bare_conv = inspect.unwrap(conv)
+
+
 def conv_bn(x: Tensor, filters: int, kernel_size: Size = 3, *, norm: Norm = batch_norm, **options: Any) -> Tensor:
     """`conv` with batch normalisation, and so without bias (Ioffe and Szegedy 2015). Arguments as `conv`.
 
@@ -131,6 +151,57 @@ def conv_bn(x: Tensor, filters: int, kernel_size: Size = 3, *, norm: Norm = batc
         ['stem.conv', 'stem.norm', 'stem.activation']
     """
     return conv(x, filters, kernel_size, norm=norm, **options)
+
+
+@block
+def preact_conv(
+    x: Tensor,
+    filters: int,
+    kernel_size: Size = 3,
+    *,
+    strides: Size = 1,
+    norm: Norm | None = batch_norm,
+    activation: Activation = "relu",
+    use_bias: bool = False,
+    **options: Any,
+) -> Tensor:
+    """A norm, an activation, and the convolution behind them: the pre-activation unit (He et al. 2016b, figure 4e).
+
+    Shapes as `conv`. Norm and activation are those of the input, so that `activation=None` leaves it linear.
+
+    Args:
+        norm: function `(x, *, name)` before the activation; None for none.
+        activation: before the convolution; a Keras name, a function of a tensor, a block, or None.
+        use_bias: none unless told, with or without a norm.
+
+    The other arguments and the errors are those of `conv`.
+
+    Example:
+        >>> model = keras.Model(x := keras.Input((32, 32, 16)), preact_conv(x, 16, name="conv1"))
+        >>> [layer.name for layer in model.layers[1:]]
+        ['conv1.norm', 'conv1.activation', 'conv1.conv']
+    """
+    if norm is not None:
+        x = checks.function("norm", norm)(x, name="norm")
+    x = activate(x, activation, name="activation")
+    linear = {"norm": None, "activation": None, "use_bias": use_bias}
+    return _bare_conv(x, filters, kernel_size, strides=strides, **linear, **options)
+
+
+@block
+def norm_activation(x: Tensor, *, conv: Unit = conv_bn) -> Tensor:
+    """The norm and the activation that `conv` has, without its convolution: what pre-activation networks begin with.
+
+    Shapes: `batch height width channels` -> the same.
+
+    Example:
+        >>> model = keras.Model(x := keras.Input((32, 32, 16)), norm_activation(x, name="last"))
+        >>> [layer.name for layer in model.layers[1:]]
+        ['last.norm', 'last.activation']
+    """
+    norm = default_of(conv, "norm")
+    y = x if norm is None else norm(x, name="norm")
+    return activate(y, default_of(conv, "activation", "relu"), name="activation")
 
 
 def dilated(x: Tensor, filters: int, kernel_size: Size = 3, *, dilation_rate: Size = 2, **options: Any) -> Tensor:
@@ -193,7 +264,7 @@ def separable(
         if value is not None:
             options = {f"depthwise_{word}": value, f"pointwise_{word}": value, **options}
     channels(x)
-    x, keras_padding = pad(x, padding)
+    x, keras_padding = _pad(x, padding, geometry)
     fits(x, _extent(geometry), keras_padding)
     return _convolve(
         keras.layers.SeparableConv2D,
@@ -206,6 +277,144 @@ def separable(
         **geometry,
         **options,
     )
+
+
+@block
+def depthwise(
+    x: Tensor,
+    filters: int | None = None,
+    kernel_size: Size = 3,
+    *,
+    strides: Size = 1,
+    dilation_rate: Size = 1,
+    padding: Padding = "same",
+    norm: Norm | None = None,
+    activation: Activation = "relu",
+    use_bias: bool | None = None,
+    kernel_initializer: Any = None,
+    kernel_regularizer: Any = None,
+    kernel_constraint: Any = None,
+    **options: Any,
+) -> Tensor:
+    """A convolution of every channel by itself, its norm and its activation (Howard et al. 2017, figure 2b).
+
+    Shapes as `conv`. Parameters: k²·filters, and `filters` where there is a bias.
+
+    Args:
+        filters: output channels, a multiple of the channels of `x`; None for just as many.
+        strides: the same for both axes.
+        kernel_initializer, kernel_regularizer, kernel_constraint: Keras's `depthwise_…`, so that what `conv` takes
+            fits here.
+        options: those of `keras.layers.DepthwiseConv2D`.
+
+    The other arguments and the errors are those of `conv`; strides and dilation may go together.
+
+    Example:
+        >>> model = keras.Model(x := keras.Input((28, 28, 32)), depthwise(x, strides=2, norm=batch_norm))
+        >>> model.output_shape, model.count_params()
+        ((None, 14, 14, 32), 416)
+    """
+    filters = channels(x) if filters is None else filters
+    geometry = _geometry(filters, kernel_size, strides, dilation_rate)
+    multiplier, rest = divmod(geometry.pop("filters"), channels(x))
+    if rest:
+        raise checks.refuse("filters", filters, f"a multiple of the {channels(x)} channels of x")
+    if len(set(geometry["strides"])) > 1:
+        raise checks.refuse("strides", strides, "one stride for both axes")
+    checks.options(keras.layers.DepthwiseConv2D, options)
+    kernel = {"initializer": kernel_initializer, "regularizer": kernel_regularizer, "constraint": kernel_constraint}
+    options = {**{f"depthwise_{word}": value for word, value in kernel.items() if value is not None}, **options}
+    x, keras_padding = _pad(x, padding, geometry)
+    fits(x, _extent(geometry), keras_padding)
+    return _convolve(
+        keras.layers.DepthwiseConv2D,
+        x,
+        norm=norm,
+        activation=activation,
+        use_bias=use_bias,
+        depth_multiplier=multiplier,
+        padding=keras_padding,
+        **geometry,
+        **options,
+    )
+
+
+@block
+def sparse(
+    x: Tensor,
+    filters: int,
+    kernel_size: Size = 3,
+    *,
+    connections: Sequence[Sequence[int]],
+    strides: Size = 1,
+    dilation_rate: Size = 1,
+    padding: Padding = "same",
+    norm: Norm | None = None,
+    activation: Activation = "relu",
+    use_bias: bool | None = None,
+    **options: Any,
+) -> Tensor:
+    """A convolution whose output channels each see only some input channels (LeCun et al. 1998, table I).
+
+    Shapes as `conv`. Parameters: k² for each connection, and `filters` where there is a bias.
+
+    Args:
+        connections: for each output channel, the input channels that it sees.
+        options: those of `SparseConv2D`: initialisers and regularisers.
+
+    The other arguments and the errors are those of `conv`.
+
+    Example:
+        >>> model = keras.Model(x := keras.Input((14, 14, 3)), sparse(x, 2, 5, connections=[[0, 1], [2]]))
+        >>> model.output_shape, model.count_params()
+        ((None, 14, 14, 2), 77)
+    """
+    geometry = _geometry(filters, kernel_size, strides, dilation_rate)
+    checks.options(SparseConv2D, options)
+    _strided_or_dilated(geometry["strides"], geometry["dilation_rate"])
+    channels(x)
+    x, keras_padding = _pad(x, padding, geometry)
+    fits(x, _extent(geometry), keras_padding)
+    return _convolve(
+        SparseConv2D,
+        x,
+        norm=norm,
+        activation=activation,
+        use_bias=use_bias,
+        connections=connections,
+        padding=keras_padding,
+        **geometry,
+        **options,
+    )
+
+
+# What a unit does besides its geometry, and what several units of one block therefore have in common.
+_CHARACTER = (
+    "padding",
+    "norm",
+    "activation",
+    "use_bias",
+    "kernel_initializer",
+    "kernel_regularizer",
+    "kernel_constraint",
+)
+
+
+def matching(unit: Unit, other: Unit) -> Unit:
+    """`unit` with the padding, norm, activation, bias and kernel options of `other`: for blocks of two kinds of unit.
+
+    Example:
+        >>> from functools import partial
+        >>> x = keras.Input((28, 28, 32))
+        >>> same_kind = matching(depthwise, partial(conv_bn, activation="relu6"))
+        >>> model = keras.Model(x, same_kind(x, 32, name="3x3"))
+        >>> [layer.name for layer in model.layers[1:]]
+        ['3x3.conv', '3x3.norm', '3x3.activation']
+    """
+    nothing = object()
+    found = {word: default_of(other, word, nothing) for word in _CHARACTER}
+    kept = {word: value for word, value in found.items() if value is not nothing}
+    return partial(unit, **{w: value for w, value in kept.items() if value is not None or not w.startswith("kernel")})
 
 
 def _axes(x: Tensor, geometry: dict[str, Any], trims: tuple[int, int]) -> list[tuple[Any, int, int, int]]:

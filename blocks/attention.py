@@ -1,0 +1,50 @@
+"""Blocks that weigh what they are given."""
+
+from __future__ import annotations
+
+import keras  # noqa: F401  (the doctests use it)
+
+from . import checks
+from .core import block
+from .pieces import channels, global_avg_pool, scale
+from .types import Activation, Tensor, Unit
+from .units import conv as _conv
+
+
+@block
+def squeeze_excite(
+    x: Tensor, *, ratio: int = 16, activation: Activation = "relu", gate: Activation = "sigmoid", conv: Unit = _conv
+) -> Tensor:
+    """Each channel times a weight that all channels decide on together (Hu et al. 2018, figure 2).
+
+    ```
+        x ─┬─ global mean ── 1×1 reduce ── 1×1 expand, gate ─┬─ scale
+           └─────────────────────────────────────────────────┘
+    ```
+
+    Behind any block, `squeeze_excite(inception(x, …))`, or inside a residual one before its sum,
+    `bottleneck(x, 256, transforms=[squeeze_excite])`.
+
+    Shapes: `batch height width channels` -> the same, for any input size.
+
+    Args:
+        x: symbolic tensor.
+        ratio: the narrow part has `channels // ratio` channels, at least one.
+        activation: of the narrow part.
+        gate: from numbers to weights.
+        conv: unit of the two 1×1 convolutions.
+
+    Raises:
+        ValueError: `ratio` is no positive integer.
+        TypeError: an argument of the wrong type.
+
+    Example:
+        >>> model = keras.Model(x := keras.Input((56, 56, 256)), squeeze_excite(x))
+        >>> model.output_shape, model.count_params()
+        ((None, 56, 56, 256), 8464)
+    """
+    narrow = max(1, channels(x) // checks.integer("ratio", ratio))
+    weights = global_avg_pool(x, keepdims=True, name="pool")
+    weights = conv(weights, narrow, 1, strides=1, activation=activation, name="reduce")
+    weights = conv(weights, channels(x), 1, strides=1, activation=gate, name="expand")
+    return scale(x, weights, name="scale")

@@ -1,0 +1,137 @@
+"""What segmentation networks enlarge and join their feature maps with."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import keras  # noqa: F401  (the doctests use it)
+
+from . import checks
+from .core import block
+from .initializers import Bilinear
+from .pieces import add, channels, concat, match_size
+from .types import Tensor, Unit
+from .units import conv as _conv
+from .units import transposed
+
+# "We initialize the class scoring layer to zero" (Long et al. 2015, section 4.3).
+zero_score = partial(_conv, activation=None, kernel_initializer="zeros")
+
+
+def bilinear_up(x: Tensor, factor: int = 2, *, name: str | None = None, **options: Any) -> Tensor:
+    """A transposed convolution that starts as bilinear interpolation, and may be trained (Long et al. 2015).
+
+    Shapes: `batch height width channels` -> `batch (height+1)·factor (width+1)·factor channels`: half a `factor`
+    more on every side than the image covers.
+
+    Args:
+        x: symbolic tensor.
+        factor: enlargement; the kernel has side `2·factor`.
+        options: those of `transposed`; `trainable=False` keeps it as it is.
+
+    Raises:
+        ValueError, TypeError: `factor` is not a positive integer, or an option is out of range.
+
+    Example:
+        >>> bilinear_up(keras.Input((16, 16, 21)), 32).shape
+        (None, 544, 544, 21)
+    """
+    factor = checks.integer("factor", factor)
+    fixed = {"strides": factor, "padding": "valid", "activation": None, "use_bias": False}
+    return transposed(x, channels(x), 2 * factor, **{**fixed, "kernel_initializer": Bilinear(), **options}, name=name)
+
+
+def align(x: Tensor, skip: Tensor, offset: int) -> tuple[Tensor, Tensor]:
+    """Crop the one that starts earlier so that both cover the same pixels.
+
+    `offset` rows and columns of `skip` lie before the first of `x`; if negative, so many of `x` before the skip's.
+    """
+    if offset > 0:
+        return x, match_size(skip, x, offset=offset, name="crop")
+    return match_size(x, skip, offset=-offset, name="crop"), skip
+
+
+@block
+def fuse_scores(
+    x: Tensor, skip: Tensor, *, offset: int = -1, up: Unit = bilinear_up, score: Unit = zero_score
+) -> Tensor:
+    """Scores of a finer feature map added to coarser ones, twice enlarged (Long et al. 2015, figure 3).
+
+    ```
+        x ─────── ×2 ─────┬─ add
+        skip ─── 1×1 ─────┘
+    ```
+
+    Shapes: `batch height width classes`, `batch height2 width2 channels2` -> `batch height3 width3 classes`, where
+    height3 is height2 with an offset up to 0, and 2·(height+1) above.
+
+    Args:
+        x: symbolic tensor of scores.
+        skip: feature map of half the stride.
+        offset: rows and columns of `skip` before the first of the enlarged `x`, negative where `x` starts earlier:
+            the earlier one is cropped. -1 is right where both begin at the same pixel of the image.
+        up: function `(x, factor, *, name)`.
+        score: unit of the scores of `skip`; linear, and zero at first, unless told.
+
+    Raises:
+        ValueError: a number out of range.
+        TypeError: an argument of the wrong type.
+
+    Example:
+        >>> fuse_scores(keras.Input((7, 7, 21)), keras.Input((13, 13, 512))).shape
+        (None, 13, 13, 21)
+    """
+    y = up(x, 2, name="up")
+    scores = score(skip, channels(x), 1, strides=1, name="score")
+    return add(list(align(y, scores, offset)), name="add")
+
+
+@block
+def decoder_block(
+    x: Tensor,
+    skip: Tensor,
+    filters: int,
+    convs: int = 2,
+    *,
+    offset: int = 0,
+    up: Unit = transposed,
+    conv: Unit = _conv,
+) -> Tensor:
+    """Up by two, the skip beside it, and convolutions: one step up of a U-Net (Ronneberger et al. 2015, figure 1).
+
+    ```
+        x ──── 2×2 up ──┬─ concat ── 3×3 ── 3×3
+        skip ── crop ───┘
+    ```
+
+    Shapes: `batch height width channels`, `batch height2 width2 channels2` -> `batch height3 width3 filters`; with
+    convolutions that keep the size height3 is height2 with an offset up to 0, and 2·height above. Sizes known only at
+    run time are matched there, so that odd ones fit as well.
+
+    Args:
+        x: symbolic tensor.
+        skip: feature map of half the stride.
+        filters: output channels, also of the transposed convolution.
+        convs: number of convolutions.
+        offset: rows and columns of `skip` before the first of the enlarged `x`, negative where `x` starts earlier:
+            the earlier one is cropped. 0 is right for convolutions that keep the size.
+        up: unit that doubles the sides.
+        conv: unit.
+
+    Raises:
+        ValueError: a number out of range.
+        TypeError: an argument of the wrong type.
+
+    Example:
+        >>> decoder_block(keras.Input((28, 28, 1024)), keras.Input((64, 64, 512)), 512, offset=4).shape
+        (None, 56, 56, 512)
+        >>> decoder_block(keras.Input((None, 7, 128)), keras.Input((None, 13, 64)), 64).shape
+        (None, None, 13, 64)
+    """
+    y = up(x, filters, 2, strides=2, padding="valid", name="up")
+    y, skip = align(y, skip, offset)
+    y = concat([skip, y], name="concat")
+    for number in range(1, checks.integer("convs", convs) + 1):
+        y = conv(y, filters, 3, strides=1, name=f"conv{number}")
+    return y

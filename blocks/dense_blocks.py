@@ -1,0 +1,130 @@
+"""Blocks in which every layer sees all the earlier ones."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import keras  # noqa: F401  (the doctests use it)
+
+from . import checks
+from .core import block
+from .pieces import avg_pool, concat
+from .pieces import dropout as _dropout
+from .types import Size, Tensor, Unit
+from .units import preact_conv
+
+
+def _holes(dilation_rate: Size) -> dict[str, Size]:
+    """The argument, for units that may not know it, only where it does something."""
+    return {} if checks.pair("dilation_rate", dilation_rate) == (1, 1) else {"dilation_rate": dilation_rate}
+
+
+@block
+def dense_layer(
+    x: Tensor,
+    growth_rate: int,
+    *,
+    bottleneck: int = 4,
+    dropout: float = 0.0,
+    dilation_rate: Size = 1,
+    conv: Unit = preact_conv,
+) -> Tensor:
+    """`x`, and beside it `growth_rate` new channels made of it (Huang et al. 2017, section 3).
+
+    ```
+        x ─┬─ 1×1 ── 3×3 ─┬─ concat
+           └──────────────┘
+    ```
+
+    Shapes: `batch height width channels` -> `batch height width channels+growth_rate`.
+
+    Args:
+        x: symbolic tensor.
+        growth_rate: new channels.
+        bottleneck: the 1×1 convolution has `bottleneck` times `growth_rate` filters (the B of DenseNet-B); 0 for none.
+        dropout: rate behind each convolution.
+        dilation_rate: of the 3×3 convolution.
+        conv: unit; in the paper norm and activation stand before the convolution.
+
+    Raises:
+        ValueError: a number out of range.
+        TypeError: an argument of the wrong type.
+
+    Example:
+        >>> dense_layer(keras.Input((56, 56, 64)), 32).shape
+        (None, 56, 56, 96)
+    """
+    growth_rate, y = checks.integer("growth_rate", growth_rate), x
+    if checks.integer("bottleneck", bottleneck, at_least=0):
+        y = conv(y, bottleneck * growth_rate, 1, strides=1, name="1x1")
+        y = _dropout(y, dropout, name="1x1_dropout")
+    y = conv(y, growth_rate, 3, strides=1, name="3x3", **_holes(dilation_rate))
+    y = _dropout(y, dropout, name="3x3_dropout")
+    return concat([x, y], name="concat")
+
+
+@block
+def dense_block(x: Tensor, layers: int, growth_rate: int = 32, **options: Any) -> Tensor:
+    """`layers` dense layers, each of which sees the outputs of all before it (Huang et al. 2017, figure 1).
+
+    Shapes: `batch height width channels` -> `batch height width channels+layers·growth_rate`.
+
+    Args:
+        x: symbolic tensor.
+        layers: their number.
+        growth_rate: channels that each of them adds.
+        options: those of `dense_layer`: `bottleneck`, `dropout`, `dilation_rate`, `conv`.
+
+    Raises:
+        ValueError: a number out of range.
+        TypeError: an argument of the wrong type, or one that `dense_layer` does not take.
+
+    Example:
+        >>> dense_block(keras.Input((56, 56, 64)), 6, 32).shape
+        (None, 56, 56, 256)
+    """
+    for number in range(1, checks.integer("layers", layers) + 1):
+        x = dense_layer(x, growth_rate, name=f"layer{number}", **options)
+    return x
+
+
+@block
+def transition(
+    x: Tensor,
+    filters: int,
+    *,
+    strides: Literal[1, 2] = 2,
+    dilation_rate: int = 1,
+    dropout: float = 0.0,
+    pool: Unit = avg_pool,
+    conv: Unit = preact_conv,
+) -> Tensor:
+    """A 1×1 convolution and a pool between two dense blocks (Huang et al. 2017, section 3).
+
+    Shapes: `batch height width channels` -> `batch floor(height/2) floor(width/2) filters`;
+    `batch height width filters` with `strides=1`.
+
+    Args:
+        x: symbolic tensor.
+        filters: output channels; DenseNet-C has half of the channels of `x`.
+        strides: of the pool; 1 keeps the resolution, to the same values at every other pixel.
+        dilation_rate: of the pool, behind a block that was dilated itself.
+        dropout: rate behind the convolution.
+        pool: function `(x, pool_size, *, strides, padding, name)`, and `dilation_rate` where it is above 1.
+        conv: unit.
+
+    Raises:
+        ValueError: a number out of range, an image too small to pool, or `dilation_rate` with a stride.
+        TypeError: an argument of the wrong type.
+
+    Example:
+        >>> transition(keras.Input((56, 56, 256)), 128).shape
+        (None, 28, 28, 128)
+    """
+    padding = "same" if checks.choice("strides", strides, (1, 2)) == 1 else "valid"
+    holes = _holes(dilation_rate)
+    if holes and strides > 1:
+        raise checks.refuse("strides", strides, f"1 with dilation_rate={dilation_rate}")
+    y = conv(x, filters, 1, strides=1, name="conv")
+    y = _dropout(y, dropout, name="dropout")
+    return pool(y, 2, strides=strides, padding=padding, name="pool", **holes)

@@ -1,0 +1,162 @@
+"""Blocks of depthwise convolutions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+import keras  # noqa: F401  (the doctests use it)
+
+from . import checks
+from .core import block, default_of
+from .norms import batch_norm
+from .pieces import activate, add, channels, max_pool
+from .residuals import merge_residual, projection_shortcut
+from .types import Padding, Shortcut, Size, Tensor, Unit
+from .units import conv as _conv
+from .units import conv_bn, matching, separable
+from .units import depthwise as _depthwise
+
+_separable_bn = partial(separable, norm=batch_norm)
+
+
+@block
+def depthwise_separable(
+    x: Tensor,
+    filters: int,
+    kernel_size: Size = 3,
+    *,
+    strides: Size = 1,
+    dilation_rate: Size = 1,
+    depth_multiplier: int = 1,
+    padding: Padding | None = None,
+    conv: Unit = conv_bn,
+    depthwise: Unit | None = None,
+    **options: Any,
+) -> Tensor:
+    """A depthwise and a 1×1 convolution, each with norm and activation (Howard et al. 2017, figure 3).
+
+    A unit itself, so that it fits wherever `conv` does; `separable` has neither norm nor activation in between.
+
+    Shapes: `batch height width channels` -> `batch ceil(height/strides) ceil(width/strides) filters`.
+
+    Args:
+        x: symbolic tensor.
+        filters: output channels.
+        kernel_size, strides, dilation_rate: of the depthwise convolution.
+        depth_multiplier: depthwise filters for each channel.
+        padding: of the depthwise convolution; None for that of its unit.
+        conv: unit of the 1×1 convolution.
+        depthwise: unit of the other one; None for `depthwise` with padding, norm and activation of `conv`.
+        options: further arguments of `conv`.
+
+    Raises:
+        ValueError: a number out of range.
+        TypeError: an argument of the wrong type.
+
+    Example:
+        >>> model = keras.Model(x := keras.Input((56, 56, 64)), depthwise_separable(x, 128, strides=2))
+        >>> model.output_shape, model.count_params()
+        ((None, 28, 28, 128), 9536)
+    """
+    first = matching(_depthwise, conv) if depthwise is None else depthwise
+    width = channels(x) * checks.integer("depth_multiplier", depth_multiplier)
+    own = {} if padding is None else {"padding": padding}
+    y = first(x, width, kernel_size, strides=strides, dilation_rate=dilation_rate, name="depthwise", **own)
+    return conv(y, filters, 1, strides=1, name="pointwise", **options)
+
+
+@block
+def inverted_residual(
+    x: Tensor,
+    filters: int,
+    *,
+    strides: Size = 1,
+    expansion: int = 6,
+    kernel_size: Size = 3,
+    conv: Unit = conv_bn,
+    depthwise: Unit | None = None,
+) -> Tensor:
+    """1×1 up, depthwise, linear 1×1 down, and `x` added where the shape stays (Sandler et al. 2018, figure 4).
+
+    ```
+        x ─┬─ 1×1 expand ── depthwise, /s ── 1×1 project ─┬─ add
+           └───── only where filters and sides stay ──────┘
+    ```
+
+    Shapes: `batch height width channels` -> `batch ceil(height/strides) ceil(width/strides) filters`.
+
+    Args:
+        x: symbolic tensor.
+        filters: output channels.
+        strides, kernel_size: of the depthwise convolution.
+        expansion: the wide part has `expansion` times the channels of `x`; with 1 there is no first convolution.
+        conv: unit of the 1×1 convolutions.
+        depthwise: unit of the other one; None for `depthwise` with padding, norm and activation of `conv`.
+
+    Raises:
+        ValueError: a number out of range.
+        TypeError: an argument of the wrong type.
+
+    Example:
+        >>> model = keras.Model(x := keras.Input((56, 56, 24)), inverted_residual(x, 24))
+        >>> [layer.name.split(".", 1)[1] for layer in model.layers[1:] if layer.name.endswith(("conv", "add"))]
+        ['expand.conv', 'depthwise.conv', 'project.conv', 'add']
+    """
+    middle = matching(_depthwise, conv) if depthwise is None else depthwise
+    width = channels(x) * checks.integer("expansion", expansion)
+    y = conv(x, width, 1, strides=1, name="expand") if expansion > 1 else x
+    y = middle(y, width, kernel_size, strides=strides, name="depthwise")
+    y = conv(y, filters, 1, strides=1, activation=None, name="project")
+    stays = channels(x) == filters and checks.pair("strides", strides) == (1, 1)
+    return add([x, y], name="add") if stays else y
+
+
+@block
+def xception_module(
+    x: Tensor,
+    filters: Sequence[int],
+    *,
+    strides: Size = 1,
+    activate_first: bool = True,
+    pool: Unit = max_pool,
+    shortcut: Shortcut = projection_shortcut,
+    conv: Unit = _separable_bn,
+) -> Tensor:
+    """Separable convolutions, each behind an activation, a pool, and a shortcut around them (Chollet 2017, figure 5).
+
+    ```
+        x ─┬─ [ activation ── 3×3 separable ] × n ── 3×3 pool, /s ─┬─ add
+           └────────────────────── shortcut ───────────────────────┘
+    ```
+
+    Shapes: `batch height width channels` -> `batch ceil(height/strides) ceil(width/strides) filters[-1]`.
+
+    Args:
+        x: symbolic tensor.
+        filters: output channels of each convolution.
+        strides: of the pool and the shortcut; 1 for no pool.
+        activate_first: False leaves out the first activation, where `x` comes from one.
+        pool: function `(x, pool_size, *, strides, name)`.
+        shortcut: function `(x, filters, *, strides, conv)`; its unit is `conv` with the norm of the one here.
+        conv: unit; its activation stands before it.
+
+    Raises:
+        ValueError: the branch and the shortcut differ in shape, or a number is out of range.
+        TypeError: an argument of the wrong type.
+
+    Example:
+        >>> xception_module(keras.Input((147, 147, 64)), (128, 128), strides=2).shape
+        (None, 74, 74, 128)
+    """
+    filters = checks.integers("filters", filters, max(len(filters), 1) if isinstance(filters, Sequence) else 1)
+    activation, y = default_of(conv, "activation", "relu"), x
+    for number, width in enumerate(filters, 1):
+        if number > 1 or activate_first:
+            y = activate(y, activation, name=f"activation{number}")
+        y = conv(y, width, 3, strides=1, activation=None, name=f"conv{number}")
+    if checks.pair("strides", strides) != (1, 1):
+        y = pool(y, 3, strides=strides, name="pool")
+    linear = partial(matching(_conv, conv), activation=None)  # nothing follows the sum
+    return merge_residual(x, y, strides=strides, shortcut=shortcut, conv=linear)
