@@ -13,44 +13,176 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from .catalogue import ENTRIES, build, list_architectures
+from .catalogue import ENTRIES, build, describe, list_architectures
 
 if TYPE_CHECKING:
-    from .googlenets import googlenet, googlenet_bn
+    from .alexnets import alexnet, zfnet
+    from .convolutional_heads import fully_convolutional
+    from .densenets import (
+        cifar_densenet,
+        cifar_densenet40,
+        cifar_densenet_bc100,
+        densenet,
+        densenet121,
+        densenet169,
+        densenet201,
+        densenet264,
+    )
+    from .feature_maps import features
+    from .googlenets import googlenet, googlenet_bn, googlenet_torchvision
+    from .inceptions_v3 import inception_v3
+    from .lenets import lenet5
+    from .mobilenets import mobilenet, mobilenet_v2
     from .network import architecture, variant
-    from .resnets import resnet, resnet18, resnet50
+    from .resnets import (
+        cifar_resnet,
+        cifar_resnet20,
+        cifar_resnet32,
+        cifar_resnet44,
+        cifar_resnet56,
+        cifar_resnet110,
+        cifar_resnet164_v2,
+        cifar_resnet1202,
+        resnet,
+        resnet18,
+        resnet18_v2,
+        resnet34,
+        resnet34_v2,
+        resnet50,
+        resnet50_v2,
+        resnet101,
+        resnet101_v2,
+        resnet152,
+        resnet152_v2,
+        resnet_v2,
+        se_resnet50,
+    )
+    from .segmentations import fcn, fcn8s, fcn16s, fcn32s, unet
+    from .surgery import insert, remove, replace, tensor_at, truncate, with_new_head
     from .training import compile_args, inference_model, label_every_output, loss_weights, quickest_jit
-    from .vggs import vgg, vgg16
+    from .vggs import (
+        vgg,
+        vgg11,
+        vgg11_bn,
+        vgg11_lrn,
+        vgg11_lrn_bn,
+        vgg13,
+        vgg13_bn,
+        vgg16,
+        vgg16_bn,
+        vgg16c,
+        vgg16c_bn,
+        vgg19,
+        vgg19_bn,
+    )
+    from .weights import load_keras_applications, load_torchvision
+    from .xceptions import xception
 
 _MODULES = {name: entry.module for name, entry in ENTRIES.items()} | {
     "architecture": "network",
+    "cifar_densenet": "densenets",
+    "cifar_resnet": "resnets",
     "compile_args": "training",
+    "densenet": "densenets",
+    "fcn": "segmentations",
+    "features": "feature_maps",
+    "fully_convolutional": "convolutional_heads",
     "inference_model": "training",
+    "insert": "surgery",
     "label_every_output": "training",
+    "load_keras_applications": "weights",
+    "load_torchvision": "weights",
     "loss_weights": "training",
     "quickest_jit": "training",
+    "remove": "surgery",
+    "replace": "surgery",
     "resnet": "resnets",
+    "resnet_v2": "resnets",
+    "tensor_at": "surgery",
+    "truncate": "surgery",
     "variant": "network",
     "vgg": "vggs",
+    "with_new_head": "surgery",
 }
 
 __all__ = [
+    "alexnet",
     "architecture",
     "build",
+    "cifar_densenet",
+    "cifar_densenet40",
+    "cifar_densenet_bc100",
+    "cifar_resnet",
+    "cifar_resnet20",
+    "cifar_resnet32",
+    "cifar_resnet44",
+    "cifar_resnet56",
+    "cifar_resnet110",
+    "cifar_resnet164_v2",
+    "cifar_resnet1202",
     "compile_args",
+    "densenet",
+    "densenet121",
+    "densenet169",
+    "densenet201",
+    "densenet264",
+    "describe",
+    "fcn",
+    "fcn8s",
+    "fcn16s",
+    "fcn32s",
+    "features",
+    "fully_convolutional",
     "googlenet",
     "googlenet_bn",
+    "googlenet_torchvision",
+    "inception_v3",
     "inference_model",
+    "insert",
     "label_every_output",
+    "lenet5",
     "list_architectures",
+    "load_keras_applications",
+    "load_torchvision",
     "loss_weights",
+    "mobilenet",
+    "mobilenet_v2",
     "quickest_jit",
+    "remove",
+    "replace",
     "resnet",
     "resnet18",
+    "resnet18_v2",
+    "resnet34",
+    "resnet34_v2",
     "resnet50",
+    "resnet50_v2",
+    "resnet101",
+    "resnet101_v2",
+    "resnet152",
+    "resnet152_v2",
+    "resnet_v2",
+    "se_resnet50",
+    "tensor_at",
+    "truncate",
+    "unet",
     "variant",
     "vgg",
+    "vgg11",
+    "vgg11_bn",
+    "vgg11_lrn",
+    "vgg11_lrn_bn",
+    "vgg13",
+    "vgg13_bn",
     "vgg16",
+    "vgg16_bn",
+    "vgg16c",
+    "vgg16c_bn",
+    "vgg19",
+    "vgg19_bn",
+    "with_new_head",
+    "xception",
+    "zfnet",
 ]
 
 

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import difflib
 import importlib
+import inspect
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 
@@ -20,19 +23,82 @@ class Entry:
     parameters: int
     multiply_adds: int
 
+    @property
+    def year(self) -> int:
+        return int(re.findall(r"\d{4}", self.paper)[-1])
 
+
+_GRADIENT_BASED = "LeCun et al. 1998"
+_CONVOLUTIONAL = "Krizhevsky et al. 2012"
+_VISUALIZING = "Zeiler and Fergus 2014"
 _GOING_DEEPER = "Szegedy et al. 2015"
+_RETHINKING = "Szegedy et al. 2016"
 _VERY_DEEP = "Simonyan and Zisserman 2015"
 _RESIDUAL = "He et al. 2016"
+_IDENTITY = "He et al. 2016b"
+_SQUEEZE = "Hu et al. 2018"
+_DENSE = "Huang et al. 2017"
+_SEPARABLE = "Chollet 2017"
+_MOBILE = "Howard et al. 2017"
+_INVERTED = "Sandler et al. 2018"
+_PIXELS = "Long et al. 2015"
+_BIOMEDICAL = "Ronneberger et al. 2015"
 
 ENTRIES = {
     entry.name: entry
     for entry in (
-        Entry("googlenet", "googlenets", "GoogLeNet", _GOING_DEEPER, 13_378_280, 1_590_878_208),
-        Entry("googlenet_bn", "googlenets", "GoogLeNet with BatchNorm", _GOING_DEEPER, 13_400_888, 1_590_878_208),
+        Entry("lenet5", "lenets", "LeNet-5", _GRADIENT_BASED, 60_840, 328_096),
+        Entry("alexnet", "alexnets", "AlexNet", _CONVOLUTIONAL, 60_965_224, 724_406_816),
+        Entry("zfnet", "alexnets", "ZFNet", _VISUALIZING, 62_357_608, 1_168_032_896),
+        Entry("googlenet", "googlenets", "GoogLeNet", _GOING_DEEPER, 13_378_280, 1_591_044_096),
+        Entry("googlenet_bn", "googlenets", "GoogLeNet with BatchNorm", _GOING_DEEPER, 13_400_888, 1_591_044_096),
+        Entry(
+            "googlenet_torchvision", "googlenets", "GoogLeNet of torchvision", _GOING_DEEPER, 13_019_960, 1_506_748_416
+        ),
+        Entry("inception_v3", "inceptions_v3", "Inception-v3", _RETHINKING, 27_179_376, 5_718_899_296),
+        Entry("vgg11", "vggs", "VGG-11 (A)", _VERY_DEEP, 132_863_336, 7_609_090_048),
+        Entry("vgg11_lrn", "vggs", "VGG-11 (A-LRN)", _VERY_DEEP, 132_863_336, 7_609_090_048),
+        Entry("vgg13", "vggs", "VGG-13 (B)", _VERY_DEEP, 133_047_848, 11_308_466_176),
+        Entry("vgg16c", "vggs", "VGG-16 (C)", _VERY_DEEP, 133_638_952, 11_770_888_192),
         Entry("vgg16", "vggs", "VGG-16 (D)", _VERY_DEEP, 138_357_544, 15_470_264_320),
+        Entry("vgg19", "vggs", "VGG-19 (E)", _VERY_DEEP, 143_667_240, 19_632_062_464),
+        Entry("vgg11_bn", "vggs", "VGG-11 (A) with BatchNorm", _VERY_DEEP, 132_874_344, 7_609_090_048),
+        Entry("vgg11_lrn_bn", "vggs", "VGG-11 (A-LRN) with BatchNorm", _VERY_DEEP, 132_874_344, 7_609_090_048),
+        Entry("vgg13_bn", "vggs", "VGG-13 (B) with BatchNorm", _VERY_DEEP, 133_059_624, 11_308_466_176),
+        Entry("vgg16c_bn", "vggs", "VGG-16 (C) with BatchNorm", _VERY_DEEP, 133_655_848, 11_770_888_192),
+        Entry("vgg16_bn", "vggs", "VGG-16 (D) with BatchNorm", _VERY_DEEP, 138_374_440, 15_470_264_320),
+        Entry("vgg19_bn", "vggs", "VGG-19 (E) with BatchNorm", _VERY_DEEP, 143_689_256, 19_632_062_464),
         Entry("resnet18", "resnets", "ResNet-18", _RESIDUAL, 11_699_112, 1_814_073_344),
+        Entry("resnet34", "resnets", "ResNet-34", _RESIDUAL, 21_814_696, 3_663_761_408),
         Entry("resnet50", "resnets", "ResNet-50", _RESIDUAL, 25_610_152, 3_857_973_248),
+        Entry("resnet101", "resnets", "ResNet-101", _RESIDUAL, 44_654_504, 7_570_194_432),
+        Entry("resnet152", "resnets", "ResNet-152", _RESIDUAL, 60_344_232, 11_282_415_616),
+        Entry("resnet18_v2", "resnets", "ResNet-18 v2", _IDENTITY, 11_695_528, 1_814_073_344),
+        Entry("resnet34_v2", "resnets", "ResNet-34 v2", _IDENTITY, 21_811_112, 3_663_761_408),
+        Entry("resnet50_v2", "resnets", "ResNet-50 v2", _IDENTITY, 25_594_792, 3_857_973_248),
+        Entry("resnet101_v2", "resnets", "ResNet-101 v2", _IDENTITY, 44_639_144, 7_570_194_432),
+        Entry("resnet152_v2", "resnets", "ResNet-152 v2", _IDENTITY, 60_328_872, 11_282_415_616),
+        Entry("cifar_resnet20", "resnets", "ResNet-20 for CIFAR", _RESIDUAL, 271_098, 40_551_040),
+        Entry("cifar_resnet32", "resnets", "ResNet-32 for CIFAR", _RESIDUAL, 466_426, 68_862_592),
+        Entry("cifar_resnet44", "resnets", "ResNet-44 for CIFAR", _RESIDUAL, 661_754, 97_174_144),
+        Entry("cifar_resnet56", "resnets", "ResNet-56 for CIFAR", _RESIDUAL, 857_082, 125_485_696),
+        Entry("cifar_resnet110", "resnets", "ResNet-110 for CIFAR", _RESIDUAL, 1_736_058, 252_887_680),
+        Entry("cifar_resnet1202", "resnets", "ResNet-1202 for CIFAR", _RESIDUAL, 19_510_906, 2_829_238_912),
+        Entry("cifar_resnet164_v2", "resnets", "ResNet-164 v2 for CIFAR", _IDENTITY, 1_727_482, 244_500_992),
+        Entry("se_resnet50", "resnets", "SE-ResNet-50", _SQUEEZE, 28_141_144, 3_860_488_192),
+        Entry("densenet121", "densenets", "DenseNet-121", _DENSE, 8_062_504, 2_834_161_664),
+        Entry("densenet169", "densenets", "DenseNet-169", _DENSE, 14_307_880, 3_359_843_328),
+        Entry("densenet201", "densenets", "DenseNet-201", _DENSE, 20_242_984, 4_291_365_888),
+        Entry("densenet264", "densenets", "DenseNet-264", _DENSE, 33_736_232, 5_751_653_376),
+        Entry("cifar_densenet40", "densenets", "DenseNet L=40 for CIFAR", _DENSE, 1_037_818, 264_812_928),
+        Entry("cifar_densenet_bc100", "densenets", "DenseNet-BC L=100 for CIFAR", _DENSE, 793_150, 287_929_692),
+        Entry("xception", "xceptions", "Xception", _SEPARABLE, 22_910_480, 8_357_403_496),
+        Entry("mobilenet", "mobilenets", "MobileNet", _MOBILE, 4_253_864, 568_740_352),
+        Entry("mobilenet_v2", "mobilenets", "MobileNetV2", _INVERTED, 3_538_984, 300_774_272),
+        Entry("fcn32s", "segmentations", "FCN-32s", _PIXELS, 136_152_917, 181_365_854_976),
+        Entry("fcn16s", "segmentations", "FCN-16s", _PIXELS, 134_815_994, 181_448_086_272),
+        Entry("fcn8s", "segmentations", "FCN-8s", _PIXELS, 134_489_759, 181_529_034_048),
+        Entry("unet", "segmentations", "U-Net", _BIOMEDICAL, 31_030_658, 150_428_424_448),
     )
 }
 
@@ -47,20 +113,24 @@ def list_architectures() -> list[str]:
     return list(ENTRIES)
 
 
-def constructor(name: str) -> Callable[..., Any]:
+def _entry(name: str, asker: str) -> Entry:
+    if not isinstance(name, str):
+        raise TypeError(f"{asker}: name takes a string, got {name!r}")
+    if name not in ENTRIES:
+        close = difflib.get_close_matches(name.lower().replace("-", ""), ENTRIES, n=1)
+        hint = f"; did you mean {close[0]!r}?" if close else ""
+        raise ValueError(f"{asker}: name takes one of the {len(ENTRIES)} of list_architectures(), got {name!r}{hint}")
+    return ENTRIES[name]
+
+
+def constructor(name: str, asker: str = "build") -> Callable[..., Any]:
     """The function behind a name.
 
     Raises:
         ValueError: there is no such name; says the nearest.
         TypeError: not a string.
     """
-    if not isinstance(name, str):
-        raise TypeError(f"build: name takes a string, got {name!r}")
-    if name not in ENTRIES:
-        close = difflib.get_close_matches(name.lower().replace("-", ""), ENTRIES, n=1)
-        hint = f"; did you mean {close[0]!r}?" if close else ""
-        raise ValueError(f"build: name takes one of {', '.join(ENTRIES)}, got {name!r}{hint}")
-    module = importlib.import_module(f".{ENTRIES[name].module}", __package__)
+    module = importlib.import_module(f".{_entry(name, asker).module}", __package__)
     return getattr(module, name)
 
 
@@ -79,3 +149,83 @@ def build(name: str, **options: Any) -> Any:
         (None, 10)
     """
     return constructor(name)(**options)
+
+
+@dataclass(frozen=True)
+class Description(Entry):
+    """What `describe` says of a network; what needs Keras is found out when it is asked for."""
+
+    @cached_property
+    def smallest_input(self) -> int | None:
+        """The smallest side of a square image that the network takes with its default arguments."""
+        return constructor(self.name).smallest_input()  # type: ignore[attr-defined]
+
+    @property
+    def dialects(self) -> tuple[str, ...]:
+        """Whose versions there are, first the one that is built unless told."""
+        made = constructor(self.name)
+        default = self._defaults.get("dialect")
+        return tuple(sorted(made.dialects, key=lambda dialect: dialect != default))  # type: ignore[attr-defined]
+
+    @property
+    def input_shape(self) -> tuple[int, int, int]:
+        """(height, width, channels) of the default input, for which the multiply-adds are."""
+        return self._defaults["input_shape"] or (224, 224, 3)
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """What this network takes beyond the arguments that all take, with the defaults."""
+        from .network import COMMON
+
+        return {word: default for word, default in self._defaults.items() if word not in (*COMMON, "dialect")}
+
+    @property
+    def _defaults(self) -> dict[str, Any]:
+        made = constructor(self.name)
+        words = {word: given.default for word, given in inspect.signature(made).parameters.items()}
+        return {**words, **made.dialects.get(words.get("dialect"), {})}  # type: ignore[attr-defined]
+
+    def __str__(self) -> str:
+        side, (height, width, depth) = self.smallest_input, self.input_shape
+        rows = {
+            "paper": self.paper,
+            "parameters": f"{self.parameters:,}",
+            "multiply-adds": f"{self.multiply_adds:,} at {height}×{width}×{depth}",
+            "smallest input": f"{side}×{side}",
+            "dialects": ", ".join(self.dialects) or "one",
+            "options": ", ".join(map(_option, self.options, self.options.values())) or "none",
+        }
+        return "\n".join([f"{self.title} ({self.name})", *(f"  {word:<16}{value}" for word, value in rows.items())])
+
+
+def _option(word: str, default: Any) -> str:
+    """`dropout=0.4`, and the mere name where the default would say nothing to a reader."""
+    plain = default is None or isinstance(default, bool | int | float | str)
+    return f"{word}={default!r}" if plain else word
+
+
+def describe(name: str) -> Description:
+    """What there is to know of a network before it is built; prints well.
+
+    Name, paper, year, parameters and multiply-adds are at hand at once, without Keras. The smallest input, the
+    dialects and the options are looked up when asked for.
+
+    Args:
+        name: as `build` takes it.
+
+    Raises:
+        ValueError: there is no such name; says the nearest.
+        TypeError: not a string.
+
+    Example:
+        >>> print(describe("inception_v3"))
+        Inception-v3 (inception_v3)
+          paper           Szegedy et al. 2016
+          parameters      27,179,376
+          multiply-adds   5,718,899,296 at 299×299×3
+          smallest input  299×299
+          dialects        paper, keras, torchvision
+          options         aux=True, dropout=0.2, layers, conv
+    """
+    entry = _entry(name, "describe")
+    return Description(**vars(entry))

@@ -2,35 +2,123 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from ..blocks import aux_classifier, conv_bn, inception, local_response_norm, max_pool
+from ..blocks import (
+    aux_classifier,
+    batch_norm,
+    chain,
+    checks,
+    conv_bn,
+    inception,
+    local_response_norm,
+    max_pool,
+    norm_activation,
+)
 from ..blocks import conv as _conv
 from ..blocks.types import Tensor, Unit
 from .network import Head, architecture, variant
 
-# Table 1 of the paper: filters of the 1×1, 3×3, 5×5 and pool branches; None is a 3×3 max-pool of stride 2.
-INCEPTIONS = {
+# Table 1 of the paper. Of the Inception blocks the filters of the 1×1, 3×3, 5×5 and pool branches; the others are
+# layers as `chain` takes them.
+_POOL = partial(max_pool, pool_size=3, strides=2)
+LAYERS: dict[str, Any] = {
+    "conv1": {"filters": 64, "kernel_size": 7, "strides": 2},
+    "pool1": _POOL,
+    "norm1": local_response_norm,
+    "conv2_reduce": {"filters": 64, "kernel_size": 1},
+    "conv2": {"filters": 192, "kernel_size": 3},
+    "norm2": local_response_norm,
+    "pool2": _POOL,
     "inception_3a": (64, (96, 128), (16, 32), 32),
     "inception_3b": (128, (128, 192), (32, 96), 64),
-    "pool3": None,
+    "pool3": _POOL,
     "inception_4a": (192, (96, 208), (16, 48), 64),
     "inception_4b": (160, (112, 224), (24, 64), 64),
     "inception_4c": (128, (128, 256), (24, 64), 64),
     "inception_4d": (112, (144, 288), (32, 64), 64),
     "inception_4e": (256, (160, 320), (32, 128), 128),
-    "pool4": None,
+    "pool4": _POOL,
     "inception_5a": (256, (160, 320), (32, 128), 128),
     "inception_5b": (384, (192, 384), (48, 128), 128),
 }
 AUX = {"inception_4a": "aux1", "inception_4d": "aux2"}
 
+# Windows that begin inside the image count also where they end outside: torch's ceil_mode.
+_CEIL_POOL = partial(_POOL, padding=((0, 1), (0, 1)))
+TORCH_LAYERS = {
+    **LAYERS,
+    **dict.fromkeys(("pool1", "pool2", "pool3"), _CEIL_POOL),
+    "pool4": partial(_CEIL_POOL, pool_size=2),
+}
+_BARE = {"norm": None, "activation": None}
+NOTES_LAYERS = {
+    **LAYERS,
+    **dict.fromkeys(("pool1", "pool2", "pool3", "pool4"), partial(_POOL, padding="valid")),
+    "conv1": {**LAYERS["conv1"], **_BARE, "padding": "valid"},
+    "norm1": norm_activation,
+    "conv2_reduce": {**LAYERS["conv2_reduce"], **_BARE},
+    "conv2": {**LAYERS["conv2"], "padding": "valid"},
+}
+
+torch_conv = partial(conv_bn, norm=partial(batch_norm, momentum=0.9, epsilon=1e-3), padding="symmetric")
+
 DIALECTS: dict[str, dict[str, Any]] = {
     "paper": {},
     "notes": {"lrn": False, "dropout": 0.0, "aux": partial(aux_classifier, padding="same", dropout=0.0)},
+    "notes_bn": {
+        "layers": NOTES_LAYERS,
+        "lrn": False,
+        "aux": False,
+        "units": (1000,),
+        "dropout": (0.4, 0.0),
+        "conv": partial(conv_bn, use_bias=True),
+    },
+    "torchvision": {
+        "layers": TORCH_LAYERS,
+        "lrn": False,
+        "aux": partial(aux_classifier, output_size=4),
+        "dropout": 0.2,
+        "block": partial(inception, kernel_size=3),
+        "conv": torch_conv,
+    },
 }
+
+
+def inception_network(
+    x: Tensor,
+    head: Head,
+    layers: Mapping[str, Any],
+    heads: Mapping[str, str],
+    *,
+    aux: bool | Callable[..., Tensor],
+    default_aux: Callable[..., Tensor],
+    conv: Unit,
+    **options: Any,
+) -> Tensor | dict[str, Tensor]:
+    """A chain of layers and blocks with auxiliary classifiers on some of them: what the Inception networks are.
+
+    Args:
+        layers: by name a block and its arguments, a tuple, or a layer as `chain` takes it.
+        heads: by the name of the layer that it sits on, the name of each auxiliary output.
+        aux: False for none, True for `default_aux`, or another function `(x, classes, *, activation, conv, name)`.
+        conv: unit of every convolution.
+        options: of the classifier.
+    """
+    make_aux = checks.function("aux", default_aux if aux is True else aux) if aux and head.include_top else None
+    outputs: dict[str, Tensor] = {}
+    for name, step in layers.items():
+        if isinstance(step, tuple):
+            make, *arguments = step
+            x = make(x, *arguments, conv=conv, name=name)
+        else:
+            x = chain(x, {name: step}, conv=conv)
+        if name in heads and make_aux is not None:
+            outputs[heads[name]] = make_aux(x, head.classes, activation=head.activation, conv=conv, name=heads[name])
+    main = head(x, **options)
+    return {"main": main, **outputs} if outputs else main
 
 
 @architecture(dialects=DIALECTS)
@@ -40,7 +128,10 @@ def googlenet(
     *,
     aux: bool | Callable[..., Tensor] = True,
     lrn: bool = True,
-    dropout: float = 0.4,
+    dropout: float | Sequence[float] = 0.4,
+    units: tuple[int, ...] = (),
+    layers: Mapping[str, Any] = LAYERS,
+    block: Callable[..., Tensor] = inception,
     conv: Unit = _conv,
 ) -> Tensor | dict[str, Tensor]:
     """GoogLeNet with its two auxiliary classifiers (Szegedy et al. 2015, table 1 and figure 3).
@@ -53,11 +144,16 @@ def googlenet(
         aux: False for no auxiliary heads; a function `(x, classes, *, activation, conv, name)` for others, such as
             `partial(aux_classifier, output_size=4)`, which takes any input size.
         lrn: the two local response normalisations of the paper.
-        dropout: rate before the classifier.
+        dropout: rate before the classifier, or a list of those before each of its dense layers.
+        units: hidden layers of the classifier.
+        layers: everything before the classifier by its name: of an Inception block its filters, of other layers what
+            `chain` takes.
+        block: function `(x, c1, c3, c5, pool_proj, *, conv, name)`.
         conv: unit of every convolution.
-        dialect: `"paper"`, or `"notes"`: no normalisation or dropout, heads pooled with `"same"`.
+        dialect: `"paper"`; `"notes"`: no normalisation or dropout, heads pooled with `"same"`; `"notes_bn"`: norms,
+            `"valid"` pools, no heads, a hidden layer; `"torchvision"`: norms, 3×3 for 5×5, heads for any size.
         include_top, weights, input_tensor, input_shape, pooling, classes, classifier_activation, name: as in
-            `keras.applications`; `weights` is None or a weights file.
+            `keras.applications`; `weights` may also be a Keras model.
 
     Raises:
         ValueError: an image too small (at least 65×65 with the paper's heads), of unknown size with the paper's
@@ -71,21 +167,13 @@ def googlenet(
         >>> model.count_params()
         13378280
     """
-    x = conv(x, 64, 7, strides=2, name="conv1")
-    x = max_pool(x, 3, strides=2, name="pool1")
-    x = local_response_norm(x, name="norm1") if lrn else x
-    x = conv(x, 64, 1, strides=1, name="conv2_reduce")
-    x = conv(x, 192, 3, strides=1, name="conv2")
-    x = local_response_norm(x, name="norm2") if lrn else x
-    x = max_pool(x, 3, strides=2, name="pool2")
-    make_aux = aux_classifier if aux is True else aux
-    outputs = {}
-    for name, filters in INCEPTIONS.items():
-        x = max_pool(x, 3, strides=2, name=name) if filters is None else inception(x, *filters, conv=conv, name=name)
-        if name in AUX and make_aux and head.include_top:
-            outputs[AUX[name]] = make_aux(x, head.classes, activation=head.activation, conv=conv, name=AUX[name])
-    main = head(x, dropout=dropout)
-    return {"main": main, **outputs} if outputs else main
+    steps = {
+        name: (block, *step) if isinstance(step, tuple) else step
+        for name, step in layers.items()
+        if lrn or step is not local_response_norm
+    }
+    options = {"dropout": dropout, "units": units}
+    return inception_network(x, head, steps, AUX, aux=aux, default_aux=aux_classifier, conv=conv, **options)
 
 
 googlenet_bn = variant(
@@ -104,4 +192,20 @@ googlenet_bn = variant(
     """,
     conv=conv_bn,
     lrn=False,
+)
+googlenet_torchvision = variant(
+    googlenet,
+    "googlenet_torchvision",
+    """GoogLeNet as torchvision has it: normalised, and with 3×3 convolutions where the paper has 5×5.
+
+    Arguments as `googlenet`; any input size from 15×15 on, None included.
+
+    Example:
+        >>> from layerblocks.blocks import weightless
+        >>> with weightless():
+        ...     model = googlenet_torchvision(aux=False)
+        >>> model.count_params()
+        6639464
+    """,
+    dialect="torchvision",
 )

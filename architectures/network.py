@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import functools
+import gc
 import inspect
-from collections.abc import Callable, Mapping
+import itertools
+import operator
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import keras
 
-from ..blocks import checks
+from ..blocks import _keras, checks
 from ..blocks.core import full_name, scope, weightless
 from ..blocks.heads import classifier
 from ..blocks.layers import MinimumSize
 from ..blocks.pieces import channel_axis, channels, global_avg_pool, global_max_pool, layer, sides
 from ..blocks.types import Activation, Tensor
+from . import weights as _weights
 
 AUX_LOSS_WEIGHT = 0.3
 LARGEST_MINIMUM = 1024
@@ -49,13 +53,38 @@ class Head:
     def __call__(self, x: Tensor, **options: Any) -> Tensor:
         if self.include_top:
             return classifier(x, self.classes, activation=self.activation, name="classifier", **options)
-        return x if self.pooling is None else _POOLS[self.pooling](x, name="pool")
+        return x if self.pooling is None else _POOLS[self.pooling](x, name="global_pool")
 
 
 def output_weights(outputs: Mapping[str, Any], aux_weight: float = AUX_LOSS_WEIGHT) -> dict[str, float]:
     """Loss weight by output, the main one first: Keras itself hands the keys back sorted."""
     keys = sorted(outputs, key=lambda key: (key.startswith("aux"), key))
     return {key: aux_weight if key.startswith("aux") else 1.0 for key in keys}
+
+
+def dilate_stages(strides: Sequence[int], output_stride: int | None) -> list[tuple[int, int]]:
+    """Stride and dilation rate of each stage of a network whose strides multiply to `output_stride` and no more.
+
+    A stage that would go beyond keeps the resolution; it and those behind it see as far through holes instead. What
+    stands before the stride in such a stage still has the rate of the stage before.
+
+    Args:
+        strides: of the stages, the stem's among them.
+        output_stride: None for no dilation, or the stride that some stage reaches.
+
+    Raises:
+        ValueError: no stage ends at `output_stride`.
+
+    Example:
+        >>> dilate_stages((4, 2, 2, 2), 8)
+        [(4, 1), (2, 1), (1, 2), (1, 4)]
+    """
+    reached = list(itertools.accumulate(strides, operator.mul))
+    checks.choice("output_stride", output_stride, (None, *sorted(set(reached))))
+    limit = reached[-1] if output_stride is None else output_stride
+    return [
+        (stride, 1) if total <= limit else (1, total // limit) for stride, total in zip(strides, reached, strict=True)
+    ]
 
 
 def architecture(
@@ -79,9 +108,17 @@ def architecture(
     return decorate
 
 
-def variant(constructor: Callable[..., keras.Model], name: str, doc: str, **bound: Any) -> Callable[..., keras.Model]:
-    """The same constructor under another name, with some arguments bound."""
-    made = _constructor(constructor.walk, name, {**constructor.defaults, **bound}, constructor.dialects)  # type: ignore[attr-defined]
+def variant(
+    constructor: Callable[..., keras.Model],
+    name: str,
+    doc: str,
+    *,
+    dialects: Mapping[str, Mapping[str, Any]] | None = None,
+    **bound: Any,
+) -> Callable[..., keras.Model]:
+    """The same constructor under another name, with some arguments bound; `dialects` where it has others."""
+    dialects = constructor.dialects if dialects is None else dialects  # type: ignore[attr-defined]
+    made = _constructor(constructor.walk, name, {**constructor.defaults, **bound}, dialects)  # type: ignore[attr-defined]
     made.__doc__ = doc
     return made
 
@@ -93,21 +130,31 @@ def _constructor(
     words = {**COMMON, **({"dialect": next(iter(dialects))} if dialects else {}), **{p.name: p.default for p in own}}
     words = {word: defaults.get(word, default) for word, default in words.items()}
 
-    @functools.wraps(walk)
-    def construct(**given: Any) -> keras.Model:
+    def arguments_of(given: Mapping[str, Any]) -> dict[str, Any]:
         with scope("", name):
             for word in given:
                 if word not in words:
                     hint = checks.nearest(word, words)
                     raise TypeError(f"{name}: unexpected argument {word!r}{hint}; it takes {', '.join(words)}")
-            arguments = {**words, **given}
+            source: Mapping[str, Any] = {}
             if dialects:
-                dialect = checks.choice("dialect", arguments.pop("dialect"), tuple(dialects))
-                arguments = {**arguments, **dialects[dialect], **given}
-                arguments.pop("dialect", None)
-        if arguments["input_shape"] is None:
-            arguments["input_shape"] = _oriented(defaults.get("input_shape", (224, 224, 3)))
-        return _build(walk, name, **arguments)
+                trained = _weights.trained_dialect(given.get("weights"), name)
+                asked = {**words, **trained, **given}["dialect"]
+                source = dialects[checks.choice("dialect", asked, tuple(dialects))]
+                if trained and asked not in trained.values():
+                    raise checks.refuse("dialect", asked, f"{trained['dialect']!r} with weights={given['weights']!r}")
+            arguments = {**words, **source, **given}
+            if given.get("input_shape") is None:
+                arguments["input_shape"] = _oriented({**words, **source}["input_shape"] or (224, 224, 3))
+            arguments.pop("dialect", None)
+        return arguments
+
+    @functools.wraps(walk)
+    def construct(**given: Any) -> keras.Model:
+        return _build(walk, name, **arguments_of(given))
+
+    def smallest_input(**given: Any) -> int | None:
+        return _smallest_input(walk, name, arguments_of(given))
 
     construct.__name__ = construct.__qualname__ = name
     construct.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
@@ -115,6 +162,7 @@ def _constructor(
         return_annotation="keras.Model",
     )
     construct.walk, construct.defaults, construct.dialects = walk, dict(defaults), dialects  # type: ignore[attr-defined]
+    construct.smallest_input = smallest_input  # type: ignore[attr-defined]
     return construct
 
 
@@ -127,6 +175,7 @@ def _oriented(shape: tuple[int | None, int | None, int]) -> tuple[int | None, ..
 def _build(
     walk: Callable[..., Any],
     block: str,
+    /,
     *,
     include_top: bool,
     weights: Any,
@@ -140,21 +189,46 @@ def _build(
 ) -> keras.Model:
     path = full_name(block, name) if name is not None or input_tensor is not None else ""
     with scope("", block):
+        checks.choice("include_top", include_top, (True, False))
         head = Head(include_top, pooling, classes, classifier_activation)
+        weights = _weights.checked(weights, block, include_top=include_top, classes=classes)
         shape = _checked_shape(input_shape) if input_tensor is None else checks.image(input_tensor)[1:]
     build = functools.partial(walk, head=head, **options)
-    with scope(path, block):
+    with scope(path, block), _uncollected():
         x = keras.Input(shape, name=full_name("input")) if input_tensor is None else input_tensor
         outputs = _at_least_the_smallest(x, build, block)
-    inputs = x if input_tensor is None else keras.utils.get_source_inputs(x)
+    inputs = x if input_tensor is None else _keras.source_inputs(x)
     if isinstance(inputs, list) and len(inputs) == 1:
         inputs = inputs[0]
     model = keras.Model(inputs, outputs, name=name or block)
     if isinstance(outputs, Mapping):
         model.loss_weights = output_weights(outputs)  # for diagrams of a model that is not compiled yet
     if weights is not None:
-        model.load_weights(_checked_weights(weights, block))
+        layers = model.layers if input_tensor is None else [x for x in model.layers if x.name.startswith(f"{path}.")]
+        with scope("", block):
+            _weights.load(
+                model,
+                layers,
+                weights,
+                block,
+                include_top=include_top,
+                classes=classes,
+                input_shape=shape,
+                options=options,
+            )
     return model
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Without garbage collection, which looks through all of a deep network again and again while it grows."""
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collects:
+            gc.enable()
 
 
 def _checked_shape(shape: Any) -> tuple[int | None, ...]:
@@ -168,15 +242,6 @@ def _checked_shape(shape: Any) -> tuple[int | None, ...]:
         if side is not None and (isinstance(side, bool) or not isinstance(side, int) or side < 1):
             raise checks.refuse("input_shape", tuple(shape), takes)
     return tuple(shape)
-
-
-def _checked_weights(weights: Any, block: str) -> Path:
-    takes = f"{block}: weights takes None or the path of a file that save_weights wrote (.weights.h5), got {weights!r}"
-    if not isinstance(weights, str | Path):
-        raise TypeError(takes)
-    if not Path(weights).is_file():
-        raise ValueError(f"{takes}, which is not there")
-    return Path(weights)
 
 
 def _at_least_the_smallest(x: Tensor, build: Callable[..., Any], block: str) -> Any:
@@ -198,6 +263,15 @@ def _at_least_the_smallest(x: Tensor, build: Callable[..., Any], block: str) -> 
         ) from None
 
 
+def _smallest_input(walk: Callable[..., Any], block: str, arguments: Mapping[str, Any]) -> int | None:
+    """The smallest side that a network takes with these arguments of its constructor."""
+    words = ("include_top", "pooling", "classes", "classifier_activation")
+    head = Head(*(arguments[word] for word in words))
+    options = {word: value for word, value in arguments.items() if word not in COMMON}
+    depth = arguments["input_shape"][channel_axis() if channel_axis() == -1 else 0]
+    return _smallest(functools.partial(walk, head=head, **options), depth, block)
+
+
 def _smallest(build: Callable[..., Any], depth: int, block: str) -> int | None:
     """The smallest side of a square image that can be built on, None if there is none."""
 
@@ -209,6 +283,11 @@ def _smallest(build: Callable[..., Any], depth: int, block: str) -> int | None:
             return False
         return True
 
+    return least_side(works)
+
+
+def least_side(works: Callable[[int], bool]) -> int | None:
+    """The least number of pixels that works, where every larger one does; None if none up to a limit."""
     high = 1
     while not works(high):
         high *= 2

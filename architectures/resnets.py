@@ -1,24 +1,34 @@
-"""ResNet (He et al. 2016, Deep Residual Learning for Image Recognition)."""
+"""ResNet, with its activations behind the convolutions (v1, He et al. 2016) or before them (v2, He et al. 2016b)."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Any
+from itertools import islice, pairwise
+from math import prod
+from typing import Any, Literal
+
+import keras
 
 from ..blocks import (
     basic_residual,
     batch_norm,
     block,
     bottleneck,
+    chain,
+    channel_projection_shortcut,
     checks,
     conv_bn,
+    default_of,
     max_pool,
+    norm_activation,
     pad_shortcut,
     projection_shortcut,
+    squeeze_excite,
 )
-from ..blocks.types import Shortcut, Size, Tensor, Unit
-from .network import Head, architecture, variant
+from ..blocks import stochastic_depth as _stochastic_depth
+from ..blocks.types import Shortcut, Tensor, Unit
+from .network import Head, architecture, dilate_stages, variant
 
 # Table 1 of the paper: block, its number in each of the four stages, output filters of the first stage.
 CONFIGS: dict[int, tuple[Callable[..., Tensor], tuple[int, ...], int]] = {
@@ -32,30 +42,70 @@ SHORTCUTS: dict[str, Shortcut] = {
     "pad": pad_shortcut,
     "projection": projection_shortcut,
     "all_projections": partial(projection_shortcut, always=True),
+    "channel_projection": channel_projection_shortcut,
 }
 
+_FIRST = {"filters": 64, "kernel_size": 7, "strides": 2}
+_POOL = partial(max_pool, pool_size=3, strides=2)
+STEM = {"stem": _FIRST, "pool": _POOL}
+PADDED_STEM = {"stem": _FIRST, "pool": partial(_POOL, padding=1)}
+BARE_STEM = {"stem": {**_FIRST, "norm": None, "activation": None}, "pool": partial(_POOL, padding=1)}
+VALID_STEM = {"stem": {**_FIRST, "padding": "valid"}, "pool": partial(_POOL, padding="valid")}
+SMALL_VALID_STEM = {
+    "stem": {"filters": 64, "kernel_size": 3, "padding": "valid"},
+    "pool": partial(max_pool, pool_size=2, strides=1),
+}
+CIFAR_STEM = {"stem": {"filters": 16, "kernel_size": 3}}
+
 resnet_conv = partial(conv_bn, norm=partial(batch_norm, momentum=0.9, epsilon=1e-5), kernel_initializer="he_normal")
+_keras_conv = partial(conv_bn, norm=partial(batch_norm, epsilon=1.001e-5), padding="symmetric")
+_torch_conv = partial(
+    resnet_conv,
+    padding="symmetric",
+    kernel_initializer=keras.initializers.VarianceScaling(2.0, mode="fan_out", distribution="untruncated_normal"),
+)
+_biased_conv = partial(conv_bn, use_bias=True)
+_bare_projection = partial(projection_shortcut, norm=None, use_bias=True)
 
 DIALECTS: dict[str, dict[str, Any]] = {
     "paper": {},
     "v1.5": {"stride_on": "3x3"},
-    "notes": {
-        "conv": partial(conv_bn, use_bias=True),
-        "shortcut": partial(projection_shortcut, norm=None, use_bias=True),
+    "keras": {"conv": partial(_keras_conv, use_bias=True), "stem": PADDED_STEM},
+    "torchvision": {"conv": _torch_conv, "stem": PADDED_STEM, "stride_on": "3x3"},
+    "notes": {"conv": _biased_conv, "shortcut": _bare_projection},
+    "notes_valid": {"conv": _biased_conv, "stem": VALID_STEM},
+    "notes_cifar": {
+        "conv": _biased_conv,
+        "shortcut": _bare_projection,
+        "stem": SMALL_VALID_STEM,
+        "input_shape": (32, 32, 3),
+        "classes": 100,
+        "classifier_activation": None,
+    },
+}
+V2_DIALECTS: dict[str, dict[str, Any]] = {
+    "paper": {"conv": partial(resnet_conv, use_bias=False)},
+    "keras": {
+        "conv": _keras_conv,
+        "stem": BARE_STEM,
+        "strides": (2, 2, 2, 1),
+        "strided_block": "last",
+        "stride_on": "3x3",
+        "shortcut": "channel_projection",
     },
 }
 
 
 @block
 def stage(
-    x: Tensor, filters: int, repeats: int, *, residual: Callable[..., Tensor], strides: Size = 1, **options: Any
+    x: Tensor, filters: int, blocks: Sequence[Mapping[str, Any]], *, residual: Callable[..., Tensor], **options: Any
 ) -> Tensor:
-    """`repeats` residual blocks, the first of which takes the stride.
+    """One residual block after another; `blocks` holds what is each one's own, `options` what they share.
 
-    Shapes: `batch height width channels` -> `batch ceil(height/strides) ceil(width/strides) filters`.
+    Shapes: `batch height width channels` -> `batch ceil(height/s) ceil(width/s) filters`, s the product of the strides.
     """
-    for number in range(1, checks.integer("repeats", repeats) + 1):
-        x = residual(x, filters, strides=strides if number == 1 else 1, name=f"block{number}", **options)
+    for number, own in enumerate(blocks, 1):
+        x = residual(x, filters, name=f"block{number}", **options, **own)
     return x
 
 
@@ -65,57 +115,218 @@ def resnet(
     head: Head,
     *,
     depth: int = 50,
+    residual: Callable[..., Tensor] | None = None,
+    repeats: tuple[int, ...] | None = None,
+    filters: int | None = None,
+    strides: tuple[int, ...] = (1, 2, 2, 2),
+    stem: Mapping[str, Any] = STEM,
     shortcut: str | Shortcut = "projection",
-    stride_on: str = "1x1",
+    stride_on: str | None = None,
+    strided_block: Literal["first", "last"] = "first",
+    preactivation: bool = False,
+    zero_init: bool = False,
+    transforms: Sequence[Callable[[Tensor], Tensor]] = (),
+    stochastic_depth: float = 0.0,
+    output_stride: int | None = None,
     conv: Unit = resnet_conv,
 ) -> Tensor:
-    """ResNet: a 7×7 convolution, a pool and four stages of residual blocks (He et al. 2016, table 1).
+    """ResNet: a stem, stages of residual blocks of twice the filters each, a mean over the image (He et al. 2016).
 
     Shapes: `batch height width channels` -> `batch classes`, for any input size, None included.
 
     Args:
         depth: 18 or 34 (basic blocks), 50, 101 or 152 (bottlenecks).
-        shortcut: `"pad"` (option A), `"projection"` (B), `"all_projections"` (C), or a function
+        residual: block of every stage, such as a partial of `bottleneck` (`reduction`, `groups`); None for that of
+            the depth, as for the next two.
+        repeats: number of blocks in each stage.
+        filters: output channels of the first stage.
+        strides: of each stage.
+        stem: what comes before the stages, as `chain` takes it.
+        shortcut: `"pad"` (option A), `"projection"` (B), `"all_projections"` (C), `"channel_projection"`, or a function
             `(x, filters, *, strides, conv)`.
-        stride_on: the convolution of a bottleneck that takes the stride, `"1x1"` (v1) or `"3x3"` (v1.5).
+        stride_on: the convolution of a block that takes the stride: None for the first (v1), `"3x3"` (v1.5).
+        strided_block: the block of a stage that takes the stride.
+        preactivation: norm and activation before the branch of each block instead of after the sum (v2).
+        zero_init: every block begins as its shortcut.
+        transforms: functions of every branch before the sum, such as `squeeze_excite`.
+        stochastic_depth: rate at which the last block is skipped in training; growing evenly from the first block on
+            (Huang et al. 2016).
+        output_stride: stride of the last feature map; what the stages would go beyond it is traded for dilation. A
+            block that gives up its stride is dilated as the one before, so that the weights of the strided network
+            see the same through the dilated one where that stride is on the 3×3 convolution.
         conv: unit of every convolution.
-        dialect: `"paper"`; `"v1.5"`, which torchvision has; `"notes"`: biased convolutions, bare projections.
+        dialect: `"paper"`; `"v1.5"`; `"keras"`, what `keras.applications` computes; `"torchvision"`; `"notes"`: biased
+            convolutions and bare projections; `"notes_valid"`: biased convolutions, a stem without padding;
+            `"notes_cifar"`: those of `"notes"` behind a small stem, logits of 100 classes for 32×32 images.
         include_top, weights, input_tensor, input_shape, pooling, classes, classifier_activation, name: as in
-            `keras.applications`; `weights` is None or a weights file.
+            `keras.applications`; `weights` may also be a Keras model.
 
     Raises:
-        ValueError: an unknown depth, shortcut or dialect, or another argument out of range.
+        ValueError: an unknown shortcut or dialect, an output stride that no block reaches, or another argument out of
+            range.
         TypeError: an unknown argument, or one of the wrong type.
     """
-    residual, repeats, filters = CONFIGS[checks.choice("depth", depth, tuple(CONFIGS))]
-    options: dict[str, Any] = {"conv": conv, "shortcut": _shortcut(shortcut)}
-    if residual is bottleneck:
-        options["stride_on"] = stride_on
-    x = conv(x, 64, 7, strides=2, name="stem")
-    x = max_pool(x, 3, strides=2, name="pool")
-    for number, times in enumerate(repeats, 1):
+    usual, times, width = CONFIGS[checks.choice("depth", depth, tuple(CONFIGS))]
+    residual = usual if residual is None else checks.function("residual", residual)
+    repeats = times if repeats is None else checks.integers("repeats", repeats, _length(repeats))
+    filters = width if filters is None else filters
+    checks.choice("strided_block", strided_block, ("first", "last"))
+    checks.fraction("stochastic_depth", stochastic_depth)
+    strides = checks.integers("strides", strides, len(repeats))
+    x = chain(x, stem, conv=conv)
+    places = _places(_stride(stem), repeats, strides, strided_block, output_stride)
+    own: list[dict[str, Any]] = [
+        {
+            **place,
+            "activation_at": "start" if preactivation else "end",
+            "transforms": [*transforms, partial(_stochastic_depth, rate=stochastic_depth * number / len(places))],
+        }
+        for number, place in enumerate(places, 1)
+    ]
+    if preactivation and _ends_active(stem, conv):
+        own[0]["activation_at"] = None
+    blocks = iter(own)
+    for number, count in enumerate(repeats, 1):
         x = stage(
-            x, filters, times, residual=residual, strides=1 if number == 1 else 2, name=f"stage{number}", **options
+            x,
+            filters,
+            list(islice(blocks, count)),
+            residual=residual,
+            stride_on=stride_on,
+            zero_init=zero_init,
+            shortcut=_shortcut(shortcut),
+            conv=conv,
+            name=f"stage{number}",
         )
         filters *= 2
+    if preactivation:
+        x = norm_activation(x, conv=conv, name="postactivation")
     return head(x)
+
+
+def _places(
+    stem: int, repeats: Sequence[int], strides: Sequence[int], strided_block: str, output_stride: int | None
+) -> list[dict[str, int]]:
+    """Stride of each block, or its dilation where there is one."""
+    steps = [stem]
+    for times, stride in zip(repeats, strides, strict=True):
+        others = [1] * (times - 1)
+        steps += [stride, *others] if strided_block == "first" else [*others, stride]
+    # A block that gives up its stride is itself dilated as the one before it.
+    pairs = pairwise(dilate_stages(steps, output_stride))
+    return [
+        {"strides": stride} if dilation == 1 else {"strides": stride, "dilation_rate": dilation}
+        for (_, dilation), (stride, _) in pairs
+    ]
+
+
+def _length(value: Any) -> int:
+    return max(1, len(value)) if isinstance(value, Sequence) else 1
+
+
+def _stride(stem: Mapping[str, Any]) -> int:
+    return prod(
+        step.get("strides", 1)
+        if isinstance(step, Mapping)
+        else default_of(step, "strides") or default_of(step, "pool_size", 1)
+        for step in stem.values()
+    )
+
+
+def _ends_active(stem: Mapping[str, Any], conv: Unit) -> bool:
+    """Whether an activation follows the last convolution of the stem."""
+    convs = [step for step in stem.values() if isinstance(step, Mapping)]
+    own = {"activation": default_of(conv, "activation", "relu"), **convs[-1]} if convs else {}
+    return own.get("activation") is not None
 
 
 def _shortcut(shortcut: str | Shortcut) -> Shortcut:
     return SHORTCUTS[checks.choice("shortcut", shortcut, tuple(SHORTCUTS))] if isinstance(shortcut, str) else shortcut
 
 
-def _example(depth: int, parameters: int) -> str:
-    return f"""ResNet-{depth}. Arguments and errors as `resnet`.
+def _made(base: Callable[..., keras.Model], name: str, title: str, parameters: int, **bound: Any) -> Any:
+    doc = f"""{title}. Arguments and errors as `{base.__name__}`.
 
     Example:
         >>> from layerblocks.blocks import weightless
         >>> with weightless():
-        ...     model = resnet{depth}()
+        ...     model = {name}()
         >>> model.count_params()
         {parameters}
     """
+    return variant(base, name, doc, **bound)
 
 
-resnet18 = variant(resnet, "resnet18", _example(18, 11_699_112), depth=18)
-resnet50 = variant(resnet, "resnet50", _example(50, 25_610_152), depth=50)
+resnet_v2 = variant(
+    resnet,
+    "resnet_v2",
+    """ResNet with norm and activation before each convolution (He et al. 2016b, figure 4e and appendix).
+
+    Arguments and errors as `resnet`, with the dialects `"paper"` and `"keras"`, what the V2 networks of
+    `keras.applications` compute: a bare stem, and strides in the last block of a stage.
+    """,
+    dialects=V2_DIALECTS,
+    preactivation=True,
+)
+cifar_resnet = variant(
+    resnet,
+    "cifar_resnet",
+    """ResNet for 32×32 images: three stages from 16 filters on, shortcuts without parameters (He et al. 2016, 4.2).
+
+    Arguments and errors as `resnet`.
+    """,
+    dialects={},
+    residual=basic_residual,
+    repeats=(3, 3, 3),
+    filters=16,
+    strides=(1, 2, 2),
+    stem=CIFAR_STEM,
+    shortcut="pad",
+    input_shape=(32, 32, 3),
+    classes=10,
+)
+
+resnet18 = _made(resnet, "resnet18", "ResNet-18", 11_699_112, depth=18)
+resnet34 = _made(resnet, "resnet34", "ResNet-34", 21_814_696, depth=34)
+resnet50 = _made(resnet, "resnet50", "ResNet-50", 25_610_152, depth=50)
+resnet101 = _made(resnet, "resnet101", "ResNet-101", 44_654_504, depth=101)
+resnet152 = _made(resnet, "resnet152", "ResNet-152", 60_344_232, depth=152)
+se_resnet50 = _made(
+    resnet, "se_resnet50", "SE-ResNet-50 (Hu et al. 2018)", 28_141_144, depth=50, transforms=(squeeze_excite,)
+)
+
+resnet18_v2 = _made(resnet_v2, "resnet18_v2", "ResNet-18, pre-activation", 11_695_528, depth=18)
+resnet34_v2 = _made(resnet_v2, "resnet34_v2", "ResNet-34, pre-activation", 21_811_112, depth=34)
+resnet50_v2 = _made(resnet_v2, "resnet50_v2", "ResNet-50, pre-activation", 25_594_792, depth=50)
+resnet101_v2 = _made(resnet_v2, "resnet101_v2", "ResNet-101, pre-activation", 44_639_144, depth=101)
+resnet152_v2 = _made(resnet_v2, "resnet152_v2", "ResNet-152, pre-activation", 60_328_872, depth=152)
+
+cifar_resnet20 = _made(cifar_resnet, "cifar_resnet20", "ResNet-20 for CIFAR", 271_098, repeats=(3, 3, 3))
+cifar_resnet32 = _made(cifar_resnet, "cifar_resnet32", "ResNet-32 for CIFAR", 466_426, repeats=(5, 5, 5))
+cifar_resnet44 = _made(cifar_resnet, "cifar_resnet44", "ResNet-44 for CIFAR", 661_754, repeats=(7, 7, 7))
+cifar_resnet56 = _made(cifar_resnet, "cifar_resnet56", "ResNet-56 for CIFAR", 857_082, repeats=(9, 9, 9))
+cifar_resnet110 = _made(cifar_resnet, "cifar_resnet110", "ResNet-110 for CIFAR", 1_736_058, repeats=(18, 18, 18))
+cifar_resnet1202 = variant(
+    cifar_resnet,
+    "cifar_resnet1202",
+    """ResNet-1202 for CIFAR, built, saved and loaded like any other. Arguments and errors as `cifar_resnet`.
+
+    Example:
+        >>> from layerblocks.architectures.catalogue import ENTRIES  # building it takes some seconds
+        >>> ENTRIES["cifar_resnet1202"].parameters
+        19510906
+    """,
+    repeats=(200, 200, 200),
+)
+cifar_resnet164_v2 = _made(
+    cifar_resnet,
+    "cifar_resnet164_v2",
+    "ResNet-164 for CIFAR, pre-activation (He et al. 2016b)",
+    1_727_482,
+    residual=bottleneck,
+    repeats=(18, 18, 18),
+    filters=64,
+    shortcut="projection",
+    preactivation=True,
+    conv=partial(resnet_conv, use_bias=False),
+)

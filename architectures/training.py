@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from numbers import Real
 from typing import Any
 
 import keras
 
+from ..blocks import _keras
 from ..blocks.checks import nearest
 from .network import AUX_LOSS_WEIGHT, output_weights
 
@@ -32,21 +34,23 @@ def loss_weights(model: keras.Model, aux_weight: float = AUX_LOSS_WEIGHT) -> dic
     return output_weights(model.output, aux_weight) if isinstance(model.output, Mapping) else None
 
 
-def _gives_logits(model: keras.Model, output: Any) -> bool:
+def _checked(piece: str, model: Any) -> keras.Model:
+    if not isinstance(model, keras.Model):
+        raise TypeError(f"{piece}: model takes a Keras model, got {model!r}")
+    return model
+
+
+def _gives_logits(output: Any) -> bool:
     """Whether the layer that makes `output` ends without an activation."""
-    for layer in reversed(model.layers):
-        try:
-            made = layer.output
-        except (AttributeError, ValueError):  # a layer called more than once has no single output
-            continue
-        if made is output:
-            return getattr(layer, "activation", None) is keras.activations.linear
-    return False
+    operation = _keras.call_of(output).operation
+    if isinstance(operation, keras.Model) and isinstance(operation.output, keras.KerasTensor):
+        return _gives_logits(operation.output)
+    return getattr(operation, "activation", None) is keras.activations.linear
 
 
-def _loss(loss: Any, model: keras.Model, output: Any) -> Any:
+def _loss(loss: Any, output: Any) -> Any:
     if isinstance(loss, str) and loss in CROSS_ENTROPIES:
-        return CROSS_ENTROPIES[loss](from_logits=_gives_logits(model, output))
+        return CROSS_ENTROPIES[loss](from_logits=_gives_logits(output))
     return loss
 
 
@@ -93,13 +97,19 @@ def compile_args(
         {'main': 1.0, 'aux1': 0.3, 'aux2': 0.3}
     """
     common = {"optimizer": optimizer, "jit_compile": quickest_jit(), **options}
-    weights = loss_weights(model, aux_weight)
+    weights = loss_weights(_checked("compile_args", model), aux_weight)
+    if isinstance(aux_weight, bool) or not isinstance(aux_weight, Real) or aux_weight < 0:
+        raise ValueError(f"compile_args: aux_weight takes a number from 0 on, got {aux_weight!r}")
+    if not isinstance(metrics, list | tuple):
+        raise TypeError(f"compile_args: metrics takes a list, got {metrics!r}")
+    if weights is not None and any(isinstance(metric, keras.Metric) for metric in metrics):
+        raise TypeError(f"compile_args: metrics takes names or functions, as every output has its own, got {metrics!r}")
     if weights is None:
         if isinstance(model.output, list | tuple):
             raise ValueError("compile_args: model takes one output or a dict of them, got a list")
-        return {"loss": _loss(loss, model, model.output), "metrics": _metrics(metrics), **common}
+        return {"loss": _loss(loss, model.output), "metrics": _metrics(metrics), **common}
     return {
-        "loss": {key: _loss(loss, model, model.output[key]) for key in weights},
+        "loss": {key: _loss(loss, model.output[key]) for key in weights},
         "loss_weights": weights,
         "metrics": {key: _metrics(metrics) for key in weights},
         **common,
@@ -133,7 +143,7 @@ def label_every_output(data: Any, model: keras.Model) -> Any:
         >>> sorted(y)
         ['aux1', 'aux2', 'main']
     """
-    if not isinstance(model.output, Mapping):
+    if not isinstance(_checked("label_every_output", model).output, Mapping):
         return data
     keys = list(model.output)
 
@@ -165,7 +175,7 @@ def inference_model(model: keras.Model, output: str = "main") -> keras.Model:
         >>> inference_model(model).count_params()
         6998552
     """
-    if not isinstance(model.output, Mapping):
+    if not isinstance(_checked("inference_model", model).output, Mapping):
         return model
     if output not in model.output:
         raise ValueError(

@@ -2,60 +2,160 @@
 
 from __future__ import annotations
 
-from ..blocks import conv as _conv
-from ..blocks import vgg_block
-from ..blocks.types import Tensor, Unit
-from .network import Head, architecture, variant
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
 
-# Table 1 of the paper: convolutions in each of the five blocks.
-CONVS = {11: (1, 1, 2, 2, 2), 13: (2, 2, 2, 2, 2), 16: (2, 2, 3, 3, 3), 19: (2, 2, 4, 4, 4)}
+import keras
+
+from ..blocks import batch_norm, checks, conv_bn, default_of, local_response_norm, vgg_block
+from ..blocks import conv as _conv
+from ..blocks import dense as _dense
+from ..blocks.types import Size, Tensor, Unit
+from .alexnets import narrow_dense
+from .network import Head, architecture, dilate_stages, variant
+
+# Table 1 of the paper: for each of the five blocks the number of its 3×3 convolutions, or their kernel sizes.
+CONVS: dict[str, tuple[int | tuple[int, ...], ...]] = {
+    "A": (1, 1, 2, 2, 2),
+    "B": (2, 2, 2, 2, 2),
+    "C": (2, 2, (3, 3, 1), (3, 3, 1), (3, 3, 1)),
+    "D": (2, 2, 3, 3, 3),
+    "E": (2, 2, 4, 4, 4),
+}
 FILTERS = (64, 128, 256, 512, 512)
 
+# Not in the paper: torchvision's networks with BatchNorm, whose convolutions keep their biases.
+vgg_conv_bn = partial(conv_bn, use_bias=True, norm=partial(batch_norm, momentum=0.9, epsilon=1e-5))
 
-@architecture()
+DIALECTS: dict[str, dict[str, Any]] = {
+    "paper": {},
+    "keras": {"dropout": 0.0},
+    "torchvision": {"output_size": 7},
+    "notes": {"dense": narrow_dense, "output": narrow_dense},
+    "notes_bn": {
+        "conv": partial(conv_bn, use_bias=True),
+        "block_dropout": 0.2,
+        "units": (4096, 1024),
+        "dropout": 0.2,
+        "classes": 10,
+    },
+    "notes_cifar": {
+        "padding": "same",
+        "units": (256, 128),
+        "dropout": 0.0,
+        "input_shape": (32, 32, 3),
+        "classes": 10,
+        "classifier_activation": None,
+    },
+}
+
+
+@architecture(dialects=DIALECTS)
 def vgg(
     x: Tensor,
     head: Head,
     *,
-    convs: tuple[int, ...] = CONVS[16],
-    filters: tuple[int, ...] = FILTERS,
+    convs: Sequence[int | tuple[int, ...]] = CONVS["D"],
+    filters: Sequence[int] = FILTERS,
+    lrn: bool = False,
+    output_stride: int | None = None,
+    padding: str = "valid",
+    block_dropout: float = 0.0,
+    output_size: Size | None = None,
     units: tuple[int, ...] = (4096, 4096),
-    dropout: float = 0.5,
+    dropout: float | Sequence[float] = 0.5,
+    dense: Unit = _dense,
+    output: Unit = _dense,
     conv: Unit = _conv,
 ) -> Tensor:
     """VGG: blocks of 3×3 convolutions and 2×2 pools, and three dense layers (Simonyan and Zisserman 2015, table 1).
 
-    Shapes: `batch height width channels` -> `batch classes`; the dense layers need a known input size.
+    Shapes: `batch height width channels` -> `batch classes`; the dense layers need a known input size unless there is
+    an `output_size`, or `fully_convolutional` makes convolutions of them.
 
     Args:
-        convs: convolutions in each block.
+        convs: for each block the number of its 3×3 convolutions, or their kernel sizes.
         filters: of each block.
-        units: of the hidden dense layers.
-        dropout: rate behind each of them.
+        lrn: local response normalization behind the convolutions of the first block (configuration A-LRN).
+        output_stride: 8 or 16 keeps the resolution of the last blocks by dilation, with the same weights; meant for
+            `include_top=False` or an `output_size`. None for 32.
+        padding: of the poolings; `"same"` rounds halves up.
+        block_dropout: rate behind each block.
+        output_size: average the last feature map to this size; 7 takes images of any size.
+        units: of the hidden dense layers, which have the activation of `conv`.
+        dropout: rate behind each of them, or a list of the rates before each dense layer, the last one included.
+        dense, output: units of the hidden and of the last dense layers, functions `(x, units, *, activation, name)`.
         conv: unit of every convolution.
+        dialect: `"paper"`; `"keras"`: no dropout; `"torchvision"`: averaged to 7×7 before the dense layers; `"notes"`:
+            other initialisers of these; `"notes_bn"`: BatchNorm, dropout behind the blocks and a 4096-1024 head;
+            `"notes_cifar"`: a 256-128 head that gives logits, for 32×32×3.
         include_top, weights, input_tensor, input_shape, pooling, classes, classifier_activation, name: as in
-            `keras.applications`; `weights` is None or a weights file.
+            `keras.applications`; `weights` may also be a Keras model.
 
     Raises:
         ValueError: an image below 32×32, or another argument out of range.
         TypeError: an unknown argument, or one of the wrong type.
     """
-    for number, (repeats, width) in enumerate(zip(convs, filters, strict=True), 1):
-        x = vgg_block(x, width, repeats, conv=conv, name=f"block{number}")
-    return head(x, pooling="flatten", units=units, dropout=dropout)
+    if len(convs) != len(filters):
+        raise checks.refuse("filters", filters, f"one number for each of the {len(convs)} blocks of convs")
+    stages = dilate_stages((2,) * len(convs), output_stride)
+    rates = [1, *(rate for _, rate in stages[:-1])]  # a block strides at its end, all of it has the rate before
+    for number, (kernels, width, (strides, _), rate) in enumerate(zip(convs, filters, stages, rates, strict=True), 1):
+        x = vgg_block(
+            x,
+            width,
+            kernels if isinstance(kernels, int) else len(kernels),
+            kernel_size=3 if isinstance(kernels, int) else list(kernels),
+            norm=local_response_norm if lrn and number == 1 else None,
+            strides=strides,
+            dilation_rate=rate,
+            padding=padding,
+            dropout=block_dropout,
+            conv=conv,
+            name=f"block{number}",
+        )
+    return head(
+        x,
+        pooling="flatten",
+        output_size=output_size,
+        units=units,
+        dropout=dropout,
+        hidden_activation=default_of(conv, "activation", "relu"),
+        dense=dense,
+        output=output,
+    )
 
 
-vgg16 = variant(
-    vgg,
-    "vgg16",
-    """VGG-16, configuration D. Arguments and errors as `vgg`.
+def _configuration(name: str, title: str, parameters: int, **bound: Any) -> Callable[..., keras.Model]:
+    return variant(
+        vgg,
+        name,
+        f"""{title}. Arguments and errors as `vgg`.
 
-    Example:
-        >>> from layerblocks.blocks import weightless
-        >>> with weightless():
-        ...     model = vgg16()
-        >>> model.count_params()
-        138357544
-    """,
-    convs=CONVS[16],
-)
+        Example:
+            >>> from layerblocks.blocks import weightless
+            >>> with weightless():
+            ...     model = {name}()
+            >>> model.count_params()
+            {parameters}
+        """,
+        **bound,
+    )
+
+
+_A, _B, _C, _D, _E = ({"convs": convs} for convs in CONVS.values())
+_A_LRN, _BN = {**_A, "lrn": True}, {"conv": vgg_conv_bn}
+
+vgg11 = _configuration("vgg11", "VGG-11, configuration A", 132_863_336, **_A)
+vgg11_lrn = _configuration("vgg11_lrn", "VGG-11 with response normalization, A-LRN", 132_863_336, **_A_LRN)
+vgg13 = _configuration("vgg13", "VGG-13, configuration B", 133_047_848, **_B)
+vgg16c = _configuration("vgg16c", "VGG-16 with 1×1 convolutions, configuration C", 133_638_952, **_C)
+vgg16 = _configuration("vgg16", "VGG-16, configuration D", 138_357_544, **_D)
+vgg19 = _configuration("vgg19", "VGG-19, configuration E", 143_667_240, **_E)
+vgg11_bn = _configuration("vgg11_bn", "VGG-11 with BatchNorm", 132_874_344, **_A, **_BN)
+vgg11_lrn_bn = _configuration("vgg11_lrn_bn", "VGG-11 with both norms", 132_874_344, **_A_LRN, **_BN)
+vgg13_bn = _configuration("vgg13_bn", "VGG-13 with BatchNorm", 133_059_624, **_B, **_BN)
+vgg16c_bn = _configuration("vgg16c_bn", "VGG-16 with 1×1 convolutions and BatchNorm", 133_655_848, **_C, **_BN)
+vgg16_bn = _configuration("vgg16_bn", "VGG-16 with BatchNorm", 138_374_440, **_D, **_BN)
+vgg19_bn = _configuration("vgg19_bn", "VGG-19 with BatchNorm", 143_689_256, **_E, **_BN)

@@ -1,8 +1,8 @@
 """Train GoogLeNet with its two auxiliary heads on real images, then evaluate it without them.
 
-    python examples/train_googlenet.py                     # scikit-learn's handwritten digits, nothing to download
-    python examples/train_googlenet.py --data cifar10      # any image set of keras.datasets (downloaded by Keras)
-    python examples/train_googlenet.py --data my/photos    # a folder with one folder of images a class
+python examples/train_googlenet.py                     # scikit-learn's handwritten digits, nothing to download
+python examples/train_googlenet.py --data cifar10      # any image set of keras.datasets (downloaded by Keras)
+python examples/train_googlenet.py --data my/photos    # a folder with one folder of images a class
 """
 
 from __future__ import annotations

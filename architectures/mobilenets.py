@@ -1,0 +1,151 @@
+"""MobileNet (Howard et al. 2017) and MobileNetV2 (Sandler et al. 2018)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from ..blocks import batch_norm, checks, conv_bn, depthwise_separable, inverted_residual
+from ..blocks.types import Padding, Tensor, Unit
+from .network import Head, architecture
+from .resnets import stage
+
+# Table 1 of the MobileNet paper: filters, blocks and stride of what stands between two reductions.
+MOBILENET = ((64, 1, 1), (128, 2, 2), (256, 2, 2), (512, 6, 2), (1024, 2, 2))
+# Table 2 of the MobileNetV2 paper: expansion, filters, blocks and stride.
+MOBILENET_V2 = (
+    (1, 16, 1, 1),
+    (6, 24, 2, 2),
+    (6, 32, 3, 2),
+    (6, 64, 4, 2),
+    (6, 96, 3, 1),
+    (6, 160, 3, 2),
+    (6, 320, 1, 1),
+)
+
+relu6_conv = partial(conv_bn, activation="relu6")
+
+
+def multiple_of_8(width: float) -> int:
+    """The nearest multiple of 8 that is not more than a tenth below, and 8 at least."""
+    nearest = max(8, int(width + 4) // 8 * 8)
+    return nearest if nearest >= 0.9 * width else nearest + 8
+
+
+def _multiple_of_8_of_the_integer(width: float) -> int:
+    return multiple_of_8(int(width))
+
+
+DIALECTS: dict[str, dict[str, Any]] = {
+    "paper": {},
+    "keras": {"conv": relu6_conv, "padding": ((0, 1), (0, 1))},
+}
+V2_DIALECTS: dict[str, dict[str, Any]] = {
+    "paper": {},
+    "keras": {
+        "conv": partial(relu6_conv, norm=partial(batch_norm, momentum=0.999)),
+        "round_filters": _multiple_of_8_of_the_integer,
+    },
+    "torchvision": {
+        "conv": partial(relu6_conv, norm=partial(batch_norm, momentum=0.9, epsilon=1e-5), padding="symmetric"),
+        "dropout": 0.2,
+        "classifier_activation": None,
+    },
+}
+
+
+def _positive(alpha: Any) -> float:
+    if isinstance(alpha, bool) or not isinstance(alpha, int | float) or not alpha > 0:
+        raise checks.refuse("alpha", alpha, "a positive number")
+    return alpha
+
+
+@architecture(dialects=DIALECTS)
+def mobilenet(
+    x: Tensor,
+    head: Head,
+    *,
+    alpha: float = 1.0,
+    depth_multiplier: int = 1,
+    dropout: float = 0.001,
+    padding: Padding | None = None,
+    conv: Unit = conv_bn,
+) -> Tensor:
+    """MobileNet: a convolution and thirteen depthwise separable ones (Howard et al. 2017, table 1).
+
+    Shapes: `batch height width channels` -> `batch classes`, for any input size, None included.
+
+    Args:
+        alpha: width multiplier; the filters of every layer are `int(alpha·filters)`.
+        depth_multiplier: depthwise filters for each channel.
+        dropout: rate before the classifier.
+        padding: of the depthwise convolutions that have a stride; None for that of `conv`.
+        conv: unit of every convolution; the depthwise ones have its norm and activation.
+        dialect: `"paper"`, or `"keras"`: ReLU6, and zeros only below and on the right where there is a stride.
+        include_top, weights, input_tensor, input_shape, pooling, classes, classifier_activation, name: as in
+            `keras.applications`; `weights` may also be a Keras model.
+
+    Raises:
+        ValueError: an image too small, or another argument out of range.
+        TypeError: an unknown argument, or one of the wrong type.
+
+    Example:
+        >>> from layerblocks.blocks import weightless
+        >>> with weightless():
+        ...     model = mobilenet()
+        >>> model.count_params()
+        4253864
+    """
+    alpha = _positive(alpha)
+    options = {"residual": depthwise_separable, "depth_multiplier": depth_multiplier, "conv": conv}
+    x = conv(x, int(32 * alpha), 3, strides=2, name="stem")
+    for number, (filters, repeats, strides) in enumerate(MOBILENET, 1):
+        blocks = [{"strides": strides, "padding": padding}] if strides > 1 else [{}]
+        x = stage(x, int(filters * alpha), [*blocks, *[{}] * (repeats - 1)], name=f"stage{number}", **options)
+    return head(x, dropout=dropout)
+
+
+@architecture(dialects=V2_DIALECTS)
+def mobilenet_v2(
+    x: Tensor,
+    head: Head,
+    *,
+    alpha: float = 1.0,
+    dropout: float = 0.0,
+    round_filters: Callable[[float], int] = multiple_of_8,
+    conv: Unit = relu6_conv,
+) -> Tensor:
+    """MobileNetV2: seventeen inverted residuals with linear bottlenecks (Sandler et al. 2018, table 2).
+
+    Shapes: `batch height width channels` -> `batch classes`, for any input size, None included.
+
+    Args:
+        alpha: width multiplier; the last convolution keeps its 1280 filters where it is below 1.
+        dropout: rate before the classifier.
+        round_filters: function from `alpha·filters` to the filters of a bottleneck.
+        conv: unit of every convolution; the depthwise ones have its norm and activation.
+        dialect: `"paper"`; `"keras"`: rounds `alpha·filters` down before it rounds to a multiple of 8, which differs
+            at unusual values of `alpha` only; `"torchvision"`: as many zeros on every side, dropout, and logits.
+        include_top, weights, input_tensor, input_shape, pooling, classes, classifier_activation, name: as in
+            `keras.applications`; `weights` may also be a Keras model.
+
+    Raises:
+        ValueError: an argument out of range.
+        TypeError: an unknown argument, or one of the wrong type.
+
+    Example:
+        >>> from layerblocks.blocks import weightless
+        >>> with weightless():
+        ...     model = mobilenet_v2()
+        >>> model.count_params()
+        3538984
+    """
+    alpha = _positive(alpha)
+    x = conv(x, multiple_of_8(32 * alpha), 3, strides=2, name="stem")
+    for number, (expansion, filters, repeats, strides) in enumerate(MOBILENET_V2, 1):
+        blocks, width = [{"strides": strides}, *[{}] * (repeats - 1)], round_filters(filters * alpha)
+        options = {"residual": inverted_residual, "expansion": expansion, "conv": conv}
+        x = stage(x, width, blocks, name=f"stage{number}", **options)
+    x = conv(x, multiple_of_8(1280 * max(alpha, 1.0)), 1, strides=1, name="last")
+    return head(x, dropout=dropout)

@@ -1,0 +1,217 @@
+"""A class for every pixel: FCN (Long et al. 2015) and U-Net (Ronneberger et al. 2015)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Literal
+
+from ..blocks import (
+    bilinear_up,
+    checks,
+    decoder_block,
+    fuse_scores,
+    match_size,
+    max_pool,
+    pixel_predictions,
+    transposed,
+    vgg_block,
+    zero_pad,
+)
+from ..blocks import conv as _conv
+from ..blocks import dropout as _dropout
+from ..blocks.decoders import zero_score
+from ..blocks.types import Padding, Tensor, Unit
+from .network import Head, architecture, variant
+from .vggs import CONVS, FILTERS
+
+FCN_DIALECTS: dict[str, dict[str, Any]] = {"paper": {}, "same": {"border": 0, "padding": "same"}}
+UNET_DIALECTS: dict[str, dict[str, Any]] = {"paper": {}, "same": {"padding": "same"}}
+
+unet_conv = partial(_conv, kernel_initializer="he_normal")
+unet_up = partial(transposed, kernel_initializer="he_normal")
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Where the pixels of a feature map lie in the image: pixel i has its centre at `origin + stride·i`.
+
+    The same at every input size, so that what is cropped by it fits at every input size.
+
+    Example:
+        >>> pooled = Grid().window(2, strides=2)
+        >>> pooled
+        Grid(origin=0.5, stride=2)
+        >>> pooled.enlarged(4, 2).before(Grid())
+        -1
+    """
+
+    origin: float = 0.0
+    stride: int = 1
+
+    def window(self, side: int, strides: int = 1) -> Grid:
+        """Behind a convolution or pool without padding."""
+        return Grid(self.origin + (side - 1) / 2 * self.stride, self.stride * strides)
+
+    def enlarged(self, side: int, factor: int) -> Grid:
+        """Behind a transposed convolution without padding."""
+        stride = self.stride // factor
+        return Grid(self.origin - (side - 1) / 2 * stride, stride)
+
+    def before(self, other: Grid) -> int:
+        """Pixels of `other` before the first of this grid, which has the same stride."""
+        return round((self.origin - other.origin) / self.stride)
+
+    def shared(self, other: Grid) -> Grid:
+        """What is left of both when the one that starts earlier is cropped."""
+        return max(self, other, key=lambda grid: grid.origin)
+
+
+@architecture(dialects=FCN_DIALECTS, input_shape=(500, 500, 3), classes=21)
+def fcn(
+    x: Tensor,
+    head: Head,
+    *,
+    skips: Sequence[int] = (),
+    filters: Sequence[int] = FILTERS,
+    border: int = 99,
+    padding: Padding = "valid",
+    units: int = 4096,
+    dropout: float = 0.5,
+    train_upsampling: bool = False,
+    conv: Unit = _conv,
+) -> Tensor:
+    """A fully convolutional VGG-16 that gives a class to every pixel (Long et al. 2015, section 4).
+
+    Shapes: `batch height width channels` -> `batch height width classes`, for any input size, None included. Without
+    a top the last feature map, of stride 32.
+
+    Args:
+        skips: blocks of the trunk whose scores are added on the way up, the first few of (4, 3, 2, 1).
+        filters: of the blocks of the trunk.
+        border: rows and columns of zeros around the image, besides the one that the first convolution adds.
+        padding: of the 7×7 convolution that was the first dense layer; `"valid"` needs a border.
+        units: filters of the two convolutions that were dense layers.
+        dropout: rate behind each of them.
+        train_upsampling: whether the last enlargement is learned; in the paper it stays bilinear.
+        conv: unit of the trunk and of the two convolutions.
+        dialect: `"paper"`: 100 rows of zeros around the image; `"same"`: none, and `"same"` throughout.
+        include_top, weights, input_tensor, input_shape, pooling, classes, classifier_activation, name: as in
+            `keras.applications`; `weights` may also be a Keras model.
+
+    Raises:
+        ValueError: an argument out of range.
+        TypeError: an unknown argument, or one of the wrong type.
+    """
+    checks.integer("border", border, at_least=0)
+    filters = checks.integers("filters", filters, len(CONVS["D"]))
+    if tuple(skips) != (4, 3, 2, 1)[: len(skips)]:
+        raise checks.refuse("skips", skips, "the first few of (4, 3, 2, 1)")
+    image, grid, taps = x, Grid(origin=-border), {}
+    x = zero_pad(x, border, name="border") if border else x
+    for number, (convs, width) in enumerate(zip(CONVS["D"], filters, strict=True), 1):
+        x = vgg_block(x, width, convs, padding="same", conv=conv, name=f"block{number}")
+        grid = grid.window(2, strides=2)
+        taps[number] = x, grid
+    x = conv(x, units, 7, strides=1, padding=padding, name="fc6")
+    grid = grid.window(7) if padding == "valid" else grid
+    x = _dropout(x, dropout, name="dropout6")
+    x = conv(x, units, 1, strides=1, name="fc7")
+    x = _dropout(x, dropout, name="dropout7")
+    if not head.include_top:
+        return head(x)
+    x = zero_score(x, head.classes, 1, name="score")
+    for number in skips:
+        skip, finer = taps[number]
+        grid = grid.enlarged(4, 2)
+        x = fuse_scores(x, skip, offset=grid.before(finer), name=f"fuse{number}")
+        grid = grid.shared(finer)
+    before = grid.enlarged(2 * grid.stride, grid.stride).before(Grid())
+    if before > 0:
+        raise checks.refuse("border", border, f"at least {border + before} with padding={padding!r}")
+    x = bilinear_up(x, grid.stride, trainable=train_upsampling, name="up")
+    x = match_size(x, image, offset=-before, name="crop")
+    return pixel_predictions(x, head.activation, name="predictions")
+
+
+def _fcn(stride: int, skips: tuple[int, ...], parameters: int) -> Any:
+    name = f"fcn{stride}s"
+    doc = f"""FCN-{stride}s: scores enlarged from stride {stride}. Arguments and errors as `fcn`.
+
+    Example:
+        >>> from layerblocks.blocks import weightless
+        >>> with weightless():
+        ...     model = {name}(input_shape=(None, None, 3))
+        >>> model.output_shape, model.count_params()
+        ((None, None, None, 21), {parameters})
+    """
+    return variant(fcn, name, doc, skips=skips)
+
+
+fcn32s = _fcn(32, (), 136_152_917)
+fcn16s = _fcn(16, (4,), 134_815_994)
+fcn8s = _fcn(8, (4, 3), 134_489_759)
+
+
+@architecture(dialects=UNET_DIALECTS, input_shape=(572, 572, 1), classes=2)
+def unet(
+    x: Tensor,
+    head: Head,
+    *,
+    filters: Sequence[int] = (64, 128, 256, 512, 1024),
+    convs: int = 2,
+    padding: Literal["valid", "same"] = "valid",
+    dropout: float = 0.5,
+    up: Unit = unet_up,
+    conv: Unit = unet_conv,
+) -> Tensor:
+    """U-Net: convolutions and pools down, convolutions and skips up (Ronneberger et al. 2015, figure 1).
+
+    Shapes: `batch height width channels` -> `batch height width classes` with `"same"`, for any input size, None
+    included; with `"valid"` smaller by at least 184 pixels a side (572 -> 388), those of the border. Without a top the
+    last feature map.
+
+    Args:
+        filters: of the convolutions at each resolution, the finest first.
+        convs: their number at each resolution, down and up.
+        padding: of convolutions and pools.
+        dropout: rate at the two coarsest resolutions.
+        up: unit that doubles the sides.
+        conv: unit of every other convolution.
+        dialect: `"paper"`: no padding, skips are cropped; `"same"`: the output has the size of the input.
+        include_top, weights, input_tensor, input_shape, pooling, classes, classifier_activation, name: as in
+            `keras.applications`; `weights` may also be a Keras model.
+
+    Raises:
+        ValueError: an image too small for `"valid"` (which says the smallest), or another argument out of range.
+        TypeError: an unknown argument, or one of the wrong type.
+
+    Example:
+        >>> from layerblocks.blocks import weightless
+        >>> with weightless():
+        ...     model = unet()
+        >>> model.output_shape, model.count_params()
+        ((None, 388, 388, 2), 31030658)
+    """
+    checks.choice("padding", padding, ("valid", "same"))
+    filters = checks.integers("filters", filters, max(2, len(filters)))
+    unit, side = partial(conv, padding=padding), 1 + 2 * convs * (padding == "valid")  # of all convolutions together
+    grid, skips = Grid(), []
+    for number, width in enumerate(filters, 1):
+        if number > 1:
+            skips.append((x, grid))
+            x = max_pool(x, 2, padding=padding, name=f"pool{number - 1}")
+            grid = grid.window(2, strides=2)
+        rate = dropout if number >= len(filters) - 1 else 0.0
+        x = vgg_block(x, width, convs, dropout=rate, pool=None, conv=unit, name=f"encoder{number}")
+        grid = grid.window(side)
+    for number, width, (skip, finer) in reversed([*zip(range(1, len(filters)), filters, skips, strict=False)]):
+        grid = grid.enlarged(2, 2)
+        offset = grid.before(finer)
+        x = decoder_block(x, skip, width, convs, offset=offset, up=up, conv=unit, name=f"decoder{number}")
+        grid = grid.shared(finer).window(side)
+    if not head.include_top:
+        return head(x)
+    x = _conv(x, head.classes, 1, strides=1, activation=None, name="score")
+    return pixel_predictions(x, head.activation, name="predictions")

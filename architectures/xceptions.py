@@ -1,0 +1,60 @@
+"""Xception (Chollet 2017, Xception: Deep Learning with Depthwise Separable Convolutions)."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+from ..blocks import batch_norm, matching, separable, xception_module
+from ..blocks import conv as _conv
+from ..blocks.types import Tensor, Unit
+from .network import Head, architecture
+
+# Figure 5 of the paper: the modules by name, with the filters of their convolutions and their stride.
+MODULES: dict[str, tuple[tuple[int, ...], int]] = {
+    "entry1": ((128, 128), 2),
+    "entry2": ((256, 256), 2),
+    "entry3": ((728, 728), 2),
+    **{f"middle{number}": ((728, 728, 728), 1) for number in range(1, 9)},
+    "exit": ((728, 1024), 2),
+}
+
+xception_conv = partial(separable, norm=batch_norm)
+
+DIALECTS: dict[str, dict[str, Any]] = {"paper": {}, "keras": {"dropout": 0.0}}
+
+
+@architecture(dialects=DIALECTS, input_shape=(299, 299, 3))
+def xception(x: Tensor, head: Head, *, dropout: float = 0.5, conv: Unit = xception_conv) -> Tensor:
+    """Xception: modules of separable convolutions with shortcuts around them (Chollet 2017, figure 5).
+
+    Shapes: `batch height width channels` -> `batch classes`, for any input size, None included.
+
+    Args:
+        dropout: rate before the classifier.
+        conv: unit of every separable convolution; the two of the stem and the shortcuts are plain ones with its norm.
+        dialect: `"paper"`, or `"keras"`, which has no dropout.
+        include_top, weights, input_tensor, input_shape, pooling, classes, classifier_activation, name: as in
+            `keras.applications`; `weights` may also be a Keras model.
+
+    Raises:
+        ValueError: an image too small, or another argument out of range.
+        TypeError: an unknown argument, or one of the wrong type.
+
+    Example:
+        >>> from layerblocks.blocks import weightless
+        >>> with weightless():
+        ...     model = xception()
+        >>> model.count_params()
+        22910480
+    """
+    plain = partial(matching(_conv, conv), padding="valid")
+    x = plain(x, 32, 3, strides=2, name="conv1")
+    x = plain(x, 64, 3, strides=1, name="conv2")
+    activated = True
+    for name, (filters, strides) in MODULES.items():
+        x = xception_module(x, filters, strides=strides, activate_first=not activated, conv=conv, name=name)
+        activated = False
+    x = conv(x, 1536, 3, strides=1, name="conv3")
+    x = conv(x, 2048, 3, strides=1, name="conv4")
+    return head(x, dropout=dropout)
