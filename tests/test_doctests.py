@@ -1,0 +1,66 @@
+"""The examples in the docstrings, run in the installed package."""
+
+from __future__ import annotations
+
+import doctest
+import importlib
+import inspect
+import pkgutil
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from layerblocks import blocks
+
+from . import oracles
+
+PROJECT = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text("utf-8"))
+PACKAGES = PROJECT["tool"]["setuptools"]["packages"]
+
+
+def modules() -> list[str]:
+    """Every module under its installed name; in an editable install the folders lie apart from each other."""
+    found = set(PACKAGES)
+    for package in PACKAGES:
+        path = importlib.import_module(package).__path__
+        found |= {module.name for module in pkgutil.iter_modules(path, f"{package}.")}
+    return sorted(found)
+
+
+def examples(module) -> list[doctest.DocTest]:
+    """Those of the module, its functions and classes.
+
+    `doctest` itself passes over a decorated function, as it takes it for one of the decorator's module.
+    """
+    finder = doctest.DocTestFinder()
+    found = finder.find(module, module.__name__)
+    seen = {test.name for test in found}
+    for name, value in vars(module).items():
+        if callable(value) and getattr(value, "__module__", None) == module.__name__:
+            title = f"{module.__name__}.{name}"
+            if title not in seen:
+                found += finder.find(value, title, module=False, globs=dict(vars(module)))
+    return [test for test in found if test.examples]
+
+
+@pytest.mark.parametrize("name", [*modules(), oracles.__name__])
+def test_examples(name):
+    module = oracles if name == oracles.__name__ else importlib.import_module(name)
+    runner = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS)
+    failures: list[str] = []
+    for test in examples(module):
+        runner.run(test, out=failures.append)
+    assert not failures, "\n".join(failures)
+
+
+@pytest.mark.parametrize("name", ["conv", "inception", "max_pool", "batch_norm", "block", "LocalResponseNormalization"])
+def test_no_example_is_passed_over(name):
+    """One of each kind: `@block`, `@piece`, plain function, class."""
+    module = importlib.import_module(getattr(blocks, name).__module__)
+    assert f"{module.__name__}.{name}" in {test.name for test in examples(module)}
+
+
+@pytest.mark.parametrize("name", blocks.__all__)
+def test_everything_public_is_documented(name):
+    assert inspect.getdoc(getattr(blocks, name))

@@ -1,0 +1,72 @@
+"""What a network of torchvision computes, in a process of its own: torch and TensorFlow in one have crashed.
+
+`python torchvision_outputs.py '{"name": …, "options": {…}, "sizes": [[h, w], …]}' FILE.npz`
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any
+
+import numpy as np
+
+
+def random_state(shapes: dict[str, tuple[int, ...]]) -> dict[str, np.ndarray]:
+    """Random weights, biases and statistics by name, under which the values stay in hand."""
+    random, state = np.random.default_rng(0), {}
+    for key, shape in shapes.items():
+        if key.endswith("running_var") or (key.endswith("weight") and len(shape) == 1):
+            values: Any = random.uniform(0.5, 1.0, shape)
+        elif len(shape) > 1:
+            values = random.standard_normal(shape, dtype="float32") * (2 / np.prod(shape[1:])) ** 0.5
+        else:
+            values = random.normal(size=shape) / 5
+        state[key] = np.asarray(values, "float32")
+    return state
+
+
+def random_images(size: tuple[int, int]) -> np.ndarray:
+    """Two, as Keras has them: `batch height width channels`."""
+    return np.random.default_rng(0).normal(size=(2, *size, 3)).astype("float32")
+
+
+def outputs(module: Any, x: np.ndarray) -> dict[str, np.ndarray]:
+    """Those of auxiliary heads too, which the module leaves out in inference."""
+    import torch
+
+    heads = {"inception4a": ("aux1", "aux1"), "inception4d": ("aux2", "aux2"), "Mixed_6e": ("aux1", "AuxLogits")}
+    found: dict[str, np.ndarray] = {}
+
+    def run_head(key: str, head: Any) -> Any:
+        return lambda _, __, y: found.__setitem__(key, head(y).numpy())
+
+    for place, (key, head) in heads.items():
+        if hasattr(module, place):
+            getattr(module, place).register_forward_hook(run_head(key, getattr(module, head)))
+    with torch.no_grad():
+        main = module(torch.from_numpy(x.transpose(0, 3, 1, 2).copy()))
+    return {**found, "main": main.numpy()}
+
+
+def main(request: str, path: str) -> None:
+    import torch
+    import torchvision
+
+    asked = json.loads(request)
+    module = getattr(torchvision.models, asked["name"])(weights=None, **asked["options"])
+    shapes = {key: tuple(value.shape) for key, value in module.state_dict().items() if value.is_floating_point()}
+    state = {key: torch.from_numpy(value) for key, value in random_state(shapes).items()}
+    left = module.load_state_dict(state, strict=False)
+    assert not left.unexpected_keys and all(key.endswith("num_batches_tracked") for key in left.missing_keys)
+    module.eval()
+    results = {
+        f"{place}.{key}": value
+        for place, size in enumerate(asked["sizes"])
+        for key, value in outputs(module, random_images(size)).items()
+    }
+    np.savez(path, shapes=json.dumps(shapes), **results)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
