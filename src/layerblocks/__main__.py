@@ -79,7 +79,9 @@ def _parser() -> argparse.ArgumentParser:
             help="any other argument of the network, such as aux=False",
         )
     draw.add_argument("-o", "--output", metavar="FILE", help="by its extension; NAME.svg unless told")
-    draw.add_argument("--rankdir", choices=("TB", "BT", "LR", "RL"), default="TB", help="direction (default: %(default)s)")
+    draw.add_argument(
+        "--rankdir", choices=("TB", "BT", "LR", "RL"), default="TB", help="direction (default: %(default)s)"
+    )
     draw.add_argument("--dpi", type=int, default=200, help="of PNG (default: %(default)s)")
     table.add_argument("--format", default="text", help="text (default), markdown or csv")
     return parser
@@ -125,9 +127,7 @@ def _load(path: Path) -> Any:
 
 def _model(arguments: argparse.Namespace) -> Any:
     named = {
-        word: value
-        for word in ("input_shape", "classes", "dialect")
-        if (value := getattr(arguments, word)) is not None
+        word: value for word in ("input_shape", "classes", "dialect") if (value := getattr(arguments, word)) is not None
     } | dict(arguments.options)
     if _is_file(arguments.model):
         if named:
