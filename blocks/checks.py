@@ -12,6 +12,7 @@ from typing import Any
 import keras
 
 from .core import where
+from .types import Margins
 
 
 def refuse(argument: str, got: object, takes: str, error: type[Exception] = ValueError) -> Exception:
@@ -54,7 +55,7 @@ def pair(argument: str, value: Any, at_least: int = 1) -> tuple[int, int]:
     return number, number
 
 
-def margins(argument: str, value: Any) -> tuple[tuple[int, int], tuple[int, int]]:
+def margins(argument: str, value: Any) -> Margins:
     """Pixels (above, below) and (left, right): one integer for all, one an axis, or a pair an axis."""
     one_an_axis = isinstance(value, tuple | list) and len(value) == 2
     rows, columns = value if one_an_axis else (value, value)

@@ -13,7 +13,10 @@ Tensor: TypeAlias = keras.KerasTensor
 Size: TypeAlias = int | tuple[int, int]
 """One number for both axes, or (height, width)."""
 
-Padding: TypeAlias = Literal["same", "valid", "symmetric"] | Size | tuple[tuple[int, int], tuple[int, int]]
+Margins: TypeAlias = tuple[tuple[int, int], tuple[int, int]]
+"""Rows (above, below) and columns (left, right)."""
+
+Padding: TypeAlias = Literal["same", "valid", "symmetric"] | Size | Margins
 """Keras's two, equal on opposite sides, zero rows and columns on every side, or ((above, below), (left, right))."""
 
 Unit: TypeAlias = Callable[..., Tensor]

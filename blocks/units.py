@@ -14,7 +14,7 @@ from .core import block, default_of, is_block, where
 from .layers import SparseConv2D
 from .norms import batch_norm
 from .pieces import activate, channels, crop, fits, layer, pad, sides
-from .types import Activation, Norm, Padding, Size, Tensor, Unit
+from .types import Activation, Margins, Norm, Padding, Size, Tensor, Unit
 
 
 def _convolve(
@@ -24,7 +24,7 @@ def _convolve(
     norm: Norm | None,
     activation: Activation,
     use_bias: bool | None,
-    trims: tuple[int, int] = (0, 0),
+    margins: Margins = ((0, 0), (0, 0)),
     **options: Any,
 ) -> Tensor:
     """The linear layer, its norm and its activation: bias exactly where there is no norm, unless told."""
@@ -34,8 +34,8 @@ def _convolve(
     checks.choice("use_bias", use_bias, (None, True, False))
     bias = norm is None if use_bias is None else use_bias
     x = layer(kind, x, "conv", "conv", use_bias=bias, activation=activation if fused else None, **options)
-    if any(trims):
-        x = crop(x, tuple((side, side) for side in trims), name="crop")
+    if any(map(any, margins)):
+        x = crop(x, margins, name="crop")
     if norm is not None:
         x = norm(x, name="norm")
     return x if fused else activate(x, activation, name="activation")
@@ -422,22 +422,24 @@ def _axes(x: Tensor, geometry: dict[str, Any], trims: tuple[int, int]) -> list[t
     return list(zip(sides(x), geometry["strides"], _extent(geometry), trims, strict=True))
 
 
-def _output_padding(x: Tensor, output_size: Any, same: bool, axes: list[Any]) -> tuple[int, int] | None:
-    """The output padding that gives `output_size`, one of the s sizes that the convolution maps to x's."""
+def _sizes_wanted(x: Tensor, output_size: Any, axes: list[Any], same: bool) -> tuple[int, int]:
+    """`output_size`, each side one of the s that the convolution maps to the n pixels of x."""
     wanted = checks.pair("output_size", output_size)
     if None in sides(x):
         raise checks.refuse("x", tuple(x.shape), "a known height and width where output_size is given")
-    if same and all(o == n * s for o, (n, s, _, _) in zip(wanted, axes, strict=True)):
-        return None
-    found = []
     for o, (n, s, e, p) in zip(wanted, axes, strict=True):
-        least = (n - 1) * s + (e % 2 if same else e - 2 * p)
-        if not 0 <= o - least < s:
+        least = (n - 1) * s + (1 if same else e - 2 * p)
+        if not least <= o < least + s:
             sizes = f"{max(least, 1)} to {least + s - 1}" if s > 1 else str(least)
             raise checks.refuse("output_size", output_size, f"{sizes} on an axis of {n} pixels")
-        found.append(o - least)
-    height, width = found
-    return height, width
+    return wanted
+
+
+def _valid_and_cropped(wanted: tuple[int, int], axes: list[Any]) -> tuple[list[int], Margins]:
+    """What `"valid"` needs to make the sizes wanted of `"same"`: output padding, and the padding to take off."""
+    excess = [(n - 1) * s + e - o for o, (n, s, e, _) in zip(wanted, axes, strict=True)]
+    rows, columns = ((max(side, 0) // 2, (max(side, 0) + 1) // 2) for side in excess)
+    return [max(-side, 0) for side in excess], (rows, columns)
 
 
 def _check_output_padding(output_padding: Any, same: bool, axes: list[Any]) -> tuple[int, int]:
@@ -446,7 +448,7 @@ def _check_output_padding(output_padding: Any, same: bool, axes: list[Any]) -> t
         if extra >= s:
             raise checks.refuse("output_padding", output_padding, f"less than the stride of {s}")
         if same and extra == 0 and e % 2 == 0:
-            takes = f"at least 1 with padding='same' and an even kernel (side {e}), or None"
+            takes = f"at least 1 with padding='same' and an even kernel (side {e}), or None; output_size takes any"
             raise checks.refuse("output_padding", output_padding, takes)
         if n is not None and (made := (n - 1) * s + e + extra) <= 2 * p:
             raise checks.refuse("padding", p, f"less than half of the {made} pixels made")
@@ -481,14 +483,14 @@ def transposed(
         output_padding: 0 ≤ an integer or pair < strides; a strided convolution maps `strides` sizes to one, and
             this picks among them: (n-1)·strides + e - 2p + output_padding, or with `"same"`
             (n-1)·strides + (e mod 2) + output_padding.
-        output_size: the height and width wanted; picks `output_padding`. Not both.
+        output_size: the height and width wanted, any of those sizes; instead of `output_padding`.
         options: those of `keras.layers.Conv2DTranspose`.
 
     The other arguments are those of `conv`.
 
     Raises:
-        ValueError: as `conv`; an output size that no output padding gives; `"same"` with an even kernel and
-            output padding 0, which Keras builds but cannot run.
+        ValueError: as `conv`; an output size that the convolution does not map to the size of x; `"same"` with an
+            even kernel and output padding 0, which Keras builds but cannot run.
         TypeError: as `conv`.
 
     Example:
@@ -504,10 +506,17 @@ def transposed(
     else:
         trims, keras_padding = checks.pair("padding", padding, at_least=0), "valid"
     same, axes = keras_padding == "same", _axes(x, geometry, trims)
+    margins: Margins = ((trims[0], trims[0]), (trims[1], trims[1]))
     if output_size is not None:
         if output_padding is not None:
             raise checks.refuse("output_padding", output_padding, "None where output_size is given")
-        output_padding = _output_padding(x, output_size, same, axes)
+        wanted = _sizes_wanted(x, output_size, axes, same)
+        if not same:
+            output_padding = tuple(o - (n - 1) * s - e + 2 * p for o, (n, s, e, p) in zip(wanted, axes, strict=True))
+        elif wanted != tuple(n * s for n, s, _, _ in axes):
+            # Keras's own "same" reaches some of these sizes only, and with an even kernel not the smallest.
+            keras_padding, same = "valid", False
+            output_padding, margins = _valid_and_cropped(wanted, axes)
     elif output_padding is None and not isinstance(padding, str):
         output_padding = 0  # Keras's default would fill a stride wider than the kernel
     if output_padding is not None:
@@ -518,7 +527,7 @@ def transposed(
         norm=norm,
         activation=activation,
         use_bias=use_bias,
-        trims=trims,
+        margins=margins,
         padding=keras_padding,
         output_padding=output_padding,
         **geometry,

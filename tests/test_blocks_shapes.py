@@ -85,7 +85,7 @@ def test_basic_residual(unit, size, depth, filters, strides, shortcut):
     units,
     sizes,
     channels,
-    st.sampled_from([4, 8, 12]),
+    st.sampled_from([8, 16]),  # so that two groups divide what is inside
     strides,
     st.sampled_from([1, 2, 4]),
     st.sampled_from(["1x1", "3x3"]),

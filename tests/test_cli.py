@@ -82,7 +82,7 @@ def test_options_reach_the_network(capfd):
         (["draw", "googlenet", "--input-shape", "40,40,3"], ["googlenet", "input_shape", "at least 65", "40×40"]),
         (["draw", "googlenet", "--classes", "0"], ["googlenet", "classes", "positive", "0"]),
         (["draw", "googlenet", "--dialect", "papr"], ["dialect", "'papr'", "did you mean 'paper'"]),
-        (["draw", "googlenet", "-O", "auks=1"], ["googlenet", "'auks'", "did you mean 'aux'"]),
+        (["draw", "googlenet", "-O", "aus=1"], ["googlenet", "'aus'", "did you mean 'aux'"]),
         (["draw", "googlenet", "-O", "aux"], ["NAME=VALUE", "'aux'"]),
         (["draw", "vgg16", "-o", "no/such/folder/x.svg"], ["--output", "no/such/folder"]),
         (["draw", "vgg16", "-o", "x.bmpp"], ["x.bmpp", ".svg"]),

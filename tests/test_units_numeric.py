@@ -110,7 +110,7 @@ def test_transposed_is_the_transpose_of_the_convolution(size, kernel, strides, r
 
 
 @dear
-@given(sizes, kernels, scalar_or_pair(1, 3), st.sampled_from(["valid", 1, (0, 1)]), seeds)
+@given(sizes, kernels, scalar_or_pair(1, 3), st.sampled_from(["same", "valid", 1, (0, 1)]), seeds)
 def test_transposed_to_output_size_is_the_gradient_of_that_convolution(size, kernel, strides, padding, seed):
     """<conv(a), b> = <a, transposed(b)> for every a and b."""
     arguments = {"strides": strides, "padding": padding}
