@@ -29,7 +29,10 @@ class Application:
     sides: tuple[int, ...] = ()
 
 
+# The dialects of our networks that have just the tensors, and compute the same from them.
 TRAINED_DIALECT = "keras"
+TORCH_DIALECT = "torchvision"
+
 APPLICATIONS = {
     "vgg16": Application("VGG16"),
     "vgg19": Application("VGG19"),

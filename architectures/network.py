@@ -96,6 +96,11 @@ def architecture(
     classifier_activation, name` and what the walk takes, and returns a model. Layer names have no prefix where
     the network stands alone; with `name` or `input_tensor` they have one, so that two networks go into one graph.
 
+    `weights` takes None for random ones; the path of a file that `save_weights` or `save` wrote; a Keras model, the
+    same network of ours or of `keras.applications`; or `"imagenet"`, which Keras downloads and which brings
+    `dialect="keras"` with it, for images as `preprocess_input` of that network gives them. Every tensor is used
+    exactly once, or it is an error that says which was not.
+
     Args:
         dialects: by name, the arguments in which the networks of that name differ between sources; adds
             the argument `dialect`, whose default is the first.

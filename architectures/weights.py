@@ -13,7 +13,6 @@ from pathlib import Path
 from string import Formatter
 from typing import Any
 
-import h5py
 import keras
 import numpy as np
 
@@ -24,13 +23,14 @@ from .correspondence import (
     APPLICATIONS,
     KERAS,
     TORCH_COUNTERS,
+    TORCH_DIALECT,
     TORCH_RENAMED,
     TORCH_TENSORS,
     TORCHVISION,
     TRAINED_DIALECT,
     Table,
 )
-from .graphs import calls
+from .graphs import calls, wired
 
 IMAGENET = "imagenet"
 # What may stand between a flattened image and the dense layer that sees its pixels: it moves none.
@@ -75,7 +75,8 @@ def load_torchvision(model: keras.Model, state_dict: Mapping[str, Any]) -> keras
     """Give a model of ours the weights of one of torchvision, every tensor of both exactly once.
 
     What the two compute agrees where `model` was built with `dialect="torchvision"`. Kernels are turned from torch's
-    order of axes into Keras's, and so is what sees a flattened image.
+    order of axes into Keras's, and so is what sees a flattened image. (What torchvision calls `transform_input`, other
+    colours for the trained GoogLeNet and Inception-v3, is done to images and no part of the weights.)
 
     Args:
         model: one of our networks, or what was made of one that keeps the names of its layers.
@@ -87,7 +88,16 @@ def load_torchvision(model: keras.Model, state_dict: Mapping[str, Any]) -> keras
 
     Raises:
         ValueError: a tensor of one has none in the other, or one of another shape; says which, and changes nothing.
-        TypeError: `model` is no Keras model, or `state_dict` no dict.
+        TypeError: `model` is no Keras model, or `state_dict` no dict of arrays.
+
+    Example:
+        >>> from layerblocks.architectures import vgg
+        >>> options = {"convs": (1,), "filters": (4,), "units": (), "classes": 2, "input_shape": (8, 8, 3)}
+        >>> model = vgg(dialect="torchvision", **options, output_size=1)
+        >>> state = {"features.0.weight": np.ones((4, 3, 3, 3)), "features.0.bias": np.zeros(4)}
+        >>> state |= {"classifier.6.weight": np.ones((2, 4)), "classifier.6.bias": np.zeros(2)}
+        >>> load_torchvision(model, state).get_layer("classifier.predictions").kernel.numpy().tolist()
+        [[1.0, 1.0], [1.0, 1.0], [1.0, 1.0], [1.0, 1.0]]
     """
     layers = _checked_model("model", model).layers
     if not isinstance(state_dict, Mapping):
@@ -97,10 +107,21 @@ def load_torchvision(model: keras.Model, state_dict: Mapping[str, Any]) -> keras
         for old, new in TORCH_RENAMED.items():
             key = re.sub(old, new, key)
         layer, _, name = key.rpartition(".")
-        if name not in TORCH_COUNTERS:
-            source.setdefault(layer, {})[name] = np.asarray(value)
-    form_of = partial(_torch_form, _flattened(model))
-    _write(_steps(layers, source, TORCHVISION.values(), "state_dict", names=TORCH_TENSORS, form_of=form_of))
+        if name in TORCH_COUNTERS:
+            continue
+        array = source.setdefault(layer, {})[name] = np.asarray(value)
+        if array.dtype.kind in "OSU":
+            raise checks.refuse(f"state_dict[{key!r}]", type(value).__name__, "an array of numbers", TypeError)
+    steps = _steps(
+        layers,
+        source,
+        TORCHVISION.values(),
+        "state_dict",
+        dialect=TORCH_DIALECT,
+        names=TORCH_TENSORS,
+        form_of=partial(_torch_form, _flattened(model)),
+    )
+    _write(steps)
     return model
 
 
@@ -204,6 +225,8 @@ def _of_model(model: keras.Model) -> Tensors:
 
 def _of_file(path: Path) -> Tensors:
     """What `save_weights` wrote: the tensors of each layer under their places; nothing where no names are with them."""
+    import h5py  # not with the module, which every network imports
+
     found: dict[str, dict[str, Any]] = {}
 
     def visit(name: str, group: Any) -> None:
@@ -363,7 +386,7 @@ def _torch_form(
 def _flattened(model: keras.Model) -> dict[str, tuple[int, ...]]:
     """The dense layers behind a flattened image: its (height, width, channels)."""
     found = {}
-    for call in calls(model.outputs):
+    for call in calls(wired(model).outputs):
         if isinstance(call.operation, keras.layers.Dense):
             before = _keras.call_of(call.input_tensors[0])
             while isinstance(before.operation, _IN_PLACE):
@@ -381,6 +404,7 @@ def _steps(
     tables: Iterable[Table | None],
     argument: str,
     *,
+    dialect: str = TRAINED_DIALECT,
     names: Mapping[str, str] | None = None,
     form_of: Callable[[keras.layers.Layer, tuple[int, ...], tuple[int, ...]], _Form] = _same_form,
 ) -> list[tuple[Any, _Form, Any]]:
@@ -388,11 +412,12 @@ def _steps(
 
     Args:
         argument: that the source came from, for the error where something is left or has another shape.
+        dialect: of our networks that have the tensors of these tables, for the same error.
         names: of tensors in the source by ours, where they differ.
         form_of: function from our layer, the shape of its tensor, and that of theirs, to the form theirs has to have.
     """
     ours = _weighted(layers)
-    pairs = max((_pairs(table, ours, source) for table in tables), key=len)
+    pairs, is_foreign = max(((_pairs(table, ours, source), table is not None) for table in tables), key=_size)
     unused = {(name, tensor): value for name, tensors in source.items() for tensor, value in tensors.items()}
     steps, left, misfits = [], [], []
     for short, layer in ours.items():
@@ -411,8 +436,13 @@ def _steps(
     faults = {"left in the model": left, f"left in {argument}": rest, "of another shape": misfits}
     if any(faults.values()):
         listed = "; ".join(f"{title}: {_list(fault)}" for title, fault in faults.items() if fault)
-        raise ValueError(f"{where()}: {argument} takes exactly the tensors of the network; {listed}")
+        whose = f", those of dialect={dialect!r}" if is_foreign else ""
+        raise ValueError(f"{where()}: {argument} takes exactly the tensors of the network{whose}; {listed}")
     return steps
+
+
+def _size(found: tuple[Mapping[str, str], bool]) -> int:
+    return len(found[0])
 
 
 def _write(steps: Iterable[tuple[Any, _Form, Any]]) -> None:

@@ -30,7 +30,8 @@ ROLES = (
     (r"\w*Conv[123]D(Transpose)?", "conv"),
     (r"\w*Pooling[123]D", "pool"),
     (r"Concatenate|Stack", "merge"),
-    (r"Add|Subtract|Multiply|Average|Maximum|Minimum|Dot", "add"),
+    (r"Add|Subtract|Average|Maximum|Minimum|Dot", "add"),
+    (r"Multiply", "activation"),  # a gate, not a sum
     (r"\w*Normalization", "norm"),
     (r"\w*Dropout[123D]*|StochasticDepth|DropPath|GaussianNoise", "dropout"),
     (r"Activation|\w*R[eE]LU|E[lL][uU]|Softmax|Sigmoid|Tanh|[gG]elu|Silu", "activation"),
