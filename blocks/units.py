@@ -435,11 +435,11 @@ def _sizes_wanted(x: Tensor, output_size: Any, axes: list[Any], same: bool) -> t
     return wanted
 
 
-def _valid_and_cropped(wanted: tuple[int, int], axes: list[Any]) -> tuple[list[int], Margins]:
+def _valid_and_cropped(wanted: tuple[int, int], axes: list[Any]) -> tuple[tuple[int, int], Margins]:
     """What `"valid"` needs to make the sizes wanted of `"same"`: output padding, and the padding to take off."""
     excess = [(n - 1) * s + e - o for o, (n, s, e, _) in zip(wanted, axes, strict=True)]
     rows, columns = ((max(side, 0) // 2, (max(side, 0) + 1) // 2) for side in excess)
-    return [max(-side, 0) for side in excess], (rows, columns)
+    return (max(-excess[0], 0), max(-excess[1], 0)), (rows, columns)
 
 
 def _check_output_padding(output_padding: Any, same: bool, axes: list[Any]) -> tuple[int, int]:
