@@ -65,8 +65,8 @@ def classifier(
         TypeError: an argument of the wrong type.
 
     Example:
-        >>> classifier(keras.Input((7, 7, 512)), 1000, pooling="flatten", units=(4096, 4096), dropout=0.5).shape
-        (None, 1000)
+        >>> classifier(keras.Input((7, 7, 64)), 10, pooling="flatten", units=(128, 128), dropout=0.5).shape
+        (None, 10)
     """
     classes = checks.integer("classes", classes)
     if not isinstance(units, Sequence) or isinstance(units, str):
