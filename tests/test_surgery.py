@@ -153,7 +153,7 @@ def test_the_last_stage_goes(resnet):
         changed = with_new_head(body, 7, dropout=0.3)
     layers = others(changed, "classifier")
     assert layers == {name: layer for name, layer in others(resnet, "stage4").items() if not inside(name, "classifier")}
-    assert same(weights(layers), {path: value for path, value in kept.weights.items() if path.split("/")[0] in layers})
+    assert same(weights(layers), {path: value for path, value in kept.weights.items() if path.split("/")[-2] in layers})
     assert [layer.name for layer in changed.layers[-3:]] == [
         f"classifier.{n}" for n in ("pool", "dropout", "predictions")
     ]
