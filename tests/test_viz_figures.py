@@ -13,7 +13,7 @@ import keras
 import pytest
 from keras import layers
 
-from layerblocks.architectures import build
+from layerblocks.architectures import build, describe, list_architectures
 from layerblocks.blocks import conv, weightless
 from layerblocks.viz import Theme, model_to_dot, plot_model, to_graphviz
 from layerblocks.viz.dot import escape, text_width
@@ -154,11 +154,14 @@ def test_googlenet_in_a_column(options):
         assert box.left > source.right and abs(box.top + box.bottom - source.top - source.bottom) < 1
 
 
-@pytest.mark.parametrize("name", ["googlenet_bn", "vgg16", "resnet18", "resnet50"])
-def test_other_networks_in_a_column(name):
-    _, drawing = block_drawing(name)
+@pytest.mark.parametrize("name", sorted(set(list_architectures()) - {"googlenet"}))
+def test_every_network_in_a_column_and_as_the_catalogue_counts_it(name):
+    figure, drawing = block_drawing(name)
     assert drawing.effective_text >= 6
     check_geometry(drawing)
+    entry = describe(name)
+    assert figure.graph.multiply_adds == entry.multiply_adds
+    assert figure.graph.parameters == entry.parameters
 
 
 def test_a_network_of_fifty_layers_opened_once():
