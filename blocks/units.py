@@ -216,6 +216,16 @@ def dilated(x: Tensor, filters: int, kernel_size: Size = 3, *, dilation_rate: Si
     return conv(x, filters, kernel_size, dilation_rate=dilation_rate, **options)
 
 
+def _one_stride(strides: tuple[int, int]) -> None:
+    if len(set(strides)) > 1:
+        raise checks.refuse("strides", strides, "one stride for both axes")
+
+
+def _of_parts(parts: Sequence[str], kernel: dict[str, Any]) -> dict[str, Any]:
+    """What is given for the kernel, under the name that Keras has for that of each part."""
+    return {f"{part}_{word}": value for part in parts for word, value in kernel.items() if value is not None}
+
+
 @block
 def separable(
     x: Tensor,
@@ -253,16 +263,10 @@ def separable(
         43
     """
     geometry = _geometry(filters, kernel_size, strides, dilation_rate)
-    if len(set(geometry["strides"])) > 1:
-        raise checks.refuse("strides", strides, "one stride for both axes")
+    _one_stride(geometry["strides"])
     checks.options(keras.layers.SeparableConv2D, options)
-    for word, value in (
-        ("initializer", kernel_initializer),
-        ("regularizer", kernel_regularizer),
-        ("constraint", kernel_constraint),
-    ):
-        if value is not None:
-            options = {f"depthwise_{word}": value, f"pointwise_{word}": value, **options}
+    kernel = {"initializer": kernel_initializer, "regularizer": kernel_regularizer, "constraint": kernel_constraint}
+    options = {**_of_parts(("depthwise", "pointwise"), kernel), **options}
     channels(x)
     x, keras_padding = _pad(x, padding, geometry)
     fits(x, _extent(geometry), keras_padding)
@@ -319,11 +323,10 @@ def depthwise(
     multiplier, rest = divmod(geometry.pop("filters"), channels(x))
     if rest:
         raise checks.refuse("filters", filters, f"a multiple of the {channels(x)} channels of x")
-    if len(set(geometry["strides"])) > 1:
-        raise checks.refuse("strides", strides, "one stride for both axes")
+    _one_stride(geometry["strides"])
     checks.options(keras.layers.DepthwiseConv2D, options)
     kernel = {"initializer": kernel_initializer, "regularizer": kernel_regularizer, "constraint": kernel_constraint}
-    options = {**{f"depthwise_{word}": value for word, value in kernel.items() if value is not None}, **options}
+    options = {**_of_parts(("depthwise",), kernel), **options}
     x, keras_padding = _pad(x, padding, geometry)
     fits(x, _extent(geometry), keras_padding)
     return _convolve(
