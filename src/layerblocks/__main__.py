@@ -89,7 +89,7 @@ def _parser() -> argparse.ArgumentParser:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep TensorFlow's start-up chatter, which its C++ writes to descriptor 2, from the user; show it on failure."""
+    """Keep TensorFlow's start-up chatter, which its C++ writes to descriptor 2, from the user."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     sys.stderr.flush()
     terminal = os.dup(2)
@@ -204,7 +204,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
     except BrokenPipeError:  # the reader has seen enough, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-    except (ImportError, OSError, TypeError, ValueError) as error:
+    except (ImportError, OSError, RuntimeError, TypeError, ValueError) as error:
         parser.error(" ".join(str(error).split()))
     return 0
 
