@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 from functools import partial
-from math import prod
 
 import keras
 import numpy as np
@@ -30,28 +29,8 @@ from layerblocks.architectures.catalogue import ENTRIES
 from layerblocks.blocks import aux_classifier, conv, conv_bn, group_norm, separable, weightless
 
 from . import oracles
+from .agreement import made, multiply_adds, trainable
 from .helpers import data_format, dear, images
-
-
-def made(constructor, **options) -> keras.Model:
-    with weightless():
-        return constructor(**options)
-
-
-def trainable(model) -> int:
-    return sum(prod(variable.shape) for variable in model.trainable_variables)
-
-
-def multiply_adds(model) -> int:
-    """Of convolutions and dense layers: every output value times the weights it is a sum of."""
-    total = 0
-    for layer in model.layers:
-        if isinstance(layer, keras.layers.Conv2D):
-            *kernel, inputs, _ = layer.kernel.shape
-            total += prod(layer.output.shape[1:]) * prod(kernel) * inputs
-        elif isinstance(layer, keras.layers.Dense):
-            total += prod(layer.kernel.shape)
-    return total
 
 
 def output_shapes(model) -> dict[str, tuple[int | None, ...]]:
