@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from .feature_maps import features
     from .googlenets import googlenet, googlenet_bn, googlenet_torchvision
     from .inceptions_v3 import inception_v3
+    from .inference import Folding, folding, inference_model
     from .lenets import lenet5
     from .mobilenets import mobilenet, mobilenet_v2
     from .network import architecture, variant
@@ -59,7 +60,7 @@ if TYPE_CHECKING:
     )
     from .segmentations import fcn, fcn8s, fcn16s, fcn32s, unet
     from .surgery import insert, remove, replace, tensor_at, truncate, with_new_head
-    from .training import compile_args, inference_model, label_every_output, loss_weights, quickest_jit
+    from .training import compile_args, label_every_output, loss_weights, quickest_jit
     from .vggs import (
         vgg,
         vgg11,
@@ -87,7 +88,9 @@ _MODULES = {name: entry.module for name, entry in ENTRIES.items()} | {
     "fcn": "segmentations",
     "features": "feature_maps",
     "fully_convolutional": "convolutional_heads",
-    "inference_model": "training",
+    "inference_model": "inference",
+    "folding": "inference",
+    "Folding": "inference",
     "insert": "surgery",
     "label_every_output": "training",
     "load_keras_applications": "weights",
@@ -106,6 +109,7 @@ _MODULES = {name: entry.module for name, entry in ENTRIES.items()} | {
 }
 
 __all__ = [
+    "Folding",
     "alexnet",
     "architecture",
     "build",
@@ -132,6 +136,7 @@ __all__ = [
     "fcn16s",
     "fcn32s",
     "features",
+    "folding",
     "fully_convolutional",
     "googlenet",
     "googlenet_bn",

@@ -9,7 +9,6 @@ from typing import Any
 import keras
 
 from ..blocks import _keras
-from ..blocks.checks import nearest
 from .network import AUX_LOSS_WEIGHT, output_weights
 
 # Losses by their Keras name, which have to be told whether a head gives logits.
@@ -155,31 +154,3 @@ def label_every_output(data: Any, model: keras.Model) -> Any:
     if isinstance(data, tuple) and len(data) in (2, 3):
         return spread(*data)
     raise TypeError(f"label_every_output: data takes a tf.data.Dataset or a tuple (x, y), got {type(data).__name__}")
-
-
-def inference_model(model: keras.Model, output: str = "main") -> keras.Model:
-    """The model without its auxiliary heads: one output, the same layers and weights, shared.
-
-    Args:
-        model: of a dict of outputs; one of a single output comes back as it is.
-        output: the output to keep.
-
-    Raises:
-        ValueError: there is no such output.
-
-    Example:
-        >>> from layerblocks.architectures import googlenet
-        >>> from layerblocks.blocks import weightless
-        >>> with weightless():
-        ...     model = googlenet()
-        >>> inference_model(model).count_params()
-        6998552
-    """
-    if not isinstance(_checked("inference_model", model).output, Mapping):
-        return model
-    if output not in model.output:
-        raise ValueError(
-            f"inference_model: output takes one of {', '.join(model.output)}, "
-            f"got {output!r}{nearest(output, model.output)}"
-        )
-    return keras.Model(model.input, model.output[output], name=model.name)

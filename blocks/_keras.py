@@ -90,10 +90,15 @@ def call_of(tensor: Any) -> Any:
     return operation._inbound_nodes[index]
 
 
-def call_again(call: Any, tensors: Mapping[int, Any]) -> list[Any]:
-    """What the same operation gives with the same arguments on other tensors, by the `id` of the old ones."""
+def call_again(call: Any, tensors: Mapping[int, Any], operation: Any = None) -> list[Any]:
+    """What the same operation, or another, gives with the same arguments on other tensors, by the `id` of the old."""
     args, kwargs = call.arguments.fill_in(tensors)
-    return keras.tree.flatten(call.operation(*args, **kwargs))
+    return keras.tree.flatten((operation or call.operation)(*args, **kwargs))
+
+
+def called_with(call: Any, argument: str) -> Any:
+    """What a call was given for a keyword, or None."""
+    return call.arguments.kwargs.get(argument)
 
 
 def infer_again(call: Any, specs: Mapping[int, Any]) -> list[Any]:
