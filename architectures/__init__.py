@@ -29,6 +29,7 @@ if TYPE_CHECKING:
         densenet264,
     )
     from .feature_maps import features
+    from .freezing import freeze
     from .googlenets import googlenet, googlenet_bn, googlenet_torchvision
     from .inceptions_v3 import inception_v3
     from .inference import Folding, folding, inference_model
@@ -87,6 +88,7 @@ _MODULES = {name: entry.module for name, entry in ENTRIES.items()} | {
     "densenet": "densenets",
     "fcn": "segmentations",
     "features": "feature_maps",
+    "freeze": "freezing",
     "fully_convolutional": "convolutional_heads",
     "inference_model": "inference",
     "folding": "inference",
@@ -137,6 +139,7 @@ __all__ = [
     "fcn32s",
     "features",
     "folding",
+    "freeze",
     "fully_convolutional",
     "googlenet",
     "googlenet_bn",
