@@ -1,4 +1,4 @@
-"""What the figures show: measured on the SVG, as a reader would, and pinned by golden DOT."""
+"""What the figures show: measured on what is drawn, and pinned by golden DOT."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import inspect
 import os
 import re
 import xml.etree.ElementTree as ET
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import replace
+from pathlib import Path as File
 
 import keras
 import pytest
@@ -16,114 +16,18 @@ from keras import layers
 from layerblocks.architectures import build, describe, list_architectures
 from layerblocks.blocks import conv, weightless
 from layerblocks.viz import Theme, model_to_dot, plot_model, to_graphviz
-from layerblocks.viz.dot import escape, text_width
+from layerblocks.viz.dot import escape
+from layerblocks.viz.scene import Path
 
-GOLDEN = Path(__file__).parent / "golden"
-COLUMN = (3.5 * 72, 9 * 72)  # points: a column of a paper
-SVG = "{http://www.w3.org/2000/svg}"
+from .scene_checks import check_scene, effective_text, labels, named, points, texts_in
 
-
-@dataclass(frozen=True)
-class Box:
-    left: float
-    top: float
-    right: float
-    bottom: float
-
-    def overlaps(self, other, slack=0.0):
-        return (
-            self.left < other.right - slack
-            and other.left < self.right - slack
-            and self.top < other.bottom - slack
-            and other.top < self.bottom - slack
-        )
-
-    def holds(self, other, slack=0.0):
-        return (
-            self.left - slack <= other.left
-            and other.right <= self.right + slack
-            and self.top - slack <= other.top
-            and other.bottom <= self.bottom + slack
-        )
+GOLDEN = File(__file__).parent / "golden"
 
 
-def points(text):
-    numbers = [float(n) for n in re.findall(r"-?\d+(?:\.\d+)?", text)]
-    return list(zip(numbers[::2], numbers[1::2], strict=True))
-
-
-def around(found):
-    xs, ys = zip(*found, strict=True)
-    return Box(min(xs), min(ys), max(xs), max(ys))
-
-
-def text_box(element):
-    size, x, y = (float(element.get(key)) for key in ("font-size", "x", "y"))
-    width = text_width(element.text, size, element.get("font-weight") == "bold")
-    left = {"start": x, "middle": x - width / 2, "end": x - width}[element.get("text-anchor")]
-    return Box(left, y - 0.75 * size, left + width, y + 0.2 * size)
-
-
-@dataclass(frozen=True)
-class Drawing:
-    """What an SVG of Graphviz shows, in points."""
-
-    width: float
-    height: float
-    boxes: dict[str, Box]
-    texts: dict[str, list[tuple[str, Box]]]
-    labels: list[tuple[str, Box]]
-    lines: list[list[tuple[float, float]]]
-    sizes: list[float]
-
-    @property
-    def effective_text(self):
-        """The size of the smallest text when the figure is scaled down to fit a column."""
-        return min(self.sizes) * min(1, COLUMN[0] / self.width, COLUMN[1] / self.height)
-
-
-def read_svg(svg):
-    root = ET.fromstring(svg)
-    width, height = (float(root.get(key).removesuffix("pt")) for key in ("width", "height"))
-    boxes, texts, labels, lines = {}, {}, [], []
-    for group in root.iter(f"{SVG}g"):
-        title = group.findtext(f"{SVG}title")
-        written = [(t.text, text_box(t)) for t in group.findall(f"{SVG}text")]
-        shapes = [points(p.get("points")) for p in group.iter(f"{SVG}polygon")]
-        paths = [points(p.get("d")) for p in group.iter(f"{SVG}path")]
-        if group.get("class") == "node":
-            boxes[title], texts[title] = around([p for shape in shapes + paths for p in shape]), written
-        elif group.get("class") == "edge":
-            labels += written
-            lines += paths
-    sizes = [float(t.get("font-size")) for t in root.iter(f"{SVG}text")]
-    return Drawing(width, height, boxes, texts, labels, lines, sizes)
-
-
-def check_geometry(drawing):
-    """Nothing overlaps, and every text is inside its box."""
-    boxes = list(drawing.boxes.items())
-    for i, (one, box) in enumerate(boxes):
-        for other, beside in boxes[i + 1 :]:
-            assert not box.overlaps(beside), f"{one} lies on {other}"
-        for text, written in drawing.texts[one]:
-            assert box.holds(written, slack=0.5), f"{text!r} sticks out of {one}"
-        for text, label in drawing.labels:
-            assert not box.overlaps(label, slack=0.5), f"the label {text!r} lies on {one}"
-    for i, (text, label) in enumerate(drawing.labels):
-        for other, beside in drawing.labels[i + 1 :]:
-            assert not label.overlaps(beside, slack=0.5), f"the labels {text!r} and {other!r} overlap"
-        for line in drawing.lines:
-            start, *_, end = line
-            if start[0] == end[0] and label.left < start[0] < label.right:  # the upright lines of the column
-                assert not min(start[1], end[1]) < label.top < max(start[1], end[1]), f"a line runs through {text!r}"
-
-
-def block_drawing(name, **options):
+def block_figure(name, **options):
     with weightless():
         model = build(name, **options)
-    figure = plot_model(model, None, depth=1)
-    return figure, read_svg(figure.svg)
+    return plot_model(model, None, depth=1)
 
 
 GOOGLENET = [
@@ -135,43 +39,41 @@ GOOGLENET = [
 
 @pytest.mark.parametrize("options", [{}, {"classes": 10, "lrn": False}])
 def test_googlenet_in_a_column(options):
-    figure, drawing = block_drawing("googlenet", **options)
-    assert drawing.effective_text >= 6
-    check_geometry(drawing)
-    assert {n.name for n in figure.graph.nodes} >= set(GOOGLENET)
-    shown = {n.name: " ".join(t for t, _ in drawing.texts[f"n{n.id}"]) for n in figure.graph.nodes}
-    assert shown["inception_3a"] == "inception_3a 28×28×256 4-branch concat 163,696 params"
-    assert shown["conv1"] == "conv1 112×112×64 7×7 conv, 64, /2 9,472 params"
-    assert "loss × 0.3" in shown["aux1"] and "loss × 0.3" in shown["aux2"]
-    assert "loss" not in shown["classifier"]
-    assert sorted(text for text, _ in drawing.labels).count("14×14×512") == 4, "4a to 4b and aux1, 4b to 4c, 4c to 4d"
-    number = {n.name: f"n{n.id}" for n in figure.graph.nodes}
-    trunk = [drawing.boxes[number[name]] for name in GOOGLENET[:-2]]
-    assert max(b.left for b in trunk) - min(b.left for b in trunk) < 0.5, "the column is ragged"
-    assert max(b.right for b in trunk) - min(b.right for b in trunk) < 0.5, "its boxes are not of one width"
+    figure = block_figure("googlenet", **options)
+    scene, boxes = figure.scene, named(figure.scene)
+    assert effective_text(scene) >= 6
+    check_scene(scene)
+    assert set(boxes) >= set(GOOGLENET)
+    assert texts_in(scene, "inception_3a") == ["inception_3a", "163,696 params", "4-branch concat"]
+    assert texts_in(scene, "conv1") == ["conv1", "9,472 params", "7×7 conv, 64, /2"]
+    assert "loss × 0.3" in texts_in(scene, "aux1") and "loss × 0.3" in texts_in(scene, "aux2")
+    assert not any("loss" in text for text in texts_in(scene, "classifier"))
+    assert labels(scene).count("14×14×512") == 3, "4a to 4b, 4b to 4c, 4c to 4d: each tensor once"
+    trunk = [boxes[name] for name in GOOGLENET[:-2]]
+    assert max(b.left for b in trunk) - min(b.left for b in trunk) < 0.01, "the column is ragged"
+    assert max(b.right for b in trunk) - min(b.right for b in trunk) < 0.01, "its boxes are not of one width"
     for head, beside in (("aux1", "inception_4a"), ("aux2", "inception_4d")):
-        box, source = drawing.boxes[number[head]], drawing.boxes[number[beside]]
-        assert box.left > source.right and abs(box.top + box.bottom - source.top - source.bottom) < 1
+        box, source = boxes[head], boxes[beside]
+        assert box.left > source.right and abs(box.top + box.bottom - source.top - source.bottom) < 0.01
 
 
 @pytest.mark.parametrize("name", sorted(set(list_architectures()) - {"googlenet"}))
 def test_every_network_in_a_column_and_as_the_catalogue_counts_it(name):
-    figure, drawing = block_drawing(name)
-    assert drawing.effective_text >= 6
-    check_geometry(drawing)
+    figure = block_figure(name)
+    assert effective_text(figure.scene) >= 6
+    check_scene(figure.scene)
     entry = describe(name)
     assert figure.graph.multiply_adds == entry.multiply_adds
     assert figure.graph.parameters == entry.parameters
 
 
 def test_a_network_of_fifty_layers_opened_once():
-    """ResNet-50 block by block: longer than a column, but nothing overlaps."""
+    """ResNet-50 block by block."""
     with weightless():
         model = build("resnet50")
     figure = plot_model(model, None, depth=2)
     assert sum(n.role == "residual" for n in figure.graph.nodes) == 16
-    boxes = read_svg(figure.svg).boxes.values()
-    assert not any(a.overlaps(b) for a in boxes for b in boxes if a is not b)
+    check_scene(figure.scene)
 
 
 def test_trunk_skip_and_head_look_different_without_colour():
@@ -181,27 +83,48 @@ def test_trunk_skip_and_head_look_different_without_colour():
     head = layers.Dense(1, name="aux1")(layers.Flatten(name="aux_in")(z))
     model = keras.Model(x, {"aux1": head, "main": conv(z, 1, name="last")})
     look = {(e.get_source(), e.get_destination()): e.get_attributes() for e in model_to_dot(model, depth=1).get_edges()}
-    names = {n.name: f"n{n.id}" for n in plot_model(model, None, depth=1).graph.nodes}
+    figure = plot_model(model, None, depth=1)
+    names = {n.name: f"n{n.id}" for n in figure.graph.nodes}
     assert look[names["one"], names["sum"]]["tailport"] == "e"
     assert look[names["sum"], names["aux_in"]]["style"] == "dashed"
     assert "style" not in look[names["one"], names["two"]]
+    lines = {item.role: item for item in figure.scene.items if isinstance(item, Path)}
+    assert {"trunk", "skip", "aux"} <= set(lines)
+    paint = figure.theme.paint
+    assert (
+        paint("aux").dashes
+        and not paint("trunk").dashes
+        and paint("projection").dashes not in ((), paint("aux").dashes)
+    )
+    assert paint("concat").width > 1.5 * paint("trunk").width
+    boxes = named(figure.scene)
+    x = [px for px, _ in points(lines["skip"])]
+    assert max(x) > boxes["two"].right or min(x) < boxes["two"].left, "a skip runs beside what it skips"
 
 
 def test_a_theme_changes_fonts_sizes_and_colours():
     paints = {**Theme().paints, "dense": replace(Theme().paint("dense"), fill="#123456")}
-    theme = replace(Theme(), font="Courier", name_size=11, paints=paints)
+    theme = replace(Theme(), font="DejaVu Serif", name_size=11, paints=paints)
     for depth in (None, 1):
-        svg = plot_model(small_net(), None, depth=depth, theme=theme).svg
-        assert "Courier" in svg and 'font-size="11.00"' in svg and "#123456" in svg
+        figure = plot_model(small_net(), None, depth=depth, theme=theme)
+        assert "DejaVu Serif" in figure.svg and 'font-size="11"' in figure.svg and "#123456" in figure.svg
+        assert "DejaVu Serif" in figure.dot.to_string()
 
 
 @pytest.mark.parametrize("rankdir", ["TB", "BT", "LR", "RL"])
 @pytest.mark.parametrize("splines", ["ortho", "curved", "polyline", "spline", "line", "none"])
 def test_every_direction_and_line(rankdir, splines):
     for depth in (None, 1, 2):
-        svg = plot_model(small_net(), None, rankdir=rankdir, splines=splines, depth=depth).svg
-        drawing = read_svg(svg)
-        assert drawing.boxes and (splines == "none" or drawing.lines)
+        scene = plot_model(small_net(), None, rankdir=rankdir, splines=splines, depth=depth).scene
+        lines = [item for item in scene.items if isinstance(item, Path) and not item.role.endswith("-mark")]
+        boxes = named(scene)
+        assert boxes and bool(lines) == (splines != "none")
+        first, last = boxes["image"], boxes[next(name for name in boxes if name.startswith("head"))]
+        assert {"TB": first.top < last.top, "BT": first.top > last.top, "LR": first.left < last.left}.get(
+            rankdir, first.left > last.left
+        )
+        if splines == "ortho":
+            check_scene(scene)
 
 
 # -- what Keras's arguments show --------------------------------------------------------------------------------------

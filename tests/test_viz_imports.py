@@ -4,32 +4,41 @@ from __future__ import annotations
 
 import ast
 import re
+import sys
 from pathlib import Path
 
 import pytest
 
 import layerblocks.viz
 
-FILES = sorted(Path(layerblocks.viz.__file__).parent.glob("*.py"))
-OUTSIDE = {"keras", "pydot", "graphviz", "pygraphviz"}
+VIZ = Path(layerblocks.viz.__file__).parent
+FILES = sorted(VIZ.rglob("*.py"))
+OUTSIDE = {"keras", "pydot", "graphviz", "pygraphviz", "matplotlib", "numpy", "fontTools", "PIL"}
 
 
 def imported(path):
+    """What a file imports: a name from outside, or the path of a module inside."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             yield from (alias.name.split(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.level == 0:
+            yield (node.module or "").split(".")[0]
         elif isinstance(node, ast.ImportFrom):
-            yield "." * node.level + (node.module or "").split(".")[0]
+            yield path.parents[node.level - 1].joinpath(*(node.module or "").split("."))
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def named(path):
+    return path.relative_to(VIZ).as_posix()
+
+
+@pytest.mark.parametrize("path", FILES, ids=named)
 def test_imports_itself_and_little_else(path):
-    import sys
-
     found = set(imported(path))
-    inside = {f".{file.stem}" for file in FILES}
-    assert found <= set(sys.stdlib_module_names) | OUTSIDE | inside
-    assert "keras" not in found or path.stem == "reader", "the graph is plain data for all but the reader"
+    for inside in (each for each in found if isinstance(each, Path)):
+        assert inside.with_suffix(".py") in FILES or inside / "__init__.py" in FILES
+    outside = {each for each in found if isinstance(each, str)}
+    assert outside <= set(sys.stdlib_module_names) | OUTSIDE
+    assert "keras" not in outside or path.stem == "reader", "the graph is plain data for all but the reader"
 
 
 PRIVATE = re.compile(
@@ -37,6 +46,6 @@ PRIVATE = re.compile(
 )
 
 
-@pytest.mark.parametrize("path", [path for path in FILES if path.stem != "reader"], ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", [path for path in FILES if path.stem != "reader"], ids=named)
 def test_only_the_reader_touches_what_keras_keeps_to_itself(path):
     assert not PRIVATE.search(path.read_text(encoding="utf-8"))

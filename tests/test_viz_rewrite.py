@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from keras import layers
 
 from layerblocks.blocks import bottleneck, concat, conv, conv_bn, inception, max_pool, weightless
-from layerblocks.viz import Graph, Node, collapse, read_graph, rows, table, totals
-from layerblocks.viz.describe import describe
-from layerblocks.viz.graph import Edge, subgraph, successors
+from layerblocks.viz import Graph, Node, collapse, read_graph
+from layerblocks.viz.graphs.graph import Edge, subgraph, successors
+from layerblocks.viz.texts.describe import describe
 
 
 def chain(*names, **attributes):
@@ -163,59 +163,3 @@ def test_a_subgraph_keeps_what_is_inside(graph):
     assert len(half.nodes) == (len(graph.nodes) + 1) // 2
     assert len(successors(half)) == len(half.nodes)
     assert len(half.edges) == sum(e.source % 2 == e.target % 2 == 0 for e in graph.edges)
-
-
-# -- tables -----------------------------------------------------------------------------------------------------------
-
-
-def small():
-    x = keras.Input((None, None, 3), name="image")
-    y = layers.BatchNormalization(name="stem.norm")(layers.Conv2D(4, 3, name="stem.conv")(x))
-    y = layers.GlobalAveragePooling2D(name="head.pool")(y)
-    return keras.Model(x, layers.Dense(2, name="head|er\\")(y))
-
-
-def test_rows_are_data():
-    assert [(r.name, r.parameters, r.trainable, r.multiply_adds) for r in rows(small())] == [
-        ("image", 0, 0, 0),
-        ("stem", 128, 120, None),
-        ("head", 0, 0, 0),
-        ("head|er\\", 10, 10, 8),
-    ]
-    assert (totals(small()).parameters, totals(small()).trainable, totals(small()).multiply_adds) == (138, 130, None)
-
-
-def test_table_as_text():
-    assert table(small()).splitlines() == [
-        "block          kind             output shape  parameters  multiply-adds",
-        "image          float32          ?×?×3                  0              0",
-        "stem           3×3 conv, 4      ?×?×4                128              ?",
-        "head           global avg pool  4                      0              0",
-        "head|er\\       dense, 2         2                     10              8",
-        "total                                                138              ?",
-        "trainable                                            130",
-        "non-trainable                                          8",
-    ]
-
-
-def test_table_as_markdown_and_csv():
-    assert table(small(), format="markdown").splitlines()[1:6:4] == [
-        "|---|---|---|---:|---:|",
-        "| head\\|er\\\\ | dense, 2 | 2 | 10 | 8 |",
-    ]
-    assert table(small(), format="csv").splitlines()[2] == 'stem,"3×3 conv, 4",?×?×4,128,120,'
-
-
-@pytest.mark.parametrize(
-    ("arguments", "error", "says"),
-    [
-        ({"format": "wordd"}, ValueError, "table: format='wordd': it takes 'text', 'markdown', 'csv'"),
-        ({"format": "markdwon"}, ValueError, "did you mean 'markdown'"),
-        ({"depth": 0}, ValueError, "table: depth=0: it takes None"),
-        ({"depth": "1"}, TypeError, "table: depth='1': it takes None"),
-        ({"model": 3}, TypeError, "table: model must be a keras.Model, got int 3"),
-    ],
-)
-def test_wrong_arguments_of_a_table(arguments, error, says):
-    with pytest.raises(error, match=says):
-        table(**{"model": small(), **arguments})

@@ -12,6 +12,13 @@ def nearest(word: object, known: Iterable[str]) -> str:
     return f"; did you mean {near[0]!r}?" if near else ""
 
 
+def unknown(argument: str, name: object, known: Iterable[str]) -> str:
+    """That an argument names a block that is not there, and which names are near."""
+    near = get_close_matches(str(name), list(known), n=3)
+    told = f"did you mean {' or '.join(map(repr, near))}?" if near else "the layers' dotted names say which there are"
+    return f"{argument}={name!r}: there is no such block; {told}"
+
+
 def choice(function: str, argument: str, value: object, known: Iterable[str]) -> str:
     """The value, if it is one of those known."""
     known = list(known)

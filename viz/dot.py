@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from itertools import chain, takewhile
+from collections.abc import Iterable, Mapping, Sequence
 from math import atan2, degrees, hypot
 from typing import Any
 
 import pydot
 
-from .describe import count_text, describe, shape_text
-from .graph import Edge, Graph, Node, Shape, trunk_nodes
+from .graphs.graph import Edge, Graph, Node, trunk_nodes
+from .layouts.graphviz import MANY
+from .layouts.keras_tables import Cell, Options, model_frames, name_within, table_rows
+from .layouts.parts import Frames, frames_around, named
 from .render import Dot
+from .texts.describe import count_text, describe, shape_text
 from .theme import Paint, Theme
 
 # -- text -------------------------------------------------------------------------------------------------------------
@@ -73,18 +74,8 @@ def text_width(text: str, size: float, bold: bool = False) -> float:
 # -- both kinds of figure ---------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Options:
-    """What Keras's `plot_model` can be asked to show, and how."""
-
-    show_shapes: bool = False
-    show_dtype: bool = False
-    show_layer_names: bool = False
-    show_layer_activations: bool = False
-    show_trainable: bool = False
-    rankdir: str = "TB"
-    dpi: float = 200
-    splines: str = "ortho"
+def _font_name(theme: Theme) -> str:
+    return f'"{theme.font}"' if re.search(r"\W", theme.font) else theme.font
 
 
 Attributes = Mapping[str, object]
@@ -93,31 +84,32 @@ Attributes = Mapping[str, object]
 def _canvas(graph: Graph, options: Options, theme: Theme, subgraph: bool, extra: Attributes) -> Any:
     if subgraph:
         return pydot.Cluster(
-            re.sub(r"\W", "_", graph.name), style="dashed", label=quoted(graph.name), labeljust="l", fontname=theme.font
+            re.sub(r"\W", "_", graph.name),
+            style="dashed",
+            label=quoted(graph.name),
+            labeljust="l",
+            fontname=_font_name(theme),
         )
     dot = Dot(identifier(graph.name), graph_type="digraph")
-    look = {"rankdir": options.rankdir, "dpi": options.dpi, "margin": 0, "fontname": theme.font, **extra}
+    look = {"rankdir": options.rankdir, "dpi": options.dpi, "margin": 0, "fontname": _font_name(theme), **extra}
     for key, value in _attributes(look).items():
         dot.set(key, value)
     return dot
-
-
-# The frames around a box, outermost first: what tells a frame from another of the same name, and its dotted name.
-Frames = tuple[tuple[Hashable, tuple[str, ...]], ...]
 
 
 def _enclosing(frames: Frames, places: dict[Frames, Any], theme: Theme, prefix: str) -> Any:
     """The cluster of the innermost frame, made where it is not there yet."""
     if frames not in places:
         outer = _enclosing(frames[:-1], places, theme, prefix)
-        before = len(frames[-2][1]) if len(frames) > 1 else 0
+        before = len(frames[-2].path) if len(frames) > 1 else 0
+        times = f" ×{frames[-1].repeats}" if frames[-1].repeats > 1 else ""
         look = {
-            "label": quoted(".".join(frames[-1][1][before:])),
+            "label": quoted((".".join(frames[-1].path[before:]) + times).strip()),
             "labeljust": "l",
             "style": "dashed",
             "color": f'"{theme.frame}"',
             "penwidth": 0.6,
-            "fontname": theme.font,
+            "fontname": _font_name(theme),
             "fontsize": theme.name_size,
             "fontcolor": f'"{theme.edge_text}"',
             "margin": theme.side_gap * 0.6,
@@ -143,14 +135,12 @@ _EDGES: Mapping[str, Attributes] = {
     "trunk": {"weight": 100},
     "branch": {"weight": 2},
     "skip": {"weight": 1},
+    "projection": {"weight": 2},
     "aux": {"weight": 1, "style": "dashed"},
 }
 
 # What keeps the trunk in one line.
 _GROUP: Mapping[bool, Attributes] = {True: {"group": "trunk"}, False: {}}
-
-_MANY = 1000
-
 
 # -- layers, as Keras draws them --------------------------------------------------------------------------------------
 
@@ -158,19 +148,19 @@ _MANY = 1000
 def layer_figure(graph: Graph, options: Options, theme: Theme, subgraph: bool = False) -> Any:
     """One table a layer, with the rows that `options` ask for; nested models in frames."""
     extra: dict[str, object] = {"splines": options.splines, "nodesep": 0.2, "ranksep": 0.25}
-    if len(graph.nodes) > _MANY:
+    if len(graph.nodes) > MANY:
         # Straightening takes Graphviz time that grows with the square, and right angles with the cube.
         extra |= {"nslimit": 0, "splines": "spline" if options.splines == "ortho" else options.splines}
     dot = _canvas(graph, options, theme, subgraph, extra)
-    dot.set_node_defaults(shape="plain", fontname=theme.font)
+    dot.set_node_defaults(shape="plain", fontname=_font_name(theme))
     prefix = identifier(graph.name)[1:-1] + "." if subgraph else ""
     trunk = set(trunk_nodes(graph))
     places: dict[Frames, Any] = {(): dot}
+    around = model_frames(graph)
     for node in graph.nodes:
-        frames = tuple((f, graph.frames[f].path) for f in node.frames)
-        name = ".".join(node.path[len(frames[-1][1]) :] if frames else node.path)
+        frames = around[node.id]
         place = _enclosing(frames, places, theme, prefix)
-        look = {"label": _layer_label(node, name, options, theme), **_GROUP[node.id in trunk]}
+        look = {"label": _layer_label(node, name_within(node, frames), options, theme), **_GROUP[node.id in trunk]}
         place.add_node(pydot.Node(_id(node.id, prefix), **_attributes(look)))
     for edge in graph.edges:
         look = {"color": f'"{theme.edge}"', "arrowsize": 0.6, **_EDGES[edge.role]}
@@ -183,48 +173,31 @@ def _id(number: int, prefix: str = "") -> str:
 
 
 def _layer_label(node: Node, name: str, options: Options, theme: Theme) -> str:
-    paint = theme.paint(node.role)
-    cells = [cell for show, cell in _cells(node, options) if show]
-    span = f' COLSPAN="{len(cells)}"' if len(cells) > 1 else ""
-    rows = [f'<TD{span} BGCOLOR="{paint.fill}">{_font(_title(node, name, options), theme.name_size)}</TD>']
-    activation = node.get("activation")
-    if options.show_layer_activations and activation is not None:
-        rows.append(f"<TD{span}>{_font(f'Activation: <B>{html(str(activation))}</B>', theme.text_size)}</TD>")
-    if cells:
-        rows.append("".join(f'<TD BGCOLOR="{fill}">{_font(text, theme.text_size)}</TD>' for text, fill in cells))
-    body = "".join(f"<TR>{row}</TR>" for row in rows)
+    rows = table_rows(node, name, options)
+    most = max(map(len, rows))
+    span = f' COLSPAN="{most}"' if most > 1 else ""
+    body = "".join(f"<TR>{_row(row, span if len(row) < most else '', i, theme)}</TR>" for i, row in enumerate(rows))
     return (
-        f'<<TABLE BORDER="0" CELLBORDER="1" CELLSPACING="0" CELLPADDING="4" COLOR="{paint.line}" BGCOLOR="white">'
-        f"{body}</TABLE>>"
+        '<<TABLE BORDER="0" CELLBORDER="1" CELLSPACING="0" CELLPADDING="4" '
+        f'COLOR="{theme.paint(node.role).line}" BGCOLOR="white">{body}</TABLE>>'
     )
+
+
+def _row(row: Sequence[Cell], span: str, number: int, theme: Theme) -> str:
+    size = theme.text_size if number else theme.name_size
+    return "".join(
+        f'<TD{span} BGCOLOR="{theme.paint(cell.role).fill}">{_font("".join(map(_run, cell.runs)), size)}</TD>'
+        for cell in row
+    )
+
+
+def _run(run: tuple[str, bool]) -> str:
+    text, bold = run
+    return f"<B>{html(text)}</B>" if bold else html(text)
 
 
 def _font(content: str, size: float) -> str:
     return f'<FONT POINT-SIZE="{size:g}">{content}</FONT>'
-
-
-def _title(node: Node, name: str, options: Options) -> str:
-    call, calls = node.call
-    shared = f", call {call} of {calls}" if calls > 1 else ""
-    if options.show_layer_names and name:
-        return f"<B>{html(name)}</B> ({html(node.kind)}{shared})"
-    return f"<B>{html(node.kind)}</B>" + (f" ({shared[2:]})" if shared else "")
-
-
-def _cells(node: Node, options: Options) -> list[tuple[bool, tuple[str, str]]]:
-    trainable = ("<B>Trainable</B>", "#D3EEE4") if node.trainable else ("<B>Non-trainable</B>", "#FBE3D3")
-    dtypes = node.dtypes[0] if len(node.dtypes) == 1 else str(list(node.dtypes)) if node.dtypes else "?"
-    return [
-        (options.show_shapes and node.kind != "InputLayer", (f"Input shape: <B>{_shapes(node.inputs)}</B>", "white")),
-        (options.show_shapes, (f"Output shape: <B>{_shapes(node.outputs)}</B>", "white")),
-        (options.show_dtype, (f"Output dtype: <B>{html(dtypes)}</B>", "white")),
-        (options.show_trainable and node.trainable is not None, trainable),
-    ]
-
-
-def _shapes(shapes: Sequence[Shape]) -> str:
-    """`(None, 8)`, a list where there are several, as Keras writes them."""
-    return html(str(shapes[0]) if len(shapes) == 1 else str(list(shapes)) if shapes else "?")
 
 
 # -- blocks, as a paper shows them ------------------------------------------------------------------------------------
@@ -235,7 +208,7 @@ Cells = tuple[tuple[str, str], tuple[str, str]]
 def block_figure(graph: Graph, options: Options, theme: Theme, subgraph: bool = False) -> Any:
     """A column of boxes of one width for what everything passes; branches and auxiliary heads beside it."""
     trunk = set(trunk_nodes(graph))
-    frames = _frames(graph)
+    frames = frames_around(graph)
     beside = _beside(graph, frames)
     column = (
         options.rankdir == "TB"
@@ -251,10 +224,10 @@ def block_figure(graph: Graph, options: Options, theme: Theme, subgraph: bool = 
         "pad": 0.02,
     }
     dot = _canvas(graph, options, theme, subgraph, extra)
-    dot.set_node_defaults(shape="box", margin='"0.06,0.02"', width="0", height="0", fontname=theme.font)
+    dot.set_node_defaults(shape="box", margin='"0.06,0.02"', width="0", height="0", fontname=_font_name(theme))
     dot.set_edge_defaults(**_attributes(_edge_defaults(theme)))
     prefix = identifier(graph.name)[1:-1] + "." if subgraph else ""
-    cells = {node.id: _cells_of(graph, node, len(frames[node.id])) for node in graph.nodes}
+    cells = {node.id: _cells_of(graph, node, named(frames[node.id])) for node in graph.nodes}
     widths = _columns([cells[number] for number in sorted(trunk)], theme)
     places: dict[Frames, Any] = {(): dot}
     for node in graph.nodes:
@@ -281,7 +254,7 @@ def _ports(rankdir: str) -> Attributes:
 
 
 def _edge_defaults(theme: Theme) -> Attributes:
-    text = {"fontname": theme.font, "fontsize": theme.edge_size, "fontcolor": f'"{theme.edge_text}"'}
+    text = {"fontname": _font_name(theme), "fontsize": theme.edge_size, "fontcolor": f'"{theme.edge_text}"'}
     tail = {f"label{key}": value for key, value in text.items()}
     return {**text, **tail, "color": f'"{theme.edge}"', "arrowsize": theme.arrow, "penwidth": 0.8}
 
@@ -402,12 +375,3 @@ def _same_rank(number: int, source: int, prefix: str) -> Any:
     for each in (source, number):
         rank.add_node(pydot.Node(_id(each, prefix)))
     return rank
-
-
-def _frames(graph: Graph) -> list[Frames]:
-    """For each node the opened blocks around it: those of its dotted name that hold more than one box."""
-    keys: list[Frames] = [
-        tuple((node.frames, node.path[: k + 1]) for k in range(len(node.path) - 1)) for node in graph.nodes
-    ]
-    shared = Counter(chain.from_iterable(keys))
-    return [tuple(takewhile(lambda key: shared[key] > 1, outer)) for outer in keys]

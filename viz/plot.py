@@ -5,67 +5,27 @@ from __future__ import annotations
 import inspect
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import replace
 from typing import Any
 
 from .checks import choice, level, nearest
-from .dot import Options, block_figure, layer_figure
-from .graph import Graph
-from .reader import read_graph
-from .render import Dot, Source, check_writable, draw, why, write_whole
-from .rewrite import collapse, without_inputs
+from .dot import block_figure, layer_figure
+from .figure import Figure, check_dpi, destination, saved
+from .graphs.graph import Graph
+from .graphs.grouping import group
+from .graphs.reader import read_graph
+from .graphs.rewrite import collapse, without_inputs
+from .layouts.figures import Look, figure_scene
+from .layouts.keras_tables import Options, layer_scene
+from .page import INCH
+from .render import Source
+from .scene import Scene
 from .theme import DEFAULT, Theme
 
-# What a file's ending asks Graphviz for; None for the DOT source itself.
-FORMATS: Mapping[str, str | None] = {
-    ".svg": "svg",
-    ".pdf": "pdf",
-    ".png": "png",
-    ".eps": "eps:cairo",
-    ".jpg": "jpg",
-    ".jpeg": "jpg",
-    ".gif": "gif",
-    ".dot": None,
-    ".gv": None,
-}
 _RANKDIRS = ("TB", "LR", "BT", "RL")
 _SPLINES = ("ortho", "curved", "polyline", "spline", "line", "none", "true", "false")
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Figure:
-    """A drawn model. A notebook shows it as SVG.
-
-    Args:
-        graph: the graph that it shows.
-        dot: the same as a `pydot.Dot`, laid out and rendered when it is asked for.
-        path: the file it was written to, if it was.
-    """
-
-    graph: Graph
-    dot: Dot
-    path: Path | None = None
-
-    @property
-    def svg(self) -> str:
-        return draw(self.dot.to_string(), "svg").decode()
-
-    def save(self, path: str | os.PathLike[str]) -> Figure:
-        """Write it to a file, whole or not at all; the ending says in which format.
-
-        Raises:
-            ValueError: no such format.
-            OSError: the file cannot be written.
-        """
-        return Figure(self.graph, self.dot, _save("save", "path", self.dot, path))
-
-    def _repr_svg_(self) -> str:
-        return self.svg
-
-    def __repr__(self) -> str:
-        where = "" if self.path is None else f", written to {str(self.path)!r}"
-        return f"<Figure of {self.graph.name!r}, {len(self.graph.nodes)} boxes{where}>"
+_COLUMN = (3.5 * INCH, 9 * INCH)  # of a paper
+_LEAST = 6.0  # points: type that can be read in it
 
 
 def plot_model(
@@ -90,7 +50,8 @@ def plot_model(
 
     Args:
         model: any built Keras model, made with our blocks or not.
-        to_file: where to; the ending says how: .svg, .pdf, .png, .eps, .jpg, .gif, .dot, .gv. None: to no file.
+        to_file: where to; the ending says how: .svg, .pdf, .png, .eps, .jpg, .gif, .tex, .tikz, .dot, .gv, .mmd, .md.
+            None: to no file.
         show_shapes: show the shapes that every call of a layer takes and gives.
         show_dtype: show the dtypes it gives.
         show_layer_names: show names besides kinds.
@@ -99,8 +60,7 @@ def plot_model(
         dpi: dots per inch, for pixel formats; lowered, with a warning, for a picture too large to be made.
         show_layer_activations: show the activation of layers that have one.
         show_trainable: show whether layers with weights are trainable.
-        splines: ortho, spline, polyline, curved, line or none; ortho is drawn as spline where edges
-            are labelled, and above a thousand boxes.
+        splines: ortho, spline, polyline, curved, line or none; Graphviz draws ortho as spline above a thousand boxes.
         depth: None draws a box per layer, of which `show_*` and `expand_nested` choose the contents; 1 a box per
             outermost block, with what it is, its output shape and parameters; 2 opens these, and so on.
         loss_weights: by output key, to be shown on auxiliary heads. By default what the model was compiled with, or
@@ -108,7 +68,7 @@ def plot_model(
         theme: fonts, sizes and colours.
 
     Returns:
-        A `Figure`: its `dot` is the `pydot.Dot`, its `path` the file; a notebook shows it.
+        A `Figure`: its `path` is the file, its `dot` the same graph as a `pydot.Dot`; a notebook shows it.
 
     Raises:
         ValueError, TypeError: an argument is wrong; the message says which, and what it takes.
@@ -123,10 +83,11 @@ def plot_model(
     """
     given = dict(locals())
     if to_file is not None:
-        _destination("plot_model", "to_file", to_file)
-    graph, dot = _draw("plot_model", given)
-    path = None if to_file is None else _save("plot_model", "to_file", dot, to_file)
-    return Figure(graph, dot, path)
+        destination("plot_model", "to_file", to_file)
+    graph, options = _graph("plot_model", given)
+    scene = (layer_scene if depth is None else _block_scene)(graph, options, theme)
+    figure = Figure(graph, scene, theme, lambda: _dot(graph, options, theme, depth))
+    return figure if to_file is None else saved("plot_model", "to_file", figure, to_file, dpi)
 
 
 def model_to_dot(
@@ -160,7 +121,8 @@ def model_to_dot(
     >>> dot.create(prog="dot", format="svg")[:5]
     b'<?xml'
     """
-    return _draw("model_to_dot", dict(locals()))[1]
+    graph, options = _graph("model_to_dot", dict(locals()))
+    return _dot(graph, options, theme, depth, bool(subgraph))
 
 
 def to_graphviz(
@@ -189,11 +151,28 @@ def to_graphviz(
     >>> to_graphviz(model, depth=1).pipe(format="pdf")[:5]
     b'%PDF-'
     """
-    return Source(_draw("to_graphviz", dict(locals()))[1].to_string())
+    graph, options = _graph("to_graphviz", dict(locals()))
+    return Source(_dot(graph, options, theme, depth).to_string())
 
 
-def _draw(function: str, given: Mapping[str, Any]) -> tuple[Graph, Any]:
-    """What the three functions have in common; `given` are their arguments."""
+def _dot(graph: Graph, options: Options, theme: Theme, depth: int | None, subgraph: bool = False) -> Any:
+    """The graph as a `pydot.Dot`, or as a cluster to be put into another."""
+    return (layer_figure if depth is None else block_figure)(graph, options, theme, subgraph)
+
+
+def _block_scene(graph: Graph, options: Options, theme: Theme) -> Scene:
+    """A column of boxes; where type in it would be too small on a paper's page, in as many as the page holds."""
+    look = Look(theme, direction=options.rankdir, legend=False, splines=options.splines)
+    scene = figure_scene(graph, look)
+    assert scene is not None  # nothing bounds it
+    shrunk = min(1.0, _COLUMN[0] / scene.width, _COLUMN[1] / scene.height)
+    if scene.text_size * shrunk >= _LEAST or options.rankdir != "TB":
+        return scene
+    return figure_scene(graph, replace(look, width=_COLUMN[0], height=_COLUMN[1], min_text=_LEAST)) or scene
+
+
+def _graph(function: str, given: Mapping[str, Any]) -> tuple[Graph, Options]:
+    """What the three functions have in common: `given` are their arguments."""
     known = inspect.signature(_FUNCTIONS[function]).parameters
     for name, value in given["others"].items():
         if name == "layer_range" and value is None:
@@ -201,7 +180,10 @@ def _draw(function: str, given: Mapping[str, Any]) -> tuple[Graph, Any]:
         if name == "layer_range":
             raise ValueError(f"{function}: layer_range={value!r}: Keras 3 has no such thing; depth= draws less")
         raise TypeError(f"{function}: there is no argument {name!r}{nearest(name, set(known) - {'others'})}")
-    options = _options(function, given)
+    check_dpi(function, given["dpi"])
+    choice(function, "rankdir", given["rankdir"], _RANKDIRS)
+    choice(function, "splines", given["splines"], _SPLINES)
+    options = Options(**{name: given[name] for name in Options.__dataclass_fields__})
     depth = level(function, given["depth"])
     theme = given["theme"]
     if not isinstance(theme, Theme):
@@ -214,52 +196,9 @@ def _draw(function: str, given: Mapping[str, Any]) -> tuple[Graph, Any]:
         )
     except (TypeError, ValueError) as error:
         raise type(error)(f"{function}: {error}") from None
-    subgraph = bool(given.get("subgraph"))
     if depth is not None:
-        graph = collapse(graph, depth)
-        return graph, block_figure(graph, options, theme, subgraph)
-    if graph.kind == "Sequential":
-        graph = without_inputs(graph)
-    return graph, layer_figure(graph, options, theme, subgraph)
-
-
-def _options(function: str, given: Mapping[str, Any]) -> Options:
-    dpi = given["dpi"]
-    if isinstance(dpi, bool) or not isinstance(dpi, int | float) or not 0 < dpi < 1e6:
-        raise ValueError(f"{function}: dpi={dpi!r}: it takes a number above 0")
-    choice(function, "rankdir", given["rankdir"], _RANKDIRS)
-    choice(function, "splines", given["splines"], _SPLINES)
-    return Options(**{name: given[name] for name in Options.__dataclass_fields__})
-
-
-def _destination(function: str, argument: str, path: Any) -> tuple[Path, str | None]:
-    """The path, and what Graphviz calls the format that its ending asks for."""
-    try:
-        target = Path(os.fsdecode(path))
-    except TypeError:
-        raise TypeError(f"{function}: {argument}={path!r}: it takes a path or None") from None
-    ending = target.suffix.lower() or ".png"  # as Keras does
-    if ending not in FORMATS:
-        raise ValueError(
-            f"{function}: {argument}={str(path)!r}: no format has the ending {target.suffix!r}; "
-            f"it takes {', '.join(FORMATS)}{nearest(ending, FORMATS)}"
-        )
-    try:
-        check_writable(target)
-    except OSError as error:
-        raise type(error)(f"{function}: {argument}={str(path)!r} cannot be written: {why(error)}") from None
-    return target, FORMATS[ending]
-
-
-def _save(function: str, argument: str, dot: Any, path: Any) -> Path:
-    target, format = _destination(function, argument, path)
-    source = dot.to_string()
-    data = source.encode() if format is None else draw(source, format)
-    try:
-        write_whole(target, data)
-    except OSError as error:
-        raise type(error)(f"{function}: {argument}={str(path)!r} cannot be written: {why(error)}") from error
-    return target
+        return collapse(group(graph), depth), options
+    return without_inputs(graph) if graph.kind == "Sequential" else graph, options
 
 
 _FUNCTIONS: Mapping[str, Callable[..., Any]] = {

@@ -10,18 +10,33 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import keras
 
 from .counts import multiply_adds
-from .graph import Edge, Frame, Graph, Node, Output, Shape, Weight, mark_edges, mark_heads, sum_known
+from .graph import (
+    Edge,
+    Frame,
+    Graph,
+    Node,
+    Output,
+    Shape,
+    Weight,
+    changed,
+    mark_edges,
+    mark_heads,
+    no_collection,
+    sum_known,
+)
+from .receptive import with_receptive_fields
 
 # What a layer was given, in the order in which it is told.
 ATTRIBUTES = (
     *("filters", "units", "kernel_size", "pool_size", "strides", "dilation_rate", "groups", "depth_multiplier"),
-    *("padding", "output_padding", "rate", "axis", "use_bias", "activation", "data_format"),
+    *("padding", "output_padding", "cropping", "size", "interpolation", "rate", "axis", "use_bias", "activation"),
+    *("data_format",),
 )
 
 # The role of a layer by the name of its class, or of the first of its base classes that says something.
@@ -41,6 +56,7 @@ ROLES = (
 )
 
 
+@no_collection()
 def read_graph(model: Any, *, expand_nested: bool = False, loss_weights: Mapping[str, float] | None = None) -> Graph:
     """Read a Keras model into a graph of plain values.
 
@@ -84,7 +100,9 @@ def read_graph(model: Any, *, expand_nested: bool = False, loss_weights: Mapping
         ),
         frames=tuple(reading.frames),
     )
-    return mark_edges(mark_heads(_with_loss_weights(graph, _loss_weights(model, graph, loss_weights))))
+    return mark_edges(
+        mark_heads(with_receptive_fields(_with_loss_weights(graph, _loss_weights(model, graph, loss_weights))))
+    )
 
 
 def has_graph(model: Any) -> bool:
@@ -275,7 +293,7 @@ def _number_calls(reading: _Reading) -> tuple[Node, ...]:
     nodes = []
     for node, layer in zip(reading.nodes, reading.layers, strict=True):
         seen[layer] += 1
-        nodes.append(replace(node, call=(seen[layer], calls[layer])))
+        nodes.append(changed(node, call=(seen[layer], calls[layer])))
     return tuple(nodes)
 
 
@@ -349,7 +367,7 @@ def _compiled_loss_weights(model: Any) -> Any:
 
 
 def _checked(given: Mapping[str, float], keys: Sequence[str]) -> Mapping[str, float]:
-    from .checks import nearest
+    from ..checks import nearest
 
     if not isinstance(given, Mapping):
         raise TypeError(f"loss_weights must be a dict of numbers by output, got {given!r}")
@@ -365,7 +383,7 @@ def _checked(given: Mapping[str, float], keys: Sequence[str]) -> Mapping[str, fl
 
 
 def _with_loss_weights(graph: Graph, weights: Mapping[str, float]) -> Graph:
-    return replace(graph, outputs=tuple(replace(o, loss_weight=_number(weights.get(o.key))) for o in graph.outputs))
+    return changed(graph, outputs=tuple(changed(o, loss_weight=_number(weights.get(o.key))) for o in graph.outputs))
 
 
 def _number(weight: Any) -> float | None:

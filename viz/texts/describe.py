@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import groupby
 
-from .graph import Graph, Node, Shape, predecessors
+from ..graphs.graph import Graph, Node, Shape, activation_of, leaves, predecessors
 
 # Layers that a short description does not tell: they come with the others.
 _SILENT = frozenset({"input", "norm", "activation", "dropout", "shape", "add"})
@@ -15,7 +15,7 @@ _MOST_PARTS = 2
 
 
 def describe(node: Node) -> str:
-    """What a node is, in a few words, from its layers alone.
+    """What a node is, in a few words, from its layers alone; of one that stands for several, what each of them is.
 
     >>> conv = Node(0, ("c",), "Conv2D", "conv", (("filters", 64), ("kernel_size", (7, 7)), ("strides", (2, 2))))
     >>> describe(conv)
@@ -28,11 +28,51 @@ def describe(node: Node) -> str:
 def _what(node: Node) -> str:
     if node.inner is None:
         return _layer(node)
+    if node.kind == "Unit":
+        return " + ".join(_unit(node))
     if node.role == "residual":
         return _residual(node.inner)
     if node.role == "merge":
         return _merge(node.inner)
     return _sequence(node.inner.nodes) or node.role
+
+
+# Short words for the norms and activations that papers abbreviate.
+_SHORT: Mapping[str, str] = {
+    "BatchNormalization": "BN",
+    "LayerNormalization": "LN",
+    "GroupNormalization": "GN",
+    "RMSNormalization": "RMSNorm",
+    "SpectralNormalization": "SN",
+    "relu": "ReLU",
+    "relu6": "ReLU6",
+    "leaky_relu": "leaky ReLU",
+    "LeakyReLU": "leaky ReLU",
+    "gelu": "GELU",
+    "elu": "ELU",
+    "selu": "SELU",
+    "celu": "CELU",
+    "silu": "SiLU",
+    "swish": "SiLU",
+    "hard_silu": "hard SiLU",
+    "hard_sigmoid": "hard sigmoid",
+    "Softmax": "softmax",
+    "log_softmax": "log softmax",
+}
+
+
+def _unit(node: Node) -> list[str]:
+    """The parts of a unit in their order: a convolution, its norm, its activation. Paddings are not told."""
+    parts: list[str] = []
+    for layer in leaves(node):
+        if layer.role in ("norm", "activation"):
+            own = activation_of(layer) if layer.role == "activation" else layer.kind
+            parts.append(_SHORT.get(str(own)) or _plain(layer))
+        elif layer.role != "shape":
+            own = activation_of(layer)
+            parts.append(_layer(layer))
+            parts += [_SHORT.get(own, own)] if own else []
+    return parts
 
 
 def shape_text(shape: Shape | None) -> str:
@@ -134,7 +174,7 @@ def _merge(inner: Graph) -> str:
 
 def _residual(inner: Graph) -> str:
     """The convolutions along the longer way, and how much smaller they make the feature map."""
-    convs = _longest(inner, [n.role == "conv" for n in inner.nodes])
+    convs = longest_way(inner, [n.role == "conv" for n in inner.nodes])
     kernels = [_extent(n.get("kernel_size")) for n in convs]
     sums = sum(n.role == "add" and len(n.inputs) > 1 for n in inner.nodes)
     one = kernels[: len(kernels) // sums]
@@ -143,17 +183,19 @@ def _residual(inner: Graph) -> str:
     return _join(told.strip(), *map(_step, convs))
 
 
-def _longest(inner: Graph, counted: Sequence[bool]) -> list[Node]:
-    """Of all ways through a block the one with the most counted nodes: those nodes, in order."""
+def longest_way(graph: Graph, counted: Sequence[bool], end: int | None = None) -> list[Node]:
+    """Of all ways through a graph, or to one node of it, that with the most counted nodes: those nodes, in order."""
     best: list[tuple[int, int | None]] = []  # nodes counted up to here, and the node before
-    for number, sources in enumerate(predecessors(inner)):
+    for number, sources in enumerate(predecessors(graph)):
+        if graph.nodes[number].kind == "Multiply":
+            sources = sources[:1]  # the others make the gate
         before = max(sources, key=lambda s: best[s][0], default=None)
         best.append((counted[number] + (best[before][0] if before is not None else 0), before))
-    step: int | None = max(range(len(best)), key=lambda i: best[i][0], default=None)
+    step = max(range(len(best)), key=lambda i: best[i][0], default=None) if end is None else end
     way = []
     while step is not None:
         if counted[step]:
-            way.append(inner.nodes[step])
+            way.append(graph.nodes[step])
         step = best[step][1]
     return way[::-1]
 

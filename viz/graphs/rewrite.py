@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Hashable, Sequence
-from dataclasses import replace
-from itertools import chain
+from collections.abc import Callable, Collection, Hashable, Iterable, Sequence
+from functools import reduce
+from itertools import chain, takewhile
+from typing import TypeVar
 
+from ..checks import unknown
 from .graph import (
     Edge,
+    Frame,
     Graph,
     Node,
     Output,
+    changed,
     mark_edges,
     predecessors,
     subgraph,
     sum_known,
 )
+
+Part = TypeVar("Part")
 
 # The role of a block is the first of these that one of its layers has …
 _BLOCK_ROLES = (
@@ -24,7 +30,7 @@ _BLOCK_ROLES = (
 )
 
 
-def collapse(graph: Graph, depth: int | None = 1) -> Graph:
+def collapse(graph: Graph, depth: int | None = 1, expand: str | Collection[str] = ()) -> Graph:
     """Draw together the layers that share the first parts of their names.
 
     Args:
@@ -32,27 +38,101 @@ def collapse(graph: Graph, depth: int | None = 1) -> Graph:
         depth: how many parts of the name count: 1 for the outermost blocks, 2 for one level further in; None leaves
             the layers. A name that is common to the whole network does not count. Layers without a dot in their name
             are blocks of their own.
+        expand: the names of blocks, or one, that are opened one level further in than the others; what is inside
+            stands in a frame (`Node.frames`) of the name of the block.
 
     Returns:
         A graph whose nodes are blocks, with the layers of each in `Node.inner`.
+
+    Raises:
+        ValueError: `expand` names no block.
 
     >>> import keras
     >>> x = keras.Input((8, 8, 3), name="image")
     >>> y = keras.layers.Conv2D(4, 3, name="stem.conv")(x)
     >>> y = keras.layers.ReLU(name="stem.activation")(y)
     >>> from layerblocks.viz import read_graph
-    >>> [node.name for node in collapse(read_graph(keras.Model(x, y)), 1).nodes]
+    >>> graph = read_graph(keras.Model(x, y))
+    >>> [node.name for node in collapse(graph, 1).nodes]
     ['image', 'stem']
+    >>> opened = collapse(graph, 1, expand=["stem"])
+    >>> [(node.name, [opened.frames[f].name for f in node.frames]) for node in opened.nodes]
+    [('image', []), ('stem.conv', ['stem']), ('stem.activation', ['stem'])]
     """
     if depth is None:
         return graph
     graph = strip_common_prefix(graph)
-    groups = _without_cycles(graph, [_key(graph, node, depth) for node in graph.nodes])
-    new = {group: number for number, group in enumerate(_order(graph, groups))}
-    place = [new[group] for group in groups]
+    opened = _opened(graph, depth, one_or_more(expand))
+    cuts = [_cut(node, depth, opened) for node in graph.nodes]
+    groups = [_key(graph, node, cut) for node, cut in zip(graph.nodes, cuts, strict=True)]
+    collapsed = contract(graph, groups, lambda part, members: _block(part, members, cuts[members[0]]))
+    return mark_edges(_with_frames(collapsed, opened))
+
+
+def one_or_more(names: str | Collection[str]) -> tuple[str, ...]:
+    """Names, of which a single one needs no brackets."""
+    return (names,) if isinstance(names, str) else tuple(names)
+
+
+Make = Callable[[Graph, Sequence[int]], Node]
+
+
+def contract(graph: Graph, keys: Sequence[Hashable], make: Make) -> Graph:
+    """One node for all nodes of equal keys; those that wait for each other are cut into runs first.
+
+    `make` is given a graph, of whose edges and outputs only those are left that touch its nodes, and their numbers.
+    The roles of the edges are to be marked anew.
+    """
+    place = placement(graph, keys)
     edges, ports = _merge_edges(graph, place)
-    outputs = (replace(o, source=place[o.source], source_port=ports[o.source, o.source_port]) for o in graph.outputs)
-    return mark_edges(replace(graph, nodes=_blocks(graph, place, depth), edges=edges, outputs=tuple(outputs)))
+    outputs = (changed(o, source=place[o.source], source_port=ports[o.source, o.source_port]) for o in graph.outputs)
+    return changed(graph, nodes=_blocks(graph, place, make), edges=edges, outputs=tuple(outputs))
+
+
+def placement(graph: Graph, keys: Sequence[Hashable]) -> list[int]:
+    """For each node the number of its group: nodes of equal keys are one, unless groups would wait for each other."""
+    groups = _without_cycles(graph, keys)
+    new = {group: number for number, group in enumerate(_order(graph, groups))}
+    return [new[group] for group in groups]
+
+
+def _opened(graph: Graph, depth: int, expand: Collection[str]) -> dict[tuple[str, ...], None]:
+    """The paths of the blocks that are open because of their names, from the outermost inwards."""
+    if not expand:
+        return {}
+    blocks = {".".join(n.path[:k]): n.path[:k] for n in graph.nodes for k in range(1, len(n.path))}
+    found: dict[tuple[str, ...], None] = {}
+    for name in expand:
+        if name not in blocks:
+            raise ValueError(unknown("expand", name, blocks))
+        found |= {blocks[name][:k]: None for k in range(depth, len(blocks[name]) + 1)}
+    return dict.fromkeys(sorted(found, key=len))
+
+
+def _cut(node: Node, depth: int, opened: Collection[tuple[str, ...]]) -> int:
+    """How many parts of the name count."""
+    while opened and node.path[:depth] in opened and depth < len(node.path):
+        depth += 1
+    return depth
+
+
+def _with_frames(graph: Graph, opened: Collection[tuple[str, ...]]) -> Graph:
+    """Frames around what is inside of opened blocks; a nested model has one already."""
+    if not opened:
+        return graph
+    frames, numbers = list(graph.frames), dict[Hashable, int]()
+    nodes = []
+    for node in graph.nodes:
+        around = {len(graph.frames[f].path): f for f in node.frames}
+        for path in opened:
+            if len(node.path) > len(path) and node.path[: len(path)] == path and len(path) not in around:
+                key = (node.head, tuple(around.items()), path)
+                if key not in numbers:
+                    numbers[key] = len(frames)
+                    frames.append(Frame(len(frames), path))
+                around[len(path)] = numbers[key]
+        nodes.append(changed(node, frames=tuple(around[length] for length in sorted(around))))
+    return changed(graph, nodes=tuple(nodes), frames=tuple(frames))
 
 
 def strip_common_prefix(graph: Graph) -> Graph:
@@ -66,22 +146,36 @@ def strip_common_prefix(graph: Graph) -> Graph:
         return graph
     prefix = paths[0][:common]
     nodes = (
-        replace(n, path=n.path[common:]) if n.path[:common] == prefix and len(n.path) > common else n
+        changed(n, path=n.path[common:]) if n.path[:common] == prefix and len(n.path) > common else n
         for n in graph.nodes
     )
-    frames = (replace(f, path=f.path[common:]) if f.path[:common] == prefix else f for f in graph.frames)
-    return replace(graph, nodes=tuple(nodes), frames=tuple(frames))
+    frames = (changed(f, path=f.path[common:]) if f.path[:common] == prefix else f for f in graph.frames)
+    return changed(graph, nodes=tuple(nodes), frames=tuple(frames))
+
+
+def common_prefix(a: Sequence[Part], b: Sequence[Part]) -> tuple[Part, ...]:
+    """What two paths begin with.
+
+    >>> common_prefix(("stage1", "block1", "conv"), ("stage1", "block2"))
+    ('stage1',)
+    """
+    return tuple(x for x, _ in takewhile(lambda pair: pair[0] == pair[1], zip(a, b, strict=False)))
+
+
+def shared_prefix(paths: Iterable[Sequence[Part]]) -> tuple[Part, ...]:
+    """What all paths begin with."""
+    return reduce(common_prefix, map(tuple, paths))
 
 
 def without_inputs(graph: Graph) -> Graph:
     """Leave out the input layers, as Keras does when it draws a Sequential."""
     kept = [node.id for node in graph.nodes if node.role != "input"]
     new = {number: i for i, number in enumerate(kept)}
-    return replace(
+    return changed(
         graph,
-        nodes=tuple(replace(graph.nodes[number], id=new[number]) for number in kept),
-        edges=tuple(replace(e, source=new[e.source], target=new[e.target]) for e in graph.edges if e.source in new),
-        outputs=tuple(replace(o, source=new[o.source]) for o in graph.outputs if o.source in new),
+        nodes=tuple(changed(graph.nodes[number], id=new[number]) for number in kept),
+        edges=tuple(changed(e, source=new[e.source], target=new[e.target]) for e in graph.edges if e.source in new),
+        outputs=tuple(changed(o, source=new[o.source]) for o in graph.outputs if o.source in new),
     )
 
 
@@ -154,7 +248,7 @@ def _order(graph: Graph, groups: Sequence[int]) -> list[int]:
     return list(done)
 
 
-def _blocks(graph: Graph, place: Sequence[int], depth: int) -> tuple[Node, ...]:
+def _blocks(graph: Graph, place: Sequence[int], make: Make) -> tuple[Node, ...]:
     """The node of each block; `place` says which block a layer belongs to."""
     parts: list[tuple[list[int], list[Edge], list[Output]]]
     parts = [([], [], []) for _ in range(max(place, default=-1) + 1)]
@@ -166,24 +260,29 @@ def _blocks(graph: Graph, place: Sequence[int], depth: int) -> tuple[Node, ...]:
     for output in graph.outputs:
         parts[place[output.source]][2].append(output)
     return tuple(
-        _block(replace(graph, edges=tuple(edges), outputs=tuple(outputs)), members, number, depth)
+        changed(make(changed(graph, edges=tuple(edges), outputs=tuple(outputs)), members), id=number)
         for number, (members, edges, outputs) in enumerate(parts)
     )
 
 
-def _block(graph: Graph, members: Sequence[int], number: int, depth: int) -> Node:
-    """One block. Of the graph's edges and outputs it is given those that touch it."""
+def _block(graph: Graph, members: Sequence[int], depth: int) -> Node:
+    """One block of the name that its first layer has at some depth."""
+    first = graph.nodes[members[0]]
+    path, frames = first.path[:depth], tuple(f for f in first.frames if len(graph.frames[f].path) < depth)
+    return changed(first, path=path) if len(members) == 1 else box(graph, members, path, frames)
+
+
+def box(graph: Graph, members: Sequence[int], path: tuple[str, ...], frames: tuple[int, ...]) -> Node:
+    """One node for several. Of the graph's edges and outputs it needs those that touch them."""
     layers = [graph.nodes[m] for m in members]
-    if len(layers) == 1:
-        return replace(layers[0], id=number, path=layers[0].path[:depth])
     inner = subgraph(graph, members)
     inside = set(members)
     received = {(e.source, e.source_port): e.shape for e in graph.edges if e.source not in inside}
     trainable = [n.trainable for n in layers if n.trainable is not None]
     left = [(inner.nodes[o.source], o.source_port) for o in inner.outputs]
     return Node(
-        id=number,
-        path=layers[0].path[:depth],
+        id=0,
+        path=path,
         kind="Block",
         role=_block_role(inner),
         inputs=tuple(shape for shape in received.values() if shape is not None),
@@ -193,9 +292,10 @@ def _block(graph: Graph, members: Sequence[int], number: int, depth: int) -> Nod
         weights=tuple(dict.fromkeys(chain.from_iterable(n.weights for n in layers))),
         multiply_adds=sum_known(n.multiply_adds for n in layers),
         call=layers[0].call if len({n.call for n in layers}) == 1 else (1, 1),
-        frames=tuple(f for f in layers[0].frames if len(graph.frames[f].path) < depth),
+        frames=frames,
         head=layers[0].head,
         inner=inner,
+        receptive_field=left[0][0].receptive_field if left else layers[-1].receptive_field,
     )
 
 
@@ -233,7 +333,7 @@ def _merge_edges(graph: Graph, place: Sequence[int]) -> tuple[tuple[Edge, ...], 
         if key in merged:
             continue
         target = place[edge.target]
-        merged[key] = replace(
+        merged[key] = changed(
             edge,
             source=place[edge.source],
             target=target,

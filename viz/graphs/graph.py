@@ -7,9 +7,13 @@ makes new ones from old ones, and the rest only reads.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+import gc
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from itertools import accumulate, pairwise
+from typing import Any, TypeVar
 
 Shape = tuple[int | None, ...]
 
@@ -25,14 +29,22 @@ class Weight:
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """One call of a nested model: its number and its dotted name."""
+    """What is drawn around some nodes: one call of a nested model, an opened block, or a sequence that repeats.
+
+    `members` are the names of all that it stands for where what is inside occurs several times in a row.
+    """
 
     id: int
     path: tuple[str, ...]
+    members: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
         return ".".join(self.path)
+
+    @property
+    def repeats(self) -> int:
+        return max(1, len(self.members))
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +65,14 @@ class Node:
         weights: its variables.
         multiply_adds: for one example; None if a size is unknown or the layer does not say.
         call: which call of how many, for a layer that is shared.
-        frames: ids of the nested models it lies in, outermost first.
+        frames: ids of the frames it lies in, outermost first.
         head: the key of the auxiliary output that it serves, if it serves no other.
         inner: the layers of a block.
+        members: for a box that stands for several equal neighbours, the names of all of them; else empty. Weights
+            and multiply-adds are those of all; `inner`, `attributes` and `path` the first's. A box in a frame that
+            repeats has a member in every repeat.
+        receptive_field: how many pixels of the input one position of the output sees, per axis; None where it is
+            unknown or everything.
     """
 
     id: int
@@ -73,6 +90,13 @@ class Node:
     frames: tuple[int, ...] = ()
     head: str | None = None
     inner: Graph | None = None
+    members: tuple[str, ...] = ()
+    receptive_field: tuple[int, ...] | None = None
+
+    @property
+    def repeats(self) -> int:
+        """How many equal neighbours the box stands for."""
+        return max(1, len(self.members))
 
     @property
     def name(self) -> str:
@@ -91,7 +115,8 @@ class Edge:
     """A tensor on its way from one node to another.
 
     `source_port` and `target_port` say which output it is and which input it becomes. The role is `trunk` (the only
-    way on), `branch` (one of several), `skip` (a short cut past a longer way) or `aux` (to an auxiliary head).
+    way on), `branch` (one of several), `skip` (a short cut past a longer way), `projection` (to or from a layer on a
+    short cut) or `aux` (to an auxiliary head).
     """
 
     source: int
@@ -114,7 +139,11 @@ class Output:
 
 @dataclass(frozen=True, slots=True)
 class Graph:
-    """Nodes in an order in which they can be computed, `nodes[i].id == i`, and the edges between them."""
+    """Nodes in an order in which they can be computed, `nodes[i].id == i`, and the edges between them.
+
+    `entries` of the inside of a block are the edges that come from outside; their `source` says which of the inputs
+    of the block each carries, as `outputs` are in the order of its outputs.
+    """
 
     name: str
     kind: str
@@ -122,6 +151,7 @@ class Graph:
     edges: tuple[Edge, ...]
     outputs: tuple[Output, ...] = ()
     frames: tuple[Frame, ...] = ()
+    entries: tuple[Edge, ...] = ()
 
     @property
     def parameters(self) -> int:
@@ -136,6 +166,29 @@ class Graph:
     def multiply_adds(self) -> int | None:
         """Multiply-adds of one example, every call of a shared layer; None if any node's are unknown."""
         return sum_known(node.multiply_adds for node in self.nodes)
+
+
+Thing = TypeVar("Thing")
+
+
+def changed(thing: Thing, **fields: Any) -> Thing:
+    """A copy of one of these with other fields: what `dataclasses.replace` does, in a third of its time."""
+    new = object.__new__(type(thing))
+    for name in type(thing).__slots__:  # type: ignore[attr-defined]
+        object.__setattr__(new, name, fields[name] if name in fields else getattr(thing, name))
+    return new
+
+
+@contextmanager
+def no_collection() -> Iterator[None]:
+    """Without Python's search for cyclic garbage: a graph has none, and among a framework's objects it takes long."""
+    was = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was:
+            gc.enable()
 
 
 def sum_weights(nodes: Iterable[Node]) -> tuple[int, int]:
@@ -170,8 +223,34 @@ def predecessors(graph: Graph) -> list[list[int]]:
     return found
 
 
+def leaves(node: Node) -> Iterator[Node]:
+    """The layers of a block, in order; a layer itself."""
+    waiting = [node]
+    while waiting:
+        this = waiting.pop()
+        if this.inner is None:
+            yield this
+        else:
+            waiting.extend(reversed(this.inner.nodes))
+
+
+def activation_of(node: Node) -> str | None:
+    """The name of what a layer does to its numbers last; None if that is nothing.
+
+    >>> activation_of(Node(0, ("c",), "Conv2D", "conv", (("activation", "relu"),)))
+    'relu'
+    """
+    given = node.get("activation")
+    if given is None and node.role == "activation":
+        return node.kind
+    return None if given in (None, "linear") else str(given)
+
+
 def subgraph(graph: Graph, members: Iterable[int]) -> Graph:
-    """Some of the nodes, numbered anew, with the edges among them. Its outputs are the tensors that leave it."""
+    """Some of the nodes, numbered anew, with the edges among them.
+
+    Its outputs are the tensors that leave it, its entries those that come in.
+    """
     old = sorted(set(members))
     new = {number: i for i, number in enumerate(old)}
     leaving = {(e.source, e.source_port) for e in graph.edges if e.source in new and e.target not in new}
@@ -179,15 +258,30 @@ def subgraph(graph: Graph, members: Iterable[int]) -> Graph:
     return Graph(
         name=graph.name,
         kind=graph.kind,
-        nodes=tuple(replace(graph.nodes[number], id=new[number]) for number in old),
+        nodes=tuple(changed(graph.nodes[number], id=new[number]) for number in old),
         edges=tuple(
-            replace(e, source=new[e.source], target=new[e.target])
+            changed(e, source=new[e.source], target=new[e.target])
             for e in graph.edges
             if e.source in new and e.target in new
         ),
         outputs=tuple(Output(graph.nodes[s].name, new[s], port) for s, port in sorted(leaving)),
         frames=graph.frames,
+        entries=_entries(graph, new),
     )
+
+
+def _entries(graph: Graph, new: Mapping[int, int]) -> tuple[Edge, ...]:
+    """The edges that come into some nodes. A tensor that one node takes twice comes in twice."""
+    coming = [e for e in graph.edges if e.target in new and e.source not in new]
+    taken, numbers = Counter[tuple[int, int, int]](), dict[tuple[int, int, int], int]()
+    found = []
+    for edge in sorted(coming, key=lambda e: (e.target, e.target_port)):
+        use = (edge.source, edge.source_port, edge.target)
+        key = (edge.source, edge.source_port, taken[use])
+        taken[use] += 1
+        number = numbers.setdefault(key, len(numbers))
+        found.append(changed(edge, source=number, source_port=0, target=new[edge.target]))
+    return tuple(found)
 
 
 def is_auxiliary(output: Output, nodes: Sequence[Node]) -> bool:
@@ -211,36 +305,43 @@ def mark_heads(graph: Graph) -> Graph:
     for number in reversed(range(len(graph.nodes))):
         useful[number] = useful[number] or any(useful[target] for target in onward[number])
         heads[number] = heads[number] or next((heads[t] for t in onward[number] if heads[t]), None)
-    nodes = (replace(n, head=None if useful[n.id] else heads[n.id]) for n in graph.nodes)
-    return replace(graph, nodes=tuple(nodes))
+    nodes = (changed(n, head=None if useful[n.id] else heads[n.id]) for n in graph.nodes)
+    return changed(graph, nodes=tuple(nodes))
 
 
 def mark_edges(graph: Graph) -> Graph:
     """Give every edge its role."""
-    onward = successors(graph)
-    arriving = [len(sources) for sources in predecessors(graph)]
+    onward, backward = successors(graph), predecessors(graph)
+    arriving = [len(sources) for sources in backward]
     skips = {
         (source, target)
         for source, targets in enumerate(onward)
         if len(targets) > 1
         for target in _shortcuts(source, targets, onward, arriving)
     }
-    trunk = _trunk(graph, skips)
+    projections = _projections(graph, onward, backward)
+    trunk = _trunk(graph, skips | projections)
     following = dict(pairwise(trunk))
 
     def role(edge: Edge) -> str:
+        ends = (edge.source, edge.target)
         if graph.nodes[edge.target].head is not None:
             return "aux"
-        if (edge.source, edge.target) in skips:
+        if ends in skips:
             return "skip"
+        if ends in projections:
+            return "projection"
         return "trunk" if following.get(edge.source) == edge.target else "branch"
 
-    return replace(graph, edges=tuple(replace(e, role=role(e)) for e in graph.edges))
+    roles = map(role, graph.edges)
+    return changed(
+        graph, edges=tuple(e if e.role == r else changed(e, role=r) for e, r in zip(graph.edges, roles, strict=True))
+    )
 
 
 def trunk_nodes(graph: Graph) -> tuple[int, ...]:
-    """The nodes that everything passes, skips and auxiliary heads aside."""
-    return tuple(_trunk(graph, {(e.source, e.target) for e in graph.edges if e.role == "skip"}))
+    """The nodes that everything passes, short cuts and auxiliary heads aside."""
+    return tuple(_trunk(graph, {(e.source, e.target) for e in graph.edges if e.role in ("skip", "projection")}))
 
 
 def _shortcuts(source: int, targets: list[int], onward: list[list[int]], arriving: list[int]) -> set[int]:
@@ -249,22 +350,61 @@ def _shortcuts(source: int, targets: list[int], onward: list[list[int]], arrivin
     if not candidates:
         return set()
     last = max(candidates)  # nodes are in order: past this one no way leads back
-    ahead = {step for target in set(targets) for step in onward[target] if step <= last}
+    return candidates & _ahead({step for target in set(targets) for step in onward[target]}, last, onward)
+
+
+def _ahead(starts: set[int], last: int, onward: list[list[int]]) -> set[int]:
+    """Everything that can be reached from some nodes, themselves too, up to the last."""
+    ahead = {step for step in starts if step <= last}
     waiting = list(ahead)
     while waiting:
         fresh = {step for step in onward[waiting.pop()] if step <= last} - ahead
         ahead |= fresh
         waiting.extend(fresh)
-    return candidates & ahead
+    return ahead
+
+
+# What a layer on a short cut may be, and how many of them: an average pooling and a convolution, at most.
+_TELLING = ("conv", "dense", "pool", "merge", "residual", "model", "other")
+_MOST_ON_A_SHORTCUT = 2
+
+
+def _projections(graph: Graph, onward: list[list[int]], backward: list[list[int]]) -> set[tuple[int, int]]:
+    """The edges of the ways to a sum that pass fewer layers than the other ways from where they begin."""
+    found: set[tuple[int, int]] = set()
+    for join in graph.nodes:
+        if join.role != "add" or len(backward[join.id]) < 2:
+            continue
+        ways = [_way_back(source, onward, backward) for source in backward[join.id]]
+        told = [sum(graph.nodes[step].role in _TELLING for step in way[:-1]) for way in ways]
+        for way, count in zip(ways, told, strict=True):
+            start = way[-1]
+            if not 0 < count <= _MOST_ON_A_SHORTCUT or len(onward[start]) < 2:
+                continue
+            rivals = [other for w, other in zip(ways, told, strict=True) if w[-1] == start and w is not way]
+            straight = all(other > count for other in rivals)
+            others = {step for step in onward[start] if step not in (way[-2], join.id)}
+            if straight and join.id in _ahead(others, join.id, onward):
+                found |= {(after, before) for before, after in pairwise((join.id, *way))}
+    return found
+
+
+def _way_back(node: int, onward: list[list[int]], backward: list[list[int]]) -> list[int]:
+    """From a node back along the only way, up to where it parts or comes together."""
+    way = [node]
+    while len(backward[node]) == 1 and len(onward[node]) == 1:
+        (node,) = backward[node]
+        way.append(node)
+    return way
 
 
 def _trunk(graph: Graph, skips: set[tuple[int, int]]) -> list[int]:
-    """The nodes that no edge jumps over, skips and auxiliary heads left out."""
+    """The nodes that no edge jumps over, short cuts and auxiliary heads left out."""
     main = [node.id for node in graph.nodes if node.head is None]
     place = {number: i for i, number in enumerate(main)}
     opened = [0] * (len(main) + 1)
     for edge in graph.edges:
-        if (edge.source, edge.target) not in skips and edge.target in place:
+        if (edge.source, edge.target) not in skips and edge.source in place and edge.target in place:
             opened[place[edge.source] + 1] += 1
             opened[place[edge.target]] -= 1
     return [number for number, over in zip(main, accumulate(opened), strict=False) if over == 0]

@@ -1,0 +1,182 @@
+"""The font of a figure: widths against MuPDF's, outlines against the file's, names and files that are none."""
+
+from __future__ import annotations
+
+import functools
+import io
+import subprocess
+import sys
+from pathlib import Path
+
+import pymupdf
+import pytest
+from fontTools.fontBuilder import FontBuilder
+from fontTools.pens.areaPen import AreaPen
+from fontTools.pens.boundsPen import BoundsPen
+from fontTools.pens.recordingPen import RecordingPen
+from fontTools.pens.t2CharStringPen import T2CharStringPen
+from fontTools.ttLib import TTFont
+from hypothesis import given
+from hypothesis import strategies as st
+
+from layerblocks.viz.fonts import face, glyph_name, printable
+
+KNOWN = st.text(st.sampled_from(sorted(face().regular.glyphs)).filter(str.isprintable), max_size=30)
+SIZES = st.floats(1, 40)
+
+
+@pytest.fixture(scope="module")
+def truth():
+    return {bold: pymupdf.Font(fontfile=face().cut(bold).path) for bold in (False, True)}
+
+
+@given(text=KNOWN, size=SIZES, bold=st.booleans())
+def test_widths_are_those_of_the_file(truth, text, size, bold):
+    known = "".join(letter for letter in text if face().has(letter, bold))
+    want = sum(truth[bold].glyph_advance(ord(letter)) for letter in known) * size
+    assert face().width(known, size, bold) == pytest.approx(want, abs=1e-3 * size * (1 + len(known)))
+
+
+@given(a=st.text(), b=st.text(), size=SIZES, bold=st.booleans())
+def test_widths_add_up(a, b, size, bold):
+    whole = face().width(a + b, size, bold)
+    assert whole == pytest.approx(face().width(a, size, bold) + face().width(b, size, bold))
+    assert whole == pytest.approx(2 * face().width(a + b, size / 2, bold))
+    assert whole >= 0
+
+
+@given(st.text())
+def test_what_is_printed_can_be_written_to_any_file(text):
+    plain = printable(text)
+    assert len(plain) == len(text) and printable(plain) == plain
+    plain.encode("utf-16")
+    assert not [a for a in plain if ord(a) < 32 or ord(a) & 0xFFFE == 0xFFFE]
+    assert printable("a\nb\tc\x00\ud800\u202e￿") == "a b c����"
+    assert printable("3×3 – αβ é 卷积 \u00a0") == "3×3 – αβ é 卷积 \u00a0"
+
+
+def test_missing_letters_have_room():
+    assert not face().has("卷") and not face().has("🙂") and face().has("×")
+    assert face().width("卷", 10) == 10, "as wide as in the fonts that have it"
+    assert face().width("\U000e0fff" if not face().has("\U000e0fff") else "卷", 10) > 0
+
+
+def test_heights_hold_the_letters():
+    found = face()
+    for bold in (False, True):
+        cut = found.cut(bold)
+        points = [y for a in "HÅgjpqy|×{}é" for _, places in cut.outline(a) for _, y in places]
+        assert max(points) <= found.ascent * cut.units and -min(points) <= found.descent * cut.units
+    assert 0.6 < found.cap_height < found.ascent
+
+
+@given(text=KNOWN, bold=st.booleans())
+def test_a_subset_has_just_the_letters(text, bold):
+    cut = face().cut(bold)
+    subset = cut.subset(text + "卷")
+    font = TTFont(io.BytesIO(subset.data))
+    assert set(map(chr, font.getBestCmap())) == {a for a in text if a in cut.glyphs}
+    assert list(subset.numbers) == sorted(set(text + "卷"))
+    assert font["maxp"].numGlyphs == len(subset.letters) + 1
+    old, new = originals(cut.path), font.getGlyphSet()
+    for letter in subset.letters:
+        name = font.getGlyphName(subset.numbers[letter])
+        assert font["hmtx"][name][0] == subset.advances[subset.numbers[letter]] == cut.advance(letter)
+        if letter in cut.glyphs:
+            assert area(new, name) == pytest.approx(area(old, cut.glyphs[letter][0]))
+        else:
+            assert bounds(new, name), "a box"
+    assert TTFont(io.BytesIO(subset.woff)).getBestCmap() == font.getBestCmap()
+
+
+@functools.cache
+def originals(path):
+    return TTFont(path, lazy=True).getGlyphSet()
+
+
+def bounds(glyphs, name):
+    pen = BoundsPen(glyphs)
+    glyphs[name].draw(pen)
+    return pen.bounds
+
+
+def area(glyphs, name):
+    pen = AreaPen(glyphs)
+    glyphs[name].draw(pen)
+    return pen.value
+
+
+def test_names_of_glyphs():
+    assert glyph_name("×") == "uni00D7" and glyph_name("🙂") == "u1F642"
+
+
+@pytest.mark.parametrize("name", ["DejaVu Serif", "STIXGeneral", "dejavu sans mono", "DejaVu Sans Display"])
+def test_families(name):
+    found = face(name)
+    assert found.family.lower() == name.lower() and found.width("conv", 10) > 0
+    assert face(name) == found
+
+
+def test_files(tmp_path):
+    path = Path(face().regular.path)
+    assert face(path).bold.path == face().bold.path, "the bold cut is found beside it"
+    alone = tmp_path / "Alone.ttf"
+    alone.write_bytes(path.read_bytes())
+    assert face(str(alone)).bold == face(str(alone)).regular
+    assert face(alone).width("conv 3×3", 9) == face().width("conv 3×3", 9)
+
+
+def test_fonts_that_are_none(tmp_path):
+    with pytest.raises(ValueError, match=r"'DejaVu Sanz' is not installed.*did you mean 'DejaVu Sans'\?"):
+        face("DejaVu Sanz")
+    with pytest.raises(ValueError, match=r"no such file.*did you mean 'Mine\.ttf'\?"):
+        (tmp_path / "Mine.ttf").write_bytes(b"no font")
+        face(tmp_path / "Mime.ttf")
+    with pytest.raises(ValueError, match="not a TrueType or OpenType font"):
+        face(tmp_path / "Mine.ttf")
+    with pytest.raises(TypeError, match="it takes the name of a family"):
+        face(3)  # type: ignore[arg-type]
+
+
+def test_a_font_of_cubic_curves(tmp_path):
+    """Outlines of PostScript kind become TrueType's, the same but for a thousandth of the size."""
+    pen = T2CharStringPen(600, None)
+    pen.moveTo((100, 0))
+    pen.curveTo((300, 0), (500, 200), (500, 400))
+    pen.lineTo((100, 400))
+    pen.closePath()
+    shape = pen.getCharString()
+    builder = FontBuilder(1000, isTTF=False)
+    builder.setupGlyphOrder([".notdef", "A"])
+    builder.setupCharacterMap({65: "A"})
+    builder.setupCFF("Odd-Regular", {}, {".notdef": shape, "A": shape}, {})
+    builder.setupHorizontalMetrics({".notdef": (600, 100), "A": (600, 100)})
+    builder.setupHorizontalHeader(ascent=800, descent=-200)
+    builder.setupNameTable({"familyName": "Odd", "styleName": "Regular"})
+    builder.setupOS2()
+    builder.setupPost()
+    builder.save(tmp_path / "Odd.otf")
+    found = face(tmp_path / "Odd.otf")
+    assert (found.family, found.width("AA", 10), found.ascent, found.descent) == ("Odd", 12, 0.8, 0.2)
+    font = TTFont(io.BytesIO(found.regular.subset("A").data))
+    assert "glyf" in font
+    glyphs = font.getGlyphSet()
+    name = font.getGlyphName(1)
+    assert bounds(glyphs, name) == pytest.approx((100, 0, 500, 400), abs=1)
+    pen = RecordingPen()
+    glyphs[name].draw(pen)
+    assert "qCurveTo" in {step for step, _ in pen.value}
+
+
+def test_measuring_needs_little():
+    """Neither matplotlib nor the list of the machine's fonts is loaded to measure a text."""
+    code = (
+        "import sys, types; package = types.ModuleType('p'); package.__path__ = [sys.argv[1]]\n"
+        "sys.modules['p'] = package\n"
+        "from p.fonts import face\n"
+        "face().width('conv', 8), face().regular.subset('conv')\n"
+        "print(sorted({'matplotlib', 'keras', 'numpy', 'PIL'} & set(sys.modules)))"
+    )
+    folder = str(Path(sys.modules["layerblocks.viz.fonts"].__file__ or "").parent)
+    run = subprocess.run([sys.executable, "-c", code, folder], capture_output=True, text=True, check=True)
+    assert run.stdout == "[]\n"

@@ -1,0 +1,129 @@
+"""A scene as PNG, by matplotlib's Agg, from the outlines of the same font as the other pictures."""
+
+from __future__ import annotations
+
+import functools
+import io
+import warnings
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from ..fonts import Cut, Face
+from ..scene import Scene
+from ..theme import Theme
+from .marks import Letters, Shape, Step, Steps, marks
+
+_LONGEST_SIDE = 32_000
+_MOST_PIXELS = 2**28  # a gigabyte of memory
+
+
+def png(scene: Scene, theme: Theme, face: Face, dpi: float) -> bytes:
+    """A scene as an opaque PNG, which knows its resolution; lowered, with a warning, where it would be too large."""
+    import numpy as np
+    from matplotlib.backends.backend_agg import RendererAgg
+    from matplotlib.transforms import Affine2D
+    from PIL import Image
+    from PIL.PngImagePlugin import PngInfo
+
+    dpi = _possible(scene.width, scene.height, dpi)
+    wide, high = (max(1, round(side * dpi / 72)) for side in (scene.width, scene.height))
+    renderer: Any = RendererAgg(wide, high, dpi)  # type: ignore[no-untyped-call, unused-ignore]
+    paper = renderer.new_gc()
+    paper.set_linewidth(0)
+    sheet = (("M", ((0, 0),)), ("L", ((wide, 0),)), ("L", ((wide, high),)), ("L", ((0, high),)), ("Z", ()))
+    renderer.draw_path(paper, _path(sheet), Affine2D(), (1.0, 1.0, 1.0))
+    # y runs upwards
+    across, up = wide / scene.width, high / scene.height
+    page = Affine2D().scale(across, -up).translate(0, high)
+    for mark in marks(scene, theme, face):
+        if isinstance(mark, Letters):
+            cut, scale = face.cut(mark.bold), mark.size / face.cut(mark.bold).units
+            place = Affine2D().scale(scale * mark.stretch, -scale).translate(mark.x, mark.y) + page
+            _draw(renderer, _line(cut, mark.text), place, Shape((), mark.colour))
+        elif mark.steps:
+            _draw(renderer, _path(mark.steps), page, mark)
+    words = PngInfo()
+    for key, text in (("Title", scene.title), ("Description", scene.description)):
+        if text:
+            words.add_itxt(key, text.encode("utf-8", "replace").decode())
+    pixels = np.asarray(renderer.buffer_rgba())[..., :3]
+    file = io.BytesIO()
+    Image.fromarray(np.ascontiguousarray(pixels)).save(file, "png", dpi=(dpi, dpi), pnginfo=words)
+    return file.getvalue()
+
+
+def _possible(width: float, height: float, dpi: float) -> float:
+    wide, high = width / 72, height / 72
+    most: float = min(_LONGEST_SIDE / max(wide, high), (_MOST_PIXELS / (wide * high)) ** 0.5)
+    if dpi <= most:
+        return dpi
+    warnings.warn(
+        f"drawn at {most:.3g} instead of {dpi:g} dots per inch, which would make {wide * dpi:,.0f} × {high * dpi:,.0f} "
+        "pixels, more than a picture can have; SVG and PDF have no limit",
+        stacklevel=4,
+    )
+    return most
+
+
+def _draw(renderer: Any, path: Any, transform: Any, shape: Shape) -> None:
+    look = renderer.new_gc()
+    look.set_snap(False)
+    look.set_joinstyle("round")
+    look.set_capstyle("butt")
+    look.set_foreground(shape.line or "#000000")
+    look.set_linewidth(shape.width if shape.line else 0)
+    if shape.dashes:
+        look.set_dashes(0, list(shape.dashes))
+    face = tuple(int(shape.fill[i : i + 2], 16) / 255 for i in (1, 3, 5)) if shape.fill else None
+    if face or shape.line:
+        renderer.draw_path(look, path, transform, face)
+
+
+def _path(steps: Iterable[Step]) -> Any:
+    """An outline for matplotlib, which simplifies nothing."""
+    from matplotlib.path import Path
+
+    codes = {"M": Path.MOVETO, "L": Path.LINETO, "C": Path.CURVE4, "Q": Path.CURVE3, "Z": Path.CLOSEPOLY}
+    points: list[tuple[float, float]] = []
+    kinds: list[int] = []
+    for step, places in steps:
+        points += places or ((0.0, 0.0),)
+        kinds += [int(codes[step])] * (len(places) or 1)
+    path = Path(points, kinds)
+    path.should_simplify = False
+    return path
+
+
+def _line(cut: Cut, text: str) -> Any:
+    """The outlines of a line of text, in units of the font."""
+    steps: list[Step] = []
+    x = 0
+    for letter in text:
+        for step, places in _glyph(cut, letter):
+            steps.append((step, tuple((px + x, py) for px, py in places)))
+        x += cut.advance(letter)
+    return _path(steps or (("M", ((0.0, 0.0),)),))
+
+
+@functools.lru_cache(maxsize=1024)
+def _glyph(cut: Cut, letter: str) -> Steps:
+    from fontTools.pens.basePen import decomposeQuadraticSegment
+
+    steps: list[Step] = []
+    for step, points in cut.outline(letter):
+        if step == "qCurveTo":
+            steps += _quadratic(points, decomposeQuadraticSegment)
+        else:
+            kind = {"moveTo": "M", "lineTo": "L", "curveTo": "C", "closePath": "Z", "endPath": "Z"}[step]
+            steps.append((kind, points))
+    return tuple(steps)
+
+
+def _quadratic(points: Any, decompose: Callable[..., Any]) -> Iterable[Step]:
+    """A chain of quadratic curves; one that has no corner (None at its end) is a whole outline."""
+    if points[-1] is None:
+        first, last = points[0], points[-2]
+        middle = ((first[0] + last[0]) / 2, (first[1] + last[1]) / 2)
+        yield "M", (middle,)
+        points = (*points[:-1], middle)
+    yield from (("Q", tuple(pair)) for pair in decompose(points))

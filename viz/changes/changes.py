@@ -1,0 +1,232 @@
+"""What is not the same in two models, layer by layer and block by block."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from ..graphs.graph import Graph, Node, leaves
+from ..graphs.grouping import group
+from ..graphs.rewrite import box, shared_prefix
+from ..texts.notation import told
+from .alignment import align
+from .merging import Merged, merge
+from .wiring import Pairs, Wired, given, moved_outputs, own, rewired
+
+Status = Literal["added", "removed", "changed", "kept"]
+Detail = tuple[str, object, object]
+_STEPS = ("strides", "dilation_rate")  # told by one number where that is the same along all axes
+_NOTHING = Node(0, ("",), "", "other")
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One thing that is not the same in both models: a layer, or a block that is new, gone or another.
+
+    Args:
+        status: added, removed or changed.
+        name: what it is called in the second model, or in the first if it is gone.
+        before: what it was; None for something new.
+        after: what it is; None for something gone.
+        details: of a change, what changed, from what, to what: `("filters", 64, 96)`.
+    """
+
+    status: Status
+    name: str
+    before: Node | None = None
+    after: Node | None = None
+    details: tuple[Detail, ...] = ()
+
+    @property
+    def words(self) -> str:
+        """`filters 64 → 96`; of something new or gone, what it is."""
+        node = self.after or self.before
+        if not self.details:
+            return words_of(node) if node is not None else ""
+        return ", ".join(_detail(*detail) for detail in self.details)
+
+    @property
+    def parameters(self) -> int:
+        """How many there are more."""
+        return sum(sign * node.parameters for sign, node in ((1, self.after), (-1, self.before)) if node is not None)
+
+
+def find_changes(before: Graph, after: Graph) -> tuple[tuple[Change, ...], Graph]:
+    """What is not the same, in the order of the layers; and both in one graph, as `merge` makes it.
+
+    >>> a = Graph("a", "", (Node(0, ("fc",), "Dense", "dense", (("units", 4),)),), ())
+    >>> b = Graph("b", "", (Node(0, ("top",), "Dense", "dense", (("units", 6),)),), ())
+    >>> [(change.status, change.name, change.words) for change in find_changes(a, b)[0]]
+    [('changed', 'top', 'units 4 → 6')]
+    """
+    pairs = align(before, after)
+    details = _details(before, after, pairs)
+    words = {u: ", ".join(_detail(*detail) for detail in found) for u, found in details.items()}
+    sides = _Side(before, group(before)), _Side(after, group(after))
+    merged = merge(sides[0].grouped, sides[1].grouped, pairs, words)
+    return tuple(_changes(*sides, details, merged)), merged.graph
+
+
+def status(node: Node) -> Status:
+    """Whether a node of `Difference.graph` is added, removed, changed or kept; a block is what all its layers are.
+
+    >>> status(Node(0, ("a",), "Dense", "dense", (("status", "added"),)))
+    'added'
+    """
+    found = {str(layer.get("status", "kept")) for layer in leaves(node)}
+    return found.pop() if len(found) == 1 else "changed"  # type: ignore[return-value]
+
+
+def words_of(node: Node) -> str:
+    return " + ".join(map(str, told(node)))
+
+
+def _detail(name: str, was: object, now: object) -> str:
+    word = "" if name == "kind" else name.replace("_", " ") + " "
+    if name in _STEPS:
+        was, now = (value[0] if isinstance(value, tuple) and len(set(value)) == 1 else value for value in (was, now))
+    return f"{word}{_value(was)} → {_value(now)}"
+
+
+def _value(value: object) -> str:
+    if isinstance(value, tuple):
+        return "×".join("?" if side is None else str(side) for side in value) or "none"
+    return "none" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
+
+
+# -- what is not the same in two layers -------------------------------------------------------------------------------
+
+
+def _details(before: Graph, after: Graph, pairs: Pairs) -> dict[int, tuple[Detail, ...]]:
+    """For each pair that is not the same, by its number in the first graph, what is not."""
+    left, right = Wired(before), Wired(after)
+    otherwise, elsewhere = set(rewired(left, right, pairs)), set(moved_outputs(left, right, pairs))
+    shared_a, shared_b = _first_bearers(before), _first_bearers(after)
+    outputs = [{o.source: o.loss_weight for o in graph.outputs} for graph in (before, after)]
+    found = {}
+    for u, v in pairs.items():
+        old, new = before.nodes[u], after.nodes[v]
+        details = list(_own_details(old, new))
+        if u in otherwise:
+            details.append(("inputs", _read_by(left, u), _read_by(right, v)))
+        bearers = (shared_a.get(u), shared_b.get(v))
+        if (None if bearers[0] is None else pairs.get(bearers[0])) != bearers[1]:
+            names = (None if n is None else g.nodes[n].name for n, g in zip(bearers, (before, after), strict=True))
+            details.append(("shares weights with", next(names), next(names)))
+        if u in elsewhere:
+            details.append(("outputs", left.results[u], right.results[v]))
+        weights = (outputs[0].get(u), outputs[1].get(v))
+        if None not in weights and weights[0] != weights[1]:
+            details.append(("loss weight", *weights))
+        if details:
+            found[u] = tuple(details)
+    return found
+
+
+def _read_by(wired: Wired, number: int) -> str:
+    return ", ".join(wired.graph.nodes[edge.source].name for edge in wired.arriving[number]) or "nothing"
+
+
+def _own_details(old: Node, new: Node) -> Iterator[Detail]:
+    """What two layers were made with, and what they return where they are given the same."""
+    if old.role == "input":
+        yield from _unequal("shape", old.outputs, new.outputs)
+        yield from _unequal("dtype", old.dtypes, new.dtypes)
+        return
+    was, now = given(old), given(new)
+    if old.kind != new.kind:
+        yield "kind", old.kind, new.kind
+        names = [name for name in was if name in now]
+    else:
+        names = [*was, *(name for name in now if name not in was)]
+    for name in names:
+        if was.get(name) != now.get(name):
+            yield name, was.get(name), now.get(name)
+    if own(old) != own(new) or old.inputs != new.inputs:
+        return
+    yield from _unequal("output shape", old.outputs, new.outputs)
+    if old.outputs == new.outputs:
+        yield from _unequal("weights", tuple(w.size for w in old.weights), tuple(w.size for w in new.weights))
+
+
+def _unequal(name: str, was: tuple[Any, ...], now: tuple[Any, ...]) -> Iterator[Detail]:
+    def words(values: tuple[Any, ...]) -> str:
+        return ", ".join(_value(value[1:] if isinstance(value, tuple) else value) for value in values)
+
+    if was != now:
+        yield name, words(was), words(now)
+
+
+def _first_bearers(graph: Graph) -> dict[int, int]:
+    """For nodes whose weights an earlier node has, the first of those."""
+    first: dict[int, int] = {}
+    for node in graph.nodes:
+        for weight in node.weights:
+            first.setdefault(weight.id, node.id)
+    return {n.id: first[n.weights[0].id] for n in graph.nodes if n.weights and first[n.weights[0].id] != n.id}
+
+
+# -- changes ----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Side:
+    """One of the models: its layers under their own names, and under names that tell blocks."""
+
+    layers: Graph
+    grouped: Graph
+
+    def whole(self, members: Sequence[int]) -> Node | None:
+        """One of its layers, or several as a block."""
+        if len(members) < 2:
+            return self.layers.nodes[members[0]] if members else None
+        paths = [self.grouped.nodes[n].path for n in members]
+        return box(self.grouped, members, shared_prefix(paths) or (f"{'.'.join(paths[0])}–{'.'.join(paths[-1])}",), ())
+
+
+def _changes(
+    before: _Side, after: _Side, details: Mapping[int, tuple[Detail, ...]], merged: Merged
+) -> Iterator[Change]:
+    """Every layer that changed, and the largest blocks of which all is new or gone."""
+    blocks = _whole_blocks(merged.graph)
+    members: dict[tuple[str, ...], list[int]] = defaultdict(list)
+    for number, block in blocks.items():
+        members[block].append(number)
+    for node in merged.graph.nodes:
+        u, v = merged.origins[node.id]
+        if u is not None and v is not None:
+            if u in details:
+                old, new = before.layers.nodes[u], after.layers.nodes[v]
+                yield Change("changed", new.name, old, new, details[u])
+        elif node.id not in blocks:
+            yield _new_or_gone(before, after, merged, [node.id])
+        elif members[blocks[node.id]][0] == node.id:
+            yield _new_or_gone(before, after, merged, members[blocks[node.id]])
+
+
+def _whole_blocks(graph: Graph) -> dict[int, tuple[str, ...]]:
+    """For each layer that is new or gone, the name of the outermost block of which all is."""
+    under: dict[tuple[str, ...], set[Status]] = defaultdict(set)
+    for node in graph.nodes:
+        for length in range(1, len(node.path)):
+            under[node.path[:length]].add(status(node))
+    found = {}
+    for node in graph.nodes:
+        paths = (node.path[:length] for length in range(1, len(node.path)))
+        whole = next((path for path in paths if under[path] <= {"added", "removed"}), None)
+        if whole is not None:
+            found[node.id] = whole
+    return found
+
+
+def _new_or_gone(before: _Side, after: _Side, merged: Merged, members: Sequence[int]) -> Change:
+    """One layer, or a block; one that is gone and one that is new in its place are a change."""
+    origins = [merged.origins[n] for n in members]
+    was = before.whole([u for u, _ in origins if u is not None])
+    now = after.whole([v for _, v in origins if v is not None])
+    if was is not None and now is not None:
+        return Change("changed", now.name, was, now, (("kind", words_of(was), words_of(now)),))
+    node = now or was or _NOTHING
+    return Change("added" if was is None else "removed", node.name, was, now)

@@ -1,0 +1,237 @@
+"""What changed between two models: by structure, whatever their layers are called."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from ..checks import choice
+from ..graphs.graph import Graph, Node, leaves
+from ..graphs.overview import overview
+from ..texts.describe import describe
+from ..texts.sheet import FORMATS, Cell, Sheet, write
+from ..texts.table import check_label, graph_of
+from ..theme import DEFAULT, Paint
+from .changes import Change, find_changes, status
+
+SIGNS: Mapping[str, str] = {"added": "+", "removed": "−", "changed": "≠", "kept": ""}
+# Told apart by outline and stripe where there is no colour.
+PAINTS: Mapping[str, Paint] = {
+    "added": Paint("#D3EEE4", "#007A59", width=1.4, stripe="solid"),
+    "removed": Paint("#FBE3D3", "#D55E00", "dashed", width=1.2, stripe="cross"),
+    "changed": Paint("#FDEFCF", "#B87900", width=1.8, stripe="zigzag"),
+    "kept": Paint("#FFFFFF", "#8C8C8C"),
+}
+_MOST_NAMES = 3
+_MINOR = ("norm", "activation", "dropout", "shape")  # layers that come with others
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Difference:
+    """What changed between two models. False if nothing did; a notebook shows the figure.
+
+    Args:
+        before: the layers of the first model.
+        after: those of the second.
+        changes: what is not the same, in the order of the layers.
+        layers: both in one graph: the second, and in it what only the first has. `status` says of a node whether it is
+            added, removed, changed or kept.
+        depth, max_boxes, fold: how the figure is drawn together.
+    """
+
+    before: Graph
+    after: Graph
+    changes: tuple[Change, ...]
+    layers: Graph
+    depth: Literal["auto"] | int | None = "auto"
+    max_boxes: int = 40
+    fold: bool = True
+
+    def __bool__(self) -> bool:
+        return bool(self.changes)
+
+    @property
+    def graph(self) -> Graph:
+        """Both models in one graph, drawn together to blocks."""
+        return overview(self.layers, self.depth, self.max_boxes, fold=self.fold)
+
+    def __repr__(self) -> str:
+        return f"<Difference: {self.summary}>"
+
+    @property
+    def summary(self) -> str:
+        """One sentence: how much changed, what, and what it costs."""
+        names = f"{self.before.name} and {self.after.name}"
+        if not self:
+            return f"{names} have the same structure."
+        found: dict[str, list[Change]] = {status: [] for status in ("changed", "added", "removed")}
+        for change in self.changes:
+            found[change.status].append(change)
+        parts = [
+            f"{_count_of(changes)} {status}" + (f" ({_attributes(changes)})" if status == "changed" else "")
+            for status, changes in found.items()
+            if changes
+        ]
+        costs = [
+            f"{what} {_number(was)} → {_number(now)}" if was != now else f"{what} {_number(now)} as before"
+            for what, was, now in (
+                ("parameters", self.before.parameters, self.after.parameters),
+                ("multiply-adds", self.before.multiply_adds, self.after.multiply_adds),
+            )
+        ]
+        return f"From {self.before.name} to {self.after.name}: {', '.join(parts)}; {'; '.join(costs)}."
+
+    def table(self, format: str = "text", *, caption: str = "", label: str = "") -> str:
+        """The changes, a row for all that are the same (in csv for each).
+
+        Args:
+            format: text, markdown, latex (with the package booktabs), csv or html.
+            caption: for latex and html.
+            label: to refer to the table by, in latex and html.
+
+        Raises:
+            ValueError: no such format, or a label that LaTeX could not take.
+        """
+        choice("table", "format", format, FORMATS)
+        check_label("table", label)
+        same: dict[object, list[Change]] = defaultdict(list)
+        for number, change in enumerate(self.changes):
+            same[number if format == "csv" else (change.status, change.words)].append(change)
+        body: list[tuple[Cell, ...]] = [
+            (changes[0].status, _names(changes), changes[0].words, _more(sum(c.parameters for c in changes), format))
+            for changes in same.values()
+        ]
+        total = self.after.parameters - self.before.parameters
+        heads = ("change", "where", "what", "parameters")
+        follows = total - sum(change.parameters for change in self.changes)
+        foot = [("total", "", "", _more(total, format))]
+        if follows:
+            foot.insert(0, ("kept", "layers that get another input", "", _more(follows, format)))
+        return write(Sheet(heads, tuple(body), tuple(foot), frozenset([3]), caption, label), format)
+
+    def figure(self, **options: Any) -> Any:
+        """The second model with what was removed still in it, drawn by `diagram`.
+
+        What is new has a `+` and a bold outline, what is gone a `−` and a dashed one, what changed a `≠`, the boldest
+        outline, and what changed in it; the rest is plain.
+
+        Args:
+            options: those of `diagram`; `depth`, `max_boxes` and `fold` are those given to `diff` unless told.
+        """
+        from ..diagram import diagram
+
+        theme = options.pop("theme", None) or DEFAULT
+        theme = replace(theme, paints={**PAINTS, **theme.paints})
+        given = {
+            "depth": self.depth,
+            "max_boxes": self.max_boxes,
+            "fold": self.fold,
+            "style": lambda node: theme.paint(status(node)),
+            "label": _said,
+            **options,
+        }
+        return diagram(self.layers, theme=theme, **given)
+
+    def _repr_svg_(self) -> Any:
+        return self.figure()._repr_svg_()
+
+
+def diff(
+    a: Any, b: Any, *, depth: Literal["auto"] | int | None = "auto", max_boxes: int = 40, fold: bool = True
+) -> Difference:
+    """What changed from one model to another: layers new, gone or made otherwise, and wired otherwise.
+
+    Layers are matched by what they are and how they are wired. Names do not count, nor do the values of weights, what
+    is trained, and shapes that only follow from a change before.
+
+    Args:
+        a: the model before: a built Keras model, or a graph of its layers.
+        b: the model after.
+        depth: of the figure: 1 for outermost blocks, 2 for one level further in, …; None for layers; "auto" for the
+            deepest level that has at most `max_boxes` boxes.
+        max_boxes: how many boxes "auto" may take.
+        fold: whether equal neighbours become one box of the figure.
+
+    Raises:
+        TypeError, ValueError: one is no built Keras model; or `depth` is none.
+
+    >>> import keras
+    >>> def net(filters):
+    ...     x = keras.Input((8, 8, 3))
+    ...     y = keras.layers.Conv2D(filters, 3, name="stem.conv")(x)
+    ...     return keras.Model(x, keras.layers.Dense(2, name="head")(keras.layers.Flatten()(y)), name=f"net{filters}")
+    >>> changes = diff(net(4), net(6))
+    >>> print(changes.table())
+    change   where                          what           parameters
+    changed  stem.conv                      filters 4 → 6         +56
+    kept     layers that get another input                       +144
+    total                                                        +200
+    >>> changes.summary
+    'From net4 to net6: 1 layer changed (filters); parameters 402 → 602; multiply-adds 4,176 → 6,264.'
+    >>> bool(diff(net(4), net(4)))
+    False
+    """
+    try:
+        overview(Graph("", "", (), ()), depth, max_boxes)  # says what is wrong with them
+    except (TypeError, ValueError) as error:
+        raise type(error)(str(error).replace("overview", "diff", 1)) from None
+    before, after = (graph_of("diff", model) for model in (a, b))
+    return Difference(before, after, *find_changes(before, after), depth, max_boxes, fold)
+
+
+# -- words ------------------------------------------------------------------------------------------------------------
+
+
+def _count_of(changes: Sequence[Change]) -> str:
+    """`1 layer`, `2 blocks`, `1 block and 3 layers`."""
+    blocks = sum(node.kind == "Block" for change in changes if (node := change.after or change.before))
+    counts = ((blocks, "block"), (len(changes) - blocks, "layer"))
+    return " and ".join(f"{n} {word}{'s' if n > 1 else ''}" for n, word in counts if n)
+
+
+def _attributes(changes: Sequence[Change]) -> str:
+    return ", ".join(dict.fromkeys(name.replace("_", " ") for change in changes for name, _, _ in change.details))
+
+
+def _number(count: int | None) -> str:
+    return "unknown" if count is None else f"{count:,}"
+
+
+def _more(count: int, format: str) -> Cell:
+    return count if format == "csv" else f"{count:+,}".replace("-", "−") if count else "0"
+
+
+def _names(changes: Sequence[Change]) -> str:
+    names = [change.name for change in changes]
+    if len(names) <= _MOST_NAMES:
+        return ", ".join(names)
+    return f"{', '.join(names[: _MOST_NAMES - 1])}, …, {names[-1]} ({len(names)})"
+
+
+def _said(node: Node) -> list[str] | None:
+    """The lines of a box in the figure; None for the usual."""
+    own_status = status(node)
+    if own_status == "kept":
+        return None
+    name = f"{SIGNS[own_status]} {node.name}"
+    if own_status != "changed":
+        return [name, describe(node), *([f"{node.parameters:,} params"] if node.parameters else [])]
+    changed = [layer for layer in leaves(node) if layer.get("status", "kept") != "kept"]
+    telling = [layer for layer in changed if layer.get("change") or layer.role not in _MINOR]
+    found: dict[tuple[str, str], list[Node]] = defaultdict(list)
+    for layer in telling or changed:
+        change = layer.get("change")
+        found["" if change else SIGNS[status(layer)], str(change or describe(layer))].append(layer)
+    lines = [_line(sign, text, layers, len(node.path)) for (sign, text), layers in found.items()]
+    rest = len(lines) - _MOST_NAMES
+    return [name, *lines[:_MOST_NAMES], *([f"and {rest} more"] if rest > 0 else [])]
+
+
+def _line(sign: str, text: str, layers: Sequence[Node], depth: int) -> str:
+    """`conv1: strides 2 → 1`, `3 × strides 2 → 1`, `+ 3×3 conv, 256`."""
+    if len(layers) > 1:
+        return f"{sign} {len(layers)} × {text}".strip()
+    inside = layers[0].path[depth : depth + 1]
+    return f"{sign} {text}" if sign else f"{inside[0]}: {text}" if inside else text

@@ -1,0 +1,312 @@
+"""The one font of a figure: measured and embedded, so that no picture depends on the fonts of a machine."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import importlib.util
+import io
+import os
+import re
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from .checks import nearest
+
+# Families that come with matplotlib, whose list of the machine's fonts takes long to load.
+_SHIPPED = {
+    "DejaVu Sans": ("DejaVuSans.ttf", "DejaVuSans-Bold.ttf"),
+    "DejaVu Sans Mono": ("DejaVuSansMono.ttf", "DejaVuSansMono-Bold.ttf"),
+    "DejaVu Serif": ("DejaVuSerif.ttf", "DejaVuSerif-Bold.ttf"),
+    "STIXGeneral": ("STIXGeneral.ttf", "STIXGeneralBol.ttf"),
+}
+_EPOCH = 2_082_844_800  # 1970, as fonts count seconds
+_FILES = (".ttf", ".otf", ".ttc", ".otc")
+
+
+def face(font: str | os.PathLike[str] | None = None) -> Face:
+    """The font of that name or file; DejaVu Sans, which comes with matplotlib, if none is named.
+
+    Args:
+        font: a family (`"DejaVu Serif"`, or any that `matplotlib.font_manager` finds), or the path of a `.ttf`, `.otf`,
+            `.ttc` or `.otc`; its bold cut is the file beside it whose name says so, else the file itself.
+
+    Raises:
+        ValueError: there is no such family or file, or it is not a font.
+
+    >>> round(face().width("conv 3×3", 10), 2)
+    48.15
+    """
+    if font is None:
+        return _shipped("DejaVu Sans")
+    if isinstance(font, os.PathLike) or Path(str(font)).suffix.lower() in _FILES:
+        return _from_file(os.fspath(font))
+    if not isinstance(font, str):
+        raise TypeError(f"face: font={font!r}: it takes the name of a family, a path, or None")
+    return _shipped(font) if font in _SHIPPED else _family(font)
+
+
+@dataclass(frozen=True)
+class Face:
+    """A font in two cuts. Heights are fractions of the text size; see `face`."""
+
+    family: str
+    regular: Cut
+    bold: Cut
+
+    @property
+    def ascent(self) -> float:
+        """How far letters may rise above the baseline."""
+        return max(self.regular.ascent, self.bold.ascent)
+
+    @property
+    def descent(self) -> float:
+        """How far letters may hang below the baseline, as a positive number."""
+        return max(self.regular.descent, self.bold.descent)
+
+    @property
+    def cap_height(self) -> float:
+        """The height of a capital letter: half of it below the middle puts a baseline that looks centred."""
+        return self.regular.cap_height
+
+    def cut(self, bold: bool = False) -> Cut:
+        return self.bold if bold else self.regular
+
+    def width(self, text: str, size: float, bold: bool = False) -> float:
+        """The width of a line in points, set without kerning or ligatures, as every backend sets it."""
+        cut = self.cut(bold)
+        return sum(map(cut.advance, printable(text))) * size / cut.units
+
+    def has(self, letter: str, bold: bool = False) -> bool:
+        """Whether the font has the letter; a box is drawn for one that it has not."""
+        return letter in self.cut(bold).glyphs
+
+
+@dataclass(frozen=True, eq=False)
+class Cut:
+    """One file of a font: `glyphs` are a letter's glyph and how far it moves on, in `units` to the size.
+
+    `box` is the advance of what is drawn for a missing letter; heights are fractions of the size.
+    """
+
+    path: str
+    family: str
+    name: str
+    units: int
+    cubic: bool
+    glyphs: Mapping[str, tuple[str, int]]
+    box: int
+    ascent: float
+    descent: float
+
+    def advance(self, letter: str) -> int:
+        """How far a letter moves on, in `units` to the size; a missing one as far as another font's would."""
+        found = self.glyphs.get(letter)
+        if found:
+            return found[1]
+        return max(self.box, self.units) if unicodedata.east_asian_width(letter) in "WF" else self.box
+
+    @functools.cached_property
+    def cap_height(self) -> float:
+        """The height of an H."""
+        return max((y for _, points in self.outline("H") for _, y in points), default=0) / self.units
+
+    @functools.cached_property
+    def _outlines(self) -> Any:
+        return _opened(self.path).getGlyphSet()
+
+    @functools.lru_cache(maxsize=4096)  # noqa: B019 (cuts live as long as the process)
+    def outline(self, letter: str) -> tuple[tuple[str, tuple[tuple[float, float], ...]], ...]:
+        """The outline of a letter, `(step, points)`: what a pen of fontTools is told, in `units` to the size."""
+        from fontTools.pens.recordingPen import DecomposingRecordingPen
+        from fontTools.pens.transformPen import TransformPen
+
+        glyphs = self._outlines
+        pen = DecomposingRecordingPen(glyphs)
+        name = self.glyphs[letter][0] if letter in self.glyphs else ".notdef"
+        aside = 0 if letter in self.glyphs or not letter else (self.advance(letter) - self.box) // 2
+        if name in glyphs:
+            glyphs[name].draw(TransformPen(pen, (1, 0, 0, 1, aside, 0)) if aside else pen)
+        return tuple(pen.value)
+
+    def subset(self, text: str) -> Subset:
+        """A font of just these letters."""
+        return _subset(self, "".join(sorted(set(printable(text)))))
+
+
+@dataclass(frozen=True)
+class Subset:
+    """A TrueType font of some letters: `numbers` are the letters' glyph numbers, `advances` a glyph's, in `units`.
+
+    Each letter has a glyph of its own, so that a glyph tells its letter; a letter that the font has not got one that
+    shows a box, which no viewer takes for the letter where it knows a font that has it.
+    """
+
+    name: str
+    data: bytes
+    letters: str
+    units: int
+    advances: tuple[int, ...]
+    bounds: tuple[int, int, int, int]
+    ascent: int
+    descent: int
+    cap_height: int
+
+    @functools.cached_property
+    def tag(self) -> str:
+        """Six capital letters, others for every other subset."""
+        return "".join(chr(65 + byte % 26) for byte in hashlib.sha256(self.data).digest()[:6])
+
+    @functools.cached_property
+    def numbers(self) -> dict[str, int]:
+        return {letter: number for number, letter in enumerate(self.letters, 1)}
+
+    @functools.cached_property
+    def woff(self) -> bytes:
+        """The font as a WOFF, for the web."""
+        from fontTools.ttLib import TTFont
+
+        font = TTFont(io.BytesIO(self.data), recalcTimestamp=False)
+        font.flavor = "woff"
+        return _saved(font)
+
+
+_ODD = re.compile(r"[^ -~]")
+
+
+def printable(text: str) -> str:
+    """The line that is drawn: letters that no file can hold, or that draw nothing, become `�`, breaks become spaces."""
+    return text if text.isprintable() else _ODD.sub(_plain, text)
+
+
+def _plain(found: re.Match[str]) -> str:
+    letter = found[0]
+    kind, number = unicodedata.category(letter), ord(letter)
+    if letter in "\t\n\v\f\r\x85" or kind in ("Zl", "Zp"):
+        return " "
+    nothing = number & 0xFFFE == 0xFFFE or 0xFDD0 <= number <= 0xFDEF
+    return "�" if nothing or kind in ("Cc", "Cf", "Cs") else letter
+
+
+@functools.cache
+def _shipped(family: str) -> Face:
+    found = importlib.util.find_spec("matplotlib")  # without importing it
+    places = list(found.submodule_search_locations or ()) if found else []
+    if not places:
+        raise OSError(f"the font {family!r} comes with matplotlib, which is not installed")
+    folder = Path(places[0], "mpl-data", "fonts", "ttf")
+    regular, bold = (_cut(str(folder / name)) for name in _SHIPPED[family])
+    return Face(family, regular, bold)
+
+
+@functools.cache
+def _from_file(path: str) -> Face:
+    file = Path(path)
+    if not file.is_file():
+        beside = sorted(other.name for other in file.parent.glob("*") if other.suffix.lower() in _FILES)
+        raise ValueError(f"face: font={path!r}: there is no such file{nearest(file.name, beside)}")
+    regular = _cut(path)
+    stem = re.sub(r"(?i)[-_ ]?(regular|book|roman)$", "", file.stem)
+    names = (
+        f"{stem}{join}{bold}{file.suffix}" for join in ("-", "", "_", " ") for bold in ("Bold", "bold", "Bd", "bd")
+    )
+    bold = next((file.with_name(name) for name in names if file.with_name(name).is_file()), file)
+    return Face(regular.family, regular, _cut(str(bold)))
+
+
+@functools.cache
+def _family(name: str) -> Face:
+    from matplotlib.font_manager import FontProperties, fontManager
+
+    known = {entry.name for entry in fontManager.ttflist} - {"Last Resort High-Efficiency"}
+    near = {other.lower(): other for other in sorted(known | set(_SHIPPED))}
+    if name.lower() not in near:
+        takes = "it takes a family that matplotlib.font_manager finds, or the path of a .ttf or .otf"
+        hint = nearest(name.lower(), near)
+        for other in near:
+            hint = hint.replace(f"{other!r}", f"{near[other]!r}")
+        raise ValueError(f"face: font={name!r} is not installed: {takes}{hint}")
+    family = near[name.lower()]
+    files = (
+        fontManager.findfont(FontProperties(family=family, weight=weight), fallback_to_default=False)
+        for weight in ("normal", "bold")
+    )
+    regular, bold = (_cut(str(file)) for file in files)
+    return Face(family, regular, bold)
+
+
+def _opened(path: str) -> Any:
+    from fontTools.ttLib import TTFont, TTLibError
+
+    try:
+        return TTFont(path, fontNumber=0, lazy=True, recalcTimestamp=False)
+    except (TTLibError, OSError) as error:
+        raise ValueError(f"face: font={path!r}: not a TrueType or OpenType font: {error}") from error
+
+
+@functools.cache
+def _cut(path: str) -> Cut:
+    font = _opened(path)
+    names = font.getBestCmap() if "cmap" in font else None
+    if not names or not {"glyf", "CFF ", "CFF2"} & set(font.keys()):
+        raise ValueError(f"face: font={path!r}: it has no outlines of Unicode letters")
+    advances = font["hmtx"].metrics
+    glyphs = {chr(number): (name, advances[name][0]) for number, name in names.items()}
+    box = advances[font.getGlyphOrder()[0]][0]
+    lines, units = font["hhea"], font["head"].unitsPerEm
+    stem, words = Path(path).stem, font["name"]
+    family, name = words.getBestFamilyName() or stem, words.getDebugName(6) or stem
+    return Cut(path, family, name, units, "glyf" not in font, glyphs, box, lines.ascent / units, -lines.descent / units)
+
+
+@functools.lru_cache(maxsize=64)
+def _subset(cut: Cut, letters: str) -> Subset:
+    from fontTools.fontBuilder import FontBuilder
+    from fontTools.pens.cu2quPen import Cu2QuPen
+    from fontTools.pens.ttGlyphPen import TTGlyphPen
+
+    order = [".notdef", *(glyph_name(letter) for letter in letters)]
+    advances = [cut.box, *map(cut.advance, letters)]
+    glyphs = {}
+    for name, letter in zip(order, ["", *letters], strict=True):
+        pen = TTGlyphPen(None)
+        curves = Cu2QuPen(pen, max_err=cut.units / 1000, reverse_direction=cut.cubic)
+        for step, points in cut.outline(letter):
+            getattr(curves, step)(*points)
+        glyphs[name] = pen.glyph()
+    ascent, descent = round(cut.ascent * cut.units), round(cut.descent * cut.units)
+    builder = FontBuilder(cut.units, isTTF=True)
+    builder.updateHead(created=_EPOCH, modified=_EPOCH)
+    builder.font.recalcTimestamp = False
+    builder.setupGlyphOrder(order)
+    builder.setupCharacterMap({ord(a): name for a, name in zip(letters, order[1:], strict=True) if a in cut.glyphs})
+    builder.setupGlyf(glyphs)
+    table = builder.font["glyf"]
+    builder.setupHorizontalMetrics(
+        {name: (far, getattr(table[name], "xMin", 0)) for name, far in zip(order, advances, strict=True)}
+    )
+    builder.setupHorizontalHeader(ascent=ascent, descent=-descent)
+    builder.setupNameTable({"familyName": cut.name, "styleName": "Regular"}, mac=False)
+    builder.setupOS2(sTypoAscender=ascent, sTypoDescender=-descent, usWinAscent=ascent, usWinDescent=descent)
+    builder.setupPost(keepGlyphNames=False)
+    data = _saved(builder.font)
+    head = builder.font["head"]
+    bounds = (head.xMin, head.yMin, head.xMax, head.yMax)
+    plain = re.sub(r"[^A-Za-z0-9-]+", "", cut.name).strip("-") or "Font"
+    cap = round(cut.cap_height * cut.units)
+    return Subset(plain, data, letters, cut.units, tuple(advances), bounds, ascent, descent, cap)
+
+
+def glyph_name(letter: str) -> str:
+    """The name by which programs that read PostScript know a letter."""
+    number = ord(letter)
+    return f"uni{number:04X}" if number < 0x10000 else f"u{number:05X}"
+
+
+def _saved(font: Any) -> bytes:
+    file = io.BytesIO()
+    font.save(file)
+    return file.getvalue()

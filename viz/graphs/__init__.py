@@ -1,0 +1,1 @@
+"""The frozen graph of a model: read, rewritten, counted."""

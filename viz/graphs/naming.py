@@ -1,0 +1,56 @@
+"""The words that the names of layers are made of."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from .graph import Node
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """A part of a name, and where it starts."""
+
+    text: str
+    start: int
+
+
+Words = Mapping[int, tuple[Word, ...]]
+
+
+def words_of(name: str) -> tuple[Word, ...]:
+    """`conv2_block1_1_conv` in four, `stage_0_block_12_gelu` in three, `block2a_bn` in three."""
+    found: list[Word] = []
+    for match in re.finditer(r"[^_]+", name):
+        word, start = match.group(), match.start()
+        numbered = re.fullmatch(r"([A-Za-z]+\d+)([a-z])", word)
+        if word.isdigit() and found and found[-1].text.isalpha():
+            found[-1] = Word(name[found[-1].start : match.end()], found[-1].start)
+        elif numbered:
+            found += [Word(numbered[1], start), Word(numbered[2], start + len(numbered[1]))]
+        else:
+            found.append(Word(word, start))
+    return tuple(found)
+
+
+def without_common(words: Words, least: int) -> Words:
+    """Take off the words that all names begin with, the name of the network, if there are enough names to tell."""
+    while len(words) >= least and len({own[0].text for own in words.values()}) == 1:
+        if any(len(own) == 1 for own in words.values()):
+            break
+        words = {number: own[1:] for number, own in words.items()}
+    return words
+
+
+def text_of(name: str, words: Sequence[Word]) -> str:
+    """Some words in a row as they stand in a name."""
+    return name[words[0].start : words[-1].start + len(words[-1].text)]
+
+
+def is_automatic(node: Node) -> bool:
+    """Whether Keras has made up the name: `conv2d`, `batch_normalization_3`."""
+    kind = re.sub(r"(.)([A-Z][a-z]+)", r"\1_\2", re.sub(r"\W+", "", node.kind))
+    kind = re.sub(r"([a-z])([A-Z])", r"\1_\2", kind).lower()
+    return re.fullmatch(rf"{re.escape(kind)}(_\d+)?", node.path[-1]) is not None

@@ -1,0 +1,362 @@
+"""Where the boxes and lines of a sequence go: from the top down, in time that grows with its length.
+
+Everything is reckoned as if the figure ran from the top down; `drawing.turned` makes the other directions of it.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+
+from ..graphs.graph import Edge, Graph
+from ..scene import Point
+from .parts import (
+    ENTRY,
+    EXIT,
+    Composition,
+    Fork,
+    Framed,
+    Irreducible,
+    Lane,
+    Part,
+    Parts,
+    key,
+    main_branch,
+    numbers,
+)
+from .pieces import Connector, Label, Line, Outline, Piece, Placed, Size, Spacing, line_role, moved
+
+LANE_GAP = 6.0  # between short cuts, and between them and the boxes
+_DROP = 9.0  # from where branches part to the boxes below: a corner and an arrow head
+_STUB = 5.0
+_FRAME = 5.0  # between a frame and what is in it
+_JUNCTION = 6.0  # room for a short cut that leaves a line
+
+
+class Layout:
+    """Lays out a composition with boxes of given sizes."""
+
+    def __init__(
+        self,
+        graph: Graph,
+        composition: Composition,
+        sizes: Sequence[Size],
+        labels: Mapping[tuple[int, int], str],
+        spacing: Spacing,
+        extra: Mapping[int, float] | None = None,
+    ) -> None:
+        self.graph, self.composition, self.sizes, self.spacing = graph, composition, sizes, spacing
+        self.extra = extra or {}  # further room above a part, by its first box
+        self.labels = labels  # by node and output: what is written once where that tensor leaves
+        self.edges: dict[tuple[int, int], list[Edge]] = defaultdict(list)
+        self.leaving = [0] * len(graph.nodes)
+        for edge in graph.edges:
+            self.leaving[edge.source] += edge.role not in ("skip", "aux")
+            if edge.role != "skip":
+                self.edges[edge.source, edge.target].append(edge)
+        self.returned = {output.source: output.source_port for output in graph.outputs}
+        self.side = -1 if composition.heads else 1  # short cuts run where the heads are not
+
+    def column(self) -> Piece:
+        """The whole sequence, with its heads."""
+        return self._sequence(self.composition.parts, 0, outermost=True)
+
+    # -- sequences --
+
+    def _sequence(
+        self,
+        parts: Parts,
+        level: int,
+        outermost: bool = False,
+        framed: bool = False,
+    ) -> Piece:
+        lanes = self.composition.lanes.get(key(level, parts), ())
+        piece, before, end = Piece(), None, 0.0
+        entered = any(lane.start == ENTRY for lane in lanes)
+        left = any(lane.end == EXIT for lane in lanes)
+        y = _JUNCTION if entered else 0.0
+        heads: list[tuple[int, Piece, float]] = []
+        lowest = 0.0
+        extents: list[tuple[float, float]] = []
+        spans: list[tuple[float, float]] = []
+        for part in parts:
+            inner = self._part(part, level)
+            top = y + (self._gap(before, inner) if before is not None else 0.0)
+            if self.extra:
+                top += self.extra.get(next(iter(numbers((part,)))), 0.0) if not level else 0.0
+            if before is None and framed and len(inner.tops) > 1 and inner.fan is None:
+                piece.fan = y + _STUB
+                top = piece.fan + _DROP
+            if outermost:
+                for source in (n for n in numbers((part,)) if n in self.composition.heads):
+                    head = self._sequence(self.composition.heads[source], 0)
+                    first = head.boxes[head.tops[0][0]]
+                    start = inner.boxes[source].middle[1] - first.middle[1]
+                    top = max(top, lowest + self.spacing.layer_gap - start if heads else 0.0, -start)
+                    lowest = top + start + head.height
+                    heads.append((source, head, top + start))
+            placed = Piece(tops=moved(inner.tops, 0, top), bottoms=moved(inner.bottoms, 0, top))
+            fan = None if inner.fan is None else inner.fan + top
+            piece.add(inner, 0, top)
+            extents.append((inner.left, inner.right))
+            spans.append((top, top + inner.height))
+            if before is None:
+                piece.tops, piece.fan = placed.tops, piece.fan if fan is None else fan
+            else:
+                self._connect(piece, before.bottoms, placed.tops, (end, top), fan)
+            before, y = placed, top + inner.height
+            end = y
+        if before is not None:
+            piece.bottoms = before.bottoms
+        piece.height = max(piece.height, y + (_JUNCTION if left else 0.0))
+        self._add_lanes(piece, parts, lanes, extents, self.side if outermost else 1)
+        self._add_heads(piece, heads, [(*span, right) for span, (_, right) in zip(spans, extents, strict=True)])
+        return piece
+
+    def _part(self, part: Part, level: int) -> Piece:
+        if isinstance(part, Fork):
+            return self._fork(part, level)
+        return self._framed(part, level) if isinstance(part, Framed) else self._box(part)
+
+    def _box(self, number: int) -> Piece:
+        size = self.sizes[number]
+        height = size.height + size.beyond
+        box = Placed(-size.width / 2, 0.0, size.width, size.height)
+        right = max(size.width / 2 + size.beyond, self._label_reach(number))
+        piece = Piece(size.width / 2, right, height, {number: box})
+        piece.tops, piece.bottoms = [(number, 0.0, 0.0)], [(number, 0.0, height)]
+        text = self.labels.get((number, self.returned.get(number, 0)), "")
+        if not self.leaving[number] and number in self.returned and self.graph.nodes[number].head is None and text:
+            end = height + max(self.spacing.layer_gap, 10.0)
+            piece.lines.append(Line(((0.0, height), (0.0, end)), "trunk"))
+            self._write(piece, text, 0.0, (height + end) / 2 - 0.5)
+            piece.height = end
+        return piece
+
+    def _label_reach(self, number: int) -> float:
+        return max((3 + self.spacing.measure(t) for (n, _), t in self._texts(number)), default=0.0)
+
+    def _texts(self, number: int) -> list[tuple[tuple[int, int], str]]:
+        node = self.graph.nodes[number]
+        keys = ((number, port) for port in range(max(1, len(node.outputs))))
+        return [(k, self.labels[k]) for k in keys if self.labels.get(k)]
+
+    def _framed(self, part: Framed, level: int) -> Piece:
+        inner = self._sequence(part.parts, level + 1, framed=True)
+        spacing, piece = self.spacing, Piece()
+        wide, high = spacing.measure_title(part.title, part.repeats) + 6, spacing.title
+        if spacing.turned:  # the title stands at the left of the sequence, along it
+            above, below = _FRAME + 3, _FRAME + 1
+            left, right = inner.left + _FRAME + high, inner.right + _FRAME
+            below += max(0.0, wide - above - inner.height - below)
+        else:
+            above, below = (_FRAME, high + _FRAME + 1) if spacing.flipped else (high + _FRAME + 1, _FRAME)
+            left, right = max(inner.left + _FRAME, wide + 3), inner.right + _FRAME
+        piece.add(inner, 0, above)
+        piece.left, piece.right, piece.height = left, right, above + inner.height + below
+        piece.tops, piece.bottoms = moved(inner.tops, 0, above), moved(inner.bottoms, 0, above)
+        piece.fan = None if inner.fan is None else inner.fan + above
+        piece.outlines.insert(
+            0, Outline(part.title, Placed(-left, 0.0, left + right, piece.height), level, part.repeats)
+        )
+        return piece
+
+    def _fork(self, part: Fork, level: int) -> Piece:
+        """Branches side by side, ending at one height; a projection stands at the right of what it is short for."""
+        pieces = [self._sequence(branch, level + 1) for branch in part.branches]
+        main = main_branch(part, self.composition.arriving)
+        if main is not None:
+            order = sorted(range(len(pieces)), key=lambda i: i != main)
+            axis = pieces[main].left
+        else:
+            order, axis = list(range(len(pieces))), None
+        at, x = {}, 0.0
+        for i in order:
+            at[i] = x + pieces[i].left
+            x += pieces[i].width + self.spacing.side_gap
+        if axis is None:
+            axis = (at[order[0]] + at[order[-1]]) / 2
+            middle = at[order[len(order) // 2]]
+            if len(order) % 2 and abs(middle - axis) < 12:
+                axis = middle
+        piece = Piece()
+        tall = max(each.height for each in pieces)
+        for i in order:
+            down = tall - pieces[i].height
+            piece.add(pieces[i], at[i] - axis, down)
+            piece.tops += moved(pieces[i].tops, at[i] - axis, down)
+            piece.bottoms += moved(pieces[i].bottoms, at[i] - axis, down)
+        return piece
+
+    # -- lines --
+
+    def _gap(self, before: Piece, after: Piece) -> float:
+        if len(before.bottoms) == 1 and (len(after.tops) == 1 or after.fan is not None):
+            return self.spacing.layer_gap
+        return max(self.spacing.label + 2, _STUB) + _DROP
+
+    def _connect(
+        self,
+        piece: Piece,
+        bottoms: list[tuple[int, float, float]],
+        tops: list[tuple[int, float, float]],
+        gap: tuple[float, float],
+        fan: float | None,
+    ) -> None:
+        """Draw the lines from what stands above to what stands below, each tensor's shape beside where it leaves.
+
+        Args:
+            gap: from where to where there is nothing between them.
+            fan: where the lines part, if inside what stands below.
+        """
+        links = [
+            (edge, (sx, sy), (tx, ty))
+            for s, sx, sy in bottoms
+            for t, tx, ty in tops
+            for edge in self.edges.pop((s, t), ())
+        ]
+        straight = len(bottoms) == len(tops) == 1
+        bus = gap[1] - _DROP
+        if fan is not None:
+            bus = fan
+        elif len(tops) > 1:
+            bus = gap[0] + max(self.spacing.label + 2, _STUB)
+        written: set[tuple[int, int]] = set()
+        joined: set[Point] = set()
+        # What runs straight comes first, so that the others can join it.
+        for i, (edge, (sx, sy), (tx, ty)) in sorted(enumerate(links), key=lambda link: link[1][1][0] != link[1][2][0]):
+            aside = (i - (len(links) - 1) / 2) * 7 if straight else 0.0  # Add()([x, x]) is fed twice
+            role = edge.role if edge.role in ("aux", "projection") else "trunk" if len(links) == 1 else "branch"
+            tensor = (edge.source, edge.source_port)
+            if tensor not in written and (text := self.labels.get(tensor)):
+                written.add(tensor)
+                down = gap[0] + self.spacing.label / 2 + 0.8
+                if straight or fan is not None:
+                    down = (
+                        min(down, (gap[0] + gap[1]) / 2 - 0.6) if gap[1] - gap[0] > 30 else (gap[0] + gap[1]) / 2 - 0.6
+                    )
+                self._write(piece, text, sx + abs(aside), down if len(bottoms) == 1 else down + sy - gap[0])
+            beside, arrow = piece.boxes.get(edge.target), True
+            points: tuple[Point, ...] = ((sx, sy), (sx, bus), (tx, bus), (tx, ty))
+            if sx == tx:
+                points = ((sx + aside, sy), (tx + aside, ty))
+            elif role == "projection" and beside and len(tops) == 1 and sx > beside.right + _DROP:
+                points = (
+                    (sx, sy),
+                    (sx, beside.middle[1]),
+                    (beside.right, beside.middle[1]),
+                )  # into the side of the sum
+            elif len(tops) > 1 and (sx, sy) in joined:
+                points = points[1:]
+            elif len(tops) == 1 and (tx, ty) in joined:
+                points, arrow = points[:-1], False
+            if role != "projection":
+                joined |= {(sx, sy), (tx, ty)}
+            piece.lines.append(Line(points, role, arrow))
+
+    def _write(self, piece: Piece, text: str, x: float, y: float) -> None:
+        width = self.spacing.measure(text)
+        piece.labels.append(Label(text, x + 3, y, width))
+        piece.right = max(piece.right, x + 3 + width)
+
+    # -- beside the sequence --
+
+    def _add_lanes(
+        self, piece: Piece, parts: Parts, lanes: Sequence[Lane], extents: list[tuple[float, float]], side: int
+    ) -> None:
+        """Short cuts at one side: the shorter, the nearer."""
+        if not lanes:
+            return
+        place = {number: i for i, part in enumerate(parts) for number in numbers((part,))} | {
+            ENTRY: -1,
+            EXIT: len(parts),
+        }
+        # How far out something is, before, at the upper half and at the lower half of each part.
+        reach = [0.0] * (2 * len(parts) + 2)
+        for i, (left, right) in enumerate(extents):
+            out = right if side > 0 else left
+            reach[2 * i + 1] = reach[2 * i + 2] = out
+        starts: dict[int, list[Lane]] = defaultdict(list)
+        ends: dict[int, list[Lane]] = defaultdict(list)
+        ordered = sorted(lanes, key=lambda lane: (place[lane.end] - place[lane.start], place[lane.start]))
+        for lane in ordered:
+            starts[lane.start].append(lane)
+            ends[lane.end].append(lane)
+        laid: list[tuple[int, int, float]] = []  # from where to where a lane runs, and how far out
+        for lane in ordered:
+            first, last = 2 * place[lane.start] + 2, 2 * place[lane.end] + 1
+            beside = [each for each in laid if each[0] <= last and first <= each[1]]
+            inner = [each[2] for each in beside if first <= each[0] and each[1] <= last]
+            out = max([*reach[first : last + 1], *inner]) + LANE_GAP
+            while any(abs(each[2] - out) < LANE_GAP - 0.01 for each in beside):
+                out += 1.0
+            laid.append((first, last, out))
+            x = side * out
+            sx, sy = self._end(piece, lane.start, starts[lane.start].index(lane), 1, side)
+            tx, ty = self._end(piece, lane.end, ends[lane.end].index(lane), -1, side)
+            role = line_role(self.graph, lane.edge)
+            piece.lines.append(Line(((sx, sy), (x, sy), (x, ty), (tx, ty)), role, lane.end != EXIT))
+            if side > 0:
+                piece.right = max(piece.right, out + 1)
+            else:
+                piece.left = max(piece.left, out + 1)
+
+    def _end(self, piece: Piece, number: int, rank: int, half: int, side: int) -> Point:
+        """Where a short cut begins (in the lower half of a box) or ends (in its upper half)."""
+        if number == ENTRY:
+            return 0.0, _JUNCTION / 2 - 1
+        if number == EXIT:
+            return 0.0, piece.height - _JUNCTION / 2 + 1
+        box, size = piece.boxes[number], self.sizes[number]
+        most = box.height / 2 - 2.5
+        down = min(box.height * 0.18 + 3.5 * rank, most)
+        x = box.right + size.beyond if side > 0 and half > 0 and size.beyond else box.right if side > 0 else box.x
+        return x, box.middle[1] + half * down
+
+    def _add_heads(
+        self, piece: Piece, heads: Sequence[tuple[int, Piece, float]], reach: Sequence[tuple[float, float, float]]
+    ) -> None:
+        """Heads in a line beside the sequence; `reach` is how far its parts stand out, from where to where."""
+        if not heads:
+            return
+        out = max(
+            right
+            for top, bottom, right in reach
+            if any(top < y + head.height + 4 and y - 4 < bottom for _, head, y in heads)
+        )
+        for source, head, y in heads:
+            box, size = piece.boxes[source], self.sizes[source]
+            piece.add(head, out + self.spacing.side_gap + 4 + head.left, y)
+            target = piece.boxes[head.tops[0][0]]
+            self.edges.pop((source, head.tops[0][0]), None)
+            middle = box.middle[1]
+            piece.lines.append(Line(((box.right + size.beyond, middle), (target.x, middle)), "aux"))
+
+    def connect_elsewhere(self, piece: Piece, number: int, leaving: bool, role: str, text: str) -> None:
+        """Where short cuts from a box go on in another column, or those to it come from: at a circle with letters."""
+        half = 1 if leaving else -1
+        x, y = self._end(piece, number, 0, half, self.side)
+        box = piece.boxes[number]
+        # Past the box, and past what runs beside it there.
+        beside = [
+            self.side * ax
+            for line in piece.lines
+            for (ax, ay), (bx, by) in pairwise(line.points)
+            if ax == bx and min(ay, by) - 5 < y < max(ay, by) + 5
+        ]
+        wide = max(8.0, self.spacing.measure(text) + 4)
+        far = max([self.side * (box.right if self.side > 0 else box.x) + 9, *(out + 4 for out in beside)])
+        points = ((x, y), (self.side * far, y))
+        piece.lines.append(Line(points if leaving else points[::-1], role, not leaving))
+        piece.connectors.append(Connector(text, (self.side * (far + wide / 2), y), wide))
+        if self.side > 0:
+            piece.right = max(piece.right, far + wide)
+        else:
+            piece.left = max(piece.left, far + wide)
+
+    def finish(self) -> None:
+        """Raise if any line was not drawn."""
+        left = [pair for pair, edges in self.edges.items() if edges]
+        if left:
+            raise Irreducible(f"{len(left)} edges have no place")

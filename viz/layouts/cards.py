@@ -1,0 +1,258 @@
+"""What stands in the boxes of a figure, and how large it makes them."""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from math import inf
+
+from ..fonts import Face, face, printable
+from ..theme import Theme
+
+STRIPE = 4.0  # how wide the pattern at the left edge of a box is
+STACK = 3.0  # how far the cards behind a box that stands for several look out
+_LEADING = 1.22
+_LONG = 150.0  # points: a name in one piece as long as this is broken anywhere
+_USUAL = 85.0  # points: a name longer than this may be broken anyway
+_PARTS = re.compile(r"[^_.\-]+[_.\-]*|[_.\-]+")
+_PIECES = re.compile(r"[^_.\-\s]+[_.\-]*|[_.\-]+")
+_APART = 3.5  # between a text and the marks behind it
+_ASCENT = 0.76  # of letters above the baseline, where brackets are the highest
+
+
+@functools.lru_cache(maxsize=16)
+def _face(font: str) -> Face:
+    return face(font)
+
+
+@functools.lru_cache(maxsize=32768)
+def text_width(text: str, size: float, bold: bool, font: str) -> float:
+    """The width of a line in points, as every backend sets it."""
+    return _face(font).width(text, size, bold)
+
+
+@dataclass(frozen=True, slots=True)
+class Type:
+    """The sizes of text in one figure, in points, and what a line of text measures."""
+
+    font: str
+    name: float
+    text: float
+    edge: float
+
+    def width(self, text: str, size: float, bold: bool = False) -> float:
+        return text_width(text, size, bold, self.font)
+
+
+def type_of(theme: Theme, scale: float = 1.0, least: float = 0.0) -> Type:
+    """The theme's sizes, stepped down but not below `least`."""
+    name, text, edge = (
+        max(round(size * scale, 2), min(size, least)) for size in (theme.name_size, theme.text_size, theme.edge_size)
+    )
+    return Type(theme.font, name, text, edge)
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What a box says.
+
+    Args:
+        name: in bold, on top.
+        words: under it.
+        facts: numbers that may stand at the right, each in full and perhaps shorter.
+        repeats: how many boxes it stands for.
+        tag: the letter of the panel that shows its inside.
+        role: its kind.
+        title: what a reader sees who points at it.
+    """
+
+    name: str
+    words: tuple[str, ...] = ()
+    facts: tuple[tuple[str, ...], ...] = ()
+    repeats: int = 1
+    tag: str = ""
+    role: str = "other"
+    title: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line of a card: `x` from its left edge (from its right edge if `right`), `y` of its baseline from the top."""
+
+    x: float
+    y: float
+    text: str
+    size: float
+    width: float
+    bold: bool = False
+    right: bool = False
+    role: str = "text"
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """A box with its text, at its least size, without the cards that may lie behind it.
+
+    `marks` say how many boxes it stands for (in bold), and which panel shows its inside.
+    """
+
+    content: Content
+    width: float
+    height: float
+    lines: tuple[Line, ...]
+    marks: tuple[Line, ...] = ()
+
+    @property
+    def stacked(self) -> float:
+        return STACK if self.content.repeats > 1 else 0.0
+
+
+def cards(
+    contents: Sequence[Content], type: Type, theme: Theme, most: float = inf, roomy: bool = False
+) -> list[Card] | None:
+    """The cards of boxes that belong together: all with numbers at the right, or, if too wide, all with numbers below.
+
+    Args:
+        most: how wide they may be; text is wrapped to that.
+        roomy: whether names of usual length must stay on one line, and words on two.
+
+    Returns:
+        None if they are not, or if a number, or a name elsewhere than after `_ . -`, would have to be broken.
+    """
+    for wide, short in ((True, False), (True, True), (False, False), (False, True)):
+        made: list[Card] = []
+        for content in contents:
+            card = _card(content, type, theme, most, wide, short, roomy)
+            if card is None:
+                break
+            made.append(card)
+        else:
+            return made
+    return None
+
+
+def _card(content: Content, type: Type, theme: Theme, most: float, wide: bool, short: bool, roomy: bool) -> Card | None:
+    """One card; none if its numbers do not fit."""
+    left, pad = _left(theme, content.role), 4.0
+    room = max(most - left - pad, 12.0)
+    pills = [
+        (text, bold, type.width(text, type.text, bold) + 5.0)
+        for text, bold in ((f"×{content.repeats}" if content.repeats > 1 else "", True), (content.tag, False))
+        if text
+    ]
+    marked = sum(far + _APART for _, _, far in pills)
+    facts = [fact[-1] if short else fact[0] for fact in content.facts]
+    if any(type.width(fact if not short else word, type.text) > room for fact in facts for word in fact.split(" ")):
+        return None
+    pieces = (type.width(piece, type.name, True) for piece in _PIECES.findall(content.name))
+    if any(room < far < _LONG for far in pieces):
+        return None
+    named = type.width(content.name, type.name, True)
+    if wide and facts and named + marked + theme.padding + type.width(facts[0], type.text) > room:
+        return None
+    names = wrap(content.name, room, lambda t: type.width(t, type.name, True)) if content.name else []
+    words = [line for text in content.words for line in wrap(text, room, lambda t: type.width(t, type.text)) if line]
+    if roomy and ((len(names) > 1 and named < _USUAL) or len(words) > 2 * len(content.words)):
+        return None
+    rows = [_Row(text, type.name, True) for text in names] + [_Row(text, type.text) for text in words]
+    if wide and len(names) == 1:
+        for i, row in enumerate(rows):
+            used = type.width(row.text, row.size, row.bold) + theme.padding + (marked if i == 0 else 0.0)
+            if facts and used + type.width(facts[0], type.text) <= room:
+                row.fact = facts.pop(0).replace("\xa0", " ")
+    below = _together(facts, room, lambda t: type.width(t, type.text))
+    rows += [_Row(line, type.text, role="muted") for line in below]
+    # Marks stand behind the name, or where that leaves no room, on the first line that does.
+    at = next((i for i, row in enumerate(rows) if type.width(row.text, row.size, row.bold) + marked <= room), None)
+    if pills and at is None:
+        rows.append(_Row("", type.text))
+        at = len(rows) - 1
+    y, lines, widest, marks = 3.0, [], 0.0, []
+    for i, row in enumerate(rows):
+        baseline = round(y + row.size * (_LEADING - 1) / 2 + row.size * _ASCENT, 3)
+        reach = type.width(row.text, row.size, row.bold)
+        if row.text:
+            lines.append(Line(left, baseline, row.text, row.size, reach, row.bold, False, row.role))
+        for text, bold, far in pills if i == at else ():
+            x = left + reach + (_APART if row.text else 0.0)
+            marks.append(Line(x + 2.5, baseline, text, type.text, far - 5.0, bold))
+            reach = x - left + far + (0.0 if row.text else _APART)
+        if row.fact:
+            far = type.width(row.fact, type.text)
+            lines.append(Line(pad, baseline, row.fact, type.text, far, False, True, "muted"))
+            reach += theme.padding + far
+        widest = max(widest, reach)
+        y += row.size * _LEADING
+    return Card(content, left + widest + pad, y + 2.6, tuple(lines), tuple(marks))
+
+
+@dataclass(slots=True)
+class _Row:
+    """A line of a card, with a number at its right end."""
+
+    text: str
+    size: float
+    bold: bool = False
+    role: str = "text"
+    fact: str = ""
+
+
+def _left(theme: Theme, role: str) -> float:
+    return 4.5 + (STRIPE if theme.paint(role).stripe else 0.0)
+
+
+def _together(texts: Iterable[str], room: float, width: Callable[[str], float]) -> list[str]:
+    """Short texts in as few lines as they fit in."""
+    lines: list[str] = []
+    for text in texts:
+        if lines and width(joined := f"{lines[-1]} · {text}") <= room:
+            lines[-1] = joined
+        else:
+            lines.extend(wrap(text, room, width))
+    return lines
+
+
+# -- wrapping ---------------------------------------------------------------------------------------------------------
+
+
+def wrap(text: str, room: float, width: Callable[[str], float]) -> list[str]:
+    """The text in lines that fit, broken where one may: at spaces, else after `_ . -`, else anywhere.
+
+    Nothing is left out but the spaces at the breaks. A no-break space is set as a space.
+
+    >>> wrap("3×3 conv, 64, /2", 8, len)
+    ['3×3', 'conv,', '64, /2']
+    """
+    lines: list[str] = []
+    line = ""
+    for word in re.findall("[^ ]+ *|^ +", printable(text)):
+        if width((line + word).rstrip()) <= room:
+            line += word
+            continue
+        if line.strip():
+            lines.append(line.rstrip())
+        line = ""
+        for piece in [word] if width(word.rstrip()) <= room else _PARTS.findall(word):
+            if width((line + piece).rstrip()) <= room:
+                line += piece
+                continue
+            if line:
+                lines.append(line.rstrip())
+            while width(piece.rstrip()) > room and len(piece) > 1:
+                cut = _fitting(piece, room, width)
+                lines.append(piece[:cut])
+                piece = piece[cut:]
+            line = piece
+    lines = [*lines, line.rstrip()] if line.strip() else lines or [""]
+    return [line.replace("\xa0", " ") for line in lines]
+
+
+def _fitting(text: str, room: float, width: Callable[[str], float]) -> int:
+    """How many letters fit, one at least."""
+    low, high = 1, len(text)
+    while low < high:
+        middle = (low + high + 1) // 2
+        low, high = (middle, high) if width(text[:middle]) <= room else (low, middle - 1)
+    return low

@@ -1,0 +1,229 @@
+"""Long sequences in several columns (or rows): where to cut, and the lines that lead on."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from math import inf
+from string import ascii_uppercase
+
+from ..graphs.graph import Edge, Graph
+from ..theme import Theme
+from .boxes import Layout
+from .cards import Card, Content, Type
+from .drawing import Geometry, title_width, turned
+from .parts import Composition, Fork, Framed, Frames, Parts, numbers, part_of, split
+from .pieces import Label, Line, Piece, Size, Spacing, line_role
+
+GUTTER = 16.0  # between columns, where the line from one to the next runs
+_TURN = 9.0  # how far that line goes on before it turns
+_MOST_COLUMNS = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What is to be laid out. `width` and `height` bound it, in points; inf where nothing does.
+
+    `roomy`: no usual name on an axis may be broken.
+    A graph without a composition is laid out by Graphviz.
+    """
+
+    graph: Graph
+    composition: Composition | None
+    contents: Sequence[Content]
+    labels: Mapping[tuple[int, int], str]
+    theme: Theme
+    direction: str = "TB"
+    width: float = inf
+    height: float = inf
+    most_columns: int = _MOST_COLUMNS
+    splines: str = "spline"
+    frames: Sequence[Frames] | None = None
+    roomy: bool = False
+
+    @property
+    def is_column(self) -> bool:
+        return self.direction in ("TB", "BT")
+
+
+@dataclass(frozen=True, slots=True)
+class Arranged:
+    """A layout with its cards and its type."""
+
+    geometry: Geometry
+    cards: Sequence[Card]
+    type: Type
+
+
+def spacing_of(request: Request, type: Type) -> Spacing:
+    theme = request.theme
+    labelled = bool(request.labels)
+    return Spacing(
+        layer_gap=max(theme.layer_gap, type.edge * 1.25 + 3) if labelled else theme.layer_gap * 0.7,
+        side_gap=theme.side_gap,
+        label=type.edge * 1.15 if labelled else 0.0,
+        title=type.text * 1.2,
+        measure=lambda text: type.width(text, type.edge),
+        measure_title=lambda text, repeats: title_width(text, repeats, type),
+        turned=not request.is_column,
+        flipped=request.direction == "BT",
+    )
+
+
+def sizes_of(request: Request, made: Sequence[Card]) -> list[Size]:
+    if request.is_column:
+        return [Size(card.width, card.height, card.stacked) for card in made]
+    return [Size(card.height, card.width, card.stacked) for card in made]
+
+
+def folded(
+    request: Request, type: Type, made: Sequence[Card], columns: int, longest: float | None = None
+) -> list[Piece] | None:
+    """The sequence in so many columns of much the same height; none if it cannot be cut so often.
+
+    Args:
+        longest: if given, no frame and no short cut is cut through, and no column is longer.
+    """
+    sizes, spacing, whole = sizes_of(request, made), spacing_of(request, type), request.composition
+    assert whole is not None
+    layout = Layout(request.graph, whole, sizes, request.labels, spacing)
+    piece = layout.column()
+    if columns == 1:
+        layout.finish()
+        return [piece]
+    skips = [edge for edge in request.graph.edges if edge.role == "skip"]
+    cuts = _cuts(whole.parts, skips, piece, columns, longest)
+    if cuts is None:
+        return None
+    pieces, letters = [], dict[tuple[int, int], str]()  # a letter a tensor
+    rest = whole.parts
+    for number in (*cuts, None):
+        stretch, rest = (rest, ()) if number is None else split(rest, number)
+        layout = Layout(request.graph, part_of(whole, stretch, skips), sizes, request.labels, spacing)
+        piece = layout.column()
+        ends: dict[tuple[int, bool, str], list[str]] = {}
+        for edge in skips:
+            leaving = edge.source in piece.boxes
+            if leaving != (edge.target in piece.boxes):
+                letter = letters.setdefault((edge.source, edge.source_port), _letter(len(letters)))
+                role = line_role(request.graph, edge)
+                ends.setdefault((edge.source if leaving else edge.target, leaving, role), []).append(letter)
+        for (end, leaving, role), found in ends.items():
+            layout.connect_elsewhere(piece, end, leaving, role, ",".join(dict.fromkeys(found)))
+        pieces.append(piece)
+    return pieces
+
+
+def _letter(number: int) -> str:
+    return ascii_uppercase[number] if number < 26 else str(number - 25)
+
+
+def _cuts(parts: Parts, skips: Sequence[Edge], piece: Piece, columns: int, longest: float | None) -> list[int] | None:
+    """Before which boxes to begin a new column, so that the tallest is as low as can be.
+
+    If that leaves no column much taller than the mean, or longer than `longest`, neither short cuts nor frames are cut
+    through.
+    """
+    axis = list(_axis(parts, 0))
+    may = [i for i in range(1, len(axis)) if axis[i][0] is not _FORK and axis[i - 1][0] is not _FORK]
+    place = {number: i for i, (number, _) in enumerate(axis)}
+    crossed = [0] * (len(axis) + 1)
+    for edge in skips:
+        for i in range(place.get(edge.source, 0) + 1, place.get(edge.target, -1) + 1):
+            crossed[i] += 1
+    frames = _frames_entered(parts)
+    whole = [i for i in may if axis[i][1] == 0 or axis[i][0] in frames]
+    places = [piece.boxes[number].y if number is not _FORK else 0.0 for number, _ in axis]
+    unbroken = [i for i in whole if not crossed[i]]
+    for allowed in (unbroken,) if longest is not None else (unbroken, [i for i in may if not crossed[i]], whole, may):
+        cuts = _balanced([places[i] for i in allowed], (0.0, piece.height), columns)
+        if cuts is None:
+            continue
+        ends = [0.0, *(places[allowed[c]] for c in cuts), piece.height]
+        tallest = max(b - a for a, b in pairwise(ends))
+        if allowed is may or tallest <= (1.4 * piece.height / columns if longest is None else longest):
+            return [axis[allowed[c]][0] for c in cuts]
+    return None
+
+
+_FORK = -1
+
+
+def _axis(parts: Parts, deep: int) -> Iterator[tuple[int, int]]:
+    """What stands on the axis, forks as `_FORK`, and in how many frames; nothing may be cut in one that repeats."""
+    for part in parts:
+        if isinstance(part, int):
+            yield part, deep
+        elif isinstance(part, Fork):
+            yield _FORK, deep
+        elif part.repeats > 1:
+            first, *others = _axis(part.parts, deep)
+            yield first
+            yield from ((_FORK, deep) for _ in others)
+        else:
+            yield from _axis(part.parts, deep + 1)
+
+
+def _frames_entered(parts: Parts) -> set[int]:
+    """The first boxes of the outermost frames."""
+    return {next(iter(numbers((part,)))) for part in parts if isinstance(part, Framed)}
+
+
+def _balanced(places: Sequence[float], ends: tuple[float, float], columns: int) -> list[int] | None:
+    """Which of the places to cut at so that the longest stretch is as short as can be."""
+    if len(places) < columns - 1:
+        return None
+    whole = ends[1] - ends[0]
+
+    def cut(most: float) -> list[int] | None:
+        cuts: list[int] = []
+        start = ends[0]
+        while ends[1] - start > most:
+            at = bisect_left(places, start + most + 1e-6) - 1
+            if at < 0 or places[at] <= start or len(cuts) == columns - 1:
+                return None
+            cuts.append(at)
+            start = places[at]
+        return cuts
+
+    low, high = 0.0, whole
+    for _ in range(30):
+        middle = (low + high) / 2
+        if cut(middle) is None:
+            low = middle
+        else:
+            high = middle
+    cuts = cut(high)
+    return cuts if cuts is not None and len(cuts) == columns - 1 else None
+
+
+def assembled(request: Request, pieces: Sequence[Piece], type: Type) -> Geometry:
+    """Columns side by side, with the line that leads from each to the next."""
+    if len(pieces) == 1:
+        return turned(pieces[0], request.direction)
+    label = type.edge * 1.15 + 2 if request.labels else 0.0
+    whole, x = Piece(), 0.0
+    tallest = 0.0
+    ends: list[tuple[tuple[float, float], tuple[float, float], float, float]] = []
+    for i, piece in enumerate(pieces):
+        down = _TURN if i else 0.0
+        axis = x + piece.left
+        whole.add(piece, axis, down)
+        top, bottom = piece.tops[0], piece.bottoms[-1]
+        ends.append(
+            ((axis + top[1], top[2] + down), (axis + bottom[1], bottom[2] + down), x + piece.width, piece.height + down)
+        )
+        tallest = max(tallest, piece.height + down + (label + _TURN if i + 1 < len(pieces) else 0.0))
+        x += piece.width + GUTTER
+    for i, ((_, start, right, low), (end, *_)) in enumerate(pairwise(ends)):
+        turn, gutter = low + max(label, 4.0) + 4, right + GUTTER / 2
+        points = (start, (start[0], turn), (gutter, turn), (gutter, 0.0), (end[0], 0.0), end)
+        whole.lines.append(Line(points, "continuation"))
+        number = pieces[i].bottoms[-1][0]
+        text = next((request.labels[k] for k in request.labels if k[0] == number), "") if label else ""
+        if text:
+            whole.labels.append(Label(text, start[0] + 3, low + label / 2 + 1, type.width(text, type.edge)))
+    whole.left, whole.right, whole.height = 0.0, x - GUTTER, max(tallest, whole.height)
+    return turned(whole, request.direction)

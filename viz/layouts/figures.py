@@ -1,0 +1,301 @@
+"""A figure from a graph: the overview, panels with blocks drawn open, and the legend, within a page."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from math import inf
+from string import ascii_lowercase
+from typing import Any
+
+from ..graphs.graph import Graph, Node
+from ..scene import Box, Item, Path, Scene, Text
+from ..theme import Paint, Theme
+from .cards import Content, Type
+from .columns import Arranged, Request
+from .contents import Say, box_names, contents, tensor_labels
+from .drawing import drawn, title_width
+from .fit import arrange, types
+from .legend import entries, height_of, legend_items, width_of
+from .parts import Composition, Frames, Irreducible, compose, frames_around
+from .pieces import line_role
+
+MARGIN = 2.0
+_PANEL, _BETWEEN = 5.0, 10.0  # inside the frame of a panel, and between panels
+
+
+@dataclass(frozen=True, slots=True)
+class Zoom:
+    """A block drawn open in a panel: its letter, the names of all of its kind, and its inside."""
+
+    letter: str
+    names: tuple[str, ...]
+    graph: Graph
+
+    @property
+    def title(self) -> str:
+        others = len(self.names) - 1
+        return f"({self.letter}) {self.names[0]}" + (f" and {others} more" if others else "")
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """How a figure is to be drawn; lengths in points, None where nothing is asked."""
+
+    theme: Theme
+    show: Sequence[str] = ("shape", "parameters")
+    direction: str = "TB"
+    width: float | None = None
+    height: float | None = None
+    min_text: float = 6.0
+    legend: bool = True
+    say: Say | None = None
+    paints: Mapping[str, str] = field(default_factory=dict)  # the role that a box of that name gets in place of its own
+    splines: str = "ortho"
+    columns: int = 6
+
+
+def zooms(found: Sequence[tuple[Node, tuple[str, ...]]], opened: Callable[[Node], Graph]) -> list[Zoom]:
+    """Panels for kinds of blocks, lettered in their order."""
+    return [
+        Zoom(ascii_lowercase[i] if i < 26 else str(i + 1), names, opened(node)) for i, (node, names) in enumerate(found)
+    ]
+
+
+def figure_scene(graph: Graph, look: Look, panels: Sequence[Zoom] = ()) -> Scene | None:
+    """The figure at its final size, in the largest type that fits; None if none does."""
+    tags = {name: panel.letter for panel in panels for name in panel.names}
+    parts = [_Part(graph, look, tags), *(_Part(panel.graph, look, {}) for panel in panels)]
+    sizes = list(types(look.theme, look.min_text))
+    if look.width is None and look.height is None:
+        return _page(parts, panels, look, _Way(sizes[0]))
+    if _page(parts, panels, look, _Way(sizes[-1], 3)) is None:
+        return None
+    return next((scene for way in _ways(sizes, look) if (scene := _page(parts, panels, look, way)) is not None), None)
+
+
+@dataclass(frozen=True, slots=True)
+class _Way:
+    """How a figure is set: in which type, how densely, and whether usual names must stay whole.
+
+    The density is 0 with shapes on lines, 1 with shapes in boxes, 2 with these alone, 3 with words beside the names.
+    """
+
+    type: Type
+    density: int = 0
+    roomy: bool = False
+
+
+def _ways(sizes: Sequence[Type], look: Look) -> Iterator[_Way]:
+    """Larger type comes before roomier boxes, that before leaving numbers out, and that before breaking names."""
+    inside = look.direction in ("LR", "RL")  # where shapes stand in the boxes anyway
+    for roomy in (True, False):
+        yield from (_Way(type, density, roomy) for type in sizes for density in ((0,) if inside else (0, 1)))
+        yield from (_Way(type, density, roomy) for density in (2, 3) for type in sizes)
+
+
+class _Part:
+    """The overview or a panel, with what its boxes say in each density."""
+
+    def __init__(self, graph: Graph, look: Look, tags: Mapping[str, str]) -> None:
+        self.graph, self.look = graph, look
+        self.composition: Composition | None
+        frames: Sequence[Frames]
+        self.composition, frames = None, frames_around(graph)
+        if look.splines == "ortho":  # which this package lays out itself, where it can
+            with suppress(Irreducible):
+                self.composition = compose(graph)
+                frames = self.composition.frames
+        self.frames = frames
+        self.tags = {
+            node.name: letter
+            for node in graph.nodes
+            for name in (node.members or (node.name,))
+            if (letter := tags.get(name))
+        }
+        self._contents: dict[int, list[Content]] = {}
+        self._labels: dict[bool, dict[tuple[int, int], str]] = {}
+
+    def request(self, way: _Way, width: float, height: float, columns: int) -> Request:
+        """What is to be laid out."""
+        look, density = self.look, way.density
+        inside = density > 0 or look.direction in ("LR", "RL")
+        if density not in self._contents:
+            show = [what for what in look.show if density < 2 or (density == 2 and what == "shape")]
+            said = contents(self.graph, show, self.frames, shapes_inside=inside, say=look.say, tags=self.tags)
+            if density == 3:
+                said = [replace(c, words=(), facts=(c.words,) if c.words else ()) for c in said]
+            self._contents[density] = said
+            self._labels[inside] = {} if inside else tensor_labels(self.graph, look.show)
+        return Request(
+            self.graph,
+            self.composition,
+            self._contents[density],
+            self._labels[inside],
+            look.theme,
+            look.direction,
+            width,
+            height,
+            columns,
+            "spline" if look.splines == "ortho" else look.splines,
+            self.frames,
+            way.roomy,
+        )
+
+    def drawn(self, arranged: Arranged, x: float, y: float, named: bool) -> Iterator[Item]:
+        names = box_names(self.graph) if named else [""] * len(self.graph.nodes)
+        roles = [
+            self.look.paints.get(n.name, c.content.role) for n, c in zip(self.graph.nodes, arranged.cards, strict=True)
+        ]
+        return drawn(
+            arranged.geometry, arranged.cards, names, arranged.type, self.look.theme, (x, y), roles.__getitem__
+        )
+
+
+def _page(parts: Sequence[_Part], panels: Sequence[Zoom], look: Look, way: _Way) -> Scene | None:
+    type, room = way.type, inf if look.width is None else look.width - 2 * MARGIN
+    tall = inf if look.height is None else look.height - 2 * MARGIN
+    found = entries(*_occurring(parts), _repeated(parts)) if look.legend else []
+    if width_of(found, type) > room:
+        return None
+    # The legend is as wide as the page, or, where that is not bounded, as the figure; its height is known once that is.
+    below = height_of(found, type, room) if room < inf else 0.0
+    best: tuple[float, float, list[Item]] | None = None
+    for put in (_beside, _under) if panels else (_alone,):
+        page = put(parts, panels, look, way, room, tall - below)
+        if page is not None and (best is None or page[1] < best[1] * 0.95):
+            best = page
+    if best is None:
+        return None
+    wide, high, items = best
+    if room == inf:
+        room = max(wide, min(width_of(found, type) * 2.2, 200.0)) if found else wide
+        below = height_of(found, type, room)
+        if high + below > tall:
+            return None
+    shift = MARGIN + (room - wide) / 2
+    items = [_moved(item, shift, MARGIN) for item in items]
+    items += legend_items(found, type, look.theme, (MARGIN, MARGIN + high), room)
+    width = look.width if look.width is not None else room + 2 * MARGIN
+    return Scene(round(width, 3), round(high + below + 2 * MARGIN, 3), tuple(items))
+
+
+_Put = tuple[float, float, list[Item]]
+
+
+def _alone(
+    parts: Sequence[_Part], panels: Sequence[Zoom], look: Look, way: _Way, room: float, tall: float
+) -> _Put | None:
+    arranged = arrange(parts[0].request(way, room, tall, look.columns), way.type)
+    if arranged is None:
+        return None
+    geometry = arranged.geometry
+    return geometry.width, geometry.height, list(parts[0].drawn(arranged, 0.0, 0.0, True))
+
+
+def _under(
+    parts: Sequence[_Part], panels: Sequence[Zoom], look: Look, way: _Way, room: float, tall: float
+) -> _Put | None:
+    """Panels below the overview."""
+    shelf = _shelf(parts[1:], panels, way, room, tall)
+    if shelf is None or shelf[1] > tall - 40:
+        return None
+    top = _alone(parts, panels, look, way, room, tall - shelf[1] - _BETWEEN)
+    if top is None:
+        return None
+    wide = max(top[0], shelf[0])
+    items = [_moved(item, (wide - top[0]) / 2, 0.0) for item in top[2]]
+    items += [_moved(item, (wide - shelf[0]) / 2, top[1] + _BETWEEN) for item in shelf[2]]
+    return wide, top[1] + _BETWEEN + shelf[1], items
+
+
+def _beside(
+    parts: Sequence[_Part], panels: Sequence[Zoom], look: Look, way: _Way, room: float, tall: float
+) -> _Put | None:
+    """Panels at the right of the overview."""
+    if look.direction in ("LR", "RL"):
+        return None
+    for share in (0.5, 0.38, 0.62) if room < inf else (1.0,):
+        left = _alone(parts, panels, look, way, room * share, tall)
+        if left is None:
+            continue
+        shelf = _shelf(parts[1:], panels, way, room - left[0] - _BETWEEN * 1.4, tall)
+        if shelf is None or shelf[1] > tall:
+            continue
+        x, high = left[0] + _BETWEEN * 1.4, max(left[1], shelf[1])
+        items = [*left[2], *(_moved(item, x, 0.0) for item in shelf[2])]
+        return x + shelf[0], high, items
+    return None
+
+
+def _shelf(parts: Sequence[_Part], panels: Sequence[Zoom], way: _Way, room: float, tall: float) -> _Put | None:
+    """Panels in rows, each in a frame with its title."""
+    if room < 50:
+        return None
+    type = way.type
+    x = y = high = wide = 0.0
+    items: list[Item] = []
+    for part, panel in zip(parts, panels, strict=True):
+        arranged = arrange(part.request(way, room - 2 * _PANEL, tall, 1), type)
+        if arranged is None:
+            return None
+        geometry, title = arranged.geometry, type.text * 1.2 + 3
+        inner = max(geometry.width, title_width(panel.title, 1, type))
+        if inner > room - 2 * _PANEL + 0.01:
+            return None
+        frame = (inner + 2 * _PANEL, geometry.height + 2 * _PANEL + title)
+        if x and x + frame[0] > min(room, 520.0):
+            x, y, high = 0.0, y + high + _BETWEEN, 0.0
+        items.append(Box(x, y, frame[0], frame[1], "panel", 3))
+        said = type.width(panel.title, type.text, True)
+        items.append(Text(x + 4, y + 3 + type.text, panel.title, type.text, said, bold=True, role="title"))
+        items += part.drawn(arranged, x + _PANEL + (inner - geometry.width) / 2, y + _PANEL + title, False)
+        x, high, wide = x + frame[0] + _BETWEEN, max(high, frame[1]), max(wide, x + frame[0])
+    return wide, y + high, items
+
+
+def _occurring(parts: Sequence[_Part]) -> tuple[list[str], list[str]]:
+    """The roles of boxes and of lines that the figure will show."""
+    boxes = [
+        part.look.paints.get(node.name, "aux" if node.head is not None else node.role)
+        for part in parts
+        for node in part.graph.nodes
+    ]
+    lines = [line_role(part.graph, edge) for part in parts for edge in part.graph.edges]
+    return boxes, lines
+
+
+def _repeated(parts: Sequence[_Part]) -> bool:
+    return any(node.repeats > 1 for part in parts for node in part.graph.nodes)
+
+
+def _moved(item: Item, x: float, y: float) -> Item:
+    def at(point: tuple[float, float]) -> tuple[float, float]:
+        return round(point[0] + x, 3), round(point[1] + y, 3)
+
+    if isinstance(item, Box | Text):
+        return replace(item, x=round(item.x + x, 3), y=round(item.y + y, 3))
+    if isinstance(item, Path):
+        steps: Any = tuple(tuple(map(at, step)) for step in item.steps)
+        return replace(item, start=at(item.start), steps=steps)
+    return replace(item, points=tuple(map(at, item.points)))
+
+
+def repainted(
+    graphs: Iterable[Graph], theme: Theme, style: Callable[[Node], Paint | None]
+) -> tuple[Theme, dict[str, str]]:
+    """A theme with a role for every look that a caller's `style` gives, and which box gets which."""
+    roles: dict[Paint, str] = {
+        paint: role for role, paint in reversed(list(theme.paints.items()))
+    }  # the legend knows these
+    known = len(roles)
+    given: dict[str, str] = {}
+    for node in (node for graph in graphs for node in graph.nodes):
+        paint = style(node)
+        if paint is None:
+            continue
+        if not isinstance(paint, Paint):
+            raise TypeError(f"diagram: style({node.name!r}) gave {paint!r}: it takes a Paint or None")
+        given[node.name] = roles.setdefault(paint, f"own{len(roles) - known + 1}")
+    return replace(theme, paints={**theme.paints, **{role: paint for paint, role in roles.items()}}), given

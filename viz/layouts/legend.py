@@ -1,0 +1,125 @@
+"""What the looks of a figure mean: a line for each that occurs in it, and for no other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from ..scene import Box, Item, Path, Point, Text
+from ..theme import Theme
+from .cards import Line, Type
+from .drawing import pill, stripe
+from .pieces import Placed
+
+KINDS: Mapping[str, str] = MappingProxyType(
+    {
+        "input": "input",
+        "conv": "convolution",
+        "pool": "pooling",
+        "merge": "concatenation",
+        "residual": "residual",
+        "add": "sum",
+        "dense": "fully connected",
+        "norm": "normalization",
+        "activation": "activation",
+        "dropout": "dropout",
+        "shape": "reshaping",
+        "model": "nested model",
+        "other": "other",
+        "aux": "auxiliary head",
+        "added": "added",
+        "removed": "removed",
+        "changed": "changed",
+    }
+)
+LINES: Mapping[str, str] = MappingProxyType(
+    {"skip": "identity skip", "projection": "projection skip", "concat": "skip to a concatenation"}
+)
+REPEATED = "×n"
+_SWATCH, _GAP, _BETWEEN = 14.0, 3.5, 10.0
+_CAP = 0.36
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A swatch and its words."""
+
+    role: str
+    words: str
+
+
+def entries(boxes: Iterable[str], lines: Iterable[str], repeated: bool) -> list[Entry]:
+    """What occurs, from the roles of boxes and lines."""
+    there, drawn = set(boxes), set(lines)
+    found = [Entry(role, words) for role, words in KINDS.items() if role in there and role != "input"]
+    found += [Entry(role, words) for role, words in LINES.items() if role in drawn]
+    return [*found, Entry(REPEATED, "equal blocks in a row")] if repeated else found
+
+
+def rows_of(found: Sequence[Entry], type: Type, width: float) -> list[list[tuple[float, Entry]]]:
+    """The entries in as few rows as they fit in, and where in its row each begins; in columns if there are several."""
+    wide = [_SWATCH + _GAP + type.width(entry.words, type.text) for entry in found]
+    if sum(wide) + _BETWEEN * (len(wide) - 1) <= width or not found:
+        row, x = [], 0.0
+        for entry, each in zip(found, wide, strict=True):
+            row.append((x, entry))
+            x += each + _BETWEEN
+        return [row]
+    for count in range(len(found) - 1, 0, -1):
+        columns = [max(wide[k::count]) for k in range(count)]
+        if sum(columns) + _BETWEEN * (count - 1) <= width or count == 1:
+            starts = [sum(columns[:k]) + _BETWEEN * k for k in range(count)]
+            return [
+                [(starts[k], entry) for k, entry in enumerate(found[i : i + count])]
+                for i in range(0, len(found), count)
+            ]
+    return []
+
+
+def height_of(found: Sequence[Entry], type: Type, width: float) -> float:
+    """How much room the legend takes below a figure."""
+    return len(rows_of(found, type, width)) * _pitch(type) + 6.0 if found else 0.0
+
+
+def _pitch(type: Type) -> float:
+    return type.text * 1.2 + 2.6
+
+
+def width_of(found: Sequence[Entry], type: Type) -> float:
+    """The widest entry: a figure cannot be narrower than its legend."""
+    return max((_SWATCH + _GAP + type.width(entry.words, type.text) for entry in found), default=0.0)
+
+
+def legend_items(found: Sequence[Entry], type: Type, theme: Theme, at: Point, width: float) -> Iterator[Item]:
+    """The legend, from a place down, in the middle of a width."""
+    rows = rows_of(found, type, width)
+    reach = max(
+        (x + _SWATCH + _GAP + type.width(entry.words, type.text) for row in rows for x, entry in row), default=0.0
+    )
+    left = at[0] + max(0.0, (width - reach) / 2)
+    for i, row in enumerate(rows):
+        middle = at[1] + 6.0 + (i + 0.5) * _pitch(type)
+        for x, entry in row:
+            yield from _swatch(entry, left + x, middle, theme, type)
+            wide = type.width(entry.words, type.text)
+            place = (round(left + x + _SWATCH + _GAP, 3), round(middle + type.text * _CAP, 3))
+            yield Text(*place, entry.words, type.text, round(wide, 3), role="legend")
+
+
+def _swatch(entry: Entry, x: float, middle: float, theme: Theme, type: Type) -> Iterator[Item]:
+    if entry.role in LINES:
+        yield Path((round(x, 3), round(middle, 3)), (((round(x + _SWATCH, 3), round(middle, 3)),),), entry.role)
+        return
+    high, wide = 7.6, _SWATCH - 1
+    top = middle - high / 2
+    if entry.role == REPEATED:
+        size = type.text
+        line = Line(0.0, 0.0, REPEATED, size, type.width(REPEATED, size, True), True)
+        yield from pill(line, x + (_SWATCH - line.width - 5) / 2, middle + size * _CAP, "badge", "badge-text")
+        return
+    paint = theme.paint(entry.role)
+    radius = 2.5 if paint.border == "rounded" else 1.0
+    place = Placed(round(x, 3), round(top, 3), wide, high)
+    yield Box(place.x, place.y, wide, high, entry.role, radius)
+    yield from stripe(place, paint.stripe, f"{entry.role}-mark", radius)

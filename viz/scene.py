@@ -1,0 +1,88 @@
+"""What a drawn figure is made of: a few plain shapes in points, from the upper left corner, y downwards.
+
+Layouts make a `Scene`, backends write one. A shape has a role, which the theme turns into a look; so the same scene
+becomes SVG classes, TikZ styles or colours of a page, and can be restyled in each.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Point = tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """A rectangle: a block, a frame around some (`role="frame"`), a swatch of the legend.
+
+    `name` is unique among the boxes that stand for nodes and empty elsewhere; `title` is what a reader sees who points
+    at it.
+    """
+
+    x: float
+    y: float
+    width: float
+    height: float
+    role: str
+    radius: float = 0.0
+    name: str = ""
+    title: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Polygon:
+    """A closed outline of straight lines: a face of a volume. `shade` darkens (below 1) the fill of its role."""
+
+    points: tuple[Point, ...]
+    role: str
+    shade: float = 1.0
+    name: str = ""
+    title: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Path:
+    """An open line: straight steps and cubic curves, with an arrow head at its end or none.
+
+    `steps` follow one another from `start`; each is one point (a straight line there) or three (a Bézier curve: two
+    control points and the end).
+    """
+
+    start: Point
+    steps: tuple[tuple[Point] | tuple[Point, Point, Point], ...]
+    role: str
+    arrow: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A line of text; `x, y` is where its baseline starts, has its middle or ends. `width` is its measured width."""
+
+    x: float
+    y: float
+    text: str
+    size: float
+    width: float
+    anchor: Literal["start", "middle", "end"] = "start"
+    bold: bool = False
+    role: str = "text"
+
+
+Item = Box | Polygon | Path | Text
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """A figure at its final size, in points: what is drawn first lies below."""
+
+    width: float
+    height: float
+    items: tuple[Item, ...]
+    title: str = ""
+    description: str = ""
+
+    @property
+    def text_size(self) -> float:
+        """The size of the smallest text, in points."""
+        return min((item.size for item in self.items if isinstance(item, Text)), default=0.0)

@@ -1,0 +1,1 @@
+"""What a model is, in words: descriptions, tables, captions, Mermaid."""

@@ -1,0 +1,166 @@
+"""What a block is made of, as papers write it: `[1×1, 64; 3×3, 64; 1×1, 256] × 3`."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import groupby
+from math import prod
+
+from ..graphs.graph import Edge, Graph, Node, predecessors, trunk_nodes
+from ..graphs.rewrite import collapse
+from .describe import describe, longest_way
+from .sheet import Stack
+
+_TOLD = frozenset({"conv", "dense", "pool", "model"})
+_MOST_LINES = 12
+
+
+def notation(node: Node) -> tuple[Stack, ...]:
+    """The layers of a block that are told, equal neighbours drawn together; () where no notation is short enough.
+
+    A residual is its longest way, a concatenation all its branches, side by side. Strides do not keep blocks apart:
+    they are told behind the last.
+
+    >>> one = Node(0, ("a",), "Conv2D", "conv", (("filters", 8), ("kernel_size", (3, 3)), ("strides", (2, 2))))
+    >>> from layerblocks.viz import Edge
+    >>> two = replace(one, id=1, path=("b",))
+    >>> block = Node(0, ("ab",), "Block", "conv", inner=Graph("", "", (one, two), (Edge(0, 1),)))
+    >>> print(*notation(block))
+    [3×3, 8] × 2, /4
+    """
+    if node.inner is None:
+        return (Stack((describe(node),)),) if node.role in _TOLD else ()
+    telling = [n for n in node.inner.nodes if n.role in _TOLD]
+    if len(telling) == 1:
+        return notation(telling[0])
+    steps = _steps(node)
+    return tuple(map(_stack, steps)) if sum(len(step.lines) for step in steps) <= _MOST_LINES else ()
+
+
+def told(node: Node) -> tuple[Stack, ...]:
+    """What a node is: its notation where there is more than one layer to tell, else a few words; `× n` for all."""
+    stacks = notation(node)
+    if sum(len(stack.lines) * stack.times for stack in stacks) < 2:
+        stacks = (Stack((", ".join(node.dtypes) if node.role == "input" else describe(node),)),)
+    if node.repeats == 1:
+        return stacks
+    if len(stacks) == 1:
+        return (replace(stacks[0], times=stacks[0].times * node.repeats),)
+    return (Stack(tuple(map(str, stacks)), node.repeats),)
+
+
+def inside(node: Node) -> Graph:
+    """The inside of a block: the blocks that it is made of, or its layers."""
+    graph = node.inner or Graph(node.name, node.kind, (replace(node, id=0),), ())
+    for depth in range(1, max((len(n.path) for n in graph.nodes), default=0)):
+        outermost = collapse(graph, depth)
+        if len(outermost.nodes) > 1:
+            return outermost
+    return graph
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """One thing after another: its lines, by how much it shrinks a feature map, and what it is called alone."""
+
+    lines: tuple[str, ...]
+    shrinks: int = 1
+    times: int = 1
+    role: str = ""
+    alone: str = ""
+    parallel: bool = False
+
+
+def _stack(step: _Step) -> Stack:
+    if len(step.lines) == step.times == 1 and step.alone:
+        return Stack((step.alone,))
+    return Stack(step.lines, step.times, f"/{step.shrinks}" if step.shrinks > 1 else "", step.parallel)
+
+
+def _drawn_together(steps: Iterable[_Step]) -> tuple[_Step, ...]:
+    return tuple(
+        replace(same[0], times=sum(s.times for s in same), shrinks=prod(s.shrinks for s in same))
+        for same in (list(group) for _, group in groupby(steps, lambda step: step.lines))
+    )
+
+
+def _steps(node: Node) -> tuple[_Step, ...]:
+    if node.inner is None:
+        return tuple(_layers([node]))
+    graph = inside(node)
+    passed = set(trunk_nodes(_entered(graph)))
+    telling = [(n, count) for n in graph.nodes if (count := _count(n))]
+    if any(count > 1 for _, count in telling) and all(n.id + 1 in passed for n, _ in telling):
+        return _drawn_together(step for n, _ in telling for step in _as_one(_steps(n)))
+    return _drawn_together(_flat(node.inner))
+
+
+def _count(node: Node) -> int:
+    return sum(n.role in _TOLD for n in (node.inner.nodes if node.inner else (node,)))
+
+
+def _as_one(steps: tuple[_Step, ...]) -> tuple[_Step, ...]:
+    """A block of a block: what is in a row in it belongs together."""
+    if len(steps) < 2 or any(step.role != "conv" or len(step.lines) > 1 for step in steps):
+        return steps
+    lines = tuple(step.lines[0] for step in steps for _ in range(step.times))
+    return (_Step(lines, prod(step.shrinks for step in steps)),)
+
+
+def _entered(graph: Graph) -> Graph:
+    """The graph behind one node that stands for all that comes in from outside."""
+    entry = Node(0, ("",), "Entry", "other")
+    arriving = Counter(edge.target for edge in graph.edges)
+    moved = (replace(edge, source=edge.source + 1, target=edge.target + 1, role="trunk") for edge in graph.edges)
+    entering = (Edge(0, n.id + 1) for n in graph.nodes for _ in range(len(n.inputs) - arriving[n.id]))
+    nodes = (replace(n, id=n.id + 1, head=None) for n in graph.nodes)
+    return replace(graph, nodes=(entry, *nodes), edges=(*entering, *moved), outputs=())
+
+
+def _flat(graph: Graph) -> Iterator[_Step]:
+    """The steps of a graph of layers: one layer where everything passes it, else what lies before the next such."""
+    graph = _entered(graph)
+    sources = predecessors(graph)
+    before = 0
+    for number in trunk_nodes(graph)[1:]:
+        if number > before + 1 and len(sources[number]) > 1:
+            yield from _region(graph, number, before, sources[number])
+        else:
+            yield from _layers(graph.nodes[before + 1 : number])
+        yield from _layers([graph.nodes[number]])
+        before = number
+    yield from _layers(graph.nodes[before + 1 :])
+
+
+def _region(graph: Graph, join: int, before: int, ends: Sequence[int]) -> Iterator[_Step]:
+    """What lies between two nodes that everything passes: the longest way to a sum, all ways to a concatenation."""
+    counted = [before < n.id < join and n.role in _TOLD for n in graph.nodes]
+    ends = ends if graph.nodes[join].role == "merge" else [join]
+    found = (longest_way(graph, counted, end) for end in ends)
+    ways = list({tuple(n.id for n in way): way for way in found if way}.values())
+    if len(ways) == 1 and len(ways[0]) == 1:
+        yield from _layers(ways[0])
+    elif ways:
+        lines = map(_line, ways[0]) if len(ways) == 1 else (" → ".join(map(_line, way)) for way in ways)
+        yield _Step(tuple(lines), max(prod(map(_shrinks, way)) for way in ways), parallel=len(ways) > 1)
+
+
+def _layers(nodes: Iterable[Node]) -> Iterator[_Step]:
+    return (_Step((_line(n),), _shrinks(n), role=n.role, alone=describe(n)) for n in nodes if n.role in _TOLD)
+
+
+def _line(node: Node) -> str:
+    """A layer among others: a convolution goes without saying, a stride is told for all."""
+    shrinks = _shrinks(node) > 1
+    attributes = tuple(("strides", 1) if name == "strides" and shrinks else (name, v) for name, v in node.attributes)
+    text = describe(replace(node, attributes=attributes))
+    return text.replace(" conv", "", 1) if node.role == "conv" else text
+
+
+def _shrinks(node: Node) -> int:
+    strides = node.get("strides")
+    if node.role not in ("conv", "pool") or not isinstance(strides, tuple) or "Transpose" in node.kind:
+        return 1
+    return int(strides[0]) if len(set(strides)) == 1 else 1

@@ -1,0 +1,333 @@
+"""What a model is made of, as rows and as a table; several models side by side."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from difflib import SequenceMatcher
+from heapq import merge
+from itertools import groupby
+from math import prod
+from typing import Any
+
+from ..checks import choice, level
+from ..graphs.folding import fold as fold_equal
+from ..graphs.graph import Graph, Node, Shape, leaves
+from ..graphs.grouping import group
+from ..graphs.reader import read_graph
+from ..graphs.rewrite import collapse
+from .describe import shape_text
+from .notation import notation, told
+from .sheet import FORMATS, Cell, Share, Sheet, Stack, write
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One block, or one layer, or several equal ones in a row.
+
+    Args:
+        name: its dotted name.
+        kind: what it is, in a few words.
+        outputs: the shapes that leave it, batch first.
+        parameters: all of them, trainable or not.
+        trainable: those that are.
+        multiply_adds: for one example; None if a size is unknown.
+        repeats: how many equal neighbours it stands for; the numbers are those of all.
+        receptive_field: how many pixels of the input one position of the output sees, per axis; None where it is
+            unknown or everything.
+        layers: the same as `kind`, as data.
+    """
+
+    name: str
+    kind: str
+    outputs: tuple[Shape, ...]
+    parameters: int
+    trainable: int
+    multiply_adds: int | None
+    repeats: int = 1
+    receptive_field: tuple[int, ...] | None = None
+    layers: Cell = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column of the table: what it says of a row, given the row of the sums."""
+
+    cell: Callable[[Row, Row], Cell]
+    number: bool = False
+    summed: bool = False
+
+
+def _share(part: int | None, whole: int | None) -> Cell:
+    return Share(part / whole) if part is not None and whole else None
+
+
+COLUMNS: Mapping[str, Column] = {
+    "kind": Column(lambda row, _: row.layers),
+    "output shape": Column(lambda row, _: ", ".join(map(shape_text, row.outputs))),
+    "repeats": Column(lambda row, _: row.repeats, number=True),
+    "receptive field": Column(lambda row, _: "×".join(map(str, row.receptive_field or ()))),
+    "parameters": Column(lambda row, _: row.parameters, number=True, summed=True),
+    "trainable": Column(lambda row, _: row.trainable, number=True, summed=True),
+    "share of parameters": Column(lambda row, total: _share(row.parameters, total.parameters), True, True),
+    "multiply-adds": Column(lambda row, _: row.multiply_adds, number=True, summed=True),
+    "share of multiply-adds": Column(lambda row, total: _share(row.multiply_adds, total.multiply_adds), True, True),
+}
+USUAL = ("kind", "output shape", "parameters", "multiply-adds")
+USUAL_CSV = ("kind", "output shape", "parameters", "trainable", "multiply-adds")
+
+
+def rows(model: Any, depth: int | None = 1) -> list[Row]:
+    """The rows of a model's table, in the order in which they are computed.
+
+    Args:
+        model: a built Keras model.
+        depth: 1 for outermost blocks, 2 for one level further in, …; None for layers.
+
+    Raises:
+        TypeError, ValueError: `model` is no built Keras model, or `depth` no depth.
+
+    >>> import keras
+    >>> x = keras.Input((8, 8, 3), name="image")
+    >>> y = keras.layers.Conv2D(4, 3, name="stem.conv")(x)
+    >>> rows(keras.Model(x, y), depth=None)[1].multiply_adds
+    3888
+    """
+    return list(map(_row, _read("rows", model, depth).nodes))
+
+
+def totals(model: Any) -> Row:
+    """A model's parameters and multiply-adds in all, those of shared layers once.
+
+    >>> import keras
+    >>> totals(keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)])).parameters
+    10
+    """
+    return _total(_read("totals", model, None))
+
+
+def table(
+    model: Any,
+    depth: int | None = 1,
+    format: str = "text",
+    *,
+    fold: bool | None = None,
+    columns: Sequence[str] | None = None,
+    caption: str = "",
+    label: str = "",
+) -> str:
+    r"""Name, kind, output shape, parameters and multiply-adds of every block, and what they come to.
+
+    Args:
+        model: a built Keras model, or a graph as it is to be told.
+        depth: 1 for outermost blocks, 2 for one level further in, …; None for layers.
+        format: text, markdown, latex (with the package booktabs), csv (plain numbers, for programs) or html.
+        fold: whether equal neighbours are one row, with the numbers of all of them. None: blocks are, layers are not,
+            and nothing is in csv.
+        columns: which, behind the names: "kind", "output shape", "repeats", "receptive field", "parameters",
+            "trainable", "share of parameters", "multiply-adds", "share of multiply-adds".
+        caption: for latex and html.
+        label: to refer to the table by, in latex (`\ref`) and html (`id`).
+
+    Raises:
+        TypeError, ValueError: `model` is no built Keras model, or an argument is none that it takes.
+
+    >>> import keras
+    >>> x = keras.Input((8, 8, 3), name="image")
+    >>> y = keras.layers.Conv2D(4, 3, name="stem.conv")(x)
+    >>> print(table(keras.Model(x, keras.layers.Flatten(name="flatten")(y))))
+    block          kind         output shape  parameters  multiply-adds
+    image          float32      8×8×3                  0              0
+    stem           3×3 conv, 4  6×6×4                112          3,888
+    flatten        flatten      144                    0              0
+    total                                            112          3,888
+    trainable                                        112
+    non-trainable                                      0
+    """
+    choice("table", "format", format, FORMATS)
+    names = _columns(columns, USUAL_CSV if format == "csv" else USUAL)
+    check_label("table", label)
+    graph = _read("table", model, depth)
+    total = _total(graph)
+    if fold or (fold is None and format != "csv" and depth is not None):
+        graph = fold_equal(graph)
+    chosen = [COLUMNS[name] for name in names]
+    sheet = Sheet(
+        heads=("layer" if depth is None else "block", *names),
+        body=tuple((row.name, *(c.cell(row, total) for c in chosen)) for row in map(_row, graph.nodes)),
+        foot=tuple(_foot(total, names, chosen, format == "csv")),
+        numbers=frozenset(i for i, column in enumerate(chosen, 1) if column.number),
+        caption=caption,
+        label=label,
+    )
+    return write(sheet, format)
+
+
+def _columns(given: Sequence[str] | None, usual: tuple[str, ...]) -> tuple[str, ...]:
+    if given is None:
+        return usual
+    if isinstance(given, str) or not isinstance(given, Iterable):
+        raise TypeError(f"table: columns={given!r}: it takes a sequence of names, such as {usual!r}")
+    return tuple(choice("table", "columns", name, COLUMNS) for name in given)
+
+
+def check_label(function: str, label: str) -> None:
+    if not re.fullmatch(r"[\w:.+-]*", label, re.ASCII):
+        raise ValueError(f"{function}: label={label!r}: it takes letters, digits and any of : . _ + -")
+
+
+def _foot(total: Row, names: Sequence[str], chosen: Sequence[Column], bare: bool) -> Iterator[tuple[Cell, ...]]:
+    """The sums, and of the parameters those that are trained and those that are not."""
+    yield ("total", *(column.cell(total, total) if column.summed else "" for column in chosen))
+    if bare or "parameters" not in names:
+        return
+    for name, count in (("trainable", total.trainable), ("non-trainable", total.parameters - total.trainable)):
+        yield (name, *(count if column == "parameters" else "" for column in names))
+
+
+def graph_of(function: str, model: Any) -> Graph:
+    """The graph of a model with its layers and those of the models in it; a graph itself as it is."""
+    if isinstance(model, Graph):
+        return model
+    try:
+        return read_graph(model, expand_nested=True)
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"{function}: {error}") from None
+
+
+def _read(function: str, model: Any, depth: int | None) -> Graph:
+    level(function, depth)
+    graph = graph_of(function, model)
+    return graph if isinstance(model, Graph) else collapse(group(graph), depth)
+
+
+def _row(node: Node) -> Row:
+    layers = told(node)
+    return Row(
+        name=node.name,
+        kind=" + ".join(map(str, layers)),
+        outputs=node.outputs,
+        parameters=node.parameters,
+        trainable=sum(w.size for w in node.weights if w.trainable),
+        multiply_adds=node.multiply_adds,
+        repeats=node.repeats,
+        receptive_field=node.receptive_field,
+        layers=layers,
+    )
+
+
+def _total(graph: Graph) -> Row:
+    return Row("total", "", (), graph.parameters, graph.trainable_parameters, graph.multiply_adds)
+
+
+# -- several models ---------------------------------------------------------------------------------------------------
+
+# The rows of one model in the comparison: where the size of the feature map stays the same.
+_Stage = tuple[str, str, tuple[Stack, ...]]  # size, names of the blocks, what they are
+
+
+def compare(
+    models: Iterable[Any] | Mapping[str, Any],
+    format: str = "text",
+    *,
+    depth: int = 1,
+    caption: str = "",
+    label: str = "",
+) -> str:
+    """Several networks side by side, a row for each size of the feature maps (He et al. 2016, table 1).
+
+    Args:
+        models: built Keras models, or a dict of them by the names to head the columns with.
+        format: text, markdown, latex (with the package booktabs), csv or html.
+        depth: 1 for outermost blocks, 2 for one level further in, ….
+        caption: for latex and html.
+        label: to refer to the table by, in latex and html.
+
+    Raises:
+        TypeError, ValueError: a model is no built Keras model, or an argument is none that it takes.
+
+    >>> import keras
+    >>> def net(*filters):
+    ...     x = y = keras.Input((8, 8, 3))
+    ...     for i, count in enumerate(filters):
+    ...         y = keras.layers.Conv2D(count, 3, padding="same", name=f"stage.conv{i}")(y)
+    ...     return keras.Model(x, keras.layers.Dense(2, name="head")(keras.layers.Flatten(name="flat")(y)))
+    >>> print(compare({"two": net(4, 4), "three": net(4, 4, 4)}))
+    block          output size  two           three
+    stage          8×8          [3×3, 4] × 2  [3×3, 4] × 3
+    head           1×1          dense, 2      dense, 2
+    parameters                  774           922
+    multiply-adds               16,640        25,856
+    """
+    choice("compare", "format", format, FORMATS)
+    check_label("compare", label)
+    level("compare", depth)
+    if not isinstance(models, Mapping):
+        models = _by_name(models)
+    graphs = {name: _read("compare", model, depth) for name, model in models.items()}
+    if not graphs:
+        raise ValueError("compare: models is empty: it takes one or more Keras models")
+    stages = [list(_stages(graph)) for graph in graphs.values()]
+    body: list[tuple[Cell, ...]] = [
+        (_agreed(stage[1] for stage in found if stage), size, *(stage[2] if stage else "" for stage in found))
+        for size, found in _side_by_side(stages)
+    ]
+    sums: list[tuple[Cell, ...]] = [
+        ("parameters", "", *(graph.parameters for graph in graphs.values())),
+        ("multiply-adds", "", *(graph.multiply_adds for graph in graphs.values())),
+    ]
+    sheet = Sheet(("block", "output size", *graphs), tuple(body), tuple(sums), caption=caption, label=label)
+    return write(sheet, format)
+
+
+def _by_name(models: Iterable[Any]) -> dict[str, Any]:
+    """The models under their names; a name that occurs again is numbered."""
+    if isinstance(models, str) or not isinstance(models, Iterable):
+        raise TypeError(f"compare: models={models!r:.80}: it takes a sequence or a dict of Keras models")
+    found: dict[str, Any] = {}
+    for model in models:
+        name = str(getattr(model, "name", model))
+        numbers = (f"{name} ({number})" for number in range(2, len(found) + 3))
+        found[name if name not in found else next(n for n in numbers if n not in found)] = model
+    return found
+
+
+def _stages(graph: Graph) -> Iterator[_Stage]:
+    telling = [(node, stacks) for node in graph.nodes if node.head is None and (stacks := notation(node))]
+    for size, found in groupby(telling, key=lambda pair: _size(pair[0])):
+        pairs = list(found)
+        yield size, ", ".join(node.name for node, _ in pairs), tuple(stack for _, stacks in pairs for stack in stacks)
+
+
+def _size(node: Node) -> str:
+    """The size of the feature map: `56×56`; one position where there is no map."""
+    shape = node.outputs[0][1:] if node.outputs else ()
+    first = any(layer.get("data_format") == "channels_first" for layer in leaves(node))
+    return shape_text((None, *(shape[1:] if first else shape[:-1]))) if len(shape) > 1 else "1×1"
+
+
+def _side_by_side(stages: Sequence[Sequence[_Stage]]) -> list[tuple[str, list[_Stage | None]]]:
+    """For each size, in order, what each model has of it."""
+    rows: list[tuple[str, list[_Stage | None]]] = []
+    for count, own in enumerate(stages):
+        before, after = [size for size, _ in rows], [stage[0] for stage in own]
+        merged: list[tuple[str, list[_Stage | None]]] = []
+        for what, a, b, c, d in SequenceMatcher(None, before, after, autojunk=False).get_opcodes():
+            if what == "equal":
+                merged += [(size, [*had, stage]) for (size, had), stage in zip(rows[a:b], own[c:d], strict=True)]
+                continue
+            old = [(size, [*had, None]) for size, had in rows[a:b]]
+            new = [(stage[0], [*[None] * count, stage]) for stage in own[c:d]]
+            merged += merge(old, new, key=lambda row: -_area(row[0]))
+        rows = merged
+    return rows
+
+
+def _area(size: str) -> int:
+    return prod(int(side) for side in size.split("×") if side.isdigit())
+
+
+def _agreed(names: Iterable[str]) -> str:
+    distinct = set(names)
+    return distinct.pop() if len(distinct) == 1 else ""

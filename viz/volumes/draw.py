@@ -1,0 +1,73 @@
+"""The faces of a volume."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from math import cos, pi, sin
+
+from ..scene import Item, Path, Point, Polygon
+from .place import Placed, Rect
+
+_TOP, _FRONT, _RIGHT = 1.0, 0.95, 0.84  # how light the faces are
+
+
+def volume_items(placed: Placed, name: str = "", title: str = "", role: str | None = None) -> list[Item]:
+    """The faces of one volume, part by part; of a sum, a ball with a plus."""
+    if placed.solid.ball:
+        return _ball(placed, name, title, role)
+    front, shift = placed.front, placed.shift
+    items: list[Item] = []
+    left = front.left
+    for part in placed.solid.parts:
+        right = left + part.thickness
+        look = _look(part.role, role)
+        face_of = ((left, front.top), (right, front.top), (right, front.bottom), (left, front.bottom))
+        top_of = (face_of[0], face_of[1], (right + shift, front.top - shift), (left + shift, front.top - shift))
+        own = (name, title) if not items else ("", "")
+        items.append(Polygon(face_of, look, _FRONT, *own))
+        if shift > 0:
+            items.append(Polygon(top_of, look, _TOP))
+            if part is placed.solid.parts[-1]:
+                side = ((right, front.top), (right + shift, front.top - shift))
+                lower = ((right + shift, front.bottom - shift), (right, front.bottom))
+                items.append(Polygon((*side, *lower), look, _RIGHT))
+        left = right
+    return items
+
+
+def _look(role: str, own: str | None) -> str:
+    """The role of a face: thin lines, and colours that stand up to light and shade."""
+    if own is not None and role != "copy":
+        role = own + role.removeprefix(role.partition("-")[0])
+    return role if "-" in role else f"{role}-volume"
+
+
+def _ball(placed: Placed, name: str, title: str, role: str | None) -> list[Item]:
+    x, y, r = placed.x + placed.solid.thickness / 2, placed.y, placed.solid.height / 2
+    look = f"{role or placed.solid.parts[0].role}-volume"
+    ring = tuple((x + r * cos(2 * pi * i / 24), y + r * sin(2 * pi * i / 24)) for i in range(24))
+    plus: list[tuple[Point, Point]] = [((x - r / 2, y), (x + r / 2, y)), ((x, y - r / 2), (x, y + r / 2))]
+    return [Polygon(ring, look, 1.0, name, title), *(Path(a, ((b,),), look, arrow=False) for a, b in plus)]
+
+
+def path_rect(path: Path) -> Rect:
+    """What a line takes up; its corners are cut, not bulged."""
+    points = [path.start, *(step[-1] for step in path.steps)]
+    xs, ys = [p[0] for p in points], [p[1] for p in points]
+    return Rect(min(xs), min(ys) - 1.0, max(xs), max(ys) + 1.0)
+
+
+def shifted(item: Item, x: float, y: float, digits: int | None = None) -> Item:
+    """The same thing further right and down, its coordinates rounded if so many digits are asked for."""
+
+    def at(point: Point) -> Point:
+        moved = (point[0] + x, point[1] + y)
+        return moved if digits is None else (round(moved[0], digits), round(moved[1], digits))
+
+    if isinstance(item, Polygon):
+        return replace(item, points=tuple(map(at, item.points)))
+    if isinstance(item, Path):
+        steps = tuple(tuple(map(at, step)) for step in item.steps)
+        return replace(item, start=at(item.start), steps=steps)  # type: ignore[arg-type]
+    left, top = at((item.x, item.y))
+    return replace(item, x=left, y=top)

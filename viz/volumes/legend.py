@@ -1,0 +1,91 @@
+"""What the volumes of one figure mean: just the kinds that occur in it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+from ..fonts import Face
+from ..graphs.graph import Graph
+from ..layouts.legend import KINDS, LINES
+from ..scene import Item, Path, Text
+from ..texts.describe import describe
+from .draw import path_rect, shifted, volume_items
+from .place import LINE, Placed
+from .solids import Part, Solid, extras, is_ball
+
+_HEIGHT, _WIDTH, _DEPTH = 6.5, 6.5, 6.5  # of a swatch
+_GAP, _APART = 4.0, 11.0
+_SHORT = 14.0  # a line in the legend
+_WORDS = {**KINDS, "copy": "copied by a skip", "residual": "residual block"}
+_LINES = {**LINES, "aux": "to an auxiliary head"}
+SCALE = ("height and depth: √ size of the map", "thickness: √ channels")
+
+
+def legend_items(
+    graph: Graph, drawn: Sequence[Solid], figure: Iterable[Item], font: Face, size: float, width: float
+) -> tuple[list[Item], float, float]:
+    """The entries in lines no wider than `width`: what is drawn, how high it is and how wide."""
+    items: list[Item] = []
+    x, y, reach = 0.0, 0.0, 0.0
+    high = max(size * LINE + 1.5, _HEIGHT + 3.0)
+    for swatch, text in _entries(graph, drawn, figure):
+        mark = _swatch(swatch)
+        wide = font.width(text, size) + (mark[1] + _GAP if mark else 0.0)
+        if x > 0 and x + wide > width:
+            x, y = 0.0, y + high
+        middle = y + high / 2
+        if mark:
+            items += [shifted(item, x, middle) for item in mark[0]]
+        start = x + wide - font.width(text, size)
+        items.append(Text(start, middle + 0.36 * size, text, size, font.width(text, size), "start", False, "legend"))
+        reach = max(reach, x + wide)
+        x += wide + _APART
+    return items, y + high, reach
+
+
+Swatch = Solid | str | None
+
+
+def _entries(graph: Graph, drawn: Sequence[Solid], figure: Iterable[Item]) -> list[tuple[Swatch, str]]:
+    """Each role once, in the order in which it occurs; then ends, lines, and the scale."""
+    roles = dict.fromkeys(part.role for solid in drawn for part in solid.parts)
+    found: list[tuple[Swatch, str]] = []
+    for role in roles:
+        if role in _WORDS:
+            ball = role == "add" and any(is_ball(node) for node in graph.nodes)
+            parts = [Part(role, _HEIGHT if ball else _WIDTH)]
+            if f"{role}-end" in roles:
+                parts = [Part(role, _WIDTH - 2.0), Part(f"{role}-end", 2.0)]
+            words = _others(graph) if role == "other" else _WORDS[role]
+            found.append((Solid(0, tuple(parts), _HEIGHT, 0.0 if ball else _DEPTH, ball), words))
+    banded: dict[str, dict[str, None]] = {}
+    for node in graph.nodes:
+        role = "aux" if node.head is not None else node.role
+        banded.setdefault(role, {}).update(dict.fromkeys(extras(node)))
+    for role, kinds in banded.items():
+        if kinds and role != "aux":
+            band = (Part(role, _WIDTH - 2.5), Part(f"{role}-band", 2.5))
+            found.append((Solid(0, band, _HEIGHT, _DEPTH), f"+ {', '.join(kinds)}"))
+    lines = dict.fromkeys(item.role for item in figure if isinstance(item, Path))
+    found += [(role, _LINES[role]) for role in lines if role in _LINES]
+    found += [(None, words) for words in SCALE]
+    return found
+
+
+def _others(graph: Graph) -> str:
+    """What the layers are that have no role of their own."""
+    kinds = dict.fromkeys(describe(replace(node, call=(1, 1))) for node in graph.nodes if node.role == "other")
+    return ", ".join(kinds) if len(kinds) <= 2 else _WORDS["other"]
+
+
+def _swatch(swatch: Swatch) -> tuple[list[Item], float] | None:
+    """A small picture around height 0 and its width."""
+    if swatch is None:
+        return None
+    if isinstance(swatch, str):
+        path = Path((0.0, 0.0), (((_SHORT, 0.0),),), swatch)
+        return [path], path_rect(path).right
+    placed = Placed(swatch, 0.0, 0.0)
+    outline = placed.outline
+    return [shifted(item, -outline.left, 0.0) for item in volume_items(placed)], outline.right - outline.left

@@ -1,0 +1,185 @@
+"""Arrows between volumes: along the flow, over it for short cuts, up to auxiliary heads, on to the next row."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from ..graphs.graph import Edge, Graph
+from ..scene import Path, Point
+from .place import Placed, Rect, Row
+from .solids import is_flat
+
+_NEAR = 7.0  # nearer than that no arrow fits, and none is needed
+_OVER = 5.5  # between a short cut and what it passes over
+_CORNER = 3.0
+_STEP = 10.0  # from a volume to where an arrow turns
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """A line, and whether it must lie below the volumes because it could not go round them all."""
+
+    path: Path
+    below: bool = False
+
+
+def lines(graph: Graph, rows: Sequence[Row], width: float) -> list[list[Drawn]]:
+    """The lines of every row."""
+    home = {number: i for i, row in enumerate(rows) for number in row.placed}
+    found: list[list[Drawn]] = [[] for _ in rows]
+    over: list[list[tuple[Edge, Point, Point]]] = [[] for _ in rows]
+    leaving: dict[int, int] = {}
+    for edge in graph.edges:
+        here, there = home[edge.source], home[edge.target]
+        row, target, source = rows[there], rows[there].placed[edge.target], rows[here].placed[edge.source]
+        start = source.exit if here == there else (0.0, 0.0)
+        if here != there:
+            leaving[edge.source] = here
+        if edge.role == "skip" and graph.nodes[edge.target].head is None:
+            if not _within(graph, row, edge):
+                leave = _above(source, 1) if here == there else (row.start - _STEP, 0.0)
+                over[there].append((edge, leave, _above(_landing(graph, row, edge, target), -1)))
+        elif graph.nodes[edge.target].head is not None and source.y != target.y:
+            found[there].append(_raised(row, edge, source, target))
+        elif start[1] != target.y:
+            found[there].append(_elbow(graph, row, edge, start, target))
+        elif target.entry[0] - start[0] >= _NEAR:
+            if not _hits((start, target.entry), _others(row, edge)):
+                role = "continuation" if here != there else line_role(graph, edge)
+                found[there].append(Drawn(Path(start, ((target.entry,),), role)))
+            else:
+                over[there].append((edge, _above(source, 1), _above(target, -1)))
+    for number, here in leaving.items():
+        start = rows[here].placed[number].exit
+        found[here].append(Drawn(Path(start, (((width, start[1]),),), "continuation")))
+    for i, row in enumerate(rows):
+        found[i] += _arcs(graph, row, over[i])
+    return found
+
+
+def line_role(graph: Graph, edge: Edge) -> str:
+    """The role of an edge as a line: a short cut to a concatenation differs from one to a sum."""
+    target = edge.target
+    if is_flat(graph.nodes[target]):
+        target = next((e.target for e in graph.edges if e.source == target), target)
+    return "concat" if edge.role == "skip" and graph.nodes[target].role == "merge" else edge.role
+
+
+def _within(graph: Graph, row: Row, edge: Edge) -> bool:
+    """Whether a short cut passes over nothing but layers that cut or drop, right beside it."""
+    run = next((run for run in row.runs if edge.source in run and edge.target in run), ())
+    between = run[run.index(edge.source) + 1 : run.index(edge.target)] if run else ()
+    return bool(between) and all(is_flat(graph.nodes[n]) for n in between)
+
+
+def _landing(graph: Graph, row: Row, edge: Edge, target: Placed) -> Placed:
+    """Where a short cut arrives: at the concatenation that copies it, where it is cut to size right before."""
+    if not is_flat(graph.nodes[edge.target]):
+        return target
+    onward = [row.placed[e.target] for e in graph.edges if e.source == edge.target and e.target in row.placed]
+    return next((p for p in onward if p.solid.parts[0].role == "copy"), target)
+
+
+def _above(placed: Placed, side: int) -> Point:
+    """Where a short cut leaves (1) or arrives (-1): apart, for a volume may have both; on the slab it fills."""
+    parts = placed.solid.parts
+    if side < 0 and len(parts) > 1 and parts[0].role == "copy":
+        return placed.crown(parts[0].thickness / 2)
+    return placed.crown(placed.solid.thickness / 2 + side * min(placed.solid.thickness / 5, 2.5))
+
+
+def _raised(row: Row, edge: Edge, source: Placed, target: Placed) -> Drawn:
+    """From the upper face of a volume up to the height of an auxiliary head, and along to it."""
+    points = [source.crown(), (source.crown()[0], target.entry[1]), target.entry]
+    return Drawn(_rounded(points, "aux"), _crosses(row, points, edge))
+
+
+def _elbow(graph: Graph, row: Row, edge: Edge, start: Point, target: Placed) -> Drawn:
+    """From one lane to another: along, across where nothing stands, and along; or from above."""
+    end, role = target.entry, line_role(graph, edge)
+    level_down = row.levelled and target.y > start[1]
+    if level_down or (target.solid.ball and target.y > start[1]):
+        top = target.crown() if target.solid.ball else _above(target, -1)
+        points = [start, (top[0], start[1]), top]
+        if level_down or not _crosses(row, points, edge):
+            return Drawn(_rounded(points, role), _crosses(row, points, edge))
+    sources = [e.source for e in graph.edges if e.target == edge.target and e.source in row.placed]
+    after = [row.whole(edge.source).right + 3.0] if edge.source in row.placed else []
+    turns = [start[0] + _STEP, *after, end[0] - _STEP, (start[0] + end[0]) / 2, row.whole(edge.target).left - 3.0]
+    if len({row.placed[n].y for n in sources}) > 1:  # where the others come together too
+        turns.insert(0, min(end[0] - _STEP, row.whole(edge.target).left - 3.0))
+    ways = [[start, (x, start[1]), (x, end[1]), end] for x in turns]
+    others = _others(row, edge)
+    words = [Rect(w.left - 1.0, w.top - 1.0, w.right + 1.0, w.bottom + 1.0) for w in row.words]
+
+    def score(points: Sequence[Point]) -> int:
+        pairs = list(pairwise(points))
+        return 2 * any(_hits(p, others) for p in pairs) + any(_hits(p, words) for p in pairs)
+
+    best = min(ways, key=score)
+    forks = role == "projection" and any(e.source == edge.source and e.role == "trunk" for e in graph.edges)
+    return Drawn(_rounded(best[1:] if forks else best, role), score(best) >= 2)
+
+
+def _arcs(graph: Graph, row: Row, edges: Sequence[tuple[Edge, Point, Point]]) -> list[Drawn]:
+    """Short cuts: up, over everything between and down again, the shorter ones under the longer ones."""
+    found: list[Drawn] = []
+    taken: list[Rect] = []
+    for edge, start, end in sorted(edges, key=lambda e: (abs(e[2][0] - e[1][0]), e[0].source, e[0].target)):
+        left, right = sorted((start[0], end[0]))
+        tops = [b.top for b in (*row.bodies, *row.words, *taken) if b.left < right + 1 and left - 1 < b.right]
+        y = min((*tops, start[1], end[1])) - _OVER
+        taken.append(Rect(left, y, right, y))
+        points = [start, (start[0], y), (end[0], y), end]
+        found.append(Drawn(_rounded(points, line_role(graph, edge)), _crosses(row, points, edge)))
+    return found
+
+
+def _rounded(points: Sequence[Point], role: str) -> Path:
+    """A line through points, its corners rounded."""
+    steps: list[tuple[Point] | tuple[Point, Point, Point]] = []
+    last = points[0]
+    for corner, following in pairwise(points[1:]):
+        r = min(_CORNER, _distance(last, corner) / 2, _distance(corner, following) / 2)
+        if r > 0:
+            before, after = _towards(corner, last, r), _towards(corner, following, r)
+            steps += [(before,), _bend(before, corner, after)]
+            last = after
+    return Path(points[0], (*steps, (points[-1],)), role)
+
+
+def _bend(start: Point, corner: Point, end: Point) -> tuple[Point, Point, Point]:
+    return (_part(start, corner, 0.55), _part(end, corner, 0.55), end)
+
+
+def _part(a: Point, b: Point, share: float) -> Point:
+    return (a[0] + share * (b[0] - a[0]), a[1] + share * (b[1] - a[1]))
+
+
+def _distance(a: Point, b: Point) -> float:
+    return abs(a[0] - b[0]) + abs(a[1] - b[1])  # lines go along or across
+
+
+def _towards(a: Point, b: Point, length: float) -> Point:
+    whole = _distance(a, b)
+    return _part(a, b, length / whole) if whole else a
+
+
+def _crosses(row: Row, points: Sequence[Point], edge: Edge) -> bool:
+    others = _others(row, edge)
+    return any(_hits(pair, others) for pair in pairwise(points))
+
+
+def _others(row: Row, edge: Edge) -> list[Rect]:
+    """What is in the way of a line: all volumes but those that stand together with one at its ends."""
+    own = {number for run in row.runs if edge.source in run or edge.target in run for number in run}
+    return [p.outline for number, p in row.placed.items() if number not in own]
+
+
+def _hits(line: tuple[Point, Point], rects: Iterable[Rect]) -> bool:
+    """Whether a line along or across runs through the inside of any of the rectangles."""
+    (a, b) = line
+    left, right, top, bottom = min(a[0], b[0]), max(a[0], b[0]), min(a[1], b[1]), max(a[1], b[1])
+    return any(r.left < right and left < r.right and r.top < bottom and top < r.bottom for r in rects)

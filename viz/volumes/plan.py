@@ -1,0 +1,267 @@
+"""Which volumes stand together, and on which lane: what of a figure does not depend on its size."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import accumulate, groupby, pairwise
+
+from ..graphs.graph import Edge, Graph, Node
+from .solids import Extent, is_ball, is_thick
+
+_LONGEST = 12  # volumes that stand together
+_ALIKE = 0.8  # maps of one block may differ so much in size and still stand together
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """Volumes that stand together: a run of layers on maps of one size, and what is written below them.
+
+    Args:
+        nodes: their numbers, left to right.
+        region: which stretch between two nodes of the trunk it lies in; -1 on the trunk itself.
+        lane: its place among the parallel lanes of the region; on the trunk of a U, its level.
+        head: the key of the auxiliary output it serves.
+        frames: ids of the frames that it lies in, outermost first.
+        enters: how many of them an arrow to it leads into.
+        opens: those of them that begin with it.
+        closes: those that end.
+    """
+
+    nodes: tuple[int, ...]
+    region: int = -1
+    lane: int = 0
+    head: str | None = None
+    frames: tuple[int, ...] = ()
+    enters: int = 0
+    opens: tuple[int, ...] = ()
+    closes: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Units in an order in which they can be placed, and for each region which of how many lanes is on the axis.
+
+    `cuts` are the places in that order where one row may end: where one tensor alone leads on. `levels` is how many
+    levels the trunk of an encoder with a decoder goes down; 1 if it is no such.
+    """
+
+    units: tuple[Unit, ...]
+    axes: tuple[tuple[int, int | None], ...]
+    cuts: frozenset[int]
+    levels: int = 1
+
+
+def is_flow(graph: Graph, edge: Edge) -> bool:
+    """Whether the edge leads on: no short cut, and not to an auxiliary head."""
+    return edge.role != "skip" and graph.nodes[edge.target].head is None
+
+
+def on_axis(plan: Plan, unit: Unit) -> bool:
+    """Whether the unit is on the trunk, or on the lane that goes on where the trunk was."""
+    return unit.head is None and (unit.region < 0 or plan.axes[unit.region][1] == unit.lane)
+
+
+def plan(graph: Graph, found: Sequence[Extent]) -> Plan:
+    """Find the trunk, the lanes beside it and the runs of volumes."""
+    lanes, axes = _lanes(graph)
+    flow = [e for e in graph.edges if is_flow(graph, e)]
+    onward: list[list[int]] = [[] for _ in graph.nodes]
+    before: list[list[int]] = [[] for _ in graph.nodes]
+    for edge in flow:
+        onward[edge.source].append(edge.target)
+        before[edge.target].append(edge.source)
+    runs = sorted(run for lane in _chains(graph, lanes) for run in _runs(graph, found, lane, onward, before))
+    units = tuple(Unit(tuple(run), *lanes[run[0]], graph.nodes[run[0]].head) for run in runs)
+    units = _framed(graph, units)
+    return Plan(units, axes, _cuts(graph, units))
+
+
+def _framed(graph: Graph, units: Sequence[Unit]) -> tuple[Unit, ...]:
+    """The units, told which frames begin and end with them."""
+    ends: dict[int, list[int]] = {}
+    around: dict[int, set[int]] = {}  # for each node, the frames around all that feeds it
+    for edge in graph.edges:
+        if is_flow(graph, edge):
+            around.setdefault(edge.target, set()).update(graph.nodes[edge.source].frames)
+    for place, unit in enumerate(units):
+        for frame in graph.nodes[unit.nodes[0]].frames:
+            ends.setdefault(frame, [place, place])[1] = place
+    return tuple(
+        replace(
+            unit,
+            frames=graph.nodes[unit.nodes[0]].frames,
+            enters=len(set(graph.nodes[unit.nodes[0]].frames) - around.get(unit.nodes[0], set())),
+            opens=tuple(frame for frame, (first, _) in ends.items() if first == place),
+            closes=tuple(frame for frame, (_, last) in ends.items() if last == place),
+        )
+        for place, unit in enumerate(units)
+    )
+
+
+# -- encoder and decoder ----------------------------------------------------------------------------------------------
+
+
+def as_u(graph: Graph, plan: Plan) -> Plan | None:
+    """The plan of an encoder and a decoder tied level by level by short cuts, the levels below one another.
+
+    None if the graph is none: every short cut must be inside the ones before it, and leave at every level but the last.
+    """
+    place = {number: i for i, unit in enumerate(plan.units) for number in unit.nodes}
+    ties = sorted({(place[e.source], place[e.target]) for e in graph.edges if e.role == "skip"})
+    ties = [(a, b) for a, b in ties if a != b]
+    nested = all(a < c and d < b for (a, b), (c, d) in pairwise(ties))
+    if len(ties) < 2 or not nested or any(unit.region >= 0 or unit.head is not None for unit in plan.units):
+        return None
+    shrinks = [i for i, unit in enumerate(plan.units[: ties[-1][0] + 1]) if _pooled(graph, unit)]
+    if shrinks != [a for a, _ in ties]:
+        return None
+    level_of, level = {b: level for level, (_, b) in enumerate(ties)}, 0
+    units = []
+    for i, unit in enumerate(plan.units):
+        level = level_of.get(i, level)
+        units.append(replace(unit, lane=level))
+        level += i in shrinks
+    return replace(plan, units=tuple(units), cuts=frozenset(), levels=len(ties) + 1)
+
+
+def _pooled(graph: Graph, unit: Unit) -> bool:
+    return any(graph.nodes[n].role == "pool" for n in unit.nodes)
+
+
+# -- lanes ------------------------------------------------------------------------------------------------------------
+
+
+def _lanes(graph: Graph) -> tuple[list[tuple[int, int]], tuple[tuple[int, int | None], ...]]:
+    """The region and lane of every node, and for each region the number of lanes and the one on the axis."""
+    main = [node.id for node in graph.nodes if node.head is None]
+    place = {number: i for i, number in enumerate(main)}
+    flow = [e for e in graph.edges if is_flow(graph, e)]
+    fed, feeding = {e.target for e in flow}, {e.source for e in flow}
+    links = [(place[e.source], place[e.target]) for e in flow]
+    links += [(-1, place[n]) for n in main if n not in fed] + [(place[n], len(main)) for n in main if n not in feeding]
+    opened = [0] * (len(main) + 2)
+    for source, target in links:  # over every place strictly between
+        opened[source + 1] += 1
+        opened[target] -= 1
+    over = list(accumulate(opened))
+    trunk = {number for number in main if over[place[number]] == 0}
+    found = [(-1, 0) for _ in graph.nodes]
+    axes: list[tuple[int, int | None]] = []
+    for on_trunk, members in groupby(main, key=trunk.__contains__):
+        if not on_trunk:
+            lanes = _parallel(list(members), flow)
+            for lane, chain in enumerate(lanes):
+                for number in chain:
+                    found[number] = (len(axes), lane)
+            longest = max(lanes, key=len)
+            lopsided = 2 * len(longest) > sum(map(len, lanes))
+            axes.append((len(lanes), lanes.index(longest) if lopsided else None))
+    return found, tuple(axes)
+
+
+def _parallel(members: Sequence[int], flow: Sequence[Edge]) -> list[list[int]]:
+    """The nodes of a region as chains, each beside the one that it comes from."""
+    inside = set(members)
+    before: dict[int, list[int]] = {number: [] for number in members}
+    for edge in flow:
+        if edge.source in inside and edge.target in inside:
+            before[edge.target].append(edge.source)
+    chains: list[list[int]] = []
+    for number in members:
+        tails = [chain for chain in chains if chain[-1] in before[number]]
+        if tails:
+            tails[0].append(number)
+            continue
+        parents = [i for i, chain in enumerate(chains) if set(chain) & set(before[number])]
+        chains.insert(parents[-1] + 1 if parents else len(chains), [number])
+    if len(chains) == 2 and len(chains[0]) > len(chains[1]):
+        chains.reverse()  # the shorter way goes above
+    return chains
+
+
+def _chains(graph: Graph, lanes: Sequence[tuple[int, int]]) -> list[list[int]]:
+    """The nodes of every lane, and of every auxiliary head, in order."""
+    found: dict[tuple[str | None, int, int], list[int]] = {}
+    for node in graph.nodes:
+        found.setdefault((node.head, *lanes[node.id]), []).append(node.id)
+    return list(found.values())
+
+
+# -- runs -------------------------------------------------------------------------------------------------------------
+
+
+def _runs(
+    graph: Graph,
+    found: Sequence[Extent],
+    lane: Sequence[int],
+    onward: Sequence[Sequence[int]],
+    before: Sequence[Sequence[int]],
+) -> list[list[int]]:
+    """The nodes of a lane, cut into those that stand together."""
+    runs: list[list[int]] = [[lane[0]]]
+    for last, number in pairwise(lane):
+        linked = graph.nodes[number].head is not None or (onward[last] == [number] and before[number] == [last])
+        if linked and _touches(graph, found, runs[-1], number):
+            runs[-1].append(number)
+        else:
+            runs.append([number])
+    return [piece for run in runs for piece in _pieces(run)]
+
+
+def _pieces(run: list[int]) -> list[list[int]]:
+    """Equal pieces, none longer than can be taken in."""
+    count = -(-len(run) // _LONGEST)
+    ends = [len(run) * i // count for i in range(count + 1)]
+    return [run[a:b] for a, b in pairwise(ends)]
+
+
+def _touches(graph: Graph, found: Sequence[Extent], run: Sequence[int], number: int) -> bool:
+    """Whether the node stands right behind the last of the run."""
+    last, node = graph.nodes[run[-1]], graph.nodes[number]
+    if last.role == "input" or is_ball(last) or is_ball(node) or last.frames != node.frames:
+        return False
+    here, there = found[run[-1]], found[number]
+    if not here.space or not there.space:
+        return not here.space and not there.space
+    if any(graph.nodes[n].role == "pool" for n in run):
+        alone = len(run) == 1 and _together(last, node)  # a pool before the layer it belongs to
+        return here.space == there.space and (alone or not is_thick(node)) and node.role != "pool"
+    if node.role == "pool":
+        return True
+    if is_thick(node) and not _together(next((graph.nodes[n] for n in run if is_thick(graph.nodes[n])), last), node):
+        return False
+    alike = zip(here.sides, there.sides, strict=True)
+    return here.space == there.space or (
+        len(node.path) > 1 and all(a and b and min(a, b) >= _ALIKE * max(a, b) for a, b in alike)
+    )
+
+
+def _together(one: Node, other: Node) -> bool:
+    """Whether two nodes are of one block, or numbered through: `conv3` and `conv4`."""
+    if len(one.path) > 1 and len(other.path) > 1:
+        return one.path[0] == other.path[0]
+    return len(one.path) == len(other.path) and _word(one.path[0]) == _word(other.path[0])
+
+
+def _word(name: str) -> str:
+    return re.match(r"[^\d_]*", name)[0]  # type: ignore[index]
+
+
+def _cuts(graph: Graph, units: Sequence[Unit]) -> frozenset[int]:
+    """After which units a row may end: those that one tensor alone leads on from."""
+    place = {number: i for i, unit in enumerate(units) for number in unit.nodes}
+    last: dict[int, int] = {}
+    for edge in graph.edges:
+        last[edge.source] = max(last.get(edge.source, 0), place[edge.target])
+    opened = [0] * (len(units) + 1)
+    ways = [(place[source], use) for source, use in last.items()]
+    ways += [(place[e.source], place[e.target]) for e in graph.edges if e.role == "aux"] * 2  # heads stay in the row
+    for begin, end in ways:
+        opened[begin] += 1
+        opened[end] -= 1
+    over = accumulate(opened)
+    return frozenset(
+        i for (i, unit), count in zip(enumerate(units), over, strict=False) if count <= 1 and unit.region < 0
+    )

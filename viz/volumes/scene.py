@@ -1,0 +1,189 @@
+"""`style="volumes"`: layers as oblique boxes, the look that papers know, drawn from the live model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import product
+from math import ceil, inf
+
+from ..fonts import Face, face
+from ..graphs.graph import Graph, Node
+from ..scene import Box, Item, Scene
+from ..texts.describe import describe, shape_text
+from ..theme import Theme
+from .captions import captions
+from .draw import path_rect, shifted, volume_items
+from .fit import Attempt, Laid, balanced
+from .legend import legend_items
+from .lines import Drawn, lines
+from .place import FRAME, STUB, Rect, Row, around
+from .plan import as_u, plan
+from .solids import extents
+
+_ROOMY, _SMALLEST = 0.62, 0.3  # scales of the volumes: the least that is tried first, and the least
+_GOOD = 0.58  # worth of a layout after which none is sought with smaller or fewer texts
+_ROW_COST, _TEXT_COST = 0.7, 0.9  # what a further row, and smaller text, take from the worth of a scale
+_MARGIN = 2.0
+_ROW_GAP = 12.0
+_ABOVE_LEGEND = 7.0
+_TALL, _TALL_COST = 0.85, 0.3  # a U higher than that is drawn as a line if that fits
+
+
+def volumes(
+    graph: Graph,
+    theme: Theme,
+    *,
+    width: float | None = None,
+    height: float | None = None,
+    min_text: float = 6.0,
+    label: Callable[[Node], str | None] | None = None,
+    paint: Callable[[Node], str | None] | None = None,
+    show: Iterable[str] = ("shape",),
+    legend: bool = True,
+) -> Scene:
+    """Draw every node of a graph as an oblique box: as high and deep as its maps, as thick as its channels.
+
+    Sizes are on a square-root scale (see `volumes_solids.Measure`), so that 224² and 1² both can be seen: a larger map
+    is never drawn smaller, more channels never thinner. Pooling and other layers without channels of their own are
+    thin slabs, vectors are rods, a darker end is the norm and activation of a layer, a coloured one where branches
+    join, a white one what a short cut copies. Layers on maps of one size stand together; long nets go on in rows.
+
+    Args:
+        graph: what `overview` gives, or any other.
+        theme: fonts and colours. Texts are `theme.text_size`, or `min_text` where only that fits.
+        width: of the figure, in points; None for one row at full scale.
+        height: at most, in points.
+        min_text: no text is smaller, in points.
+        label: what is written under a node in the place of the name of its run; None for nothing.
+        paint: the role whose look a node gets; None for its own.
+        show: `shape` (channels and sizes) and `parameters`.
+        legend: whether to explain what occurs.
+
+    Raises:
+        ValueError: the texts do not fit; it says which width or height would do.
+
+    >>> from .theme import DEFAULT
+    >>> nodes = tuple(Node(i, (f"conv{i}",), "Conv2D", "conv", outputs=((None, 8, 8, 4**i),)) for i in range(3))
+    >>> scene = volumes(Graph("net", "Functional", nodes, ()), DEFAULT, width=252)
+    >>> scene.width <= 252, scene.text_size
+    (True, 7.0)
+    """
+    font = face(theme.font)
+    found = extents(graph)
+    limit = inf if width is None else width - 2 * _MARGIN
+    line = plan(graph, found)
+    plans = [p for p in (as_u(graph, line), line) if p is not None]
+
+    def drawn(laid: Laid, size: float) -> Scene:
+        return _drawn(graph, laid, font, size, width, paint, legend)
+
+    def low_enough(size: float) -> Callable[[Laid], bool]:
+        return lambda laid: not height or drawn(laid, size).height <= height
+
+    best: tuple[float, Laid, float] | None = None
+    for size, arranged, brief in product((max(theme.text_size, min_text), min_text), plans, (False, True)):
+        below = captions(graph, found, arranged, size, font.width, label, show, brief)
+        attempt = Attempt(graph, found, arranged, below)
+        for laid in _candidates(attempt, limit, low_enough(size)):
+            worth = laid.scale / (1 + _ROW_COST * (len(laid.rows) - 1)) * (1 if size >= theme.text_size else _TEXT_COST)
+            if arranged.levels > 1 and (scene := drawn(laid, size)).height > _TALL * scene.width:
+                worth *= _TALL_COST
+            if best is None or worth > best[0]:
+                best = worth, laid, size
+        if best is not None and best[0] >= _GOOD:
+            break
+    if best is not None:
+        _, laid, size = best
+        scene = drawn(balanced(laid, limit), size)
+        return scene if not height or scene.height <= height else drawn(laid, size)
+    asked = ", ".join(f"{name}={value:g} pt" for name, value in (("width", width), ("height", height)) if value)
+    needed = attempt.width(_SMALLEST) + 2 * _MARGIN
+    would = f"width={ceil(needed)}"
+    if width is None or needed <= width:
+        flat = attempt.laid(limit, _SMALLEST)
+        assert flat is not None
+        would = f"height={ceil(drawn(flat, min_text).height)}"
+    raise ValueError(
+        f'diagram: style="volumes": {len(graph.nodes)} volumes do not fit {asked} with text of '
+        f"min_text={min_text:g} pt; {would} would do, or a smaller depth"
+    )
+
+
+def _candidates(attempt: Attempt, limit: float, suits: Callable[[Laid], bool]) -> Iterator[Laid]:
+    """In as many rows as leave the volumes roomy, and in as few as can be."""
+    for smallest in (_ROOMY, _SMALLEST):
+        laid = attempt.fitted(limit, smallest, suits)
+        if laid is not None:
+            yield laid
+            if len(laid.rows) == 1:
+                return
+
+
+# -- drawing ----------------------------------------------------------------------------------------------------------
+
+
+def _drawn(
+    graph: Graph,
+    laid: Laid,
+    font: Face,
+    size: float,
+    width: float | None,
+    paint: Callable[[Node], str | None] | None,
+    legend: bool,
+) -> Scene:
+    """The rows below one another, and the legend below them."""
+    across = max(row.right + (STUB if row is not laid.rows[-1] else 0.0) for row in laid.rows)
+    items: list[Item] = []
+    y = _MARGIN
+    for row, drawn in zip(laid.rows, lines(graph, laid.rows, across), strict=True):
+        frames = _frames(graph, row)
+        extent = around((*row.bodies, *row.words, *(path_rect(d.path) for d in drawn), *(rect for rect, _ in frames)))
+        y -= extent.top
+        items += [shifted(item, _MARGIN, y) for item in _row_items(graph, row, drawn, frames, paint)]
+        y += extent.bottom + _ROW_GAP
+    y -= _ROW_GAP
+    if legend:
+        room = max(across, (width or 0.0) - 2 * _MARGIN)
+        described, below, reach = legend_items(graph, laid.solids, items, font, size, room)
+        items += [shifted(item, _MARGIN, y + _ABOVE_LEGEND) for item in described]
+        y += _ABOVE_LEGEND + below
+        across = max(across, reach)
+    rounded = tuple(shifted(item, 0.0, 0.0, digits=2) for item in items)
+    return Scene(round(across + 2 * _MARGIN, 2), round(y + _MARGIN, 2), rounded, title=graph.name)
+
+
+def _frames(graph: Graph, row: Row) -> list[tuple[Rect, str]]:
+    """What is around the volumes of each frame, outermost first, and its name."""
+    found: list[tuple[Rect, str]] = []
+    for frame in graph.frames:
+        inside = {n for n in row.placed if frame.id in graph.nodes[n].frames}
+        if inside:
+            deeper = {len(graph.nodes[n].frames) - 1 - graph.nodes[n].frames.index(frame.id) for n in inside}
+            pad = FRAME * (1 + max(deeper)) - 1.0
+            bounds = around(r for run, r in zip(row.runs, row.wholes, strict=True) if inside & set(run))
+            found.append(
+                (Rect(bounds.left - pad, bounds.top - pad, bounds.right + pad, bounds.bottom + pad), frame.name)
+            )
+    return found
+
+
+def _row_items(
+    graph: Graph,
+    row: Row,
+    drawn: Sequence[Drawn],
+    frames: Sequence[tuple[Rect, str]],
+    paint: Callable[[Node], str | None] | None,
+) -> list[Item]:
+    """What lies below first: frames, lines that pass behind, volumes from left to right, the other lines, texts."""
+    items: list[Item] = [
+        Box(r.left, r.top, r.right - r.left, r.bottom - r.top, "frame", 3.0, title=name) for r, name in frames
+    ]
+    items += [d.path for d in drawn if d.below]
+    for placed in sorted(row.placed.values(), key=lambda p: (p.x, p.solid.node)):
+        node = graph.nodes[placed.solid.node]
+        call = sum(other.name == node.name for other in graph.nodes[: node.id])
+        name = f"{node.name} ({call + 1})" if call else node.name  # of a layer that is shared
+        title = f"{node.name}: {describe(node)}, {', '.join(map(shape_text, node.outputs))}"
+        items += volume_items(placed, name, title, paint(node) if paint is not None else None)
+    items += [d.path for d in drawn if not d.below]
+    return [*items, *row.texts]
