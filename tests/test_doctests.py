@@ -13,8 +13,6 @@ import pytest
 
 from layerblocks import blocks
 
-from . import oracles
-
 PROJECT = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text("utf-8"))
 PACKAGES = PROJECT["tool"]["setuptools"]["packages"]
 
@@ -44,9 +42,9 @@ def examples(module) -> list[doctest.DocTest]:
     return [test for test in found if test.examples]
 
 
-@pytest.mark.parametrize("name", [*modules(), oracles.__name__])
+@pytest.mark.parametrize("name", modules())
 def test_examples(name):
-    module = oracles if name == oracles.__name__ else importlib.import_module(name)
+    module = importlib.import_module(name)
     runner = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS)
     failures: list[str] = []
     for test in examples(module):

@@ -11,7 +11,8 @@ from pathlib import Path
 import layerblocks
 
 ROOT = Path(__file__).parent.parent
-FOLDERS = {"blocks": "blocks", "architectures": "architectures", "viz": "viz", "src/layerblocks": ""}
+PACKAGES = ("blocks", "architectures", "viz", "testing")
+FOLDERS = {**{name: name for name in PACKAGES}, "src/layerblocks": ""}
 
 
 def test_the_wheel_holds_every_module_of_the_tree(tmp_path):
@@ -29,13 +30,13 @@ def test_the_wheel_holds_every_module_of_the_tree(tmp_path):
             path = Path("layerblocks", package, module.relative_to(ROOT / folder))
             assert path.as_posix() in held
     assert "layerblocks/py.typed" in held
-    assert not [name for name in held if name.split("/")[0] in ("blocks", "viz", "architectures", "tests", "src")]
+    assert not [name for name in held if name.split("/")[0] in (*PACKAGES, "tests", "src")]
 
 
 def test_nothing_is_imported_twice_under_the_bare_folder_names():
     for module in pkgutil.walk_packages(layerblocks.__path__, "layerblocks."):
         importlib.import_module(module.name)
-    assert not {"blocks", "architectures", "viz"} & set(sys.modules)
+    assert not {*PACKAGES} & set(sys.modules)
 
 
 def test_importing_the_package_imports_no_keras():

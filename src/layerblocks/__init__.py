@@ -1,10 +1,11 @@
 """Compose convolutional networks in Keras from plain functions, draw them, test their shapes.
 
-Three subpackages, each loaded when first used:
+Four subpackages, each loaded when first used:
 
 - `layerblocks.blocks`: tensor -> tensor functions, everything a network is made of;
 - `layerblocks.architectures`: the published networks, assembled from them;
-- `layerblocks.viz`: figures and tables of any Keras model.
+- `layerblocks.viz`: figures and tables of any Keras model;
+- `layerblocks.testing`: property-based tests of what a net makes of any image.
 """
 
 import importlib
@@ -12,7 +13,7 @@ from types import ModuleType
 
 from ._version import __version__
 
-__all__ = ["__version__", "architectures", "blocks", "viz"]
+__all__ = ["__version__", "architectures", "blocks", "testing", "viz"]
 
 
 def __getattr__(name: str) -> ModuleType:

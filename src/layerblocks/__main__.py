@@ -1,4 +1,4 @@
-"""The command line: `layerblocks list | draw | table`, also as `python -m layerblocks`."""
+"""The command line: `layerblocks list | draw | table | diff`, also as `python -m layerblocks`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, Literal, NoReturn
 
 from ._version import __version__
 
@@ -31,12 +31,22 @@ def _shape(text: str) -> tuple[int | None, ...]:
         raise argparse.ArgumentTypeError(f"takes numbers such as 224,224,3 (None for any), got {text!r}") from None
 
 
-def _depth(text: str) -> int | None:
+def _depth(text: str) -> int | Literal["auto"] | None:
+    if text == "auto":
+        return "auto"
     if text in ("layers", "None"):
         return None
     if not text.isdigit() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"takes 1 for blocks, 2 for the blocks in them, … or 'layers', got {text!r}")
+        takes = "1 for blocks, 2 for the blocks in them, …, 'layers' or 'auto'"
+        raise argparse.ArgumentTypeError(f"takes {takes}, got {text!r}")
     return int(text)
+
+
+def _length(text: str) -> float | str:
+    try:
+        return float(text)
+    except ValueError:
+        return text
 
 
 def _option(text: str) -> tuple[str, Any]:
@@ -49,21 +59,56 @@ def _option(text: str) -> tuple[str, Any]:
         return word, value
 
 
+def _figure_arguments(command: argparse.ArgumentParser) -> None:
+    """Those of `diagram`, under their own names."""
+    command.add_argument("--width", type=_length, metavar="LENGTH", help="of the page: ieee1, neurips, …, 8cm, 3.5in")
+    command.add_argument("--height", type=_length, metavar="LENGTH", help="of the page")
+    command.add_argument("--direction", default="TB", metavar="TB|LR|BT|RL", help="from where to where (default: TB)")
+    command.add_argument("--style", default="boxes", metavar="boxes|volumes", help="(default: boxes)")
+    command.add_argument("--expand", action="append", metavar="BLOCK", help="draw this block open where it stands")
+    command.add_argument(
+        "--zoom",
+        action="append",
+        nargs="?",
+        const=True,
+        metavar="BLOCK",
+        help="draw the inside of this block, or of one of each kind, in a panel of its own",
+    )
+    command.add_argument("--max-boxes", type=int, metavar="N", help="that 'auto' may take (default: 40)")
+    command.add_argument("--show", metavar="WORDS", help="shape,parameters (default), multiply_adds, receptive_field")
+    command.add_argument("--no-legend", dest="legend", action="store_false", help="leave out what the colours mean")
+    command.add_argument("--dpi", type=int, default=200, help="of PNG (default: %(default)s)")
+
+
+def _figure_options(arguments: argparse.Namespace) -> dict[str, Any]:
+    given = {"direction": arguments.direction, "style": arguments.style, "legend": arguments.legend}
+    for word in ("width", "height", "expand", "max_boxes"):
+        if getattr(arguments, word) is not None:
+            given[word] = getattr(arguments, word)
+    if arguments.zoom:
+        given["zoom"] = True if True in arguments.zoom else arguments.zoom
+    if arguments.show is not None:
+        given["show"] = [word.strip().replace("-", "_") for word in arguments.show.split(",") if word.strip()]
+    return given
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="layerblocks", description="Convolutional networks: what there is, drawn and counted.")
     parser.add_argument("--version", action="version", version=f"layerblocks {__version__}")
-    commands = parser.add_subparsers(dest="command", required=True, metavar="list | draw | table")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="list | draw | table | diff")
     commands.add_parser("list", help="the networks that can be drawn and built by name")
-    draw = commands.add_parser("draw", help="draw a network to SVG, PDF, PNG or DOT")
+    draw = commands.add_parser("draw", help="draw a network to SVG, PDF, PNG, EPS, TikZ, DOT or Mermaid")
     table = commands.add_parser("table", help="output shape, parameters and multiply-adds of each block")
-    for command in (draw, table):
+    diff = commands.add_parser("diff", help="what changed from one network to another, by structure")
+    for command, depth in ((draw, "auto"), (table, BLOCK_LEVEL)):
         command.add_argument("model", metavar="NAME|FILE.keras", help="a name from the list, or a saved Keras model")
         command.add_argument(
             "--depth",
             type=_depth,
-            default=BLOCK_LEVEL,
+            default=depth,
             metavar="N",
-            help="1: outermost blocks (default), 2: the blocks in them, …; 'layers': every layer",
+            help="1: outermost blocks, 2: the blocks in them, …; 'layers': every layer; "
+            "'auto': the deepest that is readable (default: %(default)s)",
         )
         command.add_argument("--input-shape", type=_shape, metavar="H,W,C", help="of a network by name")
         command.add_argument("--classes", type=int, metavar="N", help="of a network by name")
@@ -78,12 +123,14 @@ def _parser() -> argparse.ArgumentParser:
             metavar="NAME=VALUE",
             help="any other argument of the network, such as aux=False",
         )
+    for word in ("before", "after"):
+        diff.add_argument(word, metavar=word.upper(), help="a name from the list, or a saved Keras model")
     draw.add_argument("-o", "--output", metavar="FILE", help="by its extension; NAME.svg unless told")
-    draw.add_argument(
-        "--rankdir", choices=("TB", "BT", "LR", "RL"), default="TB", help="direction (default: %(default)s)"
-    )
-    draw.add_argument("--dpi", type=int, default=200, help="of PNG (default: %(default)s)")
-    table.add_argument("--format", default="text", help="text (default), markdown or csv")
+    diff.add_argument("-o", "--output", metavar="FILE", help="draw it, too, by the extension of the file")
+    for command in (draw, diff):
+        _figure_arguments(command)
+    for command in (table, diff):
+        command.add_argument("--format", default="text", help="text (default), markdown, latex, csv or html")
     return parser
 
 
@@ -168,23 +215,41 @@ def _list(arguments: argparse.Namespace) -> None:
 
 
 def _draw(arguments: argparse.Namespace) -> None:
-    output = Path(arguments.output or f"{Path(arguments.model).stem}.svg")
-    if not output.parent.is_dir():
-        raise ValueError(f"--output takes a file in a folder that exists, got {str(output)!r}")
+    output = _writable(arguments.output or f"{Path(arguments.model).stem}.svg")
     model = _model(arguments)
-    from .viz import plot_model
+    from .viz import diagram
 
-    plot_model(
-        model,
-        output,
-        depth=arguments.depth,
-        rankdir=arguments.rankdir,
-        dpi=arguments.dpi,
-        loss_weights=_loss_weights(model),
-        show_layer_names=arguments.depth is None,
-        show_shapes=arguments.depth is None,
-    )
+    options = {"depth": arguments.depth, "loss_weights": _loss_weights(model), **_figure_options(arguments)}
+    diagram(model, **options).save(output, dpi=arguments.dpi)
     print(output)
+
+
+def _writable(output: str) -> Path:
+    """Where a figure can be written, before the work is done."""
+    path = Path(output)
+    if not path.parent.is_dir():
+        raise ValueError(f"--output takes a file in a folder that exists, got {output!r}")
+    with _quiet():
+        from .viz.figure import destination
+    return destination("layerblocks", "--output", path)
+
+
+def _diff(arguments: argparse.Namespace) -> None:
+    output = None if arguments.output is None else _writable(arguments.output)
+    models = [
+        _model(argparse.Namespace(model=name, input_shape=None, classes=None, dialect=None, options=()))
+        for name in (arguments.before, arguments.after)
+    ]
+    from .viz import diff
+
+    changes = diff(*models)
+    print(changes.table(format=arguments.format))
+    if output is not None:
+        options = _figure_options(arguments)
+        if options["style"] == "boxes":  # those have colours of their own, for what is new, gone or changed
+            del options["style"]
+        changes.figure(**options).save(output, dpi=arguments.dpi)
+        print(output)
 
 
 def _table(arguments: argparse.Namespace) -> None:
@@ -198,7 +263,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code: 0, or 2 with one line that says what is wrong."""
     parser = _parser()
     arguments = parser.parse_args(argv)
-    command = {"list": _list, "draw": _draw, "table": _table}[arguments.command]
+    command = {"list": _list, "draw": _draw, "table": _table, "diff": _diff}[arguments.command]
     try:
         command(arguments)
         sys.stdout.flush()
