@@ -25,9 +25,8 @@ from layerblocks.blocks import (
     transposed,
     weightless,
 )
-
-from . import oracles
-from .oracles import Expected
+from layerblocks.testing import oracles
+from layerblocks.testing.oracles import Expected
 
 SPATIAL = {"kernel_size", "strides", "dilation_rate", "padding", "pool_size", "output_padding", "output_size"}
 """Arguments that have a value for each axis."""

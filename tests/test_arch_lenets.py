@@ -25,9 +25,10 @@ from layerblocks.blocks import (
     subsample,
     weightless,
 )
+from layerblocks.testing import oracles
 from layerblocks.viz import read_graph
 
-from . import naive, oracles
+from . import naive
 from .helpers import build, check, data_format, dear, dtype_policy, images, real, seeds
 
 

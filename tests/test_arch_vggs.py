@@ -15,9 +15,10 @@ from layerblocks import architectures
 from layerblocks.architectures import vgg, vgg11_lrn, vgg13, vgg16, vgg16_bn, vgg16c, vgg19
 from layerblocks.architectures.catalogue import ENTRIES
 from layerblocks.blocks import conv, conv_bn, local_response_norm, max_pool, separable, vgg_block, weightless
+from layerblocks.testing import oracles
 from layerblocks.viz import read_graph
 
-from . import naive, oracles
+from . import naive
 from .helpers import build, check, data_format, dear, images, seeds
 
 NARROW = {"filters": (4, 6, 8, 8, 8), "units": (12, 10), "classes": 5}

@@ -27,8 +27,8 @@ from layerblocks.architectures import (
 )
 from layerblocks.architectures.catalogue import ENTRIES
 from layerblocks.blocks import aux_classifier, conv, conv_bn, group_norm, separable, weightless
+from layerblocks.testing import oracles
 
-from . import oracles
 from .agreement import made, multiply_adds, trainable
 from .helpers import data_format, dear, images
 

@@ -18,16 +18,19 @@ from layerblocks.blocks import (
     projection_shortcut,
     vgg_block,
 )
+from layerblocks.testing import oracles
 
-from . import oracles
 from .helpers import UNITS, build, channels, check, data_format, scalar_or_pair, sizes
 
 units = st.sampled_from(list(UNITS))
 SHORTCUTS = {
-    "projection": projection_shortcut,
-    "all_projections": partial(projection_shortcut, always=True),
-    "pad": pad_shortcut,
-    "identity": identity_shortcut,
+    "projection": (projection_shortcut, oracles.projection_shortcut),
+    "all_projections": (
+        partial(projection_shortcut, always=True),
+        partial(oracles.projection_shortcut, always=True),
+    ),
+    "pad": (pad_shortcut, oracles.pad_shortcut),
+    "identity": (identity_shortcut, oracles.identity_shortcut),
 }
 shortcuts = st.sampled_from(list(SHORTCUTS))
 strides = st.sampled_from([1, 1, 2, 3]) | scalar_or_pair(1, 3)
@@ -71,8 +74,8 @@ def test_inception(unit, size, depth, c1, c3, c5, pool_proj):
 @example("valid", (5, 5), 4, 4, 1, "projection")  # a branch of 1×1 would broadcast
 def test_basic_residual(unit, size, depth, filters, strides, shortcut):
     check_block(
-        partial(basic_residual, shortcut=SHORTCUTS[shortcut]),
-        partial(oracles.basic_residual, shortcut=shortcut),
+        partial(basic_residual, shortcut=SHORTCUTS[shortcut][0]),
+        partial(oracles.basic_residual, shortcut=SHORTCUTS[shortcut][1]),
         unit,
         size,
         depth,
@@ -95,8 +98,8 @@ def test_basic_residual(unit, size, depth, filters, strides, shortcut):
 @example("conv_bn", (5, 5), 8, 8, 1, 4, "1x1", "projection")
 def test_bottleneck(unit, size, depth, filters, strides, reduction, stride_on, shortcut):
     check_block(
-        partial(bottleneck, shortcut=SHORTCUTS[shortcut]),
-        partial(oracles.bottleneck, shortcut=shortcut),
+        partial(bottleneck, shortcut=SHORTCUTS[shortcut][0]),
+        partial(oracles.bottleneck, shortcut=SHORTCUTS[shortcut][1]),
         unit,
         size,
         depth,

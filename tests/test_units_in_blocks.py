@@ -31,8 +31,9 @@ from layerblocks.blocks import (
     transposed,
     vgg_block,
 )
+from layerblocks.testing import oracles
 
-from . import naive, oracles
+from . import naive
 from .helpers import UNITS, build, data_format, dtype_policy, images, real
 
 BLOCKS = {

@@ -34,8 +34,9 @@ from layerblocks.blocks import (
     zero_pad,
 )
 from layerblocks.blocks import crop as crop_piece
+from layerblocks.testing import oracles
 
-from . import naive, oracles
+from . import naive
 from .helpers import dear, images, real, scalar_or_pair, seeds
 
 sizes = st.tuples(st.integers(1, 8), st.integers(1, 8))

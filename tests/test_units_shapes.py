@@ -22,10 +22,10 @@ from layerblocks.blocks import (
     separable,
     transposed,
 )
+from layerblocks.testing import oracles
+from layerblocks.testing.oracles import Expected
 
-from . import oracles
 from .helpers import NORMS, UNITS, build, channels, check, data_format, paddings, scalar_or_pair, sizes
-from .oracles import Expected
 
 norms = st.sampled_from(list(NORMS))
 biases = st.sampled_from([None, True, False])

@@ -1,0 +1,113 @@
+"""How fast `check_net` tries a net, and what memory it takes: `python benchmarks/check_examples.py [--memory]`.
+
+Prints, for blocks and networks, the examples a second of `check_net` on 100 of them, and how many times as long the
+same check takes where models are built in the ordinary way: with their weights, and with their weights and a
+`clear_session` for each, without which the memory of ordinary models grows by half a megabyte each. That is to be at
+least 10 for a block. With `--memory` it tries 2,000 examples of one block and prints the resident memory after each
+250: it is to level off.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import keras
+from hypothesis import strategies as st
+
+from layerblocks.architectures import build
+from layerblocks.blocks import basic_residual, bottleneck, conv_bn, inception, vgg_block
+from layerblocks.testing import builds, check_net
+
+wide = {"filters": st.sampled_from([64, 128, 256]), "c": st.sampled_from([64, 128])}
+HALVED = "b h w c -> b ceil(h/2) ceil(w/2) filters"
+
+
+def network(name: str, **options: Any) -> Callable[[Any], Any]:
+    return lambda x: build(name, input_tensor=x, **options).output
+
+
+CASES: dict[str, tuple[Callable[..., Any], str, dict[str, Any]]] = {
+    "conv_bn, 1 to 9 filters": (partial(conv_bn, strides=2), HALVED, {"filters": st.integers(1, 9)}),
+    "conv_bn": (partial(conv_bn, strides=2), HALVED, wide),
+    "vgg_block": (vgg_block, "b h w c -> b h//2 w//2 filters", wide),
+    "basic_residual": (partial(basic_residual, strides=2), HALVED, wide),
+    "bottleneck": (partial(bottleneck, strides=2), HALVED, wide),
+    "inception 3a": (
+        inception,
+        "b h w c -> b h w c1+pool_proj+160",
+        {"c1": st.sampled_from([64, 128]), "c3": (96, 128), "c5": (16, 32), "pool_proj": 32, "c": 192},
+    ),
+    "ResNet-18 trunk": (network("resnet18", include_top=False), "b h w 3 -> b ceil(h/32) ceil(w/32) 512", {}),
+    "VGG-16": (network("vgg16"), "b h 224 3 -> b 1000", {"h": st.integers(32, 224)}),
+}
+NETWORKS = ("ResNet-18 trunk", "VGG-16")
+
+
+def seconds(name: str, examples: int) -> float:
+    """For one example, of all cores."""
+    function, spec, params = CASES[name]
+    start = time.process_time()
+    check_net(function, spec, params=params, max_examples=examples)
+    return (time.process_time() - start) / examples
+
+
+@contextmanager
+def ordinarily(clear: bool) -> Iterator[None]:
+    """Models that `check_net` builds inside have their weights, and the session may be cleared before each."""
+    weightless, made = builds.weightless, builds.built
+
+    def built(*args: Any, **options: Any) -> Any:
+        if clear and keras.config.dtype_policy().name == "float32":  # it would reset another policy
+            keras.backend.clear_session()
+        return made(*args, **options)
+
+    builds.weightless, builds.built = nullcontext, built  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        builds.weightless, builds.built = weightless, made
+        keras.backend.clear_session()
+
+
+def speed() -> None:
+    for name in CASES:
+        few = 5 if name in NETWORKS else 20
+        seconds(name, 3)  # imports and fills caches
+        quick = seconds(name, few if name in NETWORKS else 100)
+        times = []
+        for clear in (False, True):
+            with ordinarily(clear):
+                times.append(seconds(name, few))
+        with_weights, cleared = (each / quick for each in times)
+        print(
+            f"{name:<24} {1 / quick:6.1f} examples/s, {100 * quick:5.2f} s for 100; "
+            f"with weights {with_weights:5.1f}, cleared as well {cleared:5.1f} times as long",
+            flush=True,
+        )
+
+
+def resident() -> float:
+    """MB of this process, on Linux."""
+    pages = Path("/proc/self/statm").read_text("ascii").split()[1]
+    return int(pages) * 4096 / 1e6
+
+
+def memory(examples: int = 2000, step: int = 250) -> None:
+    seconds("basic_residual", step)
+    for done in range(0, examples + 1, step):
+        gc.collect()
+        print(f"after {done:>5} examples {resident():7.1f} MB", flush=True)
+        seconds("basic_residual", step)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--memory", action="store_true", help="the memory of 2,000 examples instead")
+    memory() if parser.parse_args().memory else speed()

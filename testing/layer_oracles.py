@@ -1,0 +1,295 @@
+"""What single layers must give, in closed form and plain Python; `oracles` has those of blocks as well."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from math import prod
+from typing import Any, Literal
+
+from .sizes import Side, conv_out, pair, pool_out, transposed_out
+
+Shape = tuple[Side, ...]
+Size = int | tuple[int, int]
+Padding = Literal["same", "valid"] | Size | tuple[tuple[int, int], tuple[int, int]]
+
+
+@dataclass(frozen=True)
+class Expected:
+    """Shape without the batch, number of parameters, and multiply-adds of one example.
+
+    Two are equal if shape and parameters are; multiply-adds are None where a size is unknown.
+
+    Example:
+        >>> Expected((28, 28, 192)).then(conv, 64, 1).then(conv, 32, 3, strides=2)
+        Expected(shape=(14, 14, 32), parameters=30816, multiply_adds=13246464)
+    """
+
+    shape: Shape
+    parameters: int = 0
+    multiply_adds: int | None = field(default=0, compare=False)
+
+    def then(self, oracle: Oracle, *args: Any, **options: Any) -> Expected:
+        """This, followed by what `oracle` says of its shape."""
+        after = oracle(self.shape, *args, **options)
+        work = added([self.multiply_adds, after.multiply_adds])
+        return Expected(after.shape, self.parameters + after.parameters, work)
+
+
+Oracle = Callable[..., Expected]
+
+
+def added(counts: Iterable[int | None]) -> int | None:
+    """Their sum; None if one of them is unknown.
+
+    Example:
+        >>> added([1, 2]), added([1, None])
+        (3, None)
+    """
+    total = 0
+    for count in counts:
+        if count is None:
+            return None
+        total += count
+    return total
+
+
+def _times(each: int, sides: Sequence[Side]) -> int | None:
+    """So many products at each pixel."""
+    return None if None in sides else each * prod(side or 0 for side in sides)
+
+
+def axes(shape: Shape, side: Callable[..., Side], *arguments: Any) -> tuple[Side, Side]:
+    """Both sides after `side(n, *arguments)`, whose arguments have one value, or one an axis."""
+    height, width = (
+        side(n, *axis) for n, *axis in zip(shape[:2], *(pair(argument) for argument in arguments), strict=True)
+    )
+    return height, width
+
+
+def _not_both(strides: Size, dilation_rate: Size) -> None:
+    if max(pair(strides)) > 1 and max(pair(dilation_rate)) > 1:
+        raise ValueError("strides or dilation, not both")
+
+
+def _after(norm_parameters: int | None, use_bias: bool | None, filters: int) -> int:
+    """Parameters of bias (exactly where there is no norm, unless told) and norm."""
+    bias = norm_parameters is None if use_bias is None else use_bias
+    return filters * (bias + (norm_parameters or 0))
+
+
+def conv(
+    shape: Shape,
+    filters: int,
+    kernel_size: Size = 3,
+    *,
+    strides: Size = 1,
+    dilation_rate: Size = 1,
+    groups: int = 1,
+    padding: Padding = "same",
+    use_bias: bool | None = None,
+    norm_parameters: int | None = None,
+) -> Expected:
+    """A convolution; `norm_parameters` for each filter (4 for BatchNorm), None for no norm.
+
+    Example:
+        >>> conv((224, 224, 3), 64, 7, strides=2)
+        Expected(shape=(112, 112, 64), parameters=9472, multiply_adds=118013952)
+    """
+    channels = shape[2]
+    assert channels is not None
+    _not_both(strides, dilation_rate)
+    if channels % groups or filters % groups:
+        raise ValueError("groups do not divide")
+    size = axes(shape, conv_out, kernel_size, strides, dilation_rate, padding)
+    weights = prod(pair(kernel_size)) * channels // groups * filters
+    return Expected((*size, filters), weights + _after(norm_parameters, use_bias, filters), _times(weights, size))
+
+
+def dilated(shape: Shape, filters: int, kernel_size: Size = 3, *, dilation_rate: Size = 2, **options: Any) -> Expected:
+    """A convolution with holes.
+
+    Example:
+        >>> dilated((7, 7, 1), 1, padding="valid")
+        Expected(shape=(3, 3, 1), parameters=10, multiply_adds=81)
+    """
+    return conv(shape, filters, kernel_size, dilation_rate=dilation_rate, **options)
+
+
+def separable(
+    shape: Shape,
+    filters: int,
+    kernel_size: Size = 3,
+    *,
+    strides: Size = 1,
+    dilation_rate: Size = 1,
+    depth_multiplier: int = 1,
+    padding: Padding = "same",
+    use_bias: bool | None = None,
+    norm_parameters: int | None = None,
+) -> Expected:
+    """A depthwise and a 1×1 convolution.
+
+    Example:
+        >>> separable((28, 28, 3), 4)
+        Expected(shape=(28, 28, 4), parameters=43, multiply_adds=30576)
+    """
+    if len({*pair(strides)}) > 1:
+        raise ValueError("one stride for both axes")
+    assert shape[2] is not None
+    between = shape[2] * depth_multiplier
+    size = axes(shape, conv_out, kernel_size, strides, dilation_rate, padding)
+    weights = prod(pair(kernel_size)) * between + between * filters
+    return Expected((*size, filters), weights + _after(norm_parameters, use_bias, filters), _times(weights, size))
+
+
+def depthwise(
+    shape: Shape,
+    filters: int | None = None,
+    kernel_size: Size = 3,
+    *,
+    strides: Size = 1,
+    dilation_rate: Size = 1,
+    padding: Padding = "same",
+    use_bias: bool | None = None,
+    norm_parameters: int | None = None,
+) -> Expected:
+    """A convolution of every channel by itself; None for as many filters as channels.
+
+    Example:
+        >>> depthwise((28, 28, 32), strides=2, use_bias=False)
+        Expected(shape=(14, 14, 32), parameters=288, multiply_adds=56448)
+    """
+    filters = shape[2] if filters is None else filters
+    assert shape[2] is not None and filters is not None
+    if len({*pair(strides)}) > 1:
+        raise ValueError("one stride for both axes")
+    if filters % shape[2]:
+        raise ValueError("filters are no multiple of the channels")
+    size = axes(shape, conv_out, kernel_size, strides, dilation_rate, padding)
+    weights = prod(pair(kernel_size)) * filters
+    return Expected((*size, filters), weights + _after(norm_parameters, use_bias, filters), _times(weights, size))
+
+
+def transposed(
+    shape: Shape,
+    filters: int,
+    kernel_size: Size = 3,
+    *,
+    strides: Size = 2,
+    dilation_rate: Size = 1,
+    padding: Padding = "same",
+    output_padding: Size | None = None,
+    use_bias: bool | None = None,
+    norm_parameters: int | None = None,
+) -> Expected:
+    """A transposed convolution.
+
+    Example:
+        >>> transposed((2, 2, 1), 1, padding="valid", output_padding=1)
+        Expected(shape=(6, 6, 1), parameters=10, multiply_adds=36)
+    """
+    assert shape[2] is not None
+    _not_both(strides, dilation_rate)
+    size = axes(shape, transposed_out, kernel_size, strides, dilation_rate, padding, output_padding)
+    weights = prod(pair(kernel_size)) * shape[2] * filters
+    counts = weights + _after(norm_parameters, use_bias, filters), _times(weights, shape[:2])
+    return Expected((*size, filters), *counts)
+
+
+def pool(shape: Shape, pool_size: Size = 2, *, strides: Size | None = None, padding: Padding = "same") -> Expected:
+    """A maximum or mean over windows.
+
+    Example:
+        >>> pool((7, 9, 3), 3, strides=2)
+        Expected(shape=(4, 5, 3), parameters=0, multiply_adds=0)
+    """
+    return Expected((*axes(shape, pool_out, pool_size, strides, padding), shape[2]))
+
+
+def global_pool(shape: Shape) -> Expected:
+    """A maximum or mean over all pixels.
+
+    Example:
+        >>> global_pool((None, 7, 64)).shape
+        (64,)
+    """
+    return Expected((shape[2],))
+
+
+def upsample(shape: Shape, size: Size = 2) -> Expected:
+    """Every pixel `size` times.
+
+    Example:
+        >>> upsample((7, None, 3), (2, 3)).shape
+        (14, None, 3)
+    """
+    return Expected(
+        (*(None if n is None else n * times for n, times in zip(shape, pair(size), strict=False)), shape[2])
+    )
+
+
+def batch_norm(shape: Shape, *, center: bool = True, scale: bool = True) -> Expected:
+    """Mean and variance of each channel, and its offset and factor where they are trained.
+
+    Example:
+        >>> batch_norm((7, 7, 64)).parameters, batch_norm((7, 7, 64), scale=False).parameters
+        (256, 192)
+    """
+    return Expected(shape, (shape[-1] or 0) * (2 + center + scale))
+
+
+def dense(shape: Shape, units: int, *, use_bias: bool = True) -> Expected:
+    """A fully connected layer.
+
+    Example:
+        >>> dense((1024,), 10)
+        Expected(shape=(10,), parameters=10250, multiply_adds=10240)
+    """
+    features = shape[-1]
+    if features is None:
+        raise ValueError("an unknown number of features")
+    weights = features * units
+    return Expected((*shape[:-1], units), weights + units * use_bias, _times(weights, shape[:-1]))
+
+
+def flatten(shape: Shape) -> Expected:
+    """All values in one row.
+
+    Example:
+        >>> flatten((7, 7, 512)).shape
+        (25088,)
+    """
+    if None in shape:
+        raise ValueError("cannot flatten an unknown size")
+    return Expected((prod(side or 0 for side in shape),))
+
+
+def concat(branches: Sequence[Expected]) -> Expected:
+    """Branches side by side; they must be of one size.
+
+    Example:
+        >>> concat([Expected((8, 8, 3), 1), Expected((8, 8, 5), 2)])
+        Expected(shape=(8, 8, 8), parameters=3, multiply_adds=0)
+    """
+    if len({branch.shape[:2] for branch in branches}) > 1:
+        raise ValueError("branches of different sizes")
+    channels = sum(branch.shape[2] or 0 for branch in branches)
+    return Expected((*branches[0].shape[:2], channels), *_together(branches))
+
+
+def add(branches: Sequence[Expected]) -> Expected:
+    """The sum of branches of exactly one shape.
+
+    Example:
+        >>> add([Expected((8, 8, 3), 1), Expected((8, 8, 3), 2)])
+        Expected(shape=(8, 8, 3), parameters=3, multiply_adds=0)
+    """
+    if len({branch.shape for branch in branches}) > 1:
+        raise ValueError("branches of different shapes")
+    return Expected(branches[0].shape, *_together(branches))
+
+
+def _together(branches: Sequence[Expected]) -> tuple[int, int | None]:
+    """Parameters and multiply-adds of all."""
+    return sum(branch.parameters for branch in branches), added(branch.multiply_adds for branch in branches)

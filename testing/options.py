@@ -1,0 +1,15 @@
+"""What pytest was told on its command line; apart, so that nothing has to be imported for it."""
+
+from __future__ import annotations
+
+EXAMPLES: int | None = None
+"""`--layerblocks-examples`."""
+
+
+def max_examples() -> int:
+    """Examples of a check that is told no number."""
+    if EXAMPLES is not None:
+        return EXAMPLES
+    from hypothesis import settings
+
+    return int(settings().max_examples)

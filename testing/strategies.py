@@ -1,0 +1,251 @@
+"""Hypothesis strategies for image shapes, symbolic tensors, and what blocks are given: units, norms, paddings.
+
+Each argument of a strategy is a value or a strategy of values. Cases shrink to small images and few channels.
+
+Example:
+    >>> from hypothesis import find
+    >>> find(tensors(image_shapes(channels=3, unknown=True)), lambda x: True).shape
+    (None, None, None, 3)
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any, TypeAlias, TypeVar, Union
+
+from hypothesis import strategies as st
+from hypothesis.errors import InvalidArgument
+
+from .code import Written
+
+T = TypeVar("T")
+ValueOrStrategy: TypeAlias = Union[T, st.SearchStrategy[T]]  # noqa: UP007  (of a variable it cannot be made by |)
+
+LARGEST = 8
+"""Integers and lengths without an upper bound of their own end here."""
+
+
+def strategy(value: Any) -> st.SearchStrategy[Any]:
+    """A strategy as it is, a value as the strategy of just that value.
+
+    Example:
+        >>> strategy(3)
+        just(3)
+    """
+    return value if isinstance(value, st.SearchStrategy) else st.just(value)
+
+
+def _integer(function: str, argument: str, value: Any, at_least: int = 1) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value < at_least:
+        raise InvalidArgument(f"{function}: {argument} takes an integer of at least {at_least}, got {value!r}")
+    return value
+
+
+@st.composite
+def _image_shapes(draw: Any, side: Any, channels: Any, unknown: Any) -> tuple[int | None, ...]:
+    height, width = draw(side), draw(side)
+    for_either = draw(unknown)
+    sides = (None if for_either[0] else height, None if for_either[1] else width)
+    depth = draw(channels)
+    first = sys.modules["keras"].config.image_data_format() == "channels_first"
+    return (depth, *sides) if first else (*sides, depth)
+
+
+def image_shapes(
+    *,
+    min_side: int = 1,
+    max_side: int = 32,
+    channels: ValueOrStrategy[int] | None = None,
+    unknown: ValueOrStrategy[bool] = False,
+) -> st.SearchStrategy[tuple[int | None, ...]]:
+    """Shapes of images without the batch: `height width channels`, in the order of Keras's `image_data_format`.
+
+    Args:
+        min_side, max_side: of height and width, in pixels.
+        channels: None for 1 to 8.
+        unknown: whether height and width are None; with `st.booleans()` each of them by itself.
+
+    Raises:
+        InvalidArgument: an argument out of range, by its name.
+
+    Example:
+        >>> from hypothesis import find
+        >>> find(image_shapes(min_side=5, channels=3), lambda shape: True)
+        (5, 5, 3)
+    """
+    importlib.import_module("keras")  # which draws random numbers, and so not while a case is drawn
+    low = _integer("image_shapes", "min_side", min_side)
+    high = _integer("image_shapes", "max_side", max_side)
+    if low > high:
+        raise InvalidArgument(f"image_shapes: max_side takes at least min_side={low}, got {high}")
+    if channels is not None and not isinstance(channels, st.SearchStrategy):
+        _integer("image_shapes", "channels", channels)
+    depth = st.integers(1, LARGEST) if channels is None else strategy(channels)
+    side = st.integers(low, min(high, low + 7)) | st.integers(low, high)  # the small ones often
+    return _image_shapes(side, depth, st.tuples(strategy(unknown), strategy(unknown)))
+
+
+def tensors(
+    shape: ValueOrStrategy[Sequence[int | None]] | None = None, *, dtype: ValueOrStrategy[str] = "float32"
+) -> st.SearchStrategy[Any]:
+    """Symbolic tensors, such as every block takes.
+
+    Args:
+        shape: without the batch; None for that of any image. `image_shapes(unknown=st.booleans())` gives sizes of None
+            among the others.
+        dtype: a Keras name.
+
+    Raises:
+        InvalidArgument: an argument of the wrong type, by its name.
+
+    Example:
+        >>> from hypothesis import find
+        >>> find(tensors(image_shapes(channels=3)), lambda x: True).shape
+        (None, 1, 1, 3)
+    """
+    shape = image_shapes() if shape is None else shape
+    if not isinstance(shape, st.SearchStrategy | Sequence) or isinstance(shape, str):
+        raise InvalidArgument(f"tensors: shape takes a shape, or a strategy of shapes, got {shape!r}")
+
+    def make(shape: Sequence[int | None], dtype: str) -> Any:
+        import keras
+
+        return keras.Input(tuple(shape), dtype=dtype)
+
+    return st.builds(make, strategy(shape), strategy(dtype))
+
+
+# Words of the signatures of blocks.
+
+
+def sizes(least: int = 1, most: int = 3) -> st.SearchStrategy[Any]:
+    """One number for both axes, or (height, width).
+
+    Example:
+        >>> from hypothesis import find
+        >>> find(sizes(2), lambda size: isinstance(size, tuple))
+        (2, 2)
+    """
+    one = st.integers(least, most)
+    return one | st.tuples(one, one)
+
+
+def paddings() -> st.SearchStrategy[Any]:
+    """What a convolution takes as its padding: words, pixels on every side, pixels on each side.
+
+    Example:
+        >>> from hypothesis import find
+        >>> find(paddings(), lambda padding: not isinstance(padding, str))
+        0
+    """
+    margin = st.integers(0, 2)
+    return (
+        st.sampled_from(["same", "valid", "symmetric"])
+        | sizes(0, 2)
+        | st.tuples(st.tuples(margin, margin), st.tuples(margin, margin))
+    )
+
+
+def activations() -> st.SearchStrategy[str | None]:
+    """Names of activations, and None.
+
+    Example:
+        >>> from hypothesis import find
+        >>> find(activations(), lambda activation: True) is None
+        True
+    """
+    return st.sampled_from([None, "relu", "gelu", "tanh", "sigmoid"])
+
+
+def _blocks() -> Any:
+    from layerblocks import blocks  # with Keras, and so not before it is needed
+
+    return blocks
+
+
+def norms() -> st.SearchStrategy[Any]:
+    """Norms for any number of channels.
+
+    Example:
+        >>> from hypothesis import find
+        >>> find(norms(), lambda norm: True).__name__
+        'batch_norm'
+    """
+    return st.sampled_from(
+        [
+            _blocks().batch_norm,
+            _blocks().layer_norm,
+            Written(_blocks().batch_norm, scale=False),
+            Written(_blocks().group_norm, groups=1),
+            _blocks().local_response_norm,
+        ]
+    )
+
+
+def _unit(function: Callable[..., Any], words: dict[str, Any]) -> Callable[..., Any]:
+    return Written(function, **words) if words else function
+
+
+def units(
+    *,
+    norm: ValueOrStrategy[Any] | None = None,
+    activation: ValueOrStrategy[Any] | None = None,
+    padding: ValueOrStrategy[Any] = "same",
+) -> st.SearchStrategy[Callable[..., Any]]:
+    """Units to put into any block, `unit(x, filters, kernel_size=3, *, strides=1, name=None)`; shrinks to `conv`.
+
+    Args:
+        norm: a norm or a strategy of them; None for any and for none.
+        activation: a Keras name or a strategy of them; None for any.
+        padding: `"same"` unless told, as most blocks take a unit that keeps the size.
+
+    Example:
+        >>> from hypothesis import find
+        >>> find(units(), lambda unit: True).__name__
+        'conv'
+    """
+    if isinstance(padding, str) and padding not in ("same", "valid", "symmetric"):
+        raise InvalidArgument(f"units: padding takes 'same', 'valid', 'symmetric' or pixels, got {padding!r}")
+    b = _blocks()
+    kinds = [b.conv, b.conv_bn, b.separable, b.depthwise_separable, b.dilated, b.preact_conv]
+    words = {
+        "activation": activations() if activation is None else strategy(activation),
+        "norm": st.none() | norms() if norm is None else strategy(norm),
+        "padding": strategy(padding),
+    }
+    return st.builds(_unit, st.sampled_from(kinds), st.fixed_dictionaries({}, optional=words))
+
+
+def pools() -> st.SearchStrategy[Callable[..., Any]]:
+    """Poolings to put into any block.
+
+    Example:
+        >>> from hypothesis import find
+        >>> find(pools(), lambda pool: True).__name__
+        'max_pool'
+    """
+    return st.sampled_from([_blocks().max_pool, _blocks().avg_pool])
+
+
+def shortcuts() -> st.SearchStrategy[Callable[..., Any]]:
+    """Shortcuts for any residual block: those that change the shape where the block does.
+
+    Example:
+        >>> from hypothesis import find
+        >>> find(shortcuts(), lambda shortcut: True).__name__
+        'projection_shortcut'
+    """
+    return st.sampled_from([_blocks().projection_shortcut, Written(_blocks().projection_shortcut, always=True)])
+
+
+def denses() -> st.SearchStrategy[Callable[..., Any]]:
+    """Dense layers to put into any head.
+
+    Example:
+        >>> from hypothesis import find
+        >>> find(denses(), lambda dense: True).__name__
+        'dense'
+    """
+    return st.sampled_from([_blocks().dense, Written(_blocks().dense, use_bias=False)])

@@ -1,0 +1,251 @@
+"""The shape language: what it reads, what it makes of sizes, and where it says that it does not understand."""
+
+from __future__ import annotations
+
+import math
+import subprocess
+import sys
+from fractions import Fraction
+
+import keras
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from layerblocks.testing import CheckError, Spec, SpecError, assert_shape
+from layerblocks.testing.shapes import ANYTHING
+
+NAMES = ("h", "w", "filters")
+
+
+# What expressions are worth: each is built with its value beside it.
+
+
+@st.composite
+def expressions(draw, names, depth=3, rounded=False):
+    """Text, and its value as an exact fraction; whole unless `rounded`, the inside of a ceil or floor."""
+    kinds = ["number", "name"] + (["sum", "product", "parentheses", "min", "round", "floor division"] if depth else [])
+    kind = draw(st.sampled_from(kinds + (["division"] if rounded and depth else [])))
+    part = expressions(names, depth - 1, rounded)
+    if kind == "number":
+        number = draw(st.integers(0, 20))
+        return str(number), Fraction(number)
+    if kind == "name":
+        name = draw(st.sampled_from(sorted(names)))
+        return name, Fraction(names[name])
+    if kind == "round":
+        text, value = draw(expressions(names, depth - 1, True))
+        function = draw(st.sampled_from([math.ceil, math.floor]))
+        blank = draw(st.sampled_from(["", " "]))
+        return f"{function.__name__}({blank}{text}{blank})", Fraction(function(value))
+    if kind == "min":
+        parts = draw(st.lists(part, min_size=1, max_size=3))
+        function = draw(st.sampled_from([min, max]))
+        return f"{function.__name__}({', '.join(t for t, _ in parts)})", function(value for _, value in parts)
+    a, b = draw(part), draw(part)
+    if kind == "parentheses":
+        return f"({a[0]})", a[1]
+    if kind == "sum":
+        sign = draw(st.sampled_from("+-"))
+        return f"{a[0]}{sign}({b[0]})", a[1] + b[1] if sign == "+" else a[1] - b[1]
+    if kind == "product":
+        return f"({a[0]})*({b[0]})", a[1] * b[1]
+    divisor = draw(st.integers(1, 5))
+    if kind == "division":
+        return f"({a[0]})/{divisor}", a[1] / divisor
+    return f"({a[0]})//{divisor}", Fraction(a[1] // divisor)
+
+
+@given(st.data(), st.fixed_dictionaries({name: st.integers(0, 100) for name in NAMES}))
+def test_expressions_have_their_exact_value(data, sizes):
+    text, value = data.draw(expressions(sizes))
+    assert Spec.parse(text).expected(**sizes) == (value,)
+
+
+@given(st.data(), st.fixed_dictionaries({name: st.integers(1, 100) for name in NAMES}))
+def test_what_is_made_of_an_unknown_size_is_unknown(data, sizes):
+    text, _ = data.draw(expressions(sizes))
+    spec = Spec.parse(text)
+    (got,) = spec.expected(**{**sizes, "h": None})
+    assert (got is None) == ("h" in spec.free)
+
+
+@pytest.mark.parametrize(
+    "text, sizes, expected",
+    [
+        ("h+2*w-1", {"h": 3, "w": 4}, 10),
+        ("h-2-1", {"h": 7}, 4),
+        ("h-2*2//3", {"h": 7}, 6),
+        ("h//2*2", {"h": 7}, 6),
+        ("-1 + h", {"h": 7}, None),
+        ("ceil(h/2/2)", {"h": 5}, 2),
+        ("floor((h-3)/2)+1", {"h": 1}, 0),
+        ("ceil(10000000000000001/2)", {}, 5000000000000001),  # a float would lose the last digit
+    ],
+)
+def test_order_of_operations(text, sizes, expected):
+    if expected is None:
+        with pytest.raises(SpecError):
+            Spec.parse(text)
+    else:
+        assert Spec.parse(text).expected(**sizes) == (expected,)
+
+
+# What is no spec.
+
+
+@pytest.mark.parametrize(
+    "text, at, words",
+    [
+        ("b h - 2 w", 4, "no blanks around it, as in h-2"),
+        ("b h+ w", 3, "no blanks around '+'"),
+        ("b h/2", 3, "'/' takes a ceil( ) or floor( ) around it"),
+        ("b ceil(h/2 w", 6, "')' expected for this one"),
+        ("b h+_ w", 4, "'_' stands alone"),
+        ("b _*2", 3, "'_' stands alone"),
+        ("b ceil(_)", 7, "'_' stands alone"),
+        ("b 2h", 3, "a blank expected"),
+        ("b ciel(h/2)", 2, "did you mean 'ceil'?"),
+        ("b __import__('os')", 13, "not of the shape language"),
+        ("b h.w", 3, "not of the shape language"),
+        ("b h -> b -> c", 9, "end expected"),
+        ("b h+1 -> b", 3, "before the arrow"),
+        ("b h -> {a: b, a: b}", 14, "a second 'a'"),
+        ("b h -> {a b}", 10, "':' expected after the key 'a'"),
+        ("b h -> {a: b", 12, "'}' expected"),
+        ("{a: b} -> b", 0, "before the arrow, without a key"),
+        ("b 1234567890123456789", 2, "more than 18 digits"),
+        ("b " + "(" * 40, 32, "more than 30 parentheses"),
+        ("b min()", 6, "a dimension expected, not ')'"),
+        ("b h**2", 4, "'*' lacks what stands before it"),
+        ("b ceil(h, 2)", 6, "')' expected"),
+    ],
+)
+def test_errors_point_at_the_character(text, at, words):
+    with pytest.raises(SpecError) as caught:
+        Spec.parse(text)
+    assert words in str(caught.value)
+    _, shown, mark = str(caught.value).splitlines()
+    assert shown.strip() == text and mark.index("^") - 4 == at == caught.value.at
+
+
+@given(st.text(st.sampled_from("bhw12_ +-*/(),:{}>ceilfloormnax\n"), max_size=30) | st.text(max_size=30))
+def test_any_text_is_read_or_refused(text):
+    try:
+        spec = Spec.parse(text)
+    except SpecError as error:
+        assert 0 <= error.at <= len(text)
+    else:
+        assert Spec.parse(spec.text) == spec
+
+
+@pytest.mark.parametrize("spec", [3, None, ["b h"], {1: "b h"}, {"a": 2}])
+def test_a_spec_is_text(spec):
+    with pytest.raises(TypeError, match="spec takes"):
+        Spec.parse(spec)
+
+
+def test_a_dict_of_specs_has_one_left_side():
+    spec = Spec.parse({"main": "b h w c -> b k", "maps": "b h w c  ->  b h//2 w//2 _"})
+    assert spec.expected((None, 7, 5, 3), k=10) == {"main": (None, 10), "maps": (None, 3, 2, ANYTHING)}
+    with pytest.raises(ValueError, match="one left side, got 'b h' and 'b w'"):
+        Spec.parse({"a": "b h -> b", "b": "b w -> b"})
+
+
+# Sizes of names.
+
+
+@pytest.mark.parametrize(
+    "text, shape, words",
+    [
+        ("b n n c", (1, 7, 8, 3), "axis 2 is 8, but n is 7"),
+        ("b n n c", (1, None, 8, 3), "axis 2 is 8, but n is None"),
+        ("b h w 3", (1, 7, 8, 4), "axis 3 is 4, but 3 takes 3"),
+        ("b h w 3", (1, 7, 8), "3 axes, not the 4"),
+        ("2 h", (None, 7), "axis 0 is None, but 2 takes 2"),
+    ],
+)
+def test_shapes_that_do_not_fit(text, shape, words):
+    with pytest.raises(ValueError, match=words):
+        Spec.parse(text).bind(shape)
+
+
+def test_names_take_integers():
+    with pytest.raises(TypeError, match=r"h takes an integer or None, got 2\.5"):
+        Spec.parse("b h").expected(h=2.5, b=1)
+    assert Spec.parse("b h").expected(h=np.int64(3), b=None) == (None, 3)
+
+
+def test_a_name_without_a_size_is_pointed_at():
+    with pytest.raises(SpecError, match="'f' has no value"):
+        Spec.parse("b h -> b f").expected((1, 2))
+
+
+def test_division_by_zero_is_pointed_at():
+    with pytest.raises(SpecError, match="division by zero"):
+        Spec.parse("b h -> b h//s").expected((1, 2), s=0)
+
+
+# assert_shape.
+
+
+def test_shapes_of_all_kinds():
+    for x in (np.zeros((2, 7, 5, 3)), keras.ops.zeros((2, 7, 5, 3)), (2, 7, 5, 3), [2, 7, 5, 3]):
+        assert assert_shape(x, "b h w c") == {"b": 2, "h": 7, "w": 5, "c": 3}
+    assert assert_shape(keras.Input((None, 5, 3)), "b h w 3") == {"b": None, "h": None, "w": 5}
+
+
+def test_unknown_fits_unknown_only():
+    x = keras.Input((None, 5, 3))
+    assert_shape(x, "b _ w 3")
+    for sizes in ({"h": 7}, {"h": None, "w": None}):
+        with pytest.raises(CheckError, match="off"):
+            assert_shape(x, "b h w 3", **sizes)
+
+
+def test_models_pairs_and_dicts():
+    x = keras.Input((7, 5, 3))
+    y = keras.layers.Conv2D(4, 3, strides=2, padding="same")(x)
+    model = keras.Model(x, {"maps": y, "flat": keras.layers.Flatten()(y)})
+    sizes = assert_shape((x, y), "b h w c -> b ceil(h/s) ceil(w/s) f", s=2, f=4)
+    assert sizes["h"] == 7
+    assert_shape(keras.Model(x, y), "b h w c -> b ceil(h/2) ceil(w/2) 4")
+    assert_shape((x, model.output), "b h w c -> {maps: b ceil(h/2) ceil(w/2) f, flat: b ceil(h/2)*ceil(w/2)*f}", f=4)
+    with pytest.raises(CheckError) as caught:
+        assert_shape((x, model.output), "b h w c -> {maps: b h//2 w//2 f, out: b 1}", f=4)
+    assert caught.value.report.off == (
+        "output 'out' is missing",
+        "output 'flat' is not in the spec",
+        "output 'maps', axis 1: h//2 is 3, got 4",
+        "output 'maps', axis 2: w//2 is 2, got 3",
+    )
+
+
+@pytest.mark.parametrize("x", ["b h", 3, None, [1.5], object()])
+def test_what_has_no_shape(x):
+    with pytest.raises(TypeError, match="assert_shape: x takes something that has a shape"):
+        assert_shape(x, "b h")
+
+
+def test_a_report_in_full():
+    with pytest.raises(CheckError) as caught:
+        assert_shape((2, 7, 4), "b n n")
+    assert str(caught.value) == (
+        "assert_shape: the shape is off\n"
+        "  spec       b n n\n"
+        "  expected   (2, 7, 7)\n"
+        "  got        (2, 7, 4)\n"
+        "  off        axis 2: n is 7, got 4"
+    )
+
+
+def test_neither_keras_nor_hypothesis_is_imported():
+    code = (
+        "import sys\n"
+        "from layerblocks.testing import Spec, assert_shape, conv_out, min_input_size, oracles\n"
+        "assert_shape((2, 4), 'b ceil(h/2)', h=7), conv_out(7), min_input_size([(3, 2, 'valid')])\n"
+        "sys.exit(', '.join({'keras', 'tensorflow', 'hypothesis', 'numpy'} & set(sys.modules)) or 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
