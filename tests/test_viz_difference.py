@@ -26,7 +26,7 @@ from layerblocks.architectures import (
 from layerblocks.blocks import bottleneck, conv_bn, group_norm, inception, weightless
 from layerblocks.viz import Graph, read_graph
 from layerblocks.viz.changes.changes import status
-from layerblocks.viz.changes.changes.difference import PAINTS, diff
+from layerblocks.viz.changes.difference import PAINTS, diff
 from layerblocks.viz.graphs.graph import Edge, Node, Output, leaves, mark_edges, mark_heads
 from layerblocks.viz.scene import Text
 

@@ -24,10 +24,10 @@ from layerblocks.viz.graphs.graph import mark_edges
 from layerblocks.viz.graphs.overview import overview
 from layerblocks.viz.scene import Box, Path, Polygon, Text
 from layerblocks.viz.theme import DEFAULT
+from layerblocks.viz.volumes.captions import run_name
+from layerblocks.viz.volumes.plan import as_u, plan
 from layerblocks.viz.volumes.scene import volumes
-from layerblocks.viz.volumes.scene.captions import run_name
-from layerblocks.viz.volumes.scene.plan import as_u, plan
-from layerblocks.viz.volumes.scene.solids import Measure, copied_inputs, extent, extents, extras
+from layerblocks.viz.volumes.solids import Measure, copied_inputs, extent, extents, extras
 
 INCH = 72.0
 NETS = {

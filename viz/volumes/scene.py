@@ -62,7 +62,7 @@ def volumes(
     Raises:
         ValueError: the texts do not fit; it says which width or height would do.
 
-    >>> from .theme import DEFAULT
+    >>> from layerblocks.viz.theme import DEFAULT
     >>> nodes = tuple(Node(i, (f"conv{i}",), "Conv2D", "conv", outputs=((None, 8, 8, 4**i),)) for i in range(3))
     >>> scene = volumes(Graph("net", "Functional", nodes, ()), DEFAULT, width=252)
     >>> scene.width <= 252, scene.text_size
