@@ -1,0 +1,145 @@
+"""The devices of one machine or of several, as a strategy of `tf.distribute`."""
+
+from __future__ import annotations
+
+import faulthandler
+import json
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+VARIABLE = "TF_CONFIG"
+CLUSTER = '{"cluster": {"worker": ["host1:2222", "host2:2222"]}, "task": {"type": "worker", "index": 0}}'
+JOBS = ("chief", "worker")
+STRATEGIES = ("mirrored", "multiworker")
+
+
+class WorkerLost(RuntimeError):
+    """Another process of the training is gone, or did not answer in time.
+
+    Nothing can be done in this process any more: all processes have to end and to be started again.
+    """
+
+
+def device_strategy(name: str, *, timeout: float = 600) -> Any:
+    """The strategy to build a model in and to train it with by `fit_distributed`.
+
+    Make it before anything else of TensorFlow runs.
+
+    Args:
+        name: `mirrored`, for all GPUs of this machine, or its logical CPUs if there are none; or `multiworker`, for
+            those of all machines in the environment variable `TF_CONFIG`, on each of which the same program runs.
+        timeout: seconds that this process waits for the others: at the start, after which it ends with exit code 1
+            and the stack on standard error; and in each exchange with them, after which it is a `WorkerLost`.
+
+    Returns:
+        A `tf.distribute.Strategy`.
+
+    Raises:
+        ValueError: there is no such strategy, or `TF_CONFIG` does not say which processes there are and which is this.
+        WorkerLost: the others were there, and are gone.
+
+    Example:
+        >>> strategy = device_strategy("mirrored")
+        >>> strategy.num_replicas_in_sync, is_chief(strategy)
+        (1, True)
+    """
+    import tensorflow as tf
+
+    if name not in STRATEGIES:
+        raise ValueError(f"device_strategy: name takes {' or '.join(map(repr, STRATEGIES))}, got {name!r}")
+    if isinstance(timeout, bool) or not isinstance(timeout, int | float) or timeout <= 0:
+        raise ValueError(f"device_strategy: timeout takes seconds above 0, got {timeout!r}")
+    if name == "mirrored":
+        return tf.distribute.MirroredStrategy()
+    addresses = _addresses(os.environ.get(VARIABLE))
+    options = tf.distribute.experimental.CommunicationOptions(timeout_seconds=timeout)
+    with _at_most(timeout, addresses), lost_workers("device_strategy", "at the start"):
+        return tf.distribute.MultiWorkerMirroredStrategy(communication_options=options)
+
+
+def is_chief(strategy: Any) -> bool:
+    """Whether this process is the one that writes files: the only one, or of several the chief or worker 0."""
+    resolver = strategy.cluster_resolver
+    jobs = resolver.cluster_spec().jobs if resolver is not None else []
+    return not jobs or (resolver.task_type, resolver.task_id) == (min(jobs), 0)  # "chief" comes before "worker"
+
+
+@contextmanager
+def lost_workers(piece: str, where: str) -> Iterator[None]:
+    """Turn what TensorFlow raises when another process is gone into a `WorkerLost`."""
+    from tensorflow import errors
+
+    try:
+        yield
+    except (
+        errors.AbortedError,
+        errors.CancelledError,
+        errors.DeadlineExceededError,
+        errors.UnavailableError,
+    ) as error:
+        lines = [line.strip(" :") for line in error.message.splitlines()]
+        reason = next((line for line in lines if "aborted by" in line), type(error).__name__)
+        again = "start all workers again, and they go on from the last checkpoint"
+        raise WorkerLost(f"{piece}: another worker was lost {where} ({reason}); {again}") from error
+
+
+@contextmanager
+def _at_most(timeout: float, addresses: list[str]) -> Iterator[None]:
+    """End the process if it takes longer: TensorFlow waits for the others while no Python can run."""
+    if len(addresses) > 1:
+        print(f"waiting for {', '.join(addresses)}, at most {timeout:g} s", file=sys.stderr, flush=True)
+        faulthandler.dump_traceback_later(timeout, exit=True, file=sys.__stderr__ or sys.stderr)
+    try:
+        yield
+    finally:
+        faulthandler.cancel_dump_traceback_later()
+
+
+def _addresses(text: str | None) -> list[str]:
+    """All processes that `TF_CONFIG` names.
+
+    Raises:
+        ValueError: it is missing or not as TensorFlow needs it.
+    """
+    if text is None:
+        raise ValueError(
+            f"device_strategy: 'multiworker' takes the environment variable {VARIABLE}, which is not set; on the "
+            f"first of two machines it is {CLUSTER}"
+        )
+    try:
+        config = json.loads(text)
+    except ValueError as error:
+        raise _refuse("JSON", text) from error
+    cluster, task = (config.get(key) if isinstance(config, Mapping) else None for key in ("cluster", "task"))
+    if not isinstance(cluster, Mapping) or not isinstance(task, Mapping):
+        raise _refuse("a cluster and a task", text)
+    if not cluster or not set(cluster) <= set(JOBS) or "worker" not in cluster:
+        raise _refuse("a cluster of worker and perhaps chief", text)
+    for job, hosts in cluster.items():
+        if not isinstance(hosts, list) or not hosts or not all(map(_is_address, hosts)):
+            raise _refuse(f"{job} as a list of host:port", text)
+    if len(cluster.get("chief", [None])) != 1:
+        raise _refuse("one chief at most", text)
+    addresses = [address for job in sorted(cluster) for address in cluster[job]]
+    twice = sorted({address for address in addresses if addresses.count(address) > 1})
+    if twice:
+        raise _refuse(f"each address once ({', '.join(twice)} is not)", text)
+    job, index = task.get("type"), task.get("index")
+    if not isinstance(job, str) or job not in cluster:
+        raise _refuse(f"a task whose type is {' or '.join(sorted(cluster))}", text)
+    count = len(cluster[job])
+    if isinstance(index, bool) or not isinstance(index, int) or not 0 <= index < count:
+        raise _refuse(f"a task whose index is from 0 to {count - 1}, as there are {count} of type {job}", text)
+    return addresses
+
+
+def _refuse(takes: str, text: str) -> ValueError:
+    return ValueError(f"device_strategy: {VARIABLE} takes {takes}, as in {CLUSTER}; got {text}")
+
+
+def _is_address(value: Any) -> bool:
+    host, _, port = value.rpartition(":") if isinstance(value, str) else ("", "", "")
+    return bool(host) and port.isdecimal() and 0 < int(port) < 65536
