@@ -28,6 +28,8 @@ if TYPE_CHECKING:
         densenet201,
         densenet264,
     )
+    from .devices import WorkerLost, device_strategy, is_chief
+    from .exports import export
     from .feature_maps import features
     from .freezing import freeze
     from .googlenets import googlenet, googlenet_bn, googlenet_torchvision
@@ -62,6 +64,7 @@ if TYPE_CHECKING:
     from .segmentations import fcn, fcn8s, fcn16s, fcn32s, unet
     from .surgery import insert, remove, replace, tensor_at, truncate, with_new_head
     from .training import compile_args, label_every_output, loss_weights, quickest_jit
+    from .training_loop import fit_distributed
     from .vggs import (
         vgg,
         vgg11,
@@ -86,14 +89,19 @@ _MODULES = {name: entry.module for name, entry in ENTRIES.items()} | {
     "cifar_resnet": "resnets",
     "compile_args": "training",
     "densenet": "densenets",
+    "device_strategy": "devices",
+    "export": "exports",
     "fcn": "segmentations",
     "features": "feature_maps",
+    "fit_distributed": "training_loop",
     "freeze": "freezing",
     "fully_convolutional": "convolutional_heads",
     "inference_model": "inference",
     "folding": "inference",
     "Folding": "inference",
+    "WorkerLost": "devices",
     "insert": "surgery",
+    "is_chief": "devices",
     "label_every_output": "training",
     "load_keras_applications": "weights",
     "load_torchvision": "weights",
@@ -112,6 +120,7 @@ _MODULES = {name: entry.module for name, entry in ENTRIES.items()} | {
 
 __all__ = [
     "Folding",
+    "WorkerLost",
     "alexnet",
     "architecture",
     "build",
@@ -133,11 +142,14 @@ __all__ = [
     "densenet201",
     "densenet264",
     "describe",
+    "device_strategy",
+    "export",
     "fcn",
     "fcn8s",
     "fcn16s",
     "fcn32s",
     "features",
+    "fit_distributed",
     "folding",
     "freeze",
     "fully_convolutional",
@@ -147,6 +159,7 @@ __all__ = [
     "inception_v3",
     "inference_model",
     "insert",
+    "is_chief",
     "label_every_output",
     "lenet5",
     "list_architectures",

@@ -9,7 +9,7 @@ from typing import Any
 from ..blocks import batch_norm, chain, checks, default_of, local_response_norm, max_pool
 from ..blocks import conv as _conv
 from ..blocks import dense as _dense
-from ..blocks.types import Size, Tensor, Unit
+from ..blocks.types import Dense, Size, Tensor, Unit
 from .network import Head, architecture, variant
 
 Layers = Mapping[str, Mapping[str, Any] | Callable[..., Tensor]]
@@ -119,8 +119,8 @@ def alexnet(
     output_size: Size | None = None,
     units: tuple[int, ...] = (4096, 4096),
     dropout: float | Sequence[float] = 0.5,
-    dense: Unit = _biased_dense,
-    output: Unit = _gaussian_dense,
+    dense: Dense = _biased_dense,
+    output: Dense = _gaussian_dense,
     conv: Unit = _gaussian_conv,
 ) -> Tensor:
     """AlexNet: five convolutions and three dense layers (Krizhevsky et al. 2012, section 3.5).

@@ -54,7 +54,7 @@ def fully_convolutional(model: keras.Model, *, pooling: str | None = "avg") -> k
         >>> model.compute_output_shape((1, 384, 512, 3))
         (1, 6, 10, 1000)
     """
-    if pooling is not None and pooling not in POOLS:
+    if pooling is not None and not (isinstance(pooling, str) and pooling in POOLS):
         raise ValueError(f"{_HERE} pooling takes None, {', '.join(map(repr, POOLS))}, got {pooling!r}")
     if isinstance(model, keras.Sequential) and model.built:
         model = keras.Model(model.inputs, model.outputs, name=model.name)

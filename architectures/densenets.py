@@ -99,6 +99,8 @@ def densenet(
         28900936
     """
     stages = dilate_stages(IMAGENET_STRIDES, output_stride)
+    layers = checks.integers("layers", layers, len(stages))
+    checks.integer("growth_rate", growth_rate)
     x = matching(_conv, conv)(x, 2 * growth_rate, 7, strides=2, padding=stem_padding[0], name="stem")
     x = max_pool(x, 3, strides=2, padding=stem_padding[1], name="pool")
     options: dict[str, Any] = {"growth_rate": growth_rate, "compression": compression, "dropout": dropout, "conv": conv}
@@ -144,6 +146,7 @@ def cifar_densenet(
     layers, rest = divmod(checks.integer("depth", depth, at_least=7) - 4, 3 * convs)
     if rest or not layers:
         raise checks.refuse("depth", depth, f"4 more than a multiple of {3 * convs}")
+    checks.integer("growth_rate", growth_rate)
     filters = 2 * growth_rate if stem_filters is None else stem_filters
     x = matching(_conv, conv)(x, filters, 3, strides=1, norm=None, activation=None, name="stem")
     options: dict[str, Any] = {"growth_rate": growth_rate, "compression": compression, "dropout": dropout, "conv": conv}

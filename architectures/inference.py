@@ -62,8 +62,8 @@ def folding(model: keras.Model) -> Folding:
         >>> with weightless():
         ...     model = densenet121()
         >>> told = folding(model)
-        >>> len(told.folded), told.kept["final.norm"]
-        (59, "follows 'stage4.layer16.concat' (Concatenate), which is not linear alone")
+        >>> len(told.folded), told.kept["postactivation.norm"]
+        (59, "follows 'block4.layer16.concat' (Concatenate), which is not linear alone")
     """
     folded: dict[str, str] = {}
     kept: dict[str, str] = {}

@@ -9,7 +9,7 @@ from typing import Any
 from ..blocks import chain, checks, dense, max_pool, radial_basis, scaled_tanh, sparse, subsample
 from ..blocks import conv as _conv
 from ..blocks.core import default_of
-from ..blocks.types import Tensor, Unit
+from ..blocks.types import Dense, Tensor, Unit
 from ..blocks.units import matching
 from .network import Head, architecture
 
@@ -97,7 +97,7 @@ def lenet5(
     *,
     layers: Mapping[str, Mapping[str, Any] | Callable[..., Tensor]] = PAPER,
     units: tuple[int, ...] = (84,),
-    output: Unit = bitmap_output,
+    output: Dense = bitmap_output,
     conv: Unit = squashed_conv,
 ) -> Tensor:
     """LeNet-5: three convolutions, two poolings, and an output that compares with bitmaps (LeCun et al. 1998, fig. 2).

@@ -10,7 +10,7 @@ import operator
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_type_hints
 
 import keras
 
@@ -18,7 +18,7 @@ from ..blocks import _keras, checks
 from ..blocks.core import full_name, scope, weightless
 from ..blocks.heads import classifier
 from ..blocks.layers import MinimumSize
-from ..blocks.pieces import channel_axis, channels, global_avg_pool, global_max_pool, layer, sides
+from ..blocks.pieces import channel_axis, channels, global_avg_pool, global_max_pool, guarded, layer, sides
 from ..blocks.types import Activation, Tensor
 from . import weights as _weights
 
@@ -49,6 +49,7 @@ class Head:
     def __post_init__(self) -> None:
         checks.choice("pooling", self.pooling, (None, *_POOLS))
         checks.integer("classes", self.classes)
+        checks.identifier("classifier_activation", self.activation)
 
     def __call__(self, x: Tensor, **options: Any) -> Tensor:
         if self.include_top:
@@ -134,6 +135,7 @@ def _constructor(
     own = [p for p in inspect.signature(walk).parameters.values() if p.name not in ("x", "head")]
     words = {**COMMON, **({"dialect": next(iter(dialects))} if dialects else {}), **{p.name: p.default for p in own}}
     words = {word: defaults.get(word, default) for word, default in words.items()}
+    hints = {word: hint for word, hint in get_type_hints(walk).items() if word in {p.name for p in own}}
 
     def arguments_of(given: Mapping[str, Any]) -> dict[str, Any]:
         with scope("", name):
@@ -148,6 +150,11 @@ def _constructor(
                 source = dialects[checks.choice("dialect", asked, tuple(dialects))]
                 if trained and asked not in trained.values():
                     raise checks.refuse("dialect", asked, f"{trained['dialect']!r} with weights={given['weights']!r}")
+            for word, value in given.items():
+                if word in hints:
+                    checks.annotated(word, value, hints[word])
+            if given.get("input_tensor") is not None and given.get("input_shape") is not None:
+                _same_image(given["input_tensor"], given["input_shape"])
             arguments = {**words, **source, **given}
             if given.get("input_shape") is None:
                 arguments["input_shape"] = _oriented({**words, **source}["input_shape"] or (224, 224, 3))
@@ -169,6 +176,13 @@ def _constructor(
     construct.walk, construct.defaults, construct.dialects = walk, dict(defaults), dialects  # type: ignore[attr-defined]
     construct.smallest_input = smallest_input  # type: ignore[attr-defined]
     return construct
+
+
+def _same_image(tensor: Any, shape: Any) -> None:
+    """Both say one size, so that neither is passed over."""
+    known = checks.image(tensor, "input_tensor")[1:]
+    if _checked_shape(shape) != known:
+        raise checks.refuse("input_shape", shape, f"None, or {known}, the shape of input_tensor")
 
 
 def _oriented(shape: tuple[int | None, int | None, int]) -> tuple[int | None, ...]:
@@ -197,7 +211,7 @@ def _build(
         checks.choice("include_top", include_top, (True, False))
         head = Head(include_top, pooling, classes, classifier_activation)
         weights = _weights.checked(weights, block, include_top=include_top, classes=classes)
-        shape = _checked_shape(input_shape) if input_tensor is None else checks.image(input_tensor)[1:]
+        shape = _checked_shape(input_shape) if input_tensor is None else checks.image(input_tensor, "input_tensor")[1:]
     build = functools.partial(walk, head=head, **options)
     with scope(path, block), _uncollected():
         x = keras.Input(shape, name=full_name("input")) if input_tensor is None else input_tensor
@@ -256,7 +270,8 @@ def _at_least_the_smallest(x: Tensor, build: Callable[..., Any], block: str) -> 
         least = _smallest(build, channels(x), block)
         if least is not None and least > 1:
             x = layer(MinimumSize, x, "minimum_size", "minimum_size", height=least, width=least)
-        return build(x)
+        with guarded():
+            return build(x)
     try:
         return build(x)
     except ValueError as error:

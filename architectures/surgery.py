@@ -117,7 +117,7 @@ def insert(model: keras.Model, after: str, fn: Piece, *, name: str | None = None
     wiring = Wiring(model)
     tensor = wiring.the_one("after", after, wiring.leaving(wiring.block("after", after)), "leaves")
     taken = set(wiring.names)
-    if name is not None and _unused(name, taken) != name:
+    if name is not None and (not isinstance(name, str) or _unused(name, taken) != name):
         raise checks.refuse("name", name, "one that the model does not have yet")
     grow = _Growing(fn, _function_name(fn) if name is None else name, taken)
     return _rebuild(wiring, [(_Change([tensor], [tensor]), grow)])

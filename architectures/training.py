@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping, Sequence
 from numbers import Real
 from typing import Any
@@ -30,12 +31,15 @@ def loss_weights(model: keras.Model, aux_weight: float = AUX_LOSS_WEIGHT) -> dic
         >>> loss_weights(model)
         {'main': 1.0, 'aux1': 0.3, 'aux2': 0.3}
     """
-    return output_weights(model.output, aux_weight) if isinstance(model.output, Mapping) else None
+    output = _checked("loss_weights", model).output
+    return output_weights(output, aux_weight) if isinstance(output, Mapping) else None
 
 
 def _checked(piece: str, model: Any) -> keras.Model:
     if not isinstance(model, keras.Model):
         raise TypeError(f"{piece}: model takes a Keras model, got {model!r}")
+    if not hasattr(model, "output"):
+        raise ValueError(f"{piece}: model takes one of the functional API, or called before, got {model!r}")
     return model
 
 
@@ -80,7 +84,8 @@ def compile_args(
         model: of one output, or of a dict of outputs (`main`, `aux1`, …).
         optimizer: a Keras name or optimizer.
         loss: a Keras name or function, for every output.
-        metrics: Keras names, or functions that make one metric an output.
+        metrics: Keras names, functions of nothing that make one metric an output, or functions of labels and
+            predictions.
         aux_weight: of the loss of each auxiliary head; 0.3 as in the paper of GoogLeNet.
         options: further arguments of `compile`, `jit_compile` among them.
 
@@ -101,6 +106,8 @@ def compile_args(
         raise ValueError(f"compile_args: aux_weight takes a number from 0 on, got {aux_weight!r}")
     if not isinstance(metrics, list | tuple):
         raise TypeError(f"compile_args: metrics takes a list, got {metrics!r}")
+    for number, metric in enumerate(metrics):
+        _check_metric(number, metric)
     if weights is not None and any(isinstance(metric, keras.Metric) for metric in metrics):
         raise TypeError(f"compile_args: metrics takes names or functions, as every output has its own, got {metrics!r}")
     if weights is None:
@@ -115,8 +122,30 @@ def compile_args(
     }
 
 
+def _check_metric(number: int, metric: Any) -> None:
+    takes = "a Keras name, a metric, a function of nothing that makes one, or one of labels and predictions"
+    refused = TypeError(f"compile_args: metrics[{number}] takes {takes}, got {metric!r}")
+    if isinstance(metric, str | keras.Metric):
+        return
+    if not callable(metric):
+        raise refused
+    if _needs(metric) not in (0, 2):
+        raise refused
+
+
+def _needs(function: Any) -> int:
+    """How many arguments a function has to be given."""
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError):
+        return 0
+    positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    return sum(p.default is p.empty and p.kind in positional for p in parameters)
+
+
 def _metrics(metrics: Sequence[Any]) -> list[Any]:
-    return [metric() if callable(metric) and not isinstance(metric, keras.Metric) else metric for metric in metrics]
+    made = (str, keras.Metric)
+    return [metric if isinstance(metric, made) or _needs(metric) else metric() for metric in metrics]
 
 
 def label_every_output(data: Any, model: keras.Model) -> Any:

@@ -11,7 +11,7 @@ import keras
 from ..blocks import batch_norm, checks, conv_bn, default_of, local_response_norm, vgg_block
 from ..blocks import conv as _conv
 from ..blocks import dense as _dense
-from ..blocks.types import Size, Tensor, Unit
+from ..blocks.types import Dense, Size, Tensor, Unit
 from .alexnets import narrow_dense
 from .network import Head, architecture, dilate_stages, variant
 
@@ -65,8 +65,8 @@ def vgg(
     output_size: Size | None = None,
     units: tuple[int, ...] = (4096, 4096),
     dropout: float | Sequence[float] = 0.5,
-    dense: Unit = _dense,
-    output: Unit = _dense,
+    dense: Dense = _dense,
+    output: Dense = _dense,
     conv: Unit = _conv,
 ) -> Tensor:
     """VGG: blocks of 3×3 convolutions and 2×2 pools, and three dense layers (Simonyan and Zisserman 2015, table 1).
@@ -99,6 +99,7 @@ def vgg(
     """
     if len(convs) != len(filters):
         raise checks.refuse("filters", filters, f"one number for each of the {len(convs)} blocks of convs")
+    checks.fraction("block_dropout", block_dropout)
     stages = dilate_stages((2,) * len(convs), output_stride)
     rates = [1, *(rate for _, rate in stages[:-1])]  # a block strides at its end, all of it has the rate before
     for number, (kernels, width, (strides, _), rate) in enumerate(zip(convs, filters, stages, rates, strict=True), 1):

@@ -5,7 +5,9 @@ from __future__ import annotations
 import functools
 import sys
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import keras
@@ -14,7 +16,9 @@ from keras.src.ops import function
 
 _PENDING = "uninitialized_variables"
 _SCOPE = "stateless_scope"
+_NAMES = "layerblocks_names"
 _DEEP = 1_000_000
+_made: ContextVar[list[Any] | None] = ContextVar("layerblocks_operations_made", default=None)
 
 
 def swap_pending_variables(variables: list[Any]) -> list[Any]:
@@ -22,6 +26,11 @@ def swap_pending_variables(variables: list[Any]) -> list[Any]:
     pending = global_state.get_global_attribute(_PENDING, [], set_to_default=True)
     global_state.set_global_attribute(_PENDING, variables)
     return pending
+
+
+def names_given() -> set[str]:
+    """The names that pieces outside of any block were given since `keras.backend.clear_session()`."""
+    return global_state.get_global_attribute(_NAMES, set(), set_to_default=True)
 
 
 def current_stateless_scope() -> Any:
@@ -40,8 +49,21 @@ def name_operations(rename: Callable[[str | None, type], str | None]) -> None:
     @functools.wraps(original)
     def __init__(self: Any, name: str | None = None) -> None:
         original(self, name=rename(name, type(self)))
+        if (made := _made.get()) is not None:
+            made.append(self)
 
     keras.Operation.__init__ = __init__
+
+
+@contextmanager
+def operations_made() -> Iterator[list[Any]]:
+    """A list that gets every layer and operation made inside, whether or not it becomes part of a model."""
+    made: list[Any] = []
+    token = _made.set(made)
+    try:
+        yield made
+    finally:
+        _made.reset(token)
 
 
 def map_graphs_of_any_depth() -> None:
@@ -110,3 +132,18 @@ def infer_again(call: Any, specs: Mapping[int, Any]) -> list[Any]:
 def is_allocated(variable: Any) -> bool:
     """Whether a variable has a value, and not just a shape from `weightless`."""
     return variable._value is not None
+
+
+def build_compiled(model: Any, batch: Any) -> None:
+    """Let a compiled model, its metrics and its optimizer make their variables, without computing anything."""
+    model._symbolic_build(data_batch=batch)
+
+
+def loss_trackers(model: Any) -> list[Any]:
+    """The metrics in which a compiled model keeps the loss of each of its outputs."""
+    return model._compile_loss.metrics
+
+
+def restored_epoch(model: Any) -> int | None:
+    """The epoch that `keras.callbacks.BackupAndRestore` goes on with, if it has restored one."""
+    return model._initial_epoch

@@ -43,6 +43,8 @@ def squeeze_excite(
         >>> model.output_shape, model.count_params()
         ((None, 56, 56, 256), 8464)
     """
+    checks.functions(conv=conv)
+    checks.identifier("gate", gate, "activation")
     narrow = max(1, channels(x) // checks.integer("ratio", ratio))
     weights = global_avg_pool(x, keepdims=True, name="pool")
     weights = conv(weights, narrow, 1, strides=1, activation=activation, name="reduce")

@@ -5,14 +5,16 @@ from __future__ import annotations
 import difflib
 import inspect
 import operator
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from numbers import Real
-from typing import Any
+from numbers import Integral, Real
+from types import UnionType
+from typing import Any, Literal, Union, get_args, get_origin
 
 import keras
 
 from .core import where
-from .types import Margins
+from .types import Dense, Margins, Norm, Pool, Unit
 
 
 def refuse(argument: str, got: object, takes: str, error: type[Exception] = ValueError) -> Exception:
@@ -25,20 +27,20 @@ def nearest(word: object, choices: Iterable[str]) -> str:
     return f"; did you mean {close[0]!r}?" if close else ""
 
 
-def integer(argument: str, value: Any, at_least: int = 1) -> int:
-    takes = "a positive integer" if at_least == 1 else f"an integer of at least {at_least}"
+def integer(argument: str, value: Any, at_least: int | None = 1) -> int:
+    takes = {1: "a positive integer", None: "an integer"}.get(at_least, f"an integer of at least {at_least}")
     if isinstance(value, bool):
         raise refuse(argument, value, takes, TypeError)
     try:
         number = operator.index(value)
     except TypeError:
         raise refuse(argument, value, takes, TypeError) from None
-    if number < at_least:
+    if at_least is not None and number < at_least:
         raise refuse(argument, value, takes)
     return number
 
 
-def integers(argument: str, value: Any, count: int, at_least: int = 1) -> tuple[int, ...]:
+def integers(argument: str, value: Any, count: int, at_least: int | None = 1) -> tuple[int, ...]:
     """A tuple of exactly `count` integers."""
     takes = f"{count} integers of at least {at_least}"
     if not isinstance(value, Sequence) or isinstance(value, str | bytes) or len(value) != count:
@@ -76,17 +78,85 @@ def fraction(argument: str, value: Any) -> float:
 
 
 def choice(argument: str, value: Any, choices: Sequence[Any]) -> Any:
-    if value not in choices:
+    try:
+        known = value in choices
+    except ValueError:  # an array, which is equal to nothing as a whole
+        known = False
+    if not known:
         words = [str(item) for item in choices]
         takes = f"one of {', '.join(map(repr, choices))}{nearest(value, words)}"
         raise refuse(argument, value, takes)
     return value
 
 
-def function(argument: str, value: Any) -> Callable[..., Any]:
-    if not callable(value):
+def function(argument: str, value: Any, *words: str) -> Callable[..., Any]:
+    """Something to call; with words, a function that is called with these arguments."""
+    if not callable(value) or (words and isinstance(value, type | keras.Layer)):
         raise refuse(argument, value, "a function", TypeError)
+    try:
+        taken = inspect.signature(value).parameters.values()
+    except ValueError:  # of some functions in C none is known
+        return value
+    if not any(parameter.kind is parameter.VAR_KEYWORD for parameter in taken):
+        missing = {*words} - {parameter.name for parameter in taken}
+        if missing:
+            takes = f"a function with the argument{'s' * (len(missing) > 1)} {', '.join(sorted(missing))}"
+            raise refuse(argument, value, takes, TypeError)
     return value
+
+
+def functions(**given: Any) -> None:
+    """Every argument is a function that is called with a `name`."""
+    for argument, value in given.items():
+        function(argument, value, "name")
+
+
+def transforms(argument: str, value: Any) -> Sequence[Callable[..., Any]]:
+    """Functions of one tensor."""
+    if not isinstance(value, Sequence) or isinstance(value, str | bytes):
+        raise refuse(argument, value, "a list of functions", TypeError)
+    for number, item in enumerate(value):
+        if not callable(item):
+            raise refuse(f"{argument}[{number}]", item, "a function", TypeError)
+    return value
+
+
+def annotated(argument: str, value: Any, annotation: Any) -> None:
+    """The value is of the annotation's type, as far as it says one; of words and numbers not yet which."""
+    if annotation in (Unit, Norm, Pool, Dense):
+        function(argument, value, "name")
+    elif not _is(annotation, value):
+        raise refuse(argument, value, _said(annotation), TypeError)
+
+
+def _said(annotation: Any) -> str:
+    if getattr(annotation, "_is_protocol", False):
+        return "a function"
+    if isinstance(annotation, type) and not get_args(annotation):
+        return annotation.__name__
+    kind = "a sequence, " if get_origin(annotation) in (tuple, list, Sequence) else ""
+    return kind + re.sub(r"\w+\.(?=\w)", "", str(annotation))
+
+
+def _is(annotation: Any, value: Any) -> bool:
+    origin, arguments = get_origin(annotation), get_args(annotation)
+    if origin in (Union, UnionType):
+        return any(_is(member, value) for member in arguments)
+    if origin is Literal:
+        return True
+    if annotation in (int, float):
+        return isinstance(value, Integral if annotation is int else Real) and not isinstance(value, bool)
+    if origin in (tuple, list, Sequence) and arguments:
+        if not isinstance(value, Sequence) or isinstance(value, str | bytes):
+            return False
+        if origin is not tuple or arguments[-1] is ...:
+            return all(_is(arguments[0], item) for item in value)
+        return len(value) == len(arguments) and all(map(_is, arguments, value))
+    if origin is Mapping:
+        return isinstance(value, Mapping)
+    if origin is Callable or getattr(annotation, "_is_protocol", False):
+        return callable(value) and not isinstance(value, type | keras.Layer)
+    return not isinstance(annotation, type) or isinstance(value, annotation)
 
 
 def table(argument: str, value: Any) -> Mapping[str, Any]:
@@ -98,37 +168,45 @@ def table(argument: str, value: Any) -> Mapping[str, Any]:
 _NAMED = {
     "activation": keras.activations,
     "constraint": keras.constraints,
+    "dtype": keras.dtype_policies,
     "initializer": keras.initializers,
     "regularizer": keras.regularizers,
 }
 
 
-def identifier(argument: str, value: Any) -> None:
-    """What is given by a name, such as an activation or a `kernel_initializer`, has one that Keras knows."""
-    kind = argument.rpartition("_")[2]
-    if kind not in _NAMED:
+def identifier(argument: str, value: Any, kind: str | None = None) -> None:
+    """What is given by a name, such as an activation or a `kernel_initializer`, has one that Keras knows.
+
+    Of which `kind` it is says the last word of the argument, unless told.
+    """
+    kind = argument.rpartition("_")[2] if kind is None else kind
+    if kind not in _NAMED or value is None:
         return
     if kind == "activation" and isinstance(value, type):
         raise refuse(argument, value, "a name or a function, not a class", TypeError)
-    if isinstance(value, str):
-        try:
-            _NAMED[kind].get(value)
-        except ValueError:
-            takes = f"a name in keras.{kind}s or a function{nearest(value, dir(_NAMED[kind]))}"
-            raise refuse(argument, value, takes) from None
+    try:
+        known = kind == "dtype" or callable(_NAMED[kind].get(value))
+        if kind == "dtype":
+            keras.dtype_policies.get(value)
+    except (AttributeError, TypeError, ValueError):
+        known = False
+    if not known:
+        takes = "a dtype or a policy of Keras" if kind == "dtype" else f"a name in keras.{kind}s or a function"
+        close = nearest(value, dir(_NAMED[kind])) if isinstance(value, str) else ""
+        raise refuse(argument, value, takes + close)
 
 
-def symbolic(x: Any, kind: str = "a symbolic Keras tensor") -> None:
+def symbolic(x: Any, kind: str = "a symbolic Keras tensor", argument: str = "x") -> None:
     if not isinstance(x, keras.KerasTensor):
-        raise refuse("x", type(x).__name__, f"{kind} (keras.Input or a block's output)", TypeError)
+        raise refuse(argument, type(x).__name__, f"{kind} (keras.Input or a block's output)", TypeError)
 
 
-def image(x: Any) -> tuple[int | None, ...]:
+def image(x: Any, argument: str = "x") -> tuple[int | None, ...]:
     """The shape of a symbolic batch of images, or an error."""
     takes = "a symbolic Keras tensor of rank 4"
-    symbolic(x, takes)
+    symbolic(x, takes, argument)
     if len(x.shape) != 4:
-        raise refuse("x", tuple(x.shape), f"{takes}, batch and three axes")
+        raise refuse(argument, tuple(x.shape), f"{takes}, batch and three axes")
     return tuple(x.shape)
 
 

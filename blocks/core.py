@@ -59,11 +59,17 @@ def piece(function: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
     def wrapper(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:
         token = _piece.set(function.__name__)
         try:
-            return function(*args, **kwargs)
+            return _made(function(*args, **kwargs))
         finally:
             _piece.reset(token)
 
     return wrapper
+
+
+def _made(result: Result) -> Result:
+    if result is None:
+        raise TypeError(f"{where()}: gives None instead of a tensor; it, or a function it was given, lacks a return")
+    return result
 
 
 def _check_name(block: str, name: object) -> None:
@@ -78,16 +84,24 @@ def full_name(base: str, name: str | None = None) -> str:
     scope = _current.get()
     if name is not None:
         _check_name(base if scope is None else where(), name)
-        if scope is not None:
-            if name in scope.taken:
-                raise ValueError(f"{where()}: name {name!r} is taken by another piece of this block")
+        if scope is None:
+            _keras.names_given().add(name)
+        elif name in scope.taken:
+            raise ValueError(f"{where()}: name {name!r} is taken by another piece of this block")
+        else:
             scope.taken.add(name)
     elif scope is not None:
         name = scope.unused(base)
     else:
-        uses = keras.backend.get_uid(base)
-        name = base if uses == 1 else f"{base}_{uses - 1}"
+        name = _numbered(base)
+        while name in _keras.names_given():
+            name = _numbered(base)
     return name if scope is None else scope.join(name)
+
+
+def _numbered(base: str) -> str:
+    uses = keras.backend.get_uid(base)
+    return base if uses == 1 else f"{base}_{uses - 1}"
 
 
 @contextmanager
@@ -152,7 +166,7 @@ def block(function: Callable[..., Result]) -> Callable[..., Result]:
     @functools.wraps(function)
     def wrapper(*args: Any, name: str | None = None, **kwargs: Any) -> Result:
         with scope(full_name(function.__name__, name), function.__name__):
-            return function(*args, **kwargs)
+            return _made(function(*args, **kwargs))
 
     parameters = list(signature.parameters.values())
     named = inspect.Parameter("name", inspect.Parameter.KEYWORD_ONLY, default=None, annotation="str | None")

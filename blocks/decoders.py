@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 import keras  # noqa: F401  (the doctests use it)
 
 from . import checks
-from .core import block
+from .core import block, piece
 from .initializers import Bilinear
 from .pieces import add, channels, concat, match_size
 from .types import Tensor, Unit
@@ -19,6 +20,7 @@ from .units import transposed
 zero_score = partial(_conv, activation=None, kernel_initializer="zeros")
 
 
+@piece
 def bilinear_up(x: Tensor, factor: int = 2, *, name: str | None = None, **options: Any) -> Tensor:
     """A transposed convolution that starts as bilinear interpolation, and may be trained (Long et al. 2015).
 
@@ -47,14 +49,14 @@ def align(x: Tensor, skip: Tensor, offset: int) -> tuple[Tensor, Tensor]:
 
     `offset` rows and columns of `skip` lie before the first of `x`; if negative, so many of `x` before the skip's.
     """
-    if offset > 0:
+    if checks.integer("offset", offset, at_least=None) > 0:
         return x, match_size(skip, x, offset=offset, name="crop")
     return match_size(x, skip, offset=-offset, name="crop"), skip
 
 
 @block
 def fuse_scores(
-    x: Tensor, skip: Tensor, *, offset: int = -1, up: Unit = bilinear_up, score: Unit = zero_score
+    x: Tensor, skip: Tensor, *, offset: int = -1, up: Callable[..., Tensor] = bilinear_up, score: Unit = zero_score
 ) -> Tensor:
     """Scores of a finer feature map added to coarser ones, twice enlarged (Long et al. 2015, figure 3).
 
@@ -82,6 +84,8 @@ def fuse_scores(
         >>> fuse_scores(keras.Input((7, 7, 21)), keras.Input((13, 13, 512))).shape
         (None, 13, 13, 21)
     """
+    checks.image(skip, "skip")
+    checks.functions(up=up, score=score)
     y = up(x, 2, name="up")
     scores = score(skip, channels(x), 1, strides=1, name="score")
     return add(list(align(y, scores, offset)), name="add")
@@ -129,9 +133,12 @@ def decoder_block(
         >>> decoder_block(keras.Input((None, 7, 128)), keras.Input((None, 13, 64)), 64).shape
         (None, None, 13, 64)
     """
+    checks.image(skip, "skip")
+    checks.functions(up=up, conv=conv)
+    convs = checks.integer("convs", convs)
     y = up(x, filters, 2, strides=2, padding="valid", name="up")
     y, skip = align(y, skip, offset)
     y = concat([skip, y], name="concat")
-    for number in range(1, checks.integer("convs", convs) + 1):
+    for number in range(1, convs + 1):
         y = conv(y, filters, 3, strides=1, name=f"conv{number}")
     return y

@@ -10,7 +10,7 @@ from . import checks
 from .core import block
 from .pieces import avg_pool, concat
 from .pieces import dropout as _dropout
-from .types import Size, Tensor, Unit
+from .types import Pool, Size, Tensor, Unit
 from .units import preact_conv
 
 
@@ -54,6 +54,7 @@ def dense_layer(
         >>> dense_layer(keras.Input((56, 56, 64)), 32).shape
         (None, 56, 56, 96)
     """
+    checks.functions(conv=conv)
     growth_rate, y = checks.integer("growth_rate", growth_rate), x
     if checks.integer("bottleneck", bottleneck, at_least=0):
         y = conv(y, bottleneck * growth_rate, 1, strides=1, name="1x1")
@@ -96,7 +97,7 @@ def transition(
     strides: Literal[1, 2] = 2,
     dilation_rate: int = 1,
     dropout: float = 0.0,
-    pool: Unit = avg_pool,
+    pool: Pool = avg_pool,
     conv: Unit = preact_conv,
 ) -> Tensor:
     """A 1×1 convolution and a pool between two dense blocks (Huang et al. 2017, section 3).
@@ -121,6 +122,7 @@ def transition(
         >>> transition(keras.Input((56, 56, 256)), 128).shape
         (None, 28, 28, 128)
     """
+    checks.functions(pool=pool, conv=conv)
     padding = "same" if checks.choice("strides", strides, (1, 2)) == 1 else "valid"
     holes = _holes(dilation_rate)
     if holes and strides > 1:

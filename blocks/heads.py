@@ -16,12 +16,13 @@ from .pieces import (
     flatten,
     global_avg_pool,
     global_max_pool,
+    head_dtype,
     layer,
     sides,
 )
 from .pieces import dense as _dense
 from .pieces import dropout as _dropout
-from .types import Activation, Padding, Size, Tensor, Unit
+from .types import Activation, Dense, Padding, Size, Tensor, Unit
 from .units import conv as _conv
 
 POOLING = {"avg": global_avg_pool, "max": global_max_pool, "flatten": flatten}
@@ -38,8 +39,8 @@ def classifier(
     dropout: float | Sequence[float] = 0.0,
     activation: Activation = "softmax",
     hidden_activation: Activation = "relu",
-    dense: Unit = _dense,
-    output: Unit = _dense,
+    dense: Dense = _dense,
+    output: Dense = _dense,
     **options: Any,
 ) -> Tensor:
     """Pool or flatten, hidden dense layers, and one value a class; computed in float32 also in mixed precision.
@@ -73,8 +74,8 @@ def classifier(
         raise checks.refuse("units", units, "a sequence of widths", TypeError)
     units = checks.integers("units", units, len(units))
     rates = _rates(dropout, len(units))
-    checks.function("dense", dense)
-    checks.function("output", output)
+    checks.functions(dense=dense, output=output)
+    checks.identifier("hidden_activation", hidden_activation)
     if output_size is not None:
         x = adaptive_avg_pool(x, output_size, name="resize")
     if checks.choice("pooling", pooling, (None, *POOLING)) is not None:
@@ -85,7 +86,7 @@ def classifier(
     for number, (width, rate) in enumerate(zip(units, rates[1:], strict=True), 1):
         x = dense(x, width, activation=hidden_activation, name=f"dense{number}", **options)
         x = _dropout(x, rate, name=f"dropout{number}")
-    return output(x, classes, activation=activation, name="predictions", **{"dtype": "float32", **options})
+    return output(x, classes, activation=activation, name="predictions", **{"dtype": head_dtype(), **options})
 
 
 def _rates(dropout: float | Sequence[float], hidden: int) -> list[float]:
@@ -109,10 +110,11 @@ def pixel_predictions(x: Tensor, activation: Activation = "softmax", *, name: st
         (None, 388, 388, 2)
     """
     checks.image(x)
-    if activation == "softmax":  # which as an Activation would take the last axis, not that of the channels
-        return layer(keras.layers.Softmax, x, "predictions", name, axis=channel_axis(), dtype="float32")
+    checks.identifier("activation", activation)
+    if isinstance(activation, str) and activation == "softmax":  # an Activation takes the last axis, not the channels'
+        return layer(keras.layers.Softmax, x, "predictions", name, axis=channel_axis(), dtype=head_dtype())
     function = "linear" if activation is None else activation
-    return layer(keras.layers.Activation, x, "predictions", name, activation=function, dtype="float32")
+    return layer(keras.layers.Activation, x, "predictions", name, activation=function, dtype=head_dtype())
 
 
 @block
@@ -158,10 +160,10 @@ def aux_classifier(
         (None, 1000)
     """
     checks.integer("classes", classes)
-    checks.function("conv", conv)
+    checks.function("conv", conv, "name")
     if output_size is not None:
         y = adaptive_avg_pool(x, output_size, name="pool")
-    elif any(side is None or (padding == "valid" and side < 5) for side in sides(x)):
+    elif any(side is None or (isinstance(padding, str) and padding == "valid" and side < 5) for side in sides(x)):
         takes = "a known height and width of at least 5×5, or any with output_size=4"
         raise checks.refuse("x", sides(x), takes)
     else:

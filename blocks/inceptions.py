@@ -10,7 +10,7 @@ import keras  # noqa: F401  (the doctests use it)
 from . import checks
 from .core import block
 from .pieces import avg_pool, concat, max_pool
-from .types import Padding, Size, Tensor, Unit
+from .types import Padding, Pool, Size, Tensor, Unit
 from .units import conv as _conv
 
 Kernels: TypeAlias = Sequence[Size | list[tuple[int, int]]]
@@ -30,10 +30,11 @@ def _branch(x: Tensor, name: str, filters: Sequence[int], kernels: Kernels, *, c
     return ends
 
 
-def _inception(x: Tensor, c1: int, branches: Branches, pool_proj: int, *, conv: Unit, pool: Unit) -> Tensor:
+def _inception(x: Tensor, c1: int, branches: Branches, pool_proj: int, *, conv: Unit, pool: Pool) -> Tensor:
     """A 1×1 branch, those of the table (filters and kernels by name), and a pool with its 1×1 projection."""
-    checks.function("conv", conv)
-    checks.function("pool", pool)
+    checks.functions(conv=conv, pool=pool)
+    checks.integer("c1", c1)
+    checks.integer("pool_proj", pool_proj)
     ends = [conv(x, c1, 1, strides=1, name="1x1")]
     for name, (filters, kernels) in branches.items():
         ends += _branch(x, name, filters, kernels, conv=conv)
@@ -45,13 +46,13 @@ def _inception(x: Tensor, c1: int, branches: Branches, pool_proj: int, *, conv: 
 def inception(
     x: Tensor,
     c1: int,
-    c3: Any,
-    c5: Any,
+    c3: tuple[int, int],
+    c5: tuple[int, int],
     pool_proj: int,
     *,
     kernel_size: Size = 5,
     conv: Unit = _conv,
-    pool: Unit = max_pool,
+    pool: Pool = max_pool,
 ) -> Tensor:
     """Inception v1 with dimension reduction (Szegedy et al. 2015, figure 2b).
 
@@ -82,8 +83,10 @@ def inception(
         >>> inception(keras.Input((28, 28, 192)), 64, (96, 128), (16, 32), 32).shape
         (None, 28, 28, 256)
     """
-    c3, c5 = checks.integers("c3", c3, 2), checks.integers("c5", c5, 2)
-    branches: Branches = {"3x3": (c3, [3]), "5x5": (c5, [kernel_size])}
+    branches: Branches = {
+        "3x3": (checks.integers("c3", c3, 2), [3]),
+        "5x5": (checks.integers("c5", c5, 2), [checks.pair("kernel_size", kernel_size)]),
+    }
     return _inception(x, c1, branches, pool_proj, conv=conv, pool=pool)
 
 
@@ -91,13 +94,13 @@ def inception(
 def inception_stacked(
     x: Tensor,
     c1: int,
-    single: Any,
-    double: Any,
+    single: tuple[int, int],
+    double: tuple[int, int, int],
     pool_proj: int,
     *,
     kernel_size: Size = 3,
     conv: Unit = _conv,
-    pool: Unit = avg_pool,
+    pool: Pool = avg_pool,
 ) -> Tensor:
     """Inception whose 5×5 convolution is two 3×3 (Szegedy et al. 2016, figure 5).
 
@@ -127,8 +130,10 @@ def inception_stacked(
         >>> inception_stacked(keras.Input((35, 35, 192)), 64, (64, 64), (64, 96, 96), 32).shape
         (None, 35, 35, 256)
     """
-    single, double = checks.integers("single", single, 2), checks.integers("double", double, 3)
-    branches: Branches = {"single": (single, [kernel_size]), "double": (double, [3, 3])}
+    branches: Branches = {
+        "single": (checks.integers("single", single, 2), [checks.pair("kernel_size", kernel_size)]),
+        "double": (checks.integers("double", double, 3), [3, 3]),
+    }
     return _inception(x, c1, branches, pool_proj, conv=conv, pool=pool)
 
 
@@ -136,13 +141,13 @@ def inception_stacked(
 def inception_asymmetric(
     x: Tensor,
     c1: int,
-    single: Any,
-    double: Any,
+    single: tuple[int, int, int],
+    double: tuple[int, int, int, int, int],
     pool_proj: int,
     *,
     n: int = 7,
     conv: Unit = _conv,
-    pool: Unit = avg_pool,
+    pool: Pool = avg_pool,
 ) -> Tensor:
     """Inception whose n×n convolutions are 1×n and n×1 (Szegedy et al. 2016, figure 6).
 
@@ -166,11 +171,10 @@ def inception_asymmetric(
         >>> inception_asymmetric(x, 192, (128, 128, 192), (128, 128, 128, 128, 192), 192).shape
         (None, 17, 17, 768)
     """
-    single, double = checks.integers("single", single, 3), checks.integers("double", double, 5)
     row, column = (1, checks.integer("n", n)), (n, 1)
     branches: Branches = {
-        "single": (single, [row, column]),
-        "double": (double, [column, row, column, row]),
+        "single": (checks.integers("single", single, 3), [row, column]),
+        "double": (checks.integers("double", double, 5), [column, row, column, row]),
     }
     return _inception(x, c1, branches, pool_proj, conv=conv, pool=pool)
 
@@ -179,12 +183,12 @@ def inception_asymmetric(
 def inception_expanded(
     x: Tensor,
     c1: int,
-    single: Any,
-    double: Any,
+    single: tuple[int, int],
+    double: tuple[int, int, int],
     pool_proj: int,
     *,
     conv: Unit = _conv,
-    pool: Unit = avg_pool,
+    pool: Pool = avg_pool,
 ) -> Tensor:
     """Inception with an expanded filter bank: its last 1×3 and 3×1 stand side by side (Szegedy et al. 2016, figure 7).
 
@@ -209,23 +213,25 @@ def inception_expanded(
         >>> inception_expanded(keras.Input((8, 8, 1280)), 320, (384, 384), (448, 384, 384), 192).shape
         (None, 8, 8, 2048)
     """
-    single, double = checks.integers("single", single, 2), checks.integers("double", double, 3)
     ends = [(1, 3), (3, 1)]
-    branches: Branches = {"single": (single, [ends]), "double": (double, [3, ends])}
+    branches: Branches = {
+        "single": (checks.integers("single", single, 2), [ends]),
+        "double": (checks.integers("double", double, 3), [3, ends]),
+    }
     return _inception(x, c1, branches, pool_proj, conv=conv, pool=pool)
 
 
 @block
 def inception_reduction(
     x: Tensor,
-    single: Any,
-    double: Any,
+    single: Sequence[int],
+    double: Sequence[int],
     *,
     n: int | None = None,
     strides: Size = 2,
     padding: Padding = "valid",
     conv: Unit = _conv,
-    pool: Unit = max_pool,
+    pool: Pool = max_pool,
 ) -> Tensor:
     """Convolutions and a pool side by side halve the grid without a bottleneck (Szegedy et al. 2016, figure 10).
 
@@ -257,6 +263,7 @@ def inception_reduction(
         >>> inception_reduction(keras.Input((17, 17, 768)), (192, 320), (192, 192, 192, 192), n=7).shape
         (None, 8, 8, 1280)
     """
+    checks.functions(conv=conv, pool=pool)
     middle: list[Any] = [3] if n is None else [(1, checks.integer("n", n)), (n, 1)]
     checks.integers("single", single, 1 if isinstance(single, Sequence) and len(single) == 1 else 2)
     checks.integers("double", double, len(middle) + 2)

@@ -35,7 +35,7 @@ class AdaptiveAveragePooling2D(_ImageLayer):
     """Mean over `output_size` nearly equal windows an axis, from any input size, also one known only at run time.
 
     Window i of n pixels runs from floor(i·n/o) up to ceil((i+1)·n/o), as in torch. Keras's own layer of this
-    name needs static sizes and averages over a wrong window where the output is 1 (seen in Keras 3.15).
+    name takes a window of a pixel too many where the output is 1 (docs/upstream-bugs.md).
 
     Shapes: `batch height width channels` -> `batch output_height output_width channels`.
 
@@ -55,20 +55,16 @@ class AdaptiveAveragePooling2D(_ImageLayer):
             return (batch, channels, *self.output_size)
         return (batch, *self.output_size, channels)
 
-    def _means(self, size: Any, windows: int) -> Any:
-        """`windows size`: row i averages the pixels of window i."""
-        i = ops.arange(windows, dtype="int32")[:, None]
-        pixel = ops.arange(size, dtype="int32")[None, :]
-        start, end = i * size // windows, ((i + 1) * size + windows - 1) // windows
-        inside = ops.cast(ops.logical_and(pixel >= start, pixel < end), self.compute_dtype)
-        return inside / ops.cast(end - start, self.compute_dtype)
-
     def call(self, x: Any) -> Any:
         height_axis = 1 if self.channel_axis == -1 else 2
-        shape = ops.shape(x)
-        rows = self._means(shape[height_axis], self.output_size[0])
-        columns = self._means(shape[height_axis + 1], self.output_size[1])
-        return ops.einsum("yh,xw,bhwc->byxc" if height_axis == 1 else "yh,xw,bchw->bcyx", rows, columns, x)
+        for axis, windows in zip((height_axis, height_axis + 1), self.output_size, strict=True):
+            size, means = ops.shape(x)[axis], []
+            for i in range(windows):
+                window: list[Any] = [slice(None)] * 4
+                window[axis] = slice(i * size // windows, ((i + 1) * size + windows - 1) // windows)
+                means.append(ops.mean(x[tuple(window)], axis=axis, keepdims=True))
+            x = ops.concatenate(means, axis=axis)
+        return x
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "output_size": self.output_size}
@@ -485,6 +481,38 @@ class MinimumSize(_ImageLayer):
 
 
 @register
+class Add(keras.layers.Add):
+    """The sum of tensors of exactly one shape, also where sizes are known only when it runs; nothing is broadcast.
+
+    Keras's own broadcasts what it learns at run time: an image of 1×1 onto one of any size, without a word. (XLA drops
+    the check from a function that TensorFlow traced for all sizes; TensorFlow Lite does, too.)
+
+    Shapes: `batch …`, the same, … -> the same.
+
+    Raises:
+        ValueError, tf.errors.InvalidArgumentError: the shapes differ when it runs.
+
+    Example:
+        >>> Add()([keras.Input((None, None, 3)), keras.Input((None, None, 3))]).shape
+        (None, None, None, 3)
+    """
+
+    def call(self, inputs: Any) -> Any:
+        first, *others = inputs
+        message = f"{self.name}: takes tensors of one shape, got"
+        for other in others:
+            pairs = list(zip(first.shape, other.shape, strict=True))
+            if any(None not in pair and pair[0] != pair[1] for pair in pairs):
+                raise ValueError(f"{message} {tuple(first.shape)} and {tuple(other.shape)}")
+            if any(None in pair for pair in pairs[1:]):  # a function that TensorFlow traced for all sizes
+                import tensorflow as tf
+
+                shapes = tf.shape(first), tf.shape(other)
+                tf.debugging.Assert(tf.reduce_all(tf.equal(*shapes)), [message, *shapes])
+        return super().call(inputs)
+
+
+@register
 class MatchSize(_ImageLayer):
     """The first of two images with the height and width of the second: row i of it is row i + `offset` of the first.
 
@@ -517,6 +545,10 @@ class MatchSize(_ImageLayer):
             window: list[Any] = [slice(None)] * 4
             window[axis] = slice(offset, offset + wanted)
             x = x[tuple(window)]
+        if None in tuple(x.shape):  # padding by what is known later, TensorFlow forgets even the channels
+            shape = [*ops.shape(inputs[0])]
+            shape[first : first + 2] = ops.shape(like)[first : first + 2]
+            x = ops.reshape(x, shape)
         return x
 
     def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import keras
@@ -11,13 +13,15 @@ from . import checks
 from .core import full_name, is_block, piece, where
 from .layers import (
     AdaptiveAveragePooling2D,
+    Add,
     DilatedAveragePooling2D,
     DilatedMaxPooling2D,
     MatchSize,
+    MinimumSize,
     RadialBasisDense,
     StochasticDepth,
 )
-from .types import Activation, Padding, Size, Tensor
+from .types import Activation, Margins, Padding, Size, Tensor
 
 
 def channel_axis() -> int:
@@ -61,12 +65,42 @@ def _unshared(option: Any) -> Any:
     return option.clone() if unseeded else option
 
 
-def fits(x: Tensor, window: tuple[int, int], padding: str) -> None:
-    """A window that has to lie within the image does."""
+def head_dtype() -> str:
+    """What a head is computed in: float32 under mixed precision, which is too coarse for it, else as all the rest."""
+    dtype = keras.config.dtype_policy().compute_dtype
+    return "float32" if dtype in ("float16", "bfloat16") else dtype
+
+
+_guarded: ContextVar[bool] = ContextVar("layerblocks_guarded", default=False)
+
+
+@contextmanager
+def guarded() -> Iterator[None]:
+    """Inside, images of unknown size are known to be large enough: a guard at the input of the network sees to it."""
+    token = _guarded.set(True)
+    try:
+        yield
+    finally:
+        _guarded.reset(token)
+
+
+def fits(x: Tensor, window: tuple[int, int], padding: str, name: str | None = None) -> Tensor:
+    """`x`, if a window that has to lie within the image does; of an unknown size a guard asks when images come.
+
+    TensorFlow on the CPU returns uninitialised memory from a convolution that is larger than its image, and a pooling
+    may end the process.
+    """
+    if padding != "valid":
+        return x
     for side, extent in zip(sides(x), window, strict=True):
-        if padding == "valid" and side is not None and side < extent:
+        if side is not None and side < extent:
             least = "×".join(map(str, window))
             raise checks.refuse("x", sides(x), f"a height and width of at least {least} under padding='valid'")
+    least_height, least_width = (extent if n is None else 1 for n, extent in zip(sides(x), window, strict=True))
+    if _guarded.get() or (least_height, least_width) == (1, 1):
+        return x
+    name = None if name is None else f"{name}_minimum_size"
+    return layer(MinimumSize, x, "minimum_size", name, height=least_height, width=least_width)
 
 
 def pad(x: Tensor, padding: Any, name: str | None = "pad") -> tuple[Any, str]:
@@ -78,7 +112,7 @@ def pad(x: Tensor, padding: Any, name: str | None = "pad") -> tuple[Any, str]:
 
 
 @piece
-def zero_pad(x: Tensor, padding: Any, *, name: str | None = None) -> Tensor:
+def zero_pad(x: Tensor, padding: Size | Margins, *, name: str | None = None) -> Tensor:
     """Zeros around the image, as `keras.layers.ZeroPadding2D` takes them.
 
     Shapes: `batch height width channels` -> `batch height+top+bottom width+left+right channels`.
@@ -92,7 +126,7 @@ def zero_pad(x: Tensor, padding: Any, *, name: str | None = None) -> Tensor:
 
 
 @piece
-def crop(x: Tensor, cropping: Any, *, name: str | None = None) -> Tensor:
+def crop(x: Tensor, cropping: Size | Margins, *, name: str | None = None) -> Tensor:
     """Rows and columns taken off, as `keras.layers.Cropping2D` takes them.
 
     Shapes: `batch height width channels` -> `batch height-top-bottom width-left-right channels`.
@@ -101,8 +135,10 @@ def crop(x: Tensor, cropping: Any, *, name: str | None = None) -> Tensor:
         >>> crop(keras.Input((5, 7, 3)), ((0, 1), (2, 2))).shape
         (None, 4, 3, 3)
     """
-    checks.image(x)
-    return layer(keras.layers.Cropping2D, x, "crop", name, cropping=checks.margins("cropping", cropping))
+    off = checks.margins("cropping", cropping)
+    if any(side is not None and sum(margin) >= side for side, margin in zip(sides(x), off, strict=True)):
+        raise checks.refuse("cropping", cropping, f"less than the {sides(x)} rows and columns of x")
+    return layer(keras.layers.Cropping2D, x, "crop", name, cropping=off)
 
 
 @piece
@@ -122,6 +158,8 @@ def match_size(x: Tensor, like: Tensor, *, offset: Any = 0, name: str | None = N
         >>> match_size(keras.Input((392, 392, 64)), keras.Input((388, 388, 2)), offset=2).shape
         (None, 388, 388, 64)
     """
+    checks.image(x)
+    checks.image(like, "like")
     offset, known = checks.pair("offset", offset, at_least=0), None not in (*sides(x), *sides(like))
     if known and sides(x) == sides(like) and offset == (0, 0):
         return x
@@ -147,8 +185,8 @@ def _pool(
         if steps != (1, 1) or padding != "same":
             raise checks.refuse("dilation_rate", dilation_rate, "1, or more with strides=1 and padding='same'")
         return layer(dilated, x, base, name, pool_size=window, dilation_rate=rates)
-    x, kind_of_padding = pad(x, padding, name and f"{name}_pad")
-    fits(x, window, kind_of_padding)
+    x, kind_of_padding = pad(x, padding, None if name is None else f"{name}_pad")
+    x = fits(x, window, kind_of_padding, name)
     return layer(kind, x, base, name, pool_size=window, strides=steps, padding=kind_of_padding)
 
 
@@ -207,7 +245,7 @@ def avg_pool(
 
 
 @piece
-def adaptive_avg_pool(x: Tensor, output_size: Any, *, name: str | None = None) -> Tensor:
+def adaptive_avg_pool(x: Tensor, output_size: Size, *, name: str | None = None) -> Tensor:
     """Mean over as many nearly equal windows as the output has pixels, for any input size, None included.
 
     Shapes: `batch height width channels` -> `batch output_size output_size channels`.
@@ -233,6 +271,7 @@ def global_avg_pool(x: Tensor, *, keepdims: bool = False, name: str | None = Non
         (None, 64)
     """
     checks.image(x)
+    checks.choice("keepdims", keepdims, (True, False))
     return layer(keras.layers.GlobalAveragePooling2D, x, "global_avg_pool", name, keepdims=keepdims)
 
 
@@ -279,8 +318,10 @@ def dense(x: Tensor, units: int, *, activation: Activation = None, name: str | N
         >>> dense(keras.Input((1024,)), 10, activation="softmax").shape
         (None, 10)
     """
+    checks.symbolic(x)
     units = checks.integer("units", units)
     checks.options(keras.layers.Dense, options)
+    checks.choice("use_bias", options.get("use_bias"), (None, True, False))
     return layer(keras.layers.Dense, x, "dense", name, units=units, activation=activation, **options)
 
 
@@ -304,8 +345,11 @@ def radial_basis(
         >>> radial_basis(keras.Input((84,)), 10, activation="softmax").shape
         (None, 10)
     """
+    checks.symbolic(x)
     units = checks.integer("units", units)
     checks.options(RadialBasisDense, options)
+    if codes is not None and (not hasattr(codes, "__len__") or not all(hasattr(code, "__len__") for code in codes)):
+        raise checks.refuse("codes", codes, "a code, a list of numbers, for each unit", TypeError)
     return layer(RadialBasisDense, x, "dense", name, units=units, codes=codes, activation=activation, **options)
 
 
@@ -320,6 +364,7 @@ def dropout(x: Tensor, rate: float, *, name: str | None = None) -> Tensor:
         >>> dropout(keras.Input((1024,)), 0.4).shape
         (None, 1024)
     """
+    checks.symbolic(x)
     rate = checks.fraction("rate", rate)
     return layer(keras.layers.Dropout, x, "dropout", name, rate=rate) if rate else x
 
@@ -341,6 +386,7 @@ def stochastic_depth(x: Tensor, rate: float, *, name: str | None = None, **optio
         >>> stochastic_depth(keras.Input((8, 8, 64)), 0.2).shape
         (None, 8, 8, 64)
     """
+    checks.symbolic(x)
     rate = checks.fraction("rate", rate)
     checks.options(StochasticDepth, options)
     return layer(StochasticDepth, x, "stochastic_depth", name, rate=rate, **options) if rate else x
@@ -354,6 +400,7 @@ def activate(x: Tensor, activation: Activation, *, name: str | None = None) -> T
         >>> activate(keras.Input((8, 8, 3)), "gelu").shape
         (None, 8, 8, 3)
     """
+    checks.symbolic(x)
     if activation is None:
         return x
     if is_block(activation):
@@ -382,7 +429,7 @@ def concat(xs: Sequence[Tensor], *, name: str | None = None) -> Tensor:
 
 @piece
 def add(xs: Sequence[Tensor], *, name: str | None = None) -> Tensor:
-    """Sum of tensors of exactly one shape; nothing is broadcast.
+    """Sum of tensors of exactly one shape; nothing is broadcast, nor when it runs where sizes are unknown.
 
     Raises:
         ValueError: the shapes differ.
@@ -393,7 +440,8 @@ def add(xs: Sequence[Tensor], *, name: str | None = None) -> Tensor:
         (None, 8, 8, 3)
     """
     checks.same_shapes(xs)
-    return layer(keras.layers.Add, list(xs), "add", name)
+    known = None not in xs[0].shape[1:]
+    return layer(keras.layers.Add if known else Add, list(xs), "add", name)
 
 
 @piece
@@ -408,6 +456,7 @@ def scale(x: Tensor, weights: Tensor, *, name: str | None = None) -> Tensor:
         >>> scale(keras.Input((8, 8, 64)), keras.Input((1, 1, 64))).shape
         (None, 8, 8, 64)
     """
+    checks.image(weights, "weights")
     if channels(x) != channels(weights) or sides(weights) != (1, 1):
         raise checks.refuse("weights", tuple(weights.shape), f"one pixel of {channels(x)} channels")
     return layer(keras.layers.Multiply, [x, weights], "scale", name)

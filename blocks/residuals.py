@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Literal
 
-import keras  # noqa: F401  (the doctests use it)
+import keras
 
 from . import checks
 from .core import block, default_of, piece
@@ -17,15 +17,18 @@ from .types import Shortcut, Size, Tensor, Unit
 from .units import conv_bn, norm_activation
 
 
+@piece
 def identity_shortcut(x: Tensor, filters: int, *, strides: Size, conv: Unit) -> Tensor:
     """`x` itself; a block that changes the shape refuses it."""
+    checks.image(x)
     return x
 
 
 def _unchanged(x: Tensor, filters: int, strides: Any) -> bool:
-    return channels(x) == filters and checks.pair("strides", strides) == (1, 1)
+    return channels(x) == checks.integer("filters", filters) and checks.pair("strides", strides) == (1, 1)
 
 
+@piece
 def projection_shortcut(
     x: Tensor, filters: int, *, strides: Size, conv: Unit, always: bool = False, **options: Any
 ) -> Tensor:
@@ -38,6 +41,7 @@ def projection_shortcut(
         >>> projection_shortcut(x, 64, strides=1, conv=conv_bn) is x
         True
     """
+    checks.functions(conv=conv)
     if _unchanged(x, filters, strides) and not always:
         return x
     return conv(x, filters, 1, **{"strides": strides, "activation": None, "name": "shortcut", **options})
@@ -51,13 +55,14 @@ def pad_shortcut(x: Tensor, filters: int, *, strides: Size, conv: Unit) -> Tenso
         >>> pad_shortcut(keras.Input((32, 32, 16)), 32, strides=2, conv=None).shape
         (None, 16, 16, 32)
     """
-    if _unchanged(x, checks.integer("filters", filters), strides):
+    if _unchanged(x, filters, strides):
         return x
     if channels(x) > filters:
         raise checks.refuse("filters", filters, f"at least the {channels(x)} channels of x")
     return layer(PadChannels, x, "shortcut", "shortcut", filters=filters, strides=checks.pair("strides", strides))
 
 
+@piece
 def channel_projection_shortcut(x: Tensor, filters: int, *, strides: Size, conv: Unit) -> Tensor:
     """A projection where the channels change, every `strides`-th pixel where only the size does (`keras.applications`).
 
@@ -66,22 +71,30 @@ def channel_projection_shortcut(x: Tensor, filters: int, *, strides: Size, conv:
         >>> model.output_shape, model.count_params()
         ((None, 4, 4, 4), 0)
     """
-    shortcut = pad_shortcut if channels(x) == filters else projection_shortcut
+    shortcut = pad_shortcut if channels(x) == checks.integer("filters", filters) else projection_shortcut
     return shortcut(x, filters, strides=strides, conv=conv)
 
 
+@piece
 def merge_residual(x: Tensor, branch: Tensor, *, strides: Size, shortcut: Shortcut, conv: Unit) -> Tensor:
     """Shortcut of `x` plus `branch`, then the activation that `conv` has: how every residual block ends.
 
     Raises:
         ValueError: the two sides differ in shape; nothing is broadcast.
     """
-    checks.function("shortcut", shortcut)
+    checks.image(branch, "branch")
+    checks.function("shortcut", shortcut, "strides", "conv")
+    checks.functions(conv=conv)
     side = shortcut(x, channels(branch), strides=strides, conv=conv)
+    takes = f"a function that gives the shape of the branch, {tuple(branch.shape)}"
+    if not isinstance(side, keras.KerasTensor):
+        raise checks.refuse("shortcut", type(side).__name__, takes, TypeError)
     if tuple(side.shape) != tuple(branch.shape):
-        takes = f"a function that gives the shape of the branch, {tuple(branch.shape)}"
         raise checks.refuse("shortcut", tuple(side.shape), takes)
     return activate(add([branch, side], name="add"), default_of(conv, "activation", "relu"), name="activation")
+
+
+_merge = inspect.unwrap(merge_residual)  # what it refuses is said by the block that calls it
 
 
 def _from_zero(conv: Unit) -> Unit:
@@ -154,7 +167,8 @@ def residual(
         0 if stride_on is None else names.index(checks.choice("stride_on", stride_on, tuple(dict.fromkeys(names))))
     )
     checks.choice("activation_at", activation_at, ("end", "start", None))
-    checks.function("conv", conv)
+    checks.choice("zero_init", zero_init, (True, False))
+    checks.function("conv", conv, "name")
     # What ends the branch, projects and follows the sum: all of the unit in v1, its bare convolution in v2.
     ending = conv if activation_at == "end" else partial(conv, norm=None, activation=None)
     y = norm_activation(x, conv=conv, name="preactivation") if activation_at == "start" else x
@@ -165,9 +179,9 @@ def residual(
             unit = partial(_from_zero(ending) if zero_init else ending, activation=None)
         step, own = strides if number == strided else 1, options if side > 1 else {}
         y = unit(y, filters, side, strides=step, name=f"conv{number + 1}", **own)
-    for transform in transforms:
-        y = checks.function("transforms", transform)(y)
-    return merge_residual(source, y, strides=strides, shortcut=shortcut, conv=ending)
+    for transform in checks.transforms("transforms", transforms):
+        y = transform(y)
+    return _merge(source, y, strides=strides, shortcut=shortcut, conv=ending)
 
 
 _residual = inspect.unwrap(residual)  # named into the block that calls it

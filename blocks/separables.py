@@ -12,8 +12,8 @@ from . import checks
 from .core import block, default_of
 from .norms import batch_norm
 from .pieces import activate, add, channels, max_pool
-from .residuals import merge_residual, projection_shortcut
-from .types import Padding, Shortcut, Size, Tensor, Unit
+from .residuals import _merge, projection_shortcut
+from .types import Padding, Pool, Shortcut, Size, Tensor, Unit
 from .units import conv as _conv
 from .units import conv_bn, matching, separable
 from .units import depthwise as _depthwise
@@ -60,7 +60,8 @@ def depthwise_separable(
         >>> model.output_shape, model.count_params()
         ((None, 28, 28, 128), 9536)
     """
-    first = matching(_depthwise, conv) if depthwise is None else depthwise
+    checks.functions(conv=conv)
+    first = matching(_depthwise, conv) if depthwise is None else checks.function("depthwise", depthwise, "name")
     width = channels(x) * checks.integer("depth_multiplier", depth_multiplier)
     own = {} if padding is None else {"padding": padding}
     y = first(x, width, kernel_size, strides=strides, dilation_rate=dilation_rate, name="depthwise", **own)
@@ -104,7 +105,8 @@ def inverted_residual(
         >>> [layer.name.split(".", 1)[1] for layer in model.layers[1:] if layer.name.endswith(("conv", "add"))]
         ['expand.conv', 'depthwise.conv', 'project.conv', 'add']
     """
-    middle = matching(_depthwise, conv) if depthwise is None else depthwise
+    checks.functions(conv=conv)
+    middle = matching(_depthwise, conv) if depthwise is None else checks.function("depthwise", depthwise, "name")
     width = channels(x) * checks.integer("expansion", expansion)
     y = conv(x, width, 1, strides=1, name="expand") if expansion > 1 else x
     y = middle(y, width, kernel_size, strides=strides, name="depthwise")
@@ -120,7 +122,7 @@ def xception_module(
     *,
     strides: Size = 1,
     activate_first: bool = True,
-    pool: Unit = max_pool,
+    pool: Pool = max_pool,
     shortcut: Shortcut = projection_shortcut,
     conv: Unit = _separable_bn,
 ) -> Tensor:
@@ -151,6 +153,8 @@ def xception_module(
         (None, 74, 74, 128)
     """
     filters = checks.integers("filters", filters, max(len(filters), 1) if isinstance(filters, Sequence) else 1)
+    checks.functions(pool=pool, conv=conv)
+    checks.choice("activate_first", activate_first, (True, False))
     activation, y = default_of(conv, "activation", "relu"), x
     for number, width in enumerate(filters, 1):
         if number > 1 or activate_first:
@@ -159,4 +163,4 @@ def xception_module(
     if checks.pair("strides", strides) != (1, 1):
         y = pool(y, 3, strides=strides, name="pool")
     linear = partial(matching(_conv, conv), activation=None)  # nothing follows the sum
-    return merge_residual(x, y, strides=strides, shortcut=shortcut, conv=linear)
+    return _merge(x, y, strides=strides, shortcut=shortcut, conv=linear)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, Protocol, TypeAlias
 
 import keras
 
@@ -19,14 +19,38 @@ Margins: TypeAlias = tuple[tuple[int, int], tuple[int, int]]
 Padding: TypeAlias = Literal["same", "valid", "symmetric"] | Size | Margins
 """Keras's two, equal on opposite sides, zero rows and columns on every side, or ((above, below), (left, right))."""
 
-Unit: TypeAlias = Callable[..., Tensor]
-"""`unit(x, filters, kernel_size=3, *, strides=1, activation=…, name=None)`."""
-
-Norm: TypeAlias = Callable[..., Tensor]
-"""`norm(x, *, name)`."""
-
 Activation: TypeAlias = str | Callable[[Any], Any] | None
 """A Keras name, a function of a tensor, a block; None for linear."""
 
-Shortcut: TypeAlias = Callable[..., Tensor]
-"""`shortcut(x, filters, *, strides, conv)`."""
+
+# Classes, so that each word is a type of its own; any function at all is one to a type checker.
+
+
+class Unit(Protocol):
+    """`unit(x, filters, kernel_size=3, *, strides=1, activation=…, name=None)`."""
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Tensor: ...
+
+
+class Norm(Protocol):
+    """`norm(x, *, name)`."""
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Tensor: ...
+
+
+class Pool(Protocol):
+    """`pool(x, pool_size, *, strides, name)`, and `padding` and `dilation_rate` where a block has them."""
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Tensor: ...
+
+
+class Dense(Protocol):
+    """`dense(x, units, *, activation, name)`."""
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Tensor: ...
+
+
+class Shortcut(Protocol):
+    """`shortcut(x, filters, *, strides, conv)`."""
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Tensor: ...

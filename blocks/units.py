@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Sequence
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 import keras
 
@@ -29,7 +29,7 @@ def _convolve(
 ) -> Tensor:
     """The linear layer, its norm and its activation: bias exactly where there is no norm, unless told."""
     if norm is not None:
-        checks.function("norm", norm)
+        checks.function("norm", norm, "name")
     fused = norm is None and not is_block(activation) and not isinstance(activation, keras.Layer)
     checks.choice("use_bias", use_bias, (None, True, False))
     bias = norm is None if use_bias is None else use_bias
@@ -124,7 +124,7 @@ def conv(
         if number % groups:
             raise checks.refuse("groups", groups, f"a divisor of the {number} {of}")
     x, keras_padding = _pad(x, padding, geometry)
-    fits(x, _extent(geometry), keras_padding)
+    x = fits(x, _extent(geometry), keras_padding)
     return _convolve(
         keras.layers.Conv2D,
         x,
@@ -182,7 +182,7 @@ def preact_conv(
         ['conv1.norm', 'conv1.activation', 'conv1.conv']
     """
     if norm is not None:
-        x = checks.function("norm", norm)(x, name="norm")
+        x = checks.function("norm", norm, "name")(x, name="norm")
     x = activate(x, activation, name="activation")
     linear = {"norm": None, "activation": None, "use_bias": use_bias}
     return _bare_conv(x, filters, kernel_size, strides=strides, **linear, **options)
@@ -199,6 +199,7 @@ def norm_activation(x: Tensor, *, conv: Unit = conv_bn) -> Tensor:
         >>> [layer.name for layer in model.layers[1:]]
         ['last.norm', 'last.activation']
     """
+    checks.functions(conv=conv)
     norm = default_of(conv, "norm")
     y = x if norm is None else norm(x, name="norm")
     return activate(y, default_of(conv, "activation", "relu"), name="activation")
@@ -223,6 +224,8 @@ def _one_stride(strides: tuple[int, int]) -> None:
 
 def _of_parts(parts: Sequence[str], kernel: dict[str, Any]) -> dict[str, Any]:
     """What is given for the kernel, under the name that Keras has for that of each part."""
+    for word, value in kernel.items():
+        checks.identifier(f"kernel_{word}", value)
     return {f"{part}_{word}": value for part in parts for word, value in kernel.items() if value is not None}
 
 
@@ -269,7 +272,7 @@ def separable(
     options = {**_of_parts(("depthwise", "pointwise"), kernel), **options}
     channels(x)
     x, keras_padding = _pad(x, padding, geometry)
-    fits(x, _extent(geometry), keras_padding)
+    x = fits(x, _extent(geometry), keras_padding)
     return _convolve(
         keras.layers.SeparableConv2D,
         x,
@@ -328,7 +331,7 @@ def depthwise(
     kernel = {"initializer": kernel_initializer, "regularizer": kernel_regularizer, "constraint": kernel_constraint}
     options = {**_of_parts(("depthwise",), kernel), **options}
     x, keras_padding = _pad(x, padding, geometry)
-    fits(x, _extent(geometry), keras_padding)
+    x = fits(x, _extent(geometry), keras_padding)
     return _convolve(
         keras.layers.DepthwiseConv2D,
         x,
@@ -340,6 +343,13 @@ def depthwise(
         **geometry,
         **options,
     )
+
+
+def _connections(value: Any) -> Any:
+    """Channels by output channel; whether they fit the tensor is for the layer to say."""
+    if not isinstance(value, Sequence) or not all(isinstance(seen, Sequence) for seen in value):
+        raise checks.refuse("connections", value, "a list of channels for each filter", TypeError)
+    return [checks.integers(f"connections[{n}]", seen, len(seen), at_least=None) for n, seen in enumerate(value)]
 
 
 @block
@@ -374,10 +384,11 @@ def sparse(
     """
     geometry = _geometry(filters, kernel_size, strides, dilation_rate)
     checks.options(SparseConv2D, options)
+    connections = _connections(connections)
     _strided_or_dilated(geometry["strides"], geometry["dilation_rate"])
     channels(x)
     x, keras_padding = _pad(x, padding, geometry)
-    fits(x, _extent(geometry), keras_padding)
+    x = fits(x, _extent(geometry), keras_padding)
     return _convolve(
         SparseConv2D,
         x,
@@ -417,7 +428,8 @@ def matching(unit: Unit, other: Unit) -> Unit:
     nothing = object()
     found = {word: default_of(other, word, nothing) for word in _CHARACTER}
     kept = {word: value for word, value in found.items() if value is not nothing}
-    return partial(unit, **{w: value for w, value in kept.items() if value is not None or not w.startswith("kernel")})
+    says_something = ("norm", "activation", "use_bias")  # also where it is None
+    return partial(unit, **{w: value for w, value in kept.items() if value is not None or w in says_something})
 
 
 def _axes(x: Tensor, geometry: dict[str, Any], trims: tuple[int, int]) -> list[tuple[Any, int, int, int]]:
@@ -466,7 +478,7 @@ def transposed(
     *,
     strides: Size = 2,
     dilation_rate: Size = 1,
-    padding: Padding = "same",
+    padding: Literal["same", "valid"] | Size = "same",
     output_padding: Size | None = None,
     output_size: Size | None = None,
     norm: Norm | None = None,

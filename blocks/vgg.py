@@ -12,7 +12,7 @@ from .core import block, piece
 from .layers import scaled_tanh
 from .pieces import avg_pool, max_pool
 from .pieces import dropout as _dropout
-from .types import Activation, Norm, Padding, Size, Tensor, Unit
+from .types import Activation, Norm, Padding, Pool, Size, Tensor, Unit
 from .units import conv as _conv
 from .units import depthwise
 
@@ -35,12 +35,12 @@ def chain(x: Tensor, layers: Mapping[str, Mapping[str, Any] | Callable[..., Tens
         >>> chain(keras.Input((227, 227, 3)), layers).shape
         (None, 28, 28, 96)
     """
-    checks.function("conv", conv)
+    checks.function("conv", conv, "name")
     for name, step in checks.table("layers", layers).items():
         if isinstance(step, Mapping):
             x = conv(x, **{"strides": 1, **step}, name=name)
         else:
-            x = checks.function(f"layers[{name!r}]", step)(x, name=name)
+            x = checks.function(f"layers[{name!r}]", step, "name")(x, name=name)
     return x
 
 
@@ -91,7 +91,7 @@ def vgg_block(
     dilation_rate: int = 1,
     padding: Literal["same", "valid"] = "valid",
     dropout: float = 0.0,
-    pool: Unit | None = max_pool,
+    pool: Pool | None = max_pool,
     conv: Unit = _conv,
 ) -> Tensor:
     """`convs` convolutions and a 2×2 pooling (Simonyan and Zisserman 2015, table 1).
@@ -121,7 +121,7 @@ def vgg_block(
         >>> vgg_block(keras.Input((224, 224, 3)), 64).shape
         (None, 112, 112, 64)
     """
-    convs, conv = checks.integer("convs", convs), checks.function("conv", conv)
+    convs, conv = checks.integer("convs", convs), checks.function("conv", conv, "name")
     kernels = kernel_size if isinstance(kernel_size, list) else [kernel_size] * convs
     if len(kernels) != convs:
         raise checks.refuse("kernel_size", kernel_size, f"one side, or a list of {convs}")
@@ -132,9 +132,9 @@ def vgg_block(
     for number, side in enumerate(kernels, 1):
         x = conv(x, filters, side, strides=1, name=f"conv{number}", **dilation)
     if norm is not None:
-        x = norm(x, name="norm")
+        x = checks.function("norm", norm, "name")(x, name="norm")
     if pool is not None:
-        x = checks.function("pool", pool)(
+        x = checks.function("pool", pool, "name")(
             x, 2, strides=strides, padding="same" if strides == 1 else padding, name="pool", **dilation
         )
     return _dropout(x, dropout, name="dropout")

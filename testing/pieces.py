@@ -37,7 +37,19 @@ class Piece:
 
     @cached_property
     def arguments(self) -> st.SearchStrategy[dict[str, Any]]:
-        return block_kwargs(self.block, **self.overrides)
+        """Those that are not the block's own defaults."""
+        parameters = inspect.signature(self.block).parameters
+
+        def told(given: dict[str, Any]) -> dict[str, Any]:
+            return {word: v for word, v in given.items() if not _is_default(parameters.get(word), v)}
+
+        return block_kwargs(self.block, **self.overrides).map(told)
+
+
+def _is_default(parameter: inspect.Parameter | None, value: Any) -> bool:
+    if parameter is None or type(value) is not type(parameter.default):
+        return False
+    return bool(value == parameter.default)
 
 
 def joins(block: Callable[..., Any]) -> bool:

@@ -231,8 +231,8 @@ def test_two_in_one_graph():
         ({"groups": 0}, ValueError, "alexnet: groups takes a positive integer, got 0"),
         ({"dialect": "torch"}, ValueError, r"alexnet: dialect takes .*; did you mean 'torchvision'\?, got 'torch'"),
         ({"dropout": (0.5, 0.5)}, ValueError, r"classifier.*: dropout takes one rate, or 3 of them"),
-        ({"dropout": "high"}, TypeError, "dropout takes a number"),
-        ({"layers": [3]}, TypeError, "alexnet: layers takes a table, a dict by name"),
+        ({"dropout": "high"}, TypeError, "dropout takes float"),
+        ({"layers": [3]}, TypeError, "alexnet: layers takes Mapping"),
         ({"layers": {"conv1": 3}}, TypeError, r"chain in alexnet: layers\['conv1'\] takes a function, got 3"),
     ],
 )

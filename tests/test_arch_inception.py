@@ -312,7 +312,10 @@ def test_outputs_and_loss_weights():
     model = made(inception_v3, classes=10)
     assert {key: output.shape for key, output in model.output.items()} == {"main": (None, 10), "aux1": (None, 10)}
     assert compile_args(model)["loss_weights"] == {"main": 1.0, "aux1": 0.3}
-    assert inference_model(model).count_params() == made(inception_v3, classes=10, aux=False).count_params()
+    assert (
+        inference_model(model, fold_norm=False).count_params()
+        == made(inception_v3, classes=10, aux=False).count_params()
+    )
 
 
 @pytest.mark.parametrize(
@@ -376,7 +379,7 @@ def test_auxiliary_heads_by_choice(constructor):
     assert sorted(made(constructor, aux=True).output) == keys
     assert not isinstance(made(constructor, aux=False).output, dict)
     assert not isinstance(made(constructor, include_top=False).output, dict)
-    with pytest.raises(TypeError, match="aux takes a function"):
+    with pytest.raises(TypeError, match="aux takes bool"):
         made(constructor, aux="both")
 
 

@@ -361,7 +361,7 @@ def test_transforms_stand_before_the_sum():
     names = [layer.name for layer in model.layers]
     assert model.get_layer("b.squeeze_excite.scale").input[0].name == model.get_layer("b.conv3.norm").output.name
     assert names[-3:] == ["b.stochastic_depth", "b.add", "b.activation"]
-    with pytest.raises(TypeError, match=r"bottleneck.*: transforms takes a function, got 3"), weightless():
+    with pytest.raises(TypeError, match=r"bottleneck.*: transforms.0. takes a function, got 3"), weightless():
         bottleneck(keras.Input((8, 8, 32)), 32, transforms=[3])
 
 
@@ -699,7 +699,7 @@ BAD = [
     (partial(resnet50, output_stride=7), ValueError, "output_stride takes one of None, 4, 8, 16, 32, got 7"),
     (partial(resnet50, stochastic_depth=1.0), ValueError, "stochastic_depth takes a number from 0"),
     (partial(resnet50, shortcut="none"), ValueError, "shortcut takes one of 'pad', 'projection'"),
-    (partial(resnet50, residual="bottleneck"), TypeError, "residual takes a function, got 'bottleneck'"),
+    (partial(resnet50, residual="bottleneck"), TypeError, r"residual takes Callable.*, got 'bottleneck'"),
     (partial(cifar_resnet, dialect="keras"), TypeError, "unexpected argument 'dialect'"),
     (partial(residual, keras.Input((8, 8, 4)), []), TypeError, "convs takes a list of"),
     (partial(residual, keras.Input((8, 8, 4)), [(4, 3, 1)]), ValueError, r"convs\[0\] takes 2 integers"),

@@ -13,8 +13,10 @@ from keras import layers
 
 from layerblocks.architectures import build, compile_args, folding, inference_model
 from layerblocks.blocks import weightless
+from layerblocks.testing import networks
 
 from .agreement import differ, images, randomize, run
+from .helpers import dear, dtype_policy
 
 LINEAR = {
     "conv": lambda **o: layers.Conv2D(6, 3, **o),
@@ -53,11 +55,16 @@ def norms(model):
         look(entry["inbound_nodes"])
         sources[entry["name"]] = found
     fed = Counter(source for found in sources.values() for source in found)
-    linear = {"Conv2D", "DepthwiseConv2D", "SeparableConv2D", "Conv2DTranspose", "Dense"}
+    kernels = {"Conv2D", "DepthwiseConv2D", "SeparableConv2D", "Conv2DTranspose", "Dense"}
+    linear = {
+        entry["name"]
+        for entry in config["layers"]
+        if entry["class_name"] in kernels and entry["config"]["activation"] == "linear"
+    }
     return [
         name
         for name, kind in kinds.items()
-        if kind == "BatchNormalization" and any(kinds[s] in linear and fed[s] == 1 for s in sources[name])
+        if kind == "BatchNormalization" and any(s in linear and fed[s] == 1 for s in sources[name])
     ]
 
 
@@ -143,6 +150,24 @@ def test_networks_fold_to_the_same_answer_in_float32(name):
     model, shape = small(name)
     x = images(16, *shape[1:])
     agree(calibrated(randomize(model), x), inference_model(model), x, within=1e-5)
+
+
+def test_random_networks():
+    folded = []
+
+    @dear
+    @given(networks(shape=(9, 8, 3), max_calls=12))
+    def test(net):
+        with dtype_policy("float64"):
+            model = randomize(net.model(weights=True))
+            network = inference_model(model)
+        assert norms(network) == []
+        folded.append(len(folding(model).folded))
+        whole = inference_model(model, fold_norm=False)
+        agree(whole, network, images(2, 9, 8, 3).astype("float64"), within=1e-6)  # heads are in float32
+
+    test()
+    assert sum(map(bool, folded)) > len(folded) / 8
 
 
 def two_paths():

@@ -269,7 +269,7 @@ def test_hypothesis_starts_without_keras():
         "import keras\n"
         "assert 'layerblocks.blocks' not in sys.modules\n"
         "assert keras.__spec__.loader is keras.__loader__\n"
-        "assert keras.KerasTensor in [type(x) for x in [st.from_type(keras.KerasTensor).example()]]\n"
+        "st.from_type(keras.KerasTensor).validate()\n"
     )
     subprocess.run([sys.executable, "-W", "ignore", "-c", code], check=True, timeout=120)
 
