@@ -38,11 +38,11 @@ def freeze(model: keras.Model, up_to: str | None = None, *, norms: bool = True) 
         (5, 7)
     """
     wiring = Wiring(model)
-    kept = (
-        set(wiring.calls) - _last(wiring)
-        if up_to is None
-        else set(calls(wiring.leaving(wiring.block("up_to", up_to)) or wiring.block("up_to", up_to)[-1].outputs))
-    )
+    if up_to is None:
+        kept = set(wiring.calls) - _last(wiring)
+    else:
+        block = wiring.block("up_to", up_to)
+        kept = set(calls(wiring.leaving(block) or block[-1].outputs))
     model.trainable = True
     frozen = {id(call.operation) for call in kept}
     for call in wiring.calls:

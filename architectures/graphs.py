@@ -16,13 +16,25 @@ from ..blocks.core import where
 MERGES = {"Add", "Average", "Concatenate", "Maximum", "Minimum", "Multiply", "Subtract"}
 
 
+def checked_model(piece: str, model: Any) -> keras.Model:
+    """The model, if it is one of Keras's."""
+    if not isinstance(model, keras.Model):
+        raise TypeError(f"{piece}: model takes a Keras model, got {model!r}")
+    return model
+
+
+def has_graph(model: Any) -> bool:
+    """Whether Keras knows what the model is made of: a functional or a built sequential one."""
+    if isinstance(model, keras.Sequential):
+        return bool(model.built) and bool(getattr(model, "inputs", None))
+    return isinstance(model, keras.Model) and isinstance(model, keras.Function)
+
+
 def wired(model: Any) -> keras.Model:
     """The model as one that has a graph, or an error."""
-    if isinstance(model, keras.Sequential) and model.built:
-        return keras.Model(model.inputs, model.outputs, name=model.name)
-    if not isinstance(model, keras.Model) or not isinstance(model, keras.Function):
+    if not has_graph(model):
         raise checks.refuse("model", type(model).__name__, "a functional or a built sequential model", TypeError)
-    return model
+    return keras.Model(model.inputs, model.outputs, name=model.name) if isinstance(model, keras.Sequential) else model
 
 
 def calls(outputs: Iterable[Any]) -> list[Any]:

@@ -12,7 +12,7 @@ import numpy as np
 
 from ..blocks import _keras, checks
 from ..blocks.checks import nearest
-from .graphs import Wiring, calls
+from .graphs import Wiring, checked_model, has_graph
 
 # The axis of a linear layer's last kernel that its output channels lie on.
 _OUTPUT_AXIS: Mapping[type, int] = {
@@ -67,7 +67,7 @@ def folding(model: keras.Model) -> Folding:
     """
     folded: dict[str, str] = {}
     kept: dict[str, str] = {}
-    for path, call, found in _norms(_checked("folding", model), ""):
+    for path, call, found in _norms(_nested(checked_model("folding", model))):
         name = path + call.operation.name
         if isinstance(found, str):
             kept[name] = found
@@ -105,33 +105,33 @@ def inference_model(
         >>> model.count_params() - network.count_params()  # 4,800 channels: of 4 numbers each, a bias is left
         14400
     """
-    network = _one_output(_checked("inference_model", model), output)
+    network = _one_output(checked_model("inference_model", model), output)
     policy = _policy(dtype)
-    if not fold_norm and policy is None:
-        return network
-    if not _has_graph(network):
+    if not has_graph(network):
         if policy is not None:
             raise ValueError(f"inference_model: dtype={dtype!r}: model takes a functional or sequential one to be cast")
         return network
-    if policy is None and not any(not isinstance(found, str) for _, _, found in _norms(network, "")):
+    parts = _nested(network)
+    norms = (
+        {} if not fold_norm else {call.operation: into for _, call, into in _norms(parts) if not isinstance(into, str)}
+    )
+    if policy is None and not norms:
         return network
-    copy = _Copy(policy, fold_norm)
+    copy = _Copy(policy, parts, norms)
     made = copy.model(network, final=True)
     copy.fill()
     return made
 
 
+# By `id` of a model the path to it and its graph.
+_Parts = dict[int, tuple[str, Wiring]]
+
+
 # -- what can be folded -----------------------------------------------------------------------------------------------
 
 
-def _checked(piece: str, model: Any) -> keras.Model:
-    if not isinstance(model, keras.Model):
-        raise TypeError(f"{piece}: model takes a Keras model, got {model!r}")
-    return model
-
-
 def _one_output(model: keras.Model, output: str) -> keras.Model:
-    outputs = getattr(model, "output", None) if _has_graph(model) else None
+    outputs = getattr(model, "output", None) if has_graph(model) else None
     if not isinstance(outputs, Mapping):
         return model
     if output not in outputs:
@@ -154,27 +154,25 @@ def _policy(dtype: Any) -> str | None:
     return dtype
 
 
-def _has_graph(model: Any) -> bool:
-    if isinstance(model, keras.Sequential):
-        return bool(model.built) and bool(getattr(model, "inputs", None))
-    return isinstance(model, keras.Model) and isinstance(model, keras.Function)
+def _nested(model: keras.Model, path: str = "", found: dict[int, tuple[str, Wiring]] | None = None) -> _Parts:
+    """A model and those that it is made of, each once."""
+    found = {} if found is None else found
+    if has_graph(model) and id(model) not in found:
+        wiring = Wiring(model)
+        found[id(model)] = path, wiring
+        for call in wiring.calls:
+            if isinstance(call.operation, keras.Model):
+                _nested(call.operation, f"{path}{call.operation.name}/", found)
+    return found
 
 
-def _norms(model: Any, path: str) -> Iterator[tuple[str, Any, Any]]:
+def _norms(parts: _Parts) -> Iterator[tuple[str, Any, Any]]:
     """Every call of a batch normalization, with the linear layer that it can be folded into or why there is none."""
-    if not _has_graph(model):
-        return
-    wiring = Wiring(model)
-    times = Counter(id(call.operation) for call in wiring.calls)
-    nested: set[int] = set()
-    for call in wiring.calls:
-        operation = call.operation
-        if isinstance(operation, keras.Model):
-            if id(operation) not in nested:
-                nested.add(id(operation))
-                yield from _norms(operation, f"{path}{operation.name}/")
-        elif isinstance(operation, keras.layers.BatchNormalization):
-            yield path, call, _fold_into(call, wiring, times)
+    times = Counter(id(call.operation) for _, wiring in parts.values() for call in wiring.calls)
+    for path, wiring in parts.values():
+        for call in wiring.calls:
+            if isinstance(call.operation, keras.layers.BatchNormalization):
+                yield path, call, _fold_into(call, wiring, times)
 
 
 def _fold_into(norm: Any, wiring: Wiring, times: Mapping[int, int]) -> Any:
@@ -223,24 +221,23 @@ def _fold_into(norm: Any, wiring: Wiring, times: Mapping[int, int]) -> Any:
 class _Copy:
     """Models made anew, layer by layer; a layer or nested model that is shared stays so."""
 
-    def __init__(self, policy: str | None, fold_norm: bool) -> None:
+    def __init__(self, policy: str | None, parts: _Parts, norms: Mapping[Any, Any]) -> None:
         self.policy = policy
-        self.fold_norm = fold_norm
+        self.parts = parts
+        self.folded = {id(norm) for norm in norms}
+        self.norms = {id(linear): norm for norm, linear in norms.items()}  # by id of the layer that it goes into
         self.layers: dict[int, tuple[Any, Any]] = {}  # by id, the old one and the new
-        self.norms: dict[int, Any] = {}  # by id of a linear layer, the norm that goes into it
 
     def model(self, model: Any, final: bool) -> keras.Model:
         """A model like this one; if it is the `final` one, the layers that make its outputs keep their dtype."""
-        wiring = Wiring(model)
-        times = Counter(id(call.operation) for call in wiring.calls)
-        folded = self._fold(wiring, times) if self.fold_norm else set()
+        _, wiring = self.parts[id(model)]
         last = {id(_keras.call_of(tensor).operation) for tensor in wiring.model.outputs} if final else set()
         known: dict[int, Any] = {}
-        for call in calls([*wiring.model.outputs, *wiring.model.inputs]):
+        for call in wiring.calls:
             operation = call.operation
             if call.is_input:
                 known[id(call.outputs[0])] = type(operation).from_config(operation.get_config()).output
-            elif id(operation) in folded:
+            elif id(operation) in self.folded:
                 known[id(call.outputs[0])] = known[id(call.input_tensors[0])]
             else:
                 new = self._layer(operation, id(operation) in last)
@@ -252,23 +249,13 @@ class _Copy:
         made.trainable = model.trainable
         return made
 
-    def _fold(self, wiring: Wiring, times: Mapping[int, int]) -> set[int]:
-        folded = set()
-        for call in wiring.calls:
-            if isinstance(call.operation, keras.layers.BatchNormalization):
-                linear = _fold_into(call, wiring, times)
-                if not isinstance(linear, str):
-                    folded.add(id(call.operation))
-                    self.norms[id(linear)] = call.operation
-        return folded
-
     def _layer(self, layer: Any, last: bool) -> Any:
         if id(layer) not in self.layers:
             self.layers[id(layer)] = (layer, self._new(layer, last))
         return self.layers[id(layer)][1]
 
     def _new(self, layer: Any, last: bool) -> Any:
-        if _has_graph(layer):
+        if has_graph(layer):
             return self.model(layer, last)
         if not isinstance(layer, keras.Layer):  # an operation, which has no state
             return layer
@@ -287,7 +274,7 @@ class _Copy:
     def fill(self) -> None:
         """Give every new layer its weights, unless the old ones were never allocated."""
         for old, new in self.layers.values():
-            if _has_graph(old) or not getattr(old, "weights", None):
+            if has_graph(old) or not getattr(old, "weights", None):
                 continue
             if not all(map(_keras.is_allocated, (*old.weights, *new.weights))):
                 continue

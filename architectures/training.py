@@ -10,6 +10,7 @@ from typing import Any
 import keras
 
 from ..blocks import _keras
+from .graphs import checked_model
 from .network import AUX_LOSS_WEIGHT, output_weights
 
 # Losses by their Keras name, which have to be told whether a head gives logits.
@@ -36,9 +37,7 @@ def loss_weights(model: keras.Model, aux_weight: float = AUX_LOSS_WEIGHT) -> dic
 
 
 def _checked(piece: str, model: Any) -> keras.Model:
-    if not isinstance(model, keras.Model):
-        raise TypeError(f"{piece}: model takes a Keras model, got {model!r}")
-    if not hasattr(model, "output"):
+    if not hasattr(checked_model(piece, model), "output"):
         raise ValueError(f"{piece}: model takes one of the functional API, or called before, got {model!r}")
     return model
 
@@ -60,8 +59,8 @@ def _loss(loss: Any, output: Any) -> Any:
 def quickest_jit() -> bool | str:
     """`jit_compile` for this machine: off on a CPU, Keras's own choice where there is an accelerator.
 
-    On the CPU XLA, which Keras takes by default, makes a training step of GoogLeNet and ResNet-50 slower;
-    `benchmarks/training_step.py` measures it.
+    On the CPU XLA makes a training step of GoogLeNet and ResNet-50 slower; `benchmarks/training_step.py` measures it.
+    Keras itself leaves it off where TensorFlow sees no other device.
     """
     return "auto" if keras.distribution.list_devices("gpu") else False
 

@@ -13,6 +13,7 @@ from ..blocks import _keras
 from ..blocks.checks import integer
 from ..blocks.core import piece
 from .devices import is_chief, lost_workers
+from .graphs import checked_model
 from .shares import Batches, processes_of
 
 # What `fit` divides by the number of examples, so that the shares of a batch add up to the whole.
@@ -336,8 +337,7 @@ def _build(model: keras.Model, strategy: Any, data: Batches) -> None:
 def _check_model(model: Any, strategy: Any) -> None:
     import tensorflow as tf
 
-    if not isinstance(model, keras.Model):
-        raise TypeError(f"fit_distributed: model takes a Keras model, got {model!r}")
+    checked_model("fit_distributed", model)
     if not isinstance(strategy, tf.distribute.Strategy):
         raise TypeError(f"fit_distributed: strategy takes what device_strategy gives, got {strategy!r}")
     for variable in model.variables:
