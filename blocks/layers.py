@@ -282,7 +282,7 @@ class SparseConv2D(_ImageLayer):
         fit = all(seen and len({*seen}) == len(seen) and {*seen} <= known for seen in self.connections)
         if len(self.connections) != self.filters or not fit:
             raise ValueError(
-                f"{self.name}: connections takes, for each of {self.filters} filters, "
+                f"{self.name}: connections takes for each of {self.filters} filters "
                 f"different ones of the channels 0 to {channels - 1}, got {self.connections}"
             )
         places = [seen * self.filters + out for out, inputs in enumerate(self.connections) for seen in inputs]

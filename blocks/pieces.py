@@ -46,7 +46,7 @@ def sides(x: Tensor) -> tuple[int | None, int | None]:
 
 def layer(kind: Callable[..., keras.Layer], x: Tensor, base: str, name: str | None = None, **options: Any) -> Tensor:
     """Call a Keras layer under its dotted name; what Keras refuses is said with the name of the block."""
-    for tensor in x if isinstance(x, list) else [x]:
+    for tensor in x if isinstance(x, list) and x else [x]:
         checks.symbolic(tensor)
     for word, option in options.items():
         checks.identifier(word, option)
@@ -84,7 +84,7 @@ def guarded() -> Iterator[None]:
         _guarded.reset(token)
 
 
-def fits(x: Tensor, window: tuple[int, int], padding: str, name: str | None = None) -> Tensor:
+def fits(x: Tensor, window: tuple[int, int], padding: str, word: str, name: str | None = None) -> Tensor:
     """`x`, if a window that has to lie within the image does; of an unknown size a guard asks when images come.
 
     TensorFlow on the CPU returns uninitialised memory from a convolution that is larger than its image, and a pooling
@@ -95,7 +95,9 @@ def fits(x: Tensor, window: tuple[int, int], padding: str, name: str | None = No
     for side, extent in zip(sides(x), window, strict=True):
         if side is not None and side < extent:
             least = "×".join(map(str, window))
-            raise checks.refuse("x", sides(x), f"a height and width of at least {least} under padding='valid'")
+            raise checks.refuse(
+                "x", sides(x), f"a height and width of at least {least} under padding='valid' with this {word}"
+            )
     least_height, least_width = (extent if n is None else 1 for n, extent in zip(sides(x), window, strict=True))
     if _guarded.get() or (least_height, least_width) == (1, 1):
         return x
@@ -186,7 +188,7 @@ def _pool(
             raise checks.refuse("dilation_rate", dilation_rate, "1, or more with strides=1 and padding='same'")
         return layer(dilated, x, base, name, pool_size=window, dilation_rate=rates)
     x, kind_of_padding = pad(x, padding, None if name is None else f"{name}_pad")
-    x = fits(x, window, kind_of_padding, name)
+    x = fits(x, window, kind_of_padding, "pool_size", name)
     return layer(kind, x, base, name, pool_size=window, strides=steps, padding=kind_of_padding)
 
 

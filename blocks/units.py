@@ -124,7 +124,7 @@ def conv(
         if number % groups:
             raise checks.refuse("groups", groups, f"a divisor of the {number} {of}")
     x, keras_padding = _pad(x, padding, geometry)
-    x = fits(x, _extent(geometry), keras_padding)
+    x = fits(x, _extent(geometry), keras_padding, "kernel_size")
     return _convolve(
         keras.layers.Conv2D,
         x,
@@ -272,7 +272,7 @@ def separable(
     options = {**_of_parts(("depthwise", "pointwise"), kernel), **options}
     channels(x)
     x, keras_padding = _pad(x, padding, geometry)
-    x = fits(x, _extent(geometry), keras_padding)
+    x = fits(x, _extent(geometry), keras_padding, "kernel_size")
     return _convolve(
         keras.layers.SeparableConv2D,
         x,
@@ -331,7 +331,7 @@ def depthwise(
     kernel = {"initializer": kernel_initializer, "regularizer": kernel_regularizer, "constraint": kernel_constraint}
     options = {**_of_parts(("depthwise",), kernel), **options}
     x, keras_padding = _pad(x, padding, geometry)
-    x = fits(x, _extent(geometry), keras_padding)
+    x = fits(x, _extent(geometry), keras_padding, "kernel_size")
     return _convolve(
         keras.layers.DepthwiseConv2D,
         x,
@@ -388,7 +388,7 @@ def sparse(
     _strided_or_dilated(geometry["strides"], geometry["dilation_rate"])
     channels(x)
     x, keras_padding = _pad(x, padding, geometry)
-    x = fits(x, _extent(geometry), keras_padding)
+    x = fits(x, _extent(geometry), keras_padding, "kernel_size")
     return _convolve(
         SparseConv2D,
         x,
