@@ -57,7 +57,7 @@ class Len:
 
 
 def smallest(strategy, condition=lambda value: True):
-    return find(strategy, condition, settings=settings(max_examples=200, deadline=None))
+    return find(strategy, condition, settings=settings(max_examples=2000, deadline=None))
 
 
 # Shapes and tensors.
