@@ -25,7 +25,7 @@ from layerblocks.blocks import (
     transposed,
     weightless,
 )
-from layerblocks.testing import oracles
+from layerblocks.testing import builds, oracles
 from layerblocks.testing.oracles import Expected
 
 SPATIAL = {"kernel_size", "strides", "dilation_rate", "padding", "pool_size", "output_padding", "output_size"}
@@ -170,11 +170,5 @@ def data_format(name: str) -> Iterator[None]:
         keras.config.set_image_data_format(before)
 
 
-@contextmanager
-def dtype_policy(name: str) -> Iterator[None]:
-    before = keras.config.dtype_policy()
-    keras.config.set_dtype_policy(name)
-    try:
-        yield
-    finally:
-        keras.config.set_dtype_policy(before)
+dtype_policy = builds.policy
+"""Keras's dtype policy, and afterwards the old one."""

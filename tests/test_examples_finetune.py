@@ -6,7 +6,6 @@ import gc
 import json
 import re
 import sys
-from pathlib import Path
 
 import keras
 import numpy as np
@@ -17,12 +16,9 @@ from sklearn.datasets import load_digits
 from layerblocks.architectures import build, freeze
 from layerblocks.blocks import weightless
 
-sys.path.insert(0, str(Path(__file__).parent.parent / "examples"))
+from .programs import lines_of_refusal, programs
 
-import data
-import finetune
-import runs
-import train
+data, finetune, runs, train = programs("data", "finetune", "runs", "train")
 
 NETS = """
 import keras
@@ -53,13 +49,8 @@ def tune(*words):
 
 
 def refused(capsys, *words):
-    capsys.readouterr()
-    try:
-        code = call(*words)
-    except SystemExit as stop:
-        code = stop.code
-    said = capsys.readouterr().err.strip().splitlines()
-    assert code == 2 and ": error: " in said[-1]
+    said = lines_of_refusal(capsys, lambda: call(*words))
+    assert ": error: " in said[-1]
     return said[-1].partition(": error: ")[2]
 
 

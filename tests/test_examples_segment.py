@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import sys
 from functools import partial
-from pathlib import Path
 
 import keras
 import numpy as np
@@ -16,13 +14,10 @@ from PIL import Image
 from layerblocks.architectures import unet
 from layerblocks.blocks import conv, weightless
 
-sys.path.insert(0, str(Path(__file__).parent.parent / "examples"))
+from .programs import lines_of_refusal, programs
 
-import data
-import masks
-import runs
-import segment
-from confusion import confusion, intersection_over_union
+counts, data, masks, runs, segment = programs("confusion", "data", "masks", "runs", "segment")
+confusion, intersection_over_union = counts.confusion, counts.intersection_over_union
 
 SMALL = ["--width", 4, "--epochs", 2, "--batch-size", 4, "--verbose", 0]
 
@@ -33,13 +28,8 @@ def call(*words):
 
 
 def refused(capsys, *words):
-    capsys.readouterr()
-    try:
-        code = call(*words)
-    except SystemExit as stop:
-        code = stop.code
-    said = capsys.readouterr().err.strip().splitlines()
-    assert code == 2 and len(said) == 1 and ": error: " in said[-1]
+    said = lines_of_refusal(capsys, lambda: call(*words))
+    assert len(said) == 1 and ": error: " in said[-1]
     return said[-1].partition(": error: ")[2]
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import errno
-import importlib
 import json
 import os
 import random
@@ -26,12 +25,9 @@ from PIL import Image
 from layerblocks.architectures import compile_args, label_every_output
 from layerblocks.viz import read_history
 
-EXAMPLES = Path(__file__).parent.parent / "examples"
-sys.path.insert(0, str(EXAMPLES))  # as it is for the program itself
+from .programs import EXAMPLES, lines_of_refusal, programs
 
-augmentation, custom_loop, data, runs, train = map(
-    importlib.import_module, ("augmentation", "custom_loop", "data", "runs", "train")
-)
+augmentation, custom_loop, data, runs, train = programs("augmentation", "custom_loop", "data", "runs", "train")
 
 NETS = """
 import keras
@@ -94,13 +90,7 @@ def call(*words):
 
 def refused(capsys, *words):
     """What train.py says when it refuses: one line after those that list files."""
-    capsys.readouterr()
-    try:
-        code = call(*words)
-    except SystemExit as stop:
-        code = stop.code
-    said = capsys.readouterr().err.strip().splitlines()
-    assert code == 2
+    said = lines_of_refusal(capsys, lambda: call(*words))
     assert said[-1].startswith("train.py: error: ") or ": error: " in said[-1]
     assert "Traceback" not in "\n".join(said)
     return said[-1]

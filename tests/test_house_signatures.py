@@ -19,6 +19,8 @@ from hypothesis import strategies as st
 from layerblocks import architectures, blocks
 from layerblocks.blocks import conv, projection_shortcut, weightless
 
+from .helpers import dtype_policy
+
 NOT_BLOCKS = {"block", "default_of", "matching", "scaled_tanh", "weightless"}
 THREE, FIVE = (2, 2, 2), (2, 2, 2, 2, 2)
 SHORTCUT = {"filters": 4, "strides": 2, "conv": conv}
@@ -291,15 +293,10 @@ def test_names_given_are_kept_free():
 
 def test_heads_are_no_coarser_than_the_rest():
     for policy, dtype in (("float64", "float64"), ("mixed_float16", "float32"), ("bfloat16", "float32")):
-        before = keras.config.dtype_policy()
-        keras.config.set_dtype_policy(policy)
-        try:
-            with weightless():
-                x = keras.Input((8, 8, 3))
-                assert blocks.classifier(x, 2).dtype == dtype
-                assert blocks.pixel_predictions(x).dtype == dtype
-        finally:
-            keras.config.set_dtype_policy(before)
+        with dtype_policy(policy), weightless():
+            x = keras.Input((8, 8, 3))
+            assert blocks.classifier(x, 2).dtype == dtype
+            assert blocks.pixel_predictions(x).dtype == dtype
 
 
 def test_infinity_stays_in_its_window():

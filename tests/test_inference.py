@@ -16,7 +16,7 @@ from layerblocks.blocks import weightless
 from layerblocks.testing import networks
 
 from .agreement import differ, images, randomize, run
-from .helpers import dear, dtype_policy
+from .helpers import data_format, dear, dtype_policy
 
 LINEAR = {
     "conv": lambda **o: layers.Conv2D(6, 3, **o),
@@ -132,13 +132,10 @@ def test_what_stays_is_what_does_not_follow_a_linear_layer(name):
 )
 def test_networks_fold_to_the_same_answer(name):
     """In float64, where rounding hides nothing; random weights magnify it by much in the deepest."""
-    keras.config.set_dtype_policy("float64")
-    try:
+    with dtype_policy("float64"):
         model, shape = small(name)
         randomize(model)
         folded = inference_model(model)
-    finally:
-        keras.config.set_dtype_policy("float32")
     assert norms(folded) == []
     whole = inference_model(model, fold_norm=False)
     agree(whole, folded, images(*shape).astype("float64"), within=1e-6)  # the head itself is in float32
@@ -281,13 +278,9 @@ def test_bfloat16_all_but_the_last_layer():
 
 
 def test_channels_first():
-    keras.config.set_image_data_format("channels_first")
-    try:
-        with weightless():
-            model = build("resnet18", input_shape=(3, 64, 64))
-            assert norms(inference_model(model)) == [] and len(folding(model).folded) == 20
-    finally:
-        keras.config.set_image_data_format("channels_last")
+    with data_format("channels_first"), weightless():
+        model = build("resnet18", input_shape=(3, 64, 64))
+        assert norms(inference_model(model)) == [] and len(folding(model).folded) == 20
 
 
 def test_folded_models_train_on():

@@ -22,6 +22,8 @@ from layerblocks.blocks import (
 )
 from layerblocks.testing import CheckError, assert_trainable, check_net
 
+from .helpers import data_format
+
 
 def smallest(build, spec, **options):
     """The report on a net that has a bug, found within 100 examples."""
@@ -276,13 +278,10 @@ def test_more_good_blocks():
 
 
 def test_channels_first():
-    keras.config.set_image_data_format("channels_first")
-    try:
+    with data_format("channels_first"):
         check_net(
             partial(conv, strides=2), "b c h w -> b 4 ceil(h/2) ceil(w/2)", params={"filters": 4}, max_examples=20
         )
-    finally:
-        keras.config.set_image_data_format("channels_last")
 
 
 def test_other_ranks():

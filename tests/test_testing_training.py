@@ -12,6 +12,8 @@ from layerblocks.blocks import bottleneck, classifier, conv, conv_bn, vgg_block,
 from layerblocks.testing import CheckError, assert_learns, assert_roundtrip, assert_trainable
 from layerblocks.testing.data import inputs_for
 
+from .helpers import dtype_policy
+
 
 def two_heads():
     x = keras.Input((8, 8, 3))
@@ -155,12 +157,9 @@ def test_frozen_weights_are_not_asked():
 
 
 def test_under_mixed_precision():
-    keras.config.set_dtype_policy("mixed_float16")
-    try:
+    with dtype_policy("mixed_float16"):
         x = keras.Input((8, 8, 3))
         model = keras.Model(x, classifier(vgg_block(x, 4), 3))
-    finally:
-        keras.config.set_dtype_policy("float32")
     assert_trainable(model)
 
 

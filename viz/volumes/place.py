@@ -33,14 +33,6 @@ class Rect:
     def moved(self, x: float, y: float = 0.0) -> Rect:
         return Rect(self.left + x, self.top + y, self.right + x, self.bottom + y)
 
-    def overlaps(self, other: Rect, slack: float = 0.0) -> bool:
-        return (
-            self.left < other.right - slack
-            and other.left < self.right - slack
-            and self.top < other.bottom - slack
-            and other.top < self.bottom - slack
-        )
-
 
 def around(rects: Iterable[Rect]) -> Rect:
     """The smallest rectangle that holds some."""
