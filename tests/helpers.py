@@ -72,6 +72,13 @@ UNITS: dict[str, tuple[Callable[..., Any], oracles.Oracle]] = {
 }
 """Units to put into blocks, each with its oracle."""
 
+array = keras.ops.convert_to_numpy
+"""A NumPy array of a tensor, whichever the backend."""
+
+needs_tensorflow = pytest.mark.skipif(
+    keras.backend.backend() != "tensorflow", reason="is about TensorFlow, where Keras runs on another backend"
+)
+
 sides = st.integers(1, 5) | st.integers(1, 40)
 sizes = st.tuples(sides, sides)
 channels = st.sampled_from([2, 4, 6, 8])  # even, for groups

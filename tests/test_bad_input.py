@@ -7,7 +7,6 @@ from functools import partial
 import keras
 import numpy as np
 import pytest
-import tensorflow as tf
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -46,6 +45,8 @@ from layerblocks.blocks import (
     weightless,
     zero_pad,
 )
+
+from .helpers import needs_tensorflow
 
 C3 = (4, 4)
 PIECES = {
@@ -414,7 +415,10 @@ def test_a_residual_of_unknown_size_is_not_broadcast_when_it_runs():
             run(FIVE)
 
 
+@needs_tensorflow
 def test_nor_in_a_function_traced_for_all_sizes():
+    import tensorflow as tf
+
     function = tf.function(shrinking(), input_signature=[tf.TensorSpec((None, None, None, 4))])
     with pytest.raises(tf.errors.InvalidArgumentError, match=r"block\.add: takes tensors of one shape"):
         function(FIVE)
@@ -435,10 +439,10 @@ def test_a_sum_of_known_sizes_is_a_layer_of_keras():
 
 
 def test_unequal_maps_of_unknown_size_are_not_joined_when_they_run():
-    """Here TensorFlow itself refuses."""
+    """Here the backend itself refuses, each with an error of its own."""
     x = keras.Input((None, None, 4))
     model = keras.Model(x, concat([x, conv(x, 4, padding="valid")]))
-    with pytest.raises((ValueError, tf.errors.InvalidArgumentError)):
+    with pytest.raises(Exception, match=r"[Cc]oncat"):
         model(FIVE)
 
 

@@ -22,6 +22,9 @@ from layerblocks.architectures.devices import VARIABLE, lost_workers
 from layerblocks.blocks import weightless
 
 from . import devices_program as program
+from .helpers import needs_tensorflow
+
+pytestmark = needs_tensorflow
 
 HERE = Path(__file__).parent
 EXAMPLES = HERE.parent / "examples"

@@ -16,7 +16,10 @@ from sklearn.datasets import load_digits
 from layerblocks.architectures import build, freeze
 from layerblocks.blocks import weightless
 
+from .helpers import needs_tensorflow
 from .programs import lines_of_refusal, programs
+
+pytestmark = needs_tensorflow
 
 data, finetune, runs, train = programs("data", "finetune", "runs", "train")
 

@@ -14,7 +14,10 @@ from PIL import Image
 from layerblocks.architectures import unet
 from layerblocks.blocks import conv, weightless
 
+from .helpers import needs_tensorflow
 from .programs import lines_of_refusal, programs
+
+pytestmark = needs_tensorflow
 
 counts, data, masks, runs, segment = programs("confusion", "data", "masks", "runs", "segment")
 confusion, intersection_over_union = counts.confusion, counts.intersection_over_union

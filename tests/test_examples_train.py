@@ -25,7 +25,10 @@ from PIL import Image
 from layerblocks.architectures import compile_args, label_every_output
 from layerblocks.viz import read_history
 
+from .helpers import needs_tensorflow
 from .programs import EXAMPLES, lines_of_refusal, programs
+
+pytestmark = needs_tensorflow
 
 augmentation, custom_loop, data, runs, train = programs("augmentation", "custom_loop", "data", "runs", "train")
 

@@ -15,6 +15,8 @@ from keras.src.backend.common import global_state
 
 from layerblocks.blocks import _keras, weightless
 
+from .helpers import needs_tensorflow
+
 SEEN = f"seen in Keras 3.15.1, not in {keras.__version__}"
 
 
@@ -123,6 +125,7 @@ def test_an_operation_serialises_its_own_arguments_still():
     assert Scale(3, name="s").get_config() == {"factor": 3, "name": "s"}
 
 
+@needs_tensorflow
 def test_wanted_scope_names_are_those_tensorflow_takes():
     """Why names are refused: Keras hands a layer's name to TensorFlow, which takes ASCII words only."""
     x = keras.Input((3,))

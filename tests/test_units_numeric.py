@@ -37,7 +37,7 @@ from layerblocks.blocks import crop as crop_piece
 from layerblocks.testing import oracles
 
 from . import naive
-from .helpers import dear, images, real, scalar_or_pair, seeds
+from .helpers import array, dear, images, real, scalar_or_pair, seeds
 
 sizes = st.tuples(st.integers(1, 8), st.integers(1, 8))
 paddings = st.sampled_from(["same", "valid", 1, 2, (0, 2), (2, 1)])
@@ -45,7 +45,7 @@ kernels = scalar_or_pair(1, 4)
 
 
 def close(got, expected):
-    np.testing.assert_allclose(np.asarray(got), expected, rtol=2e-4, atol=2e-4)
+    np.testing.assert_allclose(array(got), expected, rtol=2e-4, atol=2e-4)
 
 
 def fits(oracle, *args, **options):
@@ -136,14 +136,14 @@ def test_notes_dilated():
     model.set_weights([np.ones((3, 3, 1, 1))])
     x = np.arange(49.0).reshape(1, 7, 7, 1)
     # Nine pixels two apart around the centre, whose mean is the centre: 16, 17, … in an image of rows of 7.
-    assert model(x).numpy()[0, :, :, 0].tolist() == [[9 * (7 * i + j) for j in (2, 3, 4)] for i in (2, 3, 4)]
+    assert array(model(x))[0, :, :, 0].tolist() == [[9 * (7 * i + j) for j in (2, 3, 4)] for i in (2, 3, 4)]
 
 
 def test_notes_transposed():
     options = {"strides": 2, "padding": "valid", "activation": None, "use_bias": False}
     forward = real(conv, (5, 5, 1), 1, 3, **options)
     forward.set_weights([SIGNS])
-    small = forward(ONE_TO_25).numpy()
+    small = array(forward(ONE_TO_25))
     # By hand: (-1·1 + 2·2 - 3·3) + (4·6 - 5·7 + 6·8) + (-7·11 + 8·12 - 9·13) = -67; the kernel sums to -5, and a
     # step to the right adds 2 to every pixel, a step down 10.
     assert small[0, :, :, 0].tolist() == [[-67, -77], [-117, -127]]
@@ -162,7 +162,7 @@ def test_notes_two_sizes_have_one_output_and_output_size_picks(size):
     assert real(conv, (size, size, 1), 1, 3, **options).output_shape == (None, 2, 2, 1)
     model = real(transposed, (2, 2, 1), 1, 3, output_size=size, **options)
     model.set_weights([SIGNS])
-    out = model(np.ones((1, 2, 2, 1))).numpy()[0, :, :, 0]
+    out = array(model(np.ones((1, 2, 2, 1))))[0, :, :, 0]
     assert out.shape == (size, size)
     assert not out[5:].any() and not out[:, 5:].any()
 
@@ -198,7 +198,7 @@ def test_groups_layers_and_responses_as_norms(unit):
         bare = real(linear, (6, 5, 4), 6)
         weights = model.get_weights()
         bare.set_weights(weights[: len(bare.weights)])
-        close(model(x), expected(bare(x).numpy(), *weights[len(bare.weights) :]))
+        close(model(x), expected(array(bare(x)), *weights[len(bare.weights) :]))
 
 
 @block
@@ -222,7 +222,7 @@ def test_activations(norm, activation, expected):
     model = real(conv, (5, 5, 2), 3, norm=norm, activation=activation)
     bare = real(conv, (5, 5, 2), 3, norm=norm, activation=None)
     x = images(2, 5, 5, 2)
-    close(model(x), expected(bare(x).numpy()))
+    close(model(x), expected(array(bare(x))))
 
 
 def test_activation_of_a_transposed_convolution_comes_after_its_bias():
@@ -272,13 +272,13 @@ def test_adaptive_pool_of_sizes_known_only_at_run_time():
 def test_adaptive_pool_is_torchs_on_a_known_case():
     # torch.nn.AdaptiveAvgPool2d((2, 3)) of arange(28).reshape(4, 7)
     x = np.arange(28.0, dtype="float32").reshape(1, 4, 7, 1)
-    assert AdaptiveAveragePooling2D((2, 3))(x).numpy()[0, :, :, 0].tolist() == [[4.5, 6.5, 8.5], [18.5, 20.5, 22.5]]
+    assert array(AdaptiveAveragePooling2D((2, 3))(x))[0, :, :, 0].tolist() == [[4.5, 6.5, 8.5], [18.5, 20.5, 22.5]]
 
 
 def test_adaptive_pool_channels_first():
     x = images(2, 5, 4, 3)
     first = AdaptiveAveragePooling2D((2, 3), data_format="channels_first")(x.transpose(0, 3, 1, 2))
-    close(first.numpy().transpose(0, 2, 3, 1), naive.adaptive_avg_pool(x, (2, 3)))
+    close(array(first).transpose(0, 2, 3, 1), naive.adaptive_avg_pool(x, (2, 3)))
 
 
 # Layers that Keras lacks.
@@ -299,7 +299,7 @@ def test_response_norm(channels, depth, k, alpha, beta, data_format, seed):
     x = 10 * images(2, 2, 3, channels, seed=seed)
     layer = LocalResponseNormalization(depth, k, alpha, beta, data_format=data_format)
     first = data_format == "channels_first"
-    got = layer(x.transpose(0, 3, 1, 2) if first else x).numpy()
+    got = array(layer(x.transpose(0, 3, 1, 2) if first else x))
     close(got.transpose(0, 2, 3, 1) if first else got, naive.response_norm(x, depth, k, alpha, beta))
 
 
@@ -307,7 +307,7 @@ def test_response_norm(channels, depth, k, alpha, beta, data_format, seed):
 def test_response_norm_of_pixel_values_in_mixed_precision(policy):
     """The square of 300 is beyond float16."""
     x = np.full((1, 1, 1, 8), 300.0, dtype="float32")
-    got = LocalResponseNormalization(dtype=policy)(x).numpy().astype("float32")
+    got = array(LocalResponseNormalization(dtype=policy)(x)).astype("float32")
     np.testing.assert_allclose(got, naive.response_norm(x), rtol=0.02)
 
 
@@ -333,7 +333,7 @@ def test_pad_shortcut_of_sizes_known_only_at_run_time():
 def test_zero_pad_and_crop_undo_each_other():
     margins = ((0, 1), (3, 2))
     x = images(1, 4, 5, 2)
-    padded = real(zero_pad, (4, 5, 2), margins)(x).numpy()
+    padded = array(real(zero_pad, (4, 5, 2), margins)(x))
     close(padded, np.pad(x, ((0, 0), *margins, (0, 0))))
     close(real(crop_piece, padded.shape[1:], margins)(padded), x)
 

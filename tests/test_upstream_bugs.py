@@ -38,6 +38,8 @@ from layerblocks.blocks import (
     weightless,
 )
 
+from .helpers import needs_tensorflow
+
 PAGE = (Path(__file__).parents[1] / "docs" / "upstream-bugs.md").read_text("utf-8")
 SECTION = re.compile(r"^## (.*?)\n.*?^```python\n(.*?)^```\n\n^```text\n(.*?)^```", re.MULTILINE | re.DOTALL)
 BUGS = {title: (code, told.strip()) for title, code, told in SECTION.findall(PAGE)}
@@ -68,6 +70,7 @@ def test_every_section_has_its_code():
 
 
 @pytest.mark.skipif(older, reason="they were seen on later releases than these")
+@needs_tensorflow
 @pytest.mark.parametrize("title", BUGS)
 def test_it_is_still_there(title):
     code, told = BUGS[title]
