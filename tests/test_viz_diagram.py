@@ -270,7 +270,7 @@ def test_wrong_arguments(arguments, error, says):
 def test_a_model_not_built_or_none_at_all():
     with pytest.raises(ValueError, match=r"^diagram: model .* is not built"):
         diagram(keras.Sequential([layers.Dense(2)]))
-    with pytest.raises(TypeError, match=r"^diagram: model must be"):
+    with pytest.raises(TypeError, match=r"^diagram: model='resnet50': it takes a built"):
         diagram("resnet50")
 
 

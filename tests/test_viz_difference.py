@@ -368,10 +368,10 @@ def test_the_status_of_a_block_is_that_of_all_its_layers():
 @pytest.mark.parametrize(
     ("arguments", "error", "says"),
     [
-        ({"a": 3}, TypeError, "diff: model must be a keras.Model, got int 3"),
-        ({"b": None}, TypeError, "diff: model must be a keras.Model, got NoneType"),
+        ({"a": 3}, TypeError, "diff: a=3: it takes a built Keras model"),
+        ({"b": None}, TypeError, "diff: b=None: it takes a built Keras model"),
         ({"depth": 0}, ValueError, "diff: depth=0: it takes"),
-        ({"depth": "all"}, TypeError, "diff: depth='all': it takes"),
+        ({"depth": "all"}, ValueError, "diff: depth='all': it takes"),
         ({"max_boxes": 0}, ValueError, "diff: max_boxes=0: it takes"),
     ],
 )

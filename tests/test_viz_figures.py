@@ -186,7 +186,7 @@ def test_a_subgraph_can_be_put_into_another_graph():
         ({"dpi": "high"}, ValueError, "dpi='high'"),
         ({"depth": 0}, ValueError, "depth=0: it takes None"),
         ({"depth": True}, TypeError, "depth=True"),
-        ({"depth": 1.5}, ValueError, "depth=1.5"),
+        ({"depth": 1.5}, TypeError, "depth=1.5"),
         ({"theme": "dark"}, TypeError, "theme='dark': it takes a Theme"),
         ({"show_shape": True}, TypeError, "there is no argument 'show_shape'; did you mean 'show_shapes'"),
     ],

@@ -335,7 +335,7 @@ def test_latex_looks_as_in_papers():
         ({"format": "markdwon"}, ValueError, "did you mean 'markdown'"),
         ({"depth": 0}, ValueError, "table: depth=0: it takes None"),
         ({"depth": "1"}, TypeError, "table: depth='1': it takes None"),
-        ({"model": 3}, TypeError, "table: model must be a keras.Model, got int 3"),
+        ({"model": 3}, TypeError, "table: model=3: it takes a built Keras model"),
         ({"columns": ("kind", "parametres")}, ValueError, "columns='parametres': .*did you mean 'parameters'"),
         ({"columns": "kind"}, TypeError, "table: columns='kind': it takes a sequence of names"),
         ({"label": "a{b}"}, ValueError, "table: label='a{b}': it takes letters"),
@@ -354,7 +354,7 @@ def test_wrong_arguments_of_a_table(arguments, error, says):
         (
             {"models": [SimpleNamespace(name="x")]},
             TypeError,
-            "compare: model must be a keras.Model, got SimpleNamespace",
+            r"compare: models\['x'\]=namespace\(.*\): it takes a built",
         ),
         ({"format": "pdf"}, ValueError, "compare: format='pdf': it takes"),
         ({"depth": 0}, ValueError, "compare: depth=0: it takes"),

@@ -152,10 +152,10 @@ def test_a_caption_for_latex():
 @pytest.mark.parametrize(
     ("function", "arguments", "error", "says"),
     [
-        (alt_text, {"model": 3}, TypeError, "alt_text: model must be a keras.Model, got int 3"),
+        (alt_text, {"model": 3}, TypeError, "alt_text: model=3: it takes a built Keras model"),
         (alt_text, {"max_length": 100}, ValueError, "alt_text: max_length=100: it takes a whole number from 200 on"),
         (alt_text, {"max_length": True}, ValueError, "alt_text: max_length=True: it takes"),
-        (caption, {"model": None}, TypeError, "caption: model must be a keras.Model, got NoneType"),
+        (caption, {"model": None}, TypeError, "caption: model=None: it takes a built Keras model"),
         (caption, {"format": "latexx"}, ValueError, "caption: format='latexx': .*did you mean 'latex'"),
     ],
 )

@@ -8,13 +8,13 @@ from functools import partial
 from math import ceil, inf
 from typing import Any, Literal
 
-from .checks import choice, level, unknown
+from .checks import choice, flag, kind, level_or_auto, names, one_line, unknown, whole
 from .dot import block_figure
 from .figure import Figure
 from .graphs.folding import kinds, opened
 from .graphs.graph import Graph, Node, no_collection
 from .graphs.overview import overview, overviews
-from .graphs.reader import read_graph
+from .graphs.reader import read
 from .layouts.contents import SHOW, Say
 from .layouts.figures import Look, Zoom, figure_scene, repainted, zooms
 from .layouts.keras_tables import Options
@@ -24,6 +24,7 @@ from .theme import DEFAULT, Paint, Theme
 
 DIRECTIONS = ("TB", "LR", "BT", "RL")
 STYLES = ("boxes", "volumes")
+_MODEL = "a built Keras model, or a Graph"
 
 
 @no_collection()
@@ -93,13 +94,13 @@ def diagram(
     """
     look = _look(width, height, min_text, direction, label, show, legend, theme)
     _check_style(style)
-    _check_boxes(depth, max_boxes)
+    depth = level_or_auto("diagram", depth)
     wanted = _Wanted(
-        model if isinstance(model, Graph) else _read(model, loss_weights),
-        max_boxes,
-        _names("expand", expand),
-        zoom if isinstance(zoom, bool) else _names("zoom", zoom),
-        bool(fold),
+        model if isinstance(model, Graph) else read("diagram", "model", model, loss_weights=loss_weights, takes=_MODEL),
+        whole("diagram", "max_boxes", max_boxes),
+        names("diagram", "expand", expand),
+        zoom if isinstance(zoom, bool) else names("diagram", "zoom", zoom, "True, the name of a block, or several"),
+        flag("diagram", "fold", fold),
         style,
         look,
     )
@@ -196,13 +197,6 @@ def _panels(wanted: _Wanted, shown: Graph) -> list[Zoom]:
     return zooms([kind for kind in found if set(asked) & set(kind[1])], opened)
 
 
-def _read(model: Any, loss_weights: Mapping[str, float] | None) -> Graph:
-    try:
-        return read_graph(model, expand_nested=True, loss_weights=loss_weights)
-    except (TypeError, ValueError) as error:
-        raise type(error)(f"diagram: {error}") from None
-
-
 # -- arguments --------------------------------------------------------------------------------------------------------
 
 
@@ -211,15 +205,15 @@ def _look(
 ) -> Look:
     choice("diagram", "direction", direction, DIRECTIONS)
     if isinstance(min_text, bool) or not isinstance(min_text, int | float) or not 0 < min_text <= 100:
-        raise ValueError(f"diagram: min_text={min_text!r}: it takes a number of points above 0")
+        raise ValueError(f"diagram: min_text={one_line(min_text)}: it takes a number of points above 0")
     if label is not None and not callable(label):
-        raise TypeError(f"diagram: label={label!r}: it takes a function of a node, or None")
-    if theme is not None and not isinstance(theme, Theme):
-        raise TypeError(f"diagram: theme={theme!r}: it takes a Theme")
+        raise TypeError(f"diagram: label={one_line(label)}: it takes a function of a node, or None")
+    if theme is not None:
+        kind("diagram", "theme", theme, Theme, "a Theme, or None")
     if isinstance(show, str):
         show = (show,)
     if not isinstance(show, Iterable):
-        raise TypeError(f"diagram: show={show!r}: it takes any of {', '.join(map(repr, SHOW))}")
+        raise TypeError(f"diagram: show={one_line(show)}: it takes any of {', '.join(map(repr, SHOW))}")
     wide = None if width is None else length("diagram", "width", width)
     high = None if wide is None else height_for(width)
     return Look(
@@ -229,7 +223,7 @@ def _look(
         width=wide,
         height=high if height is None else length("diagram", "height", height),
         min_text=float(min_text),
-        legend=bool(legend),
+        legend=flag("diagram", "legend", legend),
         say=label,
     )
 
@@ -240,23 +234,6 @@ def _check_style(style: Any) -> None:
             choice("diagram", "style", style, STYLES)
         except ValueError as error:
             raise ValueError(f"{error}; or a function that gives the Paint of a node") from None
-
-
-def _check_boxes(depth: Any, max_boxes: Any) -> None:
-    if depth != "auto":
-        if isinstance(depth, str):
-            raise ValueError(f"diagram: depth={depth!r}: it takes 'auto', None (layers), 1 (outermost blocks), 2, …")
-        level("diagram", depth)
-    if isinstance(max_boxes, bool) or not isinstance(max_boxes, int) or max_boxes < 1:
-        raise ValueError(f"diagram: max_boxes={max_boxes!r}: it takes a whole number from 1 on")
-
-
-def _names(argument: str, given: Any) -> tuple[str, ...]:
-    """Names of blocks, from one or several."""
-    found = (given,) if isinstance(given, str) else tuple(given) if isinstance(given, Iterable) else (None,)
-    if not all(isinstance(name, str) for name in found):
-        raise TypeError(f"diagram: {argument}={given!r}: it takes the name of a block, or several")
-    return found
 
 
 # -- what would do ----------------------------------------------------------------------------------------------------

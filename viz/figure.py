@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from .backends import render
-from .checks import nearest
+from .checks import nearest, one_line
 from .graphs.graph import Graph
 from .render import check_writable, why, write_whole
 from .scene import Scene
@@ -157,7 +157,7 @@ FORMATS: Mapping[str, Callable[[Figure, float], bytes]] = {
 
 def check_dpi(function: str, dpi: Any) -> None:
     if isinstance(dpi, bool) or not isinstance(dpi, int | float) or not 0 < dpi < 1e6:
-        raise ValueError(f"{function}: dpi={dpi!r}: it takes a number above 0")
+        raise ValueError(f"{function}: dpi={one_line(dpi)}: it takes a number above 0")
 
 
 def destination(function: str, argument: str, path: Any) -> Path:
@@ -165,7 +165,7 @@ def destination(function: str, argument: str, path: Any) -> Path:
     try:
         target = Path(os.fsdecode(path))
     except TypeError:
-        raise TypeError(f"{function}: {argument}={path!r}: it takes a path or None") from None
+        raise TypeError(f"{function}: {argument}={one_line(path)}: it takes a path or None") from None
     ending = target.suffix.lower() or ".png"  # as Keras does
     if ending not in FORMATS:
         raise ValueError(

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from .checks import nearest
+from .checks import nearest, one_line
 
 INCH = 72.0
 # Widths in inches: of one column and of the whole text, from the venues' own templates.
@@ -48,7 +48,7 @@ def length(function: str, argument: str, value: object) -> float:
     """
     takes = f"it takes a length ('3.5in', '8cm', '252pt', a number of points) or one of {', '.join(map(repr, WIDTHS))}"
     if isinstance(value, bool) or not isinstance(value, int | float | str):
-        raise TypeError(f"{function}: {argument}={value!r}: {takes}")
+        raise TypeError(f"{function}: {argument}={one_line(value)}: {takes}")
     if isinstance(value, str):
         if value.lower() in WIDTHS:
             return WIDTHS[value.lower()] * INCH

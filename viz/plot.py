@@ -8,12 +8,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from .checks import choice, level, nearest
+from .checks import choice, flag, kind, level, nearest
 from .dot import block_figure, layer_figure
 from .figure import Figure, check_dpi, destination, saved
 from .graphs.graph import Graph
 from .graphs.grouping import group
-from .graphs.reader import read_graph
+from .graphs.reader import read
 from .graphs.rewrite import collapse, without_inputs
 from .layouts.figures import Look, figure_scene
 from .layouts.keras_tables import Options, layer_scene
@@ -23,6 +23,10 @@ from .scene import Scene
 from .theme import DEFAULT, Theme
 
 _RANKDIRS = ("TB", "LR", "BT", "RL")
+_FLAGS = {
+    *("show_shapes", "show_dtype", "show_layer_names", "show_layer_activations", "show_trainable"),
+    *("expand_nested", "subgraph"),
+}
 _SPLINES = ("ortho", "curved", "polyline", "spline", "line", "none", "true", "false")
 _COLUMN = (3.5 * INCH, 9 * INCH)  # of a paper
 _LEAST = 6.0  # points: type that can be read in it
@@ -183,19 +187,13 @@ def _graph(function: str, given: Mapping[str, Any]) -> tuple[Graph, Options]:
     check_dpi(function, given["dpi"])
     choice(function, "rankdir", given["rankdir"], _RANKDIRS)
     choice(function, "splines", given["splines"], _SPLINES)
+    for name in _FLAGS & given.keys():
+        flag(function, name, given[name])
     options = Options(**{name: given[name] for name in Options.__dataclass_fields__})
     depth = level(function, given["depth"])
-    theme = given["theme"]
-    if not isinstance(theme, Theme):
-        raise TypeError(f"{function}: theme={theme!r}: it takes a Theme")
-    try:
-        graph = read_graph(
-            given["model"],
-            expand_nested=depth is not None or bool(given["expand_nested"]),
-            loss_weights=given["loss_weights"],
-        )
-    except (TypeError, ValueError) as error:
-        raise type(error)(f"{function}: {error}") from None
+    kind(function, "theme", given["theme"], Theme, "a Theme")
+    expand = depth is not None or bool(given["expand_nested"])
+    graph = read(function, "model", given["model"], expand_nested=expand, loss_weights=given["loss_weights"])
     if depth is not None:
         return collapse(group(graph), depth), options
     return without_inputs(graph) if graph.kind == "Sequential" else graph, options

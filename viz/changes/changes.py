@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from ..graphs.graph import Graph, Node, leaves
+from ..graphs.graph import Graph, Node, a_node, leaves
 from ..graphs.grouping import group
 from ..graphs.rewrite import box, shared_prefix
 from ..texts.notation import told
@@ -75,6 +75,7 @@ def status(node: Node) -> Status:
     >>> status(Node(0, ("a",), "Dense", "dense", (("status", "added"),)))
     'added'
     """
+    a_node("status", node)
     found = {str(layer.get("status", "kept")) for layer in leaves(node)}
     return found.pop() if len(found) == 1 else "changed"  # type: ignore[return-value]
 

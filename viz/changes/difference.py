@@ -7,12 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from ..checks import choice
+from ..checks import choice, flag, level_or_auto, whole
 from ..graphs.graph import Graph, Node, leaves
 from ..graphs.overview import overview
 from ..texts.describe import describe
 from ..texts.sheet import FORMATS, Cell, Sheet, write
-from ..texts.table import check_label, graph_of
+from ..texts.table import check_words, graph_of
 from ..theme import DEFAULT, Paint
 from .changes import Change, find_changes, status
 
@@ -95,7 +95,7 @@ class Difference:
             ValueError: no such format, or a label that LaTeX could not take.
         """
         choice("table", "format", format, FORMATS)
-        check_label("table", label)
+        check_words("table", caption, label)
         same: dict[object, list[Change]] = defaultdict(list)
         for number, change in enumerate(self.changes):
             same[number if format == "csv" else (change.status, change.words)].append(change)
@@ -173,11 +173,9 @@ def diff(
     >>> bool(diff(net(4), net(4)))
     False
     """
-    try:
-        overview(Graph("", "", (), ()), depth, max_boxes)  # says what is wrong with them
-    except (TypeError, ValueError) as error:
-        raise type(error)(str(error).replace("overview", "diff", 1)) from None
-    before, after = (graph_of("diff", model) for model in (a, b))
+    depth, max_boxes = level_or_auto("diff", depth), whole("diff", "max_boxes", max_boxes)
+    fold = flag("diff", "fold", fold)
+    before, after = graph_of("diff", a, "a"), graph_of("diff", b, "b")
     return Difference(before, after, *find_changes(before, after), depth, max_boxes, fold)
 
 

@@ -107,7 +107,7 @@ def plot_confusion_matrix(
     if not np.all(np.isfinite(counts)) or counts.min() < 0:
         raise ValueError(f"{function}: matrix has a number below 0 or none at all: it takes counts")
     if names is not None and len(names) != len(counts):
-        raise ValueError(f"{function}: classes has {len(names)} names for {len(counts)} classes")
+        raise ValueError(f"{function}: classes has {len(names)} names for {len(counts)} classes: it takes one for each")
     if normalize is not None:
         choice(function, "normalize", normalize, _SHARES)
     inch = inches(function, width)

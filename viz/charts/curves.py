@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from ..checks import nearest
+from ..checks import choice, nearest, one_line
 from ..fonts import face
 from ..page import INCH
 from .history import LEARNING_RATES, Series, TrainingLog, logged
@@ -73,9 +73,9 @@ def plot_history(
     log = logged("plot_history", history)
     names = _metrics(log, metrics)
     if isinstance(smooth, bool) or not isinstance(smooth, int | float):
-        raise TypeError(f"plot_history: smooth={smooth!r}: it takes a number from 0 to below 1")
+        raise TypeError(f"plot_history: smooth={one_line(smooth)}: it takes a number from 0 to below 1")
     if not 0 <= smooth < 1:
-        raise ValueError(f"plot_history: smooth={smooth!r}: it takes a number from 0 to below 1")
+        raise ValueError(f"plot_history: smooth={one_line(smooth)}: it takes a number from 0 to below 1")
     marked = None if best is None else _best(log, best)
     inch = inches("plot_history", width)
     panels = _new(names, inch) if axes is None else _given(names, axes)
@@ -100,26 +100,26 @@ def _metrics(log: TrainingLog, metrics: Any) -> tuple[str, ...]:
     if metrics is None:
         return log.quantities
     if not isinstance(metrics, str | Iterable):
-        raise TypeError(f"plot_history: metrics={metrics!r}: it takes names, or None for all")
-    asked = tuple(dict.fromkeys([metrics] if isinstance(metrics, str) else metrics))
+        raise TypeError(f"plot_history: metrics={one_line(metrics)}: it takes names, or None for all")
+    asked = tuple([metrics] if isinstance(metrics, str) else metrics)
     for name in asked:
-        if name not in log.quantities:
-            takes = ", ".join(map(repr, log.quantities))
-            raise ValueError(f"plot_history: metrics={name!r}: it takes {takes}{nearest(name, log.quantities)}")
+        choice("plot_history", "metrics", name, log.quantities)
     if not asked:
         raise ValueError("plot_history: metrics is empty: it takes names, or None for all")
-    return asked
+    return tuple(dict.fromkeys(asked))
 
 
-def _best(log: TrainingLog, best: str) -> int | None:
+def _best(log: TrainingLog, best: Any) -> int | None:
     """The epoch of the best finite value; of two alike, the first."""
+    if not isinstance(best, str):
+        raise TypeError(f"plot_history: best={one_line(best)}: it takes the name of a metric, or None")
     series = log.find(f"val_{best}") or log.find(best)
     if series is None and best == "loss":
         return None
     if series is None:
         keys = [series.key for series in log.series]
         takes = ", ".join(map(repr, keys))
-        raise ValueError(f"plot_history: best={best!r}: it takes {takes} or None{nearest(best, keys)}")
+        raise ValueError(f"plot_history: best={one_line(best)}: it takes {takes} or None{nearest(best, keys)}")
     sign = -1 if any(part in series.quantity for part in _HIGHER) else 1
     finite = [(sign * v, epoch) for epoch, v in zip(series.epochs, series.values, strict=True) if math.isfinite(v)]
     return min(finite)[1] if finite else None
@@ -143,7 +143,9 @@ def _given(names: Sequence[str], axes: Any) -> dict[str, Axes]:
     if isinstance(axes, Mapping):
         missing = [name for name in names if name not in axes]
         if missing:
-            raise ValueError(f"plot_history: axes has none for {', '.join(map(repr, missing))}")
+            wanted = ", ".join(map(repr, names))
+            lacks = ", ".join(map(repr, missing))
+            raise ValueError(f"plot_history: axes has none for {lacks}: it takes axes for {wanted}")
         return {name: check_axes("plot_history", f"axes[{name!r}]", axes[name]) for name in names}
     flat = axes.ravel().tolist() if hasattr(axes, "ravel") else list(axes) if isinstance(axes, Sequence) else [axes]
     checked = [check_axes("plot_history", "axes", one) for one in flat]

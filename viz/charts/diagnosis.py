@@ -10,7 +10,7 @@ from statistics import NormalDist, median
 from types import MappingProxyType
 from typing import Any
 
-from ..checks import nearest
+from ..checks import nearest, one_line
 from .history import Series, TrainingLog, logged
 
 FALLING, FLAT, RISING = "falling", "flat", "rising"
@@ -145,17 +145,17 @@ flat (0 %: 0 an epoch, 95 % interval 0 to 0). Add dropout or max pooling, or get
     """
     log = logged("diagnose", history)
     if window is not None and (isinstance(window, bool) or not isinstance(window, int)):
-        raise TypeError(f"diagnose: window={window!r}: it takes a whole number of epochs, or None")
+        raise TypeError(f"diagnose: window={one_line(window)}: it takes a whole number of epochs, or None")
     if window is not None and window < _FEWEST:
         raise ValueError(f"diagnose: window={window}: it takes at least {_FEWEST} epochs, or noise decides")
     if isinstance(tolerance, bool) or not isinstance(tolerance, int | float):
-        raise TypeError(f"diagnose: tolerance={tolerance!r}: it takes a number from 0 on")
+        raise TypeError(f"diagnose: tolerance={one_line(tolerance)}: it takes a number from 0 on")
     if not 0 <= tolerance < math.inf:
-        raise ValueError(f"diagnose: tolerance={tolerance!r}: it takes a number from 0 on")
+        raise ValueError(f"diagnose: tolerance={one_line(tolerance)}: it takes a number from 0 on")
     if output is not None:
         if output not in log.heads:
             takes = ", ".join(map(repr, log.heads)) or "None, as this model has one output"
-            raise ValueError(f"diagnose: output={output!r}: it takes {takes}{nearest(output, log.heads)}")
+            raise ValueError(f"diagnose: output={one_line(output)}: it takes {takes}{nearest(output, log.heads)}")
         return _judge(log, output, window, tolerance, {})
     heads = {head: _judge(log, head, window, tolerance, {}) for head in log.heads}
     return _judge(log, None, window, tolerance, heads)

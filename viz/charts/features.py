@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..checks import choice, nearest
+from ..checks import choice, one_line, unknown, whole
 from .labels import as_array
-from .panels import FORMATS, MOST_TILES, inches, tiles, whole
+from .panels import FORMATS, MOST_TILES, inches, tiles
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -70,17 +70,17 @@ def plot_feature_maps(
 
 def _find_layer(function: str, model: Any, name: Any) -> Any:
     if not hasattr(model, "layers") or not callable(model):
-        raise TypeError(f"{function}: model={model!r:.200}: it takes a Keras model")
+        raise TypeError(f"{function}: model={one_line(model)}: it takes a Keras model")
     if not isinstance(name, str):
-        raise TypeError(f"{function}: layer={name!r}: it takes the name of a layer")
+        raise TypeError(f"{function}: layer={one_line(name)}: it takes the name of a layer")
     known = dict(_named_layers(model, ""))
     if name in known:
         return known[name]
     inside = [path for path in known if path.startswith(f"{name}.")]
     if inside:
-        shown = ", ".join(map(repr, inside[:8])) + (" …" if len(inside) > 8 else "")
-        raise ValueError(f"{function}: layer={name!r} is a block; it takes one of its layers: {shown}")
-    raise ValueError(f"{function}: layer={name!r}: the model {model.name!r} has no such layer{nearest(name, known)}")
+        some = ", ".join(map(repr, inside[:8])) + (" …" if len(inside) > 8 else "")
+        raise ValueError(f"{function}: layer={name!r} is a block; it takes one of its layers: {some}")
+    raise ValueError(f"{function}: {unknown('layer', name, known, f'layer in the model {model.name!r}')}")
 
 
 def _named_layers(model: Any, prefix: str) -> Iterator[tuple[str, Any]]:
@@ -103,7 +103,7 @@ def _run(function: str, model: Any, name: str, layer: Any, image: Any) -> np.nda
             said = str(error).strip().splitlines()
             told = f" of shape {tuple(shape)}" if shape is not None else ""
             raise ValueError(
-                f"{function}: the model {model.name!r} does not take an image{told}: {said[0] if said else error!r}"
+                f"{function}: image{told} is none that the model {model.name!r} takes: {said[0] if said else error!r}"
             ) from error
     if not outputs:
         raise ValueError(f"{function}: layer={name!r} was not called")
@@ -169,14 +169,16 @@ def _channel_last(maps: np.ndarray[Any, Any], data_format: str) -> np.ndarray[An
 
 
 def _channels(function: str, maps: Any, count: int) -> tuple[int, ...]:
-    if not isinstance(maps, Sequence) or isinstance(maps, str):
+    if not isinstance(maps, Sequence) or isinstance(maps, str | bytes):
         return tuple(range(min(whole(function, "maps", maps), count, MOST_TILES)))
     numbers = tuple(maps)
     for number in numbers:
         if isinstance(number, bool) or not isinstance(number, int):
             raise TypeError(f"{function}: maps has {number!r}: it takes a number of maps, or their numbers")
         if not 0 <= number < count:
-            raise ValueError(f"{function}: maps has channel {number}, but the layer has {count}: 0 to {count - 1}")
+            raise ValueError(
+                f"{function}: maps has channel {number}, but the layer has {count}: it takes 0 to {count - 1}"
+            )
     if not 1 <= len(numbers) <= MOST_TILES:
         raise ValueError(f"{function}: maps has {len(numbers)} channels: it takes 1 to {MOST_TILES}")
     return numbers

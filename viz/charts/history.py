@@ -10,7 +10,8 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from ..checks import nearest
+from ..checks import nearest, one_line, whole
+from ..render import why
 
 LEARNING_RATES = ("learning_rate", "lr")
 _VALIDATION = "val_"
@@ -80,25 +81,34 @@ def read_history(history: Any, *, validation_freq: int | Container[int] | None =
     >>> [(series.key, series.epochs) for series in log.series]
     [('loss', (1, 2, 3, 4)), ('val_loss', (2, 4))]
     """
+    return logged("read_history", history, validation_freq)
+
+
+def logged(function: str, history: Any, validation_freq: int | Container[int] | None = None) -> TrainingLog:
+    """`read_history`, with errors that name the function the user called."""
     if isinstance(history, TrainingLog):
         return history
+    takes = "a whole number from 1 on, the epochs after which fit validated, or None"
+    if validation_freq is not None and (isinstance(validation_freq, str) or not isinstance(validation_freq, Container)):
+        validation_freq = whole(function, "validation_freq", validation_freq, takes)
+    try:
+        return _read(history, validation_freq)
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"{function}: {error}") from None
+    except OSError as error:
+        raise type(error)(f"{function}: history={str(history)!r} cannot be read: {why(error)}") from None
+
+
+def _read(history: Any, validation_freq: int | Container[int] | None) -> TrainingLog:
     epochs, columns = _columns(history)
     columns = {key: values for key, values in columns.items() if any(value is not None for value in values)}
     if not columns:
-        raise ValueError("history: it has no epoch; it is empty before fit has run one")
+        raise ValueError("history has no epoch: it takes at least one, and is empty before fit has run one")
     heads = _heads(columns)
     series = tuple(_series(key, values, epochs, heads, validation_freq) for key, values in columns.items())
     if not any(one.quantity == _LOSS and not one.validation for one in series):
         raise ValueError(f"history: it has no loss, only {', '.join(map(repr, columns))}{nearest(_LOSS, columns)}")
     return TrainingLog(series, heads)
-
-
-def logged(function: str, history: Any) -> TrainingLog:
-    """`read_history`, with errors that name the function the user called."""
-    try:
-        return read_history(history)
-    except (TypeError, ValueError) as error:
-        raise type(error)(f"{function}: {error}") from None
 
 
 # -- sources ----------------------------------------------------------------------------------------------------------
@@ -111,7 +121,7 @@ def _columns(history: Any) -> tuple[Sequence[int], dict[str, list[float | None]]
     table = history if isinstance(history, Mapping) else getattr(history, "history", None)
     if not isinstance(table, Mapping):
         raise TypeError(
-            f"history={history!r}: it takes a Keras History, its .history or the path of a file written by CSVLogger"
+            f"history={one_line(history)}: it takes a Keras History, its .history or the path of a CSVLogger file"
         )
     columns = {str(key): [_number(key, value) for value in _listed(key, values)] for key, values in table.items()}
     longest = max(map(len, columns.values()), default=0)
@@ -135,7 +145,10 @@ def _number(key: object, value: Any) -> float | None:
 
 
 def _read_csv(path: Path) -> tuple[Sequence[int], dict[str, list[float | None]]]:
-    text = path.read_text(encoding="utf-8-sig")
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError:
+        raise ValueError(f"history={str(path)!r}: it takes a text file, as CSVLogger writes it") from None
     first = text.partition("\n")[0]
     separator = max(",;\t|", key=first.count)
     rows = [row for row in csv.DictReader(text.splitlines(), delimiter=separator) if any(row.values())]
@@ -216,7 +229,5 @@ def _validated(
 
 def _every(validation_freq: int | Container[int], epochs: Sequence[int]) -> tuple[int, ...]:
     if isinstance(validation_freq, int):
-        if validation_freq < 1:
-            raise ValueError(f"validation_freq={validation_freq}: it takes a whole number from 1 on, or epochs")
         return tuple(epoch for epoch in epochs if epoch % validation_freq == 0)
     return tuple(epoch for epoch in epochs if epoch in validation_freq)

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..checks import choice
+from ..checks import choice, one_line, whole
 from .labels import as_array, read_classes, read_labels
-from .panels import FORMATS, MOST_TILES, WRONG, inches, tiles, whole
+from .panels import FORMATS, MOST_TILES, WRONG, inches, tiles
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -90,7 +90,7 @@ def _images(function: str, images: Any, data_format: str) -> list[np.ndarray[Any
             )
         batch = list(whole_batch)
     if not batch:
-        raise ValueError(f"{function}: images is empty")
+        raise ValueError(f"{function}: images is empty: it takes one image or more")
     if len(batch) > MOST_TILES:
         raise ValueError(f"{function}: images has {len(batch)}: it takes up to {MOST_TILES}, such as images[:25]")
     found = []
@@ -123,7 +123,7 @@ def _range(function: str, arrays: list[np.ndarray[Any, Any]], value_range: Any) 
         try:
             low, high = map(float, value_range)
         except (TypeError, ValueError):
-            raise TypeError(f"{function}: value_range={value_range!r}: it takes two numbers or None") from None
+            raise TypeError(f"{function}: value_range={one_line(value_range)}: it takes two numbers or None") from None
         if not (math.isfinite(low) and math.isfinite(high) and low < high):
             raise ValueError(f"{function}: value_range={value_range!r}: it takes black and white, black being lower")
         return low, high
@@ -165,7 +165,7 @@ def _told(function: str, argument: str, labels: Any, names: tuple[str, ...] | No
         return None
     numbers, known = read_labels(function, argument, labels, names)
     if len(numbers) != count:
-        raise ValueError(f"{function}: {argument} has {len(numbers)} for {count} images")
+        raise ValueError(f"{function}: {argument} has {len(numbers)} for {count} images: it takes one for each")
     return [known[number] for number in numbers]
 
 

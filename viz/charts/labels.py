@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..checks import nearest
+from ..checks import nearest, one_line
 
 _MOST_CLASSES = 100_000
 
@@ -19,7 +19,7 @@ def as_array(function: str, argument: str, value: Any) -> np.ndarray[Any, Any]:
     except Exception as error:
         raise TypeError(f"{function}: {argument}: a {type(value).__name__} cannot be made an array: {error}") from None
     if found.dtype == object and not all(isinstance(item, str | bytes) for item in found.flat):
-        raise TypeError(f"{function}: {argument}={value!r:.200}: it takes an array of numbers or text")
+        raise TypeError(f"{function}: {argument}={one_line(value)}: it takes an array of numbers or text")
     return found
 
 
@@ -28,13 +28,15 @@ def read_classes(function: str, classes: Any) -> tuple[str, ...] | None:
     if classes is None:
         return None
     if isinstance(classes, str | bytes) or not hasattr(classes, "__iter__"):
-        raise TypeError(f"{function}: classes={classes!r}: it takes the names of the classes, in order, or None")
+        raise TypeError(
+            f"{function}: classes={one_line(classes)}: it takes the names of the classes, in order, or None"
+        )
     names = tuple(map(str, classes))
     if not names:
         raise ValueError(f"{function}: classes is empty: it takes the names of the classes, in order, or None")
     twice = next((name for place, name in enumerate(names) if name in names[:place]), None)
     if twice is not None:
-        raise ValueError(f"{function}: classes names {twice!r} twice")
+        raise ValueError(f"{function}: classes names {twice!r} twice: it takes names that differ")
     return names
 
 
@@ -46,7 +48,7 @@ def read_labels(
     if found.ndim == 2 and found.shape[1] == 1:
         found = found[:, 0]
     if not found.size:
-        raise ValueError(f"{function}: {argument} is empty")
+        raise ValueError(f"{function}: {argument} is empty: it takes one label or more")
     if found.dtype.kind in "USO":
         return _of_text(function, argument, found, classes)
     if found.dtype.kind not in "biuf":
@@ -63,8 +65,8 @@ def read_labels(
     limit = len(classes) if classes is not None else found.shape[1] if found.ndim == 2 else _MOST_CLASSES
     outside = numbers[(numbers < 0) | (numbers >= limit)]
     if outside.size:
-        where = f"there are {limit} classes" if limit != _MOST_CLASSES else f"it takes 0 to {limit - 1}"
-        raise ValueError(f"{function}: {argument} has class {outside[0]:.0f}, but {where}")
+        where = f"there are {limit} classes: " if limit != _MOST_CLASSES else ""
+        raise ValueError(f"{function}: {argument} has class {outside[0]:.0f}, but {where}it takes 0 to {limit - 1}")
     if classes is not None and found.ndim == 2 and found.shape[1] != len(classes):
         raise ValueError(f"{function}: {argument} has {found.shape[1]} columns for {len(classes)} classes")
     numbers = numbers.astype(np.int64)
@@ -77,8 +79,8 @@ def _of_rows(function: str, argument: str, rows: np.ndarray[Any, Any]) -> np.nda
     if not one_hot.all():
         row = int(np.argmin(one_hot))
         raise ValueError(
-            f"{function}: {argument} has shape {rows.shape} and its row {row} is not one-hot: give numbers of classes, "
-            f"such as {argument}.argmax(-1), or np.nonzero({argument})[1] where images have several"
+            f"{function}: {argument} has shape {rows.shape} and its row {row} is not one-hot: it takes numbers of "
+            f"classes, such as {argument}.argmax(-1), or np.nonzero({argument})[1] where images have several"
         )
     return np.argmax(rows, axis=1)
 
@@ -87,7 +89,7 @@ def _of_text(
     function: str, argument: str, found: np.ndarray[Any, Any], classes: Sequence[str] | None
 ) -> tuple[np.ndarray[Any, Any], tuple[str, ...]]:
     if found.ndim != 1:
-        raise ValueError(f"{function}: {argument} has shape {found.shape}: text labels take (images,)")
+        raise ValueError(f"{function}: {argument} has shape {found.shape}: of text it takes (images,)")
     words = [word.decode() if isinstance(word, bytes) else str(word) for word in found.tolist()]
     names = tuple(sorted(set(words))) if classes is None else tuple(classes)
     places = {name: place for place, name in enumerate(names)}
@@ -116,7 +118,7 @@ def _targets(function: str, argument: str, labels: Any) -> Any:
         part = as_array(function, argument, target)
         parts.append(part[None] if part.ndim == 0 or _is_one_hot_row(part, images) else part)
     if not parts:
-        raise ValueError(f"{function}: {argument} is empty")
+        raise ValueError(f"{function}: {argument} is empty: it takes one label or more")
     return np.concatenate(parts)
 
 

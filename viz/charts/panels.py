@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from itertools import cycle, islice
 from typing import TYPE_CHECKING, Any
 
+from ..checks import one_line
 from ..page import INCH, length
 
 if TYPE_CHECKING:
@@ -39,15 +40,6 @@ def inches(function: str, width: Any) -> float:
     return found
 
 
-def whole(function: str, argument: str, value: Any) -> int:
-    """A whole number from 1 on."""
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise TypeError(f"{function}: {argument}={value!r}: it takes a whole number from 1 on")
-    if value < 1:
-        raise ValueError(f"{function}: {argument}={value}: it takes a whole number from 1 on")
-    return value
-
-
 def new_figure(width: float, height: float) -> Figure:
     """A figure of its own, of so many inches, known to no window and no pyplot."""
     from matplotlib.figure import Figure
@@ -59,7 +51,7 @@ def check_axes(function: str, argument: str, value: Any) -> Axes:
     from matplotlib.axes import Axes
 
     if not isinstance(value, Axes):
-        raise TypeError(f"{function}: {argument}={value!r}: it takes matplotlib axes, or None for a new figure")
+        raise TypeError(f"{function}: {argument}={one_line(value)}: it takes matplotlib axes, or None for a new figure")
     return value
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import chain
 
 from .fusing import fuse
-from .graph import Edge, Frame, Graph, Node, Output, changed, mark_edges, predecessors, sum_known
+from .graph import Edge, Frame, Graph, Node, Output, a_graph, a_node, changed, mark_edges, predecessors, sum_known
 from .rewrite import collapse, common_prefix, shared_prefix
 
 Tensor = tuple[int, int]
@@ -74,6 +74,7 @@ def fold(graph: Graph) -> Graph:
     >>> [(node.name, node.repeats, node.parameters) for node in fold(read_graph(keras.Model(x, y))).nodes]
     [('x', 1, 0), ('dense1–dense3', 3, 216)]
     """
+    a_graph("fold", graph)
     numbers: dict[Hashable, int] = {}
     for length in range(1, _LONGEST_PERIOD + 1):
         if 2 * length > len(graph.nodes):
@@ -317,6 +318,7 @@ def kinds(graph: Graph) -> list[tuple[Node, tuple[str, ...]]]:
     Returns:
         Of each kind the first block, and the names of all.
     """
+    a_graph("kinds", graph)
     found: dict[Hashable, tuple[Node, list[str]]] = {}
     for node in graph.nodes:
         if node.inner is not None and node.kind != "Unit":
@@ -339,8 +341,9 @@ def opened(node: Node) -> Graph:
     Raises:
         ValueError: the node is a layer.
     """
+    a_node("opened", node)
     if node.inner is None:
-        raise ValueError(f"opened: {node.name!r} is a layer, with nothing inside to show")
+        raise ValueError(f"opened: node={node.name!r} is a layer, with nothing inside to show: it takes a block")
     graph = _with_entries(node)
     depth, longest = 1, max(len(n.path) for n in graph.nodes)
     while True:

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
-from .graph import Graph, Node, activation_of, changed, leaves, mark_edges, predecessors, successors
+from .graph import Graph, Node, a_graph, activation_of, changed, leaves, mark_edges, predecessors, successors
 from .rewrite import box, common_prefix, contract
 
 # What a unit may be, each layer a letter: padding, convolution or dense layer, norm, activation, pooling, sum.
@@ -34,6 +34,7 @@ def fuse(graph: Graph) -> Graph:
     >>> describe(fuse(read_graph(keras.Model(x, y))).nodes[1])
     '3×3 conv, 4, /2 + BN + ReLU'
     """
+    a_graph("fuse", graph)
     groups = _units(graph)
     whole = _whole_names(graph, groups)
 

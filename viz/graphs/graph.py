@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from itertools import accumulate, pairwise
 from typing import Any, TypeVar
 
+from ..checks import kind
+
 Shape = tuple[int | None, ...]
 
 
@@ -166,6 +168,16 @@ class Graph:
     def multiply_adds(self) -> int | None:
         """Multiply-adds of one example, every call of a shared layer; None if any node's are unknown."""
         return sum_known(node.multiply_adds for node in self.nodes)
+
+
+def a_graph(function: str, graph: object) -> Graph:
+    """The argument `graph`, if it is one."""
+    return kind(function, "graph", graph, Graph, "a Graph, such as read_graph(model) gives")
+
+
+def a_node(function: str, node: object) -> Node:
+    """The argument `node`, if it is one."""
+    return kind(function, "node", node, Node, "a Node of a Graph")
 
 
 Thing = TypeVar("Thing")

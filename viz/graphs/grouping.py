@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import chain, pairwise
 
-from .graph import Graph, Node, changed, subgraph
+from .graph import Graph, Node, a_graph, changed, subgraph
 from .naming import Word, Words, is_automatic, text_of, without_common, words_of
 from .rewrite import placement, shared_prefix
 
@@ -44,6 +44,7 @@ def group(graph: Graph) -> Graph:
     >>> [node.name for node in group(read_graph(keras.Model(x, y))).nodes]
     ['x', 'body1.dense', 'body1.relu', 'body2.dense', 'body2.relu']
     """
+    a_graph("group", graph)
     # Of each node, what its name has in each of the nested models around it: `entry`, then `conv1`.
     names: list[list[Path]] = []
     scopes: dict[tuple[int, ...], list[int]] = defaultdict(list)

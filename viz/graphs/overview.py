@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Literal
 
-from ..checks import level, unknown
+from ..checks import flag, level_or_auto, names, unknown, whole
 from .folding import fold as fold_equal
 from .fusing import fuse
-from .graph import Graph
+from .graph import Graph, a_graph
 from .grouping import group
-from .rewrite import collapse, one_or_more, strip_common_prefix
+from .rewrite import collapse, strip_common_prefix
 
 
 def overview(
@@ -44,16 +44,16 @@ def overview(
     >>> [node.name for node in overview(read_graph(keras.Model(x, y)), depth=1).nodes]
     ['x', 'block1–block3']
     """
+    depth = level_or_auto("overview", depth)
     if depth == "auto":
         return overviews(graph, max_boxes, expand, fold)[-1]
-    _check(max_boxes)
-    return _at(strip_common_prefix(group(graph)), level("overview", depth), one_or_more(expand), fold)
+    expand = _checked(graph, max_boxes, expand, fold)
+    return _at(strip_common_prefix(group(graph)), depth, expand, fold)
 
 
 def overviews(graph: Graph, max_boxes: int = 40, expand: str | Collection[str] = (), fold: bool = True) -> list[Graph]:
     """The overviews of a network from the coarsest on: that of the outermost blocks, and all of at most `max_boxes`."""
-    _check(max_boxes)
-    expand = one_or_more(expand)
+    expand = _checked(graph, max_boxes, expand, fold)
     named = strip_common_prefix(group(graph))
     found = [_at(named, 1, expand, fold)]
     for deeper in range(2, max((len(node.path) for node in named.nodes), default=1) + 1):
@@ -65,9 +65,12 @@ def overviews(graph: Graph, max_boxes: int = 40, expand: str | Collection[str] =
     return found
 
 
-def _check(max_boxes: object) -> None:
-    if isinstance(max_boxes, bool) or not isinstance(max_boxes, int) or max_boxes < 1:
-        raise ValueError(f"overview: max_boxes={max_boxes!r}: it takes a whole number from 1 on")
+def _checked(graph: object, max_boxes: object, expand: object, fold: object) -> tuple[str, ...]:
+    """The names to expand, if everything is as it should be."""
+    a_graph("overview", graph)
+    whole("overview", "max_boxes", max_boxes)
+    flag("overview", "fold", fold)
+    return names("overview", "expand", expand)
 
 
 def _at(graph: Graph, depth: int | None, expand: Collection[str], fold: bool) -> Graph:

@@ -15,6 +15,7 @@ from typing import Any
 
 import keras
 
+from ..checks import flag, kind, nearest, one_line
 from .counts import multiply_adds
 from .graph import (
     Edge,
@@ -56,7 +57,6 @@ ROLES = (
 )
 
 
-@no_collection()
 def read_graph(model: Any, *, expand_nested: bool = False, loss_weights: Mapping[str, float] | None = None) -> Graph:
     """Read a Keras model into a graph of plain values.
 
@@ -75,11 +75,25 @@ def read_graph(model: Any, *, expand_nested: bool = False, loss_weights: Mapping
     >>> graph.nodes[1].path, graph.nodes[1].outputs, graph.nodes[1].parameters
     (('stem', 'conv'), ((None, 6, 6, 4),), 112)
     """
-    if not isinstance(model, keras.Model):
-        raise TypeError(f"model must be a keras.Model, got {type(model).__name__} {model!r:.80}")
+    return read("read_graph", "model", model, expand_nested=expand_nested, loss_weights=loss_weights)
+
+
+@no_collection()
+def read(
+    function: str,
+    argument: str,
+    model: Any,
+    *,
+    expand_nested: bool = True,
+    loss_weights: Mapping[str, float] | None = None,
+    takes: str = "a built Keras model",
+) -> Graph:
+    """`read_graph`, with errors that name the function and the argument that the user gave."""
+    kind(function, argument, model, keras.Model, takes)
+    flag(function, "expand_nested", expand_nested)
     if not getattr(model, "built", True):
         raise ValueError(
-            f"model {model.name!r} is not built, so it has no layers to show yet: "
+            f"{function}: model {model.name!r} is not built, so it has no layers to show yet: "
             "call it on a batch, or model.build(input_shape), first"
         )
     reading = _Reading(expand=expand_nested)
@@ -101,7 +115,9 @@ def read_graph(model: Any, *, expand_nested: bool = False, loss_weights: Mapping
         frames=tuple(reading.frames),
     )
     return mark_edges(
-        mark_heads(with_receptive_fields(_with_loss_weights(graph, _loss_weights(model, graph, loss_weights))))
+        mark_heads(
+            with_receptive_fields(_with_loss_weights(graph, _loss_weights(function, model, graph, loss_weights)))
+        )
     )
 
 
@@ -347,10 +363,10 @@ def _built_on(model: Any) -> tuple[Shape, ...]:
 # -- loss weights -----------------------------------------------------------------------------------------------------
 
 
-def _loss_weights(model: Any, graph: Graph, given: Mapping[str, float] | None) -> Mapping[str, float]:
+def _loss_weights(function: str, model: Any, graph: Graph, given: Mapping[str, float] | None) -> Mapping[str, float]:
     keys = [output.key for output in graph.outputs]
     if given is not None:
-        return _checked(given, keys)
+        return _checked(function, given, keys)
     found = _compiled_loss_weights(model)
     if found is None:
         found = getattr(model, "loss_weights", None)
@@ -366,19 +382,17 @@ def _compiled_loss_weights(model: Any) -> Any:
         return None
 
 
-def _checked(given: Mapping[str, float], keys: Sequence[str]) -> Mapping[str, float]:
-    from ..checks import nearest
-
+def _checked(function: str, given: Mapping[str, float], keys: Sequence[str]) -> Mapping[str, float]:
     if not isinstance(given, Mapping):
-        raise TypeError(f"loss_weights must be a dict of numbers by output, got {given!r}")
+        raise TypeError(f"{function}: loss_weights={one_line(given)}: it takes a dict of numbers by output, or None")
     for key, weight in given.items():
         if key not in keys:
             raise ValueError(
-                f"loss_weights names the output {key!r}, but the outputs are {', '.join(map(repr, keys))}"
+                f"{function}: loss_weights names the output {key!r}: it takes {', '.join(map(repr, keys))}"
                 + nearest(key, keys)
             )
         if not isinstance(weight, int | float):
-            raise TypeError(f"loss_weights[{key!r}] must be a number, got {weight!r}")
+            raise TypeError(f"{function}: loss_weights[{key!r}]={one_line(weight)}: it takes a number")
     return given
 
 

@@ -8,13 +8,14 @@ from functools import reduce
 from itertools import chain, takewhile
 from typing import TypeVar
 
-from ..checks import unknown
+from ..checks import level, names, unknown
 from .graph import (
     Edge,
     Frame,
     Graph,
     Node,
     Output,
+    a_graph,
     changed,
     mark_edges,
     predecessors,
@@ -45,7 +46,7 @@ def collapse(graph: Graph, depth: int | None = 1, expand: str | Collection[str] 
         A graph whose nodes are blocks, with the layers of each in `Node.inner`.
 
     Raises:
-        ValueError: `expand` names no block.
+        ValueError, TypeError: `expand` names no block; `graph` or `depth` is none.
 
     >>> import keras
     >>> x = keras.Input((8, 8, 3), name="image")
@@ -59,19 +60,16 @@ def collapse(graph: Graph, depth: int | None = 1, expand: str | Collection[str] 
     >>> [(node.name, [opened.frames[f].name for f in node.frames]) for node in opened.nodes]
     [('image', []), ('stem.conv', ['stem']), ('stem.activation', ['stem'])]
     """
+    a_graph("collapse", graph)
+    depth, wanted = level("collapse", depth), names("collapse", "expand", expand)
     if depth is None:
         return graph
     graph = strip_common_prefix(graph)
-    opened = _opened(graph, depth, one_or_more(expand))
+    opened = _opened(graph, depth, wanted)
     cuts = [_cut(node, depth, opened) for node in graph.nodes]
     groups = [_key(graph, node, cut) for node, cut in zip(graph.nodes, cuts, strict=True)]
     collapsed = contract(graph, groups, lambda part, members: _block(part, members, cuts[members[0]]))
     return mark_edges(_with_frames(collapsed, opened))
-
-
-def one_or_more(names: str | Collection[str]) -> tuple[str, ...]:
-    """Names, of which a single one needs no brackets."""
-    return (names,) if isinstance(names, str) else tuple(names)
 
 
 Make = Callable[[Graph, Sequence[int]], Node]
@@ -104,7 +102,7 @@ def _opened(graph: Graph, depth: int, expand: Collection[str]) -> dict[tuple[str
     found: dict[tuple[str, ...], None] = {}
     for name in expand:
         if name not in blocks:
-            raise ValueError(unknown("expand", name, blocks))
+            raise ValueError(f"collapse: {unknown('expand', name, blocks)}")
         found |= {blocks[name][:k]: None for k in range(depth, len(blocks[name]) + 1)}
     return dict.fromkeys(sorted(found, key=len))
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
-from ..checks import choice
-from ..graphs.graph import Frame, Graph, Node
+from ..checks import choice, kind
+from ..graphs.graph import Frame, Graph, Node, a_graph
 from ..theme import DEFAULT, Theme
 from .describe import count_text, describe, shape_text
 
@@ -47,6 +47,8 @@ def mermaid(graph: Graph, *, direction: str = "TB", theme: Theme = DEFAULT) -> s
       classDef input fill:#FFFFFF,stroke:#4D4D4D,color:#000000
       classDef conv fill:#DCEBF7,stroke:#0072B2,color:#000000
     """
+    a_graph("mermaid", graph)
+    kind("mermaid", "theme", theme, Theme, "a Theme")
     choice("mermaid", "direction", direction, _DIRECTIONS)
     lines = [f"flowchart {direction}", *_boxes(graph, list(graph.nodes), ())]
     lines += [f"  n{e.source} {_ARROWS.get(e.role, '-->')} n{e.target}" for e in graph.edges]

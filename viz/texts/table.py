@@ -11,11 +11,11 @@ from itertools import groupby
 from math import prod
 from typing import Any
 
-from ..checks import choice, level
+from ..checks import choice, flag, level, one_line, text
 from ..graphs.folding import fold as fold_equal
 from ..graphs.graph import Graph, Node, Shape, leaves
 from ..graphs.grouping import group
-from ..graphs.reader import read_graph
+from ..graphs.reader import read
 from ..graphs.rewrite import collapse
 from .describe import shape_text
 from .notation import notation, told
@@ -147,7 +147,9 @@ def table(
     """
     choice("table", "format", format, FORMATS)
     names = _columns(columns, USUAL_CSV if format == "csv" else USUAL)
-    check_label("table", label)
+    check_words("table", caption, label)
+    if fold is not None:
+        flag("table", "fold", fold)
     graph = _read("table", model, depth)
     total = _total(graph)
     if fold or (fold is None and format != "csv" and depth is not None):
@@ -168,11 +170,14 @@ def _columns(given: Sequence[str] | None, usual: tuple[str, ...]) -> tuple[str, 
     if given is None:
         return usual
     if isinstance(given, str) or not isinstance(given, Iterable):
-        raise TypeError(f"table: columns={given!r}: it takes a sequence of names, such as {usual!r}")
+        raise TypeError(f"table: columns={one_line(given)}: it takes a sequence of names, such as {usual!r}")
     return tuple(choice("table", "columns", name, COLUMNS) for name in given)
 
 
-def check_label(function: str, label: str) -> None:
+def check_words(function: str, caption: object, label: object) -> None:
+    """Raise if these are no caption and no label of a table."""
+    text(function, "caption", caption)
+    label = text(function, "label", label)
     if not re.fullmatch(r"[\w:.+-]*", label, re.ASCII):
         raise ValueError(f"{function}: label={label!r}: it takes letters, digits and any of : . _ + -")
 
@@ -186,19 +191,16 @@ def _foot(total: Row, names: Sequence[str], chosen: Sequence[Column], bare: bool
         yield (name, *(count if column == "parameters" else "" for column in names))
 
 
-def graph_of(function: str, model: Any) -> Graph:
+def graph_of(function: str, model: Any, argument: str = "model") -> Graph:
     """The graph of a model with its layers and those of the models in it; a graph itself as it is."""
-    if isinstance(model, Graph):
-        return model
-    try:
-        return read_graph(model, expand_nested=True)
-    except (TypeError, ValueError) as error:
-        raise type(error)(f"{function}: {error}") from None
+    return (
+        model if isinstance(model, Graph) else read(function, argument, model, takes="a built Keras model, or a Graph")
+    )
 
 
-def _read(function: str, model: Any, depth: int | None) -> Graph:
+def _read(function: str, model: Any, depth: int | None, argument: str = "model") -> Graph:
     level(function, depth)
-    graph = graph_of(function, model)
+    graph = graph_of(function, model, argument)
     return graph if isinstance(model, Graph) else collapse(group(graph), depth)
 
 
@@ -261,11 +263,11 @@ def compare(
     multiply-adds               16,640        25,856
     """
     choice("compare", "format", format, FORMATS)
-    check_label("compare", label)
+    check_words("compare", caption, label)
     level("compare", depth)
     if not isinstance(models, Mapping):
         models = _by_name(models)
-    graphs = {name: _read("compare", model, depth) for name, model in models.items()}
+    graphs = {name: _read("compare", model, depth, f"models[{name!r}]") for name, model in models.items()}
     if not graphs:
         raise ValueError("compare: models is empty: it takes one or more Keras models")
     stages = [list(_stages(graph)) for graph in graphs.values()]
@@ -283,8 +285,8 @@ def compare(
 
 def _by_name(models: Iterable[Any]) -> dict[str, Any]:
     """The models under their names; a name that occurs again is numbered."""
-    if isinstance(models, str) or not isinstance(models, Iterable):
-        raise TypeError(f"compare: models={models!r:.80}: it takes a sequence or a dict of Keras models")
+    if isinstance(models, str | bytes) or not isinstance(models, Iterable):
+        raise TypeError(f"compare: models={one_line(models)}: it takes a sequence or a dict of Keras models")
     found: dict[str, Any] = {}
     for model in models:
         name = str(getattr(model, "name", model))

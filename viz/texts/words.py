@@ -6,7 +6,7 @@ import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from ..checks import choice
+from ..checks import choice, one_line
 from ..graphs.graph import Graph, Node, leaves, sum_weights
 from ..graphs.overview import overview
 from .describe import count_text, describe, shape_text
@@ -42,7 +42,7 @@ def alt_text(model: Any, max_length: int = 2000) -> str:
 8×8×3); stem.conv (3×3 conv, 4) gives 6×6×4; flatten gives 144. In all, 112 parameters and 3,888 multiply-adds.
     """
     if isinstance(max_length, bool) or not isinstance(max_length, int) or max_length < _LEAST:
-        raise ValueError(f"alt_text: max_length={max_length!r}: it takes a whole number from {_LEAST} on")
+        raise ValueError(f"alt_text: max_length={one_line(max_length)}: it takes a whole number from {_LEAST} on")
     graph = _drawn("alt_text", model)
     first = _first_sentence(graph)
     steps = list(_steps(graph))
