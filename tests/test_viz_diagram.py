@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import io
 import re
 import xml.etree.ElementTree as ET
 from dataclasses import replace
 from functools import cache
 
 import keras
+import PIL.Image
+import pymupdf
 import pytest
 from keras import layers
 
 from layerblocks.architectures import build, list_architectures
 from layerblocks.blocks import weightless
-from layerblocks.viz import Figure, Paint, Theme, diagram, kinds, plot_model, read_graph
+from layerblocks.viz import Figure, Paint, Theme, diagram, diff, kinds, plot_model, read_graph
 from layerblocks.viz.scene import Box, Path, Text
 
 from .scene_checks import check_scene, effective_text, labels, named, texts_in
@@ -307,6 +310,39 @@ def test_what_it_knows_of_itself():
     assert figure._repr_svg_() == figure.svg == figure._repr_mimebundle_()["image/svg+xml"]
     assert len(figure.alt_text) <= 2000 and "6" in figure.caption
     assert repr(figure) == f"<Figure of {figure.graph.name!r}, 13 boxes>"
+
+
+DESCRIBED = {
+    "boxes": (lambda: diagram(graph_of("lenet5")), "lenet5", "multiply-adds."),
+    "opened": (lambda: diagram(graph_of("resnet18"), depth=1, expand="stage2"), "resnet18", "multiply-adds."),
+    "panels": (lambda: diagram(graph_of("resnet50"), zoom=True, depth=2), "resnet50", "drawn open: (a) stage1.block"),
+    "volumes": (lambda: diagram(graph_of("lenet5"), style="volumes"), "lenet5", "multiply-adds."),
+    "changes": (
+        lambda: diff(graph_of("vgg16"), graph_of("vgg19")).figure(),
+        "From vgg16 to vgg19",
+        "From vgg16 to vgg19: 3 layers added; parameters 138,357,544 → 143,667,240;",
+    ),
+    "layers": (lambda: plot_model(model_of("lenet5"), to_file=None), "lenet5", "multiply-adds."),
+}
+
+
+@pytest.mark.parametrize("kind", DESCRIBED)
+def test_who_cannot_see_it_is_told_what_it_shows(kind):
+    """In every format that has a place for it, whatever is drawn."""
+    make, title, says = DESCRIBED[kind]
+    figure = make()
+    assert says in figure.alt_text and len(figure.alt_text) < 2000
+    root = ET.fromstring(figure.svg)
+    assert [root.find(f"{{http://www.w3.org/2000/svg}}{tag}").text for tag in ("title", "desc")] == [
+        title,
+        figure.alt_text,
+    ]
+    document = pymupdf.open("pdf", figure.pdf)
+    assert (document.metadata["title"], document.metadata["subject"]) == (title, figure.alt_text)
+    assert f"/Alt <FEFF{figure.alt_text.encode('utf-16-be').hex().upper()}>".encode() in figure.pdf
+    picture = PIL.Image.open(io.BytesIO(figure.png(40)))
+    assert (picture.text["Title"], picture.text["Description"]) == (title, figure.alt_text)
+    assert f"%%Title: {title}\n".encode() in figure.eps
 
 
 def test_nothing_is_left_where_it_fails(tmp_path, monkeypatch):

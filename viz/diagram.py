@@ -20,6 +20,7 @@ from .layouts.figures import Look, Zoom, figure_scene, repainted, zooms
 from .layouts.keras_tables import Options
 from .page import INCH, height_for, length, wider
 from .scene import Scene
+from .texts.words import panel_sentence, sum_sentence
 from .theme import DEFAULT, Paint, Theme
 
 DIRECTIONS = ("TB", "LR", "BT", "RL")
@@ -107,8 +108,9 @@ def diagram(
     for shown in _overviews(wanted, depth):
         drawn = _drawn(wanted, shown, look)
         if drawn is not None:
-            scene, painted = drawn
-            return Figure(shown, scene, painted, partial(block_figure, shown, Options(rankdir=direction), painted))
+            scene, painted, ends = drawn
+            dot = partial(block_figure, shown, Options(rankdir=direction), painted)
+            return Figure(shown, scene, painted, dot, ends=ends)
     raise ValueError(_misfit(wanted, depth))
 
 
@@ -143,25 +145,24 @@ def _deepest(graph: Graph) -> int:
     return max((len(node.path) for node in graph.nodes), default=1) + 1
 
 
-def _drawn(wanted: _Wanted, shown: Graph, look: Look) -> tuple[Scene, Theme] | None:
-    """The figure, and the theme in which it is painted; none if it does not fit."""
+def _drawn(wanted: _Wanted, shown: Graph, look: Look) -> tuple[Scene, Theme, tuple[str, ...]] | None:
+    """The figure, the theme in which it is painted, and how its description ends; none if it does not fit."""
     panels = _panels(wanted, shown)
     if callable(wanted.style):
         theme, paints = repainted((shown, *(panel.graph for panel in panels)), look.theme, wanted.style)
         look = replace(look, theme=theme, paints=paints)
-    if wanted.style == "volumes":
-        return _volumes(shown, look)
-    scene = figure_scene(shown, look, panels)
-    return None if scene is None else (scene, look.theme)
+    scene = _volumes(shown, look) if wanted.style == "volumes" else figure_scene(shown, look, panels)
+    ends = (panel_sentence([panel.title for panel in panels]), sum_sentence(shown)) if panels else ()
+    return None if scene is None else (scene, look.theme, ends)
 
 
-def _volumes(shown: Graph, look: Look) -> tuple[Scene, Theme] | None:
+def _volumes(shown: Graph, look: Look) -> Scene | None:
     from .volumes.scene import volumes
 
     say = look.say
     label = None if say is None else lambda node: _one_line(say(node))
     try:
-        scene = volumes(
+        return volumes(
             shown,
             look.theme,
             width=look.width,
@@ -173,7 +174,6 @@ def _volumes(shown: Graph, look: Look) -> tuple[Scene, Theme] | None:
         )
     except ValueError:
         return None
-    return scene, look.theme
 
 
 def _one_line(said: str | Sequence[str] | None) -> str | None:

@@ -27,6 +27,7 @@ class Figure:
         theme: their look.
         make_dot: makes `dot`.
         path: the file it was written to, if it was.
+        ends: the sentences that its alternative text ends with; the totals if there are none.
     """
 
     graph: Graph
@@ -34,6 +35,7 @@ class Figure:
     theme: Theme
     make_dot: Callable[[], Any]
     path: Path | None = None
+    ends: tuple[str, ...] = ()
 
     @property
     def width(self) -> float:
@@ -81,9 +83,9 @@ class Figure:
     @property
     def alt_text(self) -> str:
         """What it shows, in words, for who cannot see it."""
-        from .texts.words import alt_text
+        from .texts.words import described
 
-        return alt_text(self.graph)
+        return described(self.graph, ends=self.ends)
 
     @property
     def caption(self) -> str:

@@ -132,7 +132,9 @@ class Difference:
             "label": _said,
             **options,
         }
-        return diagram(self.layers, theme=theme, **given)
+        figure = diagram(self.layers, theme=theme, **given)
+        title = f"From {self.before.name} to {self.after.name}"
+        return replace(figure, scene=replace(figure.scene, title=title), ends=(self.summary,))
 
     def _repr_svg_(self) -> Any:
         return self.figure()._repr_svg_()

@@ -43,10 +43,14 @@ def alt_text(model: Any, max_length: int = 2000) -> str:
     """
     if isinstance(max_length, bool) or not isinstance(max_length, int) or max_length < _LEAST:
         raise ValueError(f"alt_text: max_length={one_line(max_length)}: it takes a whole number from {_LEAST} on")
-    graph = _drawn("alt_text", model)
+    return described(_drawn("alt_text", model), max_length)
+
+
+def described(graph: Graph, max_length: int = 2000, ends: Sequence[str] = ()) -> str:
+    """`alt_text` of a graph as it is drawn; `ends` are the sentences that it ends with in the place of the totals."""
     first = _first_sentence(graph)
     steps = list(_steps(graph))
-    others = [*_short_cuts(graph), *_heads(graph), _totals(graph)]
+    others = [*_short_cuts(graph), *_heads(graph), *(ends or (sum_sentence(graph),))]
     room = max_length - 1 - len(first) - 1
     while others and len(" ".join(others)) > room * 2 // 3:  # the totals, which come last, stay longest
         others.pop(0)
@@ -77,7 +81,7 @@ a row: block1–block3, each dense, 8 + ReLU. In all, 216 parameters and 192 mul
     choice("caption", "format", format, ("text", "latex"))
     graph = _drawn("caption", model)
     sentences = [_what_it_shows(graph), *_folded(graph), *_opened(graph), *_lines(graph), *_marks(graph)]
-    sentences.append(_totals(graph))
+    sentences.append(sum_sentence(graph))
     text = " ".join(sentences)
     return latex_text(text) if format == "latex" else text
 
@@ -221,7 +225,13 @@ def _heads(graph: Graph) -> Iterator[str]:
         yield f"Auxiliary head {_plain(head)} branches off after {_some(list(dict.fromkeys(sources)))}{loss}."
 
 
-def _totals(graph: Graph) -> str:
+def panel_sentence(titles: Sequence[str]) -> str:
+    """That there are panels, and what is in them."""
+    are = "panel shows a block" if len(titles) == 1 else "panels show blocks"
+    return f"{len(titles)} {are} drawn open: {_some([_plain(title) for title in titles])}."
+
+
+def sum_sentence(graph: Graph) -> str:
     total, trained = sum_weights(graph.nodes)
     parts = [_counted(total, "parameter") + (f" ({count_text(trained)} trained)" if trained != total else "")]
     if graph.multiply_adds is not None:
