@@ -130,15 +130,14 @@ class _Wanted:
 def _overviews(wanted: _Wanted, depth: Literal["auto"] | int | None) -> Iterator[Graph]:
     """The network at the depth asked for; where that is left open, at ever lesser depths."""
     asked = (wanted.max_boxes, wanted.expand, wanted.fold)
+    fewest = inf
     try:
-        found = overviews(wanted.graph, *asked) if depth == "auto" else [overview(wanted.graph, depth, *asked)]
+        for shown in overviews(wanted.graph, *asked) if depth == "auto" else [overview(wanted.graph, depth, *asked)]:
+            if len(shown.nodes) < fewest:
+                fewest = len(shown.nodes)
+                yield shown
     except (TypeError, ValueError) as error:
         raise type(error)(str(error).replace("overview:", "diagram:", 1)) from None
-    fewest = inf
-    for shown in reversed(found):
-        if len(shown.nodes) < fewest:
-            fewest = len(shown.nodes)
-            yield shown
 
 
 def _deepest(graph: Graph) -> int:

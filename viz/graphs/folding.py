@@ -76,12 +76,13 @@ def fold(graph: Graph) -> Graph:
     """
     a_graph("fold", graph)
     numbers: dict[Hashable, int] = {}
+    kinds: list[int] = []
     for length in range(1, _LONGEST_PERIOD + 1):
         if 2 * length > len(graph.nodes):
             break
-        kinds = [numbers.setdefault((structure(n), n.head), len(numbers)) for n in graph.nodes]
+        kinds = kinds or [numbers.setdefault((structure(n), n.head), len(numbers)) for n in graph.nodes]
         if repeats := _repeats(graph, kinds, length):
-            graph = _folded(graph, repeats, length)
+            graph, kinds = _folded(graph, repeats, length), []
     return mark_edges(_without_empty_frames(graph))
 
 

@@ -7,9 +7,11 @@ makes new ones from old ones, and the rest only reads.
 
 from __future__ import annotations
 
+import functools
 import gc
+import operator
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
@@ -109,7 +111,10 @@ class Node:
         return sum_weights([self])[0]
 
     def get(self, attribute: str, default: object = None) -> object:
-        return dict(self.attributes).get(attribute, default)
+        for name, value in self.attributes:
+            if name == attribute:
+                return value
+        return default
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,11 +189,22 @@ Thing = TypeVar("Thing")
 
 
 def changed(thing: Thing, **fields: Any) -> Thing:
-    """A copy of one of these with other fields: what `dataclasses.replace` does, in a third of its time."""
-    new = object.__new__(type(thing))
-    for name in type(thing).__slots__:  # type: ignore[attr-defined]
-        object.__setattr__(new, name, fields[name] if name in fields else getattr(thing, name))
+    """A copy of one of these with other fields: what `dataclasses.replace` does, in a fraction of its time."""
+    kind_of: Any = type(thing)
+    places, values = _slots(kind_of)
+    new: Thing = object.__new__(kind_of)
+    for place, value in zip(places.values(), values(thing), strict=True):
+        place(new, value)
+    for name, value in fields.items():
+        places[name](new, value)
     return new
+
+
+@functools.cache
+def _slots(of: type) -> tuple[Mapping[str, Callable[[Any, Any], None]], Callable[[Any], tuple[Any, ...]]]:
+    """What writes each field of a frozen object, by name, and what reads all of them."""
+    names: tuple[str, ...] = of.__slots__  # type: ignore[attr-defined]
+    return {name: getattr(of, name).__set__ for name in names}, operator.attrgetter(*names)
 
 
 @contextmanager
@@ -270,7 +286,7 @@ def subgraph(graph: Graph, members: Iterable[int]) -> Graph:
     return Graph(
         name=graph.name,
         kind=graph.kind,
-        nodes=tuple(changed(graph.nodes[number], id=new[number]) for number in old),
+        nodes=tuple(changed(graph.nodes[number], id=i) for i, number in enumerate(old)),
         edges=tuple(
             changed(e, source=new[e.source], target=new[e.target])
             for e in graph.edges
@@ -285,6 +301,8 @@ def subgraph(graph: Graph, members: Iterable[int]) -> Graph:
 def _entries(graph: Graph, new: Mapping[int, int]) -> tuple[Edge, ...]:
     """The edges that come into some nodes. A tensor that one node takes twice comes in twice."""
     coming = [e for e in graph.edges if e.target in new and e.source not in new]
+    if len(coming) == 1:
+        return (changed(coming[0], source=0, source_port=0, target=new[coming[0].target]),)
     taken, numbers = Counter[tuple[int, int, int]](), dict[tuple[int, int, int], int]()
     found = []
     for edge in sorted(coming, key=lambda e: (e.target, e.target_port)):

@@ -55,7 +55,8 @@ def group(graph: Graph) -> Graph:
             scopes[node.frames[:level]].append(node.id)
     for frames, members in scopes.items():
         _group_scope(graph, members, len(frames), names)
-    nodes = (changed(node, path=tuple(chain(*parts))) for node, parts in zip(graph.nodes, names, strict=True))
+    paths = (tuple(chain(*parts)) for parts in names)
+    nodes = (n if n.path == path else changed(n, path=path) for n, path in zip(graph.nodes, paths, strict=True))
     framed = {f: names[n.id][: i + 1] for n in graph.nodes for i, f in enumerate(n.frames)}
     return changed(
         graph,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from typing import Literal
 
 from ..checks import flag, level_or_auto, names, unknown, whole
@@ -46,23 +46,26 @@ def overview(
     """
     depth = level_or_auto("overview", depth)
     if depth == "auto":
-        return overviews(graph, max_boxes, expand, fold)[-1]
+        return next(overviews(graph, max_boxes, expand, fold))
     expand = _checked(graph, max_boxes, expand, fold)
     return _at(strip_common_prefix(group(graph)), depth, expand, fold)
 
 
-def overviews(graph: Graph, max_boxes: int = 40, expand: str | Collection[str] = (), fold: bool = True) -> list[Graph]:
-    """The overviews of a network from the coarsest on: that of the outermost blocks, and all of at most `max_boxes`."""
+def overviews(
+    graph: Graph, max_boxes: int = 40, expand: str | Collection[str] = (), fold: bool = True
+) -> Iterator[Graph]:
+    """The overviews of a network from the finest on: all of at most `max_boxes`, and that of the outermost blocks."""
     expand = _checked(graph, max_boxes, expand, fold)
     named = strip_common_prefix(group(graph))
-    found = [_at(named, 1, expand, fold)]
+    found: list[Graph] = []
     for deeper in range(2, max((len(node.path) for node in named.nodes), default=1) + 1):
         finer = _at(named, deeper, expand, fold)
         if len(finer.nodes) <= max_boxes:
             found.append(finer)
         if all(node.kind != "Block" for node in finer.nodes):
             break
-    return found
+    yield from reversed(found)
+    yield _at(named, 1, expand, fold)
 
 
 def _checked(graph: object, max_boxes: object, expand: object, fold: object) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ release changes that.
 
 from __future__ import annotations
 
+import functools
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -265,8 +266,8 @@ def _add_node(
     outputs = tuple(_shape(spec) for spec in specs if spec is not None)
     if call is None and not inputs:
         inputs = _built_on(operation)
-    trainable = {id(w) for w in getattr(operation, "trainable_weights", ())}
     weights = getattr(operation, "weights", ())
+    trainable = {id(w) for w in getattr(operation, "trainable_weights", ())} if weights else ()
     reading.layers.append(reading.number(operation))
     reading.nodes.append(
         Node(
@@ -309,7 +310,7 @@ def _number_calls(reading: _Reading) -> tuple[Node, ...]:
     nodes = []
     for node, layer in zip(reading.nodes, reading.layers, strict=True):
         seen[layer] += 1
-        nodes.append(changed(node, call=(seen[layer], calls[layer])))
+        nodes.append(node if calls[layer] == 1 else changed(node, call=(seen[layer], calls[layer])))
     return tuple(nodes)
 
 
@@ -332,7 +333,13 @@ def _size(weight: Any) -> int:
 
 
 def _role(operation: Any) -> str:
-    names = [c.__name__ for c in type(operation).__mro__]
+    kind_of: Any = type(operation)
+    return _role_of(kind_of)
+
+
+@functools.lru_cache(maxsize=1024)
+def _role_of(kind: type) -> str:
+    names = [c.__name__ for c in kind.__mro__]
     return next((role for name in names for pattern, role in ROLES if re.fullmatch(pattern, name)), "other")
 
 

@@ -77,8 +77,8 @@ def _through(node: Node, seen: Sequence[Views | None]) -> Views | None:
     if views is None or len(node.outputs) != 1 or len(views) != len(shape) - 2:
         return None
     rule = next((rule for applies, rule in _RULES if applies(node)), None)
-    if rule is None:
-        return None
+    if rule is None or rule is _in_place:
+        return views if rule else None
     found = []
     for axis, view in enumerate(views):
         read = rule(node, axis)
@@ -103,6 +103,8 @@ def _composed(view: _View, read: Reads) -> _View | None:
 
 def _union(seen: Sequence[Views | None]) -> Views | None:
     """What all see together, where positions lie equally far apart."""
+    if len(seen) == 1:
+        return seen[0]
     known = [views for views in seen if views is not None]
     if not known or len(known) < len(seen) or len({len(views) for views in known}) > 1:
         return None

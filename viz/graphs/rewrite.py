@@ -253,21 +253,25 @@ def _blocks(graph: Graph, place: Sequence[int], make: Make) -> tuple[Node, ...]:
     for number, block in enumerate(place):
         parts[block][0].append(number)
     for edge in graph.edges:
-        for block in {place[edge.source], place[edge.target]}:
-            parts[block][1].append(edge)
+        source, target = place[edge.source], place[edge.target]
+        parts[source][1].append(edge)
+        if target != source:
+            parts[target][1].append(edge)
     for output in graph.outputs:
         parts[place[output.source]][2].append(output)
-    return tuple(
-        changed(make(changed(graph, edges=tuple(edges), outputs=tuple(outputs)), members), id=number)
-        for number, (members, edges, outputs) in enumerate(parts)
+    made = (
+        make(changed(graph, edges=tuple(edges), outputs=tuple(outputs)), members) for members, edges, outputs in parts
     )
+    return tuple(node if node.id == number else changed(node, id=number) for number, node in enumerate(made))
 
 
 def _block(graph: Graph, members: Sequence[int], depth: int) -> Node:
     """One block of the name that its first layer has at some depth."""
     first = graph.nodes[members[0]]
     path, frames = first.path[:depth], tuple(f for f in first.frames if len(graph.frames[f].path) < depth)
-    return changed(first, path=path) if len(members) == 1 else box(graph, members, path, frames)
+    if len(members) > 1:
+        return box(graph, members, path, frames)
+    return first if first.path == path else changed(first, path=path)
 
 
 def box(graph: Graph, members: Sequence[int], path: tuple[str, ...], frames: tuple[int, ...]) -> Node:
