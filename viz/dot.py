@@ -11,12 +11,13 @@ from typing import Any
 import pydot
 
 from .graphs.graph import Edge, Graph, Node, trunk_nodes
+from .layouts.cards import text_width
 from .layouts.graphviz import MANY
 from .layouts.keras_tables import Cell, Options, model_frames, name_within, table_rows
 from .layouts.parts import Frames, frames_around, named
 from .render import Dot
 from .texts.describe import count_text, describe, shape_text
-from .theme import Paint, Theme
+from .theme import DEFAULT, Paint, Theme
 
 # -- text -------------------------------------------------------------------------------------------------------------
 
@@ -48,27 +49,13 @@ def identifier(text: str) -> str:
     return '"' + re.sub(r'["\\\s]', "_", _NOT_XML.sub("_", text)) + '"'
 
 
-# Widths of letters in the widest sans serif in common use (DejaVu, Verdana), in units of the font's size: boxes made to
-# fit it hold every other. Measured once, here, so that a figure does not depend on the fonts of a machine.
-_WIDTHS = {
-    letter: width
-    for letters, width in (
-        ("'ijlI|.,:; ", 0.34),
-        ("fJ/\\-()[]t!r", 0.41),
-        ('"*_sz?c', 0.55),
-        ("LFkvxyPTYao", 0.61),
-        ("KAVBRXZCUHNDG&", 0.75),
-        ("OQw#+<=>^~×·", 0.84),
-        ("mMW%@", 0.98),
-    )
-    for letter in letters
-}
+def _width(text: str, size: float, bold: bool = False) -> float:
+    """About how wide a line of text is, in points, and rather too wide than too narrow.
 
-
-def text_width(text: str, size: float, bold: bool = False) -> float:
-    """About how wide a line of text is, in points, and rather too wide than too narrow."""
-    widths = (_WIDTHS.get(letter, 0.64 if ord(letter) < 0x1100 else 1.0) for letter in text)
-    return sum(widths) * size * (1.13 if bold else 1.0) * 1.03 + 1  # pixels are whole
+    Who draws the DOT may not have the font of the theme: boxes made to fit DejaVu Sans, the widest sans serif in common
+    use, hold every other.
+    """
+    return text_width(text, size, bold, DEFAULT.font) * 1.03 + 1  # pixels are whole
 
 
 # -- both kinds of figure ---------------------------------------------------------------------------------------------
@@ -272,7 +259,7 @@ def _beside_line(edge: Edge, theme: Theme, sideways: bool) -> Attributes:
     text = shape_text(edge.shape)
     if edge.role == "skip":
         return {}  # its tensor goes down the column too, and is labelled there
-    half = text_width(text, theme.edge_size) / 2
+    half = _width(text, theme.edge_size) / 2
     if sideways:
         ahead, left = half + 4, theme.edge_size * 0.72
     else:
@@ -286,7 +273,7 @@ def _beside_line(edge: Edge, theme: Theme, sideways: bool) -> Attributes:
 
 def _room(edge: Edge, theme: Theme) -> float:
     """The gap that the label of a sideways edge needs."""
-    return text_width(shape_text(edge.shape), theme.edge_size) + 7
+    return _width(shape_text(edge.shape), theme.edge_size) + 7
 
 
 def _cells_of(graph: Graph, node: Node, framed: int) -> Cells:
@@ -315,9 +302,9 @@ def _loss(graph: Graph, node: Node) -> str:
 
 def _columns(cells: Sequence[Cells], theme: Theme) -> tuple[float, float]:
     """How wide the two columns must be for every box of the trunk."""
-    names = [text_width(name, theme.name_size, bold=True) for (name, _), _ in cells]
-    words = [text_width(words, theme.text_size) for _, (words, _) in cells]
-    right = [text_width(text, theme.text_size) for (_, shape), (_, count) in cells for text in (shape, count)]
+    names = [_width(name, theme.name_size, bold=True) for (name, _), _ in cells]
+    words = [_width(words, theme.text_size) for _, (words, _) in cells]
+    right = [_width(text, theme.text_size) for (_, shape), (_, count) in cells for text in (shape, count)]
     return max([*names, *words], default=0.0) + theme.padding, max(right, default=0.0)
 
 
