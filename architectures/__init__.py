@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from .lenets import lenet5
     from .mobilenets import mobilenet, mobilenet_v2
     from .network import architecture, variant
+    from .quick_training import training_model
     from .resnets import (
         cifar_resnet,
         cifar_resnet20,
@@ -112,6 +113,7 @@ _MODULES = {name: entry.module for name, entry in ENTRIES.items()} | {
     "resnet": "resnets",
     "resnet_v2": "resnets",
     "tensor_at": "surgery",
+    "training_model": "quick_training",
     "truncate": "surgery",
     "variant": "network",
     "vgg": "vggs",
@@ -185,6 +187,7 @@ __all__ = [
     "resnet_v2",
     "se_resnet50",
     "tensor_at",
+    "training_model",
     "truncate",
     "unet",
     "variant",

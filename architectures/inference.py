@@ -10,8 +10,11 @@ from typing import Any
 import keras
 import numpy as np
 
-from ..blocks import _keras, checks
+from ..blocks import _keras
 from ..blocks.checks import nearest
+from ..blocks.core import piece
+from ..blocks.layers import FusedBatchNormalization
+from .copies import Parts, copied, nested, remade
 from .graphs import Wiring, checked_model, has_graph
 
 # The axis of a linear layer's last kernel that its output channels lie on.
@@ -67,7 +70,7 @@ def folding(model: keras.Model) -> Folding:
     """
     folded: dict[str, str] = {}
     kept: dict[str, str] = {}
-    for path, call, found in _norms(_nested(checked_model("folding", model))):
+    for path, call, found in linear_norms(nested(checked_model("folding", model))):
         name = path + call.operation.name
         if isinstance(found, str):
             kept[name] = found
@@ -76,6 +79,7 @@ def folding(model: keras.Model) -> Folding:
     return Folding(folded, kept)
 
 
+@piece
 def inference_model(
     model: keras.Model, output: str = "main", *, fold_norm: bool = True, dtype: str | None = None
 ) -> keras.Model:
@@ -111,20 +115,20 @@ def inference_model(
         if policy is not None:
             raise ValueError(f"inference_model: dtype={dtype!r}: model takes a functional or sequential one to be cast")
         return network
-    parts = _nested(network)
-    norms = (
-        {} if not fold_norm else {call.operation: into for _, call, into in _norms(parts) if not isinstance(into, str)}
-    )
-    if policy is None and not norms:
+    parts = nested(network)
+    found = linear_norms(parts) if fold_norm else ()
+    into = {id(linear): call.operation for _, call, linear in found if not isinstance(linear, str)}
+    if policy is None and not into:
         return network
-    copy = _Copy(policy, parts, norms)
-    made = copy.model(network, final=True)
-    copy.fill()
-    return made
 
+    def remake(layer: keras.Layer, last: bool) -> keras.Layer:
+        changes = {"use_bias": True} if id(layer) in into else {}
+        return remade(layer, **changes, **({} if policy is None or last else {"dtype": policy}))
 
-# By `id` of a model the path to it and its graph.
-_Parts = dict[int, tuple[str, Wiring]]
+    def arrays(layer: keras.Layer) -> Sequence[np.ndarray] | None:
+        return _folded(layer, into[id(layer)]) if id(layer) in into else None
+
+    return copied(network, parts, remake=remake, arrays=arrays, without=into.values())
 
 
 # -- what can be folded -----------------------------------------------------------------------------------------------
@@ -154,19 +158,7 @@ def _policy(dtype: Any) -> str | None:
     return dtype
 
 
-def _nested(model: keras.Model, path: str = "", found: dict[int, tuple[str, Wiring]] | None = None) -> _Parts:
-    """A model and those that it is made of, each once."""
-    found = {} if found is None else found
-    if has_graph(model) and id(model) not in found:
-        wiring = Wiring(model)
-        found[id(model)] = path, wiring
-        for call in wiring.calls:
-            if isinstance(call.operation, keras.Model):
-                _nested(call.operation, f"{path}{call.operation.name}/", found)
-    return found
-
-
-def _norms(parts: _Parts) -> Iterator[tuple[str, Any, Any]]:
+def linear_norms(parts: Parts) -> Iterator[tuple[str, Any, Any]]:
     """Every call of a batch normalization, with the linear layer that it can be folded into or why there is none."""
     times = Counter(id(call.operation) for _, wiring in parts.values() for call in wiring.calls)
     for path, wiring in parts.values():
@@ -178,7 +170,7 @@ def _norms(parts: _Parts) -> Iterator[tuple[str, Any, Any]]:
 def _fold_into(norm: Any, wiring: Wiring, times: Mapping[int, int]) -> Any:
     """The linear layer that a norm can be folded into, or in words why there is none."""
     layer = norm.operation
-    if type(layer) is not keras.layers.BatchNormalization:
+    if type(layer) not in (keras.layers.BatchNormalization, FusedBatchNormalization):
         return f"is a {type(layer).__name__}, which may compute anything"
     if times[id(layer)] > 1:
         return f"is shared by {times[id(layer)]} calls"
@@ -213,78 +205,6 @@ def _fold_into(norm: Any, wiring: Wiring, times: Mapping[int, int]) -> Any:
     if layer.axis % rank != (1 if first else rank - 1):
         return f"normalizes axis {layer.axis}, which is not that of the channels of {name}"
     return linear
-
-
-# -- the copy ---------------------------------------------------------------------------------------------------------
-
-
-class _Copy:
-    """Models made anew, layer by layer; a layer or nested model that is shared stays so."""
-
-    def __init__(self, policy: str | None, parts: _Parts, norms: Mapping[Any, Any]) -> None:
-        self.policy = policy
-        self.parts = parts
-        self.folded = {id(norm) for norm in norms}
-        self.norms = {id(linear): norm for norm, linear in norms.items()}  # by id of the layer that it goes into
-        self.layers: dict[int, tuple[Any, Any]] = {}  # by id, the old one and the new
-
-    def model(self, model: Any, final: bool) -> keras.Model:
-        """A model like this one; if it is the `final` one, the layers that make its outputs keep their dtype."""
-        _, wiring = self.parts[id(model)]
-        last = {id(_keras.call_of(tensor).operation) for tensor in wiring.model.outputs} if final else set()
-        known: dict[int, Any] = {}
-        for call in wiring.calls:
-            operation = call.operation
-            if call.is_input:
-                known[id(call.outputs[0])] = type(operation).from_config(operation.get_config()).output
-            elif id(operation) in self.folded:
-                known[id(call.outputs[0])] = known[id(call.input_tensors[0])]
-            else:
-                new = self._layer(operation, id(operation) in last)
-                known.update(zip(map(id, call.outputs), _keras.call_again(call, known, new), strict=True))
-        inputs, outputs = keras.tree.map_structure(
-            lambda tensor: known[id(tensor)], (wiring.model.input, wiring.model.output)
-        )
-        made = keras.Model(inputs, outputs, name=model.name)
-        made.trainable = model.trainable
-        return made
-
-    def _layer(self, layer: Any, last: bool) -> Any:
-        if id(layer) not in self.layers:
-            self.layers[id(layer)] = (layer, self._new(layer, last))
-        return self.layers[id(layer)][1]
-
-    def _new(self, layer: Any, last: bool) -> Any:
-        if has_graph(layer):
-            return self.model(layer, last)
-        if not isinstance(layer, keras.Layer):  # an operation, which has no state
-            return layer
-        config = layer.get_config()
-        if self.policy is not None and not last:
-            config["dtype"] = self.policy
-        if id(layer) in self.norms:
-            config["use_bias"] = True
-        try:
-            return type(layer).from_config(config)
-        except Exception as error:  # of somebody's own, which does not say how to make it
-            raise checks.refuse(
-                "model", f"{layer.name!r} ({type(layer).__name__})", f"layers that can be copied ({error})"
-            ) from error
-
-    def fill(self) -> None:
-        """Give every new layer its weights, unless the old ones were never allocated."""
-        for old, new in self.layers.values():
-            if has_graph(old) or not getattr(old, "weights", None):
-                continue
-            if not all(map(_keras.is_allocated, (*old.weights, *new.weights))):
-                continue
-            norm = self.norms.get(id(old))
-            if norm is None:
-                for weight, value in zip(new.weights, old.weights, strict=True):
-                    weight.assign(value)
-            else:
-                for weight, array in zip(new.weights, _folded(old, norm), strict=True):
-                    weight.assign(array)
 
 
 def _folded(linear: Any, norm: Any) -> Sequence[np.ndarray]:

@@ -30,6 +30,7 @@ from .layers import (
     AdaptiveAveragePooling2D,
     DilatedAveragePooling2D,
     DilatedMaxPooling2D,
+    FusedBatchNormalization,
     LocalResponseNormalization,
     MatchSize,
     PadChannels,
@@ -38,7 +39,7 @@ from .layers import (
     StochasticDepth,
     scaled_tanh,
 )
-from .norms import batch_norm, group_norm, layer_norm, local_response_norm
+from .norms import batch_norm, fused_batch_norm, group_norm, layer_norm, local_response_norm
 from .pieces import (
     activate,
     adaptive_avg_pool,
@@ -88,6 +89,7 @@ __all__ = [
     "Bilinear",
     "DilatedAveragePooling2D",
     "DilatedMaxPooling2D",
+    "FusedBatchNormalization",
     "LocalResponseNormalization",
     "MatchSize",
     "PadChannels",
@@ -122,6 +124,7 @@ __all__ = [
     "dropout",
     "flatten",
     "fuse_scores",
+    "fused_batch_norm",
     "global_avg_pool",
     "global_max_pool",
     "group_norm",

@@ -183,7 +183,8 @@ def _through(call: Any, layer: Any, kind: set[str], tensor: Any, question: _Ques
 
 _ELEMENTWISE = {
     *("Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum", "Concatenate", "Activation", "ReLU", "Dropout"),
-    *("BatchNormalization", "LayerNormalization", "GroupNormalization", "Rescaling", "Dense", "InputLayer"),
+    *("BatchNormalization", "FusedBatchNormalization", "LayerNormalization", "GroupNormalization", "Rescaling"),
+    *("Dense", "InputLayer"),
 }
 
 

@@ -40,6 +40,7 @@ def _what(node: Node) -> str:
 # Short words for the norms and activations that papers abbreviate.
 _SHORT: Mapping[str, str] = {
     "BatchNormalization": "BN",
+    "FusedBatchNormalization": "BN",
     "LayerNormalization": "LN",
     "GroupNormalization": "GN",
     "RMSNormalization": "RMSNorm",
