@@ -56,6 +56,13 @@ def test_every_network_in_a_column(name):
     assert set(named(figure.scene)) == {node.name for node in figure.graph.nodes}
 
 
+@pytest.mark.parametrize("name", list_architectures())
+def test_a_lesser_depth_comes_before_leaving_out_what_was_asked_for(name):
+    figure = diagram(graph_of(name), width="ieee1")
+    told = sum("params" in text for text in words(figure.scene))
+    assert told == sum(node.parameters > 0 for node in figure.graph.nodes)
+
+
 @pytest.mark.parametrize("name", KERAS)
 def test_networks_not_made_with_blocks_of_ours_at_block_level(name):
     figure = plot_model(model_of(name), None, depth=1)

@@ -56,7 +56,7 @@ def diagram(
     Args:
         model: any built Keras model, made with our blocks or not; or a `Graph`.
         depth: 1 draws the outermost blocks, 2 opens these, …, None draws layers; "auto" the deepest level with at most
-            `max_boxes` boxes that fits the page.
+            `max_boxes` boxes that fits the page with all that is to be told.
         max_boxes: how many boxes "auto" may take.
         expand: names of blocks that are drawn open where they stand, each in a frame.
         zoom: True for a panel with the inside of every kind of block, or names of blocks whose kinds are wanted; the
@@ -105,13 +105,25 @@ def diagram(
         style,
         look,
     )
+    tried = []
     for shown in _overviews(wanted, depth):
+        drawn = _drawn(wanted, shown, replace(look, tells_all=True))
+        if drawn is not None:
+            return _figure(shown, drawn, direction)
+        tried.append(shown)
+    for shown in tried:  # now with less told
         drawn = _drawn(wanted, shown, look)
         if drawn is not None:
-            scene, painted, ends = drawn
-            dot = partial(block_figure, shown, Options(rankdir=direction), painted)
-            return Figure(shown, scene, painted, dot, ends=ends)
+            return _figure(shown, drawn, direction)
     raise ValueError(_misfit(wanted, depth))
+
+
+_Drawn = tuple[Scene, Theme, tuple[str, ...]]  # a figure, the theme it is painted in, how its description ends
+
+
+def _figure(shown: Graph, drawn: _Drawn, direction: str) -> Figure:
+    scene, theme, ends = drawn
+    return Figure(shown, scene, theme, partial(block_figure, shown, Options(rankdir=direction), theme), ends=ends)
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,8 +156,8 @@ def _deepest(graph: Graph) -> int:
     return max((len(node.path) for node in graph.nodes), default=1) + 1
 
 
-def _drawn(wanted: _Wanted, shown: Graph, look: Look) -> tuple[Scene, Theme, tuple[str, ...]] | None:
-    """The figure, the theme in which it is painted, and how its description ends; none if it does not fit."""
+def _drawn(wanted: _Wanted, shown: Graph, look: Look) -> _Drawn | None:
+    """The figure; none if it does not fit."""
     panels = _panels(wanted, shown)
     if callable(wanted.style):
         theme, paints = repainted((shown, *(panel.graph for panel in panels)), look.theme, wanted.style)

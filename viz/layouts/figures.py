@@ -54,6 +54,7 @@ class Look:
     paints: Mapping[str, str] = field(default_factory=dict)  # the role that a box of that name gets in place of its own
     splines: str = "ortho"
     columns: int = 6
+    tells_all: bool = False  # whether a figure that leaves out some of `show` counts as one that does not fit
 
 
 def zooms(found: Sequence[tuple[Node, tuple[str, ...]]], opened: Callable[[Node], Graph]) -> list[Zoom]:
@@ -70,7 +71,8 @@ def figure_scene(graph: Graph, look: Look, panels: Sequence[Zoom] = ()) -> Scene
     sizes = list(types(look.theme, look.min_text))
     if look.width is None and look.height is None:
         return _page(parts, panels, look, _Way(sizes[0]))
-    if _page(parts, panels, look, _Way(sizes[-1], 3)) is None:
+    densest = _Way(sizes[-1], 1 if look.tells_all else 3)
+    if _page(parts, panels, look, densest) is None:
         return None
     return next((scene for way in _ways(sizes, look) if (scene := _page(parts, panels, look, way)) is not None), None)
 
@@ -92,7 +94,8 @@ def _ways(sizes: Sequence[Type], look: Look) -> Iterator[_Way]:
     inside = look.direction in ("LR", "RL")  # where shapes stand in the boxes anyway
     for roomy in (True, False):
         yield from (_Way(type, density, roomy) for type in sizes for density in ((0,) if inside else (0, 1)))
-        yield from (_Way(type, density, roomy) for density in (2, 3) for type in sizes)
+        if not look.tells_all:
+            yield from (_Way(type, density, roomy) for density in (2, 3) for type in sizes)
 
 
 class _Part:
