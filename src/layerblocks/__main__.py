@@ -6,13 +6,12 @@ import argparse
 import ast
 import os
 import sys
-import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal, NoReturn
 
 from ._version import __version__
+from .startup import import_keras
 
 BLOCK_LEVEL = 1
 
@@ -134,22 +133,6 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep TensorFlow's start-up chatter, which its C++ writes to descriptor 2, from the user."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    sys.stderr.flush()
-    terminal = os.dup(2)
-    with tempfile.TemporaryFile() as chatter:
-        os.dup2(chatter.fileno(), 2)
-        try:
-            yield
-        finally:
-            sys.stderr.flush()
-            os.dup2(terminal, 2)
-            os.close(terminal)
-
-
 def _is_file(model: str) -> bool:
     return Path(model).suffix in (".keras", ".h5", ".hdf5") or os.sep in model or Path(model).is_file()
 
@@ -157,6 +140,7 @@ def _is_file(model: str) -> bool:
 def _load(path: Path) -> Any:
     if not path.is_file():
         raise ValueError(f"model takes a name from 'layerblocks list' or a .keras file, {path} is not there")
+    import_keras()
     import keras
 
     from . import blocks  # noqa: F401  (registers the layers that Keras lacks)
@@ -179,14 +163,14 @@ def _model(arguments: argparse.Namespace) -> Any:
     if _is_file(arguments.model):
         if named:
             raise ValueError(f"{', '.join(named)}: for networks by name, not for a file")
-        with _quiet():
-            return _load(Path(arguments.model))
+        return _load(Path(arguments.model))
     from .architectures.catalogue import ENTRIES, constructor
 
     if arguments.model not in ENTRIES:
         constructor(arguments.model)  # says the nearest name, before Keras is imported
-    with _quiet():
-        from .blocks import weightless
+    import_keras()
+    from .blocks import weightless
+
     with weightless():
         return constructor(arguments.model)(**named)
 
@@ -229,8 +213,9 @@ def _writable(output: str) -> Path:
     path = Path(output)
     if not path.parent.is_dir():
         raise ValueError(f"--output takes a file in a folder that exists, got {output!r}")
-    with _quiet():
-        from .viz.figure import destination
+    import_keras()
+    from .viz.figure import destination
+
     return destination("layerblocks", "--output", path)
 
 
