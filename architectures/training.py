@@ -57,12 +57,13 @@ def _loss(loss: Any, output: Any) -> Any:
 
 
 def quickest_jit() -> bool | str:
-    """`jit_compile` for this machine: off on a CPU, Keras's own choice where there is an accelerator.
+    """`jit_compile` for this machine: off where TensorFlow runs on a CPU, Keras's own choice elsewhere.
 
     On the CPU XLA makes a training step of GoogLeNet and ResNet-50 slower; `benchmarks/training_step.py` measures it.
-    Keras itself leaves it off where TensorFlow sees no other device.
+    Keras itself leaves it off where TensorFlow sees no other device. JAX has nothing but XLA to compile with.
     """
-    return "auto" if keras.distribution.list_devices("gpu") else False
+    slow = keras.backend.backend() == "tensorflow" and not keras.distribution.list_devices("gpu")
+    return False if slow else "auto"
 
 
 def compile_args(

@@ -50,13 +50,13 @@ def _torch(model: Any, x: Any, loss: Loss) -> tuple[Any, list[Any]]:
 def _jax(model: Any, x: Any, loss: Loss) -> tuple[Any, list[Any]]:
     import jax
 
-    others = [variable.value for variable in model.non_trainable_variables]
+    variables = model.trainable_variables
 
     def compute(weights: list[Any]) -> Any:
-        outputs, _ = model.stateless_call(weights, others, x, training=True)
-        return loss(outputs)
+        with keras.StatelessScope(list(zip(variables, weights, strict=True))):
+            return loss(model(x, training=True))
 
-    value, found = jax.value_and_grad(compute)([variable.value for variable in model.trainable_variables])
+    value, found = jax.value_and_grad(compute)([variable.value for variable in variables])
     return value, list(found)
 
 

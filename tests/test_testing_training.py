@@ -14,6 +14,9 @@ from layerblocks.testing.data import inputs_for
 
 from .helpers import dtype_policy
 
+# JAX does not tell a weight without a path from one with a gradient of zeros.
+NO_PATH = "has a gradient of zeros" if keras.backend.backend() == "jax" else "has no path to an output"
+
 
 def two_heads():
     x = keras.Input((8, 8, 3))
@@ -85,8 +88,8 @@ def test_a_head_that_ignores_a_branch():
     x = keras.Input((8, 8, 3))
     branches = [layers.GlobalAveragePooling2D()(layers.Conv2D(4, 3, name=name)(x)) for name in ("seen", "ignored")]
     assert off(keras.Model(x, Head()(branches))) == (
-        "ignored/kernel has no path to an output",
-        "ignored/bias has no path to an output",
+        f"ignored/kernel {NO_PATH}",
+        f"ignored/bias {NO_PATH}",
     )
 
 
@@ -95,7 +98,7 @@ def test_a_layer_outside_the_graph():
     model = keras.Model(x, layers.Dense(3)(layers.GlobalAveragePooling2D()(x)))
     model.projection = layers.Dense(2, name="projection", use_bias=False)
     model.projection.build((None, 3))
-    assert off(model) == ("projection/kernel has no path to an output",)
+    assert off(model) == (f"projection/kernel {NO_PATH}",)
 
 
 class Subclassed(keras.Model):
@@ -129,7 +132,7 @@ def test_layers_that_lead_nowhere():
 def test_gradients_that_stop_vanish_or_burst():
     x = keras.Input((4,))
     y = layers.Dense(3, name="stopped")(x)
-    assert "stopped/kernel has no path" in off(keras.Model(x, layers.Dense(2)(ops.stop_gradient(y))))[0]
+    assert f"stopped/kernel {NO_PATH}" in off(keras.Model(x, layers.Dense(2)(ops.stop_gradient(y))))[0]
     y = ops.multiply(layers.Dense(3, name="zeroed")(x), 0.0)
     assert off(keras.Model(x, y)) == (
         "zeroed/kernel has a gradient of zeros",

@@ -74,9 +74,9 @@ def test_further_arguments_of_compile():
     assert (arguments["optimizer"], arguments["jit_compile"], arguments["steps_per_execution"]) == ("sgd", True, 2)
 
 
-def test_jit_is_off_on_a_cpu():
-    assert quickest_jit() is False
-    assert compile_args(heads("main"))["jit_compile"] is False
+def test_jit_is_off_for_tensorflow_on_a_cpu:
+    quickest = False if keras.backend.backend() == "tensorflow" else "auto"
+    assert quickest_jit() == compile_args(heads("main"))["jit_compile"] == quickest
 
 
 def test_loss_weights():
@@ -293,7 +293,7 @@ def test_a_step_moves_every_weight(small_googlenet):
     still = [
         variable.path
         for variable, old in zip(model.trainable_variables, before, strict=True)
-        if (variable == old).numpy().all()
+        if np.array_equal(variable, old)
     ]
     assert not [path for path in still if "kernel" in path]
 
