@@ -285,7 +285,7 @@ def test_an_image_too_small_is_refused_when_it_comes():
         with pytest.raises(ValueError, match="at least 8×8 pixels"):
             model(np.ones(shape))
         with pytest.raises(ValueError, match="at least 8×8 pixels"):
-            model.predict(np.ones(shape), verbose=0)
+            tiny_with_a_minimum().predict(np.ones(shape), verbose=0)
 
 
 def test_an_image_too_small_is_refused_behind_others_of_several_sizes():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from functools import partial
 
@@ -14,6 +15,8 @@ from layerblocks.blocks import conv, conv_bn
 from layerblocks.testing import CheckError, check_net
 from layerblocks.testing.eager import job_of
 from layerblocks.testing.subprocesses import Worker, shared_worker
+
+from .helpers import needs_tensorflow
 
 
 def smallest(build, spec, **options):
@@ -47,8 +50,9 @@ def test_a_concat_that_fails_for_unknown_sizes_only():
     report = smallest(cropped_skip, "b h w c -> b h//2*2 w//2*2 2*c")
     assert report.title == "check_net: built for unknown sizes it fails when it is run"
     assert report.smallest == "input (None, 2, 3, 1)"
-    assert "must be equal" in report.got and "\x1b" not in report.got
-    with pytest.raises(Exception, match="must be equal"):
+    refusal = r"must be equal|[Cc]annot concatenate"  # of TensorFlow, of JAX
+    assert re.search(refusal, report.got) and "\x1b" not in report.got
+    with pytest.raises(Exception, match=refusal):
         exec(report.code, dict(report.names))
 
 
@@ -56,6 +60,7 @@ def trap_21(x):
     return layers.Conv2DTranspose(3, 2, strides=2, padding="same", output_padding=0)(x)
 
 
+@needs_tensorflow  # which JAX computes as it says
 def test_a_transposed_convolution_that_passes_symbolically():
     report = smallest(trap_21, "b h w c -> b 2*h-2 2*w-2 3", too_small="skip")
     assert (report.title, report.smallest) == (
@@ -68,6 +73,7 @@ def trap_20(x):
     return layers.AdaptiveMaxPooling2D(1)(x)
 
 
+@needs_tensorflow  # whose bug it is
 def test_a_net_that_kills_the_process():
     report = smallest(trap_20, "b h w c -> b 1 1 c", unknown=False)
     assert report.title == "check_net: run on real numbers it ends the process"

@@ -32,6 +32,8 @@ from layerblocks.viz import (
 from layerblocks.viz.charts.diagnosis import RULES, _theil_sen
 from layerblocks.viz.charts.labels import read_labels
 
+from .helpers import array
+
 KINDS = ("falling", "flat", "rising")
 MIRRORED = dict(zip(KINDS, reversed(KINDS), strict=True))
 MODULES = ("history", "curves", "diagnosis", "charts", "images", "features", "labels", "panels")
@@ -504,7 +506,7 @@ def shown(axes):
 def test_feature_maps_are_what_the_layer_gives(trained):
     model, image = trained[0], np.random.default_rng(0).normal(size=(4, 4, 2)).astype("float32")
     for name in ("stem.conv", "stem.relu"):
-        truth = keras.Model(model.input, model.get_layer(name).output)(image[None]).numpy()[0]
+        truth = array(keras.Model(model.input, model.get_layer(name).output)(image[None]))[0]
         assert np.array_equal(shown(plot_feature_maps(model, name, image)), truth)
         assert np.array_equal(shown(plot_feature_maps(model, name, image[None], maps=[2, 0])), truth[..., [2, 0]])
         assert "call" not in vars(model.get_layer(name))
@@ -526,17 +528,17 @@ def test_feature_maps_of_nested_subclassed_and_channels_first_models():
     inner = keras.Sequential([keras.Input((4, 6, 3)), keras.layers.Conv2D(2, 1, name="a.conv")], name="inner")
     x = keras.Input((4, 6, 3))
     nested = keras.Model(x, keras.layers.ReLU(name="relu")(inner(x)))
-    truth = inner(image[None]).numpy()[0]
+    truth = array(inner(image[None]))[0]
     assert np.array_equal(shown(plot_feature_maps(nested, "inner.a.conv", image)), truth)
     assert np.array_equal(shown(plot_feature_maps(nested, "inner", image)), truth)
     model = Subclassed()
     model(image[None])
-    assert np.array_equal(shown(plot_feature_maps(model, "conv", image)), model(image[None]).numpy()[0])
+    assert np.array_equal(shown(plot_feature_maps(model, "conv", image)), array(model(image[None]))[0])
     up = keras.layers.UpSampling2D(2, data_format="channels_first", name="up")
     first = keras.Sequential([keras.Input((4, 6, 3)), up, keras.layers.ReLU(name="relu")])
     for name in ("up", "relu"):
         maps = shown(plot_feature_maps(first, name, np.abs(image)))
-        assert np.array_equal(np.moveaxis(maps, -1, 0), first(np.abs(image)[None]).numpy()[0])
+        assert np.array_equal(np.moveaxis(maps, -1, 0), array(first(np.abs(image)[None]))[0])
     assert shown(plot_feature_maps(first, "up", image, data_format="channels_last")).shape == (4, 12, 6)
 
 
