@@ -1,64 +1,63 @@
-"""How fast figures are drawn: `python benchmarks/drawing.py`, with Graphviz's `dot` on the PATH for the comparison.
+"""How long a figure takes, from a built model to the file, against keras `plot_model` and visualkeras.
 
-Prints the time to draw ResNet-152 and ResNet-1202 to PDF from built models, and its ratio to that of
-`keras.utils.plot_model`, which draws ResNet-50 to PNG by the `dot` program; the two take turns, so that what else the
-machine does hits both. The ratio is to be at least 10.
+The one needs Graphviz's `dot` on the PATH, the other its package; what is missing is left out.
 """
 
 from __future__ import annotations
 
+import importlib.util
 import shutil
-import statistics
 import tempfile
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import keras
+from measure import Ratio, Section, in_turn, run
 
 from layerblocks.architectures import build
 from layerblocks.blocks import weightless
 from layerblocks.viz import diagram
 
-RUNS = 5
 
-
-def seconds(function: Callable[[], Any]) -> float:
-    start = time.perf_counter()
-    function()
-    return time.perf_counter() - start
-
-
-def main() -> None:
+def measured(quick: bool) -> Section:
     with weightless():
-        small = keras.applications.ResNet50(weights=None)
-        models = {"ResNet-152": build("resnet152"), "ResNet-1202": build("cifar_resnet1202")}
-    with tempfile.TemporaryDirectory() as folder:
-        works = {
-            f"{name} to PDF": lambda model=model: diagram(model, width="ieee1").save(Path(folder) / "net.pdf")
-            for name, model in models.items()
+        names = {
+            "ResNet-50": "resnet50",
+            "ResNet-152": "resnet152",
+            "ResNet-1202": "cifar_resnet1202",
         }
+        models = {title: build(name) for title, name in names.items()}
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder, "net")
+
+        def drawn(title: str, **options: Any) -> Callable[[], Any]:
+            return lambda: diagram(models[title], width="ieee1", **options).save(file.with_suffix(".pdf"))
+
+        works: dict[str, Callable[[], Any]] = {title: drawn(title) for title in models}
         if shutil.which("dot"):
-            works["keras plot_model, ResNet-50 to PNG"] = lambda: keras.utils.plot_model(
-                small, str(Path(folder) / "net.png"), show_shapes=True, show_layer_names=True
+            works["plot_model"] = lambda: keras.utils.plot_model(
+                models["ResNet-50"], str(file.with_suffix(".png")), show_shapes=True, show_layer_names=True
             )
-        else:
-            print("no dot program on the PATH: nothing to compare with")
-        times: dict[str, list[float]] = {name: [] for name in works}
-        for run in range(RUNS + 1):
-            for name, work in works.items():
-                taken = seconds(work)
-                if run:  # the first fills caches
-                    times[name].append(taken)
-    *_, last = times
-    for name, taken in times.items():
-        ratio = statistics.median(times[last]) / statistics.median(taken)
-        print(
-            f"{name:36} median {statistics.median(taken):6.3f} s ({min(taken):.3f} to {max(taken):.3f}), "
-            f"{ratio:.1f} times as fast as {last}"
-        )
+        if importlib.util.find_spec("visualkeras"):
+            import visualkeras
+
+            works["visualkeras"] = lambda: visualkeras.graph_view(
+                models["ResNet-50"], to_file=str(file.with_suffix(".png"))
+            )
+        times = in_turn(works, 2 if quick else 7)
+    ratios = []
+    if "plot_model" in works:
+        peer = "keras plot_model, ResNet-50 to PNG"
+        ratios = [
+            Ratio(f"{title} to PDF", peer, times[title], times["plot_model"], 10 if title == "ResNet-1202" else None)
+            for title in ("ResNet-50", "ResNet-152", "ResNet-1202")
+        ]
+    if "visualkeras" in works:
+        peer = "visualkeras graph_view, ResNet-50 to PNG"
+        ratios.append(Ratio("ResNet-50 to PDF", peer, times["ResNet-50"], times["visualkeras"]))
+    return Section("Drawing", "A built model to a file, text and all, for a column of a paper.", ratios)
 
 
 if __name__ == "__main__":
-    main()
+    run(measured, __doc__)

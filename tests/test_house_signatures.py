@@ -47,6 +47,7 @@ CALLS = {
     "avg_pool": {},
     "max_pool": {},
     "batch_norm": {},
+    "fused_batch_norm": {},
     "group_norm": {"groups": 2},
     "layer_norm": {},
     "local_response_norm": {},

@@ -1,16 +1,14 @@
-"""How fast `check_net` tries a net, and what memory it takes: `python benchmarks/check_examples.py [--memory]`.
+"""How fast `check_net` tries a net, against the same check where models are built in the ordinary way.
 
-Prints, for blocks and networks, the examples a second of `check_net` on 100 of them, and how many times as long the
-same check takes where models are built in the ordinary way: with their weights, and with their weights and a
-`clear_session` for each, without which the memory of ordinary models grows by half a megabyte each. That is to be at
-least 10 for a block. With `--memory` it tries 2,000 examples of one block and prints the resident memory after each
-250: it is to level off.
+That is with their weights, and with or without a `clear_session` for each. With `--memory` it tries 2,000 examples of
+one block and prints the resident memory after each 250: it is to level off.
 """
 
 from __future__ import annotations
 
-import argparse
 import gc
+import statistics
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
@@ -20,6 +18,7 @@ from typing import Any
 
 import keras
 from hypothesis import strategies as st
+from measure import Ratio, Section, run, short
 
 from layerblocks.architectures import build
 from layerblocks.blocks import basic_residual, bottleneck, conv_bn, inception, vgg_block
@@ -50,7 +49,7 @@ CASES: dict[str, tuple[Callable[..., Any], str, dict[str, Any]]] = {
 NETWORKS = ("ResNet-18 trunk", "VGG-16")
 
 
-def seconds(name: str, examples: int) -> float:
+def tried(name: str, examples: int) -> float:
     """For one example, of all cores."""
     function, spec, params = CASES[name]
     start = time.process_time()
@@ -76,21 +75,28 @@ def ordinarily(clear: bool) -> Iterator[None]:
         keras.backend.clear_session()
 
 
-def speed() -> None:
-    for name in CASES:
+def measured(quick: bool) -> Section:
+    runs = 2 if quick else 3
+    ratios, rows = [], [["", "examples a second", "100 examples"]]
+    for name in list(CASES)[: 2 if quick else None]:
         few = 5 if name in NETWORKS else 20
-        seconds(name, 3)  # imports and fills caches
-        quick = seconds(name, few if name in NETWORKS else 100)
-        times = []
-        for clear in (False, True):
-            with ordinarily(clear):
-                times.append(seconds(name, few))
-        with_weights, cleared = (each / quick for each in times)
-        print(
-            f"{name:<24} {1 / quick:6.1f} examples/s, {100 * quick:5.2f} s for 100; "
-            f"with weights {with_weights:5.1f}, cleared as well {cleared:5.1f} times as long",
-            flush=True,
-        )
+        tried(name, 3)  # imports and fills caches
+        times: dict[str, list[float]] = {"quick": [], "with weights": [], "cleared": []}
+        for _ in range(runs):
+            times["quick"].append(tried(name, few if name in NETWORKS or quick else 100))
+            for way in ("with weights", "cleared"):
+                with ordinarily(way == "cleared"):
+                    times[way].append(tried(name, few))
+        each = statistics.median(times["quick"])
+        rows.append([name, f"{1 / each:.0f}", short(100 * each)])
+        peer = "models with weights, each in a session of its own"
+        ratios.append(Ratio(name, peer, times["quick"], times["cleared"], 10))
+        ratios.append(Ratio(name, "models with weights, one session", times["quick"], times["with weights"]))
+    text = (
+        "`check_net`, for one example, in processor time: a net built for a size, for unknown sizes and for height "
+        "and width exchanged. Without a session of its own each model with weights leaves half a megabyte behind."
+    )
+    return Section("Property tests", text, ratios, rows)
 
 
 def resident() -> float:
@@ -100,14 +106,15 @@ def resident() -> float:
 
 
 def memory(examples: int = 2000, step: int = 250) -> None:
-    seconds("basic_residual", step)
+    tried("basic_residual", step)
     for done in range(0, examples + 1, step):
         gc.collect()
         print(f"after {done:>5} examples {resident():7.1f} MB", flush=True)
-        seconds("basic_residual", step)
+        tried("basic_residual", step)
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--memory", action="store_true", help="the memory of 2,000 examples instead")
-    memory() if parser.parse_args().memory else speed()
+    if "--memory" in sys.argv[1:]:
+        memory()
+    else:
+        run(measured, __doc__)
