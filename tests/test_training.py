@@ -74,7 +74,7 @@ def test_further_arguments_of_compile():
     assert (arguments["optimizer"], arguments["jit_compile"], arguments["steps_per_execution"]) == ("sgd", True, 2)
 
 
-def test_jit_is_off_for_tensorflow_on_a_cpu:
+def test_jit_is_off_for_tensorflow_on_a_cpu():
     quickest = False if keras.backend.backend() == "tensorflow" else "auto"
     assert quickest_jit() == compile_args(heads("main"))["jit_compile"] == quickest
 
