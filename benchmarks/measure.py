@@ -10,7 +10,7 @@ import statistics
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 
@@ -60,8 +60,8 @@ class Section:
 
     title: str
     text: str
-    ratios: Sequence[Ratio] = ()
-    rows: Sequence[Sequence[Any]] = ()
+    ratios: Sequence[Ratio] = field(default_factory=list)
+    rows: Sequence[Sequence[Any]] = field(default_factory=list)
 
     @classmethod
     def loads(cls, text: str) -> Section:
