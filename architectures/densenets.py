@@ -139,7 +139,8 @@ def cifar_densenet(
         >>> from layerblocks.blocks import weightless
         >>> with weightless():
         ...     model = cifar_densenet(depth=100, growth_rate=24)
-        >>> sum(weight.shape.num_elements() for weight in model.trainable_weights)
+        >>> import math
+        >>> sum(math.prod(weight.shape) for weight in model.trainable_weights)
         27249082
     """
     convs = 2 if bottleneck else 1

@@ -125,7 +125,8 @@ def lenet5(
         >>> from layerblocks.blocks import weightless
         >>> with weightless():
         ...     model = lenet5()
-        >>> sum(weight.shape.num_elements() for weight in model.trainable_weights)
+        >>> import math
+        >>> sum(math.prod(weight.shape) for weight in model.trainable_weights)
         60000
     """
 

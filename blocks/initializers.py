@@ -21,7 +21,8 @@ class Bilinear(keras.initializers.Initializer):
         ValueError: the kernel is not one of a two-dimensional transposed convolution.
 
     Example:
-        >>> Bilinear()((4, 4, 1, 1)).numpy()[0, :, 0, 0].tolist()
+        >>> import numpy as np
+        >>> np.asarray(Bilinear()((4, 4, 1, 1)))[0, :, 0, 0].tolist()
         [0.0625, 0.1875, 0.1875, 0.0625]
     """
 

@@ -13,6 +13,8 @@ import pytest
 
 from layerblocks import blocks
 
+from .helpers import needs_tensorflow
+
 PROJECT = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text("utf-8"))
 PACKAGES = PROJECT["tool"]["setuptools"]["packages"]
 
@@ -42,7 +44,12 @@ def examples(module) -> list[doctest.DocTest]:
     return [test for test in found if test.examples]
 
 
-@pytest.mark.parametrize("name", modules())
+OF_TENSORFLOW = ("layerblocks.architectures.training_loop",)
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=needs_tensorflow if name in OF_TENSORFLOW else ()) for name in modules()]
+)
 def test_examples(name):
     module = importlib.import_module(name)
     runner = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS)

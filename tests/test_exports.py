@@ -29,6 +29,7 @@ from layerblocks.blocks.layers import (
 )
 
 from .agreement import differ, images, randomize, run
+from .helpers import needs_tensorflow
 
 PATHS = {"keras": "net.keras", "tf_saved_model": "net", "litert": "net.tflite", "onnx": "net.onnx"}
 
@@ -36,6 +37,8 @@ PATHS = {"keras": "net.keras", "tf_saved_model": "net", "litert": "net.tflite", 
 @pytest.fixture(params=PATHS)
 def place(request, tmp_path):
     kind = runtimes.FORMATS[request.param]
+    if kind.needs and keras.backend.backend() != "tensorflow":
+        pytest.skip(f"{request.param} is written by TensorFlow")
     for name in kind.needs:
         pytest.importorskip(name)
     return tmp_path / PATHS[request.param]
@@ -87,6 +90,7 @@ def test_every_piece_on_sizes_known_when_it_runs(place):
     export(all_pieces(None, None), place)
 
 
+@needs_tensorflow
 def test_int8(tmp_path):
     pytest.importorskip("tensorflow")
     x = keras.Input((9, 10, 4))
@@ -103,6 +107,7 @@ def test_int8(tmp_path):
         export(model, quantized, representative_data=data, within=1e-6)
 
 
+@needs_tensorflow
 def test_int8_that_keeps_nothing_is_refused(tmp_path):
     x = keras.Input((4, 4, 2))
     model = keras.Model(x, classifier(x, 1000))
@@ -111,6 +116,7 @@ def test_int8_that_keeps_nothing_is_refused(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+@needs_tensorflow
 def test_what_int8_may_be_off_by_is_what_a_simulation_is_off_by(tmp_path):
     """A single convolution: rounding the image, the kernel and the answer to 8 bits, in NumPy."""
     x = keras.Input((12, 12, 4))
@@ -191,6 +197,7 @@ class Own(keras.Model):
         return self.dense(x)
 
 
+@needs_tensorflow
 def test_a_subclassed_model_needs_a_batch(tmp_path):
     model = Own(name="own")
     model(images(1, 3))
@@ -253,6 +260,7 @@ def test_a_failure_leaves_what_was_there(word, failure, tmp_path, monkeypatch):
     assert content(tmp_path) == before
 
 
+@needs_tensorflow
 def test_an_exporter_that_stops_half_way_leaves_nothing(tmp_path, monkeypatch):
     def write(model, path, options):
         path.mkdir()
@@ -292,6 +300,7 @@ def test_half_precision(place):
             export(model, place)
 
 
+@needs_tensorflow
 def test_an_operation_that_a_runtime_lacks(tmp_path):
     pytest.importorskip("tensorflow")
     x = keras.Input((4,))
