@@ -108,6 +108,14 @@ def test_a_file_that_is_no_model(tmp_path, capfd):
     assert [path.name for path in tmp_path.iterdir()] == ["junk.keras"]
 
 
+@pytest.mark.parametrize("backend", ["jax", "tensorflow"])
+def test_a_file_for_another_backend(backend, tmp_path, capfd, monkeypatch):
+    monkeypatch.setattr(keras.backend, "backend", lambda: backend)
+    (tmp_path / "junk.keras").write_bytes(b"not a model")
+    hint = "(KERAS_BACKEND=tensorflow loads what needs TensorFlow)"
+    assert (hint in refused(capfd, "table", str(tmp_path / "junk.keras"))) is (backend == "jax")
+
+
 def test_arguments_of_a_network_do_not_go_with_a_file(saved, capfd):
     assert "classes" in refused(capfd, "table", str(saved), "--classes", "3")
 

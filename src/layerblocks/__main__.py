@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Literal, NoReturn
 
 from ._version import __version__
-from .startup import import_keras
+from .startup import import_keras, quiet
 
 BLOCK_LEVEL = 1
 
@@ -153,7 +153,9 @@ def _load(path: Path) -> Any:
             return keras.saving.load_model(path, safe_mode=True, compile=False)
     except Exception as error:
         reason = " ".join(str(error).split())
-        raise ValueError(f"model takes a Keras model, {path} does not load as one: {reason[:300]}") from error
+        other = keras.backend.backend() != "tensorflow"  # on which not every layer of Keras's works
+        hint = " (KERAS_BACKEND=tensorflow loads what needs TensorFlow)" if other else ""
+        raise ValueError(f"model takes a Keras model, {path} does not load as one: {reason[:300]}{hint}") from error
 
 
 def _model(arguments: argparse.Namespace) -> Any:
@@ -163,7 +165,8 @@ def _model(arguments: argparse.Namespace) -> Any:
     if _is_file(arguments.model):
         if named:
             raise ValueError(f"{', '.join(named)}: for networks by name, not for a file")
-        return _load(Path(arguments.model))
+        with quiet():  # on any backend a layer that looks up words brings TensorFlow along
+            return _load(Path(arguments.model))
     from .architectures.catalogue import ENTRIES, constructor
 
     if arguments.model not in ENTRIES:

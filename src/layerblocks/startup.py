@@ -39,7 +39,7 @@ def import_keras() -> None:
     """
     if "keras" in sys.modules:
         return
-    with _quiet(), _absent(_UNUSED), _environment(TF_CPP_MIN_LOG_LEVEL="3"):
+    with quiet(), _absent(_UNUSED), _environment(TF_CPP_MIN_LOG_LEVEL="3"):
         if asked_backend() is None and importlib.util.find_spec(_QUICKEST):
             try:
                 with _environment(KERAS_BACKEND=_QUICKEST, JAX_PLATFORMS="cpu"):
@@ -77,7 +77,7 @@ def _absent(packages: tuple[str, ...]) -> Iterator[None]:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Keep the chatter of a backend's start, which its C++ writes to descriptor 2, from the user."""
     sys.stderr.flush()
     terminal = os.dup(2)
