@@ -243,7 +243,7 @@ FAILURES = {
 
 
 @pytest.mark.parametrize("failure", FAILURES)
-@pytest.mark.parametrize("word", ["keras", "tf_saved_model"])
+@pytest.mark.parametrize("word", ["keras", pytest.param("tf_saved_model", marks=needs_tensorflow)])
 def test_a_failure_leaves_what_was_there(word, failure, tmp_path, monkeypatch):
     place, model = tmp_path / PATHS[word], small()
     load, said = FAILURES[failure]
