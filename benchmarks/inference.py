@@ -6,7 +6,10 @@ Where torch is not installed, its part is left out.
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Callable
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -48,18 +51,20 @@ def difference(answer: Any, truth: np.ndarray) -> float:
     return float(np.abs(np.asarray(answer, "float32") - truth).max())
 
 
-def of_torchvision(images: np.ndarray) -> Callable[[], Any]:
-    import torch
-    import torchvision
+@contextmanager
+def torchvision_peer(batch: int) -> Iterator[Callable[[], Any]]:
+    command = [sys.executable, str(Path(__file__).with_name("torchvision_peer.py")), str(batch)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1) as peer:
+        assert peer.stdin is not None and peer.stdout is not None
+        asked, answers = peer.stdin, peer.stdout
 
-    model = torchvision.models.resnet50().eval()
-    x = torch.from_numpy(images.transpose(0, 3, 1, 2).copy())
+        def answer() -> None:
+            asked.write("\n")
+            if not answers.readline():
+                raise RuntimeError("the process of torchvision has ended")
 
-    def answer() -> Any:
-        with torch.inference_mode():
-            return model(x)
-
-    return answer
+        yield answer
+        asked.close()
 
 
 def measured(quick: bool) -> Section:
@@ -80,9 +85,10 @@ def measured(quick: bool) -> Section:
             dtype: lambda model=model: model.predict_on_batch(images) for dtype, model in ours.items()
         }
         works["theirs"] = lambda theirs=theirs: theirs.predict_on_batch(images)
-        if title == "ResNet-50" and importlib.util.find_spec("torchvision"):
-            works["torchvision"] = of_torchvision(images)
-        times = in_turn(works, runs, warm=2)
+        with ExitStack() as stack:
+            if title == "ResNet-50" and importlib.util.find_spec("torchvision"):
+                works["torchvision"] = stack.enter_context(torchvision_peer(batch))
+            times = in_turn(works, runs, warm=2)
         peers = {"theirs": f"{title} of keras.applications", "torchvision": f"{title} of torchvision, eager"}
         for peer, dtype in ((peer, dtype) for peer in peers if peer in works for dtype in ours):
             same = peer == "theirs"

@@ -94,9 +94,12 @@ def picture(sections: Sequence[Section]) -> bytes:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("sections", nargs="*", metavar="SECTION", choices=SECTIONS, help=", ".join(SECTIONS))
+    parser.add_argument("sections", nargs="*", metavar="SECTION", help=", ".join(SECTIONS))
     parser.add_argument("--quick", action="store_true", help="few and small runs, to see whether it works")
     chosen = parser.parse_args()
+    for name in chosen.sections:
+        if name not in SECTIONS:
+            parser.error(f"SECTION takes some of {', '.join(SECTIONS)}, got {name!r}")
     parts = [section(name, chosen.quick) for name in chosen.sections or SECTIONS]
     page = "\n\n".join((INTRODUCTION.strip(), *map(markdown, parts), machine())) + "\n"
     if chosen.sections or chosen.quick:
