@@ -92,5 +92,6 @@ def copied(
         if all(map(_keras.is_allocated, (*old.weights, *copy.weights))):
             values = arrays(old)
             for weight, value in zip(copy.weights, old.weights if values is None else values, strict=True):
-                weight.assign(value)
+                # A copy: JAX assigns the very array, which training one of the models then takes from the other.
+                weight.assign(np.array(keras.ops.convert_to_numpy(value)))
     return made

@@ -103,7 +103,7 @@ def test_biases_that_a_norm_takes_out_are_gone_and_missed_by_nobody(policy):
         quick = training_model(model)
     assert biases(quick) == ["head"]
     assert [layer.name for layer in quick.layers] == [layer.name for layer in model.layers]
-    within = {"float64": 1e-8, "float32": 1e-4}[policy]
+    within = 1e-8 if policy == "float64" and keras.backend.backend() != "jax" else 1e-4  # JAX computes it in float32
     x = images(8, 12, 12, 4).astype(policy)
     np.testing.assert_allclose(run(quick, x), run(model, x), rtol=within)
     losses = [trained(each, x, np.arange(8) % 3, steps=5) for each in (model, quick)]
