@@ -7,6 +7,7 @@ import sys
 
 import pytest
 
+import layerblocks.blocks  # noqa: F401  (a run in this process forgets what it imports; NumPy cannot come again)
 from layerblocks.testing import options
 
 pytest_plugins = ["pytester"]
