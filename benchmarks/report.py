@@ -1,7 +1,8 @@
 """Measure everything and write docs/benchmarks.md: `python benchmarks/report.py [SECTION ...]`.
 
-Each section runs in a process of its own, in which what is compared takes turns; with names of sections only those are
-measured and printed, and nothing is written. It takes some twenty minutes and wants a machine that does nothing else.
+Each section runs in a process of its own, in which what is compared takes turns. With names of sections those alone are
+measured; the others stay as they were, if that was on the same machine with the same packages. It takes some fifteen
+minutes and wants a machine that does nothing else.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import argparse
 import importlib.metadata
 import io
+import json
 import os
 import platform
 import subprocess
@@ -22,16 +24,17 @@ from measure import Ratio, Section, markdown, table
 
 HERE = Path(__file__).parent
 PAGE = HERE.parent / "docs" / "benchmarks.md"
-PICTURE = HERE.parent / "docs" / "benchmarks.svg"
+PICTURE = PAGE.with_suffix(".svg")
+TIMES = PAGE.with_suffix(".json")
 SECTIONS = ("building", "drawing", "startup", "training_step", "inference", "examples", "growth")
 PACKAGES = ("layerblocks", "keras", "tensorflow", "jax", "torch", "torchvision", "visualkeras", "numpy", "hypothesis")
 INTRODUCTION = """\
 # Benchmarks
 
-Written by `python benchmarks/report.py`; do not edit. A ratio is how many times as long the other side takes: above 1
-ours is faster. Both sides take turns on the same machine; the ratio is the median over pairs of runs that were beside
-each other, and the middle half of those pairs lies in the interval. *Mark* is what the project set itself beforehand
-and whether it was reached.
+Written by `python benchmarks/report.py` from the times in [benchmarks.json](benchmarks.json); do not edit. A ratio is
+how many times as long the other side takes: above 1 ours is faster. Both sides take turns on the same machine; the
+ratio is the median over pairs of runs that were beside each other, and the middle half of those pairs lies in the
+interval. *Mark* is what the project set itself beforehand and whether it was reached.
 
 ![Ratios, with the middle half of the runs](benchmarks.svg)
 """
@@ -84,7 +87,7 @@ def picture(sections: Sequence[Section]) -> bytes:
         axes.set_ylim(len(found) - 0.5, -0.5)
         axes.set_xscale("log")
         axes.axvline(1, color="0.5", linewidth=0.8)
-        axes.set_xlabel("ratio: their time to ours (a bar is the mark that was set)")
+        figure.supxlabel("their time / ours; bar: the mark that was set", fontsize=8)
         axes.spines[["top", "right", "left"]].set_visible(False)
         axes.tick_params(axis="y", length=0)
         data = io.BytesIO()
@@ -92,23 +95,41 @@ def picture(sections: Sequence[Section]) -> bytes:
     return data.getvalue()
 
 
+def known(where: str) -> dict[str, Section]:
+    """What was measured before on this machine."""
+    if not TIMES.exists():
+        return {}
+    kept = json.loads(TIMES.read_text("utf-8"))
+    return {name: Section.loads(text) for name, text in kept["sections"].items()} if kept["machine"] == where else {}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("sections", nargs="*", metavar="SECTION", help=", ".join(SECTIONS))
-    parser.add_argument("--quick", action="store_true", help="few and small runs, to see whether it works")
+    parser.add_argument(
+        "--quick", action="store_true", help="few and small runs, to see whether it works: only printed"
+    )
     chosen = parser.parse_args()
     for name in chosen.sections:
         if name not in SECTIONS:
             parser.error(f"SECTION takes some of {', '.join(SECTIONS)}, got {name!r}")
-    parts = [section(name, chosen.quick) for name in chosen.sections or SECTIONS]
-    page = "\n\n".join((INTRODUCTION.strip(), *map(markdown, parts), machine())) + "\n"
-    if chosen.sections or chosen.quick:
+    where = machine()
+    found = {} if chosen.quick else known(where)
+    for name in chosen.sections or SECTIONS:
+        found[name] = section(name, chosen.quick)
+    parts = [found[name] for name in SECTIONS if name in found]
+    page = "\n\n".join((INTRODUCTION.strip(), *map(markdown, parts), where)) + "\n"
+    if chosen.quick:
         print(page)
-    else:
-        drawn = picture(parts)
-        PAGE.write_text(page, "utf-8")
-        PICTURE.write_bytes(drawn)
-        print(PAGE.relative_to(Path.cwd()) if PAGE.is_relative_to(Path.cwd()) else PAGE)
+        return
+    times = {"machine": where, "sections": {name: part.dumps() for name, part in found.items()}}
+    for path, data in (
+        (TIMES, json.dumps(times, indent=1).encode()),
+        (PICTURE, picture(parts)),
+        (PAGE, page.encode()),
+    ):
+        path.write_bytes(data)
+    print(PAGE.relative_to(Path.cwd()) if PAGE.is_relative_to(Path.cwd()) else PAGE)
 
 
 if __name__ == "__main__":
