@@ -27,7 +27,7 @@ def nested(model: keras.Model, path: str = "", found: Parts | None = None) -> Pa
     return found
 
 
-def remade(layer: keras.Layer, kind: type | None = None, **changes: Any) -> keras.Layer:
+def remade(layer: keras.Layer, kind: Any = None, /, **changes: Any) -> keras.Layer:
     """A new layer like this one, of another kind or with some of its arguments changed."""
     try:
         return (kind or type(layer)).from_config({**layer.get_config(), **changes})
