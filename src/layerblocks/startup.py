@@ -48,8 +48,7 @@ def import_keras() -> None:
             except Exception:  # one that this Keras cannot work with is as good as none
                 for name in [name for name in sys.modules if name.partition(".")[0] == "keras"]:
                     del sys.modules[name]
-        with _environment(TF_CPP_MIN_LOG_LEVEL="3"):
-            importlib.import_module("keras")
+        importlib.import_module("keras")
 
 
 @contextmanager
