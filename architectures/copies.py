@@ -41,8 +41,8 @@ def copied(
     model: keras.Model,
     parts: Parts,
     *,
-    remake: Callable[[keras.Layer, bool], keras.Layer] = lambda layer, last: remade(layer),
-    arrays: Callable[[keras.Layer], Sequence[np.ndarray] | None] = lambda layer: None,
+    remake: Callable[[keras.Layer, bool], keras.Layer],
+    values: Callable[[keras.Layer], Sequence[Any]],
     without: Collection[keras.Layer] = (),
 ) -> keras.Model:
     """A model like this one with weights of its own; a layer or nested model that is shared stays so.
@@ -50,7 +50,7 @@ def copied(
     Args:
         parts: what `nested` found in it.
         remake: the new layer for an old one, told whether it makes an output of the model.
-        arrays: the weights of that new layer, None for those of the old one.
+        values: the weights of that new layer, by the old one.
         without: layers that are passed over.
     """
     layers: dict[int, tuple[Any, Any]] = {}  # by id, the old one and the new
@@ -90,8 +90,7 @@ def copied(
         if has_graph(old) or not getattr(old, "weights", None):
             continue
         if all(map(_keras.is_allocated, (*old.weights, *copy.weights))):
-            values = arrays(old)
-            for weight, value in zip(copy.weights, old.weights if values is None else values, strict=True):
+            for weight, value in zip(copy.weights, values(old), strict=True):
                 # A copy: JAX assigns the very array, which training one of the models then takes from the other.
                 weight.assign(np.array(keras.ops.convert_to_numpy(value)))
     return made

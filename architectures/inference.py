@@ -125,10 +125,10 @@ def inference_model(
         changes = {"use_bias": True} if id(layer) in into else {}
         return remade(layer, **changes, **({} if policy is None or last else {"dtype": policy}))
 
-    def arrays(layer: keras.Layer) -> Sequence[np.ndarray] | None:
-        return _folded(layer, into[id(layer)]) if id(layer) in into else None
+    def values(layer: keras.Layer) -> Sequence[Any]:
+        return _folded(layer, into[id(layer)]) if id(layer) in into else layer.weights
 
-    return copied(network, parts, remake=remake, arrays=arrays, without=into.values())
+    return copied(network, parts, remake=remake, values=values, without=into.values())
 
 
 # -- what can be folded -----------------------------------------------------------------------------------------------

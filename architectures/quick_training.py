@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import keras
-import numpy as np
 
 from ..blocks import _keras
 from ..blocks.core import piece
@@ -40,9 +39,9 @@ def training_model(model: keras.Model) -> keras.Model:
     network = wired(checked_model("training_model", model))
     parts = nested(network)
     biased = {
-        id(norm): linear
+        id(call.operation): linear
         for _, call, linear in linear_norms(parts)
-        if not isinstance(linear, str) and _takes_out_bias(norm := call.operation, call, linear)
+        if not isinstance(linear, str) and _takes_out_bias(call, linear)
     }
     idle = set(map(id, biased.values()))
 
@@ -51,22 +50,20 @@ def training_model(model: keras.Model) -> keras.Model:
             return remade(layer, FusedBatchNormalization)
         return remade(layer, **({"use_bias": False} if id(layer) in idle else {}))
 
-    def arrays(layer: keras.Layer) -> Sequence[np.ndarray] | None:
+    def values(layer: keras.Layer) -> Sequence[Any]:
         if id(layer) in idle:
-            return [keras.ops.convert_to_numpy(weight) for weight in layer.weights if weight is not layer.bias]
+            return [weight for weight in layer.weights if weight is not layer.bias]
         if id(layer) in biased:
             bias = biased[id(layer)].bias
-            return [
-                keras.ops.convert_to_numpy(weight - bias if weight is layer.moving_mean else weight)
-                for weight in layer.weights
-            ]
-        return None
+            return [weight - bias if weight is layer.moving_mean else weight for weight in layer.weights]
+        return layer.weights
 
-    return copied(network, parts, remake=remake, arrays=arrays)
+    return copied(network, parts, remake=remake, values=values)
 
 
-def _takes_out_bias(norm: Any, call: Any, linear: Any) -> bool:
+def _takes_out_bias(call: Any, linear: Any) -> bool:
     """Whether training by its own mean a norm takes out what the linear layer before it adds, whatever that is."""
+    norm = call.operation
     straight = _keras.call_of(call.input_tensors[0]).operation is linear  # dropout between would drop the bias, too
     trains = norm.trainable and _keras.called_with(call, "training") is None and not norm.renorm
     free = linear.use_bias and linear.bias_regularizer is None and linear.activity_regularizer is None
