@@ -6,11 +6,12 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from ..blocks import batch_norm, chain, checks, default_of, local_response_norm, max_pool
+from .. import checks
+from ..blocks import batch_norm, chain, default_of, local_response_norm, max_pool
 from ..blocks import conv as _conv
 from ..blocks import dense as _dense
 from ..blocks.types import Dense, Size, Tensor, Unit
-from .network import Head, architecture, variant
+from .constructor import Head, architecture, variant
 
 Layers = Mapping[str, Mapping[str, Any] | Callable[..., Tensor]]
 
@@ -169,7 +170,7 @@ def alexnet(
 
 def _with_options(layers: Layers, groups: int, lrn: bool) -> Layers:
     """The table with that many groups where it has some, and without its normalizations where they are not wanted."""
-    checks.table("layers", layers)
+    checks.mapping("layers", layers)
     if not lrn:
         layers = {name: step for name, step in layers.items() if step is not local_response_norm}
     if groups > 1:

@@ -175,7 +175,7 @@ class Description(Entry):
     @property
     def options(self) -> dict[str, Any]:
         """What this network takes beyond the arguments that all take, with the defaults."""
-        from .network import COMMON
+        from .constructor import COMMON
 
         return {word: default for word, default in self._defaults.items() if word not in (*COMMON, "dialect")}
 

@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
-from ..blocks import batch_norm, checks, dense_block, matching, max_pool, norm_activation, preact_conv, transition
+from .. import checks
+from ..blocks import batch_norm, dense_block, matching, max_pool, norm_activation, preact_conv, transition
 from ..blocks import conv as _conv
 from ..blocks.pieces import channels
 from ..blocks.types import Padding, Tensor, Unit
-from .network import Head, architecture, dilate_stages, variant
+from .constructor import Head, architecture, dilate_stages, variant
 
 # Table 1 of the paper: layers in each of the four dense blocks.
 LAYERS = {121: (6, 12, 24, 16), 169: (6, 12, 32, 32), 201: (6, 12, 48, 32), 264: (6, 12, 64, 48)}

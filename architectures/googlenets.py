@@ -6,11 +6,11 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
+from .. import checks
 from ..blocks import (
     aux_classifier,
     batch_norm,
     chain,
-    checks,
     conv_bn,
     inception,
     local_response_norm,
@@ -19,7 +19,7 @@ from ..blocks import (
 )
 from ..blocks import conv as _conv
 from ..blocks.types import Tensor, Unit
-from .network import Head, architecture, variant
+from .constructor import Head, architecture, variant
 
 # Table 1 of the paper. Of the Inception blocks the filters of the 1×1, 3×3, 5×5 and pool branches; the others are
 # layers as `chain` takes them.

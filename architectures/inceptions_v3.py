@@ -19,8 +19,8 @@ from ..blocks import (
     max_pool,
 )
 from ..blocks.types import Activation, Tensor, Unit
+from .constructor import Head, architecture
 from .googlenets import inception_network
-from .network import Head, architecture
 
 
 def table(pool: Unit = avg_pool) -> dict[str, Any]:

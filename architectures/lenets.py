@@ -6,12 +6,13 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
-from ..blocks import chain, checks, dense, max_pool, radial_basis, scaled_tanh, sparse, subsample
+from .. import checks
+from ..blocks import chain, dense, max_pool, radial_basis, scaled_tanh, sparse, subsample
 from ..blocks import conv as _conv
 from ..blocks.core import default_of
 from ..blocks.types import Dense, Tensor, Unit
 from ..blocks.units import matching
-from .network import Head, architecture
+from .constructor import Head, architecture
 
 # Table I of the paper: the maps of S2 that each of the sixteen maps of C3 sees. Six see three neighbours, six see
 # four, three see two pairs, one sees all.
@@ -135,7 +136,7 @@ def lenet5(
         return kind(x, filters, kernel_size, **options)
 
     activation = default_of(conv, "activation", "relu")
-    checks.table("layers", layers)
+    checks.mapping("layers", layers)
     squashed = {name: partial(step, activation=activation) for name, step in layers.items() if step is subsample}
     x = chain(x, {**layers, **squashed}, conv=unit)
     return head(x, pooling="flatten", units=units, hidden_activation=activation, output=output)

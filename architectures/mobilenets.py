@@ -6,9 +6,10 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from ..blocks import batch_norm, checks, conv_bn, depthwise_separable, inverted_residual
+from .. import checks
+from ..blocks import batch_norm, conv_bn, depthwise_separable, inverted_residual
 from ..blocks.types import Padding, Tensor, Unit
-from .network import Head, architecture
+from .constructor import Head, architecture
 from .resnets import stage
 
 # Table 1 of the MobileNet paper: filters, blocks and stride of what stands between two reductions.

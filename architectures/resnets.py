@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 import keras
 
+from .. import checks
 from ..blocks import (
     basic_residual,
     batch_norm,
@@ -17,7 +18,6 @@ from ..blocks import (
     bottleneck,
     chain,
     channel_projection_shortcut,
-    checks,
     conv_bn,
     default_of,
     max_pool,
@@ -28,7 +28,7 @@ from ..blocks import (
 )
 from ..blocks import stochastic_depth as _stochastic_depth
 from ..blocks.types import Shortcut, Tensor, Unit
-from .network import Head, architecture, dilate_stages, variant
+from .constructor import Head, architecture, dilate_stages, variant
 
 # Table 1 of the paper: block, its number in each of the four stages, output filters of the first stage.
 CONFIGS: dict[int, tuple[Callable[..., Tensor], tuple[int, ...], int]] = {

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Literal
 
+from .. import checks
 from ..blocks import (
     bilinear_up,
-    checks,
     decoder_block,
     fuse_scores,
     match_size,
@@ -23,7 +23,7 @@ from ..blocks import conv as _conv
 from ..blocks import dropout as _dropout
 from ..blocks.decoders import zero_score
 from ..blocks.types import Padding, Tensor, Unit
-from .network import Head, architecture, variant
+from .constructor import Head, architecture, variant
 from .vggs import CONVS, FILTERS
 
 FCN_DIALECTS: dict[str, dict[str, Any]] = {"paper": {}, "same": {"border": 0, "padding": "same"}}

@@ -8,12 +8,13 @@ from typing import Any
 
 import keras
 
-from ..blocks import batch_norm, checks, conv_bn, default_of, local_response_norm, vgg_block
+from .. import checks
+from ..blocks import batch_norm, conv_bn, default_of, local_response_norm, vgg_block
 from ..blocks import conv as _conv
 from ..blocks import dense as _dense
 from ..blocks.types import Dense, Size, Tensor, Unit
 from .alexnets import narrow_dense
-from .network import Head, architecture, dilate_stages, variant
+from .constructor import Head, architecture, dilate_stages, variant
 
 # Table 1 of the paper: for each of the five blocks the number of its 3×3 convolutions, or their kernel sizes.
 CONVS: dict[str, tuple[int | tuple[int, ...], ...]] = {

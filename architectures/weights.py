@@ -16,10 +16,12 @@ from typing import Any
 import keras
 import numpy as np
 
-from ..blocks import _keras, checks
-from ..blocks.core import piece, weightless, where
+from .. import _keras, checks
+from ..blocks.core import weightless
 from ..blocks.pieces import channel_axis
-from .correspondence import (
+from ..checks import piece, where
+from ..graphs.calls import calls, wired
+from .weight_names import (
     APPLICATIONS,
     KERAS,
     TORCH_COUNTERS,
@@ -30,7 +32,6 @@ from .correspondence import (
     TRAINED_DIALECT,
     Table,
 )
-from .graphs import calls, wired
 
 IMAGENET = "imagenet"
 # What may stand between a flattened image and the dense layer that sees its pixels: it moves none.

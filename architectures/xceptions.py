@@ -8,7 +8,7 @@ from typing import Any
 from ..blocks import batch_norm, matching, separable, xception_module
 from ..blocks import conv as _conv
 from ..blocks.types import Tensor, Unit
-from .network import Head, architecture
+from .constructor import Head, architecture
 
 # Figure 5 of the paper: the modules by name, with the filters of their convolutions and their stride.
 MODULES: dict[str, tuple[tuple[int, ...], int]] = {

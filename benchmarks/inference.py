@@ -17,7 +17,7 @@ import keras
 import numpy as np
 from measure import Ratio, Section, in_turn, run
 
-from layerblocks.architectures import inference_model
+from layerblocks.models import inference_model
 
 THEIRS: dict[str, Callable[..., keras.Model]] = {
     "ResNet-50": keras.applications.ResNet50,

@@ -9,7 +9,9 @@ import keras
 import numpy as np
 from measure import Ratio, Section, in_turn, run
 
-from layerblocks.architectures import build, compile_args, label_every_output, training_model
+from layerblocks.architectures import build
+from layerblocks.models import training_model
+from layerblocks.training import compile_args, label_every_output
 
 CLASSES = 10
 THEIRS: dict[str, Callable[..., keras.Model]] = {

@@ -18,13 +18,7 @@ from .core import block, default_of, weightless
 from .decoders import bilinear_up, decoder_block, fuse_scores
 from .dense_blocks import dense_block, dense_layer, transition
 from .heads import aux_classifier, classifier, pixel_predictions
-from .inceptions import (
-    inception,
-    inception_asymmetric,
-    inception_expanded,
-    inception_reduction,
-    inception_stacked,
-)
+from .inceptions import inception, inception_asymmetric, inception_expanded, inception_reduction, inception_stacked
 from .initializers import Bilinear
 from .layers import (
     AdaptiveAveragePooling2D,

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import keras  # noqa: F401  (the doctests use it)
 
-from . import checks
+from .. import checks
+from . import arguments
 from .core import block
 from .pieces import channels, global_avg_pool, scale
 from .types import Activation, Tensor, Unit
@@ -43,8 +44,8 @@ def squeeze_excite(
         >>> model.output_shape, model.count_params()
         ((None, 56, 56, 256), 8464)
     """
-    checks.functions(conv=conv)
-    checks.identifier("gate", gate, "activation")
+    arguments.functions(conv=conv)
+    arguments.identifier("gate", gate, "activation")
     narrow = max(1, channels(x) // checks.integer("ratio", ratio))
     weights = global_avg_pool(x, keepdims=True, name="pool")
     weights = conv(weights, narrow, 1, strides=1, activation=activation, name="reduce")

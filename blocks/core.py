@@ -14,7 +14,8 @@ from typing import Any, ParamSpec, TypeGuard, TypeVar
 
 import keras
 
-from . import _keras
+from .. import _keras, checks
+from ..checks import where
 
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
@@ -39,44 +40,16 @@ class _Scope:
 
 
 _current: ContextVar[_Scope | None] = ContextVar("layerblocks_scope", default=None)
-_piece: ContextVar[str] = ContextVar("layerblocks_piece", default="")
 _NAME = re.compile(r"[\w-]+(\.[\w-]+)*", re.ASCII)  # TensorFlow runs no others
-
-
-def where() -> str:
-    """What is being built, as an error message names it: `max_pool in inception 'inception_3a'`."""
-    scope, piece = _current.get(), _piece.get()
-    if scope is None:
-        return piece or "layerblocks"
-    inside = f"{scope.block} {scope.path!r}" if scope.path else scope.block
-    return f"{piece} in {inside}" if piece else inside
-
-
-def piece(function: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
-    """Say the function's name in what it refuses; unlike a block it adds no scope of its own."""
-
-    @functools.wraps(function)
-    def wrapper(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:
-        token = _piece.set(function.__name__)
-        try:
-            return _made(function(*args, **kwargs))
-        finally:
-            _piece.reset(token)
-
-    return wrapper
-
-
-def _made(result: Result) -> Result:
-    if result is None:
-        raise TypeError(f"{where()}: gives None instead of a tensor; it, or a function it was given, lacks a return")
-    return result
 
 
 def _check_name(block: str, name: object) -> None:
     if not isinstance(name, str):
-        raise TypeError(f"{block}: name takes a string or None, got {name!r}")
+        raise TypeError(f"{block}: name must be a string or None, got {checks.one_line(name)}")
     if not _NAME.fullmatch(name):
-        raise ValueError(f"{block}: name takes words of A-Z, a-z, 0-9, _ and - joined by dots, got {name!r}")
+        raise ValueError(
+            f"{block}: name must be words of A-Z, a-z, 0-9, _ and - joined by dots, got {checks.one_line(name)}"
+        )
 
 
 def full_name(base: str, name: str | None = None) -> str:
@@ -107,12 +80,12 @@ def _numbered(base: str) -> str:
 @contextmanager
 def scope(path: str, block: str) -> Iterator[None]:
     """Names made inside start with `path` and a dot, or stand alone where `path` is empty."""
-    token, piece_token = _current.set(_Scope(path, block)), _piece.set("")
+    token = _current.set(_Scope(path, block))
     try:
-        yield
+        with checks.speaking("", f"{block} {path!r}" if path else block):
+            yield
     finally:
         _current.reset(token)
-        _piece.reset(piece_token)
 
 
 def _rename(name: str | None, kind: type) -> str | None:
@@ -166,7 +139,7 @@ def block(function: Callable[..., Result]) -> Callable[..., Result]:
     @functools.wraps(function)
     def wrapper(*args: Any, name: str | None = None, **kwargs: Any) -> Result:
         with scope(full_name(function.__name__, name), function.__name__):
-            return _made(function(*args, **kwargs))
+            return checks.something(function(*args, **kwargs))
 
     parameters = list(signature.parameters.values())
     named = inspect.Parameter("name", inspect.Parameter.KEYWORD_ONLY, default=None, annotation="str | None")

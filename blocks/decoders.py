@@ -8,8 +8,10 @@ from typing import Any
 
 import keras  # noqa: F401  (the doctests use it)
 
-from . import checks
-from .core import block, piece
+from .. import checks
+from ..checks import piece
+from . import arguments
+from .core import block
 from .initializers import Bilinear
 from .pieces import add, channels, concat, match_size
 from .types import Tensor, Unit
@@ -84,8 +86,8 @@ def fuse_scores(
         >>> fuse_scores(keras.Input((7, 7, 21)), keras.Input((13, 13, 512))).shape
         (None, 13, 13, 21)
     """
-    checks.image(skip, "skip")
-    checks.functions(up=up, score=score)
+    arguments.image(skip, "skip")
+    arguments.functions(up=up, score=score)
     y = up(x, 2, name="up")
     scores = score(skip, channels(x), 1, strides=1, name="score")
     return add(list(align(y, scores, offset)), name="add")
@@ -133,8 +135,8 @@ def decoder_block(
         >>> decoder_block(keras.Input((None, 7, 128)), keras.Input((None, 13, 64)), 64).shape
         (None, None, 13, 64)
     """
-    checks.image(skip, "skip")
-    checks.functions(up=up, conv=conv)
+    arguments.image(skip, "skip")
+    arguments.functions(up=up, conv=conv)
     convs = checks.integer("convs", convs)
     y = up(x, filters, 2, strides=2, padding="valid", name="up")
     y, skip = align(y, skip, offset)

@@ -6,7 +6,8 @@ from typing import Any, Literal
 
 import keras  # noqa: F401  (the doctests use it)
 
-from . import checks
+from .. import checks
+from . import arguments
 from .core import block
 from .pieces import avg_pool, concat
 from .pieces import dropout as _dropout
@@ -16,7 +17,7 @@ from .units import preact_conv
 
 def _holes(dilation_rate: Size) -> dict[str, Size]:
     """The argument, for units that may not know it, only where it does something."""
-    return {} if checks.pair("dilation_rate", dilation_rate) == (1, 1) else {"dilation_rate": dilation_rate}
+    return {} if arguments.pair("dilation_rate", dilation_rate) == (1, 1) else {"dilation_rate": dilation_rate}
 
 
 @block
@@ -54,7 +55,7 @@ def dense_layer(
         >>> dense_layer(keras.Input((56, 56, 64)), 32).shape
         (None, 56, 56, 96)
     """
-    checks.functions(conv=conv)
+    arguments.functions(conv=conv)
     growth_rate, y = checks.integer("growth_rate", growth_rate), x
     if checks.integer("bottleneck", bottleneck, at_least=0):
         y = conv(y, bottleneck * growth_rate, 1, strides=1, name="1x1")
@@ -122,7 +123,7 @@ def transition(
         >>> transition(keras.Input((56, 56, 256)), 128).shape
         (None, 28, 28, 128)
     """
-    checks.functions(pool=pool, conv=conv)
+    arguments.functions(pool=pool, conv=conv)
     padding = "same" if checks.choice("strides", strides, (1, 2)) == 1 else "valid"
     holes = _holes(dilation_rate)
     if holes and strides > 1:

@@ -7,8 +7,10 @@ from typing import Any
 
 import keras
 
-from . import checks
-from .core import block, piece
+from .. import checks
+from ..checks import piece
+from . import arguments
+from .core import block
 from .pieces import (
     adaptive_avg_pool,
     avg_pool,
@@ -74,8 +76,8 @@ def classifier(
         raise checks.refuse("units", units, "a sequence of widths", TypeError)
     units = checks.integers("units", units, len(units))
     rates = _rates(dropout, len(units))
-    checks.functions(dense=dense, output=output)
-    checks.identifier("hidden_activation", hidden_activation)
+    arguments.functions(dense=dense, output=output)
+    arguments.identifier("hidden_activation", hidden_activation)
     if output_size is not None:
         x = adaptive_avg_pool(x, output_size, name="resize")
     if checks.choice("pooling", pooling, (None, *POOLING)) is not None:
@@ -109,8 +111,8 @@ def pixel_predictions(x: Tensor, activation: Activation = "softmax", *, name: st
         >>> pixel_predictions(keras.Input((388, 388, 2))).shape
         (None, 388, 388, 2)
     """
-    checks.image(x)
-    checks.identifier("activation", activation)
+    arguments.image(x)
+    arguments.identifier("activation", activation)
     if isinstance(activation, str) and activation == "softmax":  # an Activation takes the last axis, not the channels'
         return layer(keras.layers.Softmax, x, "predictions", name, axis=channel_axis(), dtype=head_dtype())
     function = "linear" if activation is None else activation

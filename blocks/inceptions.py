@@ -7,7 +7,8 @@ from typing import Any, TypeAlias
 
 import keras  # noqa: F401  (the doctests use it)
 
-from . import checks
+from .. import checks
+from . import arguments
 from .core import block
 from .pieces import avg_pool, concat, max_pool
 from .types import Padding, Pool, Size, Tensor, Unit
@@ -32,7 +33,7 @@ def _branch(x: Tensor, name: str, filters: Sequence[int], kernels: Kernels, *, c
 
 def _inception(x: Tensor, c1: int, branches: Branches, pool_proj: int, *, conv: Unit, pool: Pool) -> Tensor:
     """A 1×1 branch, those of the table (filters and kernels by name), and a pool with its 1×1 projection."""
-    checks.functions(conv=conv, pool=pool)
+    arguments.functions(conv=conv, pool=pool)
     checks.integer("c1", c1)
     checks.integer("pool_proj", pool_proj)
     ends = [conv(x, c1, 1, strides=1, name="1x1")]
@@ -85,7 +86,7 @@ def inception(
     """
     branches: Branches = {
         "3x3": (checks.integers("c3", c3, 2), [3]),
-        "5x5": (checks.integers("c5", c5, 2), [checks.pair("kernel_size", kernel_size)]),
+        "5x5": (checks.integers("c5", c5, 2), [arguments.pair("kernel_size", kernel_size)]),
     }
     return _inception(x, c1, branches, pool_proj, conv=conv, pool=pool)
 
@@ -131,7 +132,7 @@ def inception_stacked(
         (None, 35, 35, 256)
     """
     branches: Branches = {
-        "single": (checks.integers("single", single, 2), [checks.pair("kernel_size", kernel_size)]),
+        "single": (checks.integers("single", single, 2), [arguments.pair("kernel_size", kernel_size)]),
         "double": (checks.integers("double", double, 3), [3, 3]),
     }
     return _inception(x, c1, branches, pool_proj, conv=conv, pool=pool)
@@ -263,7 +264,7 @@ def inception_reduction(
         >>> inception_reduction(keras.Input((17, 17, 768)), (192, 320), (192, 192, 192, 192), n=7).shape
         (None, 8, 8, 1280)
     """
-    checks.functions(conv=conv, pool=pool)
+    arguments.functions(conv=conv, pool=pool)
     middle: list[Any] = [3] if n is None else [(1, checks.integer("n", n)), (n, 1)]
     checks.integers("single", single, 1 if isinstance(single, Sequence) and len(single) == 1 else 2)
     checks.integers("double", double, len(middle) + 2)

@@ -6,8 +6,9 @@ from typing import Any
 
 import keras
 
-from . import checks
-from .core import piece
+from .. import checks
+from ..checks import piece
+from . import arguments
 from .layers import FusedBatchNormalization, LocalResponseNormalization
 from .pieces import channel_axis, channels, layer
 from .types import Tensor
@@ -29,7 +30,7 @@ def batch_norm(x: Tensor, *, name: str | None = None, **options: Any) -> Tensor:
         >>> conv(keras.Input((8, 8, 3)), 16, norm=partial(batch_norm, epsilon=1e-5)).shape
         (None, 8, 8, 16)
     """
-    checks.options(keras.layers.BatchNormalization, options)
+    arguments.options(keras.layers.BatchNormalization, options)
     return layer(keras.layers.BatchNormalization, x, "batch_norm", name, axis=channel_axis(), **options)
 
 
@@ -51,7 +52,7 @@ def fused_batch_norm(x: Tensor, *, name: str | None = None, **options: Any) -> T
         >>> bottleneck(keras.Input((8, 8, 3)), 16, conv=partial(conv_bn, norm=fused_batch_norm)).shape
         (None, 8, 8, 16)
     """
-    checks.options(keras.layers.BatchNormalization, options)
+    arguments.options(keras.layers.BatchNormalization, options)
     return layer(FusedBatchNormalization, x, "batch_norm", name, axis=channel_axis(), **options)
 
 
@@ -69,7 +70,7 @@ def group_norm(x: Tensor, *, groups: int = 32, name: str | None = None, **option
         >>> group_norm(keras.Input((8, 8, 64)), groups=16).shape
         (None, 8, 8, 64)
     """
-    checks.options(keras.layers.GroupNormalization, options)
+    arguments.options(keras.layers.GroupNormalization, options)
     groups = checks.integer("groups", groups)
     if channels(x) % groups:
         raise checks.refuse("groups", groups, f"a divisor of the {channels(x)} channels of x")
@@ -89,7 +90,7 @@ def layer_norm(x: Tensor, *, name: str | None = None, **options: Any) -> Tensor:
         >>> layer_norm(keras.Input((8, 8, 64)), epsilon=1e-6).shape
         (None, 8, 8, 64)
     """
-    checks.options(keras.layers.LayerNormalization, options)
+    arguments.options(keras.layers.LayerNormalization, options)
     return layer(keras.layers.LayerNormalization, x, "layer_norm", name, axis=channel_axis(), **options)
 
 
@@ -114,7 +115,7 @@ def local_response_norm(
         >>> local_response_norm(keras.Input((56, 56, 64))).shape
         (None, 56, 56, 64)
     """
-    checks.image(x)
+    arguments.image(x)
     depth = checks.integer("depth", depth)
     for word, value in (("k", k), ("alpha", alpha), ("beta", beta)):
         checks.number(word, value)

@@ -9,8 +9,10 @@ from typing import Any
 
 import keras
 
-from . import checks
-from .core import full_name, is_block, piece, where
+from .. import checks
+from ..checks import piece, where
+from . import arguments
+from .core import full_name, is_block
 from .layers import (
     AdaptiveAveragePooling2D,
     Add,
@@ -31,7 +33,7 @@ def channel_axis() -> int:
 
 def channels(x: Tensor) -> int:
     """Number of channels of `x: batch height width channels`, which must be known."""
-    number = checks.image(x)[channel_axis()]
+    number = arguments.image(x)[channel_axis()]
     if number is None:
         raise checks.refuse("x", tuple(x.shape), "a tensor whose number of channels is known")
     return number
@@ -39,7 +41,7 @@ def channels(x: Tensor) -> int:
 
 def sides(x: Tensor) -> tuple[int | None, int | None]:
     """Height and width of `x: batch height width channels`, None where unknown."""
-    shape = checks.image(x)
+    shape = arguments.image(x)
     height, width = shape[1:3] if channel_axis() == -1 else shape[2:4]
     return height, width
 
@@ -47,9 +49,9 @@ def sides(x: Tensor) -> tuple[int | None, int | None]:
 def layer(kind: Callable[..., keras.Layer], x: Tensor, base: str, name: str | None = None, **options: Any) -> Tensor:
     """Call a Keras layer under its dotted name; what Keras refuses is said with the name of the block."""
     for tensor in x if isinstance(x, list) and x else [x]:
-        checks.symbolic(tensor)
+        arguments.symbolic(tensor)
     for word, option in options.items():
-        checks.identifier(word, option)
+        arguments.identifier(word, option)
     name, options = full_name(base, name), {word: _unshared(option) for word, option in options.items()}
     try:
         return kind(name=name, **options)(x)
@@ -109,7 +111,7 @@ def pad(x: Tensor, padding: Any, name: str | None = "pad") -> tuple[Any, str]:
     """`"same"`, `"valid"`, or so many zero rows and columns around and then `"valid"`."""
     if isinstance(padding, str):
         return x, checks.choice("padding", padding.lower(), ("same", "valid"))
-    margins = checks.margins("padding", padding)
+    margins = arguments.margins("padding", padding)
     return zero_pad(x, margins, name=name) if any(map(any, margins)) else x, "valid"
 
 
@@ -123,8 +125,8 @@ def zero_pad(x: Tensor, padding: Size | Margins, *, name: str | None = None) -> 
         >>> zero_pad(keras.Input((5, 7, 3)), ((0, 1), (2, 2))).shape
         (None, 6, 11, 3)
     """
-    checks.image(x)
-    return layer(keras.layers.ZeroPadding2D, x, "pad", name, padding=checks.margins("padding", padding))
+    arguments.image(x)
+    return layer(keras.layers.ZeroPadding2D, x, "pad", name, padding=arguments.margins("padding", padding))
 
 
 @piece
@@ -137,7 +139,7 @@ def crop(x: Tensor, cropping: Size | Margins, *, name: str | None = None) -> Ten
         >>> crop(keras.Input((5, 7, 3)), ((0, 1), (2, 2))).shape
         (None, 4, 3, 3)
     """
-    off = checks.margins("cropping", cropping)
+    off = arguments.margins("cropping", cropping)
     if any(side is not None and sum(margin) >= side for side, margin in zip(sides(x), off, strict=True)):
         raise checks.refuse("cropping", cropping, f"less than the {sides(x)} rows and columns of x")
     return layer(keras.layers.Cropping2D, x, "crop", name, cropping=off)
@@ -160,9 +162,9 @@ def match_size(x: Tensor, like: Tensor, *, offset: Any = 0, name: str | None = N
         >>> match_size(keras.Input((392, 392, 64)), keras.Input((388, 388, 2)), offset=2).shape
         (None, 388, 388, 64)
     """
-    checks.image(x)
-    checks.image(like, "like")
-    offset, known = checks.pair("offset", offset, at_least=0), None not in (*sides(x), *sides(like))
+    arguments.image(x)
+    arguments.image(like, "like")
+    offset, known = arguments.pair("offset", offset, at_least=0), None not in (*sides(x), *sides(like))
     if known and sides(x) == sides(like) and offset == (0, 0):
         return x
     return layer(MatchSize, [x, like], "match_size", name, offset=offset)
@@ -179,11 +181,11 @@ def _pool(
     padding: Padding,
 ) -> Tensor:
     """Pool by the first kind of layer, or by the second where it is dilated."""
-    checks.image(x)
-    window = checks.pair("pool_size", pool_size)
-    steps = window if strides is None else checks.pair("strides", strides)
+    arguments.image(x)
+    window = arguments.pair("pool_size", pool_size)
+    steps = window if strides is None else arguments.pair("strides", strides)
     kind, dilated = kinds
-    if (rates := checks.pair("dilation_rate", dilation_rate)) != (1, 1):
+    if (rates := arguments.pair("dilation_rate", dilation_rate)) != (1, 1):
         if steps != (1, 1) or padding != "same":
             raise checks.refuse("dilation_rate", dilation_rate, "1, or more with strides=1 and padding='same'")
         return layer(dilated, x, base, name, pool_size=window, dilation_rate=rates)
@@ -259,8 +261,8 @@ def adaptive_avg_pool(x: Tensor, output_size: Size, *, name: str | None = None) 
         >>> adaptive_avg_pool(keras.Input((None, None, 8)), 4).shape
         (None, 4, 4, 8)
     """
-    checks.image(x)
-    size = checks.pair("output_size", output_size)
+    arguments.image(x)
+    size = arguments.pair("output_size", output_size)
     return layer(AdaptiveAveragePooling2D, x, "adaptive_avg_pool", name, output_size=size)
 
 
@@ -272,7 +274,7 @@ def global_avg_pool(x: Tensor, *, keepdims: bool = False, name: str | None = Non
         >>> global_avg_pool(keras.Input((None, 7, 64))).shape
         (None, 64)
     """
-    checks.image(x)
+    arguments.image(x)
     checks.choice("keepdims", keepdims, (True, False))
     return layer(keras.layers.GlobalAveragePooling2D, x, "global_avg_pool", name, keepdims=keepdims)
 
@@ -285,7 +287,7 @@ def global_max_pool(x: Tensor, *, name: str | None = None) -> Tensor:
         >>> global_max_pool(keras.Input((None, 7, 64))).shape
         (None, 64)
     """
-    checks.image(x)
+    arguments.image(x)
     return layer(keras.layers.GlobalMaxPooling2D, x, "global_max_pool", name)
 
 
@@ -300,7 +302,7 @@ def flatten(x: Tensor, *, name: str | None = None) -> Tensor:
         >>> flatten(keras.Input((7, 7, 512))).shape
         (None, 25088)
     """
-    if None in checks.image(x)[1:]:
+    if None in arguments.image(x)[1:]:
         raise checks.refuse(
             "x",
             tuple(x.shape),
@@ -320,9 +322,9 @@ def dense(x: Tensor, units: int, *, activation: Activation = None, name: str | N
         >>> dense(keras.Input((1024,)), 10, activation="softmax").shape
         (None, 10)
     """
-    checks.symbolic(x)
+    arguments.symbolic(x)
     units = checks.integer("units", units)
-    checks.options(keras.layers.Dense, options)
+    arguments.options(keras.layers.Dense, options)
     checks.choice("use_bias", options.get("use_bias"), (None, True, False))
     return layer(keras.layers.Dense, x, "dense", name, units=units, activation=activation, **options)
 
@@ -347,9 +349,9 @@ def radial_basis(
         >>> radial_basis(keras.Input((84,)), 10, activation="softmax").shape
         (None, 10)
     """
-    checks.symbolic(x)
+    arguments.symbolic(x)
     units = checks.integer("units", units)
-    checks.options(RadialBasisDense, options)
+    arguments.options(RadialBasisDense, options)
     if codes is not None and (not hasattr(codes, "__len__") or not all(hasattr(code, "__len__") for code in codes)):
         raise checks.refuse("codes", codes, "a code, a list of numbers, for each unit", TypeError)
     return layer(RadialBasisDense, x, "dense", name, units=units, codes=codes, activation=activation, **options)
@@ -366,7 +368,7 @@ def dropout(x: Tensor, rate: float, *, name: str | None = None) -> Tensor:
         >>> dropout(keras.Input((1024,)), 0.4).shape
         (None, 1024)
     """
-    checks.symbolic(x)
+    arguments.symbolic(x)
     rate = checks.fraction("rate", rate)
     return layer(keras.layers.Dropout, x, "dropout", name, rate=rate) if rate else x
 
@@ -388,9 +390,9 @@ def stochastic_depth(x: Tensor, rate: float, *, name: str | None = None, **optio
         >>> stochastic_depth(keras.Input((8, 8, 64)), 0.2).shape
         (None, 8, 8, 64)
     """
-    checks.symbolic(x)
+    arguments.symbolic(x)
     rate = checks.fraction("rate", rate)
-    checks.options(StochasticDepth, options)
+    arguments.options(StochasticDepth, options)
     return layer(StochasticDepth, x, "stochastic_depth", name, rate=rate, **options) if rate else x
 
 
@@ -402,7 +404,7 @@ def activate(x: Tensor, activation: Activation, *, name: str | None = None) -> T
         >>> activate(keras.Input((8, 8, 3)), "gelu").shape
         (None, 8, 8, 3)
     """
-    checks.symbolic(x)
+    arguments.symbolic(x)
     if activation is None:
         return x
     if is_block(activation):
@@ -425,7 +427,7 @@ def concat(xs: Sequence[Tensor], *, name: str | None = None) -> Tensor:
         >>> concat([keras.Input((8, 8, 3)), keras.Input((8, 8, 5))]).shape
         (None, 8, 8, 8)
     """
-    checks.same_shapes(xs, skip=channel_axis())
+    arguments.same_shapes(xs, skip=channel_axis())
     return layer(keras.layers.Concatenate, list(xs), "concat", name, axis=channel_axis())
 
 
@@ -441,7 +443,7 @@ def add(xs: Sequence[Tensor], *, name: str | None = None) -> Tensor:
         >>> add([keras.Input((8, 8, 3)), keras.Input((8, 8, 3))]).shape
         (None, 8, 8, 3)
     """
-    checks.same_shapes(xs)
+    arguments.same_shapes(xs)
     known = None not in xs[0].shape[1:]
     return layer(keras.layers.Add if known else Add, list(xs), "add", name)
 
@@ -458,7 +460,7 @@ def scale(x: Tensor, weights: Tensor, *, name: str | None = None) -> Tensor:
         >>> scale(keras.Input((8, 8, 64)), keras.Input((1, 1, 64))).shape
         (None, 8, 8, 64)
     """
-    checks.image(weights, "weights")
+    arguments.image(weights, "weights")
     if channels(x) != channels(weights) or sides(weights) != (1, 1):
         raise checks.refuse("weights", tuple(weights.shape), f"one pixel of {channels(x)} channels")
     return layer(keras.layers.Multiply, [x, weights], "scale", name)

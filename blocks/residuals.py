@@ -9,8 +9,10 @@ from typing import Any, Literal
 
 import keras
 
-from . import checks
-from .core import block, default_of, piece
+from .. import checks
+from ..checks import piece
+from . import arguments
+from .core import block, default_of
 from .layers import PadChannels
 from .pieces import activate, add, channels, layer
 from .types import Shortcut, Size, Tensor, Unit
@@ -20,12 +22,12 @@ from .units import conv_bn, norm_activation
 @piece
 def identity_shortcut(x: Tensor, filters: int, *, strides: Size, conv: Unit) -> Tensor:
     """`x` itself; a block that changes the shape refuses it."""
-    checks.image(x)
+    arguments.image(x)
     return x
 
 
 def _unchanged(x: Tensor, filters: int, strides: Any) -> bool:
-    return channels(x) == checks.integer("filters", filters) and checks.pair("strides", strides) == (1, 1)
+    return channels(x) == checks.integer("filters", filters) and arguments.pair("strides", strides) == (1, 1)
 
 
 @piece
@@ -41,7 +43,7 @@ def projection_shortcut(
         >>> projection_shortcut(x, 64, strides=1, conv=conv_bn) is x
         True
     """
-    checks.functions(conv=conv)
+    arguments.functions(conv=conv)
     if _unchanged(x, filters, strides) and not always:
         return x
     return conv(x, filters, 1, **{"strides": strides, "activation": None, "name": "shortcut", **options})
@@ -59,7 +61,7 @@ def pad_shortcut(x: Tensor, filters: int, *, strides: Size, conv: Unit) -> Tenso
         return x
     if channels(x) > filters:
         raise checks.refuse("filters", filters, f"at least the {channels(x)} channels of x")
-    return layer(PadChannels, x, "shortcut", "shortcut", filters=filters, strides=checks.pair("strides", strides))
+    return layer(PadChannels, x, "shortcut", "shortcut", filters=filters, strides=arguments.pair("strides", strides))
 
 
 @piece
@@ -82,9 +84,9 @@ def merge_residual(x: Tensor, branch: Tensor, *, strides: Size, shortcut: Shortc
     Raises:
         ValueError: the two sides differ in shape; nothing is broadcast.
     """
-    checks.image(branch, "branch")
+    arguments.image(branch, "branch")
     checks.function("shortcut", shortcut, "strides", "conv")
-    checks.functions(conv=conv)
+    arguments.functions(conv=conv)
     side = shortcut(x, channels(branch), strides=strides, conv=conv)
     takes = f"a function that gives the shape of the branch, {tuple(branch.shape)}"
     if not isinstance(side, keras.KerasTensor):
@@ -179,7 +181,7 @@ def residual(
             unit = partial(_from_zero(ending) if zero_init else ending, activation=None)
         step, own = strides if number == strided else 1, options if side > 1 else {}
         y = unit(y, filters, side, strides=step, name=f"conv{number + 1}", **own)
-    for transform in checks.transforms("transforms", transforms):
+    for transform in arguments.transforms("transforms", transforms):
         y = transform(y)
     return _merge(source, y, strides=strides, shortcut=shortcut, conv=ending)
 

@@ -8,7 +8,8 @@ from typing import Any
 
 import keras  # noqa: F401  (the doctests use it)
 
-from . import checks
+from .. import checks
+from . import arguments
 from .core import block, default_of
 from .norms import batch_norm
 from .pieces import activate, add, channels, max_pool
@@ -60,7 +61,7 @@ def depthwise_separable(
         >>> model.output_shape, model.count_params()
         ((None, 28, 28, 128), 9536)
     """
-    checks.functions(conv=conv)
+    arguments.functions(conv=conv)
     first = matching(_depthwise, conv) if depthwise is None else checks.function("depthwise", depthwise, "name")
     width = channels(x) * checks.integer("depth_multiplier", depth_multiplier)
     own = {} if padding is None else {"padding": padding}
@@ -105,13 +106,13 @@ def inverted_residual(
         >>> [layer.name.split(".", 1)[1] for layer in model.layers[1:] if layer.name.endswith(("conv", "add"))]
         ['expand.conv', 'depthwise.conv', 'project.conv', 'add']
     """
-    checks.functions(conv=conv)
+    arguments.functions(conv=conv)
     middle = matching(_depthwise, conv) if depthwise is None else checks.function("depthwise", depthwise, "name")
     width = channels(x) * checks.integer("expansion", expansion)
     y = conv(x, width, 1, strides=1, name="expand") if expansion > 1 else x
     y = middle(y, width, kernel_size, strides=strides, name="depthwise")
     y = conv(y, filters, 1, strides=1, activation=None, name="project")
-    stays = channels(x) == filters and checks.pair("strides", strides) == (1, 1)
+    stays = channels(x) == filters and arguments.pair("strides", strides) == (1, 1)
     return add([x, y], name="add") if stays else y
 
 
@@ -153,14 +154,14 @@ def xception_module(
         (None, 74, 74, 128)
     """
     filters = checks.integers("filters", filters, max(len(filters), 1) if isinstance(filters, Sequence) else 1)
-    checks.functions(pool=pool, conv=conv)
+    arguments.functions(pool=pool, conv=conv)
     checks.choice("activate_first", activate_first, (True, False))
     activation, y = default_of(conv, "activation", "relu"), x
     for number, width in enumerate(filters, 1):
         if number > 1 or activate_first:
             y = activate(y, activation, name=f"activation{number}")
         y = conv(y, width, 3, strides=1, activation=None, name=f"conv{number}")
-    if checks.pair("strides", strides) != (1, 1):
+    if arguments.pair("strides", strides) != (1, 1):
         y = pool(y, 3, strides=strides, name="pool")
     linear = partial(matching(_conv, conv), activation=None)  # nothing follows the sum
     return _merge(x, y, strides=strides, shortcut=shortcut, conv=linear)

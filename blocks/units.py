@@ -9,8 +9,10 @@ from typing import Any, Literal
 
 import keras
 
-from . import checks
-from .core import block, default_of, is_block, where
+from .. import checks
+from ..checks import where
+from . import arguments
+from .core import block, default_of, is_block
 from .layers import SparseConv2D
 from .norms import batch_norm
 from .pieces import activate, channels, crop, fits, layer, pad, sides
@@ -44,9 +46,9 @@ def _convolve(
 def _geometry(filters: Any, kernel_size: Size, strides: Size, dilation_rate: Any) -> dict[str, Any]:
     return {
         "filters": checks.integer("filters", filters),
-        "kernel_size": checks.pair("kernel_size", kernel_size),
-        "strides": checks.pair("strides", strides),
-        "dilation_rate": checks.pair("dilation_rate", dilation_rate),
+        "kernel_size": arguments.pair("kernel_size", kernel_size),
+        "strides": arguments.pair("strides", strides),
+        "dilation_rate": arguments.pair("dilation_rate", dilation_rate),
     }
 
 
@@ -118,7 +120,7 @@ def conv(
     """
     geometry = _geometry(filters, kernel_size, strides, dilation_rate)
     groups = checks.integer("groups", groups)
-    checks.options(keras.layers.Conv2D, options)
+    arguments.options(keras.layers.Conv2D, options)
     _strided_or_dilated(geometry["strides"], geometry["dilation_rate"])
     for number, of in ((channels(x), "channels of x"), (geometry["filters"], "filters")):
         if number % groups:
@@ -199,7 +201,7 @@ def norm_activation(x: Tensor, *, conv: Unit = conv_bn) -> Tensor:
         >>> [layer.name for layer in model.layers[1:]]
         ['last.norm', 'last.activation']
     """
-    checks.functions(conv=conv)
+    arguments.functions(conv=conv)
     norm = default_of(conv, "norm")
     y = x if norm is None else norm(x, name="norm")
     return activate(y, default_of(conv, "activation", "relu"), name="activation")
@@ -225,7 +227,7 @@ def _one_stride(strides: tuple[int, int]) -> None:
 def _of_parts(parts: Sequence[str], kernel: dict[str, Any]) -> dict[str, Any]:
     """What is given for the kernel, under the name that Keras has for that of each part."""
     for word, value in kernel.items():
-        checks.identifier(f"kernel_{word}", value)
+        arguments.identifier(f"kernel_{word}", value)
     return {f"{part}_{word}": value for part in parts for word, value in kernel.items() if value is not None}
 
 
@@ -267,7 +269,7 @@ def separable(
     """
     geometry = _geometry(filters, kernel_size, strides, dilation_rate)
     _one_stride(geometry["strides"])
-    checks.options(keras.layers.SeparableConv2D, options)
+    arguments.options(keras.layers.SeparableConv2D, options)
     kernel = {"initializer": kernel_initializer, "regularizer": kernel_regularizer, "constraint": kernel_constraint}
     options = {**_of_parts(("depthwise", "pointwise"), kernel), **options}
     channels(x)
@@ -327,7 +329,7 @@ def depthwise(
     if rest:
         raise checks.refuse("filters", filters, f"a multiple of the {channels(x)} channels of x")
     _one_stride(geometry["strides"])
-    checks.options(keras.layers.DepthwiseConv2D, options)
+    arguments.options(keras.layers.DepthwiseConv2D, options)
     kernel = {"initializer": kernel_initializer, "regularizer": kernel_regularizer, "constraint": kernel_constraint}
     options = {**_of_parts(("depthwise",), kernel), **options}
     x, keras_padding = _pad(x, padding, geometry)
@@ -383,7 +385,7 @@ def sparse(
         ((None, 14, 14, 2), 77)
     """
     geometry = _geometry(filters, kernel_size, strides, dilation_rate)
-    checks.options(SparseConv2D, options)
+    arguments.options(SparseConv2D, options)
     connections = _connections(connections)
     _strided_or_dilated(geometry["strides"], geometry["dilation_rate"])
     channels(x)
@@ -439,7 +441,7 @@ def _axes(x: Tensor, geometry: dict[str, Any], trims: tuple[int, int]) -> list[t
 
 def _sizes_wanted(x: Tensor, output_size: Any, axes: list[Any], same: bool) -> tuple[int, int]:
     """`output_size`, each side one of the s that the convolution maps to the n pixels of x."""
-    wanted = checks.pair("output_size", output_size)
+    wanted = arguments.pair("output_size", output_size)
     if None in sides(x):
         raise checks.refuse("x", tuple(x.shape), "a known height and width where output_size is given")
     for o, (n, s, e, p) in zip(wanted, axes, strict=True):
@@ -458,7 +460,7 @@ def _valid_and_cropped(wanted: tuple[int, int], axes: list[Any]) -> tuple[tuple[
 
 
 def _check_output_padding(output_padding: Any, same: bool, axes: list[Any]) -> tuple[int, int]:
-    extras = checks.pair("output_padding", output_padding, at_least=0)
+    extras = arguments.pair("output_padding", output_padding, at_least=0)
     for extra, (n, s, e, p) in zip(extras, axes, strict=True):
         if extra >= s:
             raise checks.refuse("output_padding", output_padding, f"less than the stride of {s}")
@@ -513,13 +515,13 @@ def transposed(
         (None, 6, 6, 1)
     """
     geometry = _geometry(filters, kernel_size, strides, dilation_rate)
-    checks.options(keras.layers.Conv2DTranspose, options)
+    arguments.options(keras.layers.Conv2DTranspose, options)
     _strided_or_dilated(geometry["strides"], geometry["dilation_rate"])
     channels(x)
     if isinstance(padding, str):
         trims, keras_padding = (0, 0), checks.choice("padding", padding.lower(), ("same", "valid"))
     else:
-        trims, keras_padding = checks.pair("padding", padding, at_least=0), "valid"
+        trims, keras_padding = arguments.pair("padding", padding, at_least=0), "valid"
     same, axes = keras_padding == "same", _axes(x, geometry, trims)
     margins: Margins = ((trims[0], trims[0]), (trims[1], trims[1]))
     if output_size is not None:

@@ -7,8 +7,9 @@ from typing import Any, Literal
 
 import keras  # noqa: F401  (the doctests use it)
 
-from . import checks
-from .core import block, piece
+from .. import checks
+from ..checks import piece
+from .core import block
 from .layers import scaled_tanh
 from .pieces import avg_pool, max_pool
 from .pieces import dropout as _dropout
@@ -36,7 +37,7 @@ def chain(x: Tensor, layers: Mapping[str, Mapping[str, Any] | Callable[..., Tens
         (None, 28, 28, 96)
     """
     checks.function("conv", conv, "name")
-    for name, step in checks.table("layers", layers).items():
+    for name, step in checks.mapping("layers", layers).items():
         if isinstance(step, Mapping):
             x = conv(x, **{"strides": 1, **step}, name=name)
         else:

@@ -15,8 +15,10 @@ import keras
 import tensorflow as tf
 from data import in_order, load, shuffled, steps_in
 
-from layerblocks.architectures import compile_args, googlenet_bn, inference_model, loss_weights
+from layerblocks.architectures import googlenet_bn
 from layerblocks.blocks import aux_classifier, batch_norm, conv_bn
+from layerblocks.models import inference_model
+from layerblocks.training import compile_args, loss_weights
 
 
 def training_step(model: keras.Model, optimizer: keras.Optimizer) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:

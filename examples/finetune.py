@@ -36,8 +36,9 @@ from confusion import confusion
 from data import Images, Refused, Splits, fitted, folder, in_order, load, one_line, read_image, shuffled, steps_in
 from pretrained import MODULES, PRETRAINED, UNIT, Pretrained, preprocessing
 
-from layerblocks.architectures import build, compile_args, freeze, label_every_output, with_new_head
-from layerblocks.viz import plot_confusion_matrix
+from layerblocks.architectures import build
+from layerblocks.models import freeze, with_new_head
+from layerblocks.training import compile_args, label_every_output, plot_confusion_matrix
 
 IMAGENET, ABOUT = "imagenet", "about.json"
 MOST_IN_TEXT = 20  # classes of which the matrix is printed too

@@ -16,8 +16,8 @@ import keras
 import numpy as np
 from data import Refused, one_line
 
-from layerblocks.architectures import WorkerLost, inference_model
-from layerblocks.viz import diagnose, plot_history
+from layerblocks.models import inference_model
+from layerblocks.training import WorkerLost, diagnose, plot_history
 
 STATE, BEST, LOG, CURVES, VERDICT = "state.npz", "best.keras", "log.csv", "curves", "diagnosis.txt"
 

@@ -30,9 +30,9 @@ import train
 from confusion import confusion, intersection_over_union
 from data import Refused, in_order, one_line, steps_in
 
-from layerblocks.architectures import compile_args, fcn8s, fcn16s, fcn32s, unet
+from layerblocks.architectures import fcn8s, fcn16s, fcn32s, unet
 from layerblocks.blocks import batch_norm, conv_bn
-from layerblocks.viz import plot_images
+from layerblocks.training import compile_args, plot_images
 
 NETWORKS = {"unet": unet, "fcn8s": fcn8s, "fcn16s": fcn16s, "fcn32s": fcn32s}
 CONVS = 2  # of U-Net at each resolution, down and up

@@ -34,15 +34,8 @@ import runs
 import tensorflow as tf
 from data import Images, Refused, Splits, in_order, load, one_line, shuffled, steps_in
 
-from layerblocks.architectures import (
-    build,
-    compile_args,
-    describe,
-    device_strategy,
-    fit_distributed,
-    is_chief,
-    label_every_output,
-)
+from layerblocks.architectures import build, describe
+from layerblocks.training import compile_args, device_strategy, fit_distributed, is_chief, label_every_output
 
 OPTIMIZERS = {
     "adam": keras.optimizers.Adam,

@@ -15,8 +15,8 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
+from ..graphs.window_sizes import pair
 from .layer_oracles import Expected, Oracle, Shape, Size, add, concat
-from .sizes import pair
 from .unit_oracles import (
     channels_of,
     conv_bn,

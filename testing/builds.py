@@ -9,8 +9,8 @@ from typing import Any
 
 import keras
 
+from .._keras import call_of, operations_made
 from ..blocks import weightless
-from ..blocks._keras import call_of, operations_made
 from .shapes import Shape
 
 # A sum of maps of different sizes is a slip, a product (a gate, an attention) mostly is not.

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from . import options
+from . import pytest_options as options
 from .examples import Example, Net, as_net, smallest_failure
 from .reports import CheckError, Report, axes_off, matches, reproduction
 from .shapes import Shape, Spec

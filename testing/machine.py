@@ -15,9 +15,9 @@ from hypothesis import note
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, rule
 
-from .drafts import PROBES, Call, Draft
 from .layer_oracles import Expected
-from .pieces import Piece, oriented, piece, pieces, straight
+from .network_building import PROBES, Call, Draft
+from .random_blocks import Piece, oriented, piece, pieces, straight
 from .random_networks import Network
 
 __all__ = ["NetworkMachine", "network_machine"]

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ..graphs.window_sizes import Side, conv_out, extent, least_input, pair, pool_out, transposed_out, windows
 from .block_oracles import (
     basic_residual,
     bilinear_up,
@@ -56,7 +57,6 @@ from .layer_oracles import (
     transposed,
     upsample,
 )
-from .sizes import Side, conv_out, extent, least_input, pair, pool_out, transposed_out, windows
 from .unit_oracles import conv, conv_bn, depthwise, dilated, pool, preact_conv, separable, separable_bn, sparse
 
 __all__ = [

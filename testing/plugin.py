@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from . import options
+from . import pytest_options as options
 
 _BEFORE = pytest.StashKey[int | None]()
 

@@ -23,9 +23,9 @@ from hypothesis import strategies as st
 from hypothesis.errors import InvalidArgument
 
 from .code import code_of
-from .drafts import Call, Draft
 from .layer_oracles import Expected, Shape, added
-from .pieces import oriented, piece, pieces
+from .network_building import Call, Draft
+from .random_blocks import oriented, piece, pieces
 from .strategies import ValueOrStrategy, strategy
 
 __all__ = ["Call", "Network", "networks"]

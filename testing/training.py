@@ -8,7 +8,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from ..blocks._keras import is_allocated, operations_made
+from .._keras import is_allocated, operations_made
 from .builds import dangling
 from .data import arrays, by_output, inputs_for, kept
 from .gradients import loss_and_gradients

@@ -17,9 +17,9 @@ from functools import partial
 from math import prod
 from typing import Any
 
+from ..graphs.window_sizes import extent, pair
 from . import layer_oracles as layers
 from .layer_oracles import Expected, Oracle, Shape, Size
-from .sizes import extent, pair
 
 
 def default(oracle: Callable[..., Any], argument: str) -> Any:

@@ -10,13 +10,13 @@ from typing import Any
 
 import pydot
 
-from .graphs.graph import Edge, Graph, Node, trunk_nodes
+from ..graphs.graph import Edge, Graph, Node, trunk_nodes
 from .layouts.cards import text_width
-from .layouts.graphviz import MANY
+from .layouts.graphviz_layout import MANY
 from .layouts.keras_tables import Cell, Options, model_frames, name_within, table_rows
 from .layouts.parts import Frames, frames_around, named
 from .render import Dot
-from .texts.describe import count_text, describe, shape_text
+from .texts.layer_labels import count_text, describe, shape_text
 from .theme import DEFAULT, Paint, Theme
 
 # -- text -------------------------------------------------------------------------------------------------------------

@@ -9,9 +9,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from .._old_checks import nearest, one_line
+from ..graphs.graph import Graph
 from .backends import render
-from .checks import nearest, one_line
-from .graphs.graph import Graph
 from .render import check_writable, why, write_whole
 from .scene import Scene
 from .theme import Theme
@@ -83,14 +83,14 @@ class Figure:
     @property
     def alt_text(self) -> str:
         """What it shows, in words, for who cannot see it."""
-        from .texts.words import described
+        from .texts.captions import described
 
         return described(self.graph, ends=self.ends)
 
     @property
     def caption(self) -> str:
         """What it shows and what is drawn as one, for under the figure."""
-        from .texts.words import caption
+        from .texts.captions import caption
 
         return caption(self.graph)
 

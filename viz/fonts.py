@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .checks import nearest
+from .._old_checks import nearest
 
 # Families that come with matplotlib, whose list of the machine's fonts takes long to load.
 _SHIPPED = {

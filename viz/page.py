@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from .checks import nearest, one_line
+from .._old_checks import nearest, one_line
 
 INCH = 72.0
 # Widths in inches: of one column and of the whole text, from the venues' own templates.

@@ -8,13 +8,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from .checks import choice, flag, kind, level, nearest
+from .._old_checks import choice, flag, kind, level, nearest
+from ..graphs.graph import Graph
+from ..graphs.grouping import group
+from ..graphs.reader import read
+from ..graphs.rewrite import collapse, without_inputs
 from .dot import block_figure, layer_figure
 from .figure import Figure, check_dpi, destination, saved
-from .graphs.graph import Graph
-from .graphs.grouping import group
-from .graphs.reader import read
-from .graphs.rewrite import collapse, without_inputs
 from .layouts.figures import Look, figure_scene
 from .layouts.keras_tables import Options, layer_scene
 from .page import INCH

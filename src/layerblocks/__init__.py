@@ -1,10 +1,13 @@
 """Compose convolutional networks in Keras from plain functions, draw them, test their shapes.
 
-Four subpackages, each loaded when first used:
+Seven subpackages, each loaded when first used:
 
 - `layerblocks.blocks`: tensor -> tensor functions, everything a network is made of;
-- `layerblocks.architectures`: the published networks, assembled from them;
+- `layerblocks.graphs`: what a network is, any Keras model read into plain data;
+- `layerblocks.architectures`: the published networks, assembled from blocks;
+- `layerblocks.models`: what is done to a finished model, from surgery to export;
 - `layerblocks.viz`: figures and tables of any Keras model;
+- `layerblocks.training`: losses by output, many devices, pictures of a training;
 - `layerblocks.testing`: property-based tests of what a net makes of any image.
 """
 
@@ -13,7 +16,7 @@ from types import ModuleType
 
 from ._version import __version__
 
-__all__ = ["__version__", "architectures", "blocks", "testing", "viz"]
+__all__ = ["__version__", "architectures", "blocks", "graphs", "models", "testing", "training", "viz"]
 
 
 def __getattr__(name: str) -> ModuleType:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from math import isfinite
 from types import MappingProxyType
 
-from ..checks import choice
+from ..._old_checks import choice
 from ..fonts import Face, face
 from ..scene import Scene
 from ..theme import DEFAULT, Theme

@@ -6,8 +6,8 @@ from collections import defaultdict
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import replace
 
-from ..graphs.graph import Graph, Node
-from ..graphs.rewrite import common_prefix, shared_prefix
+from ...graphs.graph import Graph, Node
+from ...graphs.rewrite import common_prefix, shared_prefix
 from .wiring import Pairs, Wired, given, own, rewired
 
 # Layers that come with others: it matters less which of them is which.
@@ -22,7 +22,7 @@ def align(a: Graph, b: Graph) -> Pairs:
     First from the inputs on and from the outputs back, as far as both networks are the same; then what lies between,
     in an order in which it is computed, so that as much as possible stays and what changes changes little.
 
-    >>> from layerblocks.viz import Edge
+    >>> from layerblocks.graphs import Edge
     >>> dense = [Node(i, (f"d{i}",), "Dense", "dense", (("units", 8 + i),)) for i in range(3)]
     >>> a = Graph("a", "", tuple(dense), (Edge(0, 1), Edge(1, 2)))
     >>> b = Graph("b", "", (dense[0], replace(dense[2], id=1)), (Edge(0, 1),))

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from ..graphs.graph import Graph, Node, a_node, leaves
-from ..graphs.grouping import group
-from ..graphs.rewrite import box, shared_prefix
+from ...graphs.graph import Graph, Node, a_node, leaves
+from ...graphs.grouping import group
+from ...graphs.rewrite import box, shared_prefix
 from ..texts.notation import told
 from .alignment import align
 from .merging import Merged, merge

@@ -7,12 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from ..checks import choice, flag, level_or_auto, whole
-from ..graphs.graph import Graph, Node, leaves
-from ..graphs.overview import overview
-from ..texts.describe import describe
-from ..texts.sheet import FORMATS, Cell, Sheet, write
+from ..._old_checks import choice, flag, level_or_auto, whole
+from ...graphs.graph import Graph, Node, leaves
+from ...graphs.overviews import overview
+from ..texts.layer_labels import describe
 from ..texts.table import check_words, graph_of
+from ..texts.table_formats import FORMATS, Cell, Sheet, write
 from ..theme import DEFAULT, Paint
 from .changes import Change, find_changes, status
 
@@ -120,7 +120,7 @@ class Difference:
         Args:
             options: those of `diagram`; `depth`, `max_boxes` and `fold` are those given to `diff` unless told.
         """
-        from ..diagram import diagram
+        from ..diagrams import diagram
 
         theme = options.pop("theme", None) or DEFAULT
         theme = replace(theme, paints={**PAINTS, **theme.paints})

@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from ..graphs.graph import Edge, Frame, Graph, Node, mark_edges, mark_heads
-from ..graphs.rewrite import common_prefix
+from ...graphs.graph import Edge, Frame, Graph, Node, mark_edges, mark_heads
+from ...graphs.rewrite import common_prefix
 from .wiring import Pairs
 
 # Where a node stands: behind which layer of the second model, and which one there.

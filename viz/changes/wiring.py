@@ -7,7 +7,7 @@ from collections.abc import Hashable, Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from ..graphs.graph import Edge, Graph, Node, trunk_nodes
+from ...graphs.graph import Edge, Graph, Node, trunk_nodes
 
 # What may be given its inputs in any order.
 _COMMUTATIVE = frozenset({"Add", "Average", "Maximum", "Minimum", "Multiply"})

@@ -9,22 +9,9 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
-from ..graphs.graph import Edge, Graph
+from ...graphs.graph import Edge, Graph
 from ..scene import Point
-from .parts import (
-    ENTRY,
-    EXIT,
-    Composition,
-    Fork,
-    Framed,
-    Irreducible,
-    Lane,
-    Part,
-    Parts,
-    key,
-    main_branch,
-    numbers,
-)
+from .parts import ENTRY, EXIT, Composition, Fork, Framed, Irreducible, Lane, Part, Parts, key, main_branch, numbers
 from .pieces import Connector, Label, Line, Outline, Piece, Placed, Size, Spacing, line_role, moved
 
 LANE_GAP = 6.0  # between short cuts, and between them and the boxes

@@ -9,7 +9,7 @@ from itertools import pairwise
 from math import inf
 from string import ascii_uppercase
 
-from ..graphs.graph import Edge, Graph
+from ...graphs.graph import Edge, Graph
 from ..theme import Theme
 from .boxes import Layout
 from .cards import Card, Content, Type

@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from math import prod
 from typing import Any
 
-from ..graphs.graph import Graph, Node
-from ..texts.describe import count_text, describe, shape_text
+from ...graphs.graph import Graph, Node
+from ..texts.layer_labels import count_text, describe, shape_text
 from .cards import Content
 from .parts import Frames, frames_around, named
 

@@ -9,7 +9,7 @@ from math import inf
 from string import ascii_lowercase
 from typing import Any
 
-from ..graphs.graph import Graph, Node
+from ...graphs.graph import Graph, Node
 from ..scene import Box, Item, Path, Scene, Text
 from ..theme import Paint, Theme
 from .cards import Content, Type

@@ -11,10 +11,10 @@ from ..theme import Theme
 from .cards import Card, Type, cards, type_of
 from .columns import GUTTER, Arranged, Request, assembled, folded, sizes_of, spacing_of
 from .drawing import Geometry, turned
-from .graphviz import layered
+from .graphviz_layout import layered
 from .parts import CONTINUED, Composition, Framed, Parts, main_branch, numbers
 from .pieces import Size
-from .u import arms, u_shape
+from .u_shape import arms, u_shape
 
 _STEP = 0.06  # of the theme's sizes of text, by which they are stepped down
 _COMFORT = 0.72  # of the page's height: a figure taller than this is rather set in two columns

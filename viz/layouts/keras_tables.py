@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from ..graphs.graph import Graph, Node, Shape
+from ...graphs.graph import Graph, Node, Shape
 from ..scene import Box, Item, Point, Scene, Text
 from ..theme import Theme
 from .cards import Type, type_of, wrap
 from .contents import box_names
 from .drawing import drawn
-from .graphviz import layered
+from .graphviz_layout import layered
 from .parts import Around, Frames
 from .pieces import Size
 

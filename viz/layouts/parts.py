@@ -11,7 +11,7 @@ from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, chain, takewhile
 
-from ..graphs.graph import Edge, Graph, Node
+from ...graphs.graph import Edge, Graph, Node
 
 ENTRY, EXIT = -1, -2
 """In the place of a node's number: where a sequence is entered or left."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 
-from ..graphs.graph import Edge, Graph
+from ...graphs.graph import Edge, Graph
 from ..scene import Point
 
 

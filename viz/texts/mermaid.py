@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
-from ..checks import choice, kind
-from ..graphs.graph import Frame, Graph, Node, a_graph
+from ..._old_checks import choice, kind
+from ...graphs.graph import Frame, Graph, Node, a_graph
 from ..theme import DEFAULT, Theme
-from .describe import count_text, describe, shape_text
+from .layer_labels import count_text, describe, shape_text
 
 _DIRECTIONS = ("TB", "LR", "BT", "RL")
 # The outline of a box by its role: what it is can be seen without colour.
@@ -37,7 +37,7 @@ def mermaid(graph: Graph, *, direction: str = "TB", theme: Theme = DEFAULT) -> s
     Raises:
         ValueError: an unknown direction.
 
-    >>> from layerblocks.viz import Edge
+    >>> from layerblocks.graphs import Edge
     >>> nodes = (Node(0, ("image",), "InputLayer", "input"), Node(1, ("stem",), "Conv2D", "conv"))
     >>> print(mermaid(Graph("net", "Functional", nodes, (Edge(0, 1),))))
     flowchart TB

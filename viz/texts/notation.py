@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 from itertools import groupby
 from math import prod
 
-from ..graphs.graph import Edge, Graph, Node, predecessors, trunk_nodes
-from ..graphs.rewrite import collapse
-from .describe import describe, longest_way
-from .sheet import Stack
+from ...graphs.graph import Edge, Graph, Node, predecessors, trunk_nodes
+from ...graphs.rewrite import collapse
+from .layer_labels import describe, longest_way
+from .table_formats import Stack
 
 _TOLD = frozenset({"conv", "dense", "pool", "model"})
 _MOST_LINES = 12
@@ -24,7 +24,7 @@ def notation(node: Node) -> tuple[Stack, ...]:
     they are told behind the last.
 
     >>> one = Node(0, ("a",), "Conv2D", "conv", (("filters", 8), ("kernel_size", (3, 3)), ("strides", (2, 2))))
-    >>> from layerblocks.viz import Edge
+    >>> from layerblocks.graphs import Edge
     >>> two = replace(one, id=1, path=("b",))
     >>> block = Node(0, ("ab",), "Block", "conv", inner=Graph("", "", (one, two), (Edge(0, 1),)))
     >>> print(*notation(block))

@@ -11,15 +11,15 @@ from itertools import groupby
 from math import prod
 from typing import Any
 
-from ..checks import choice, flag, level, one_line, text
-from ..graphs.folding import fold as fold_equal
-from ..graphs.graph import Graph, Node, Shape, leaves
-from ..graphs.grouping import group
-from ..graphs.reader import read
-from ..graphs.rewrite import collapse
-from .describe import shape_text
+from ..._old_checks import choice, flag, level, one_line, text
+from ...graphs.folding import fold as fold_equal
+from ...graphs.graph import Graph, Node, Shape, leaves
+from ...graphs.grouping import group
+from ...graphs.reader import read
+from ...graphs.rewrite import collapse
+from .layer_labels import shape_text
 from .notation import notation, told
-from .sheet import FORMATS, Cell, Share, Sheet, Stack, write
+from .table_formats import FORMATS, Cell, Share, Sheet, Stack, write
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from ..graphs.graph import Graph, Node, sum_weights
-from ..graphs.rewrite import shared_prefix
+from ...graphs.graph import Graph, Node, sum_weights
+from ...graphs.rewrite import shared_prefix
 from ..layouts.contents import short_count
 from .plan import Plan, on_axis
 from .solids import Extent, is_ball, is_thick, own_repeats

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
-from ..graphs.graph import Graph
+from ...graphs.graph import Graph
 from .captions import Caption
 from .place import Row, Setting, rows, setting
 from .plan import Plan

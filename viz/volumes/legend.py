@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
+from ...graphs.graph import Graph
 from ..fonts import Face
-from ..graphs.graph import Graph
 from ..layouts.legend import KINDS, LINES
 from ..scene import Item, Path, Text
-from ..texts.describe import describe
+from ..texts.layer_labels import describe
 from .draw import path_rect, shifted, volume_items
 from .place import LINE, Placed
 from .solids import Part, Solid, extras, is_ball

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from ..graphs.graph import Edge, Graph
+from ...graphs.graph import Edge, Graph
 from ..scene import Path, Point
 from .place import Placed, Rect, Row
 from .solids import is_flat

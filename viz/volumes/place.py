@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from math import inf
 
-from ..graphs.graph import Graph
+from ...graphs.graph import Graph
 from ..scene import Point, Text
 from .captions import Caption, Line
 from .plan import Plan, Unit, is_flow

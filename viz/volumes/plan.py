@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate, groupby, pairwise
 
-from ..graphs.graph import Edge, Graph, Node
+from ...graphs.graph import Edge, Graph, Node
 from .solids import Extent, is_ball, is_thick
 
 _LONGEST = 12  # volumes that stand together

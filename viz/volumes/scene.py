@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import product
 from math import ceil, inf
 
+from ...graphs.graph import Graph, Node
 from ..fonts import Face, face
-from ..graphs.graph import Graph, Node
 from ..scene import Box, Item, Scene
-from ..texts.describe import describe, shape_text
+from ..texts.layer_labels import describe, shape_text
 from ..theme import Theme
 from .captions import captions
 from .draw import path_rect, shifted, volume_items

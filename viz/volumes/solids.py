@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
 
-from ..graphs.graph import Graph, Node, Shape, predecessors
+from ...graphs.graph import Graph, Node, Shape, predecessors
 
 DEPTH = 0.3536
 """How far one point of depth goes to the right and up: cabinet projection, half the length at 45 degrees."""

@@ -1,0 +1,290 @@
+"""From a walk over blocks to a constructor with the arguments that every Keras user knows."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import itertools
+import operator
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, get_type_hints
+
+import keras
+
+from .. import _keras, checks
+from ..blocks import arguments
+from ..blocks.core import full_name, scope, weightless
+from ..blocks.heads import classifier
+from ..blocks.layers import MinimumSize
+from ..blocks.pieces import channel_axis, channels, global_avg_pool, global_max_pool, guarded, layer, sides
+from ..blocks.types import Activation, Tensor
+from ..garbage import no_collection
+from ..graphs.window_sizes import least_side
+from ..models.outputs import output_weights
+from . import weights as _weights
+
+COMMON = {
+    "include_top": True,
+    "weights": None,
+    "input_tensor": None,
+    "input_shape": None,
+    "pooling": None,
+    "classes": 1000,
+    "classifier_activation": "softmax",
+    "name": None,
+}
+_POOLS = {"avg": global_avg_pool, "max": global_max_pool}
+
+
+@dataclass(frozen=True)
+class Head:
+    """How a network ends; called on its last feature map it gives the classes, or without a top the features."""
+
+    include_top: bool
+    pooling: str | None
+    classes: int
+    activation: Activation
+
+    def __post_init__(self) -> None:
+        checks.choice("pooling", self.pooling, (None, *_POOLS))
+        checks.integer("classes", self.classes)
+        arguments.identifier("classifier_activation", self.activation)
+
+    def __call__(self, x: Tensor, **options: Any) -> Tensor:
+        if self.include_top:
+            return classifier(x, self.classes, activation=self.activation, name="classifier", **options)
+        return x if self.pooling is None else _POOLS[self.pooling](x, name="global_pool")
+
+
+def dilate_stages(strides: Sequence[int], output_stride: int | None) -> list[tuple[int, int]]:
+    """Stride and dilation rate of each stage of a network whose strides multiply to `output_stride` and no more.
+
+    A stage that would go beyond keeps the resolution; it and those behind it see as far through holes instead. What
+    stands before the stride in such a stage still has the rate of the stage before.
+
+    Args:
+        strides: of the stages, the stem's among them.
+        output_stride: None for no dilation, or the stride that some stage reaches.
+
+    Raises:
+        ValueError: no stage ends at `output_stride`.
+
+    Example:
+        >>> dilate_stages((4, 2, 2, 2), 8)
+        [(4, 1), (2, 1), (1, 2), (1, 4)]
+    """
+    reached = list(itertools.accumulate(strides, operator.mul))
+    checks.choice("output_stride", output_stride, (None, *sorted(set(reached))))
+    limit = reached[-1] if output_stride is None else output_stride
+    return [
+        (stride, 1) if total <= limit else (1, total // limit) for stride, total in zip(strides, reached, strict=True)
+    ]
+
+
+def architecture(
+    *, dialects: Mapping[str, Mapping[str, Any]] | None = None, **defaults: Any
+) -> Callable[[Callable[..., Any]], Callable[..., keras.Model]]:
+    """Make a constructor of a walk: a function `walk(x, head, *, …)` from an image tensor to a tensor or a dict.
+
+    The constructor takes, as keywords, `include_top, weights, input_tensor, input_shape, pooling, classes,
+    classifier_activation, name` and what the walk takes, and returns a model. Layer names have no prefix where
+    the network stands alone; with `name` or `input_tensor` they have one, so that two networks go into one graph.
+
+    `weights` takes None for random ones; the path of a file that `save_weights` or `save` wrote; a Keras model, the
+    same network of ours or of `keras.applications`; or `"imagenet"`, which Keras downloads and which brings
+    `dialect="keras"` with it, for images as `preprocess_input` of that network gives them. Every tensor is used
+    exactly once, or it is an error that says which was not.
+
+    Args:
+        dialects: by name, the arguments in which the networks of that name differ between sources; adds
+            the argument `dialect`, whose default is the first.
+        defaults: of the common arguments where they are not Keras's; `input_shape` (height, width, channels).
+    """
+
+    def decorate(walk: Callable[..., Any]) -> Callable[..., keras.Model]:
+        return _constructor(walk, walk.__name__, defaults, dialects or {})
+
+    return decorate
+
+
+def variant(
+    constructor: Callable[..., keras.Model],
+    name: str,
+    doc: str,
+    *,
+    dialects: Mapping[str, Mapping[str, Any]] | None = None,
+    **bound: Any,
+) -> Callable[..., keras.Model]:
+    """The same constructor under another name, with some arguments bound; `dialects` where it has others."""
+    dialects = constructor.dialects if dialects is None else dialects  # type: ignore[attr-defined]
+    made = _constructor(constructor.walk, name, {**constructor.defaults, **bound}, dialects)  # type: ignore[attr-defined]
+    made.__doc__ = doc
+    return made
+
+
+def _constructor(
+    walk: Callable[..., Any], name: str, defaults: Mapping[str, Any], dialects: Mapping[str, Mapping[str, Any]]
+) -> Callable[..., keras.Model]:
+    own = [p for p in inspect.signature(walk).parameters.values() if p.name not in ("x", "head")]
+    words = {**COMMON, **({"dialect": next(iter(dialects))} if dialects else {}), **{p.name: p.default for p in own}}
+    words = {word: defaults.get(word, default) for word, default in words.items()}
+    hints = {word: hint for word, hint in get_type_hints(walk).items() if word in {p.name for p in own}}
+
+    def arguments_of(given: Mapping[str, Any]) -> dict[str, Any]:
+        with scope("", name):
+            for word in given:
+                if word not in words:
+                    hint = checks.nearest(word, words)
+                    raise TypeError(f"{name}: unexpected argument {word!r}{hint}; it takes {', '.join(words)}")
+            source: Mapping[str, Any] = {}
+            if dialects:
+                trained = _weights.trained_dialect(given.get("weights"), name)
+                asked = {**words, **trained, **given}["dialect"]
+                source = dialects[checks.choice("dialect", asked, tuple(dialects))]
+                if trained and asked not in trained.values():
+                    raise checks.refuse("dialect", asked, f"{trained['dialect']!r} with weights={given['weights']!r}")
+            for word, value in given.items():
+                if word in hints:
+                    arguments.annotated(word, value, hints[word])
+            if given.get("input_tensor") is not None and given.get("input_shape") is not None:
+                _same_image(given["input_tensor"], given["input_shape"])
+            settled = {**words, **source, **given}
+            if given.get("input_shape") is None:
+                settled["input_shape"] = _oriented({**words, **source}["input_shape"] or (224, 224, 3))
+            settled.pop("dialect", None)
+        return settled
+
+    @functools.wraps(walk)
+    def construct(**given: Any) -> keras.Model:
+        return _build(walk, name, **arguments_of(given))
+
+    def smallest_input(**given: Any) -> int | None:
+        return _smallest_input(walk, name, arguments_of(given))
+
+    construct.__name__ = construct.__qualname__ = name
+    construct.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
+        [inspect.Parameter(w, inspect.Parameter.KEYWORD_ONLY, default=default) for w, default in words.items()],
+        return_annotation="keras.Model",
+    )
+    construct.walk, construct.defaults, construct.dialects = walk, dict(defaults), dialects  # type: ignore[attr-defined]
+    construct.smallest_input = smallest_input  # type: ignore[attr-defined]
+    return construct
+
+
+def _same_image(tensor: Any, shape: Any) -> None:
+    """Both say one size, so that neither is passed over."""
+    known = arguments.image(tensor, "input_tensor")[1:]
+    if _checked_shape(shape) != known:
+        raise checks.refuse("input_shape", shape, f"None, or {known}, the shape of input_tensor")
+
+
+def _oriented(shape: tuple[int | None, int | None, int]) -> tuple[int | None, ...]:
+    """(height, width, channels) under Keras's data format."""
+    height, width, depth = shape
+    return shape if channel_axis() == -1 else (depth, height, width)
+
+
+def _build(
+    walk: Callable[..., Any],
+    block: str,
+    /,
+    *,
+    include_top: bool,
+    weights: Any,
+    input_tensor: Any,
+    input_shape: Any,
+    pooling: str | None,
+    classes: int,
+    classifier_activation: Activation,
+    name: str | None,
+    **options: Any,
+) -> keras.Model:
+    path = full_name(block, name) if name is not None or input_tensor is not None else ""
+    with scope("", block):
+        checks.choice("include_top", include_top, (True, False))
+        head = Head(include_top, pooling, classes, classifier_activation)
+        weights = _weights.checked(weights, block, include_top=include_top, classes=classes)
+        shape = (
+            _checked_shape(input_shape) if input_tensor is None else arguments.image(input_tensor, "input_tensor")[1:]
+        )
+    build = functools.partial(walk, head=head, **options)
+    with scope(path, block), no_collection():
+        x = keras.Input(shape, name=full_name("input")) if input_tensor is None else input_tensor
+        outputs = _at_least_the_smallest(x, build, block)
+    inputs = x if input_tensor is None else _keras.source_inputs(x)
+    if isinstance(inputs, list) and len(inputs) == 1:
+        inputs = inputs[0]
+    model = keras.Model(inputs, outputs, name=name or block)
+    if isinstance(outputs, Mapping):
+        model.loss_weights = output_weights(outputs)  # for diagrams of a model that is not compiled yet
+    if weights is not None:
+        layers = model.layers if input_tensor is None else [x for x in model.layers if x.name.startswith(f"{path}.")]
+        with scope("", block):
+            _weights.load(
+                model,
+                layers,
+                weights,
+                block,
+                include_top=include_top,
+                classes=classes,
+                input_shape=shape,
+                options=options,
+            )
+    return model
+
+
+def _checked_shape(shape: Any) -> tuple[int | None, ...]:
+    takes = "(height, width, channels), positive integers; height and width may be None"
+    if not isinstance(shape, tuple | list):
+        raise checks.refuse("input_shape", shape, takes, TypeError)
+    depth = channel_axis() if channel_axis() == -1 else 0
+    if len(shape) != 3 or shape[depth] is None:
+        raise checks.refuse("input_shape", tuple(shape), takes)
+    for side in shape:
+        if side is not None and (isinstance(side, bool) or not isinstance(side, int) or side < 1):
+            raise checks.refuse("input_shape", tuple(shape), takes)
+    return tuple(shape)
+
+
+def _at_least_the_smallest(x: Tensor, build: Callable[..., Any], block: str) -> Any:
+    """Build on `x`; an image too small is refused with the smallest that works, now or when it comes."""
+    height, width = sides(x)
+    if height is None or width is None:
+        least = _smallest(build, channels(x), block)
+        if least is not None and least > 1:
+            x = layer(MinimumSize, x, "minimum_size", "minimum_size", height=least, width=least)
+        with guarded():
+            return build(x)
+    try:
+        return build(x)
+    except ValueError as error:
+        least = _smallest(build, channels(x), block)
+        if least is None or min(height, width) >= least:
+            raise
+        raise ValueError(
+            f"{block}: input_shape takes a height and width of at least {least}, got {height}×{width} ({error})"
+        ) from None
+
+
+def _smallest_input(walk: Callable[..., Any], block: str, settled: Mapping[str, Any]) -> int | None:
+    """The smallest side that a network takes with these arguments of its constructor."""
+    words = ("include_top", "pooling", "classes", "classifier_activation")
+    head = Head(*(settled[word] for word in words))
+    options = {word: value for word, value in settled.items() if word not in COMMON}
+    depth = settled["input_shape"][channel_axis() if channel_axis() == -1 else 0]
+    return _smallest(functools.partial(walk, head=head, **options), depth, block)
+
+
+def _smallest(build: Callable[..., Any], depth: int, block: str) -> int | None:
+    """The smallest side of a square image that can be built on, None if there is none."""
+
+    def works(side: int) -> bool:
+        try:
+            with weightless(), scope("", block):
+                build(keras.Input(_oriented((side, side, depth))))
+        except ValueError:
+            return False
+        return True
+
+    return least_side(works)

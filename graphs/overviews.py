@@ -1,0 +1,110 @@
+"""A whole network in as many boxes as a figure has room for."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from typing import Literal
+
+from .._old_checks import flag, level_or_auto, names, unknown, whole
+from .folding import fold as fold_equal
+from .fusing import fuse
+from .graph import Graph, a_graph
+from .grouping import group
+from .rewrite import collapse, strip_common_prefix
+
+
+def overview(
+    graph: Graph,
+    depth: Literal["auto"] | int | None = "auto",
+    max_boxes: int = 40,
+    expand: str | Collection[str] = (),
+    fold: bool = True,
+) -> Graph:
+    """Draw a network together: layers as blocks, convolution, norm and activation as one box, equal neighbours as one.
+
+    Args:
+        graph: what `read_graph(model, expand_nested=True)` gives.
+        depth: 1 for outermost blocks, 2 for one level further in, …; None for layers, fused; "auto" for the deepest
+            level that has at most `max_boxes` boxes, or 1 if none has.
+        max_boxes: how many boxes "auto" may take.
+        expand: the names of blocks, or one, that are opened one level further in than the others, each in a frame of
+            its name; of nested blocks, too. If it is one of several equal neighbours, all are, in one frame that says
+            how many.
+        fold: whether equal neighbours become one box.
+
+    Raises:
+        ValueError, TypeError: `expand` names no block; `depth` or `max_boxes` is none.
+
+    >>> import keras
+    >>> x = y = keras.Input((8,), name="x")
+    >>> for i in range(1, 4):
+    ...     y = keras.layers.Dense(8, name=f"block{i}.dense")(y)
+    ...     y = keras.layers.ReLU(name=f"block{i}.activation")(y)
+    >>> from layerblocks.graphs import read_graph
+    >>> [node.name for node in overview(read_graph(keras.Model(x, y)), depth=1).nodes]
+    ['x', 'block1–block3']
+    """
+    depth = level_or_auto("overview", depth)
+    if depth == "auto":
+        return next(overviews(graph, max_boxes, expand, fold))
+    expand = _checked(graph, max_boxes, expand, fold)
+    return _at(strip_common_prefix(group(graph)), depth, expand, fold)
+
+
+def overviews(
+    graph: Graph, max_boxes: int = 40, expand: str | Collection[str] = (), fold: bool = True
+) -> Iterator[Graph]:
+    """The overviews of a network from the finest on: all of at most `max_boxes`, and that of the outermost blocks."""
+    expand = _checked(graph, max_boxes, expand, fold)
+    named = strip_common_prefix(group(graph))
+    found: list[Graph] = []
+    for deeper in range(2, max((len(node.path) for node in named.nodes), default=1) + 1):
+        finer = _at(named, deeper, expand, fold)
+        if len(finer.nodes) <= max_boxes:
+            found.append(finer)
+        if all(node.kind != "Block" for node in finer.nodes):
+            break
+    yield from reversed(found)
+    yield _at(named, 1, expand, fold)
+
+
+def _checked(graph: object, max_boxes: object, expand: object, fold: object) -> tuple[str, ...]:
+    """The names to expand, if everything is as it should be."""
+    a_graph("overview", graph)
+    whole("overview", "max_boxes", max_boxes)
+    flag("overview", "fold", fold)
+    return names("overview", "expand", expand)
+
+
+def _at(graph: Graph, depth: int | None, expand: Collection[str], fold: bool) -> Graph:
+    """The overview at one depth."""
+    if depth is None:
+        depth = max((len(node.path) for node in graph.nodes), default=1)
+    drawn = _drawn(graph, depth, (), fold)
+    if not expand:
+        return drawn
+    return _drawn(graph, depth, _with_neighbours(graph, drawn, expand, fold), fold)
+
+
+def _with_neighbours(graph: Graph, drawn: Graph, expand: Collection[str], fold: bool) -> list[str]:
+    """The blocks to open, with those that each is folded with; `drawn` is the overview with none open."""
+    depths = {".".join(n.path[:k]): k for n in graph.nodes for k in range(1, len(n.path))}
+    folded = {node.name: node.members for node in drawn.nodes if node.members}
+    levels: dict[int, Graph] = {}
+    wanted: dict[str, None] = {}
+    for name in expand:
+        names = folded.get(name, (name,))
+        if names[0] not in depths:
+            raise ValueError("overview: " + unknown("expand", name, [*depths, *folded]))
+        for each in filter(depths.__contains__, names):
+            depth = depths[each]
+            if depth not in levels:
+                levels[depth] = _drawn(graph, depth, (), fold)
+            equal = next((node.members for node in levels[depth].nodes if each in node.members), (each,))
+            wanted |= dict.fromkeys(filter(depths.__contains__, equal))
+    return list(wanted)
+
+
+def _drawn(graph: Graph, depth: int, expand: Collection[str], fold: bool) -> Graph:
+    drawn = fuse(collapse(graph, depth, expand))
+    return fold_equal(drawn) if fold else drawn

@@ -1,0 +1,226 @@
+"""A finished model as one for use: no auxiliary heads, normalization folded into the layers before it, other dtypes."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+
+from .. import _keras
+from ..blocks.layers import FusedBatchNormalization
+from ..checks import nearest, piece
+from ..graphs.calls import Wiring, checked_model, has_graph
+from .cloning import Parts, copied, nested, remade
+
+# The axis of a linear layer's last kernel that its output channels lie on.
+_OUTPUT_AXIS: Mapping[type, int] = {
+    **dict.fromkeys((keras.layers.Conv1D, keras.layers.Conv2D, keras.layers.Conv3D, keras.layers.Dense), -1),
+    **dict.fromkeys((keras.layers.SeparableConv1D, keras.layers.SeparableConv2D), -1),
+    **dict.fromkeys(
+        (keras.layers.Conv1DTranspose, keras.layers.Conv2DTranspose, keras.layers.Conv3DTranspose),
+        -2,
+    ),
+}
+_DEPTHWISE = (keras.layers.DepthwiseConv1D, keras.layers.DepthwiseConv2D)
+_LINEAR = (*_OUTPUT_AXIS, *_DEPTHWISE)
+
+# What changes nothing once training is over.
+_IDENTITIES = (
+    *(keras.layers.Identity, keras.layers.Dropout, keras.layers.SpatialDropout1D, keras.layers.SpatialDropout2D),
+    *(keras.layers.SpatialDropout3D, keras.layers.AlphaDropout, keras.layers.GaussianDropout),
+    *(keras.layers.GaussianNoise, keras.layers.ActivityRegularization),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Folding:
+    """What folding does with every batch normalization of a model, by the names of the layers.
+
+    Args:
+        folded: norm and the linear layer that it goes into.
+        kept: norm and why it stays.
+    """
+
+    folded: Mapping[str, str]
+    kept: Mapping[str, str]
+
+    def __str__(self) -> str:
+        lines = [f"{len(self.folded)} folded, {len(self.kept)} kept"]
+        return "\n".join((*lines, *(f"  {name}: {reason}" for name, reason in self.kept.items())))
+
+
+def folding(model: keras.Model) -> Folding:
+    """Which batch normalizations of a model `inference_model` folds, and why not the others.
+
+    Those of nested models are called by their dotted path (`backbone/bn1`).
+
+    Example:
+        >>> from layerblocks.architectures import densenet121
+        >>> from layerblocks.blocks import weightless
+        >>> with weightless():
+        ...     model = densenet121()
+        >>> told = folding(model)
+        >>> len(told.folded), told.kept["postactivation.norm"]
+        (59, "follows 'block4.layer16.concat' (Concatenate), which is not linear alone")
+    """
+    folded: dict[str, str] = {}
+    kept: dict[str, str] = {}
+    for path, call, found in linear_norms(nested(checked_model("folding", model))):
+        name = path + call.operation.name
+        if isinstance(found, str):
+            kept[name] = found
+        else:
+            folded[name] = path + found.name
+    return Folding(folded, kept)
+
+
+@piece
+def inference_model(
+    model: keras.Model, output: str = "main", *, fold_norm: bool = True, dtype: str | None = None
+) -> keras.Model:
+    """The model for use: one output, batch normalizations folded into the linear layers before them.
+
+    The answer stays the same, up to rounding. Where something is folded or cast it is a copy with weights of its
+    own; otherwise layers and weights are shared with `model`.
+
+    Args:
+        model: of a dict of outputs, or of a single one.
+        output: the output to keep.
+        fold_norm: fold every `BatchNormalization` that follows a convolution (depthwise, separable, transposed, grouped
+            too) or a dense layer; `folding(model)` says which these are and why not the others.
+        dtype: that weights are kept in and computed with, `"bfloat16"` for instance. The layers that make the output
+            keep theirs.
+
+    Raises:
+        TypeError: it is no Keras model.
+        ValueError: there is no such output or dtype, or layers should be cast that are no part of a graph.
+
+    Example:
+        >>> from layerblocks.architectures import resnet18
+        >>> from layerblocks.blocks import weightless
+        >>> with weightless():
+        ...     model = resnet18()
+        ...     network = inference_model(model)
+        >>> model.count_params() - network.count_params()  # 4,800 channels: of 4 numbers each, a bias is left
+        14400
+    """
+    network = _one_output(checked_model("inference_model", model), output)
+    policy = _policy(dtype)
+    if not has_graph(network):
+        if policy is not None:
+            raise ValueError(f"inference_model: dtype={dtype!r}: model takes a functional or sequential one to be cast")
+        return network
+    parts = nested(network)
+    found = linear_norms(parts) if fold_norm else ()
+    into = {id(linear): call.operation for _, call, linear in found if not isinstance(linear, str)}
+    if policy is None and not into:
+        return network
+
+    def remake(layer: keras.Layer, last: bool) -> keras.Layer:
+        changes = {"use_bias": True} if id(layer) in into else {}
+        return remade(layer, **changes, **({} if policy is None or last else {"dtype": policy}))
+
+    def values(layer: keras.Layer) -> Sequence[Any]:
+        return _folded(layer, into[id(layer)]) if id(layer) in into else layer.weights
+
+    return copied(network, parts, remake=remake, values=values, without=into.values())
+
+
+# -- what can be folded -----------------------------------------------------------------------------------------------
+
+
+def _one_output(model: keras.Model, output: str) -> keras.Model:
+    outputs = getattr(model, "output", None) if has_graph(model) else None
+    if not isinstance(outputs, Mapping):
+        return model
+    if output not in outputs:
+        raise ValueError(
+            f"inference_model: output takes one of {', '.join(outputs)}, got {output!r}{nearest(output, outputs)}"
+        )
+    return keras.Model(model.input, outputs[output], name=model.name)
+
+
+def _policy(dtype: Any) -> str | None:
+    if dtype is None:
+        return None
+    try:
+        keras.dtype_policies.get(dtype)
+    except (TypeError, ValueError):
+        raise ValueError(
+            f"inference_model: dtype takes the name of a dtype or policy (float32, bfloat16, mixed_bfloat16 …), "
+            f"got {dtype!r}"
+        ) from None
+    return dtype
+
+
+def linear_norms(parts: Parts) -> Iterator[tuple[str, Any, Any]]:
+    """Every call of a batch normalization, with the linear layer that it can be folded into or why there is none."""
+    times = Counter(id(call.operation) for _, wiring in parts.values() for call in wiring.calls)
+    for path, wiring in parts.values():
+        for call in wiring.calls:
+            if isinstance(call.operation, keras.layers.BatchNormalization):
+                yield path, call, _fold_into(call, wiring, times)
+
+
+def _fold_into(norm: Any, wiring: Wiring, times: Mapping[int, int]) -> Any:
+    """The linear layer that a norm can be folded into, or in words why there is none."""
+    layer = norm.operation
+    if type(layer) not in (keras.layers.BatchNormalization, FusedBatchNormalization):
+        return f"is a {type(layer).__name__}, which may compute anything"
+    if times[id(layer)] > 1:
+        return f"is shared by {times[id(layer)]} calls"
+    if _keras.called_with(norm, "training"):
+        return "is called with training=True"
+    call = norm
+    outputs = {id(tensor) for tensor in wiring.model.outputs}
+    while True:
+        (tensor,) = call.input_tensors[:1]
+        call = _keras.call_of(tensor)
+        name = f"{call.operation.name!r} ({type(call.operation).__name__})"
+        if call.is_input:
+            return "follows an input"
+        if type(call.operation) not in (*_LINEAR, *_IDENTITIES):
+            return f"follows {name}, which is not linear alone"
+        if id(tensor) in outputs:
+            return f"the output of {name} is one of the model's"
+        if len(wiring.users[id(tensor)]) > 1:
+            others = ", ".join(repr(user.operation.name) for user in wiring.users[id(tensor)] if user is not norm)
+            return f"the output of {name} feeds others too: {others}"
+        if type(call.operation) in _LINEAR:
+            break
+    linear = call.operation
+    if times[id(linear)] > 1:
+        return f"{name} is shared by {times[id(linear)]} calls"
+    if linear.activation is not keras.activations.linear:
+        return f"{name} has an activation of its own"
+    if getattr(linear, "quantization_mode", None) or getattr(linear, "lora_enabled", False):
+        return f"{name} is quantized or adapted"
+    rank = len(call.outputs[0].shape)
+    first = getattr(linear, "data_format", "channels_last") == "channels_first"
+    if layer.axis % rank != (1 if first else rank - 1):
+        return f"normalizes axis {layer.axis}, which is not that of the channels of {name}"
+    return linear
+
+
+def _folded(linear: Any, norm: Any) -> Sequence[np.ndarray]:
+    """The weights of a linear layer that does what it and the norm did, its bias last."""
+    arrays = [np.asarray(keras.ops.convert_to_numpy(w), "float64") for w in linear.weights]
+    kernels, bias = (arrays[:-1], arrays[-1]) if linear.use_bias else (arrays, np.float64(0))
+    of = {
+        part: np.asarray(keras.ops.convert_to_numpy(getattr(norm, part)), "float64")
+        for part in ("moving_mean", "moving_variance", "gamma", "beta")
+        if getattr(norm, part, None) is not None
+    }
+    factor = of.get("gamma", 1.0) / np.sqrt(of["moving_variance"] + norm.epsilon)
+    last = kernels[-1]
+    if isinstance(linear, _DEPTHWISE):
+        scaled = last * factor.reshape(last.shape[-2:])  # the outputs of one channel lie side by side
+    else:
+        axis = _OUTPUT_AXIS[type(linear)]
+        scaled = last * factor.reshape((-1, *(1,) * (-axis - 1)))
+    shift = of.get("beta", 0.0) + (bias - of["moving_mean"]) * factor
+    return [*kernels[:-1], scaled, shift]

@@ -1,0 +1,22 @@
+"""The outputs of a model by role: `main`, `aux1`, `aux2`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import keras
+
+AUX_LOSS_WEIGHT = 0.3
+
+
+def main_output(model: keras.Model) -> Any:
+    """The output called `main` of a dict, else the first."""
+    outputs = model.output
+    return outputs["main"] if isinstance(outputs, Mapping) and "main" in outputs else model.outputs[0]
+
+
+def output_weights(outputs: Mapping[str, Any], aux_weight: float = AUX_LOSS_WEIGHT) -> dict[str, float]:
+    """Loss weight by output, the main one first: Keras itself hands the keys back sorted."""
+    keys = sorted(outputs, key=lambda key: (key.startswith("aux"), key))
+    return {key: aux_weight if key.startswith("aux") else 1.0 for key in keys}

@@ -1,0 +1,365 @@
+"""Dotted names: nested, unique, kept by save, load and clone, and free of what the process built before."""
+
+from __future__ import annotations
+
+import inspect
+import itertools
+import threading
+from functools import partial
+
+import keras
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from layerblocks.architectures import resnet18
+from layerblocks.blocks import (
+    activate,
+    add,
+    basic_residual,
+    block,
+    bottleneck,
+    concat,
+    conv,
+    conv_bn,
+    default_of,
+    dense,
+    dropout,
+    inception,
+    max_pool,
+    separable,
+    vgg_block,
+    weightless,
+)
+
+from ..helpers import dear, images
+
+
+def names(model):
+    """Every node but the input, those of `keras.ops` too."""
+    return [operation.name for operation in model.operations if not isinstance(operation, keras.layers.InputLayer)]
+
+
+def model_of(function, *args, shape=(8, 8, 4), **options):
+    with weightless():
+        x = keras.Input(shape)
+        return keras.Model(x, function(x, *args, **options))
+
+
+@block
+def raw(x, filters):
+    """What a user writes who knows Keras and not us."""
+    y = keras.layers.Conv2D(filters, 3, padding="same", name="wide")(x)
+    z = keras.layers.Conv2D(filters, 1)(x)
+    return keras.ops.relu(y + z) * 2.0
+
+
+@block
+def deep(x):
+    return raw(raw(conv(x, 4), 4, name="first"), 4)
+
+
+# Names of the pieces.
+
+
+def test_names_of_an_inception():
+    assert set(names(model_of(inception, 4, (4, 4), (4, 4), 4, name="inception_3a"))) == {
+        "inception_3a.1x1.conv",
+        "inception_3a.3x3_reduce.conv",
+        "inception_3a.3x3.conv",
+        "inception_3a.5x5_reduce.conv",
+        "inception_3a.5x5.conv",
+        "inception_3a.pool",
+        "inception_3a.pool_proj.conv",
+        "inception_3a.concat",
+    }
+
+
+def test_names_of_a_residual():
+    assert set(names(model_of(basic_residual, 8, name="r"))) == {
+        *(f"r.{piece}.{part}" for piece in ("conv1", "conv2", "shortcut") for part in ("conv", "norm")),
+        "r.conv1.activation",
+        "r.add",
+        "r.activation",
+    }
+
+
+def test_a_users_own_block_of_raw_keras():
+    assert set(names(model_of(raw, 4, name="mine"))) == {
+        "mine.wide",
+        "mine.conv2d",
+        "mine.add",
+        "mine.relu",
+        "mine.multiply",
+    }
+
+
+def test_blocks_nest():
+    found = names(model_of(deep, name="net"))
+    assert {name.rpartition(".")[0] for name in found} == {"net.conv", "net.first", "net.raw"}
+    assert len(set(found)) == len(found) == 11
+
+
+def test_layers_and_models_made_by_hand_inside_a_block():
+    @block
+    def attention(x):
+        inner = keras.Sequential([keras.layers.Dense(4), keras.layers.ReLU()], name="mlp")
+        flat = keras.layers.Reshape((-1, 4))(x)
+        return inner(keras.layers.MultiHeadAttention(2, 3)(flat, flat))
+
+    found = names(model_of(attention, name="attention"))
+    assert all(name.startswith("attention.") for name in found)
+    assert sum(name.endswith(".mlp") for name in found) == 1
+
+
+# Uniqueness.
+
+
+def test_pieces_without_a_name_are_numbered():
+    @block
+    def three(x):
+        for _ in range(3):
+            x = activate(conv(x, 4, activation=None), "relu")
+        return x
+
+    assert names(model_of(three, name="t")) == [
+        name for end in ("", "_1", "_2") for name in (f"t.conv{end}.conv", f"t.activation{end}")
+    ]
+
+
+TREES = st.recursive(st.sampled_from(["conv", "dense", "raw"]), lambda below: st.lists(below, max_size=3), max_leaves=8)
+
+
+@given(TREES, st.none() | st.sampled_from(["a", "net.part", "3x3"]))
+def test_every_name_is_the_path_to_it_however_blocks_nest(tree, name):
+    pieces = {"conv": partial(conv, filters=2), "dense": partial(dense, units=2), "raw": partial(raw, filters=2)}
+
+    @block
+    def nest(x, tree):
+        for branch in tree if isinstance(tree, list) else [tree]:
+            x = nest(x, branch) if isinstance(branch, list) else pieces[branch](x)
+        return x
+
+    with weightless():
+        x = keras.Input((4, 4, 2))
+        y = nest(x, [tree], name="root" if name is None else name)
+        if y is x:
+            return
+        found = names(keras.Model(x, y))
+    assert len(set(found)) == len(found)
+    assert all(found_name.startswith(f"{name or 'root'}.") for found_name in found)
+
+
+def test_an_explicit_name_twice_is_refused():
+    @block
+    def twice(x):
+        return conv(conv(x, 4, name="a"), 4, name="a")
+
+    with pytest.raises(ValueError, match=r"twice 'net': name 'a' is taken"):
+        model_of(twice, name="net")
+
+
+def test_an_explicit_name_twice_outside_of_any_block_is_refused():
+    def twice(x):
+        return conv(conv(x, 4, name="a"), 4, name="a")
+
+    with pytest.raises(ValueError, match=r"a\.conv"):
+        model_of(twice)
+
+
+def test_raw_layers_of_one_name_are_numbered():
+    @block
+    def twice(x):
+        return keras.layers.ReLU(name="r")(keras.layers.ReLU(name="r")(x))
+
+    assert set(names(model_of(twice, name="t"))) == {"t.r", "t.r_1"}
+
+
+def test_our_names_and_keras_own_do_not_collide_in_one_model():
+    def mixed(x):
+        x = keras.layers.Dense(4)(dense(keras.layers.Dense(4)(dense(x, 4)), 4))
+        x = keras.layers.Dropout(0.5)(dropout(keras.layers.Dropout(0.5)(dropout(x, 0.5)), 0.5))
+        return keras.layers.Activation("relu")(activate(x, "relu"))
+
+    found = names(model_of(mixed))
+    assert len(set(found)) == len(found) == 10
+
+
+@pytest.mark.parametrize("name", ["a/b", "", ".", "a.", ".a", "a..b", "a b", "3×3", "a:0", "ä"])
+@pytest.mark.parametrize("piece", [partial(conv, filters=4), partial(max_pool), partial(vgg_block, filters=4)])
+def test_names_that_cannot_be_are_refused(piece, name):
+    with pytest.raises(ValueError, match="name takes"):
+        model_of(piece, name=name)
+
+
+@pytest.mark.parametrize("name", [3, b"a", ["a"], True])
+def test_names_of_another_type_are_refused(name):
+    with pytest.raises(TypeError, match="conv: name takes a string or None"):
+        model_of(conv, 4, name=name)
+
+
+@pytest.mark.parametrize("name", ["a", "3x3", "A-1", "a.b.c", "_a"])
+def test_names_that_can_be_run(name):
+    @block
+    def outer(x):
+        return conv(x, 2, name=name)
+
+    x = keras.Input((4, 4, 1))
+    keras.Model(x, outer(x, name="net")).predict(images(1, 4, 4, 1), verbose=0)
+
+
+# Several networks in one graph.
+
+
+def test_two_networks_on_one_input():
+    with weightless():
+        x = keras.Input((32, 32, 3))
+        first, second = resnet18(input_tensor=x, name="first"), resnet18(input_tensor=x, name="second")
+        both = keras.Model(x, add([first.output, second.output]))
+    assert both.count_params() == 2 * first.count_params()
+    assert {name.partition(".")[0] for name in names(both)} - {"first", "second"} == {names(both)[-1]}
+    assert both.get_layer("first.stage1.block1.conv1.conv") is not both.get_layer("second.stage1.block1.conv1.conv")
+
+
+def test_two_networks_on_two_inputs():
+    with weightless():
+        twins = [resnet18(input_shape=(32, 32, 3), name=name) for name in ("left", "right")]
+        both = keras.Model(
+            [twin.input for twin in twins], concat([twin.get_layer(twin.name + ".pool").output for twin in twins])
+        )
+    assert len({operation.name for operation in both.operations}) == len(both.operations)
+
+
+def test_two_networks_without_a_name_on_one_input():
+    with weightless():
+        x = keras.Input((32, 32, 3))
+        both = keras.Model(x, [resnet18(input_tensor=x).output, resnet18(input_tensor=x).output])
+    assert len(set(names(both))) == len(names(both))
+
+
+def test_a_network_inside_a_block():
+    @block
+    def siamese(x):
+        return add([resnet18(input_tensor=x, name="left").output, resnet18(input_tensor=x, name="right").output])
+
+    found = names(model_of(siamese, shape=(32, 32, 3), name="siamese"))
+    assert {".".join(name.split(".")[:2]) for name in found} == {"siamese.left", "siamese.right", "siamese.add"}
+
+
+def test_two_whole_models_used_as_layers():
+    with weightless():
+        x = keras.Input((32, 32, 3))
+        models = [resnet18(input_shape=(32, 32, 3), name=name) for name in ("first", "second")]
+        both = keras.Model(x, [model(x) for model in models])
+    assert names(both) == ["first", "second"]
+
+
+# Independence and survival.
+
+
+def test_names_of_a_network_do_not_depend_on_what_was_built_before():
+    with weightless():
+        first = names(resnet18(input_shape=(32, 32, 3)))
+        for _ in range(3):
+            conv(keras.Input((4, 4, 1)), 2)
+        again = names(resnet18(input_shape=(32, 32, 3)))
+    assert first == again
+    assert "stage1.block1.conv1.conv" in first
+
+
+def test_names_do_not_depend_on_other_threads():
+    expected = set(names(model_of(deep, name="net")))
+    found, start = [], threading.Barrier(8)
+
+    def work():
+        start.wait()
+        for _ in range(3):
+            found.append(set(names(model_of(deep, name="net"))))
+
+    threads = [threading.Thread(target=work) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert found == [expected] * 24
+
+
+def test_a_block_that_fails_leaves_no_scope_behind():
+    @block
+    def outer(x):
+        return conv(x, 0)
+
+    with pytest.raises(ValueError, match=r"conv 'outer_here\.conv'"):
+        model_of(outer, name="outer_here")
+    with pytest.raises(ValueError, match=r"^max_pool: pool_size"):
+        max_pool(keras.Input((4, 4, 1)), 0)
+    assert names(model_of(conv, 2, name="after")) == ["after.conv"]
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        partial(raw, filters=4),
+        deep,
+        partial(inception, c1=2, c3=(2, 2), c5=(2, 2), pool_proj=2, conv=conv_bn),
+        partial(bottleneck, filters=8, strides=2, conv=separable),
+    ],
+)
+def test_names_survive_saving_loading_and_cloning(function, tmp_path):
+    x = keras.Input((8, 8, 4))
+    model = keras.Model(x, function(x, name="net"))
+    model.save(tmp_path / "model.keras")
+    expected = names(model)
+    assert names(keras.models.load_model(tmp_path / "model.keras")) == expected
+    assert names(keras.models.clone_model(model)) == expected
+    assert names(keras.Model.from_config(model.get_config())) == expected
+    assert names(keras.models.model_from_json(model.to_json())) == expected
+
+
+# The decorator.
+
+
+def test_block_adds_name_to_the_signature_and_keeps_the_rest():
+    def make(x, filters: int = 3, *, conv=conv, **options):
+        """Docs."""
+
+    made = block(make)
+    assert list(inspect.signature(made).parameters) == ["x", "filters", "conv", "name", "options"]
+    assert (made.__name__, made.__doc__, made.__wrapped__) == ("make", "Docs.", make)
+    assert inspect.signature(made).parameters["name"].default is None
+
+
+def test_block_refuses_a_function_that_has_a_name_already():
+    with pytest.raises(TypeError, match=r"block: mine must not declare name"):
+
+        @block
+        def mine(x, name):
+            return x
+
+
+def test_default_of_sees_through_partials():
+    def unit(x, filters, *, activation="relu", needed):
+        return x
+
+    outer = partial(partial(unit, activation="gelu"), needed=1)
+    found = [default_of(f, word) for f, word in itertools.product((unit, outer), ("activation", "needed", "other"))]
+    assert found == ["relu", None, None, "gelu", 1, None]
+    assert default_of(conv_bn, "activation", "relu") == "relu"
+
+
+@dear
+@given(st.lists(st.sampled_from(["conv", "max_pool", "vgg_block"]), min_size=1, max_size=6))
+def test_sequences_outside_of_any_block_are_unique(pieces):
+    make = {
+        "conv": partial(conv, filters=2),
+        "max_pool": max_pool,
+        "vgg_block": partial(vgg_block, filters=2, pool=None),
+    }
+
+    def chain(x):
+        for piece in pieces:
+            x = make[piece](x)
+        return x
+
+    found = names(model_of(chain))
+    assert len(set(found)) == len(found)

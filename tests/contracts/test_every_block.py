@@ -1,0 +1,304 @@
+"""Every public block goes through the check that we give to others, against a specification of its shape.
+
+Parameters are written out here once more, as closed forms in the sizes that the specification names.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+import keras
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+
+from layerblocks import blocks
+from layerblocks.blocks import conv, conv_bn, max_pool, projection_shortcut, weightless
+from layerblocks.testing import check_net
+
+EXAMPLES = max(6, settings().max_examples // 5)
+
+few = st.integers(1, 9)
+pairs = st.tuples(few, few)
+triples = st.tuples(few, few, few)
+SAME = "b h w c -> b h w c"
+HALF = "b h w c -> b ceil(h/2) ceil(w/2) f"
+NOT_BLOCKS = {"block", "default_of", "matching", "scaled_tanh", "weightless"}
+
+
+@dataclass(frozen=True)
+class Case:
+    """What `check_net` is told of a block."""
+
+    spec: str
+    build: Callable[..., Any]
+    params: dict[str, Any] = field(default_factory=dict)
+    parameters: Any = 0
+    options: dict[str, Any] = field(default_factory=dict)
+
+
+def of(spec: str, block: Callable[..., Any], parameters: Any = 0, *, options: Any = None, **params: Any) -> Case:
+    return Case(spec, block, params, parameters, options or {})
+
+
+def features(block, *args, **options):
+    """A block of features, behind a mean over the image."""
+    return lambda x: block(blocks.global_avg_pool(x), *args, **options)
+
+
+def with_skip(block, *args, **options):
+    """A block of two images: what is left of this one after a pool, and this one."""
+
+    def build(x):
+        return block(max_pool(x), x, *args, **options)
+
+    return build
+
+
+def scaled(x):
+    return blocks.scale(x, blocks.global_avg_pool(x, keepdims=True))
+
+
+def merged(x, f):
+    return blocks.merge_residual(x, conv(x, f, strides=2), strides=2, shortcut=projection_shortcut, conv=conv)
+
+
+def inception_parameters(c, c1, c3, c5, pool_proj):
+    branches = (c + 1) * c1 + (c + 1) * c3[0] + (9 * c3[0] + 1) * c3[1] + (c + 1) * c5[0] + (25 * c5[0] + 1) * c5[1]
+    return branches + (c + 1) * pool_proj
+
+
+def dense_parameters(c, layers, g):
+    return sum(4 * n + 4 * n * g + 16 * g + 36 * g * g for n in range(c, c + layers * g, g))
+
+
+def se_parameters(c):
+    narrow = max(1, c // 16)
+    return (c + 1) * narrow + (narrow + 1) * c
+
+
+def bottleneck_parameters(c, f):
+    width = f // 4
+    inner = width * c + 9 * width * width + width * f + 4 * (2 * width + f)
+    return inner + (f * c + 4 * f)
+
+
+def residual_parameters(c, f):
+    return 9 * c * f + 9 * f * f + 8 * f + (f * c + 4 * f)
+
+
+CASES = {
+    "conv": of(HALF, lambda x, f: conv(x, f, strides=2), lambda c, f: (9 * c + 1) * f, f=few),
+    "conv_bn": of(HALF, lambda x, f: conv_bn(x, f, strides=2), lambda c, f: (9 * c + 4) * f, f=few),
+    "preact_conv": of(HALF, lambda x, f: blocks.preact_conv(x, f, strides=2), lambda c, f: 9 * c * f + 4 * c, f=few),
+    "separable": of(HALF, lambda x, f: blocks.separable(x, f, strides=2), lambda c, f: 9 * c + (c + 1) * f, f=few),
+    "dilated": of(
+        "b h w c -> b h-4 w-4 f",
+        lambda x, f: blocks.dilated(x, f, padding="valid"),
+        lambda c, f: (9 * c + 1) * f,
+        f=few,
+    ),
+    "depthwise": of("b h w c -> b ceil(h/2) ceil(w/2) c", partial(blocks.depthwise, strides=2), lambda c: 10 * c),
+    "sparse": of(
+        "b h w 3 -> b h-4 w-4 2",
+        partial(blocks.sparse, filters=2, kernel_size=5, connections=[[0, 1], [2]], padding="valid"),
+        77,
+    ),
+    "transposed": of(
+        "b h w c -> b 2*h 2*w f", lambda x, f: blocks.transposed(x, f), lambda c, f: (9 * c + 1) * f, f=few
+    ),
+    "norm_activation": of(SAME, blocks.norm_activation, lambda c: 4 * c),
+    "depthwise_separable": of(
+        HALF,
+        lambda x, f: blocks.depthwise_separable(x, f, strides=2),
+        lambda c, f: 9 * c + 4 * c + c * f + 4 * f,
+        f=few,
+    ),
+    "max_pool": of("b h w c -> b ceil(h/2) ceil(w/2) c", max_pool),
+    "avg_pool": of(
+        "b h w c -> b (h-5)//3+1 (w-5)//3+1 c", partial(blocks.avg_pool, pool_size=5, strides=3, padding="valid")
+    ),
+    "adaptive_avg_pool": of("b h w c -> b s s c", lambda x, s: blocks.adaptive_avg_pool(x, s), s=st.integers(1, 5)),
+    "global_avg_pool": of("b h w c -> b c", blocks.global_avg_pool),
+    "global_max_pool": of("b h w c -> b c", blocks.global_max_pool),
+    "batch_norm": of(SAME, blocks.batch_norm, lambda c: 4 * c),
+    "fused_batch_norm": of(SAME, blocks.fused_batch_norm, lambda c: 4 * c),
+    "group_norm": of(SAME, partial(blocks.group_norm, groups=1), lambda c: 2 * c),
+    "layer_norm": of(SAME, blocks.layer_norm, lambda c: 2 * c),
+    "local_response_norm": of(SAME, blocks.local_response_norm),
+    "activate": of(SAME, partial(blocks.activate, activation="gelu")),
+    "dropout": of(SAME, partial(blocks.dropout, rate=0.5)),
+    "stochastic_depth": of(SAME, partial(blocks.stochastic_depth, rate=0.5)),
+    "zero_pad": of("b h w c -> b h+3 w+3 c", partial(blocks.zero_pad, padding=((1, 2), (1, 2)))),
+    "crop": of("b h w c -> b h-3 w-3 c", partial(blocks.crop, cropping=((1, 2), (1, 2)))),
+    "concat": of("b h w c -> b h w 2*c", lambda x: blocks.concat([x, x])),
+    "add": of(SAME, lambda x: blocks.add([x, x])),
+    "scale": of(SAME, scaled),
+    "match_size": of(
+        SAME, lambda x: blocks.match_size(blocks.transposed(max_pool(x), x.shape[-1]), x), lambda c: (9 * c + 1) * c
+    ),
+    "flatten": of("b h w c -> b h*w*c", blocks.flatten),
+    "dense": of("b h w c -> b n", lambda x, n: features(blocks.dense, n)(x), lambda c, n: (c + 1) * n, n=few),
+    "radial_basis": of("b h w c -> b n", lambda x, n: features(blocks.radial_basis, n)(x), lambda c, n: c * n, n=few),
+    "classifier": of(
+        "b h w c -> b k",
+        lambda x, k: blocks.classifier(x, k, units=(5,), dropout=0.5),
+        lambda c, k: (c + 1) * 5 + 6 * k,
+        k=few,
+        options={"mixed_dtype": "float32"},
+    ),
+    "pixel_predictions": of(SAME, blocks.pixel_predictions, options={"mixed_dtype": "float32"}),
+    "aux_classifier": of(
+        "b h w c -> b k",
+        lambda x, k: blocks.aux_classifier(x, k, filters=3, units=4),
+        lambda h, w, c, k: (c + 1) * 3 + (((h - 5) // 3 + 1) * ((w - 5) // 3 + 1) * 3 + 1) * 4 + 5 * k,
+        k=few,
+        options={"least": 5},
+    ),
+    "chain": of(
+        "b h w c -> b (h-2)//2 (w-2)//2 4",
+        lambda x: blocks.chain(
+            x, {"conv": {"filters": 4, "padding": "valid"}, "pool": partial(max_pool, padding="valid")}
+        ),
+        lambda c: (9 * c + 1) * 4,
+    ),
+    "subsample": of("b h w c -> b h//2 w//2 c", blocks.subsample, lambda c: 2 * c),
+    "vgg_block": of(
+        "b h w c -> b h//2 w//2 f",
+        lambda x, f: blocks.vgg_block(x, f),
+        lambda c, f: (9 * c + 1) * f + (9 * f + 1) * f,
+        f=few,
+    ),
+    "residual": of(HALF, lambda x, f: blocks.residual(x, [(f, 3), (f, 3)], strides=2), residual_parameters, f=few),
+    "basic_residual": of(HALF, lambda x, f: blocks.basic_residual(x, f, strides=2), residual_parameters, f=few),
+    "bottleneck": of(
+        HALF, lambda x, f: blocks.bottleneck(x, f, strides=2), bottleneck_parameters, f=st.sampled_from([4, 8])
+    ),
+    "merge_residual": of(HALF, merged, lambda c, f: (9 * c + 1) * f + (c + 1) * f, f=few),
+    "identity_shortcut": of(
+        SAME, lambda x: blocks.identity_shortcut(blocks.activate(x, "relu"), 1, strides=1, conv=conv)
+    ),
+    "projection_shortcut": of(
+        HALF, lambda x, f: projection_shortcut(x, f, strides=2, conv=conv_bn), lambda c, f: (c + 4) * f, f=few
+    ),
+    "pad_shortcut": of(
+        "b h w c -> b ceil(h/2) ceil(w/2) c+f",
+        lambda x, f: blocks.pad_shortcut(x, x.shape[-1] + f, strides=2, conv=conv),
+        f=few,
+    ),
+    "channel_projection_shortcut": of(
+        "b h w c -> b ceil(h/2) ceil(w/2) c",
+        lambda x: blocks.channel_projection_shortcut(x, x.shape[-1], strides=2, conv=conv),
+    ),
+    "inception": of(
+        "b h w c -> b h w n",
+        lambda x, c1, c3, c5, pool_proj: blocks.inception(x, c1, c3, c5, pool_proj),
+        inception_parameters,
+        c1=2,
+        c3=(3, 4),
+        c5=(1, 5),
+        pool_proj=few.map(lambda width: 6),
+        n=17,
+    ),
+    "inception_stacked": of(
+        "b h w c -> b h w 11",
+        lambda x: blocks.inception_stacked(x, 2, (3, 4), (1, 2, 3), 2),
+        lambda c: (c + 1) * 8 + 28 * 4 + 10 * 2 + 19 * 3,
+    ),
+    "inception_asymmetric": of(
+        "b h w c -> b h w 8",
+        lambda x: blocks.inception_asymmetric(x, 2, (1, 1, 2), (1, 1, 1, 1, 2), 2, n=5),
+        lambda c: (c + 1) * 6 + 6 + 6 * 2 + 3 * 6 + 6 * 2,
+    ),
+    "inception_expanded": of(
+        "b h w c -> b h w 12",
+        lambda x: blocks.inception_expanded(x, 2, (1, 2), (1, 1, 2), 2),
+        lambda c: (c + 1) * 6 + 2 * (3 + 1) * 2 + 10 + 2 * (3 + 1) * 2,
+    ),
+    "inception_reduction": of(
+        "b h w c -> b (h-3)//2+1 (w-3)//2+1 c+5",
+        lambda x: blocks.inception_reduction(x, (2,), (1, 1, 3)),
+        lambda c: (9 * c + 1) * 2 + (c + 1) + 10 + 10 * 3,
+    ),
+    "inverted_residual": of(
+        SAME, lambda x: blocks.inverted_residual(x, x.shape[-1]), lambda c: 12 * c * c + 2 * 24 * c + 54 * c + 4 * c
+    ),
+    "xception_module": of(
+        HALF,
+        lambda x, f: blocks.xception_module(x, (f, f), strides=2),
+        lambda c, f: 9 * c + c * f + 4 * f + 9 * f + f * f + 4 * f + c * f + 4 * f,
+        f=few,
+    ),
+    "squeeze_excite": of(SAME, blocks.squeeze_excite, se_parameters),
+    "dense_layer": of(
+        "b h w c -> b h w c+g", lambda x, g: blocks.dense_layer(x, g), lambda c, g: dense_parameters(c, 1, g), g=few
+    ),
+    "dense_block": of(
+        "b h w c -> b h w c+n*g",
+        lambda x, n, g: blocks.dense_block(x, n, g),
+        lambda c, n, g: dense_parameters(c, n, g),
+        n=st.integers(1, 3),
+        g=few,
+    ),
+    "transition": of(
+        "b h w c -> b h//2 w//2 f", lambda x, f: blocks.transition(x, f), lambda c, f: 4 * c + c * f, f=few
+    ),
+    "bilinear_up": of("b h w c -> b 2*(h+1) 2*(w+1) c", blocks.bilinear_up, lambda c: 16 * c * c),
+    "fuse_scores": of(SAME, with_skip(blocks.fuse_scores), lambda c: 16 * c * c + (c + 1) * c),
+    "decoder_block": of(
+        "b h w c -> b h w f",
+        lambda x, f: blocks.decoder_block(max_pool(x), x, f),
+        lambda c, f: (4 * c + 1) * f + (9 * (c + f) + 1) * f + (9 * f + 1) * f,
+        f=few,
+    ),
+}
+
+
+def test_every_public_block_is_here():
+    functions = {name for name in blocks.__all__ if not inspect.isclass(getattr(blocks, name))}
+    assert functions - NOT_BLOCKS == CASES.keys()
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_block(name):
+    case = CASES[name]
+    params = {
+        word: value if isinstance(value, st.SearchStrategy) else st.just(value) for word, value in case.params.items()
+    }
+    check_net(
+        case.build,
+        case.spec,
+        sides=(1, 40),
+        params=params,
+        parameters=case.parameters,
+        max_examples=EXAMPLES,
+        **case.options,
+    )
+
+
+LAYERS = {name for name in blocks.__all__ if inspect.isclass(getattr(blocks, name))} - {"Bilinear"}
+MADE_BY = {
+    "AdaptiveAveragePooling2D": lambda x: blocks.adaptive_avg_pool(x, 2),
+    "DilatedAveragePooling2D": lambda x: blocks.avg_pool(x, strides=1, dilation_rate=2),
+    "DilatedMaxPooling2D": lambda x: blocks.max_pool(x, strides=1, dilation_rate=2),
+    "FusedBatchNormalization": blocks.fused_batch_norm,
+    "LocalResponseNormalization": blocks.local_response_norm,
+    "MatchSize": lambda x: blocks.match_size(max_pool(x), x),
+    "PadChannels": lambda x: blocks.pad_shortcut(x, 9, strides=2, conv=conv),
+    "RadialBasisDense": features(blocks.radial_basis, 3),
+    "SparseConv2D": lambda x: blocks.sparse(x, 1, connections=[[0]]),
+    "StochasticDepth": lambda x: blocks.stochastic_depth(x, 0.5),
+}
+
+
+def test_every_public_layer_is_made_by_a_block():
+    """So that the checks of the blocks reach them all."""
+    assert MADE_BY.keys() == LAYERS
+    for name, build in MADE_BY.items():
+        with weightless():
+            model = keras.Model(x := keras.Input((None, None, 4)), build(x))
+        assert name in {type(layer).__name__ for layer in model.layers}

@@ -1,0 +1,111 @@
+"""Every public function of `viz` works with what it is given, or says in one line what is wrong with which argument."""
+
+from __future__ import annotations
+
+import inspect
+
+import keras
+import numpy as np
+import pytest
+
+from layerblocks import graphs, training, viz
+
+PACKAGES = (graphs, viz, training)
+FUNCTIONS = {
+    name: getattr(package, name)
+    for package in PACKAGES
+    for name in package.__all__
+    if not inspect.isclass(getattr(package, name))
+}
+
+
+def network():
+    x = y = keras.Input((8, 8, 3), name="image")
+    for number in range(3):
+        y = keras.layers.Conv2D(4, 3, padding="same", name=f"stage.block{number}.conv")(y)
+        y = keras.layers.ReLU(name=f"stage.block{number}.activation")(y)
+    y = keras.layers.Dense(2, name="head")(keras.layers.Flatten(name="flatten")(y))
+    return keras.Model(x, y, name="net")
+
+
+MODEL = network()
+BLOCKS = graphs.collapse(graphs.read_graph(MODEL))
+IMAGES = np.linspace(0, 1, 3 * 8 * 8 * 3).reshape(3, 8, 8, 3)
+LOGGED = {"loss": [3.0, 2.0, 1.0], "val_loss": [3.0, 2.0, 1.0]}
+
+# What each function is called with, when nothing is wrong.
+CALLS = {
+    **{name: {"graph": BLOCKS} for name in ("collapse", "fold", "fuse", "group", "kinds", "mermaid", "overview")},
+    **{name: {"model": MODEL} for name in ("alt_text", "caption", "diagram", "model_to_dot", "read_graph")},
+    **{name: {"model": MODEL} for name in ("rows", "table", "to_graphviz", "totals")},
+    **{name: {"history": LOGGED} for name in ("diagnose", "plot_history", "read_history")},
+    **{name: {"node": next(n for n in BLOCKS.nodes if n.inner)} for name in ("opened", "status")},
+    "compare": {"models": [MODEL]},
+    "diff": {"a": MODEL, "b": MODEL},
+    "plot_class_distribution": {"labels": [0, 1, 1]},
+    "plot_confusion_matrix": {"matrix": np.eye(3)},
+    "plot_feature_maps": {"model": MODEL, "layer": "stage.block0.conv", "image": IMAGES[0]},
+    "plot_images": {"images": IMAGES},
+    "plot_model": {"model": MODEL, "to_file": None},
+}
+
+
+class Thing:
+    """Nothing that a figure is made of."""
+
+    def __repr__(self):
+        return "<a thing\nof two lines>"
+
+
+WRONG = [
+    *(None, True, False, -1, 0, 2, 10**30, 1.5, float("nan"), float("inf"), 1j, "", "x", "auto", b"x"),
+    *([], (), {}, [1], ["x"], {"x": 1}, range(2), np.zeros(3), np.zeros((2, 2)), np.array([True]), np.int64(1)),
+    *(Thing(), keras.layers.ReLU(), BLOCKS, BLOCKS.nodes[0], MODEL, viz.Theme()),
+]
+WORDS = [
+    (name, word)
+    for name, function in FUNCTIONS.items()
+    for word, parameter in inspect.signature(function).parameters.items()
+    if parameter.kind is not parameter.VAR_KEYWORD
+]
+FLAGS = [
+    (name, word)
+    for name, word in WORDS
+    if isinstance(inspect.signature(FUNCTIONS[name]).parameters[word].default, bool) and word != "zoom"
+]
+# What a message may say: what the argument takes, or with what a figure would fit.
+TELLS = ("takes", "it would with", "did you mean", "there is no argument")
+
+
+def test_every_public_function_is_here():
+    assert FUNCTIONS.keys() == CALLS.keys()
+
+
+@pytest.fixture(autouse=True)
+def _elsewhere(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # where no file is called "x"
+
+
+@pytest.mark.parametrize(("name", "word"), WORDS)
+def test_a_wrong_argument_is_named(name, word):
+    for value in WRONG:
+        if callable(value) and word in ("label", "style"):
+            continue  # what a function of the caller's raises is the caller's
+        try:
+            FUNCTIONS[name](**{**CALLS[name], word: value})
+        except (TypeError, ValueError, OSError) as error:
+            said = str(error)
+            where = f"{name}({word}={value!r}): {type(error).__name__}: {said}"
+            assert said.startswith(f"{name}: "), where
+            assert word in said or "does not fit" in said, where
+            assert any(tells in said for tells in TELLS) or isinstance(error, OSError), where
+            assert "\n" not in said and len(said) < 700, where
+
+
+@pytest.mark.parametrize(("name", "word"), FLAGS)
+def test_only_yes_or_no_is_taken_for_it(name, word):
+    for value in ("no", [], 1.0, np.zeros(3), Thing()):
+        with pytest.raises(TypeError, match=f"^{name}: {word}=.*: it takes True or False"):
+            FUNCTIONS[name](**{**CALLS[name], word: value})
+    for value in (True, False, 1, 0, np.bool_(1)):
+        FUNCTIONS[name](**{**CALLS[name], word: value})

@@ -1,0 +1,31 @@
+"""The examples are real programs: they run from the command line."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+from keras.models import load_model
+
+from layerblocks.training import read_history
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+
+
+def run(name, *arguments):
+    command = [sys.executable, str(EXAMPLES / name), *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    return done.stdout
+
+
+def test_googlenet_learns_the_digits_with_both_heads(tmp_path):
+    small = ["--epochs", 2, "--steps-per-epoch", 15, "--batch-size", 16]
+    out = run("train.py", "googlenet_bn", *small, "--output", tmp_path, "--verbose", 2)
+    assert re.search(r"^test: 355 images, loss .*, accuracy .*%$", out, re.MULTILINE)
+    log = read_history(tmp_path / "log.csv")
+    assert log.heads == ("main", "aux1", "aux2")
+    for head in log.heads:
+        first, second = log.find(f"{head}_loss").values
+        assert second < first
+    assert load_model(tmp_path / "best.keras").output_shape == (None, 10)

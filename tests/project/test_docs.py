@@ -1,0 +1,43 @@
+"""The code in the pages of docs/ runs as it stands, page by page."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+from pathlib import Path
+
+import pytest
+
+DOCS = Path(__file__).parents[2] / "docs"
+RUNNING = ("testing.md",)
+CODE = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
+
+
+@pytest.mark.parametrize("page", RUNNING)
+def test_the_code_of_a_page_runs(page, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    namespace = {"__name__": page}
+    for code in CODE.findall((DOCS / page).read_text(encoding="utf-8")):
+        exec(compile(code, page, "exec"), namespace)
+
+
+def gallery():
+    spec = importlib.util.spec_from_file_location("gallery", DOCS / "gallery.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_gallery_is_what_its_program_writes():
+    module = gallery()
+    assert (DOCS / "gallery.md").read_text(encoding="utf-8") == module.page()
+    assert {path.stem for path in (DOCS / "gallery").glob("*.svg")} == {name for _, name, _, _ in module.FIGURES}
+
+
+@pytest.mark.parametrize("name", ["googlenet-zoom", "vgg16-volumes", "resnet50"])
+def test_a_line_of_the_gallery_draws_its_figure(name):
+    module = gallery()
+    figure = module.draw(next(line for _, each, _, line in module.FIGURES if each == name))
+    committed = (DOCS / "gallery" / f"{name}.svg").read_text(encoding="utf-8")
+    opening = re.compile(r"<svg[^>]*>")
+    assert opening.search(figure.svg)[0] == opening.search(committed)[0], "another size than in the gallery"

@@ -1,0 +1,261 @@
+"""Where things go: sequences, forks and frames seen in random graphs, wrapped text, pages."""
+
+from __future__ import annotations
+
+from math import inf
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from layerblocks.graphs.graph import Edge, Graph, Node, Output, mark_edges, mark_heads
+from layerblocks.viz import Theme
+from layerblocks.viz.layouts.cards import Content, cards, type_of, wrap
+from layerblocks.viz.layouts.figures import Look, figure_scene
+from layerblocks.viz.layouts.parts import Fork, Irreducible, compose, numbers, split
+from layerblocks.viz.page import HEIGHTS, INCH, WIDTHS, height_for, length, wider
+
+from .scene_checks import check_scene, labels, named
+
+
+def graph(edges, names=None, roles=None, heads=()):
+    """A graph from pairs of numbers; nothing of it is Keras's."""
+    count = max(max(pair) for pair in edges) + 1
+    inputs = [sum(target == i for _, target in edges) for i in range(count)]
+    nodes = tuple(
+        Node(
+            i,
+            tuple((names or {}).get(i, f"n{i}").split(".")),
+            "Layer",
+            (roles or {}).get(i, "add" if inputs[i] > 1 else "conv"),
+            inputs=((None, 4, 4, 8),) * inputs[i],
+            outputs=((None, 4, 4, 8),),
+        )
+        for i in range(count)
+    )
+    ends = [i for i in range(count) if not any(source == i for source, _ in edges)]
+    outputs = tuple(Output(f"aux{i}" if i in heads else "main", i) for i in ends)
+    ports = {}
+    made = []
+    for source, target in edges:
+        ports[target] = ports.get(target, -1) + 1
+        made.append(Edge(source, target, 0, ports[target], (None, 4, 4, 8)))
+    return mark_edges(mark_heads(Graph("net", "Functional", nodes, tuple(made), outputs)))
+
+
+def shape(parts):
+    """A composition as nested tuples and lists."""
+    return tuple(
+        part
+        if isinstance(part, int)
+        else [shape(branch) for branch in part.branches]
+        if isinstance(part, Fork)
+        else {part.title: shape(part.parts)}
+        for part in parts
+    )
+
+
+@pytest.mark.parametrize(
+    ("edges", "wanted"),
+    [
+        ([(0, 1), (1, 2)], (0, 1, 2)),
+        ([(0, 1), (1, 2), (0, 2)], (0, 1, 2)),  # a short cut is no branch
+        ([(0, 1), (0, 2), (1, 3), (2, 3)], (0, [(1,), (2,)], 3)),
+        ([(0, 2), (1, 2), (2, 3)], ([(0,), (1,)], 2, 3)),  # two inputs
+        ([(0, 1), (0, 2), (2, 3), (2, 4), (1, 5), (3, 5), (4, 5)], (0, [(1,), (2, [(3,), (4,)])], 5)),
+    ],
+)
+def test_a_graph_is_seen_as_a_sequence(edges, wanted):
+    assert shape(compose(graph(edges)).parts) == wanted
+
+
+def test_branches_tied_to_each_other_are_no_sequence():
+    with pytest.raises(Irreducible):
+        compose(graph([(0, 1), (0, 2), (1, 3), (2, 3), (1, 4), (2, 4), (3, 5), (4, 5)]))
+
+
+def test_frames_hold_what_their_names_say():
+    names = {0: "in", 1: "a.x", 2: "a.y", 3: "b.c.x", 4: "b.c.y", 5: "b.d"}
+    parts = compose(graph([(i, i + 1) for i in range(5)], names)).parts
+    assert shape(parts) == (0, {"a": (1, 2)}, {"b": ({"c": (3, 4)}, 5)})
+
+
+def test_a_frame_across_branches_is_left_out():
+    names = {1: "a.x", 2: "b.x", 3: "a.y"}
+    composition = compose(graph([(0, 1), (0, 2), (1, 3), (2, 3)], names))
+    assert shape(composition.parts) == (0, [(1,), (2,)], 3) and not any(composition.frames)
+
+
+def test_a_sequence_is_cut_inside_a_frame():
+    names = {1: "a.x", 2: "a.y", 3: "a.z"}
+    before, after = split(compose(graph([(i, i + 1) for i in range(4)], names)).parts, 2)
+    assert shape(before) == (0, {"a": (1,)}) and shape(after) == ({"a (cont.)": (2, 3)}, 4)
+
+
+# -- random networks --------------------------------------------------------------------------------------------------
+
+
+@st.composite
+def networks(draw):
+    """A sequence of boxes, forks (of sequences) and short cuts, as pairs of numbers."""
+    edges: list[tuple[int, int]] = []
+    count = 1
+
+    def fresh():
+        nonlocal count
+        count += 1
+        return count - 1
+
+    def chain(start, depth, length):
+        for _ in range(length):
+            kind = draw(st.sampled_from(["box", "box", "box", "fork", "skip"] if depth else ["box"]))
+            if kind == "box":
+                number = fresh()
+                edges.append((start, number))
+            else:
+                branches = [chain(start, depth - 1, draw(st.integers(1, 3))) for _ in range(1 if kind == "skip" else 2)]
+                number = fresh()
+                edges.extend((end, number) for end in branches)
+                if kind == "skip":
+                    edges.append((start, number))
+            start = number
+        return start
+
+    chain(0, 2, draw(st.integers(1, 12)))
+    order = sorted({n for pair in edges for n in pair})
+    assert order == list(range(count))
+    return [(min(pair), max(pair)) for pair in edges]
+
+
+@given(networks(), st.sampled_from(["TB", "LR", "BT", "RL"]))
+def test_every_network_is_drawn_with_nothing_on_anything(edges, direction):
+    made = graph(edges)
+    assert sorted(numbers(compose(made).parts)) == [node.id for node in made.nodes]
+    scene = figure_scene(made, Look(Theme(), direction=direction))
+    check_scene(scene)
+    assert set(named(scene)) == {node.name for node in made.nodes}
+
+
+@given(networks(), st.sampled_from([180.0, 252.0, 400.0]), st.sampled_from([200.0, 500.0]))
+def test_what_fits_a_page_keeps_to_it(edges, width, height):
+    scene = figure_scene(graph(edges), Look(Theme(), width=width, height=height))
+    if scene is not None:
+        check_scene(scene)
+        assert scene.width == width and scene.height <= height and scene.text_size >= 6
+
+
+@given(st.integers(2, 60), st.sampled_from(["TB", "LR"]))
+def test_a_long_chain_goes_on_in_columns_or_rows(count, direction):
+    made = graph([(i, i + 1) for i in range(count - 1)])
+    scene = figure_scene(made, Look(Theme(), width=397.0, height=400.0, direction=direction, legend=False))
+    if scene is None:
+        assert count > 30
+        return
+    check_scene(scene)
+    turns = [item for item in scene.items if getattr(item, "role", "") == "continuation"]
+    place = {"TB": lambda box: box.left, "LR": lambda box: box.top}[direction]
+    assert len({round(place(box)) for box in named(scene).values()}) == len(turns) + 1
+
+
+def test_each_tensor_is_labelled_once():
+    scene = figure_scene(graph([(0, 1), (1, 2), (0, 2), (2, 3)]), Look(Theme()))
+    assert labels(scene) == ["4×4×8"] * 4
+
+
+def test_a_short_cut_nests_in_a_longer_one():
+    scene = figure_scene(graph([(0, 1), (1, 2), (2, 3), (1, 3), (3, 4), (0, 4)]), Look(Theme(), legend=False))
+    lanes = [item for item in scene.items if getattr(item, "role", "") == "skip"]
+    reach = sorted(max(x for step in lane.steps for x, _ in step) for lane in lanes)
+    assert len(reach) == 2 and reach[1] - reach[0] >= 5
+
+
+def test_an_encoder_and_decoder_is_a_u():
+    edges = [(i, i + 1) for i in range(8)] + [(1, 7), (2, 6), (3, 5)]
+    scene = figure_scene(graph(edges), Look(Theme(), legend=False))
+    check_scene(scene)
+    boxes = named(scene)
+    for left, right in ((1, 7), (2, 6), (3, 5)):
+        one, other = boxes[f"n{left}"], boxes[f"n{right}"]
+        assert abs(one.top + one.bottom - other.top - other.bottom) < 0.1 and one.right < other.left
+
+
+def test_heads_stand_beside_what_feeds_them():
+    made = graph([(0, 1), (1, 2), (2, 3), (1, 4), (4, 5), (2, 6)], heads=(5, 6))
+    scene = figure_scene(made, Look(Theme()))
+    check_scene(scene)
+    boxes = named(scene)
+    assert boxes["n4"].left > boxes["n1"].right and boxes["n6"].left == boxes["n4"].left
+    assert boxes["n6"].top > boxes["n5"].bottom, "the second head waits for the first"
+
+
+def test_a_deep_chain_takes_time_that_grows_with_it():
+    made = graph([(i, i + 1) for i in range(5000)])
+    assert len(named(figure_scene(made, Look(Theme())))) == 5001
+
+
+def test_tied_branches_are_laid_out_by_graphviz():
+    edges = [(0, 1), (0, 2), (1, 3), (2, 3), (1, 4), (2, 4), (3, 5), (4, 5)]
+    for direction in ("TB", "LR", "BT", "RL"):
+        check_scene(figure_scene(graph(edges), Look(Theme(), direction=direction)), curved=True)
+
+
+# -- text -------------------------------------------------------------------------------------------------------------
+
+
+@given(st.text(st.characters(codec="utf-8", exclude_characters="\xa0"), max_size=60), st.integers(1, 20))
+def test_wrapping_loses_nothing_and_fits(text, room):
+    lines = wrap(text, room, len)
+    from layerblocks.viz.fonts import printable
+
+    assert "".join(lines).replace(" ", "") == printable(text).replace(" ", "")
+    assert all(len(line) <= room for line in lines)
+
+
+def test_what_belongs_together_is_not_broken():
+    assert wrap("residual 1×1,\xa0/2", 10, len) == ["residual", "1×1, /2"]
+    assert wrap("3x3_reduce", 6, len) == ["3x3_", "reduce"]
+    assert wrap("abcdefgh", 3, len) == ["abc", "def", "gh"]
+
+
+def test_cards_of_one_group_have_one_form():
+    type = type_of(Theme())
+    contents = [Content("a", ("words",), (("1,234,567 params", "1.23 M params"),)), Content("much longer name", ("w",))]
+    free = cards(contents, type, Theme())
+    assert [line.right for line in free[0].lines] == [False, True, False]
+    narrow = cards(contents, type, Theme(), 65)
+    assert not any(line.right for card in narrow for line in card.lines)
+    assert all(card.width <= 65 for card in narrow)
+    assert cards([Content("a", (), (("123456789",),))], type, Theme(), 30) is None, "a number is not broken"
+
+
+# -- pages ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("value", "points"),
+    [("ieee1", 252), ("IEEE2", 515.52), ("8cm", 226.77), ("3.5in", 252), ("252pt", 252), (100, 100), ("90mm", 255.12)],
+)
+def test_lengths(value, points):
+    assert length("f", "width", value) == pytest.approx(points, abs=0.01)
+
+
+@pytest.mark.parametrize("value", ["ieee3", "8 parsecs", "", "-3cm", "cm", 0, -5, float("nan"), inf, "1e9pt"])
+def test_what_is_no_length(value):
+    with pytest.raises(ValueError, match=r"^f: width=.*it takes"):
+        length("f", "width", value)
+
+
+@pytest.mark.parametrize("value", [None, True, [3], b"8cm"])
+def test_what_is_not_even_near_a_length(value):
+    with pytest.raises(TypeError, match=r"^f: width=.*it takes"):
+        length("f", "width", value)
+
+
+def test_venues():
+    assert {name: WIDTHS[name] for name in ("ieee1", "neurips", "springer")} == {
+        "ieee1": 3.5,
+        "neurips": 5.5,
+        "springer": 4.8,
+    }
+    assert all(height_for(name) == HEIGHTS.get(name, 9.0) * INCH for name in WIDTHS)
+    assert [name for name, _ in wider(500)] == ["acm2", "ieee2", "elsevier2"]

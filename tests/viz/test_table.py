@@ -1,0 +1,371 @@
+"""Tables: numbers that add up to those that Keras counts, the paper's own table, and text that no format trips over."""
+
+from __future__ import annotations
+
+import csv
+import re
+import shutil
+import subprocess
+from html.parser import HTMLParser
+from types import SimpleNamespace
+
+import keras
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from keras import layers
+
+from layerblocks.architectures import (
+    densenet121,
+    googlenet,
+    mobilenet_v2,
+    resnet18,
+    resnet34,
+    resnet50,
+    resnet101,
+    resnet152,
+    unet,
+    vgg16,
+    xception,
+)
+from layerblocks.blocks import weightless
+from layerblocks.graphs import collapse, read_graph
+from layerblocks.graphs.graph import Graph, Node
+from layerblocks.viz.texts.latex import latex_text
+from layerblocks.viz.texts.notation import notation
+from layerblocks.viz.texts.table import COLUMNS, compare, rows, table, totals
+from layerblocks.viz.texts.table_formats import FORMATS, Sheet, Stack, write
+
+from ..random_models import random_model
+
+
+def made(constructor, **options):
+    with weightless():
+        return constructor(**options)
+
+
+def small():
+    x = keras.Input((None, None, 3), name="image")
+    y = layers.BatchNormalization(name="stem.norm")(layers.Conv2D(4, 3, name="stem.conv")(x))
+    y = layers.GlobalAveragePooling2D(name="head.pool")(y)
+    return keras.Model(x, layers.Dense(2, name="head|er\\")(y))
+
+
+# -- one model --------------------------------------------------------------------------------------------------------
+
+
+def test_rows_are_data():
+    assert [(r.name, r.parameters, r.trainable, r.multiply_adds) for r in rows(small())] == [
+        ("image", 0, 0, 0),
+        ("stem", 128, 120, None),
+        ("head", 0, 0, 0),
+        ("head|er\\", 10, 10, 8),
+    ]
+    assert (totals(small()).parameters, totals(small()).trainable, totals(small()).multiply_adds) == (138, 130, None)
+
+
+def test_table_as_text():
+    assert table(small()).splitlines() == [
+        "block          kind             output shape  parameters  multiply-adds",
+        "image          float32          ?×?×3                  0              0",
+        "stem           3×3 conv, 4      ?×?×4                128              ?",
+        "head           global avg pool  4                      0              0",
+        "head|er\\       dense, 2         2                     10              8",
+        "total                                                138              ?",
+        "trainable                                            130",
+        "non-trainable                                          8",
+    ]
+
+
+def test_table_as_markdown_and_csv():
+    assert table(small(), format="markdown").splitlines()[1:6:4] == [
+        "|---|---|---|---:|---:|",
+        "| head\\|er\\\\ | dense, 2 | 2 | 10 | 8 |",
+    ]
+    assert table(small(), format="csv").splitlines()[2] == 'stem,"3×3 conv, 4",?×?×4,128,120,'
+
+
+@given(st.data())
+def test_the_numbers_are_those_of_the_model_folded_or_not(data):
+    model = random_model(data.draw)
+    depth = data.draw(st.sampled_from([1, 2, None]))
+    names = ("repeats", "parameters", "share of parameters", "multiply-adds", "share of multiply-adds")
+    shared = any(n.call[1] > 1 for n in read_graph(model, expand_nested=True).nodes)  # counted once in the total
+    for fold in (False, True):
+        *body, total = list(csv.reader(table(model, depth, "csv", fold=fold, columns=names).splitlines()))[1:]
+        assert int(total[2]) == model.count_params()
+        if not shared:
+            assert sum(int(row[2]) for row in body) == int(total[2])
+            assert sum(float(row[3]) for row in body if row[3]) == pytest.approx(1, abs=1e-4)
+        if total[4]:
+            assert sum(int(row[4]) for row in body) == int(total[4])
+        assert fold or {row[1] for row in body} == {"1"}
+
+
+def test_equal_neighbours_are_one_row():
+    lines = table(made(xception)).splitlines()
+    middle = [line for line in lines if line.startswith("middle")]
+    one = rows(made(xception))
+    equal = [row for row in one if row.name.startswith("middle")]
+    assert len(middle) == 1 and len(equal) == 8
+    assert "[3×3 separable, 728; 3×3 separable, 728; 3×3 separable, 728] × 8" in middle[0]
+    assert f"{sum(row.parameters for row in equal):,}" in middle[0]
+    assert len(table(made(xception), fold=False).splitlines()) == len(lines) + 7
+    assert len(table(made(xception), format="csv").splitlines()) == len(one) + 2, "plain rows for programs"
+
+
+def test_columns_by_choice():
+    text = table(made(vgg16), columns=("share of parameters", "receptive field"))
+    head, first, *_, last = text.splitlines()
+    assert head.split("  ")[0] == "block" and "kind" not in head
+    assert "0.0 %" in first and "100.0 %" in last
+    assert "212×212" in text, "what the last pooling of VGG-16 sees"
+
+
+def test_layers_of_models_made_elsewhere_come_in_blocks():
+    with weightless():
+        model = keras.applications.ResNet50(weights=None)
+    found = rows(model)
+    assert len(found) < 40 and sum(row.parameters for row in found) == model.count_params()
+
+
+# -- what blocks are made of ------------------------------------------------------------------------------------------
+
+NOTATIONS = [
+    (resnet18, "stage2", "[3×3, 128; 3×3, 128] × 2, /2"),
+    (resnet50, "stage3", "[1×1, 256; 3×3, 256; 1×1, 1024] × 6, /2"),
+    (resnet50, "stem", "7×7 conv, 64, /2"),
+    (vgg16, "block3", "[3×3, 256] × 3 + 2×2 max pool"),
+    (vgg16, "classifier", "[dense, 4096] × 2 + dense, 1000"),
+    (densenet121, "block4", "[1×1, 128; 3×3, 32] × 16"),
+    (googlenet, "inception_3a", "[1×1, 64 | 1×1, 96 → 3×3, 128 | 1×1, 16 → 5×5, 32 | 3×3 max pool → 1×1, 32]"),
+    (
+        mobilenet_v2,
+        "stage3",
+        "[1×1, 144; 3×3 depthwise; 1×1, 32], /2 + [1×1, 192; 3×3 depthwise; 1×1, 32] × 2",
+    ),
+    (unet, "decoder4", "2×2 transposed conv, 512, ×2 + [3×3, 512] × 2"),
+]
+
+
+@pytest.mark.parametrize(("network", "name", "words"), NOTATIONS, ids=[f"{f.__name__}-{n}" for f, n, _ in NOTATIONS])
+def test_what_a_block_is_made_of(network, name, words):
+    (block,) = [n for n in collapse(read_graph(made(network)), 1).nodes if n.name == name]
+    assert " + ".join(map(str, notation(block))) == words
+
+
+def test_the_notation_does_not_depend_on_names():
+    graph = collapse(read_graph(made(resnet50)), 1)
+    stage = next(n for n in graph.nodes if n.name == "stage3")
+    flat = tuple(
+        Node(**{f: getattr(n, f) for f in Node.__slots__} | {"path": ("stage3", f"layer{n.id}")})
+        for n in stage.inner.nodes
+    )
+    inner = Graph(
+        stage.inner.name, stage.inner.kind, flat, stage.inner.edges, stage.inner.outputs, (), stage.inner.entries
+    )
+    other = Node(**{f: getattr(stage, f) for f in Node.__slots__} | {"inner": inner})
+    assert notation(other) == notation(stage)
+
+
+def test_no_notation_of_what_is_too_long():
+    x = y = keras.Input((8,), name="x")
+    for i in range(40):
+        y = layers.Dense(8 + i, name=f"all.dense{i}")(y)
+    (_, block) = collapse(read_graph(keras.Model(x, y)), 1).nodes
+    assert notation(block) == ()
+
+
+# -- several models ---------------------------------------------------------------------------------------------------
+
+# He et al. 2016, table 1: what each size of the feature map has, in each of the five columns.
+PAPER = {
+    "112×112": ["7×7 conv, 64, /2"] * 5,
+    "56×56": [
+        *(f"3×3 max pool, /2 + [3×3, 64; 3×3, 64] × {n}" for n in (2, 3)),
+        *(f"3×3 max pool, /2 + [1×1, 64; 3×3, 64; 1×1, 256] × {n}" for n in (3, 3, 3)),
+    ],
+    "28×28": [
+        *(f"[3×3, 128; 3×3, 128] × {n}, /2" for n in (2, 4)),
+        *(f"[1×1, 128; 3×3, 128; 1×1, 512] × {n}, /2" for n in (4, 4, 8)),
+    ],
+    "14×14": [
+        *(f"[3×3, 256; 3×3, 256] × {n}, /2" for n in (2, 6)),
+        *(f"[1×1, 256; 3×3, 256; 1×1, 1024] × {n}, /2" for n in (6, 23, 36)),
+    ],
+    "7×7": [
+        *(f"[3×3, 512; 3×3, 512] × {n}, /2" for n in (2, 3)),
+        *(f"[1×1, 512; 3×3, 512; 1×1, 2048] × {n}, /2" for n in (3, 3, 3)),
+    ],
+    "1×1": ["global avg pool + dense, 1000"] * 5,
+}
+
+
+def test_the_table_of_the_resnet_paper():
+    models = [made(network) for network in (resnet18, resnet34, resnet50, resnet101, resnet152)]
+    head, *body, parameters, multiply_adds = csv.reader(compare(models, "csv").splitlines())
+    assert head == ["block", "output size", "resnet18", "resnet34", "resnet50", "resnet101", "resnet152"]
+    assert {row[1]: row[2:] for row in body} == PAPER
+    assert [row[0] for row in body] == ["stem", "pool, stage1", "stage2", "stage3", "stage4", "classifier"]
+    assert parameters[2:] == ["11699112", "21814696", "25610152", "44654504", "60344232"]
+    assert [round(int(n) / 1e9, 1) for n in multiply_adds[2:]] == [1.8, 3.7, 3.9, 7.6, 11.3]
+
+
+def test_networks_of_other_sizes_come_side_by_side():
+    lines = compare({"16": made(vgg16), "X": made(xception)}, "csv").splitlines()
+    sizes = [row[1] for row in csv.reader(lines)][1:-2]
+    assert sizes.index("149×149") < sizes.index("112×112") < sizes.index("74×74") < sizes.index("56×56")
+    assert sizes[-1] == "1×1" and len(set(sizes)) == len(sizes)
+
+
+def test_names_of_compared_models():
+    one = keras.Sequential([keras.Input((4,)), layers.Dense(2)], name="twin")
+    assert "twin (2)" in compare([one, one]).splitlines()[0]
+
+
+# -- formats ----------------------------------------------------------------------------------------------------------
+
+
+class Reader(HTMLParser):
+    """The cells of an HTML table, by row, and its headings; every element closed."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.open, self.rows, self.heads, self.caption = [], [], [], ""
+        self.feed(text)
+        assert self.open == []
+
+    def handle_starttag(self, tag, attrs):
+        if tag == "br":
+            return
+        self.open.append(tag)
+        if tag == "tr":
+            self.rows.append([])
+        if tag in ("th", "td"):
+            self.rows[-1].append("")
+            self.heads += [dict(attrs)["scope"]] if tag == "th" else []
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        if self.open and self.open[-1] in ("th", "td"):
+            self.rows[-1][-1] += data
+        elif self.open and self.open[-1] == "caption":
+            self.caption += data
+
+
+words = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=12)
+
+
+@given(st.lists(st.tuples(words, words, st.integers(0, 10**9)), min_size=1, max_size=4), words)
+def test_any_text_survives_each_format(lines, caption):
+    sheet = Sheet(("a", "b", "n"), tuple(lines), numbers=frozenset([2]), caption=caption)
+    plain = [[" ".join(a.split()), " ".join(b.split()), f"{n:,}"] for a, b, n in lines]
+    read = Reader(write(sheet, "html"))
+    assert [[" ".join(cell.split()) for cell in row] for row in read.rows[1:]] == plain
+    assert read.heads == ["col"] * 3 + ["row"] * len(lines)
+    found = list(csv.reader(write(sheet, "csv").splitlines()))
+    assert found[1:] == [[a, b, n.replace(",", "")] for a, b, n in plain]
+    cells = re.compile(r"(?<!\\)(?:\\\\)*\|")
+    assert all(len(cells.findall(line)) == 4 for line in write(sheet, "markdown").splitlines())
+    assert len(write(sheet, "text").splitlines()) == 1 + len(lines)
+    rules = [line for line in write(sheet, "latex").splitlines() if re.search(r"\\\\$", line)]
+    assert len(rules) == 1 + len(lines) and all(len(re.findall(r"(?<!\\)&", line)) == 2 for line in rules)
+
+
+@given(words)
+def test_latex_is_ascii_and_balanced(text):
+    written = latex_text(text)
+    assert written.isascii() and written.isprintable()
+    braces = re.sub(r"\\[{}\\]", "", written)
+    assert braces.count("{") == braces.count("}")
+    assert len(re.findall(r"(?<!\\)\$", written)) % 2 == 0
+    assert not re.search(r"(?<!\\)[#%&]", written)
+    assert not written.startswith(("[", "*"))
+
+
+@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="no pdflatex here")
+def test_latex_compiles(tmp_path):
+    odd = [
+        "".join(map(chr, range(32, 127))),
+        "".join(map(chr, range(0xA0, 0x180))),
+        "αβγδεΩ×·±−–—…→≤²³ﬁ中文😀\u202e\x07",
+        "[x] -- ,, '' `` ?` !` << >>",
+        "*",
+    ]
+    rows_ = tuple((text, (Stack(("1×1, 64", text), 3, "/2"), Stack(("3×3 max pool",))), 12345) for text in odd)
+    sheet = Sheet(("a_b", "<&>", "n"), rows_, (("total", "", 5),), frozenset([2]), "50 % & more_of {it}", "tab:odd")
+    parts = [
+        write(sheet, "latex"),
+        table(made(googlenet), format="latex", caption="GoogLeNet", columns=("kind", "share of parameters")),
+        compare([made(resnet18), made(resnet50)], "latex"),
+    ]
+    body = "\n\n".join(parts)
+    (tmp_path / "t.tex").write_text(
+        f"\\documentclass{{article}}\n\\usepackage{{booktabs}}\n\\begin{{document}}\n{body}\n\\end{{document}}\n",
+        "utf-8",
+    )
+    done = subprocess.run(
+        ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "t.tex"],
+        cwd=tmp_path,
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout.decode(errors="replace")[-2000:]
+    assert b"Missing character" not in (tmp_path / "t.log").read_bytes()
+
+
+def test_latex_looks_as_in_papers():
+    lines = compare([made(resnet18)], "latex", caption="Five % of it", label="tab:one").splitlines()
+    assert lines[:4] == ["\\begin{table}", "  \\centering", "  \\caption{Five \\% of it}", "  \\label{tab:one}"]
+    assert lines[4:6] == ["  \\begin{tabular}{lll}", "    \\toprule"] and lines[-3].strip() == "\\bottomrule"
+    (stage,) = [line for line in lines if line.strip().startswith("stage2")]
+    bracket = (
+        "$\\left[\\begin{array}{@{}l@{}}\\mbox{3$\\times$3, 128} \\\\ \\mbox{3$\\times$3, 128}\\end{array}\\right]"
+    )
+    assert f"{bracket} \\times 2$, /2" in stage
+    assert table(small(), format="latex").startswith("\\begin{tabular}{lllrr}")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "says"),
+    [
+        ({"format": "wordd"}, ValueError, "table: format='wordd': it takes 'text', 'markdown', 'csv', 'latex', 'html'"),
+        ({"format": "markdwon"}, ValueError, "did you mean 'markdown'"),
+        ({"depth": 0}, ValueError, "table: depth=0: it takes None"),
+        ({"depth": "1"}, TypeError, "table: depth='1': it takes None"),
+        ({"model": 3}, TypeError, "table: model=3: it takes a built Keras model"),
+        ({"columns": ("kind", "parametres")}, ValueError, "columns='parametres': .*did you mean 'parameters'"),
+        ({"columns": "kind"}, TypeError, "table: columns='kind': it takes a sequence of names"),
+        ({"label": "a{b}"}, ValueError, "table: label='a{b}': it takes letters"),
+    ],
+)
+def test_wrong_arguments_of_a_table(arguments, error, says):
+    with pytest.raises(error, match=says):
+        table(**{"model": small(), **arguments})
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "says"),
+    [
+        ({"models": 3}, TypeError, "compare: models=3: it takes a sequence or a dict"),
+        ({"models": []}, ValueError, "compare: models is empty"),
+        (
+            {"models": [SimpleNamespace(name="x")]},
+            TypeError,
+            r"compare: models\['x'\]=namespace\(.*\): it takes a built",
+        ),
+        ({"format": "pdf"}, ValueError, "compare: format='pdf': it takes"),
+        ({"depth": 0}, ValueError, "compare: depth=0: it takes"),
+    ],
+)
+def test_wrong_arguments_of_a_comparison(arguments, error, says):
+    with pytest.raises(error, match=says):
+        compare(**{"models": [small()], **arguments})
+
+
+def test_what_is_told_is_what_there_is():
+    assert set(FORMATS) == {"text", "markdown", "csv", "latex", "html"}
+    told = re.findall(r'"([a-z -]+)"', table.__doc__.split("columns:")[1].split("caption:")[0])
+    assert set(told) == set(COLUMNS)

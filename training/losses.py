@@ -1,0 +1,185 @@
+"""What `compile` and `fit` need of a network with several outputs."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping, Sequence
+from numbers import Real
+from typing import Any
+
+import keras
+
+from .. import _keras
+from ..graphs.calls import checked_model
+from ..models.outputs import AUX_LOSS_WEIGHT, output_weights
+
+# Losses by their Keras name, which have to be told whether a head gives logits.
+CROSS_ENTROPIES = {
+    "sparse_categorical_crossentropy": keras.losses.SparseCategoricalCrossentropy,
+    "categorical_crossentropy": keras.losses.CategoricalCrossentropy,
+    "binary_crossentropy": keras.losses.BinaryCrossentropy,
+}
+
+
+def loss_weights(model: keras.Model, aux_weight: float = AUX_LOSS_WEIGHT) -> dict[str, float] | None:
+    """1 for every output, `aux_weight` for those called `aux…`; None for a model of a single output.
+
+    Example:
+        >>> from layerblocks.architectures import googlenet
+        >>> from layerblocks.blocks import weightless
+        >>> with weightless():
+        ...     model = googlenet()
+        >>> loss_weights(model)
+        {'main': 1.0, 'aux1': 0.3, 'aux2': 0.3}
+    """
+    output = _checked("loss_weights", model).output
+    return output_weights(output, aux_weight) if isinstance(output, Mapping) else None
+
+
+def _checked(piece: str, model: Any) -> keras.Model:
+    if not hasattr(checked_model(piece, model), "output"):
+        raise ValueError(f"{piece}: model takes one of the functional API, or called before, got {model!r}")
+    return model
+
+
+def _gives_logits(output: Any) -> bool:
+    """Whether the layer that makes `output` ends without an activation."""
+    operation = _keras.call_of(output).operation
+    if isinstance(operation, keras.Model) and isinstance(operation.output, keras.KerasTensor):
+        return _gives_logits(operation.output)
+    return getattr(operation, "activation", None) is keras.activations.linear
+
+
+def _loss(loss: Any, output: Any) -> Any:
+    if isinstance(loss, str) and loss in CROSS_ENTROPIES:
+        return CROSS_ENTROPIES[loss](from_logits=_gives_logits(output))
+    return loss
+
+
+def quickest_jit() -> bool | str:
+    """`jit_compile` for this machine: off where TensorFlow runs on a CPU, Keras's own choice elsewhere.
+
+    On the CPU XLA makes a training step of GoogLeNet and ResNet-50 slower; `benchmarks/training_step.py` measures it.
+    Keras itself leaves it off where TensorFlow sees no other device. JAX has nothing but XLA to compile with.
+    """
+    slow = keras.backend.backend() == "tensorflow" and not keras.distribution.list_devices("gpu")
+    return False if slow else "auto"
+
+
+def compile_args(
+    model: keras.Model,
+    optimizer: Any = "adam",
+    *,
+    loss: Any = "sparse_categorical_crossentropy",
+    metrics: Sequence[Any] = ("accuracy",),
+    aux_weight: float = AUX_LOSS_WEIGHT,
+    **options: Any,
+) -> dict[str, Any]:
+    """Everything `model.compile` needs: `model.compile(**compile_args(model))`.
+
+    Losses, loss weights and metrics are keyed by output, so that none lands on another one; cross-entropies know
+    whether a head gives logits.
+
+    Args:
+        model: of one output, or of a dict of outputs (`main`, `aux1`, …).
+        optimizer: a Keras name or optimizer.
+        loss: a Keras name or function, for every output.
+        metrics: Keras names, functions of nothing that make one metric an output, or functions of labels and
+            predictions.
+        aux_weight: of the loss of each auxiliary head; 0.3 as in the paper of GoogLeNet.
+        options: further arguments of `compile`, `jit_compile` among them.
+
+    Raises:
+        ValueError: the model's outputs are a list, whose losses Keras would match by position.
+
+    Example:
+        >>> from layerblocks.architectures import googlenet
+        >>> from layerblocks.blocks import weightless
+        >>> with weightless():
+        ...     model = googlenet()
+        >>> compile_args(model)["loss_weights"]
+        {'main': 1.0, 'aux1': 0.3, 'aux2': 0.3}
+    """
+    common = {"optimizer": optimizer, "jit_compile": quickest_jit(), **options}
+    weights = loss_weights(_checked("compile_args", model), aux_weight)
+    if isinstance(aux_weight, bool) or not isinstance(aux_weight, Real) or aux_weight < 0:
+        raise ValueError(f"compile_args: aux_weight takes a number from 0 on, got {aux_weight!r}")
+    if not isinstance(metrics, list | tuple):
+        raise TypeError(f"compile_args: metrics takes a list, got {metrics!r}")
+    for number, metric in enumerate(metrics):
+        _check_metric(number, metric)
+    if weights is not None and any(isinstance(metric, keras.Metric) for metric in metrics):
+        raise TypeError(f"compile_args: metrics takes names or functions, as every output has its own, got {metrics!r}")
+    if weights is None:
+        if isinstance(model.output, list | tuple):
+            raise ValueError("compile_args: model takes one output or a dict of them, got a list")
+        return {"loss": _loss(loss, model.output), "metrics": _metrics(metrics), **common}
+    return {
+        "loss": {key: _loss(loss, model.output[key]) for key in weights},
+        "loss_weights": weights,
+        "metrics": {key: _metrics(metrics) for key in weights},
+        **common,
+    }
+
+
+def _check_metric(number: int, metric: Any) -> None:
+    takes = "a Keras name, a metric, a function of nothing that makes one, or one of labels and predictions"
+    refused = TypeError(f"compile_args: metrics[{number}] takes {takes}, got {metric!r}")
+    if isinstance(metric, str | keras.Metric):
+        return
+    if not callable(metric):
+        raise refused
+    if _needs(metric) not in (0, 2):
+        raise refused
+
+
+def _needs(function: Any) -> int:
+    """How many arguments a function has to be given."""
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError):
+        return 0
+    positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    return sum(p.default is p.empty and p.kind in positional for p in parameters)
+
+
+def _metrics(metrics: Sequence[Any]) -> list[Any]:
+    made = (str, keras.Metric)
+    return [metric if isinstance(metric, made) or _needs(metric) else metric() for metric in metrics]
+
+
+def label_every_output(data: Any, model: keras.Model) -> Any:
+    """Give every output of `model` the label that `data` has once.
+
+    Args:
+        data: a `tf.data.Dataset` of `(x, y)` or `(x, y, sample_weight)`, or such a tuple of arrays.
+        model: of one output (then nothing changes) or of a dict of them.
+
+    Returns:
+        The same kind of data with `y` (and `sample_weight`) as a dict keyed by output.
+
+    Raises:
+        TypeError: `data` is neither.
+
+    Example:
+        >>> import numpy as np
+        >>> from layerblocks.architectures import googlenet
+        >>> from layerblocks.blocks import weightless
+        >>> with weightless():
+        ...     model = googlenet()
+        >>> x, y = label_every_output((np.zeros((2, 224, 224, 3)), np.array([3, 5])), model)
+        >>> sorted(y)
+        ['aux1', 'aux2', 'main']
+    """
+    if not isinstance(_checked("label_every_output", model).output, Mapping):
+        return data
+    keys = list(model.output)
+
+    def spread(x: Any, *labels: Any) -> tuple[Any, ...]:
+        return (x, *(dict.fromkeys(keys, label) for label in labels))
+
+    if hasattr(data, "map"):
+        return data.map(spread)
+    if isinstance(data, tuple) and len(data) in (2, 3):
+        return spread(*data)
+    raise TypeError(f"label_every_output: data takes a tf.data.Dataset or a tuple (x, y), got {type(data).__name__}")

@@ -1,1 +1,0 @@
-"""Pictures of a training: curves, images, feature maps."""

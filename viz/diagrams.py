@@ -1,0 +1,280 @@
+"""The public `diagram`: a figure fit for a paper, from any live Keras model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from math import ceil, inf
+from typing import Any, Literal
+
+from .._old_checks import choice, flag, kind, level_or_auto, names, one_line, unknown, whole
+from ..garbage import no_collection
+from ..graphs.folding import kinds, opened
+from ..graphs.graph import Graph, Node
+from ..graphs.overviews import overview, overviews
+from ..graphs.reader import read
+from .dot import block_figure
+from .figure import Figure
+from .layouts.contents import SHOW, Say
+from .layouts.figures import Look, Zoom, figure_scene, repainted, zooms
+from .layouts.keras_tables import Options
+from .page import INCH, height_for, length, wider
+from .scene import Scene
+from .texts.captions import panel_sentence, sum_sentence
+from .theme import DEFAULT, Paint, Theme
+
+DIRECTIONS = ("TB", "LR", "BT", "RL")
+STYLES = ("boxes", "volumes")
+_MODEL = "a built Keras model, or a Graph"
+
+
+@no_collection()
+def diagram(
+    model: Any,
+    *,
+    depth: Literal["auto"] | int | None = "auto",
+    max_boxes: int = 40,
+    expand: str | Sequence[str] = (),
+    zoom: bool | str | Sequence[str] = (),
+    fold: bool = True,
+    width: float | str | None = None,
+    height: float | str | None = None,
+    min_text: float = 6.0,
+    direction: str = "TB",
+    style: str | Callable[[Node], Paint | None] = "boxes",
+    label: Say | None = None,
+    show: str | Sequence[str] = ("shape", "parameters"),
+    legend: bool = True,
+    theme: Theme | None = None,
+    loss_weights: Mapping[str, float] | None = None,
+) -> Figure:
+    """Draw a network as a paper shows it: block by block, equal neighbours as one, at its final size.
+
+    A long network goes on in further columns (rows, where it runs from left to right). Type is stepped down, and what
+    is written in boxes made shorter, only where the page asks for it.
+
+    Args:
+        model: any built Keras model, made with our blocks or not; or a `Graph`.
+        depth: 1 draws the outermost blocks, 2 opens these, …, None draws layers; "auto" the deepest level with at most
+            `max_boxes` boxes that fits the page with all that is to be told.
+        max_boxes: how many boxes "auto" may take.
+        expand: names of blocks that are drawn open where they stand, each in a frame.
+        zoom: True for a panel with the inside of every kind of block, or names of blocks whose kinds are wanted; the
+            boxes carry the letters of the panels.
+        fold: whether equal neighbours become one box, `×6`.
+        width: the figure comes out as wide: a length (`"8cm"`, `"3.5in"`, `"252pt"`, a number of points), or the
+            column of a venue: ieee1, ieee2, acm1, acm2, cvpr1, cvpr2, icml1, icml2, neurips, iclr, springer,
+            elsevier1, elsevier2, a4, letter. None: as wide as it needs.
+        height: it comes out no taller; by default, where the width is given, as tall as the venue's page.
+        min_text: no text is smaller, in points.
+        direction: from where to where: TB (top to bottom), LR, BT or RL.
+        style: "boxes", "volumes" (oblique boxes as large as the feature maps), or a function that gives the `Paint` of
+            a node, or None for the usual one.
+        label: a function that gives what stands in the box of a node: text, a list of lines of which the first is
+            bold, or None for the usual.
+        show: what is told of every block: shape, parameters, multiply_adds, receptive_field, dtype.
+        legend: whether what the colours, patterns and lines mean is told below the figure.
+        theme: fonts, sizes and colours.
+        loss_weights: by output key, shown on auxiliary heads; by default what the model was compiled with, or else its
+            attribute `loss_weights`.
+
+    Returns:
+        A `Figure`: `save` it to a file; a notebook shows it.
+
+    Raises:
+        ValueError, TypeError: an argument is wrong, or the figure does not fit; the message says what would do.
+
+    >>> import keras
+    >>> x = y = keras.Input((32, 32, 3), name="image")
+    >>> for name in ("stem", "body1", "body2"):
+    ...     y = keras.layers.Conv2D(8, 3, padding="same", name=f"{name}.conv")(y)
+    ...     y = keras.layers.ReLU(name=f"{name}.activation")(y)
+    >>> figure = diagram(keras.Model(x, y, name="net"), width="ieee1")
+    >>> figure.width, figure.text_size
+    (252.0, 7.0)
+    """
+    look = _look(width, height, min_text, direction, label, show, legend, theme)
+    _check_style(style)
+    depth = level_or_auto("diagram", depth)
+    wanted = _Wanted(
+        model if isinstance(model, Graph) else read("diagram", "model", model, loss_weights=loss_weights, takes=_MODEL),
+        whole("diagram", "max_boxes", max_boxes),
+        names("diagram", "expand", expand),
+        zoom if isinstance(zoom, bool) else names("diagram", "zoom", zoom, "True, the name of a block, or several"),
+        flag("diagram", "fold", fold),
+        style,
+        look,
+    )
+    tried = []
+    for shown in _overviews(wanted, depth):
+        drawn = _drawn(wanted, shown, replace(look, tells_all=True))
+        if drawn is not None:
+            return _figure(shown, drawn, direction)
+        tried.append(shown)
+    for shown in tried:  # now with less told
+        drawn = _drawn(wanted, shown, look)
+        if drawn is not None:
+            return _figure(shown, drawn, direction)
+    raise ValueError(_misfit(wanted, depth))
+
+
+_Drawn = tuple[Scene, Theme, tuple[str, ...]]  # a figure, the theme it is painted in, how its description ends
+
+
+def _figure(shown: Graph, drawn: _Drawn, direction: str) -> Figure:
+    scene, theme, ends = drawn
+    return Figure(shown, scene, theme, partial(block_figure, shown, Options(rankdir=direction), theme), ends=ends)
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """What is to be drawn, whatever the depth."""
+
+    graph: Graph
+    max_boxes: int
+    expand: tuple[str, ...]
+    zoom: bool | tuple[str, ...]
+    fold: bool
+    style: str | Callable[[Node], Paint | None]
+    look: Look
+
+
+def _overviews(wanted: _Wanted, depth: Literal["auto"] | int | None) -> Iterator[Graph]:
+    """The network at the depth asked for; where that is left open, at ever lesser depths."""
+    asked = (wanted.max_boxes, wanted.expand, wanted.fold)
+    fewest = inf
+    try:
+        for shown in overviews(wanted.graph, *asked) if depth == "auto" else [overview(wanted.graph, depth, *asked)]:
+            if len(shown.nodes) < fewest:
+                fewest = len(shown.nodes)
+                yield shown
+    except (TypeError, ValueError) as error:
+        raise type(error)(str(error).replace("overview:", "diagram:", 1)) from None
+
+
+def _deepest(graph: Graph) -> int:
+    return max((len(node.path) for node in graph.nodes), default=1) + 1
+
+
+def _drawn(wanted: _Wanted, shown: Graph, look: Look) -> _Drawn | None:
+    """The figure; none if it does not fit."""
+    panels = _panels(wanted, shown)
+    if callable(wanted.style):
+        theme, paints = repainted((shown, *(panel.graph for panel in panels)), look.theme, wanted.style)
+        look = replace(look, theme=theme, paints=paints)
+    scene = _volumes(shown, look) if wanted.style == "volumes" else figure_scene(shown, look, panels)
+    ends = (panel_sentence([panel.title for panel in panels]), sum_sentence(shown)) if panels else ()
+    return None if scene is None else (scene, look.theme, ends)
+
+
+def _volumes(shown: Graph, look: Look) -> Scene | None:
+    from .volumes.scene import volumes
+
+    say = look.say
+    label = None if say is None else lambda node: _one_line(say(node))
+    try:
+        return volumes(
+            shown,
+            look.theme,
+            width=look.width,
+            height=look.height,
+            min_text=look.min_text,
+            label=label,
+            show=look.show,
+            legend=look.legend,
+        )
+    except ValueError:
+        return None
+
+
+def _one_line(said: str | Sequence[str] | None) -> str | None:
+    return said if said is None or isinstance(said, str) else " ".join(said)
+
+
+def _panels(wanted: _Wanted, shown: Graph) -> list[Zoom]:
+    if not wanted.zoom:
+        return []
+    if wanted.style == "volumes":
+        raise ValueError("diagram: zoom goes with style='boxes', not with 'volumes'")
+    found = kinds(shown)
+    if isinstance(wanted.zoom, bool):
+        return zooms(found, opened)
+    known = [name for _, names in found for name in names]
+    boxes = {node.name: node.members or (node.name,) for node in shown.nodes}
+    asked = [boxes.get(name, (name,))[0] for name in wanted.zoom]
+    for name, given in zip(asked, wanted.zoom, strict=True):
+        if name not in known:
+            raise ValueError(f"diagram: {unknown('zoom', given, known)}")
+    return zooms([kind for kind in found if set(asked) & set(kind[1])], opened)
+
+
+# -- arguments --------------------------------------------------------------------------------------------------------
+
+
+def _look(
+    width: Any, height: Any, min_text: Any, direction: Any, label: Any, show: Any, legend: Any, theme: Any
+) -> Look:
+    choice("diagram", "direction", direction, DIRECTIONS)
+    if isinstance(min_text, bool) or not isinstance(min_text, int | float) or not 0 < min_text <= 100:
+        raise ValueError(f"diagram: min_text={one_line(min_text)}: it takes a number of points above 0")
+    if label is not None and not callable(label):
+        raise TypeError(f"diagram: label={one_line(label)}: it takes a function of a node, or None")
+    if theme is not None:
+        kind("diagram", "theme", theme, Theme, "a Theme, or None")
+    if isinstance(show, str):
+        show = (show,)
+    if not isinstance(show, Iterable):
+        raise TypeError(f"diagram: show={one_line(show)}: it takes any of {', '.join(map(repr, SHOW))}")
+    wide = None if width is None else length("diagram", "width", width)
+    high = None if wide is None else height_for(width)
+    return Look(
+        theme=theme or DEFAULT,
+        show=tuple(choice("diagram", "show", each, SHOW) for each in show),
+        direction=direction,
+        width=wide,
+        height=high if height is None else length("diagram", "height", height),
+        min_text=float(min_text),
+        legend=flag("diagram", "legend", legend),
+        say=label,
+    )
+
+
+def _check_style(style: Any) -> None:
+    if not callable(style):
+        try:
+            choice("diagram", "style", style, STYLES)
+        except ValueError as error:
+            raise ValueError(f"{error}; or a function that gives the Paint of a node") from None
+
+
+# -- what would do ----------------------------------------------------------------------------------------------------
+
+
+def _misfit(wanted: _Wanted, depth: Literal["auto"] | int | None) -> str:
+    """That the figure does not fit, and which depth or width would do: found by trying."""
+    look = wanted.look
+    first = next(_overviews(wanted, depth if depth != "auto" else 1))
+    page = " × ".join(f"{side:g}" for side in (look.width, look.height) if side is not None)
+    deep = "layer by layer" if depth is None else f"at depth {depth}"
+    said = f"diagram: {wanted.graph.name!r} {deep} does not fit {page} points in type of {look.min_text:g} points"
+    ways = []
+    if depth != "auto":
+        deepest = _deepest(wanted.graph) if depth is None else depth
+        for less in range(min(deepest, 9) - 1, 0, -1):
+            if _fits(wanted, less, look):
+                ways.append(f"depth={less}")
+                break
+    if look.width is not None:
+        for name, points in wider(look.width):
+            if _drawn(wanted, first, replace(look, width=points, height=look.height)) is not None:
+                ways.append(f"width={name!r} ({points / INCH:g} in)")
+                break
+    taller = _drawn(wanted, first, replace(look, height=None))
+    if taller is not None and look.height is not None:
+        ways.append(f"height={ceil(taller[0].height)}")
+    return f"{said}; it would with {' or '.join(ways)}" if ways else f"{said}; width=None draws it as large as it is"
+
+
+def _fits(wanted: _Wanted, depth: int, look: Look) -> bool:
+    return any(_drawn(wanted, shown, look) is not None for shown in _overviews(wanted, depth))

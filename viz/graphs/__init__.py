@@ -1,1 +1,0 @@
-"""The frozen graph of a model: read, rewritten, counted."""

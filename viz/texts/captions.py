@@ -1,0 +1,306 @@
+"""A figure in words: a description for those who do not see it, and a caption for those who do."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+from ..._old_checks import choice, one_line
+from ...graphs.graph import Graph, Node, leaves, sum_weights
+from ...graphs.overviews import overview
+from .latex import latex_text
+from .layer_labels import count_text, describe, shape_text
+from .table import graph_of
+
+_FIRST_SENTENCE = 124
+_LEAST = 200
+_MOST_LISTED = 6
+_SHORT_CUTS = ("skip", "projection")
+
+
+def alt_text(model: Any, max_length: int = 2000) -> str:
+    """What a figure shows, in plain sentences: for the alternative text that publishers and web pages ask for.
+
+    What network it is, in a first sentence under 125 characters; then every box with what it is and what leaves it, in
+    order, repeats told once; branches, short cuts and auxiliary heads; the totals. Where that is too long, boxes in the
+    middle are counted only.
+
+    Args:
+        model: a graph as it is drawn; or a built Keras model, drawn together by `overview`.
+        max_length: in characters; the text stays under it.
+
+    Raises:
+        TypeError, ValueError: `model` is no built Keras model; `max_length` is no whole number from 200 on.
+
+    >>> import keras
+    >>> x = keras.Input((8, 8, 3), name="image")
+    >>> y = keras.layers.Conv2D(4, 3, name="stem.conv")(x)
+    >>> y = keras.layers.Flatten(name="flatten")(y)
+    >>> print(alt_text(keras.Model(x, y, name="net")))
+    Diagram of the network net: 3 boxes, from an input of 8×8×3 to an output of 144. In order: image (input of \
+8×8×3); stem.conv (3×3 conv, 4) gives 6×6×4; flatten gives 144. In all, 112 parameters and 3,888 multiply-adds.
+    """
+    if isinstance(max_length, bool) or not isinstance(max_length, int) or max_length < _LEAST:
+        raise ValueError(f"alt_text: max_length={one_line(max_length)}: it takes a whole number from {_LEAST} on")
+    return described(_drawn("alt_text", model), max_length)
+
+
+def described(graph: Graph, max_length: int = 2000, ends: Sequence[str] = ()) -> str:
+    """`alt_text` of a graph as it is drawn; `ends` are the sentences that it ends with in the place of the totals."""
+    first = _first_sentence(graph)
+    steps = list(_steps(graph))
+    others = [*_short_cuts(graph), *_heads(graph), *(ends or (sum_sentence(graph),))]
+    room = max_length - 1 - len(first) - 1
+    while others and len(" ".join(others)) > room * 2 // 3:  # the totals, which come last, stay longest
+        others.pop(0)
+    room -= sum(len(text) + 1 for text in others)
+    flow = _flow(steps, room)
+    return " ".join(filter(None, (first, flow, *others)))
+
+
+def caption(model: Any, format: str = "text") -> str:
+    """A paragraph to put under a figure: what it shows, what was drawn together, what boxes and lines mean.
+
+    Args:
+        model: a graph as it is drawn; or a built Keras model, drawn together by `overview`.
+        format: text or latex.
+
+    Raises:
+        TypeError, ValueError: `model` is no built Keras model; or no such format.
+
+    >>> import keras
+    >>> x = y = keras.Input((8,), name="x")
+    >>> for i in range(1, 4):
+    ...     y = keras.layers.Dense(8, name=f"block{i}.dense")(y)
+    ...     y = keras.layers.ReLU(name=f"block{i}.activation")(y)
+    >>> print(caption(keras.Model(x, y, name="net")))
+    Architecture of net: 7 layers in 2 boxes, with the shapes of what passes between them. ×3 means 3 equal blocks in \
+a row: block1–block3, each dense, 8 + ReLU. In all, 216 parameters and 192 multiply-adds.
+    """
+    choice("caption", "format", format, ("text", "latex"))
+    graph = _drawn("caption", model)
+    sentences = [_what_it_shows(graph), *_folded(graph), *_opened(graph), *_lines(graph), *_marks(graph)]
+    sentences.append(sum_sentence(graph))
+    text = " ".join(sentences)
+    return latex_text(text) if format == "latex" else text
+
+
+def _drawn(function: str, model: Any) -> Graph:
+    graph = graph_of(function, model)
+    return graph if isinstance(model, Graph) else overview(graph)
+
+
+# -- pieces of sentences ----------------------------------------------------------------------------------------------
+
+
+def _plain(text: str, most: int = 60) -> str:
+    """A name without what cannot be read, cut where it is very long."""
+    letters = (" " if unicodedata.category(c)[0] in "CZ" else c for c in text)
+    words = " ".join("".join(letters).split()) or "unnamed"
+    return words if len(words) <= most else words[: most - 1].rstrip() + "…"
+
+
+def _name(node: Node) -> str:
+    return _plain(node.name)
+
+
+def _listed(words: Iterable[str]) -> str:
+    """`a`, `a and b`, `a, b and c`."""
+    *before, last = words
+    return f"{', '.join(before)} and {last}" if before else last
+
+
+def _some(words: Sequence[str]) -> str:
+    """All of them, or the first few and how many more there are."""
+    if len(words) <= _MOST_LISTED:
+        return _listed(words)
+    return _listed([*words[: _MOST_LISTED - 1], f"{len(words) - _MOST_LISTED + 1} more"])
+
+
+def _counted(count: int, word: str) -> str:
+    return f"{count:,} {word}{'' if count == 1 else 'es' if word.endswith('x') else 's'}"
+
+
+def _shapes(node: Node) -> str:
+    return " and ".join(map(shape_text, node.outputs[:3])) or "?"
+
+
+# -- alt text ---------------------------------------------------------------------------------------------------------
+
+
+def _first_sentence(graph: Graph) -> str:
+    """What it is: under 125 characters, whatever the network is called."""
+    boxes = _counted(len(graph.nodes), "box")
+    ends = []
+    inputs = [node for node in graph.nodes if node.role == "input"]
+    if len(inputs) == 1:
+        ends.append(f"from an input of {_shapes(inputs[0])}")
+    main = [graph.nodes[o.source] for o in graph.outputs if graph.nodes[o.source].head is None]
+    if len(main) == 1:
+        ends.append(f"to an output of {_shapes(main[0])}")
+    for tail in (f"{boxes}, {' '.join(ends)}." if ends else f"{boxes}.", f"{boxes}."):
+        head = "Diagram of the network "
+        room = _FIRST_SENTENCE - len(head) - len(tail) - 2
+        if room >= 24:
+            return f"{head}{_plain(graph.name, room)}: {tail}"
+    return f"Diagram of a network: {boxes}."
+
+
+def _steps(graph: Graph) -> Iterator[tuple[str, str]]:
+    """Each box of the main part, in order, in full and in brief; what it follows, if not the one before."""
+    before: int | None = None
+    sources: dict[int, list[int]] = {}
+    for edge in sorted(graph.edges, key=lambda e: (e.target, e.target_port)):
+        if edge.role not in _SHORT_CUTS or graph.nodes[edge.target].role in ("merge", "add"):
+            sources.setdefault(edge.target, []).append(edge.source)
+    for node in graph.nodes:
+        if node.head is not None:
+            continue
+        come = list(dict.fromkeys(sources.get(node.id, [])))
+        by = "" if not come or come == [before] else f" after {_some([_name(graph.nodes[s]) for s in come])}"
+        last = graph.nodes[before] if before is not None else None
+        gives = by + _gives(node, last if come == [before] else None)
+        yield f"{_name(node)}{_what(node)}{gives}", f"{_name(node)}{gives}"
+        before = node.id
+
+
+def _what(node: Node) -> str:
+    """` (3×3 conv, 64)`; nothing where the name says it."""
+    if node.role == "input":
+        return f" (input of {_shapes(node)})"
+    words = _plain(describe(node), 120)
+    told = "" if words == _name(node) else words
+    times = f"{node.repeats} in a row" if node.repeats > 1 else ""
+    inside = ", each ".join(filter(None, (times, told)))
+    return f" ({inside})" if inside else ""
+
+
+def _gives(node: Node, before: Node | None) -> str:
+    if node.role == "input":
+        return ""
+    kept = before is not None and before.outputs == node.outputs and node.outputs
+    return f" keeps {_shapes(node)}" if kept else f" gives {_shapes(node)}"
+
+
+def _flow(steps: Sequence[tuple[str, str]], room: int) -> str:
+    """The steps in a sentence, each in full or in brief; those in the middle are only counted where even so they are
+    too many.
+    """
+    for chosen in ([full for full, _ in steps], [brief for _, brief in steps]):
+        text = f"In order: {'; '.join(chosen)}."
+        if len(text) <= room:
+            return text
+    for kept in range(len(steps) - 1, -1, -1):
+        head, tail = chosen[: kept - kept // 2], chosen[len(steps) - kept // 2 :]
+        text = f"In order: {'; '.join((*head, _counted(len(steps) - kept, 'more box'), *tail))}."
+        if len(text) <= room:
+            return text
+    return ""
+
+
+def _short_cuts(graph: Graph) -> Iterator[str]:
+    ways = [(e.role, e.source, e.target) for e in graph.edges if e.role in _SHORT_CUTS]
+    for role, word in (("skip", "skip connection"), ("projection", "short cut")):
+        pairs = dict.fromkeys((source, target) for found, source, target in ways if found == role)
+        texts = [f"from {_name(graph.nodes[s])} to {_name(graph.nodes[t])}" for s, t in pairs]
+        if texts:
+            yield f"{_counted(len(texts), word)}: {_some(texts)}.".replace("cuts:", "cuts with a layer on them:")
+    inside = sum(node.repeats for node in graph.nodes if node.role == "residual")
+    if inside:
+        add = "adds" if inside == 1 else "add"
+        yield f"{_counted(inside, 'residual block')} {add} the input to what the layers make of it."
+
+
+def _heads(graph: Graph) -> Iterator[str]:
+    weights = {o.key: o.loss_weight for o in graph.outputs}
+    starts: dict[str, list[str]] = {}
+    for edge in graph.edges:
+        head = graph.nodes[edge.target].head
+        if head is not None and graph.nodes[edge.source].head is None:
+            starts.setdefault(head, []).append(_name(graph.nodes[edge.source]))
+    for head, sources in starts.items():
+        weight = weights.get(head)
+        loss = "" if weight is None else f", its loss weighted {weight:g}"
+        yield f"Auxiliary head {_plain(head)} branches off after {_some(list(dict.fromkeys(sources)))}{loss}."
+
+
+def panel_sentence(titles: Sequence[str]) -> str:
+    """That there are panels, and what is in them."""
+    are = "panel shows a block" if len(titles) == 1 else "panels show blocks"
+    return f"{len(titles)} {are} drawn open: {_some([_plain(title) for title in titles])}."
+
+
+def sum_sentence(graph: Graph) -> str:
+    total, trained = sum_weights(graph.nodes)
+    parts = [_counted(total, "parameter") + (f" ({count_text(trained)} trained)" if trained != total else "")]
+    if graph.multiply_adds is not None:
+        parts.append(_counted(graph.multiply_adds, "multiply-add"))
+    return f"In all, {_listed(parts)}."
+
+
+# -- caption ----------------------------------------------------------------------------------------------------------
+
+
+def _what_it_shows(graph: Graph) -> str:
+    layers = sum(len(list(leaves(node))) * node.repeats for node in graph.nodes)
+    boxes = _counted(len(graph.nodes), "box")
+    what = boxes if layers == len(graph.nodes) else f"{_counted(layers, 'layer')} in {boxes}"
+    return f"Architecture of {_plain(graph.name)}: {what}, with the shapes of what passes between them."
+
+
+def _folded(graph: Graph) -> Iterator[str]:
+    """What was drawn together, by how many times it occurs."""
+    found: dict[int, list[str]] = {}
+    for node in graph.nodes:
+        inside = any(graph.frames[f].repeats > 1 for f in node.frames)
+        if node.repeats > 1 and not inside:
+            found.setdefault(node.repeats, []).append(f"{_name(node)}, each {_plain(describe(node), 120)}")
+    for frame in graph.frames:
+        if frame.repeats > 1 and any(frame.id in node.frames for node in graph.nodes):
+            found.setdefault(frame.repeats, []).append(f"all in the frame {_plain(frame.name)}")
+    for count, texts in sorted(found.items()):
+        yield f"×{count} means {count} equal blocks in a row: {_joined(texts)}."
+
+
+def _joined(texts: Sequence[str]) -> str:
+    more = len(texts) - _MOST_LISTED
+    return "; ".join(texts if more <= 0 else [*texts[:_MOST_LISTED], f"and {more} more"])
+
+
+def _opened(graph: Graph) -> Iterator[str]:
+    around = {f for node in graph.nodes for f in node.frames}
+    names = [_plain(frame.name) for frame in graph.frames if frame.id in around and frame.repeats == 1]
+    if names:
+        yield f"{_some(names)} {'is' if len(names) == 1 else 'are'} drawn open, in a frame."
+
+
+_MEANINGS = {
+    "branch": "lines that part are branches",
+    "skip": "lines past boxes are skip connections that change nothing",
+    "projection": "dash-dotted lines are short cuts with a layer on them",
+    "aux": "dashed lines lead to auxiliary heads, which serve in training only",
+}
+
+
+def _lines(graph: Graph) -> Iterator[str]:
+    roles = {edge.role for edge in graph.edges}
+    meanings = [text for role, text in _MEANINGS.items() if role in roles]
+    if meanings:
+        text = "; ".join(meanings)
+        yield f"{text[0].upper()}{text[1:]}."
+
+
+def _marks(graph: Graph) -> Iterator[str]:
+    """What the short words in the boxes mean, of those that occur."""
+    texts = [describe(node) for node in graph.nodes]
+    if any(", /" in text for text in texts):
+        yield (
+            "/2 is a stride of 2."
+            if not any(f", /{n}" in text for text in texts for n in "3456789")
+            else ("/ and a number is a stride.")
+        )
+    weights = {o.key: o.loss_weight for o in graph.outputs if o.loss_weight not in (None, 1)}
+    if weights:
+        told = _some([f"{weight:g} for {_plain(key)}" for key, weight in weights.items()])
+        yield f"The loss is weighted {told}."
