@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from .._old_checks import nearest, one_line, whole
-from ..viz.render import why
+from ..files import why
 
 LEARNING_RATES = ("learning_rate", "lr")
 _VALIDATION = "val_"

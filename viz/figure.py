@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from .._old_checks import nearest, one_line
+from ..files import check_writable, why, write_whole
 from ..graphs.graph import Graph
 from .backends import render
-from .render import check_writable, why, write_whole
 from .scene import Scene
 from .theme import Theme
 
