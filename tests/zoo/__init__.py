@@ -1,0 +1,35 @@
+"""Networks as strangers write them: plain Keras, automatic names, the way examples and courses do.
+
+None of them knows this library. `ZOO` has every network by name; each is a function without arguments that gives a
+built Keras model.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import pkgutil
+from collections.abc import Callable
+from typing import Any
+
+import keras
+
+from layerblocks.blocks import weightless
+
+from .registry import ZOO
+
+for _module in pkgutil.iter_modules(__path__, f"{__name__}."):
+    importlib.import_module(_module.name)
+
+__all__ = ["ZOO", "Network", "build"]
+
+Network = Callable[[], Any]
+RUNS = {"untraceable"}
+"""Those that compute numbers to be built."""
+
+
+def build(name: str, *, weights: bool = False) -> Any:
+    """The model of that name, with the names that Keras gives in a session of its own; without weights unless told."""
+    keras.backend.clear_session()
+    with contextlib.nullcontext() if weights or name in RUNS else weightless():
+        return ZOO[name]()
