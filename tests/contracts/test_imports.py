@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-GROUND = ("checks", "_keras", "garbage", "files")
+GROUND = ("checks", "_keras", "garbage", "files", "extras")
 ROOMS = {
     "blocks": (),
     "graphs": (),
@@ -62,7 +62,8 @@ OF_TENSORFLOW = {
 }
 """Where TensorFlow may be imported, and for what."""
 
-HYPOTHESIS_FREE = {"testing/assertions.py", "testing/oracles.py", "testing/shapes.py", "testing/grammar.py"}
+HYPOTHESIS_FREE = {"assertions", "oracles", "shapes", "grammar"}
+"""Modules of `testing` that are used without it."""
 
 PLAIN_DATA = {"graph", "rewrite", "grouping", "folding", "fusing", "naming", "overviews", "window_sizes"}
 """Modules of `graphs` that know no Keras."""
@@ -106,7 +107,8 @@ def targets(node: ast.AST, path: Path) -> Iterator[tuple[str, ...]]:
         for alias in node.names:
             yield (*base, alias.name) if (*base, alias.name) in MODULES else base
     elif isinstance(node, ast.Call) and node.args and isinstance(node.args[0], ast.Constant):
-        if ast.unparse(node.func).endswith(("import_module", "__import__")) and isinstance(node.args[0].value, str):
+        function = ast.unparse(node.func).rpartition(".")[2]
+        if function in ("import_module", "__import__", "needs") and isinstance(node.args[0].value, str):
             yield tuple(node.args[0].value.split("."))
 
 
@@ -165,7 +167,9 @@ def test_a_room_stands_on_those_below_it(path):
 
 @pytest.mark.parametrize("name", GROUND)
 def test_the_ground_stands_on_nothing_of_ours(name):
-    assert not ours(imports(ROOT / "src/layerblocks" / f"{name}.py")[0])
+    """But all may refuse an argument."""
+    path = ROOT / "src/layerblocks" / f"{name}.py"
+    assert not path.exists() or ours(imports(path)[0]) <= {("layerblocks", "checks")} - {module_of(path)}
 
 
 def test_the_command_line_imports_lazily():
@@ -202,7 +206,11 @@ def test_a_graph_is_plain_data(path):
     assert "keras" not in others(imports(path)[0])
 
 
-@pytest.mark.parametrize("path", sorted(ROOT / name for name in HYPOTHESIS_FREE), ids=named)
+def free_of_hypothesis() -> list[Path]:
+    return [path for path in files_of("testing") if module_of(path)[2:3] in {(name,) for name in HYPOTHESIS_FREE}]
+
+
+@pytest.mark.parametrize("path", free_of_hypothesis(), ids=named)
 def test_oracles_and_assertions_need_no_hypothesis(path):
     assert "hypothesis" not in others(imports(path)[1])
 
