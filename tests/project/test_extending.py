@@ -32,7 +32,9 @@ class Extension:
 def extensions() -> dict[str, Extension]:
     found = {}
     for section in PAGE.split("\n## ")[1:]:
-        (file, check), (diff,) = (re.findall(rf"```{kind}\n(.*?)```", section, re.DOTALL) for kind in ("python", "diff"))
+        (file, check), (diff,) = (
+            re.findall(rf"```{kind}\n(.*?)```", section, re.DOTALL) for kind in ("python", "diff")
+        )
         path = re.match(r"# (\S+)\n", file)[1]
         head, *lines = diff.splitlines()
         added = [line[1:] for line in lines if line.startswith("+")]

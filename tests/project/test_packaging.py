@@ -1,4 +1,4 @@
-"""What is installed: the whole tree under one name, nothing that has gone, and a source distribution whose tests run."""
+"""What is installed: the whole tree under one name, nothing that has gone, and an sdist whose own tests run."""
 
 from __future__ import annotations
 
