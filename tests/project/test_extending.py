@@ -19,13 +19,12 @@ ROOMS = sorted(path.parent.name for path in ROOT.glob("*/__init__.py") if path.p
 
 @dataclass(frozen=True)
 class Extension:
-    """An example of the page: a file, the line with the one before it, and what has to run then."""
+    """An example of the page: a file, each line beside it after the one that it follows, and what has to run then."""
 
     path: str
     file: str
     changed: str
-    before: str
-    line: str
+    changes: tuple[tuple[str, str], ...]
     check: str
 
 
@@ -37,11 +36,16 @@ def extensions() -> dict[str, Extension]:
         )
         path = re.match(r"# (\S+)\n", file)[1]
         head, *lines = diff.splitlines()
-        added = [line[1:] for line in lines if line.startswith("+")]
-        before = [line[1:] for line in lines if line.startswith(" ")]
-        assert len(added) == 1 and len(added) + len(before) == len(lines), "an extension is one line beside its file"
+        changes = []
+        for number, line in enumerate(lines):
+            if line.startswith("+"):
+                changes.append((lines[number - 1][1:] if number else "", line[1:]))
+            else:
+                assert line.startswith(" "), "an extension only adds"
+        others = [line for _, line in changes if line != f"from . import {Path(path).stem}"]
+        assert len(others) == 1 or len(changes) == 1, "an extension is one line beside its file, and its import"
         found[section.splitlines()[0]] = Extension(
-            path, file.partition("\n")[2], head.removeprefix("+++ "), "".join(before), added[0], check
+            path, file.partition("\n")[2], head.removeprefix("+++ "), tuple(changes), check
         )
     return found
 
@@ -86,8 +90,10 @@ def extend(package: Path, extension: Extension) -> None:
     target.write_text(extension.file, encoding="utf-8")
     registry = package / extension.changed
     lines = registry.read_text(encoding="utf-8").splitlines(keepends=True)
-    (place,) = (n for n, line in enumerate([*lines, ""]) if stands_there(extension.before, line))
-    lines.insert(place + 1, f"{extension.line}\n")
+    for before, added in extension.changes:
+        place, *more = (n for n, line in enumerate(lines) if stands_there(before, line)) if before else (len(lines),)
+        assert not more, f"{extension.changed} has several lines such as {before!r}"
+        lines.insert(place + 1, f"{added}\n")
     registry.write_text("".join(lines), encoding="utf-8")
 
 
