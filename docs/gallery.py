@@ -6,8 +6,7 @@ from pathlib import Path
 
 from layerblocks.architectures import build
 from layerblocks.blocks import weightless
-from layerblocks.viz import diagrams as diagram
-from layerblocks.viz import diff
+from layerblocks.viz import diagram, diff
 
 HERE = Path(__file__).parent
 
@@ -32,9 +31,9 @@ FIGURES = (
         'diagram(build("googlenet"), width="neurips", depth=1, expand="inception_3a")',
     ),
     (
-        "ResNet-50, repeats folded",
+        "ResNet-50, repeated blocks collapsed",
         "resnet50",
-        "Equal neighbours are one box; the strided first block of a stage stays apart.",
+        "Equal blocks in a row are one box; the strided first block of a stage stays apart.",
         'diagram(build("resnet50"), width="ieee1", depth=2)',
     ),
     (

@@ -204,7 +204,7 @@ def _list(arguments: argparse.Namespace) -> None:
 def _draw(arguments: argparse.Namespace) -> None:
     output = _writable(arguments.output or f"{Path(arguments.model).stem}.svg")
     model = _model(arguments)
-    from .viz import diagrams as diagram
+    from .viz import diagram
 
     options = {"depth": arguments.depth, "loss_weights": _loss_weights(model), **_figure_options(arguments)}
     diagram(model, **options).save(output, dpi=arguments.dpi)
