@@ -215,7 +215,8 @@ def _build(
     inputs = x if input_tensor is None else _keras.source_inputs(x)
     if isinstance(inputs, list) and len(inputs) == 1:
         inputs = inputs[0]
-    model = keras.Model(inputs, outputs, name=name or block)
+    with _keras.deep_graphs():
+        model = keras.Model(inputs, outputs, name=name or block)
     if isinstance(outputs, Mapping):
         model.loss_weights = output_weights(outputs)  # for diagrams of a model that is not compiled yet
     if weights is not None:

@@ -139,7 +139,7 @@ def checked(weights: Any, network: str, *, include_top: bool, classes: int) -> A
     """The argument, or an error before anything is built or downloaded."""
     if weights is None:
         return None
-    if _keras.current_stateless_scope() is not None:
+    if _keras.is_weightless():
         raise checks.refuse("weights", weights, "None under weightless(), where there are no weights")
     takes = f"None or the path of a weights file, a Keras model or {IMAGENET!r}"
     if isinstance(weights, keras.Model):
