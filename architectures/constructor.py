@@ -144,9 +144,10 @@ def _constructor(
                 source = dialects[checks.choice("dialect", asked, tuple(dialects))]
                 if trained and asked not in trained.values():
                     raise checks.refuse("dialect", asked, f"{trained['dialect']!r} with weights={given['weights']!r}")
-            for word, value in given.items():
-                if word in hints:
-                    arguments.annotated(word, value, hints[word])
+            given = {
+                word: arguments.annotated(word, value, hints[word]) if word in hints else value
+                for word, value in given.items()
+            }
             if given.get("input_tensor") is not None and given.get("input_shape") is not None:
                 _same_image(given["input_tensor"], given["input_shape"])
             settled = {**words, **source, **given}

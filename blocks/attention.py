@@ -14,7 +14,13 @@ from .units import conv as _conv
 
 @block
 def squeeze_excite(
-    x: Tensor, *, ratio: int = 16, activation: Activation = "relu", gate: Activation = "sigmoid", conv: Unit = _conv
+    x: Tensor,
+    *,
+    ratio: int = 16,
+    activation: Activation = "relu",
+    gate: Activation = "sigmoid",
+    conv: Unit = _conv,
+    name: str | None = None,
 ) -> Tensor:
     """Each channel times a weight that all channels decide on together (Hu et al. 2018, figure 2).
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any
+from typing import Any, Unpack
 
 import keras
 
 from .. import checks
-from ..checks import piece, where
+from ..checks import piece
 from . import arguments
 from .core import full_name, is_block
 from .layers import (
@@ -23,7 +23,7 @@ from .layers import (
     RadialBasisDense,
     StochasticDepth,
 )
-from .types import Activation, Margins, Padding, Size, Tensor
+from .types import Activation, DenseOptions, LayerOptions, Margins, Padding, Size, StochasticDepthOptions, Tensor
 
 
 def channel_axis() -> int:
@@ -56,9 +56,8 @@ def layer(kind: Callable[..., keras.Layer], x: Tensor, base: str, name: str | No
     try:
         return kind(name=name, **options)(x)
     except (TypeError, ValueError) as error:
-        message = " ".join(str(error).split())
         kind_of_error = TypeError if isinstance(error, TypeError) else ValueError
-        raise kind_of_error(f"{where()}: {message}") from error
+        raise checks.complaint(str(error), kind_of_error) from error
 
 
 def _unshared(option: Any) -> Any:
@@ -117,7 +116,7 @@ def pad(x: Tensor, padding: Any, name: str | None = "pad") -> tuple[Any, str]:
 
 @piece
 def zero_pad(x: Tensor, padding: Size | Margins, *, name: str | None = None) -> Tensor:
-    """Zeros around the image, as `keras.layers.ZeroPadding2D` takes them.
+    """Zeros around the image, as `keras.layers.ZeroPadding2D` has them.
 
     Shapes: `batch height width channels` -> `batch height+top+bottom width+left+right channels`.
 
@@ -131,7 +130,7 @@ def zero_pad(x: Tensor, padding: Size | Margins, *, name: str | None = None) -> 
 
 @piece
 def crop(x: Tensor, cropping: Size | Margins, *, name: str | None = None) -> Tensor:
-    """Rows and columns taken off, as `keras.layers.Cropping2D` takes them.
+    """Rows and columns taken off, as `keras.layers.Cropping2D` has them.
 
     Shapes: `batch height width channels` -> `batch height-top-bottom width-left-right channels`.
 
@@ -275,7 +274,7 @@ def global_avg_pool(x: Tensor, *, keepdims: bool = False, name: str | None = Non
         (None, 64)
     """
     arguments.image(x)
-    checks.choice("keepdims", keepdims, (True, False))
+    keepdims = checks.choice("keepdims", keepdims, (True, False))
     return layer(keras.layers.GlobalAveragePooling2D, x, "global_avg_pool", name, keepdims=keepdims)
 
 
@@ -312,7 +311,9 @@ def flatten(x: Tensor, *, name: str | None = None) -> Tensor:
 
 
 @piece
-def dense(x: Tensor, units: int, *, activation: Activation = None, name: str | None = None, **options: Any) -> Tensor:
+def dense(
+    x: Tensor, units: int, *, activation: Activation = None, name: str | None = None, **options: Unpack[DenseOptions]
+) -> Tensor:
     """A fully connected layer: `batch features` -> `batch units`. `options` are those of `keras.layers.Dense`.
 
     Raises:
@@ -331,7 +332,13 @@ def dense(x: Tensor, units: int, *, activation: Activation = None, name: str | N
 
 @piece
 def radial_basis(
-    x: Tensor, units: int, *, codes: Any = None, activation: Activation = None, name: str | None = None, **options: Any
+    x: Tensor,
+    units: int,
+    *,
+    codes: Any = None,
+    activation: Activation = None,
+    name: str | None = None,
+    **options: Unpack[LayerOptions],
 ) -> Tensor:
     """Minus the squared distance from a fixed code of ±1 for each unit, and an activation: LeNet-5's output.
 
@@ -352,8 +359,7 @@ def radial_basis(
     arguments.symbolic(x)
     units = checks.integer("units", units)
     arguments.options(RadialBasisDense, options)
-    if codes is not None and (not hasattr(codes, "__len__") or not all(hasattr(code, "__len__") for code in codes)):
-        raise checks.refuse("codes", codes, "a code, a list of numbers, for each unit", TypeError)
+    codes = arguments.codes("codes", codes)
     return layer(RadialBasisDense, x, "dense", name, units=units, codes=codes, activation=activation, **options)
 
 
@@ -374,7 +380,9 @@ def dropout(x: Tensor, rate: float, *, name: str | None = None) -> Tensor:
 
 
 @piece
-def stochastic_depth(x: Tensor, rate: float, *, name: str | None = None, **options: Any) -> Tensor:
+def stochastic_depth(
+    x: Tensor, rate: float, *, name: str | None = None, **options: Unpack[StochasticDepthOptions]
+) -> Tensor:
     """Zeros for a share `rate` of the examples in training; nothing at all, not even a layer, for 0.
 
     (Huang et al. 2016.) For the branch of a residual block, which is then just its shortcut for these examples.

@@ -31,7 +31,7 @@ def names_given() -> set[str]:
     return global_state.get_global_attribute(_NAMES, set(), set_to_default=True)
 
 
-# -- what is replaced in Keras while a block, a constructor or a loader of ours runs ------------------------------------
+# -- what is replaced in Keras while a block, a constructor or a loader of ours runs ----------------------------------
 
 
 def _tested() -> None:
@@ -186,7 +186,7 @@ deep_graphs = _replacing(function, "_build_map_helper", _iterative)
 Keras by itself ends in a RecursionError on a model of some hundreds of blocks."""
 
 
-# -- variables without values --------------------------------------------------------------------------------------------
+# -- variables without values -----------------------------------------------------------------------------------------
 
 
 @dataclass(eq=False)
@@ -256,7 +256,7 @@ def variables_without_values() -> Iterator[None]:
             _scopes.set(tuple(other for other in _scopes.get() if other.is_open))
 
 
-# -- graphs of calls -----------------------------------------------------------------------------------------------------
+# -- graphs of calls --------------------------------------------------------------------------------------------------
 
 
 def source_inputs(tensor: Any) -> list[Any]:

@@ -1,4 +1,4 @@
-"""Bad input is refused where it comes in, with one line that names the piece, the argument, what it got and takes."""
+"""Bad input is refused where it comes in, with one line that names the piece, the argument, what it got and must be."""
 
 from __future__ import annotations
 
@@ -133,7 +133,7 @@ def refused(function, shape=(8, 8, 4), **options):
 def test_numbers(piece, argument, value):
     message, kind = refused(PIECES[piece], **{argument: value})
     assert kind is (ValueError if isinstance(value, int) and not isinstance(value, bool) else TypeError)
-    assert f"{argument} takes " in message or f"{argument}[" in message, message
+    assert f"{argument} must be " in message or f"{argument}[" in message, message
     assert f"got {value!r}" in message
 
 
@@ -141,7 +141,7 @@ def test_numbers(piece, argument, value):
 @pytest.mark.parametrize("value", [(1,), (1, 2, 3), (0, 1), (1, True), (1, "2"), (2, None)])
 def test_pairs(piece, argument, value):
     message, _ = refused(PIECES[piece], **{argument: value})
-    assert f"{argument} takes " in message or f"{argument}[" in message
+    assert f"{argument} must be " in message or f"{argument}[" in message
 
 
 @pytest.mark.parametrize("piece", ["conv", "separable", "dilated", "transposed", "max_pool", "avg_pool"])
@@ -224,7 +224,7 @@ def test_arguments_that_the_piece_itself_sets(piece, word, value):
     "x", [np.zeros((1, 8, 8, 4), "float32"), keras.ops.zeros((1, 8, 8, 4)), "x", None, [1], keras.Input]
 )
 def test_only_symbolic_tensors(piece, x):
-    with pytest.raises(TypeError, match=r"takes .*symbolic"):
+    with pytest.raises(TypeError, match=r"must be .*symbolic"):
         PIECES[piece](x)
 
 
@@ -250,7 +250,7 @@ def test_only_known_channels(piece):
 def test_units_are_functions(piece, value):
     message, kind = refused(PIECES[piece], conv=value)
     assert kind is TypeError
-    assert message.startswith(piece) and f"conv takes a function, got {value!r}" in message
+    assert message.startswith(piece) and f"conv must be a function, got {value!r}" in message
 
 
 @pytest.mark.parametrize(
@@ -267,7 +267,7 @@ def test_units_are_functions(piece, value):
 def test_other_functions(piece, argument, value):
     message, kind = refused(PIECES[piece], **{argument: value})
     assert kind is TypeError
-    assert message.startswith(piece) and f"{argument} takes a function, got {value!r}" in message
+    assert message.startswith(piece) and f"{argument} must be a function, got {value!r}" in message
 
 
 @pytest.mark.parametrize("activation", [3, ["relu"], keras.layers.ReLU])
@@ -283,56 +283,65 @@ def test_activations(unit, activation):
 @pytest.mark.parametrize(
     "function, words",
     [
-        (partial(conv, filters=4, strides=2, dilation_rate=2), "strides or dilation_rate above 1, not both"),
-        (partial(transposed, filters=4, strides=2, dilation_rate=(1, 2)), "strides or dilation_rate above 1, not both"),
-        (partial(basic_residual, filters=4, strides=2, conv=dilated), "strides or dilation_rate above 1, not both"),
-        (partial(conv, filters=6, groups=4), "groups takes a divisor of the 6 filters, got 4"),
-        (partial(conv, filters=6, groups=3), "groups takes a divisor of the 4 channels of x, got 3"),
-        (partial(conv, filters=4, norm=group_norm), "groups takes a divisor of the 4 channels of x, got 32"),
-        (partial(separable, filters=4, strides=(1, 2)), "strides takes one stride for both axes, got (1, 2)"),
-        (partial(transposed, filters=4, output_padding=2), "output_padding takes less than the stride of 2, got 2"),
-        (partial(transposed, filters=4, output_padding=-1), "output_padding takes an integer of at least 0, got -1"),
-        (partial(transposed, filters=4, kernel_size=4, output_padding=0), "output_padding takes at least 1"),
+        (partial(conv, filters=4, strides=2, dilation_rate=2), "dilation_rate must be 1 where strides are above 1"),
+        (
+            partial(transposed, filters=4, strides=2, dilation_rate=(1, 2)),
+            "dilation_rate must be 1 where strides are above 1",
+        ),
+        (
+            partial(basic_residual, filters=4, strides=2, conv=dilated),
+            "dilation_rate must be 1 where strides are above 1",
+        ),
+        (partial(conv, filters=6, groups=4), "groups must be a divisor of the 6 filters, got 4"),
+        (partial(conv, filters=6, groups=3), "groups must be a divisor of the 4 channels of x, got 3"),
+        (partial(conv, filters=4, norm=group_norm), "groups must be a divisor of the 4 channels of x, got 32"),
+        (partial(separable, filters=4, strides=(1, 2)), "strides must be one stride for both axes, got (1, 2)"),
+        (partial(transposed, filters=4, output_padding=2), "output_padding must be less than the stride of 2, got 2"),
+        (partial(transposed, filters=4, output_padding=-1), "output_padding must be an integer of at least 0, got -1"),
+        (partial(transposed, filters=4, kernel_size=4, output_padding=0), "output_padding must be at least 1"),
         (
             partial(transposed, filters=4, output_size=16, output_padding=1),
-            "output_padding takes None where output_size is given, got 1",
+            "output_padding must be None where output_size is given, got 1",
         ),
-        (partial(transposed, filters=4, output_size=14), "output_size takes 15 to 16 on an axis of 8 pixels, got 14"),
+        (partial(transposed, filters=4, output_size=14), "output_size must be 15 to 16 on an axis of 8 pixels, got 14"),
         (
             partial(transposed, filters=4, padding="valid", output_size=(17, 19)),
-            "output_size takes 17 to 18 on an axis of 8 pixels, got (17, 19)",
+            "output_size must be 17 to 18 on an axis of 8 pixels, got (17, 19)",
         ),
-        (partial(transposed, filters=4, padding=9), "padding takes less than half of the 17 pixels made, got 9"),
-        (partial(bottleneck, filters=6), "reduction takes a divisor of filters=6, got 4"),
-        (partial(basic_residual, filters=8, shortcut=identity_shortcut), "shortcut takes a function that gives"),
-        (partial(basic_residual, filters=2, shortcut=pad_shortcut), "filters takes at least the 4 channels of x"),
-        (partial(basic_residual, filters=4, conv=partial(conv, padding="valid")), "shortcut takes a function"),
-        (partial(bottleneck, filters=4, shortcut=lambda x, filters, *, strides, conv: conv(x, 1, 1)), "shortcut takes"),
+        (partial(transposed, filters=4, padding=9), "padding must be less than half of the 17 pixels made, got 9"),
+        (partial(bottleneck, filters=6), "reduction must be a divisor of filters=6, got 4"),
+        (partial(basic_residual, filters=8, shortcut=identity_shortcut), "shortcut must be a function that gives"),
+        (partial(basic_residual, filters=2, shortcut=pad_shortcut), "filters must be at least the 4 channels of x"),
+        (partial(basic_residual, filters=4, conv=partial(conv, padding="valid")), "shortcut must be a function"),
+        (
+            partial(bottleneck, filters=4, shortcut=lambda x, filters, *, strides, conv: conv(x, 1, 1)),
+            "shortcut must be",
+        ),
         (partial(inception, c1=4, c3=C3, c5=C3, pool_proj=4, conv=partial(conv, padding="valid")), "one shape apart"),
-        (partial(inception, c1=4, c3=4, c5=C3, pool_proj=4), "c3 takes 2 integers of at least 1, got 4"),
+        (partial(inception, c1=4, c3=4, c5=C3, pool_proj=4), "c3 must be 2 integers of at least 1, got 4"),
         (
             partial(inception, c1=4, c3=C3, c5=(4, 4, 4), pool_proj=4),
-            "c5 takes 2 integers of at least 1, got (4, 4, 4)",
+            "c5 must be 2 integers of at least 1, got (4, 4, 4)",
         ),
-        (partial(inception, c1=4, c3=C3, c5=(4, 0), pool_proj=4), "c5[1] takes a positive integer, got 0"),
+        (partial(inception, c1=4, c3=C3, c5=(4, 0), pool_proj=4), "c5[1] must be a positive integer, got 0"),
         (
             partial(vgg_block, filters=4, convs=2, kernel_size=[3]),
-            "kernel_size takes one side, or a list of 2, got [3]",
+            "kernel_size must be one side, or a list of 2, got [3]",
         ),
-        (partial(classifier, classes=4, pooling=None), "x takes batch and features where pooling=None"),
-        (partial(classifier, classes=4, units=5), "units takes a sequence"),
-        (partial(classifier, classes=4, units="ab"), "units takes a sequence"),
-        (partial(classifier, classes=4, units=(5, 0)), "units[1] takes a positive integer, got 0"),
-        (partial(classifier, classes=4, dropout=1), "dropout takes a number from 0 up to, not including, 1, got 1"),
-        (partial(dropout, rate=-0.5), "rate takes a number from 0 up to, not including, 1, got -0.5"),
-        (partial(dropout, rate=float("nan")), "rate takes a number from 0 up to, not including, 1, got nan"),
-        (partial(dropout, rate="0.5"), "rate takes a number from 0 up to, not including, 1, got '0.5'"),
-        (partial(zero_pad, padding=-1), "padding takes an integer of at least 0, got -1"),
-        (partial(zero_pad, padding=True), "padding takes an integer of at least 0, got True"),
-        (partial(crop, cropping=-1), "cropping takes an integer of at least 0, got -1"),
+        (partial(classifier, classes=4, pooling=None), "x must be batch and features where pooling=None"),
+        (partial(classifier, classes=4, units=5), "units must be a sequence"),
+        (partial(classifier, classes=4, units="ab"), "units must be a sequence"),
+        (partial(classifier, classes=4, units=(5, 0)), "units[1] must be a positive integer, got 0"),
+        (partial(classifier, classes=4, dropout=1), "dropout must be a number from 0 up to, not including, 1, got 1"),
+        (partial(dropout, rate=-0.5), "rate must be a number from 0 up to, not including, 1, got -0.5"),
+        (partial(dropout, rate=float("nan")), "rate must be a number from 0 up to, not including, 1, got nan"),
+        (partial(dropout, rate="0.5"), "rate must be a number from 0 up to, not including, 1, got '0.5'"),
+        (partial(zero_pad, padding=-1), "padding must be an integer of at least 0, got -1"),
+        (partial(zero_pad, padding=True), "padding must be an integer of at least 0, got True"),
+        (partial(crop, cropping=-1), "cropping must be an integer of at least 0, got -1"),
         (partial(crop, cropping=4), "cropping"),
-        (partial(local_response_norm, k="2"), "k takes a number"),
-        (partial(conv, filters=4, use_bias="no"), "use_bias takes one of None, True, False, got 'no'"),
+        (partial(local_response_norm, k="2"), "k must be a number"),
+        (partial(conv, filters=4, use_bias="no"), "use_bias must be one of None, True, False, got 'no'"),
     ],
 )
 def test_combinations(function, words):
@@ -346,11 +355,11 @@ def test_combinations(function, words):
 @pytest.mark.parametrize(
     "function, shape, words",
     [
-        (partial(conv, filters=4, padding="valid"), (2, 9, 4), "x takes a height and width of at least 3×3"),
+        (partial(conv, filters=4, padding="valid"), (2, 9, 4), "x must be a height and width of at least 3×3"),
         (
             partial(conv, filters=4, padding="valid", kernel_size=(1, 3), dilation_rate=4),
             (9, 8, 4),
-            "x takes a height and width of at least 1×9",
+            "x must be a height and width of at least 1×9",
         ),
         (partial(max_pool, padding="valid"), (1, 9, 4), "at least 2×2"),
         (partial(vgg_block, filters=4), (9, 1, 4), "max_pool in vgg_block 'vgg_block"),
@@ -390,13 +399,13 @@ def shaped(*shapes):
     ],
 )
 def test_operands(piece, xs, kind):
-    with pytest.raises(kind, match=f"^{piece.__name__}: xs takes"):
+    with pytest.raises(kind, match=f"^{piece.__name__}: xs must be"):
         piece(xs)
 
 
 @pytest.mark.parametrize("other", [(8, 8, 1), (1, 1, 4), (8, 1, 4)])
 def test_nothing_is_broadcast(other):
-    with pytest.raises(ValueError, match=r"add: xs takes tensors of one shape, got \["):
+    with pytest.raises(ValueError, match=r"add: xs must be tensors of one shape, got \["):
         add(shaped((8, 8, 4), other))
 
 
@@ -411,7 +420,7 @@ FIVE = np.zeros((1, 5, 5, 4), "float32")
 
 def test_a_residual_of_unknown_size_is_not_broadcast_when_it_runs():
     for run in (shrinking(), partial(shrinking().predict, verbose=0)):
-        with pytest.raises(ValueError, match=r"block\.add: takes tensors of one shape, got \(1, 1, 1, 4\)"):
+        with pytest.raises(ValueError, match=r"block\.add: xs must be tensors of one shape, got \(1, 1, 1, 4\)"):
             run(FIVE)
 
 
@@ -420,14 +429,14 @@ def test_nor_in_a_function_traced_for_all_sizes():
     import tensorflow as tf
 
     function = tf.function(shrinking(), input_signature=[tf.TensorSpec((None, None, None, 4))])
-    with pytest.raises(tf.errors.InvalidArgumentError, match=r"block\.add: takes tensors of one shape"):
+    with pytest.raises(tf.errors.InvalidArgumentError, match=r"block\.add: xs must be tensors of one shape"):
         function(FIVE)
 
 
 def test_nor_after_saving_loading_and_cloning(tmp_path):
     (model := shrinking()).save(tmp_path / "model.keras")
     for again in (keras.models.load_model(tmp_path / "model.keras"), keras.models.clone_model(model)):
-        with pytest.raises(ValueError, match="takes tensors of one shape"):
+        with pytest.raises(ValueError, match="must be tensors of one shape"):
             again(FIVE)
 
 
@@ -448,10 +457,13 @@ def test_unequal_maps_of_unknown_size_are_not_joined_when_they_run():
 
 def test_merge_residual_says_what_differs():
     x, branch = shaped((8, 8, 4), (4, 4, 8))
-    with pytest.raises(ValueError, match=r"shortcut takes .*\(None, 4, 4, 8\), got \(None, 8, 8, 4\)"):
+    with pytest.raises(ValueError, match=r"shortcut must be .*\(None, 4, 4, 8\), got \(None, 8, 8, 4\)"):
         merge_residual(x, branch, strides=1, shortcut=identity_shortcut, conv=conv)
 
 
 def test_errors_inside_nested_blocks_name_the_path():
-    with weightless(), pytest.raises(ValueError, match=r"^conv 'net\.conv1': strides takes a positive integer, got 0$"):
+    with (
+        weightless(),
+        pytest.raises(ValueError, match=r"^conv 'net\.conv1': strides must be a positive integer, got 0$"),
+    ):
         basic_residual(keras.Input((8, 8, 4)), 4, strides=0, name="net")
