@@ -45,10 +45,10 @@ class AdaptiveAveragePooling2D(_ImageLayer):
         [0.5, 2.5]
     """
 
-    @checks.speaking("AdaptiveAveragePooling2D")
     def __init__(self, output_size: tuple[int, int], **options: Any) -> None:
         super().__init__(**options)
-        self.output_size = arguments.pair("output_size", output_size)
+        with checks.speaking(type(self).__name__):
+            self.output_size = arguments.pair("output_size", output_size)
 
     def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
         batch, channels = input_shape[0], input_shape[self.channel_axis]
@@ -86,12 +86,12 @@ class LocalResponseNormalization(_ImageLayer):
         [0.25, 0.25, 0.25]
     """
 
-    @checks.speaking("LocalResponseNormalization")
     def __init__(self, depth: int = 5, k: float = 2.0, alpha: float = 1e-4, beta: float = 0.75, **options: Any) -> None:
         super().__init__(**options)
-        self.depth = checks.integer("depth", depth)
-        self.k, self.alpha = checks.number("k", k), checks.number("alpha", alpha)
-        self.beta = checks.number("beta", beta)
+        with checks.speaking(type(self).__name__):
+            self.depth = checks.integer("depth", depth)
+            self.k, self.alpha = checks.number("k", k), checks.number("alpha", alpha)
+            self.beta = checks.number("beta", beta)
 
     def call(self, x: Any) -> Any:
         channels = x.shape[self.channel_axis]
@@ -128,11 +128,11 @@ class PadChannels(_ImageLayer):
         (None, 3, 3, 8)
     """
 
-    @checks.speaking("PadChannels")
     def __init__(self, filters: int, strides: int | tuple[int, int] = 1, **options: Any) -> None:
         super().__init__(**options)
-        self.filters = checks.integer("filters", filters)
-        self.strides = arguments.pair("strides", strides)
+        with checks.speaking(type(self).__name__):
+            self.filters = checks.integer("filters", filters)
+            self.strides = arguments.pair("strides", strides)
 
     def call(self, x: Any) -> Any:
         rows, columns = slice(None, None, self.strides[0]), slice(None, None, self.strides[1])
@@ -167,11 +167,11 @@ def scaled_tanh(x: Any) -> Any:
 class _DilatedPooling2D(_ImageLayer):
     """Joins `pool_size` pixels an axis that lie `dilation_rate` apart, at every pixel."""
 
-    @checks.speaking("DilatedPooling2D")
     def __init__(self, pool_size: int | tuple[int, int], dilation_rate: int | tuple[int, int], **options: Any) -> None:
         super().__init__(**options)
-        self.pool_size = arguments.pair("pool_size", pool_size)
-        self.dilation_rate = arguments.pair("dilation_rate", dilation_rate)
+        with checks.speaking(type(self).__name__):
+            self.pool_size = arguments.pair("pool_size", pool_size)
+            self.dilation_rate = arguments.pair("dilation_rate", dilation_rate)
 
     def _joined(self, x: Any, outside: float, join: Callable[[Any, Any], Any]) -> Any:
         first = 1 if self.channel_axis == -1 else 2
@@ -253,7 +253,6 @@ class SparseConv2D(_ImageLayer):
         ((None, 10, 10, 2), 77)
     """
 
-    @checks.speaking("SparseConv2D")
     def __init__(
         self,
         filters: int,
@@ -272,17 +271,18 @@ class SparseConv2D(_ImageLayer):
         **options: Any,
     ) -> None:
         super().__init__(**options)
-        self.filters, self.use_bias = checks.integer("filters", filters), checks.flag("use_bias", use_bias)
-        self.padding = checks.choice("padding", padding, ("same", "valid"))
-        self.kernel_size = arguments.pair("kernel_size", kernel_size)
-        self.strides = arguments.pair("strides", strides)
-        self.dilation_rate = arguments.pair("dilation_rate", dilation_rate)
-        self.connections = arguments.connections("connections", connections)
-        self.activation = keras.activations.get(activation)
-        self.kernel_initializer = keras.initializers.get(kernel_initializer)
-        self.bias_initializer = keras.initializers.get(bias_initializer)
-        self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
-        self.bias_regularizer = keras.regularizers.get(bias_regularizer)
+        with checks.speaking(type(self).__name__):
+            self.filters, self.use_bias = checks.integer("filters", filters), checks.flag("use_bias", use_bias)
+            self.padding = checks.choice("padding", padding, ("same", "valid"))
+            self.kernel_size = arguments.pair("kernel_size", kernel_size)
+            self.strides = arguments.pair("strides", strides)
+            self.dilation_rate = arguments.pair("dilation_rate", dilation_rate)
+            self.connections = arguments.connections("connections", connections)
+            self.activation = keras.activations.get(activation)
+            self.kernel_initializer = keras.initializers.get(kernel_initializer)
+            self.bias_initializer = keras.initializers.get(bias_initializer)
+            self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
+            self.bias_regularizer = keras.regularizers.get(bias_regularizer)
 
     def build(self, input_shape: Any) -> None:
         channels = input_shape[self.channel_axis]
@@ -382,11 +382,11 @@ class RadialBasisDense(keras.Layer):
         [[-1.0, -5.0]]
     """
 
-    @checks.speaking("RadialBasisDense")
     def __init__(self, units: int, codes: Any = None, activation: Any = None, **options: Any) -> None:
         super().__init__(**options)
-        self.units, self.activation = checks.integer("units", units), keras.activations.get(activation)
-        self.codes = arguments.codes("codes", codes)
+        with checks.speaking(type(self).__name__):
+            self.units, self.activation = checks.integer("units", units), keras.activations.get(activation)
+            self.codes = arguments.codes("codes", codes)
 
     def build(self, input_shape: Any) -> None:
         shape = (self.units, input_shape[-1])
@@ -429,13 +429,13 @@ class StochasticDepth(keras.Layer):
         ([0.0, 2.0], {1})
     """
 
-    @checks.speaking("StochasticDepth")
     def __init__(self, rate: float, seed: int | None = None, **options: Any) -> None:
         super().__init__(**options)
-        self.rate = checks.fraction("rate", rate)
-        self.seed = None if seed is None else checks.integer("seed", seed, at_least=None)
-        self.seed_generator = keras.random.SeedGenerator(seed)
-        self.built = True
+        with checks.speaking(type(self).__name__):
+            self.rate = checks.fraction("rate", rate)
+            self.seed = None if seed is None else checks.integer("seed", seed, at_least=None)
+            self.seed_generator = keras.random.SeedGenerator(seed)
+            self.built = True
 
     def call(self, x: Any, training: bool = False) -> Any:
         if not training or not self.rate:
@@ -468,10 +468,10 @@ class MinimumSize(_ImageLayer):
         (None, None, None, 3)
     """
 
-    @checks.speaking("MinimumSize")
     def __init__(self, height: int, width: int, **options: Any) -> None:
         super().__init__(**options)
-        self.height, self.width = checks.integer("height", height), checks.integer("width", width)
+        with checks.speaking(type(self).__name__):
+            self.height, self.width = checks.integer("height", height), checks.integer("width", width)
 
     def call(self, x: Any) -> Any:
         first = 1 if self.channel_axis == -1 else 2
@@ -584,10 +584,10 @@ class MatchSize(_ImageLayer):
         [1.0, 2.0]
     """
 
-    @checks.speaking("MatchSize")
     def __init__(self, offset: int | tuple[int, int] = 0, **options: Any) -> None:
         super().__init__(**options)
-        self.offset = arguments.pair("offset", offset, at_least=0)
+        with checks.speaking(type(self).__name__):
+            self.offset = arguments.pair("offset", offset, at_least=0)
 
     def call(self, inputs: Any) -> Any:
         x, like = inputs

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from layerblocks import blocks
 from layerblocks.blocks import (
     activate,
     adaptive_avg_pool,
@@ -340,8 +341,8 @@ def test_activations(unit, activation):
         (partial(zero_pad, padding=True), "padding must be an integer of at least 0, got True"),
         (partial(crop, cropping=-1), "cropping must be an integer of at least 0, got -1"),
         (partial(crop, cropping=4), "cropping"),
-        (partial(local_response_norm, k="2"), "k must be a number"),
-        (partial(conv, filters=4, use_bias="no"), "use_bias must be one of None, True, False, got 'no'"),
+        (partial(local_response_norm, k="2"), "k must be a finite number"),
+        (partial(conv, filters=4, use_bias="no"), "use_bias must be one of None, True or False, got 'no'"),
     ],
 )
 def test_combinations(function, words):
@@ -467,3 +468,84 @@ def test_errors_inside_nested_blocks_name_the_path():
         pytest.raises(ValueError, match=r"^conv 'net\.conv1': strides must be a positive integer, got 0$"),
     ):
         basic_residual(keras.Input((8, 8, 4)), 4, strides=0, name="net")
+
+
+# Layers by themselves.
+
+
+@pytest.mark.parametrize(
+    "make, words",
+    [
+        (lambda: blocks.PadChannels(6, strides=False), "PadChannels: strides must be a positive integer, got False"),
+        (lambda: blocks.PadChannels(0), "PadChannels: filters must be a positive integer, got 0"),
+        (lambda: blocks.PadChannels(6, data_format="last"), "data_format must be"),
+        (
+            lambda: blocks.AdaptiveAveragePooling2D((1, 2, 3)),
+            "AdaptiveAveragePooling2D: output_size must be 2 integers",
+        ),
+        (lambda: blocks.LocalResponseNormalization(alpha=float("nan")), "alpha must be a finite number, got nan"),
+        (lambda: blocks.LocalResponseNormalization(depth=2.5), "depth must be a positive integer, got 2.5"),
+        (
+            lambda: blocks.DilatedMaxPooling2D(2, 0),
+            "DilatedMaxPooling2D: dilation_rate must be a positive integer, got 0",
+        ),
+        (lambda: blocks.DilatedAveragePooling2D("2", 1), "DilatedAveragePooling2D: pool_size must be"),
+        (lambda: blocks.SparseConv2D(2, 3, 5), "SparseConv2D: connections must be a list of channels for each filter"),
+        (lambda: blocks.SparseConv2D(2, 3, [[0], [1.5]]), "connections[1][0] must be an integer, got 1.5"),
+        (lambda: blocks.SparseConv2D(1, 3, [[0]], padding="smae"), "did you mean 'same'?"),
+        (lambda: blocks.RadialBasisDense(2, codes=[[1, float("nan")], [1, 1]]), "RadialBasisDense: codes must be"),
+        (lambda: blocks.StochasticDepth(1.0), "StochasticDepth: rate must be a number from 0 up to"),
+        (lambda: blocks.StochasticDepth(0.5, seed="x"), "seed must be an integer, got 'x'"),
+        (lambda: blocks.MatchSize(-1), "MatchSize: offset must be an integer of at least 0, got -1"),
+        (lambda: layers.MinimumSize(0, 3), "MinimumSize: height must be a positive integer, got 0"),
+        (lambda: blocks.Bilinear()((3, 3, 1)), "Bilinear: shape must be (height, width, filters, channels)"),
+    ],
+)
+def test_layers_check_their_arguments(make, words):
+    with pytest.raises((TypeError, ValueError)) as caught:
+        make()
+    assert words in str(caught.value) and "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("word", ["k", "alpha", "beta"])
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_numbers_are_finite(word, value):
+    message, kind = refused(partial(local_response_norm, **{word: value}))
+    assert kind is ValueError and message == f"local_response_norm: {word} must be a finite number, got {value}"
+
+
+# Numbers of NumPy are Python's when they are reckoned with.
+
+
+def parameters(function, **options):
+    with weightless():
+        return keras.Model(x := keras.Input((8, 8, 4)), function(x, **options)).count_params()
+
+
+@pytest.mark.parametrize(
+    "function, options",
+    [
+        (blocks.dense_layer, {"growth_rate": 100, "bottleneck": 4}),
+        (blocks.dense_block, {"layers": 2, "growth_rate": 100, "bottleneck": 4}),
+        (blocks.inverted_residual, {"filters": 100, "expansion": 100}),
+        (blocks.bottleneck, {"filters": 200, "reduction": 2}),
+        (blocks.residual, {"convs": [(200, 3), (200, 1)]}),
+        (blocks.depthwise_separable, {"filters": 200, "depth_multiplier": 100}),
+        (blocks.depthwise, {"filters": 200}),
+        (blocks.separable, {"filters": 200, "depth_multiplier": 100}),
+        (blocks.squeeze_excite, {"ratio": 2}),
+        (
+            blocks.inception_asymmetric,
+            {"c1": 200, "single": (200,) * 3, "double": (200,) * 5, "pool_proj": 200, "n": 7},
+        ),
+        (blocks.inception_reduction, {"single": (200,), "double": (200,) * 4, "n": 3}),
+        (blocks.vgg_block, {"filters": 200, "convs": 2, "strides": 1, "dilation_rate": 2}),
+        (blocks.xception_module, {"filters": (200, 200)}),
+        (blocks.classifier, {"classes": 200, "units": (200,)}),
+        (blocks.bilinear_up, {"factor": 200}),
+        (lambda x, **o: blocks.decoder_block(max_pool(x), x, **o), {"filters": 200, "convs": 2}),
+    ],
+)
+def test_small_integers_do_not_overflow(function, options):
+    small = keras.tree.map_structure(np.uint8, options)
+    assert parameters(function, **small) == parameters(function, **options)
