@@ -17,7 +17,8 @@ from ..blocks import arguments
 from ..blocks.core import full_name, scope, weightless
 from ..blocks.heads import classifier
 from ..blocks.layers import MinimumSize
-from ..blocks.pieces import channel_axis, channels, global_avg_pool, global_max_pool, guarded, layer, sides
+from ..blocks.pools import global_avg_pool, global_max_pool
+from ..blocks.tensors import channel_axis, channels, guarded, layer, sides
 from ..blocks.types import Activation, Tensor
 from ..garbage import no_collection
 from ..graphs.window_sizes import least_side

@@ -18,7 +18,7 @@ import numpy as np
 
 from .. import _keras, checks
 from ..blocks.core import weightless
-from ..blocks.pieces import channel_axis
+from ..blocks.tensors import channel_axis
 from ..checks import piece, where
 from ..graphs.calls import calls, wired
 from .weight_names import (

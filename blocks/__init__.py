@@ -16,6 +16,9 @@ Example:
 
 from typing import TYPE_CHECKING
 
+from .activations import activate as activate
+from .activations import dropout as dropout
+from .activations import stochastic_depth as stochastic_depth
 from .attention import squeeze_excite as squeeze_excite
 from .core import block as block
 from .core import deep_graphs as deep_graphs
@@ -30,6 +33,9 @@ from .decoders import fuse_scores as fuse_scores
 from .dense_blocks import dense_block as dense_block
 from .dense_blocks import dense_layer as dense_layer
 from .dense_blocks import transition as transition
+from .fully_connected import dense as dense
+from .fully_connected import flatten as flatten
+from .fully_connected import radial_basis as radial_basis
 from .heads import aux_classifier as aux_classifier
 from .heads import classifier as classifier
 from .heads import pixel_predictions as pixel_predictions
@@ -50,28 +56,19 @@ from .layers import RadialBasisDense as RadialBasisDense
 from .layers import SparseConv2D as SparseConv2D
 from .layers import StochasticDepth as StochasticDepth
 from .layers import scaled_tanh as scaled_tanh
+from .merges import add as add
+from .merges import concat as concat
+from .merges import scale as scale
 from .norms import batch_norm as batch_norm
 from .norms import fused_batch_norm as fused_batch_norm
 from .norms import group_norm as group_norm
 from .norms import layer_norm as layer_norm
 from .norms import local_response_norm as local_response_norm
-from .pieces import activate as activate
-from .pieces import adaptive_avg_pool as adaptive_avg_pool
-from .pieces import add as add
-from .pieces import avg_pool as avg_pool
-from .pieces import concat as concat
-from .pieces import crop as crop
-from .pieces import dense as dense
-from .pieces import dropout as dropout
-from .pieces import flatten as flatten
-from .pieces import global_avg_pool as global_avg_pool
-from .pieces import global_max_pool as global_max_pool
-from .pieces import match_size as match_size
-from .pieces import max_pool as max_pool
-from .pieces import radial_basis as radial_basis
-from .pieces import scale as scale
-from .pieces import stochastic_depth as stochastic_depth
-from .pieces import zero_pad as zero_pad
+from .pools import adaptive_avg_pool as adaptive_avg_pool
+from .pools import avg_pool as avg_pool
+from .pools import global_avg_pool as global_avg_pool
+from .pools import global_max_pool as global_max_pool
+from .pools import max_pool as max_pool
 from .residuals import basic_residual as basic_residual
 from .residuals import bottleneck as bottleneck
 from .residuals import channel_projection_shortcut as channel_projection_shortcut
@@ -83,6 +80,9 @@ from .residuals import residual as residual
 from .separables import depthwise_separable as depthwise_separable
 from .separables import inverted_residual as inverted_residual
 from .separables import xception_module as xception_module
+from .sizes import crop as crop
+from .sizes import match_size as match_size
+from .sizes import zero_pad as zero_pad
 from .units import conv as conv
 from .units import conv_bn as conv_bn
 from .units import depthwise as depthwise

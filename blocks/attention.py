@@ -7,7 +7,9 @@ import keras  # noqa: F401  (the doctests use it)
 from .. import checks
 from . import arguments
 from .core import block
-from .pieces import channels, global_avg_pool, scale
+from .merges import scale
+from .pools import global_avg_pool
+from .tensors import channels
 from .types import Activation, Tensor, Unit
 from .units import conv as _conv
 

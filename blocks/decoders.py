@@ -13,7 +13,9 @@ from ..checks import piece
 from . import arguments
 from .core import block
 from .initializers import Bilinear
-from .pieces import add, channels, concat, match_size
+from .merges import add, concat
+from .sizes import match_size
+from .tensors import channels
 from .types import Tensor, TransposedOptions, Unit
 from .units import conv as _conv
 from .units import transposed

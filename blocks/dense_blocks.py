@@ -8,9 +8,10 @@ import keras  # noqa: F401  (the doctests use it)
 
 from .. import checks
 from . import arguments
+from .activations import dropout as _dropout
 from .core import block
-from .pieces import avg_pool, concat
-from .pieces import dropout as _dropout
+from .merges import concat
+from .pools import avg_pool
 from .types import DenseLayerOptions, Pool, Size, Tensor, Unit
 from .units import preact_conv
 

@@ -10,20 +10,12 @@ import keras
 from .. import checks
 from ..checks import piece
 from . import arguments
+from .activations import dropout as _dropout
 from .core import block
-from .pieces import (
-    adaptive_avg_pool,
-    avg_pool,
-    channel_axis,
-    flatten,
-    global_avg_pool,
-    global_max_pool,
-    head_dtype,
-    layer,
-    sides,
-)
-from .pieces import dense as _dense
-from .pieces import dropout as _dropout
+from .fully_connected import dense as _dense
+from .fully_connected import flatten
+from .pools import adaptive_avg_pool, avg_pool, global_avg_pool, global_max_pool
+from .tensors import channel_axis, head_dtype, layer, sides
 from .types import Activation, Dense, DenseOptions, Padding, Size, Tensor, Unit
 from .units import conv as _conv
 

@@ -10,7 +10,8 @@ import keras  # noqa: F401  (the doctests use it)
 from .. import checks
 from . import arguments
 from .core import block
-from .pieces import avg_pool, concat, max_pool
+from .merges import concat
+from .pools import avg_pool, max_pool
 from .types import Padding, Pool, Size, Tensor, Unit
 from .units import conv as _conv
 

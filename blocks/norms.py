@@ -11,7 +11,7 @@ from ..checks import piece
 from . import arguments
 from .core import register
 from .layers import FusedBatchNormalization, LocalResponseNormalization
-from .pieces import channel_axis, channels, layer
+from .tensors import channel_axis, channels, layer
 from .types import BatchNormOptions, LayerNormOptions, ScaleOptions, Tensor
 
 

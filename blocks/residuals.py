@@ -12,9 +12,11 @@ import keras
 from .. import checks
 from ..checks import piece
 from . import arguments
+from .activations import activate
 from .core import block, default_of
 from .layers import PadChannels
-from .pieces import activate, add, channels, layer
+from .merges import add
+from .tensors import channels, layer
 from .types import ResidualOptions, Shortcut, Size, Tensor, Unit, UnitOptions
 from .units import conv_bn, norm_activation
 

@@ -10,10 +10,13 @@ import keras  # noqa: F401  (the doctests use it)
 
 from .. import checks
 from . import arguments
+from .activations import activate
 from .core import block, default_of, register
+from .merges import add
 from .norms import batch_norm
-from .pieces import activate, add, channels, max_pool
+from .pools import max_pool
 from .residuals import _merge, projection_shortcut
+from .tensors import channels
 from .types import Padding, PointwiseOptions, Pool, Shortcut, Size, Tensor, Unit
 from .units import conv as _conv
 from .units import conv_bn, matching, separable

@@ -11,10 +11,12 @@ import keras
 
 from .. import checks
 from . import arguments
+from .activations import activate
 from .core import block, default_of, is_block, register
 from .layers import SparseConv2D
 from .norms import batch_norm
-from .pieces import activate, channels, crop, fits, layer, pad, sides
+from .sizes import crop, pad
+from .tensors import channels, fits, layer, sides
 from .types import (
     Activation,
     ConvBnOptions,

@@ -9,10 +9,10 @@ import keras  # noqa: F401  (the doctests use it)
 
 from .. import checks
 from ..checks import piece
+from .activations import dropout as _dropout
 from .core import block
 from .layers import scaled_tanh
-from .pieces import avg_pool, max_pool
-from .pieces import dropout as _dropout
+from .pools import avg_pool, max_pool
 from .types import Activation, Norm, Padding, Pool, Size, SubsampleOptions, Tensor, Unit
 from .units import conv as _conv
 from .units import depthwise

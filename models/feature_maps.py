@@ -8,7 +8,7 @@ from typing import Any
 import keras
 
 from .. import _keras, checks
-from ..blocks.pieces import channel_axis
+from ..blocks.tensors import channel_axis
 from ..blocks.types import Tensor
 from ..checks import piece
 from ..graphs.calls import calls, images_of, infer, trunk, wired

@@ -24,7 +24,7 @@ from .. import _keras, checks
 from ..blocks import arguments, classifier
 from ..blocks.core import default_of, is_block, scope
 from ..blocks.layers import MinimumSize
-from ..blocks.pieces import channel_axis
+from ..blocks.tensors import channel_axis
 from ..blocks.types import Tensor
 from ..checks import piece, where
 from ..graphs.calls import Wiring, calls, images_of, infer, inputs_again, recompute, shapes, trunk
