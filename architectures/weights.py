@@ -196,7 +196,8 @@ def load(
             if stored is not None and not stored:  # Keras used to write no names: by the order of the layers
                 return model.load_weights(weights)
             if weights.suffix == ".keras":
-                source = _of_model(keras.saving.load_model(weights, compile=False))
+                with _keras.deep_graphs():
+                    source = _of_model(keras.saving.load_model(weights, compile=False))
             elif stored and not _relative(stored).keys().isdisjoint(_weighted(layers)):
                 source = _named(stored, layers)
             elif network in APPLICATIONS:

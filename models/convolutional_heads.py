@@ -25,6 +25,7 @@ SHARED = (
 )
 
 
+@_keras.deep_graphs()
 def fully_convolutional(model: keras.Model, *, pooling: str | None = "avg") -> keras.Model:
     """The same network with convolutions for its dense layers: it takes images of any size from its own upwards.
 

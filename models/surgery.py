@@ -349,6 +349,7 @@ def _anything_behind(wiring: Wiring, changes: Sequence[_Change]) -> bool:
     return any(id(tensor) in behind - targets for tensor in needed)
 
 
+@_keras.deep_graphs()
 def _assembled(old: keras.Model, inputs: Any, outputs: Any) -> keras.Model:
     operations = {id(call.operation): call.operation for call in calls(keras.tree.flatten((outputs, inputs)))}
     (name, times), *_ = Counter(operation.name for operation in operations.values()).most_common(1)
