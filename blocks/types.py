@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Literal, Protocol, TypeAlias, TypedDict
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, TypedDict
 
 import keras
 
-Tensor: TypeAlias = keras.KerasTensor
+if TYPE_CHECKING:
+    # Keras is not typed: what pyright makes of `keras.Input` is a tensor or a list, which would fit nowhere.
+    Tensor: TypeAlias = Any
+else:
+    Tensor: TypeAlias = keras.KerasTensor
 """A symbolic tensor, `batch height width channels` unless said."""
 
 Size: TypeAlias = int | tuple[int, int]

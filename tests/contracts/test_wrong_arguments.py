@@ -21,7 +21,19 @@ from layerblocks.blocks import conv, projection_shortcut, weightless
 
 from ..helpers import dtype_policy
 
-NOT_BLOCKS = {"block", "default_of", "matching", "scaled_tanh", "weightless"}
+NOT_BLOCKS = {
+    *(
+        "block",
+        "deep_graphs",
+        "default_of",
+        "expects",
+        "matching",
+        "register",
+        "registered",
+        "scaled_tanh",
+        "weightless",
+    )
+}
 THREE, FIVE = (2, 2, 2), (2, 2, 2, 2, 2)
 SHORTCUT = {"filters": 4, "strides": 2, "conv": conv}
 

@@ -53,7 +53,7 @@ def unit(x: Tensor, filters: int, kernel_size: int = 3, *, strides: int = 1, nam
     return conv_bn(x, filters, kernel_size, strides=strides)
 
 
-x: Tensor = keras.Input((32, 32, 3))
+x = keras.Input((32, 32, 3))
 y = mine(x, 3)
 y = mine(x, 3, name="m")
 y = unit(y, 16, strides=2, name="u")
