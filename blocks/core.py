@@ -164,7 +164,8 @@ def block(function: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
     return wrapper
 
 
-_registered: dict[str, dict[str, Callable[..., Any]]] = {"unit": {}, "norm": {}}
+# What is registered outlives a reload of this module.
+_registered: dict[str, dict[str, Callable[..., Any]]] = globals().get("_registered", {"unit": {}, "norm": {}})
 
 
 def register(kind: Literal["unit", "norm"]) -> Callable[[Block], Block]:
