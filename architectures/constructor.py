@@ -17,7 +17,8 @@ from ..blocks import arguments
 from ..blocks.core import full_name, scope, weightless
 from ..blocks.heads import classifier
 from ..blocks.layers import MinimumSize
-from ..blocks.pieces import channel_axis, channels, global_avg_pool, global_max_pool, guarded, layer, sides
+from ..blocks.pools import global_avg_pool, global_max_pool
+from ..blocks.tensors import channel_axis, channels, guarded, layer, sides
 from ..blocks.types import Activation, Tensor
 from ..garbage import no_collection
 from ..graphs.window_sizes import least_side
@@ -144,9 +145,10 @@ def _constructor(
                 source = dialects[checks.choice("dialect", asked, tuple(dialects))]
                 if trained and asked not in trained.values():
                     raise checks.refuse("dialect", asked, f"{trained['dialect']!r} with weights={given['weights']!r}")
-            for word, value in given.items():
-                if word in hints:
-                    arguments.annotated(word, value, hints[word])
+            given = {
+                word: arguments.annotated(word, value, hints[word]) if word in hints else value
+                for word, value in given.items()
+            }
             if given.get("input_tensor") is not None and given.get("input_shape") is not None:
                 _same_image(given["input_tensor"], given["input_shape"])
             settled = {**words, **source, **given}
@@ -215,7 +217,8 @@ def _build(
     inputs = x if input_tensor is None else _keras.source_inputs(x)
     if isinstance(inputs, list) and len(inputs) == 1:
         inputs = inputs[0]
-    model = keras.Model(inputs, outputs, name=name or block)
+    with _keras.deep_graphs():
+        model = keras.Model(inputs, outputs, name=name or block)
     if isinstance(outputs, Mapping):
         model.loss_weights = output_weights(outputs)  # for diagrams of a model that is not compiled yet
     if weights is not None:

@@ -9,7 +9,7 @@ from typing import Any
 from .. import checks
 from ..blocks import batch_norm, dense_block, matching, max_pool, norm_activation, preact_conv, transition
 from ..blocks import conv as _conv
-from ..blocks.pieces import channels
+from ..blocks.tensors import channels
 from ..blocks.types import Padding, Tensor, Unit
 from .constructor import Head, architecture, dilate_stages, variant
 

@@ -18,7 +18,7 @@ import numpy as np
 
 from .. import _keras, checks
 from ..blocks.core import weightless
-from ..blocks.pieces import channel_axis
+from ..blocks.tensors import channel_axis
 from ..checks import piece, where
 from ..graphs.calls import calls, wired
 from .weight_names import (
@@ -139,7 +139,7 @@ def checked(weights: Any, network: str, *, include_top: bool, classes: int) -> A
     """The argument, or an error before anything is built or downloaded."""
     if weights is None:
         return None
-    if _keras.current_stateless_scope() is not None:
+    if _keras.is_weightless():
         raise checks.refuse("weights", weights, "None under weightless(), where there are no weights")
     takes = f"None or the path of a weights file, a Keras model or {IMAGENET!r}"
     if isinstance(weights, keras.Model):
@@ -196,7 +196,8 @@ def load(
             if stored is not None and not stored:  # Keras used to write no names: by the order of the layers
                 return model.load_weights(weights)
             if weights.suffix == ".keras":
-                source = _of_model(keras.saving.load_model(weights, compile=False))
+                with _keras.deep_graphs():
+                    source = _of_model(keras.saving.load_model(weights, compile=False))
             elif stored and not _relative(stored).keys().isdisjoint(_weighted(layers)):
                 source = _named(stored, layers)
             elif network in APPLICATIONS:

@@ -2,7 +2,8 @@
 
 A unit is `unit(x, filters, kernel_size=3, *, strides=1, …, name=None)`: `conv`, `conv_bn`, `separable`, `dilated`,
 `transposed`. A block takes its unit as `conv=`, so that `functools.partial` reaches every norm, activation,
-initialiser and regulariser inside it. `@block` makes one of any function of tensors.
+initialiser and regulariser inside it. `@block` makes one of any function of tensors; a public name is
+one line here, and `registered("unit")` has the units by name.
 
 Example:
     >>> import keras
@@ -13,146 +14,88 @@ Example:
     (None, 56, 56, 256)
 """
 
-from .attention import squeeze_excite
-from .core import block, default_of, weightless
-from .decoders import bilinear_up, decoder_block, fuse_scores
-from .dense_blocks import dense_block, dense_layer, transition
-from .heads import aux_classifier, classifier, pixel_predictions
-from .inceptions import inception, inception_asymmetric, inception_expanded, inception_reduction, inception_stacked
-from .initializers import Bilinear
-from .layers import (
-    AdaptiveAveragePooling2D,
-    DilatedAveragePooling2D,
-    DilatedMaxPooling2D,
-    FusedBatchNormalization,
-    LocalResponseNormalization,
-    MatchSize,
-    PadChannels,
-    RadialBasisDense,
-    SparseConv2D,
-    StochasticDepth,
-    scaled_tanh,
-)
-from .norms import batch_norm, fused_batch_norm, group_norm, layer_norm, local_response_norm
-from .pieces import (
-    activate,
-    adaptive_avg_pool,
-    add,
-    avg_pool,
-    concat,
-    crop,
-    dense,
-    dropout,
-    flatten,
-    global_avg_pool,
-    global_max_pool,
-    match_size,
-    max_pool,
-    radial_basis,
-    scale,
-    stochastic_depth,
-    zero_pad,
-)
-from .residuals import (
-    basic_residual,
-    bottleneck,
-    channel_projection_shortcut,
-    identity_shortcut,
-    merge_residual,
-    pad_shortcut,
-    projection_shortcut,
-    residual,
-)
-from .separables import depthwise_separable, inverted_residual, xception_module
-from .units import (
-    conv,
-    conv_bn,
-    depthwise,
-    dilated,
-    matching,
-    norm_activation,
-    preact_conv,
-    separable,
-    sparse,
-    transposed,
-)
-from .vgg import chain, subsample, vgg_block
+from typing import TYPE_CHECKING
 
-__all__ = [
-    "AdaptiveAveragePooling2D",
-    "Bilinear",
-    "DilatedAveragePooling2D",
-    "DilatedMaxPooling2D",
-    "FusedBatchNormalization",
-    "LocalResponseNormalization",
-    "MatchSize",
-    "PadChannels",
-    "RadialBasisDense",
-    "SparseConv2D",
-    "StochasticDepth",
-    "activate",
-    "adaptive_avg_pool",
-    "add",
-    "aux_classifier",
-    "avg_pool",
-    "basic_residual",
-    "batch_norm",
-    "bilinear_up",
-    "block",
-    "bottleneck",
-    "chain",
-    "channel_projection_shortcut",
-    "classifier",
-    "concat",
-    "conv",
-    "conv_bn",
-    "crop",
-    "decoder_block",
-    "default_of",
-    "dense",
-    "dense_block",
-    "dense_layer",
-    "depthwise",
-    "depthwise_separable",
-    "dilated",
-    "dropout",
-    "flatten",
-    "fuse_scores",
-    "fused_batch_norm",
-    "global_avg_pool",
-    "global_max_pool",
-    "group_norm",
-    "identity_shortcut",
-    "inception",
-    "inception_asymmetric",
-    "inception_expanded",
-    "inception_reduction",
-    "inception_stacked",
-    "inverted_residual",
-    "layer_norm",
-    "local_response_norm",
-    "match_size",
-    "matching",
-    "max_pool",
-    "merge_residual",
-    "norm_activation",
-    "pad_shortcut",
-    "pixel_predictions",
-    "preact_conv",
-    "projection_shortcut",
-    "radial_basis",
-    "residual",
-    "scale",
-    "scaled_tanh",
-    "separable",
-    "sparse",
-    "squeeze_excite",
-    "stochastic_depth",
-    "subsample",
-    "transition",
-    "transposed",
-    "vgg_block",
-    "weightless",
-    "xception_module",
-    "zero_pad",
-]
+from .activations import activate as activate
+from .activations import dropout as dropout
+from .activations import stochastic_depth as stochastic_depth
+from .attention import squeeze_excite as squeeze_excite
+from .core import block as block
+from .core import deep_graphs as deep_graphs
+from .core import default_of as default_of
+from .core import expects as expects
+from .core import register as register
+from .core import registered as registered
+from .core import weightless as weightless
+from .decoders import bilinear_up as bilinear_up
+from .decoders import decoder_block as decoder_block
+from .decoders import fuse_scores as fuse_scores
+from .dense_blocks import dense_block as dense_block
+from .dense_blocks import dense_layer as dense_layer
+from .dense_blocks import transition as transition
+from .fully_connected import dense as dense
+from .fully_connected import flatten as flatten
+from .fully_connected import radial_basis as radial_basis
+from .heads import aux_classifier as aux_classifier
+from .heads import classifier as classifier
+from .heads import pixel_predictions as pixel_predictions
+from .inceptions import inception as inception
+from .inceptions import inception_asymmetric as inception_asymmetric
+from .inceptions import inception_expanded as inception_expanded
+from .inceptions import inception_reduction as inception_reduction
+from .inceptions import inception_stacked as inception_stacked
+from .initializers import Bilinear as Bilinear
+from .layers import AdaptiveAveragePooling2D as AdaptiveAveragePooling2D
+from .layers import DilatedAveragePooling2D as DilatedAveragePooling2D
+from .layers import DilatedMaxPooling2D as DilatedMaxPooling2D
+from .layers import FusedBatchNormalization as FusedBatchNormalization
+from .layers import LocalResponseNormalization as LocalResponseNormalization
+from .layers import MatchSize as MatchSize
+from .layers import PadChannels as PadChannels
+from .layers import RadialBasisDense as RadialBasisDense
+from .layers import SparseConv2D as SparseConv2D
+from .layers import StochasticDepth as StochasticDepth
+from .layers import scaled_tanh as scaled_tanh
+from .merges import add as add
+from .merges import concat as concat
+from .merges import scale as scale
+from .norms import batch_norm as batch_norm
+from .norms import fused_batch_norm as fused_batch_norm
+from .norms import group_norm as group_norm
+from .norms import layer_norm as layer_norm
+from .norms import local_response_norm as local_response_norm
+from .pools import adaptive_avg_pool as adaptive_avg_pool
+from .pools import avg_pool as avg_pool
+from .pools import global_avg_pool as global_avg_pool
+from .pools import global_max_pool as global_max_pool
+from .pools import max_pool as max_pool
+from .residuals import basic_residual as basic_residual
+from .residuals import bottleneck as bottleneck
+from .residuals import channel_projection_shortcut as channel_projection_shortcut
+from .residuals import identity_shortcut as identity_shortcut
+from .residuals import merge_residual as merge_residual
+from .residuals import pad_shortcut as pad_shortcut
+from .residuals import projection_shortcut as projection_shortcut
+from .residuals import residual as residual
+from .separables import depthwise_separable as depthwise_separable
+from .separables import inverted_residual as inverted_residual
+from .separables import xception_module as xception_module
+from .sizes import crop as crop
+from .sizes import match_size as match_size
+from .sizes import zero_pad as zero_pad
+from .units import conv as conv
+from .units import conv_bn as conv_bn
+from .units import depthwise as depthwise
+from .units import dilated as dilated
+from .units import matching as matching
+from .units import norm_activation as norm_activation
+from .units import preact_conv as preact_conv
+from .units import separable as separable
+from .units import sparse as sparse
+from .units import transposed as transposed
+from .vgg import chain as chain
+from .vgg import subsample as subsample
+from .vgg import vgg_block as vgg_block
+
+if not TYPE_CHECKING:  # which read the lines above
+    __all__ = sorted(name for name, value in globals().items() if getattr(value, "__module__", "").startswith(__name__))

@@ -10,14 +10,15 @@ from types import UnionType
 from typing import Any, Literal, Union, get_args, get_origin
 
 import keras
+import numpy as np
 
-from ..checks import function, integer, integers, nearest, refuse, where
+from ..checks import complaint, function, integer, integers, is_sequence, nearest, one_line, refuse
 from .types import Dense, Margins, Norm, Pool, Unit
 
 
 def pair(argument: str, value: Any, at_least: int = 1) -> tuple[int, int]:
     """One integer for both axes, or two for height and width."""
-    if isinstance(value, Sequence) and not isinstance(value, str | bytes):
+    if is_sequence(value):
         height, width = integers(argument, value, 2, at_least)
         return height, width
     number = integer(argument, value, at_least)
@@ -39,7 +40,7 @@ def functions(**given: Any) -> None:
 
 def transforms(argument: str, value: Any) -> Sequence[Callable[..., Any]]:
     """Functions of one tensor."""
-    if not isinstance(value, Sequence) or isinstance(value, str | bytes):
+    if not is_sequence(value):
         raise refuse(argument, value, "a list of functions", TypeError)
     for number, item in enumerate(value):
         if not callable(item):
@@ -47,12 +48,43 @@ def transforms(argument: str, value: Any) -> Sequence[Callable[..., Any]]:
     return value
 
 
-def annotated(argument: str, value: Any, annotation: Any) -> None:
-    """The value is of the annotation's type, as far as it says one; of words and numbers not yet which."""
+def connections(argument: str, value: Any) -> tuple[tuple[int, ...], ...]:
+    """Channels by output channel; whether they fit the tensor is for the layer to say."""
+    if not is_sequence(value) or not all(map(is_sequence, value)):
+        raise refuse(argument, value, "a list of channels for each filter", TypeError)
+    return tuple(integers(f"{argument}[{n}]", seen, len(seen), at_least=None) for n, seen in enumerate(value))
+
+
+def codes(argument: str, value: Any) -> tuple[tuple[float, ...], ...] | None:
+    """A code, so many finite numbers, for each unit; None for none."""
+    if value is None:
+        return None
+    try:
+        numbers = np.asarray(value, "float64")
+    except (TypeError, ValueError):
+        numbers = np.empty(())
+    if numbers.ndim != 2 or not np.isfinite(numbers).all():
+        raise refuse(argument, value, "a code, a list of finite numbers, for each unit, all of one length", TypeError)
+    return tuple(tuple(code) for code in numbers.tolist())
+
+
+def annotated(argument: str, value: Any, annotation: Any) -> Any:
+    """The value, if it is of the annotation's type, as far as it says one; of words and numbers not yet which.
+
+    Integers of whatever kind become `int`.
+    """
     if annotation in (Unit, Norm, Pool, Dense):
         function(argument, value, "name")
     elif not _is(annotation, value):
         raise refuse(argument, value, _said(annotation), TypeError)
+    return _converted(value)
+
+
+def _converted(value: Any) -> Any:
+    """Python's own integers instead of others, also inside tuples and lists."""
+    if type(value) in (tuple, list):
+        return type(value)(map(_converted, value))
+    return int(value) if isinstance(value, Integral) and not isinstance(value, bool) else value
 
 
 def _said(annotation: Any) -> str:
@@ -73,7 +105,7 @@ def _is(annotation: Any, value: Any) -> bool:
     if annotation in (int, float):
         return isinstance(value, Integral if annotation is int else Real) and not isinstance(value, bool)
     if origin in (tuple, list, Sequence) and arguments:
-        if not isinstance(value, Sequence) or isinstance(value, str | bytes):
+        if not is_sequence(value):
             return False
         if origin is not tuple or arguments[-1] is ...:
             return all(_is(arguments[0], item) for item in value)
@@ -97,7 +129,7 @@ _NAMED = {
 def identifier(argument: str, value: Any, kind: str | None = None) -> None:
     """What is given by a name, such as an activation or a `kernel_initializer`, has one that Keras knows.
 
-    Of which `kind` it is says the last word of the argument, unless told.
+    Of which `kind` it is says the last word of the argument, unless given.
     """
     kind = argument.rpartition("_")[2] if kind is None else kind
     if kind not in _NAMED or value is None:
@@ -111,9 +143,9 @@ def identifier(argument: str, value: Any, kind: str | None = None) -> None:
     except (AttributeError, TypeError, ValueError):
         known = False
     if not known:
-        takes = "a dtype or a policy of Keras" if kind == "dtype" else f"a name in keras.{kind}s or a function"
+        must_be = "a dtype or a policy of Keras" if kind == "dtype" else f"a name in keras.{kind}s or a function"
         close = nearest(value, dir(_NAMED[kind])) if isinstance(value, str) else ""
-        raise refuse(argument, value, takes + close)
+        raise refuse(argument, value, must_be + close)
 
 
 def symbolic(x: Any, kind: str = "a symbolic Keras tensor", argument: str = "x") -> None:
@@ -123,10 +155,10 @@ def symbolic(x: Any, kind: str = "a symbolic Keras tensor", argument: str = "x")
 
 def image(x: Any, argument: str = "x") -> tuple[int | None, ...]:
     """The shape of a symbolic batch of images, or an error."""
-    takes = "a symbolic Keras tensor of rank 4"
-    symbolic(x, takes, argument)
+    must_be = "a symbolic Keras tensor of rank 4"
+    symbolic(x, must_be, argument)
     if len(x.shape) != 4:
-        raise refuse(argument, tuple(x.shape), f"{takes}, batch and three axes")
+        raise refuse(argument, tuple(x.shape), f"{must_be}, batch and three axes")
     return tuple(x.shape)
 
 
@@ -142,17 +174,18 @@ def same_shapes(xs: Sequence[Any], skip: int | None = None) -> None:
         for shape in shapes:
             shape[skip] = None
     if any(shape != shapes[0] for shape in shapes):
-        takes = "tensors of one shape" + ("" if skip is None else " apart from the channels")
-        raise refuse("xs", [tuple(x.shape) for x in xs], takes)
+        must_be = "tensors of one shape" + ("" if skip is None else " apart from the channels")
+        raise refuse("xs", [tuple(x.shape) for x in xs], must_be)
 
 
-def options(layer: type, given: dict[str, Any]) -> None:
-    """Keywords passed through to a Keras layer are such as it takes."""
+def options(layer: type, given: Mapping[str, Any]) -> None:
+    """Keywords passed through to a Keras layer are among its arguments."""
     own = {"self", "kwargs", "name", "axis", "data_format"}
     known = {*inspect.signature(layer.__init__).parameters, "dtype", "trainable"} - own  # type: ignore[misc]
     for word in given:
         if word not in known:
-            raise TypeError(
-                f"{where()}: unexpected argument {word!r}{nearest(word, known)} "
-                f"(beyond its own it takes those of keras.layers.{layer.__name__})"
+            raise complaint(
+                f"unexpected argument {one_line(word)}{nearest(word, known)} "
+                f"(beyond its own it has those of keras.layers.{layer.__name__})",
+                TypeError,
             )

@@ -7,14 +7,22 @@ import keras  # noqa: F401  (the doctests use it)
 from .. import checks
 from . import arguments
 from .core import block
-from .pieces import channels, global_avg_pool, scale
+from .merges import scale
+from .pools import global_avg_pool
+from .tensors import channels
 from .types import Activation, Tensor, Unit
 from .units import conv as _conv
 
 
 @block
 def squeeze_excite(
-    x: Tensor, *, ratio: int = 16, activation: Activation = "relu", gate: Activation = "sigmoid", conv: Unit = _conv
+    x: Tensor,
+    *,
+    ratio: int = 16,
+    activation: Activation = "relu",
+    gate: Activation = "sigmoid",
+    conv: Unit = _conv,
+    name: str | None = None,
 ) -> Tensor:
     """Each channel times a weight that all channels decide on together (Hu et al. 2018, figure 2).
 

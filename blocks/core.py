@@ -5,26 +5,30 @@ from __future__ import annotations
 import functools
 import inspect
 import re
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, ParamSpec, TypeGuard, TypeVar
+from types import MappingProxyType
+from typing import Any, Literal, ParamSpec, TypeGuard, TypeVar
 
 import keras
 
 from .. import _keras, checks
-from ..checks import where
 
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
+Block = TypeVar("Block", bound=Callable[..., Any])
+Oracle = TypeVar("Oracle", bound=Callable[..., Any])
 
 
 @dataclass
 class _Scope:
     path: str
     block: str
+    frame: int
     taken: set[str] = field(default_factory=set)
 
     def join(self, name: str) -> str:
@@ -43,24 +47,22 @@ _current: ContextVar[_Scope | None] = ContextVar("layerblocks_scope", default=No
 _NAME = re.compile(r"[\w-]+(\.[\w-]+)*", re.ASCII)  # TensorFlow runs no others
 
 
-def _check_name(block: str, name: object) -> None:
-    if not isinstance(name, str):
-        raise TypeError(f"{block}: name must be a string or None, got {checks.one_line(name)}")
-    if not _NAME.fullmatch(name):
-        raise ValueError(
-            f"{block}: name must be words of A-Z, a-z, 0-9, _ and - joined by dots, got {checks.one_line(name)}"
-        )
+def _check_name(name: object) -> None:
+    checks.instance("name", name, str, "a string or None")
+    if not _NAME.fullmatch(str(name)):
+        raise checks.refuse("name", name, "words of A-Z, a-z, 0-9, _ and - joined by dots")
 
 
 def full_name(base: str, name: str | None = None) -> str:
     """The dotted name, unique where none is given, of a piece made at this point of the network."""
     scope = _current.get()
     if name is not None:
-        _check_name(base if scope is None else where(), name)
+        with checks.speaking(base) if scope is None else nullcontext():
+            _check_name(name)
         if scope is None:
             _keras.names_given().add(name)
         elif name in scope.taken:
-            raise ValueError(f"{where()}: name {name!r} is taken by another piece of this block")
+            raise checks.refuse("name", name, "a name that no other piece of this block has")
         else:
             scope.taken.add(name)
     elif scope is not None:
@@ -80,19 +82,23 @@ def _numbered(base: str) -> str:
 @contextmanager
 def scope(path: str, block: str) -> Iterator[None]:
     """Names made inside start with `path` and a dot, or stand alone where `path` is empty."""
-    token = _current.set(_Scope(path, block))
+    frame = id(sys._getframe(2))  # that of the `with` statement: 0 is here, 1 is contextlib's
+    token = _current.set(_Scope(path, block, frame))
     try:
-        with checks.speaking("", f"{block} {path!r}" if path else block):
+        with _keras.operations_named(_rename), checks.speaking("", f"{block} {path!r}" if path else block):
             yield
     finally:
         _current.reset(token)
 
 
-def _rename(name: str | None, kind: type) -> str | None:
+def _rename(name: str | None, operation: Any) -> str | None:
+    """Layers and `keras.ops` nodes that a block makes by itself are named into its scope as well."""
     scope = _current.get()
     if scope is None or (name is not None and _is_inside(name, scope.path)):
         return name
-    return scope.join(scope.unused(name or _snake_case(kind.__name__)))
+    if _keras.made_by_another(operation, scope.frame):  # it has the names that Keras gives, as when it is loaded
+        return name
+    return scope.join(scope.unused(name or _snake_case(type(operation).__name__)))
 
 
 def _is_inside(name: str, path: str) -> bool:
@@ -103,29 +109,29 @@ def _snake_case(name: str) -> str:
     return re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower()
 
 
-# Layers and `keras.ops` nodes that a block makes by itself are named into its scope as well.
-_keras.name_operations(_rename)
-_keras.map_graphs_of_any_depth()
-
-
-def block(function: Callable[..., Result]) -> Callable[..., Result]:
+def block(function: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
     """Give a function of tensors its `name=` argument and a scope for the names of what it makes.
 
     Layers made inside get dotted names (`inception_3a.3x3.conv`), nested as deep as blocks nest and unique
     where no name is given. They survive saving, loading and cloning, and they are what the diagrams of
-    `layerblocks.viz` group by, so any decorated function is a box there.
+    `layerblocks.viz` group by, so any decorated function is a box there. Layers that another layer makes for itself
+    keep the names that Keras gives them.
 
     Args:
-        function: takes tensors, returns tensors; made of blocks, Keras layers or `keras.ops`.
+        function: takes tensors, returns tensors; made of blocks, Keras layers or `keras.ops`. It may declare
+            `name: str | None = None` itself, so that editors and type checkers know of it, and need not use it.
 
     Returns:
-        The function with one more keyword, `name`: a string or None.
+        The function with the keyword `name`, a string or None, if it has none.
+
+    Raises:
+        TypeError: the function has an argument `name` that is not None by default.
 
     Example:
         >>> import keras
         >>> from layerblocks.blocks import block, conv, max_pool
         >>> @block
-        ... def downsample(x, filters, *, conv=conv):
+        ... def downsample(x, filters, *, conv=conv, name: str | None = None):
         ...     return max_pool(conv(x, filters, name="3x3"), name="pool")
         >>> x = keras.Input((32, 32, 3))
         >>> model = keras.Model(x, downsample(x, 8, name="down1"))
@@ -133,21 +139,107 @@ def block(function: Callable[..., Result]) -> Callable[..., Result]:
         ['down1.3x3.conv', 'down1.pool']
     """
     signature = inspect.signature(function)
-    if "name" in signature.parameters:
-        raise TypeError(f"block: {function.__name__} must not declare name, the decorator adds it")
+    parameters = list(signature.parameters.values())
+    declared = signature.parameters.get("name")
+    if declared is not None and declared.default is not None:
+        raise TypeError(f"block: {function.__name__} must declare name=None or no name at all: the decorator sets it")
+    positional = declared is not None and declared.kind is not inspect.Parameter.KEYWORD_ONLY
+    place = parameters.index(declared) if declared is not None and positional else None
 
     @functools.wraps(function)
-    def wrapper(*args: Any, name: str | None = None, **kwargs: Any) -> Result:
+    def wrapper(*args: Any, **kwargs: Any) -> Result:
+        by_place = place is not None and len(args) > place
+        name = args[place] if by_place else kwargs.get("name")  # type: ignore[index]
+        if declared is None:
+            kwargs.pop("name", None)
         with scope(full_name(function.__name__, name), function.__name__):
             return checks.something(function(*args, **kwargs))
 
-    parameters = list(signature.parameters.values())
-    named = inspect.Parameter("name", inspect.Parameter.KEYWORD_ONLY, default=None, annotation="str | None")
-    last = len(parameters) - (bool(parameters) and parameters[-1].kind is inspect.Parameter.VAR_KEYWORD)
-    parameters.insert(last, named)
-    wrapper.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
+    if declared is None:
+        named = inspect.Parameter("name", inspect.Parameter.KEYWORD_ONLY, default=None, annotation="str | None")
+        last = len(parameters) - (bool(parameters) and parameters[-1].kind is inspect.Parameter.VAR_KEYWORD)
+        parameters.insert(last, named)
+        wrapper.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
     wrapper.is_block = True  # type: ignore[attr-defined]
     return wrapper
+
+
+# What is registered outlives a reload of this module.
+_registered: dict[str, dict[str, Callable[..., Any]]] = globals().get("_registered", {"unit": {}, "norm": {}})
+
+
+def register(kind: Literal["unit", "norm"]) -> Callable[[Block], Block]:
+    """Make a function known by its name as a unit or a norm, so that it can be given by a word.
+
+    Args:
+        kind: `"unit"`, a function `(x, filters, kernel_size=3, *, strides=1, …, name=None)`; `"norm"`, one
+            `(x, *, name=None)`.
+
+    Returns:
+        A decorator that gives the function back as it is.
+
+    Raises:
+        ValueError: another function has the name already. One that is defined again, as in a notebook, takes its place.
+        TypeError: it is no function, or has no argument `name`.
+
+    Example:
+        >>> from layerblocks.blocks import block, conv, register, registered
+        >>> @register("unit")
+        ... @block
+        ... def leaky(x, filters, kernel_size=3, *, strides=1, name: str | None = None, **options):
+        ...     return conv(x, filters, kernel_size, strides=strides, activation="leaky_relu", **options)
+        >>> registered("unit")["leaky"] is leaky
+        True
+    """
+    known = _registered[checks.choice("kind", kind, tuple(_registered))]
+
+    def decorator(function: Block) -> Block:
+        with checks.speaking("register"):
+            checks.function("function", function, "name")
+            word, home = function.__name__, (function.__module__, function.__qualname__)
+            other = known.get(word)
+            if other is not None and (other.__module__, other.__qualname__) != home:
+                raise checks.refuse("function", word, f"of a name that no other {kind} has")
+            known[word] = function
+        return function
+
+    return decorator
+
+
+def registered(kind: Literal["unit", "norm"]) -> Mapping[str, Callable[..., Any]]:
+    """The units or norms by their names: ours, and what was given to `register`.
+
+    Example:
+        >>> sorted(registered("norm"))[:2]
+        ['batch_norm', 'fused_batch_norm']
+    """
+    return MappingProxyType(_registered[checks.choice("kind", kind, tuple(_registered))])
+
+
+def expects(function: Callable[..., Any]) -> Callable[[Oracle], Oracle]:
+    """Let a block carry what a test expects of it: the decorated function computes that from the arguments alone.
+
+    The function is called as the block is, with the shape of each tensor, without the batch, in its place, and gives
+    `(shape, parameters, multiply_adds)`; None for what it does not know. It is the attribute `expected` of the block.
+
+    Example:
+        >>> from layerblocks.blocks import block, conv, expects
+        >>> @block
+        ... def stem(x, filters, *, name: str | None = None):
+        ...     return conv(x, filters, 1, name="1x1")
+        >>> @expects(stem)
+        ... def expected_of_stem(shape, filters):
+        ...     height, width, channels = shape
+        ...     return (height, width, filters), (channels + 1) * filters, height * width * channels * filters
+        >>> stem.expected((8, 8, 3), 4)
+        ((8, 8, 4), 16, 768)
+    """
+
+    def decorator(oracle: Oracle) -> Oracle:
+        function.expected = oracle  # type: ignore[attr-defined]
+        return oracle
+
+    return decorator
 
 
 def is_block(function: object) -> TypeGuard[Callable[..., Any]]:
@@ -158,7 +250,7 @@ def is_block(function: object) -> TypeGuard[Callable[..., Any]]:
 
 
 def default_of(function: Callable[..., Any], argument: str, fallback: Any = None) -> Any:
-    """What `function` takes for `argument` when it is not given, partials seen through.
+    """What `function` has for `argument` when it is not given, partials seen through.
 
     Example:
         >>> from functools import partial
@@ -179,11 +271,10 @@ def weightless() -> Iterator[None]:
     """Build models inside without allocating their weights: shapes, counts, diagrams and configs only.
 
     VGG-19 takes milliseconds and no memory. Everything that asks for a structure works on such a model
-    (`count_params`, `summary`, `to_json`, `layerblocks.viz`); its weights are not there, so that predicting
-    or saving it draws fresh random numbers. Variables of models made outside are not touched.
-
-    Raises:
-        RuntimeError: `keras.backend.clear_session()` was called inside, which ends the scope unseen.
+    (`count_params`, `summary`, `compile`, `to_json`, `layerblocks.viz`); its weights are not there, so that predicting
+    or saving it draws fresh random numbers. Variables of models made outside are not touched. Scopes may overlap and
+    end in any order; other threads and tasks are not weightless, unless they were started inside with a copy of the
+    context, as tasks of asyncio are.
 
     Example:
         >>> from layerblocks.architectures import vgg16
@@ -192,16 +283,26 @@ def weightless() -> Iterator[None]:
         >>> model.count_params()
         138357544
     """
-    outside = _keras.swap_pending_variables([])
-    scope = keras.StatelessScope(initialize_variables=False)
-    try:
-        with scope:
-            yield
-            alive = _keras.current_stateless_scope() is scope
-    finally:
-        _keras.swap_pending_variables(outside)
-    if not alive:
-        raise RuntimeError(
-            "weightless: keras.backend.clear_session() was called inside it, so that weights were allocated; "
-            "call it before or after"
-        )
+    with _keras.variables_without_values():
+        yield
+
+
+@contextmanager
+def deep_graphs() -> Iterator[None]:
+    """Make, load, clone or cut models of any depth inside, by Keras's own functions.
+
+    Keras searches a graph by a function that calls itself once a layer, which ends in a RecursionError on a model of
+    some hundreds of blocks. Constructors of `layerblocks` and what it does to models need no help.
+
+    Example:
+        >>> x = keras.Input((4,))
+        >>> y = x
+        >>> for _ in range(2000):
+        ...     y = keras.layers.ReLU()(y)
+        >>> with deep_graphs():
+        ...     model = keras.Model(x, y)
+        >>> len(model.layers)
+        2001
+    """
+    with _keras.deep_graphs():
+        yield

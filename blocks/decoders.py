@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, Unpack
 
 import keras  # noqa: F401  (the doctests use it)
 
@@ -13,8 +13,10 @@ from ..checks import piece
 from . import arguments
 from .core import block
 from .initializers import Bilinear
-from .pieces import add, channels, concat, match_size
-from .types import Tensor, Unit
+from .merges import add, concat
+from .sizes import match_size
+from .tensors import channels
+from .types import Tensor, TransposedOptions, Unit
 from .units import conv as _conv
 from .units import transposed
 
@@ -23,7 +25,7 @@ zero_score = partial(_conv, activation=None, kernel_initializer="zeros")
 
 
 @piece
-def bilinear_up(x: Tensor, factor: int = 2, *, name: str | None = None, **options: Any) -> Tensor:
+def bilinear_up(x: Tensor, factor: int = 2, *, name: str | None = None, **options: Unpack[TransposedOptions]) -> Tensor:
     """A transposed convolution that starts as bilinear interpolation, and may be trained (Long et al. 2015).
 
     Shapes: `batch height width channels` -> `batch (height+1)·factor (width+1)·factor channels`: half a `factor`
@@ -42,8 +44,15 @@ def bilinear_up(x: Tensor, factor: int = 2, *, name: str | None = None, **option
         (None, 544, 544, 21)
     """
     factor = checks.integer("factor", factor)
-    fixed = {"strides": factor, "padding": "valid", "activation": None, "use_bias": False}
-    return transposed(x, channels(x), 2 * factor, **{**fixed, "kernel_initializer": Bilinear(), **options}, name=name)
+    own = {
+        "strides": factor,
+        "padding": "valid",
+        "activation": None,
+        "use_bias": False,
+        "kernel_initializer": Bilinear(),
+    }
+    settled: dict[str, Any] = {**own, **options}
+    return transposed(x, channels(x), 2 * factor, **settled, name=name)
 
 
 def align(x: Tensor, skip: Tensor, offset: int) -> tuple[Tensor, Tensor]:
@@ -51,14 +60,21 @@ def align(x: Tensor, skip: Tensor, offset: int) -> tuple[Tensor, Tensor]:
 
     `offset` rows and columns of `skip` lie before the first of `x`; if negative, so many of `x` before the skip's.
     """
-    if checks.integer("offset", offset, at_least=None) > 0:
+    offset = checks.integer("offset", offset, at_least=None)
+    if offset > 0:
         return x, match_size(skip, x, offset=offset, name="crop")
     return match_size(x, skip, offset=-offset, name="crop"), skip
 
 
 @block
 def fuse_scores(
-    x: Tensor, skip: Tensor, *, offset: int = -1, up: Callable[..., Tensor] = bilinear_up, score: Unit = zero_score
+    x: Tensor,
+    skip: Tensor,
+    *,
+    offset: int = -1,
+    up: Callable[..., Tensor] = bilinear_up,
+    score: Unit = zero_score,
+    name: str | None = None,
 ) -> Tensor:
     """Scores of a finer feature map added to coarser ones, twice enlarged (Long et al. 2015, figure 3).
 
@@ -76,7 +92,7 @@ def fuse_scores(
         offset: rows and columns of `skip` before the first of the enlarged `x`, negative where `x` starts earlier:
             the earlier one is cropped. -1 is right where both begin at the same pixel of the image.
         up: function `(x, factor, *, name)`.
-        score: unit of the scores of `skip`; linear, and zero at first, unless told.
+        score: unit of the scores of `skip`; linear, and zero at first, unless given.
 
     Raises:
         ValueError: a number out of range.
@@ -103,6 +119,7 @@ def decoder_block(
     offset: int = 0,
     up: Unit = transposed,
     conv: Unit = _conv,
+    name: str | None = None,
 ) -> Tensor:
     """Up by two, the skip beside it, and convolutions: one step up of a U-Net (Ronneberger et al. 2015, figure 1).
 

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal, Unpack
 
 import keras  # noqa: F401  (the doctests use it)
 
 from .. import checks
 from . import arguments
+from .activations import dropout as _dropout
 from .core import block
-from .pieces import avg_pool, concat
-from .pieces import dropout as _dropout
-from .types import Pool, Size, Tensor, Unit
+from .merges import concat
+from .pools import avg_pool
+from .types import DenseLayerOptions, Pool, Size, Tensor, Unit
 from .units import preact_conv
 
 
 def _holes(dilation_rate: Size) -> dict[str, Size]:
     """The argument, for units that may not know it, only where it does something."""
-    return {} if arguments.pair("dilation_rate", dilation_rate) == (1, 1) else {"dilation_rate": dilation_rate}
+    rates = arguments.pair("dilation_rate", dilation_rate)
+    return {} if rates == (1, 1) else {"dilation_rate": rates}
 
 
 @block
@@ -29,6 +31,7 @@ def dense_layer(
     dropout: float = 0.0,
     dilation_rate: Size = 1,
     conv: Unit = preact_conv,
+    name: str | None = None,
 ) -> Tensor:
     """`x`, and beside it `growth_rate` new channels made of it (Huang et al. 2017, section 3).
 
@@ -43,7 +46,7 @@ def dense_layer(
         x: symbolic tensor.
         growth_rate: new channels.
         bottleneck: the 1×1 convolution has `bottleneck` times `growth_rate` filters (the B of DenseNet-B); 0 for none.
-        dropout: rate behind each convolution.
+        dropout: rate after each convolution.
         dilation_rate: of the 3×3 convolution.
         conv: unit; in the paper norm and activation stand before the convolution.
 
@@ -57,7 +60,8 @@ def dense_layer(
     """
     arguments.functions(conv=conv)
     growth_rate, y = checks.integer("growth_rate", growth_rate), x
-    if checks.integer("bottleneck", bottleneck, at_least=0):
+    bottleneck = checks.integer("bottleneck", bottleneck, at_least=0)
+    if bottleneck:
         y = conv(y, bottleneck * growth_rate, 1, strides=1, name="1x1")
         y = _dropout(y, dropout, name="1x1_dropout")
     y = conv(y, growth_rate, 3, strides=1, name="3x3", **_holes(dilation_rate))
@@ -66,7 +70,9 @@ def dense_layer(
 
 
 @block
-def dense_block(x: Tensor, layers: int, growth_rate: int = 32, **options: Any) -> Tensor:
+def dense_block(
+    x: Tensor, layers: int, growth_rate: int = 32, *, name: str | None = None, **options: Unpack[DenseLayerOptions]
+) -> Tensor:
     """`layers` dense layers, each of which sees the outputs of all before it (Huang et al. 2017, figure 1).
 
     Shapes: `batch height width channels` -> `batch height width channels+layers·growth_rate`.
@@ -79,7 +85,7 @@ def dense_block(x: Tensor, layers: int, growth_rate: int = 32, **options: Any) -
 
     Raises:
         ValueError: a number out of range.
-        TypeError: an argument of the wrong type, or one that `dense_layer` does not take.
+        TypeError: an argument of the wrong type, or one that `dense_layer` does not have.
 
     Example:
         >>> dense_block(keras.Input((56, 56, 64)), 6, 32).shape
@@ -100,6 +106,7 @@ def transition(
     dropout: float = 0.0,
     pool: Pool = avg_pool,
     conv: Unit = preact_conv,
+    name: str | None = None,
 ) -> Tensor:
     """A 1×1 convolution and a pool between two dense blocks (Huang et al. 2017, section 3).
 
@@ -110,8 +117,8 @@ def transition(
         x: symbolic tensor.
         filters: output channels; DenseNet-C has half of the channels of `x`.
         strides: of the pool; 1 keeps the resolution, to the same values at every other pixel.
-        dilation_rate: of the pool, behind a block that was dilated itself.
-        dropout: rate behind the convolution.
+        dilation_rate: of the pool, after a block that was dilated itself.
+        dropout: rate after the convolution.
         pool: function `(x, pool_size, *, strides, padding, name)`, and `dilation_rate` where it is above 1.
         conv: unit.
 
@@ -124,10 +131,11 @@ def transition(
         (None, 28, 28, 128)
     """
     arguments.functions(pool=pool, conv=conv)
-    padding = "same" if checks.choice("strides", strides, (1, 2)) == 1 else "valid"
+    strides = checks.choice("strides", strides, (1, 2))
+    padding = "same" if strides == 1 else "valid"
     holes = _holes(dilation_rate)
     if holes and strides > 1:
-        raise checks.refuse("strides", strides, f"1 with dilation_rate={dilation_rate}")
+        raise checks.refuse("strides", strides, f"1 with dilation_rate={checks.one_line(dilation_rate)}")
     y = conv(x, filters, 1, strides=1, name="conv")
     y = _dropout(y, dropout, name="dropout")
     return pool(y, 2, strides=strides, padding=padding, name="pool", **holes)

@@ -3,28 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Unpack
 
 import keras
 
 from .. import checks
 from ..checks import piece
 from . import arguments
+from .activations import dropout as _dropout
 from .core import block
-from .pieces import (
-    adaptive_avg_pool,
-    avg_pool,
-    channel_axis,
-    flatten,
-    global_avg_pool,
-    global_max_pool,
-    head_dtype,
-    layer,
-    sides,
-)
-from .pieces import dense as _dense
-from .pieces import dropout as _dropout
-from .types import Activation, Dense, Padding, Size, Tensor, Unit
+from .fully_connected import dense as _dense
+from .fully_connected import flatten
+from .pools import adaptive_avg_pool, avg_pool, global_avg_pool, global_max_pool
+from .tensors import channel_axis, head_dtype, layer, sides
+from .types import Activation, Dense, DenseOptions, Padding, Size, Tensor, Unit
 from .units import conv as _conv
 
 POOLING = {"avg": global_avg_pool, "max": global_max_pool, "flatten": flatten}
@@ -43,7 +35,8 @@ def classifier(
     hidden_activation: Activation = "relu",
     dense: Dense = _dense,
     output: Dense = _dense,
-    **options: Any,
+    name: str | None = None,
+    **options: Unpack[DenseOptions],
 ) -> Tensor:
     """Pool or flatten, hidden dense layers, and one value a class; computed in float32 also in mixed precision.
 
@@ -55,7 +48,7 @@ def classifier(
         pooling: `"avg"`, `"max"`, `"flatten"`, or None for what is flat already.
         output_size: average to this size first, so that images of any size can be flattened.
         units: widths of hidden dense layers.
-        dropout: rate behind every hidden layer, or behind the pooling where there is none; or a list of the rates
+        dropout: rate after every hidden layer, or after the pooling where there is none; or a list of the rates
             before each dense layer, the last one included.
         activation: of the output; None gives logits.
         hidden_activation: of the hidden layers.
@@ -72,7 +65,7 @@ def classifier(
         (None, 10)
     """
     classes = checks.integer("classes", classes)
-    if not isinstance(units, Sequence) or isinstance(units, str):
+    if not checks.is_sequence(units):
         raise checks.refuse("units", units, "a sequence of widths", TypeError)
     units = checks.integers("units", units, len(units))
     rates = _rates(dropout, len(units))
@@ -93,7 +86,7 @@ def classifier(
 
 def _rates(dropout: float | Sequence[float], hidden: int) -> list[float]:
     """The rate before each dense layer."""
-    if not isinstance(dropout, Sequence) or isinstance(dropout, str):
+    if isinstance(dropout, str) or not isinstance(dropout, Sequence):
         rate = checks.fraction("dropout", dropout)
         return [0.0, *[rate] * hidden] if hidden else [rate]
     if len(dropout) != hidden + 1:
@@ -113,7 +106,7 @@ def pixel_predictions(x: Tensor, activation: Activation = "softmax", *, name: st
     """
     arguments.image(x)
     arguments.identifier("activation", activation)
-    if isinstance(activation, str) and activation == "softmax":  # an Activation takes the last axis, not the channels'
+    if isinstance(activation, str) and activation == "softmax":  # an Activation has the last axis, not the channels'
         return layer(keras.layers.Softmax, x, "predictions", name, axis=channel_axis(), dtype=head_dtype())
     function = "linear" if activation is None else activation
     return layer(keras.layers.Activation, x, "predictions", name, activation=function, dtype=head_dtype())
@@ -131,7 +124,8 @@ def aux_classifier(
     output_size: Size | None = None,
     activation: Activation = "softmax",
     conv: Unit = _conv,
-    **options: Any,
+    name: str | None = None,
+    **options: Unpack[DenseOptions],
 ) -> Tensor:
     """The auxiliary classifier of GoogLeNet: pool, 1×1 convolution, hidden layer, classes (Szegedy et al. 2015).
 
@@ -161,13 +155,13 @@ def aux_classifier(
         >>> aux_classifier(keras.Input((None, None, 512)), 1000, output_size=4).shape
         (None, 1000)
     """
-    checks.integer("classes", classes)
+    classes = checks.integer("classes", classes)
     checks.function("conv", conv, "name")
     if output_size is not None:
         y = adaptive_avg_pool(x, output_size, name="pool")
     elif any(side is None or (isinstance(padding, str) and padding == "valid" and side < 5) for side in sides(x)):
-        takes = "a known height and width of at least 5×5, or any with output_size=4"
-        raise checks.refuse("x", sides(x), takes)
+        must_be = "a known height and width of at least 5×5, or any with output_size=4"
+        raise checks.refuse("x", sides(x), must_be)
     else:
         y = avg_pool(x, 5, strides=3, padding=padding, name="pool")
     y = conv(y, filters, 1, strides=1, name="conv")

@@ -10,7 +10,8 @@ import keras  # noqa: F401  (the doctests use it)
 from .. import checks
 from . import arguments
 from .core import block
-from .pieces import avg_pool, concat, max_pool
+from .merges import concat
+from .pools import avg_pool, max_pool
 from .types import Padding, Pool, Size, Tensor, Unit
 from .units import conv as _conv
 
@@ -22,7 +23,7 @@ Branches: TypeAlias = Mapping[str, tuple[Any, Kernels]]
 
 
 def _branch(x: Tensor, name: str, filters: Sequence[int], kernels: Kernels, *, conv: Unit) -> list[Tensor]:
-    """A 1×1 reduction and the units of these kernels behind it; gives the last, or all that stand side by side."""
+    """A 1×1 reduction and the units of these kernels after it; gives the last, or all that stand side by side."""
     ends = [conv(x, filters[0], 1, strides=1, name=f"{name}_reduce")]
     for number, (width, kernel) in enumerate(zip(filters[1:], kernels, strict=True), 1):
         step = name if len(kernels) == 1 else f"{name}_{number}"
@@ -34,8 +35,7 @@ def _branch(x: Tensor, name: str, filters: Sequence[int], kernels: Kernels, *, c
 def _inception(x: Tensor, c1: int, branches: Branches, pool_proj: int, *, conv: Unit, pool: Pool) -> Tensor:
     """A 1×1 branch, those of the table (filters and kernels by name), and a pool with its 1×1 projection."""
     arguments.functions(conv=conv, pool=pool)
-    checks.integer("c1", c1)
-    checks.integer("pool_proj", pool_proj)
+    c1, pool_proj = checks.integer("c1", c1), checks.integer("pool_proj", pool_proj)
     ends = [conv(x, c1, 1, strides=1, name="1x1")]
     for name, (filters, kernels) in branches.items():
         ends += _branch(x, name, filters, kernels, conv=conv)
@@ -54,6 +54,7 @@ def inception(
     kernel_size: Size = 5,
     conv: Unit = _conv,
     pool: Pool = max_pool,
+    name: str | None = None,
 ) -> Tensor:
     """Inception v1 with dimension reduction (Szegedy et al. 2015, figure 2b).
 
@@ -71,7 +72,7 @@ def inception(
         c1: filters of the 1×1 branch.
         c3: (reduction, output) filters of the 3×3 branch.
         c5: (reduction, output) filters of the 5×5 branch.
-        pool_proj: filters of the 1×1 convolution behind the pool.
+        pool_proj: filters of the 1×1 convolution after the pool.
         kernel_size: side of the large convolution; torchvision has 3 where the paper has 5.
         conv: unit; keeps height and width.
         pool: function `(x, pool_size, *, strides, name)`.
@@ -102,6 +103,7 @@ def inception_stacked(
     kernel_size: Size = 3,
     conv: Unit = _conv,
     pool: Pool = avg_pool,
+    name: str | None = None,
 ) -> Tensor:
     """Inception whose 5×5 convolution is two 3×3 (Szegedy et al. 2016, figure 5).
 
@@ -118,7 +120,7 @@ def inception_stacked(
         x: symbolic tensor.
         c1: filters of the 1×1 branch.
         single, double: filters of each convolution of the branch with one and with two, two and three numbers.
-        pool_proj: filters of the 1×1 convolution behind the pool.
+        pool_proj: filters of the 1×1 convolution after the pool.
         kernel_size: side of the convolution that stands alone; Inception-v3 has 5 there.
         conv: unit; keeps height and width.
         pool: function `(x, pool_size, *, strides, name)`.
@@ -149,6 +151,7 @@ def inception_asymmetric(
     n: int = 7,
     conv: Unit = _conv,
     pool: Pool = avg_pool,
+    name: str | None = None,
 ) -> Tensor:
     """Inception whose n×n convolutions are 1×n and n×1 (Szegedy et al. 2016, figure 6).
 
@@ -172,7 +175,8 @@ def inception_asymmetric(
         >>> inception_asymmetric(x, 192, (128, 128, 192), (128, 128, 128, 128, 192), 192).shape
         (None, 17, 17, 768)
     """
-    row, column = (1, checks.integer("n", n)), (n, 1)
+    n = checks.integer("n", n)
+    row, column = (1, n), (n, 1)
     branches: Branches = {
         "single": (checks.integers("single", single, 3), [row, column]),
         "double": (checks.integers("double", double, 5), [column, row, column, row]),
@@ -190,6 +194,7 @@ def inception_expanded(
     *,
     conv: Unit = _conv,
     pool: Pool = avg_pool,
+    name: str | None = None,
 ) -> Tensor:
     """Inception with an expanded filter bank: its last 1×3 and 3×1 stand side by side (Szegedy et al. 2016, figure 7).
 
@@ -233,6 +238,7 @@ def inception_reduction(
     padding: Padding = "valid",
     conv: Unit = _conv,
     pool: Pool = max_pool,
+    name: str | None = None,
 ) -> Tensor:
     """Convolutions and a pool side by side halve the grid without a bottleneck (Szegedy et al. 2016, figure 10).
 
@@ -265,9 +271,10 @@ def inception_reduction(
         (None, 8, 8, 1280)
     """
     arguments.functions(conv=conv, pool=pool)
-    middle: list[Any] = [3] if n is None else [(1, checks.integer("n", n)), (n, 1)]
-    checks.integers("single", single, 1 if isinstance(single, Sequence) and len(single) == 1 else 2)
-    checks.integers("double", double, len(middle) + 2)
+    n = None if n is None else checks.integer("n", n)
+    middle: list[Any] = [3] if n is None else [(1, n), (n, 1)]
+    single = checks.integers("single", single, 1 if checks.is_sequence(single) and len(single) == 1 else 2)
+    double = checks.integers("double", double, len(middle) + 2)
     ends = []
     for name, filters, kernels in (("single", single, []), ("double", double, middle)):
         *inner, width = filters

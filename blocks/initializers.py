@@ -7,10 +7,11 @@ from typing import Any
 import keras
 from keras import ops
 
-from .layers import register
+from .. import checks
+from .layers import serializable
 
 
-@register
+@serializable
 class Bilinear(keras.initializers.Initializer):
     """The kernel of a transposed convolution that interpolates linearly (Long et al. 2015, section 3.3).
 
@@ -28,7 +29,8 @@ class Bilinear(keras.initializers.Initializer):
 
     def __call__(self, shape: Any, dtype: Any = None) -> Any:
         if len(shape) != 4:
-            raise ValueError(f"Bilinear: shape takes (height, width, filters, channels), got {tuple(shape)}")
+            with checks.speaking("Bilinear"):
+                raise checks.refuse("shape", tuple(shape), "(height, width, filters, channels)")
         height, width, filters, channels = shape
         rows, columns = self._tent(height, dtype), self._tent(width, dtype)
         return ops.einsum("y,x,fc->yxfc", rows, columns, ops.eye(filters, channels, dtype=dtype))

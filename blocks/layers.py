@@ -11,11 +11,10 @@ import keras
 import numpy as np
 from keras import ops
 
-register = keras.saving.register_keras_serializable("layerblocks")
+from .. import checks
+from . import arguments
 
-
-def _pair(value: int | tuple[int, int]) -> tuple[int, ...]:
-    return (value, value) if isinstance(value, int) else tuple(value)
+serializable = keras.saving.register_keras_serializable("layerblocks")
 
 
 class _ImageLayer(keras.Layer):
@@ -23,6 +22,7 @@ class _ImageLayer(keras.Layer):
 
     def __init__(self, data_format: str | None = None, **options: Any) -> None:
         super().__init__(**options)
+        checks.choice("data_format", data_format, (None, "channels_last", "channels_first"))
         self.data_format = data_format or keras.config.image_data_format()
         self.channel_axis = -1 if self.data_format == "channels_last" else 1
 
@@ -30,12 +30,12 @@ class _ImageLayer(keras.Layer):
         return {**super().get_config(), "data_format": self.data_format}
 
 
-@register
+@serializable
 class AdaptiveAveragePooling2D(_ImageLayer):
     """Mean over `output_size` nearly equal windows an axis, from any input size, also one known only at run time.
 
     Window i of n pixels runs from floor(i·n/o) up to ceil((i+1)·n/o), as in torch. Keras's own layer of this
-    name takes a window of a pixel too many where the output is 1 (docs/upstream-bugs.md).
+    name has a window of a pixel too many where the output is 1 (docs/upstream-bugs.md).
 
     Shapes: `batch height width channels` -> `batch output_height output_width channels`.
 
@@ -47,7 +47,8 @@ class AdaptiveAveragePooling2D(_ImageLayer):
 
     def __init__(self, output_size: tuple[int, int], **options: Any) -> None:
         super().__init__(**options)
-        self.output_size = tuple(output_size)
+        with checks.speaking(type(self).__name__):
+            self.output_size = arguments.pair("output_size", output_size)
 
     def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
         batch, channels = input_shape[0], input_shape[self.channel_axis]
@@ -70,7 +71,7 @@ class AdaptiveAveragePooling2D(_ImageLayer):
         return {**super().get_config(), "output_size": self.output_size}
 
 
-@register
+@serializable
 class LocalResponseNormalization(_ImageLayer):
     """Divides each value by (k + alpha · sum of squares over n neighbouring channels) ** beta.
 
@@ -87,7 +88,10 @@ class LocalResponseNormalization(_ImageLayer):
 
     def __init__(self, depth: int = 5, k: float = 2.0, alpha: float = 1e-4, beta: float = 0.75, **options: Any) -> None:
         super().__init__(**options)
-        self.depth, self.k, self.alpha, self.beta = depth, k, alpha, beta
+        with checks.speaking(type(self).__name__):
+            self.depth = checks.integer("depth", depth)
+            self.k, self.alpha = checks.number("k", k), checks.number("alpha", alpha)
+            self.beta = checks.number("beta", beta)
 
     def call(self, x: Any) -> Any:
         channels = x.shape[self.channel_axis]
@@ -112,7 +116,7 @@ class LocalResponseNormalization(_ImageLayer):
         return {**super().get_config(), **own}
 
 
-@register
+@serializable
 class PadChannels(_ImageLayer):
     """Every `strides`-th pixel, and zero channels after the old ones: the parameter-free shortcut, option A.
 
@@ -126,8 +130,9 @@ class PadChannels(_ImageLayer):
 
     def __init__(self, filters: int, strides: int | tuple[int, int] = 1, **options: Any) -> None:
         super().__init__(**options)
-        self.filters = filters
-        self.strides = (strides, strides) if isinstance(strides, int) else tuple(strides)
+        with checks.speaking(type(self).__name__):
+            self.filters = checks.integer("filters", filters)
+            self.strides = arguments.pair("strides", strides)
 
     def call(self, x: Any) -> Any:
         rows, columns = slice(None, None, self.strides[0]), slice(None, None, self.strides[1])
@@ -148,7 +153,7 @@ class PadChannels(_ImageLayer):
         return {**super().get_config(), "filters": self.filters, "strides": self.strides}
 
 
-@register  # type: ignore[untyped-decorator]
+@serializable  # type: ignore[untyped-decorator]
 def scaled_tanh(x: Any) -> Any:
     """1.7159·tanh(2x/3): runs from about -1.7 to 1.7 and keeps ±1 (LeCun et al. 1998, appendix A).
 
@@ -164,8 +169,9 @@ class _DilatedPooling2D(_ImageLayer):
 
     def __init__(self, pool_size: int | tuple[int, int], dilation_rate: int | tuple[int, int], **options: Any) -> None:
         super().__init__(**options)
-        self.pool_size = _pair(pool_size)
-        self.dilation_rate = _pair(dilation_rate)
+        with checks.speaking(type(self).__name__):
+            self.pool_size = arguments.pair("pool_size", pool_size)
+            self.dilation_rate = arguments.pair("dilation_rate", dilation_rate)
 
     def _joined(self, x: Any, outside: float, join: Callable[[Any, Any], Any]) -> Any:
         first = 1 if self.channel_axis == -1 else 2
@@ -189,7 +195,7 @@ class _DilatedPooling2D(_ImageLayer):
         return {**super().get_config(), "pool_size": self.pool_size, "dilation_rate": self.dilation_rate}
 
 
-@register
+@serializable
 class DilatedAveragePooling2D(_DilatedPooling2D):
     """The mean of `pool_size` pixels an axis that lie `dilation_rate` apart, at every pixel; none from outside.
 
@@ -207,7 +213,7 @@ class DilatedAveragePooling2D(_DilatedPooling2D):
         return self._joined(x, 0.0, ops.add) / self._joined(ops.ones_like(x), 0.0, ops.add)
 
 
-@register
+@serializable
 class DilatedMaxPooling2D(_DilatedPooling2D):
     """The maximum of `pool_size` pixels an axis that lie `dilation_rate` apart, at every pixel.
 
@@ -226,7 +232,7 @@ class DilatedMaxPooling2D(_DilatedPooling2D):
         return self._joined(x, float("-inf"), ops.maximum)
 
 
-@register
+@serializable
 class SparseConv2D(_ImageLayer):
     """A convolution in which each output channel sees only the input channels that a table names for it.
 
@@ -265,28 +271,29 @@ class SparseConv2D(_ImageLayer):
         **options: Any,
     ) -> None:
         super().__init__(**options)
-        self.filters, self.padding, self.use_bias = filters, padding, use_bias
-        self.kernel_size = _pair(kernel_size)
-        self.strides = _pair(strides)
-        self.dilation_rate = _pair(dilation_rate)
-        self.connections = tuple(tuple(seen) for seen in connections)
-        self.activation = keras.activations.get(activation)
-        self.kernel_initializer = keras.initializers.get(kernel_initializer)
-        self.bias_initializer = keras.initializers.get(bias_initializer)
-        self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
-        self.bias_regularizer = keras.regularizers.get(bias_regularizer)
+        with checks.speaking(type(self).__name__):
+            self.filters, self.use_bias = checks.integer("filters", filters), checks.flag("use_bias", use_bias)
+            self.padding = checks.choice("padding", padding, ("same", "valid"))
+            self.kernel_size = arguments.pair("kernel_size", kernel_size)
+            self.strides = arguments.pair("strides", strides)
+            self.dilation_rate = arguments.pair("dilation_rate", dilation_rate)
+            self.connections = arguments.connections("connections", connections)
+            self.activation = keras.activations.get(activation)
+            self.kernel_initializer = keras.initializers.get(kernel_initializer)
+            self.bias_initializer = keras.initializers.get(bias_initializer)
+            self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
+            self.bias_regularizer = keras.regularizers.get(bias_regularizer)
 
     def build(self, input_shape: Any) -> None:
         channels = input_shape[self.channel_axis]
         known = {*range(channels)}
         fit = all(seen and len({*seen}) == len(seen) and {*seen} <= known for seen in self.connections)
         if len(self.connections) != self.filters or not fit:
-            raise ValueError(
-                f"{self.name}: connections takes for each of {self.filters} filters "
-                f"different ones of the channels 0 to {channels - 1}, got {self.connections}"
-            )
+            must_be = f"for each of {self.filters} filters different ones of the channels 0 to {channels - 1}"
+            with checks.speaking(self.name):
+                raise checks.refuse("connections", self.connections, must_be)
         places = [seen * self.filters + out for out, inputs in enumerate(self.connections) for seen in inputs]
-        # For each place of the dense kernel the weight that goes there; behind the last weight stands a zero.
+        # For each place of the dense kernel the weight that goes there; after the last weight stands a zero.
         weights = {place: number for number, place in enumerate(places)}
         self._gather = np.array([weights.get(place, len(places)) for place in range(channels * self.filters)])
         self._channels = channels
@@ -353,11 +360,11 @@ class SparseConv2D(_ImageLayer):
         return {**super().get_config(), **own}
 
 
-@register
+@serializable
 class RadialBasisDense(keras.Layer):
     """Minus the squared distance of the features from a fixed code of ±1 for each unit, and an activation.
 
-    (LeCun et al. 1998, section II.B, eq. 7.) The nearest code has the largest output, so that a softmax behind it and a
+    (LeCun et al. 1998, section II.B, eq. 7.) The nearest code has the largest output, so that a softmax after it and a
     cross-entropy are the paper's discriminative loss (eq. 9, without its constant). The codes are fixed weights.
 
     Shapes: `batch features` -> `batch units`.
@@ -377,8 +384,9 @@ class RadialBasisDense(keras.Layer):
 
     def __init__(self, units: int, codes: Any = None, activation: Any = None, **options: Any) -> None:
         super().__init__(**options)
-        self.units, self.activation = units, keras.activations.get(activation)
-        self.codes = None if codes is None else tuple(tuple(code) for code in codes)
+        with checks.speaking(type(self).__name__):
+            self.units, self.activation = checks.integer("units", units), keras.activations.get(activation)
+            self.codes = arguments.codes("codes", codes)
 
     def build(self, input_shape: Any) -> None:
         shape = (self.units, input_shape[-1])
@@ -386,7 +394,8 @@ class RadialBasisDense(keras.Layer):
         if codes is None:
             codes = np.random.default_rng(0).choice((-1, 1), shape)
         elif np.shape(codes) != shape:
-            raise ValueError(f"{self.name}: codes takes the shape {shape}, got {np.shape(codes)}")
+            with checks.speaking(self.name):
+                raise checks.refuse("codes", np.shape(codes), f"of the shape {shape}")
         self.centers = self.add_weight(
             shape, lambda shape, dtype=None: ops.cast(np.asarray(codes), dtype), trainable=False, name="centers"
         )
@@ -405,7 +414,7 @@ class RadialBasisDense(keras.Layer):
         return {**super().get_config(), **own}
 
 
-@register
+@serializable
 class StochasticDepth(keras.Layer):
     """In training, zeros for a share `rate` of the examples; the others divided by 1 - `rate` (Huang et al. 2016).
 
@@ -422,9 +431,11 @@ class StochasticDepth(keras.Layer):
 
     def __init__(self, rate: float, seed: int | None = None, **options: Any) -> None:
         super().__init__(**options)
-        self.rate, self.seed = rate, seed
-        self.seed_generator = keras.random.SeedGenerator(seed)
-        self.built = True
+        with checks.speaking(type(self).__name__):
+            self.rate = checks.fraction("rate", rate)
+            self.seed = None if seed is None else checks.integer("seed", seed, at_least=None)
+            self.seed_generator = keras.random.SeedGenerator(seed)
+            self.built = True
 
     def call(self, x: Any, training: bool = False) -> Any:
         if not training or not self.rate:
@@ -440,7 +451,7 @@ class StochasticDepth(keras.Layer):
         return {**super().get_config(), "rate": self.rate, "seed": self.seed}
 
 
-@register
+@serializable
 class MinimumSize(_ImageLayer):
     """Passes images on and refuses those below `height`×`width`.
 
@@ -459,11 +470,12 @@ class MinimumSize(_ImageLayer):
 
     def __init__(self, height: int, width: int, **options: Any) -> None:
         super().__init__(**options)
-        self.height, self.width = height, width
+        with checks.speaking(type(self).__name__):
+            self.height, self.width = checks.integer("height", height), checks.integer("width", width)
 
     def call(self, x: Any) -> Any:
         first = 1 if self.channel_axis == -1 else 2
-        message = f"{self.name}: images take at least {self.height}×{self.width} pixels, got shape"
+        message = f"{self.name}: images must be of at least {self.height}×{self.width} pixels, got shape"
         for axis, least in ((first, self.height), (first + 1, self.width)):
             if x.shape[axis] is None:  # after a few sizes Keras traces a function for all of them
                 import tensorflow as tf
@@ -480,7 +492,7 @@ class MinimumSize(_ImageLayer):
         return {**super().get_config(), "height": self.height, "width": self.width}
 
 
-@register
+@serializable
 class Add(keras.layers.Add):
     """The sum of tensors of exactly one shape, also where sizes are known only when it runs; nothing is broadcast.
 
@@ -499,7 +511,7 @@ class Add(keras.layers.Add):
 
     def call(self, inputs: Any) -> Any:
         first, *others = inputs
-        message = f"{self.name}: takes tensors of one shape, got"
+        message = f"{self.name}: xs must be tensors of one shape, got"
         for other in others:
             pairs = list(zip(first.shape, other.shape, strict=True))
             if any(None not in pair and pair[0] != pair[1] for pair in pairs):
@@ -512,7 +524,7 @@ class Add(keras.layers.Add):
         return super().call(inputs)
 
 
-@register
+@serializable
 class FusedBatchNormalization(keras.layers.BatchNormalization):
     """Keras's batch normalization of images, trained by one kernel of TensorFlow instead of a dozen operations.
 
@@ -556,7 +568,7 @@ class FusedBatchNormalization(keras.layers.BatchNormalization):
         )
 
 
-@register
+@serializable
 class MatchSize(_ImageLayer):
     """The first of two images with the height and width of the second: row i of it is row i + `offset` of the first.
 
@@ -574,7 +586,8 @@ class MatchSize(_ImageLayer):
 
     def __init__(self, offset: int | tuple[int, int] = 0, **options: Any) -> None:
         super().__init__(**options)
-        self.offset = (offset, offset) if isinstance(offset, int) else tuple(offset)
+        with checks.speaking(type(self).__name__):
+            self.offset = arguments.pair("offset", offset, at_least=0)
 
     def call(self, inputs: Any) -> Any:
         x, like = inputs

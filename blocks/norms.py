@@ -1,21 +1,23 @@
-"""Normalisations: functions `norm(x, *, name)` that any unit takes as its `norm=`."""
+"""Normalisations: functions `norm(x, *, name)` that any unit accepts as its `norm=`."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Unpack
 
 import keras
 
 from .. import checks
 from ..checks import piece
 from . import arguments
+from .core import register
 from .layers import FusedBatchNormalization, LocalResponseNormalization
-from .pieces import channel_axis, channels, layer
-from .types import Tensor
+from .tensors import channel_axis, channels, layer
+from .types import BatchNormOptions, LayerNormOptions, ScaleOptions, Tensor
 
 
+@register("norm")
 @piece
-def batch_norm(x: Tensor, *, name: str | None = None, **options: Any) -> Tensor:
+def batch_norm(x: Tensor, *, name: str | None = None, **options: Unpack[BatchNormOptions]) -> Tensor:
     """Batch normalisation (Ioffe and Szegedy 2015), one mean and variance a channel.
 
     Shapes: `batch height width channels` -> the same. `options` are those of `keras.layers.BatchNormalization`
@@ -34,11 +36,12 @@ def batch_norm(x: Tensor, *, name: str | None = None, **options: Any) -> Tensor:
     return layer(keras.layers.BatchNormalization, x, "batch_norm", name, axis=channel_axis(), **options)
 
 
+@register("norm")
 @piece
-def fused_batch_norm(x: Tensor, *, name: str | None = None, **options: Any) -> Tensor:
+def fused_batch_norm(x: Tensor, *, name: str | None = None, **options: Unpack[BatchNormOptions]) -> Tensor:
     """`batch_norm` that trains faster on TensorFlow: the same statistics, gradients and weights, up to rounding.
 
-    A model saved with it takes layerblocks to load. `training_model` of `layerblocks.architectures` puts it into a
+    A model saved with it needs layerblocks to be loaded. `training_model` of `layerblocks.architectures` puts it into a
     network that is there already.
 
     Shapes: `batch height width channels` -> the same. `options` are those of `keras.layers.BatchNormalization`.
@@ -56,8 +59,9 @@ def fused_batch_norm(x: Tensor, *, name: str | None = None, **options: Any) -> T
     return layer(FusedBatchNormalization, x, "batch_norm", name, axis=channel_axis(), **options)
 
 
+@register("norm")
 @piece
-def group_norm(x: Tensor, *, groups: int = 32, name: str | None = None, **options: Any) -> Tensor:
+def group_norm(x: Tensor, *, groups: int = 32, name: str | None = None, **options: Unpack[ScaleOptions]) -> Tensor:
     """Group normalisation (Wu and He 2018): a mean and variance a sample for each group of channels.
 
     Shapes: `batch height width channels` -> the same. `options` are those of `keras.layers.GroupNormalization`.
@@ -77,8 +81,9 @@ def group_norm(x: Tensor, *, groups: int = 32, name: str | None = None, **option
     return layer(keras.layers.GroupNormalization, x, "group_norm", name, groups=groups, axis=channel_axis(), **options)
 
 
+@register("norm")
 @piece
-def layer_norm(x: Tensor, *, name: str | None = None, **options: Any) -> Tensor:
+def layer_norm(x: Tensor, *, name: str | None = None, **options: Unpack[LayerNormOptions]) -> Tensor:
     """Layer normalisation over the channels of each pixel (Ba et al. 2016, as ConvNeXt uses it).
 
     Shapes: `batch height width channels` -> the same. `options` are those of `keras.layers.LayerNormalization`.
@@ -94,6 +99,7 @@ def layer_norm(x: Tensor, *, name: str | None = None, **options: Any) -> Tensor:
     return layer(keras.layers.LayerNormalization, x, "layer_norm", name, axis=channel_axis(), **options)
 
 
+@register("norm")
 @piece
 def local_response_norm(
     x: Tensor,
@@ -117,6 +123,5 @@ def local_response_norm(
     """
     arguments.image(x)
     depth = checks.integer("depth", depth)
-    for word, value in (("k", k), ("alpha", alpha), ("beta", beta)):
-        checks.number(word, value)
+    k, alpha, beta = checks.number("k", k), checks.number("alpha", alpha), checks.number("beta", beta)
     return layer(LocalResponseNormalization, x, "local_response_norm", name, depth=depth, k=k, alpha=alpha, beta=beta)

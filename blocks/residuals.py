@@ -5,17 +5,19 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, Literal
+from typing import Any, Literal, Unpack
 
 import keras
 
 from .. import checks
 from ..checks import piece
 from . import arguments
+from .activations import activate
 from .core import block, default_of
 from .layers import PadChannels
-from .pieces import activate, add, channels, layer
-from .types import Shortcut, Size, Tensor, Unit
+from .merges import add
+from .tensors import channels, layer
+from .types import ResidualOptions, Shortcut, Size, Tensor, Unit, UnitOptions
 from .units import conv_bn, norm_activation
 
 
@@ -57,6 +59,7 @@ def pad_shortcut(x: Tensor, filters: int, *, strides: Size, conv: Unit) -> Tenso
         >>> pad_shortcut(keras.Input((32, 32, 16)), 32, strides=2, conv=None).shape
         (None, 16, 16, 32)
     """
+    filters = checks.integer("filters", filters)
     if _unchanged(x, filters, strides):
         return x
     if channels(x) > filters:
@@ -88,11 +91,11 @@ def merge_residual(x: Tensor, branch: Tensor, *, strides: Size, shortcut: Shortc
     checks.function("shortcut", shortcut, "strides", "conv")
     arguments.functions(conv=conv)
     side = shortcut(x, channels(branch), strides=strides, conv=conv)
-    takes = f"a function that gives the shape of the branch, {tuple(branch.shape)}"
+    must_be = f"a function that gives the shape of the branch, {tuple(branch.shape)}"
     if not isinstance(side, keras.KerasTensor):
-        raise checks.refuse("shortcut", type(side).__name__, takes, TypeError)
+        raise checks.refuse("shortcut", type(side).__name__, must_be, TypeError)
     if tuple(side.shape) != tuple(branch.shape):
-        raise checks.refuse("shortcut", tuple(side.shape), takes)
+        raise checks.refuse("shortcut", tuple(side.shape), must_be)
     return activate(add([branch, side], name="add"), default_of(conv, "activation", "relu"), name="activation")
 
 
@@ -107,11 +110,11 @@ def _from_zero(conv: Unit) -> Unit:
     return partial(conv, norm=partial(norm, gamma_initializer="zeros"))
 
 
-def _kernel_names(convs: Any) -> list[str]:
-    if not isinstance(convs, Sequence) or not convs:
+def _checked_convs(convs: Any) -> list[tuple[int, int]]:
+    if not checks.is_sequence(convs) or not convs:
         raise checks.refuse("convs", convs, "a list of (filters, kernel side)", TypeError)
-    sides = [checks.integers(f"convs[{number}]", pair, 2)[1] for number, pair in enumerate(convs)]
-    return [f"{side}x{side}" for side in sides]
+    pairs = [checks.integers(f"convs[{number}]", pair, 2) for number, pair in enumerate(convs)]
+    return [(filters, side) for filters, side in pairs]
 
 
 @block
@@ -126,7 +129,8 @@ def residual(
     transforms: Sequence[Callable[[Tensor], Tensor]] = (),
     shortcut: Shortcut = projection_shortcut,
     conv: Unit = conv_bn,
-    **options: Any,
+    name: str | None = None,
+    **options: Unpack[UnitOptions],
 ) -> Tensor:
     """A chain of convolutions and a shortcut around it: what every residual block is (He et al. 2016).
 
@@ -164,12 +168,13 @@ def residual(
         >>> residual(keras.Input((56, 56, 64)), [(64, 3), (64, 3), (128, 1)], strides=2).shape
         (None, 28, 28, 128)
     """
-    names = _kernel_names(convs)
+    convs = _checked_convs(convs)
+    names = [f"{side}x{side}" for _, side in convs]
     strided = (
         0 if stride_on is None else names.index(checks.choice("stride_on", stride_on, tuple(dict.fromkeys(names))))
     )
-    checks.choice("activation_at", activation_at, ("end", "start", None))
-    checks.choice("zero_init", zero_init, (True, False))
+    activation_at = checks.choice("activation_at", activation_at, ("end", "start", None))
+    zero_init = checks.choice("zero_init", zero_init, (True, False))
     checks.function("conv", conv, "name")
     # What ends the branch, projects and follows the sum: all of the unit in v1, its bare convolution in v2.
     ending = conv if activation_at == "end" else partial(conv, norm=None, activation=None)
@@ -197,7 +202,8 @@ def basic_residual(
     strides: Size = 1,
     shortcut: Shortcut = projection_shortcut,
     conv: Unit = conv_bn,
-    **options: Any,
+    name: str | None = None,
+    **options: Unpack[ResidualOptions],
 ) -> Tensor:
     """Two 3×3 convolutions and a shortcut around them (He et al. 2016, figure 5 left).
 
@@ -236,7 +242,8 @@ def bottleneck(
     reduction: int = 4,
     shortcut: Shortcut = projection_shortcut,
     conv: Unit = conv_bn,
-    **options: Any,
+    name: str | None = None,
+    **options: Unpack[ResidualOptions],
 ) -> Tensor:
     """1×1 down, 3×3, 1×1 up and a shortcut around them (He et al. 2016, figure 5 right).
 

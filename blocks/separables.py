@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
-from typing import Any
+from typing import Unpack
 
 import keras  # noqa: F401  (the doctests use it)
 
 from .. import checks
 from . import arguments
-from .core import block, default_of
+from .activations import activate
+from .core import block, default_of, register
+from .merges import add
 from .norms import batch_norm
-from .pieces import activate, add, channels, max_pool
+from .pools import max_pool
 from .residuals import _merge, projection_shortcut
-from .types import Padding, Pool, Shortcut, Size, Tensor, Unit
+from .tensors import channels
+from .types import Padding, PointwiseOptions, Pool, Shortcut, Size, Tensor, Unit
 from .units import conv as _conv
 from .units import conv_bn, matching, separable
 from .units import depthwise as _depthwise
@@ -22,6 +25,7 @@ from .units import depthwise as _depthwise
 _separable_bn = partial(separable, norm=batch_norm)
 
 
+@register("unit")
 @block
 def depthwise_separable(
     x: Tensor,
@@ -34,7 +38,8 @@ def depthwise_separable(
     padding: Padding | None = None,
     conv: Unit = conv_bn,
     depthwise: Unit | None = None,
-    **options: Any,
+    name: str | None = None,
+    **options: Unpack[PointwiseOptions],
 ) -> Tensor:
     """A depthwise and a 1×1 convolution, each with norm and activation (Howard et al. 2017, figure 3).
 
@@ -79,6 +84,7 @@ def inverted_residual(
     kernel_size: Size = 3,
     conv: Unit = conv_bn,
     depthwise: Unit | None = None,
+    name: str | None = None,
 ) -> Tensor:
     """1×1 up, depthwise, linear 1×1 down, and `x` added where the shape stays (Sandler et al. 2018, figure 4).
 
@@ -108,7 +114,8 @@ def inverted_residual(
     """
     arguments.functions(conv=conv)
     middle = matching(_depthwise, conv) if depthwise is None else checks.function("depthwise", depthwise, "name")
-    width = channels(x) * checks.integer("expansion", expansion)
+    filters, expansion = checks.integer("filters", filters), checks.integer("expansion", expansion)
+    width = channels(x) * expansion
     y = conv(x, width, 1, strides=1, name="expand") if expansion > 1 else x
     y = middle(y, width, kernel_size, strides=strides, name="depthwise")
     y = conv(y, filters, 1, strides=1, activation=None, name="project")
@@ -126,8 +133,9 @@ def xception_module(
     pool: Pool = max_pool,
     shortcut: Shortcut = projection_shortcut,
     conv: Unit = _separable_bn,
+    name: str | None = None,
 ) -> Tensor:
-    """Separable convolutions, each behind an activation, a pool, and a shortcut around them (Chollet 2017, figure 5).
+    """Separable convolutions, each after an activation, a pool, and a shortcut around them (Chollet 2017, figure 5).
 
     ```
         x ─┬─ [ activation ── 3×3 separable ] × n ── 3×3 pool, /s ─┬─ add
@@ -153,9 +161,9 @@ def xception_module(
         >>> xception_module(keras.Input((147, 147, 64)), (128, 128), strides=2).shape
         (None, 74, 74, 128)
     """
-    filters = checks.integers("filters", filters, max(len(filters), 1) if isinstance(filters, Sequence) else 1)
+    filters = checks.integers("filters", filters, max(len(filters), 1) if checks.is_sequence(filters) else 1)
     arguments.functions(pool=pool, conv=conv)
-    checks.choice("activate_first", activate_first, (True, False))
+    activate_first = checks.choice("activate_first", activate_first, (True, False))
     activation, y = default_of(conv, "activation", "relu"), x
     for number, width in enumerate(filters, 1):
         if number > 1 or activate_first:

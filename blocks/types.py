@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, Literal, Protocol, TypeAlias
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, TypedDict
 
 import keras
 
-Tensor: TypeAlias = keras.KerasTensor
+if TYPE_CHECKING:
+    # Keras is not typed: what pyright makes of `keras.Input` is a tensor or a list, which would fit nowhere.
+    Tensor: TypeAlias = Any
+else:
+    Tensor: TypeAlias = keras.KerasTensor
 """A symbolic tensor, `batch height width channels` unless said."""
 
 Size: TypeAlias = int | tuple[int, int]
@@ -54,3 +58,180 @@ class Shortcut(Protocol):
     """`shortcut(x, filters, *, strides, conv)`."""
 
     def __call__(self, *args: Any, **kwargs: Any) -> Tensor: ...
+
+
+# What functions pass on as `**options`, spelled out, so that editors and type checkers know it.
+
+
+class LayerOptions(TypedDict, total=False):
+    """Of every Keras layer."""
+
+    dtype: Any
+    trainable: bool
+
+
+class BiasOptions(LayerOptions, total=False):
+    bias_initializer: Any
+    bias_regularizer: Any
+    bias_constraint: Any
+    activity_regularizer: Any
+
+
+class KernelOptions(BiasOptions, total=False):
+    """Of `keras.layers.Conv2D`, `Conv2DTranspose` and the like, beyond what a unit has of its own."""
+
+    kernel_initializer: Any
+    kernel_regularizer: Any
+    kernel_constraint: Any
+
+
+class DenseOptions(KernelOptions, total=False):
+    """Of `keras.layers.Dense`."""
+
+    use_bias: bool
+    lora_rank: int | None
+    lora_alpha: float | None
+    quantization_config: Any
+
+
+class DepthwiseOptions(BiasOptions, total=False):
+    """Of `keras.layers.DepthwiseConv2D`."""
+
+    depthwise_initializer: Any
+    depthwise_regularizer: Any
+    depthwise_constraint: Any
+
+
+class SeparableOptions(DepthwiseOptions, total=False):
+    """Of `keras.layers.SeparableConv2D`."""
+
+    pointwise_initializer: Any
+    pointwise_regularizer: Any
+    pointwise_constraint: Any
+
+
+class SubsampleOptions(DepthwiseOptions, total=False):
+    use_bias: bool | None
+    norm: Norm | None
+    kernel_initializer: Any
+    kernel_regularizer: Any
+    kernel_constraint: Any
+
+
+class UnitOptions(KernelOptions, SeparableOptions, total=False):
+    """Of a unit, beyond filters, kernel, strides, norm and activation."""
+
+    dilation_rate: Size
+    groups: int
+    depth_multiplier: int
+    padding: Padding
+    use_bias: bool | None
+
+
+class PreactOptions(KernelOptions, total=False):
+    """Of `conv`, beyond what `preact_conv` has of its own."""
+
+    dilation_rate: Size
+    groups: int
+    padding: Padding
+
+
+class DilatedOptions(KernelOptions, total=False):
+    """Of `conv`, beyond filters, kernel and dilation."""
+
+    strides: Size
+    groups: int
+    padding: Padding
+    norm: Norm | None
+    activation: Activation
+    use_bias: bool | None
+    name: str | None
+
+
+class ConvBnOptions(KernelOptions, total=False):
+    """Of `conv`, beyond filters, kernel and norm."""
+
+    strides: Size
+    dilation_rate: Size
+    groups: int
+    padding: Padding
+    activation: Activation
+    use_bias: bool | None
+    name: str | None
+
+
+class PointwiseOptions(KernelOptions, total=False):
+    """Of a unit that makes a 1×1 convolution."""
+
+    groups: int
+    norm: Norm | None
+    activation: Activation
+    use_bias: bool | None
+
+
+class TransposedOptions(KernelOptions, total=False):
+    """Of `transposed`, beyond filters and kernel."""
+
+    strides: Size
+    dilation_rate: Size
+    padding: Literal["same", "valid"] | Size
+    output_padding: Size | None
+    output_size: Size | None
+    norm: Norm | None
+    activation: Activation
+    use_bias: bool | None
+
+
+class ResidualOptions(UnitOptions, total=False):
+    """Of `residual`, beyond what its kinds have of their own."""
+
+    norm: Norm | None
+    stride_on: str | None
+    activation_at: Literal["end", "start"] | None
+    zero_init: bool
+    transforms: Sequence[Callable[[Tensor], Tensor]]
+
+
+class DenseLayerOptions(TypedDict, total=False):
+    """Of `dense_layer`."""
+
+    bottleneck: int
+    dropout: float
+    dilation_rate: Size
+    conv: Unit
+
+
+class ScaleOptions(LayerOptions, total=False):
+    """Of every normalisation layer of Keras."""
+
+    epsilon: float
+    center: bool
+    scale: bool
+    beta_initializer: Any
+    gamma_initializer: Any
+    beta_regularizer: Any
+    gamma_regularizer: Any
+    beta_constraint: Any
+    gamma_constraint: Any
+
+
+class BatchNormOptions(ScaleOptions, total=False):
+    """Of `keras.layers.BatchNormalization`."""
+
+    momentum: float
+    moving_mean_initializer: Any
+    moving_variance_initializer: Any
+    synchronized: bool
+    renorm: bool
+    renorm_clipping: Any
+    renorm_momentum: float
+
+
+class LayerNormOptions(ScaleOptions, total=False):
+    """Of `keras.layers.LayerNormalization`."""
+
+    rms_scaling: bool
+
+
+class StochasticDepthOptions(LayerOptions, total=False):
+    seed: int | None

@@ -5,18 +5,33 @@ from __future__ import annotations
 import inspect
 from collections.abc import Sequence
 from functools import partial
-from typing import Any, Literal
+from typing import Any, Literal, Unpack
 
 import keras
 
 from .. import checks
-from ..checks import where
 from . import arguments
-from .core import block, default_of, is_block
+from .activations import activate
+from .core import block, default_of, is_block, register
 from .layers import SparseConv2D
 from .norms import batch_norm
-from .pieces import activate, channels, crop, fits, layer, pad, sides
-from .types import Activation, Margins, Norm, Padding, Size, Tensor, Unit
+from .sizes import crop, pad
+from .tensors import channels, fits, layer, sides
+from .types import (
+    Activation,
+    ConvBnOptions,
+    DepthwiseOptions,
+    DilatedOptions,
+    KernelOptions,
+    Margins,
+    Norm,
+    Padding,
+    PreactOptions,
+    SeparableOptions,
+    Size,
+    Tensor,
+    Unit,
+)
 
 
 def _convolve(
@@ -29,11 +44,11 @@ def _convolve(
     margins: Margins = ((0, 0), (0, 0)),
     **options: Any,
 ) -> Tensor:
-    """The linear layer, its norm and its activation: bias exactly where there is no norm, unless told."""
+    """The linear layer, its norm and its activation: bias exactly where there is no norm, unless given."""
     if norm is not None:
         checks.function("norm", norm, "name")
     fused = norm is None and not is_block(activation) and not isinstance(activation, keras.Layer)
-    checks.choice("use_bias", use_bias, (None, True, False))
+    use_bias = checks.choice("use_bias", use_bias, (None, True, False))
     bias = norm is None if use_bias is None else use_bias
     x = layer(kind, x, "conv", "conv", use_bias=bias, activation=activation if fused else None, **options)
     if any(map(any, margins)):
@@ -54,10 +69,7 @@ def _geometry(filters: Any, kernel_size: Size, strides: Size, dilation_rate: Any
 
 def _strided_or_dilated(strides: tuple[int, int], dilation_rate: tuple[int, int]) -> None:
     if max(strides) > 1 and max(dilation_rate) > 1:
-        raise ValueError(
-            f"{where()}: takes strides or dilation_rate above 1, not both, "
-            f"got strides={strides} and dilation_rate={dilation_rate}"
-        )
+        raise checks.refuse("dilation_rate", dilation_rate, f"1 where strides are above 1, as here: {strides}")
 
 
 def _extent(geometry: dict[str, Any]) -> tuple[int, int]:
@@ -75,6 +87,7 @@ def _pad(x: Tensor, padding: Any, geometry: dict[str, Any]) -> tuple[Any, str]:
     return pad(x, padding)
 
 
+@register("unit")
 @block
 def conv(
     x: Tensor,
@@ -88,7 +101,8 @@ def conv(
     norm: Norm | None = None,
     activation: Activation = "relu",
     use_bias: bool | None = None,
-    **options: Any,
+    name: str | None = None,
+    **options: Unpack[KernelOptions],
 ) -> Tensor:
     """A convolution, its norm and its activation.
 
@@ -144,7 +158,10 @@ def conv(
 _bare_conv = inspect.unwrap(conv)
 
 
-def conv_bn(x: Tensor, filters: int, kernel_size: Size = 3, *, norm: Norm = batch_norm, **options: Any) -> Tensor:
+@register("unit")
+def conv_bn(
+    x: Tensor, filters: int, kernel_size: Size = 3, *, norm: Norm = batch_norm, **options: Unpack[ConvBnOptions]
+) -> Tensor:
     """`conv` with batch normalisation, and so without bias (Ioffe and Szegedy 2015). Arguments as `conv`.
 
     Example:
@@ -155,6 +172,7 @@ def conv_bn(x: Tensor, filters: int, kernel_size: Size = 3, *, norm: Norm = batc
     return conv(x, filters, kernel_size, norm=norm, **options)
 
 
+@register("unit")
 @block
 def preact_conv(
     x: Tensor,
@@ -165,16 +183,17 @@ def preact_conv(
     norm: Norm | None = batch_norm,
     activation: Activation = "relu",
     use_bias: bool = False,
-    **options: Any,
+    name: str | None = None,
+    **options: Unpack[PreactOptions],
 ) -> Tensor:
-    """A norm, an activation, and the convolution behind them: the pre-activation unit (He et al. 2016b, figure 4e).
+    """A norm, an activation, and the convolution after them: the pre-activation unit (He et al. 2016b, figure 4e).
 
     Shapes as `conv`. Norm and activation are those of the input, so that `activation=None` leaves it linear.
 
     Args:
         norm: function `(x, *, name)` before the activation; None for none.
         activation: before the convolution; a Keras name, a function of a tensor, a block, or None.
-        use_bias: none unless told, with or without a norm.
+        use_bias: none unless given, with or without a norm.
 
     The other arguments and the errors are those of `conv`.
 
@@ -191,7 +210,7 @@ def preact_conv(
 
 
 @block
-def norm_activation(x: Tensor, *, conv: Unit = conv_bn) -> Tensor:
+def norm_activation(x: Tensor, *, conv: Unit = conv_bn, name: str | None = None) -> Tensor:
     """The norm and the activation that `conv` has, without its convolution: what pre-activation networks begin with.
 
     Shapes: `batch height width channels` -> the same.
@@ -207,7 +226,10 @@ def norm_activation(x: Tensor, *, conv: Unit = conv_bn) -> Tensor:
     return activate(y, default_of(conv, "activation", "relu"), name="activation")
 
 
-def dilated(x: Tensor, filters: int, kernel_size: Size = 3, *, dilation_rate: Size = 2, **options: Any) -> Tensor:
+@register("unit")
+def dilated(
+    x: Tensor, filters: int, kernel_size: Size = 3, *, dilation_rate: Size = 2, **options: Unpack[DilatedOptions]
+) -> Tensor:
     """`conv` with holes: a kernel of side k spans dilation_rate·(k-1)+1 pixels (Yu and Koltun 2016).
 
     Arguments, shapes and errors as `conv`.
@@ -231,6 +253,7 @@ def _of_parts(parts: Sequence[str], kernel: dict[str, Any]) -> dict[str, Any]:
     return {f"{part}_{word}": value for part in parts for word, value in kernel.items() if value is not None}
 
 
+@register("unit")
 @block
 def separable(
     x: Tensor,
@@ -247,7 +270,8 @@ def separable(
     kernel_initializer: Any = None,
     kernel_regularizer: Any = None,
     kernel_constraint: Any = None,
-    **options: Any,
+    name: str | None = None,
+    **options: Unpack[SeparableOptions],
 ) -> Tensor:
     """A depthwise convolution and a 1×1 convolution after it, in one linear layer (Chollet 2017).
 
@@ -271,7 +295,7 @@ def separable(
     _one_stride(geometry["strides"])
     arguments.options(keras.layers.SeparableConv2D, options)
     kernel = {"initializer": kernel_initializer, "regularizer": kernel_regularizer, "constraint": kernel_constraint}
-    options = {**_of_parts(("depthwise", "pointwise"), kernel), **options}
+    own: dict[str, Any] = {**_of_parts(("depthwise", "pointwise"), kernel), **options}
     channels(x)
     x, keras_padding = _pad(x, padding, geometry)
     x = fits(x, _extent(geometry), keras_padding, "kernel_size")
@@ -284,10 +308,11 @@ def separable(
         depth_multiplier=checks.integer("depth_multiplier", depth_multiplier),
         padding=keras_padding,
         **geometry,
-        **options,
+        **own,
     )
 
 
+@register("unit")
 @block
 def depthwise(
     x: Tensor,
@@ -303,7 +328,8 @@ def depthwise(
     kernel_initializer: Any = None,
     kernel_regularizer: Any = None,
     kernel_constraint: Any = None,
-    **options: Any,
+    name: str | None = None,
+    **options: Unpack[DepthwiseOptions],
 ) -> Tensor:
     """A convolution of every channel by itself, its norm and its activation (Howard et al. 2017, figure 2b).
 
@@ -312,7 +338,7 @@ def depthwise(
     Args:
         filters: output channels, a multiple of the channels of `x`; None for just as many.
         strides: the same for both axes.
-        kernel_initializer, kernel_regularizer, kernel_constraint: Keras's `depthwise_…`, so that what `conv` takes
+        kernel_initializer, kernel_regularizer, kernel_constraint: Keras's `depthwise_…`, so that what fits `conv`
             fits here.
         options: those of `keras.layers.DepthwiseConv2D`.
 
@@ -331,7 +357,7 @@ def depthwise(
     _one_stride(geometry["strides"])
     arguments.options(keras.layers.DepthwiseConv2D, options)
     kernel = {"initializer": kernel_initializer, "regularizer": kernel_regularizer, "constraint": kernel_constraint}
-    options = {**_of_parts(("depthwise",), kernel), **options}
+    own: dict[str, Any] = {**_of_parts(("depthwise",), kernel), **options}
     x, keras_padding = _pad(x, padding, geometry)
     x = fits(x, _extent(geometry), keras_padding, "kernel_size")
     return _convolve(
@@ -343,17 +369,11 @@ def depthwise(
         depth_multiplier=multiplier,
         padding=keras_padding,
         **geometry,
-        **options,
+        **own,
     )
 
 
-def _connections(value: Any) -> Any:
-    """Channels by output channel; whether they fit the tensor is for the layer to say."""
-    if not isinstance(value, Sequence) or not all(isinstance(seen, Sequence) for seen in value):
-        raise checks.refuse("connections", value, "a list of channels for each filter", TypeError)
-    return [checks.integers(f"connections[{n}]", seen, len(seen), at_least=None) for n, seen in enumerate(value)]
-
-
+@register("unit")
 @block
 def sparse(
     x: Tensor,
@@ -367,7 +387,8 @@ def sparse(
     norm: Norm | None = None,
     activation: Activation = "relu",
     use_bias: bool | None = None,
-    **options: Any,
+    name: str | None = None,
+    **options: Unpack[KernelOptions],
 ) -> Tensor:
     """A convolution whose output channels each see only some input channels (LeCun et al. 1998, table I).
 
@@ -386,7 +407,7 @@ def sparse(
     """
     geometry = _geometry(filters, kernel_size, strides, dilation_rate)
     arguments.options(SparseConv2D, options)
-    connections = _connections(connections)
+    connections = arguments.connections("connections", connections)
     _strided_or_dilated(geometry["strides"], geometry["dilation_rate"])
     channels(x)
     x, keras_padding = _pad(x, padding, geometry)
@@ -465,13 +486,14 @@ def _check_output_padding(output_padding: Any, same: bool, axes: list[Any]) -> t
         if extra >= s:
             raise checks.refuse("output_padding", output_padding, f"less than the stride of {s}")
         if same and extra == 0 and e % 2 == 0:
-            takes = f"at least 1 with padding='same' and an even kernel (side {e}), or None; output_size takes any"
-            raise checks.refuse("output_padding", output_padding, takes)
+            must_be = f"at least 1 with padding='same' and an even kernel (side {e}), or None; output_size may be any"
+            raise checks.refuse("output_padding", output_padding, must_be)
         if n is not None and (made := (n - 1) * s + e + extra) <= 2 * p:
             raise checks.refuse("padding", p, f"less than half of the {made} pixels made")
     return extras
 
 
+@register("unit")
 @block
 def transposed(
     x: Tensor,
@@ -486,7 +508,8 @@ def transposed(
     norm: Norm | None = None,
     activation: Activation = "relu",
     use_bias: bool | None = None,
-    **options: Any,
+    name: str | None = None,
+    **options: Unpack[KernelOptions],
 ) -> Tensor:
     """A transposed convolution: the gradient of a convolution, which enlarges by its stride (Zeiler et al. 2010).
 

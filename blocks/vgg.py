@@ -1,26 +1,26 @@
-"""Plain chains: one layer behind the other."""
+"""Plain chains: one layer after the other."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Literal
+from typing import Any, Literal, Unpack
 
 import keras  # noqa: F401  (the doctests use it)
 
 from .. import checks
 from ..checks import piece
+from .activations import dropout as _dropout
 from .core import block
 from .layers import scaled_tanh
-from .pieces import avg_pool, max_pool
-from .pieces import dropout as _dropout
-from .types import Activation, Norm, Padding, Pool, Size, Tensor, Unit
+from .pools import avg_pool, max_pool
+from .types import Activation, Norm, Padding, Pool, Size, SubsampleOptions, Tensor, Unit
 from .units import conv as _conv
 from .units import depthwise
 
 
 @piece
 def chain(x: Tensor, layers: Mapping[str, Mapping[str, Any] | Callable[..., Tensor]], *, conv: Unit = _conv) -> Tensor:
-    """One layer behind the other, as a table says: a network without branches.
+    """One layer after the other, as a table says: a network without branches.
 
     Args:
         x: symbolic tensor.
@@ -41,7 +41,7 @@ def chain(x: Tensor, layers: Mapping[str, Mapping[str, Any] | Callable[..., Tens
         if isinstance(step, Mapping):
             x = conv(x, **{"strides": 1, **step}, name=name)
         else:
-            x = checks.function(f"layers[{name!r}]", step, "name")(x, name=name)
+            x = checks.function(f"layers[{checks.one_line(name)}]", step, "name")(x, name=name)
     return x
 
 
@@ -53,7 +53,8 @@ def subsample(
     strides: Size | None = None,
     padding: Padding = "valid",
     activation: Activation = scaled_tanh,
-    **options: Any,
+    name: str | None = None,
+    **options: Unpack[SubsampleOptions],
 ) -> Tensor:
     """The trainable pooling of LeNet-5: a mean, a coefficient and a bias for each channel, an activation.
 
@@ -94,6 +95,7 @@ def vgg_block(
     dropout: float = 0.0,
     pool: Pool | None = max_pool,
     conv: Unit = _conv,
+    name: str | None = None,
 ) -> Tensor:
     """`convs` convolutions and a 2×2 pooling (Simonyan and Zisserman 2015, table 1).
 
@@ -107,9 +109,9 @@ def vgg_block(
         kernel_size: their side, or a list with one for each of them (configuration C ends in 1).
         norm: function `(x, *, name)` between the last convolution and the pooling: `local_response_norm` in A-LRN.
         strides: of the pooling; 1 keeps the resolution, to the same values at every other pixel.
-        dilation_rate: of the convolutions and the pooling, behind a block of stride 1.
+        dilation_rate: of the convolutions and the pooling, after a block of stride 1.
         padding: of the pooling: `"same"` rounds halves up.
-        dropout: rate behind the pooling.
+        dropout: rate after the pooling.
         pool: function `(x, pool_size, *, strides, padding, name)`, and `dilation_rate` where it is above 1; None for
             no pooling.
         conv: unit.
@@ -126,8 +128,8 @@ def vgg_block(
     kernels = kernel_size if isinstance(kernel_size, list) else [kernel_size] * convs
     if len(kernels) != convs:
         raise checks.refuse("kernel_size", kernel_size, f"one side, or a list of {convs}")
-    checks.choice("strides", strides, (1, 2))
-    dilation = {"dilation_rate": dilation_rate} if checks.integer("dilation_rate", dilation_rate) > 1 else {}
+    strides, dilation_rate = checks.choice("strides", strides, (1, 2)), checks.integer("dilation_rate", dilation_rate)
+    dilation = {"dilation_rate": dilation_rate} if dilation_rate > 1 else {}
     if dilation and strides > 1:
         raise checks.refuse("strides", strides, f"1 with dilation_rate={dilation_rate}")
     for number, side in enumerate(kernels, 1):

@@ -30,6 +30,7 @@ def has_graph(model: Any) -> bool:
     return isinstance(model, keras.Model) and isinstance(model, keras.Function)
 
 
+@_keras.deep_graphs()
 def wired(model: Any) -> keras.Model:
     """The model as one that has a graph, or an error."""
     if not has_graph(model):

@@ -56,6 +56,7 @@ def copied(
     layers: dict[int, tuple[Any, Any]] = {}  # by id, the old one and the new
     passed = set(map(id, without))
 
+    @_keras.deep_graphs()
     def again(model: keras.Model, final: bool) -> keras.Model:
         _, wiring = parts[id(model)]
         last = {id(_keras.call_of(tensor).operation) for tensor in wiring.model.outputs} if final else set()

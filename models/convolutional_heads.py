@@ -25,6 +25,7 @@ SHARED = (
 )
 
 
+@_keras.deep_graphs()
 def fully_convolutional(model: keras.Model, *, pooling: str | None = "avg") -> keras.Model:
     """The same network with convolutions for its dense layers: it takes images of any size from its own upwards.
 
@@ -67,7 +68,7 @@ def fully_convolutional(model: keras.Model, *, pooling: str | None = "avg") -> k
     with weightless():
         least = _least_size(_Conversion(model, None, (1, 1)))
     conversion = _Conversion(model, pooling, least)
-    if _keras.current_stateless_scope() is None:  # else there are no weights to copy
+    if not _keras.is_weightless():  # else there are no weights to copy
         for old, new in conversion.layers.values():
             shapes = [weight.shape for weight in new.weights]
             new.set_weights([w.reshape(shape) for w, shape in zip(old.get_weights(), shapes, strict=True)])

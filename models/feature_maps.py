@@ -8,7 +8,7 @@ from typing import Any
 import keras
 
 from .. import _keras, checks
-from ..blocks.pieces import channel_axis
+from ..blocks.tensors import channel_axis
 from ..blocks.types import Tensor
 from ..checks import piece
 from ..graphs.calls import calls, images_of, infer, trunk, wired
@@ -23,6 +23,7 @@ PREPARE = (keras.layers.ZeroPadding2D, keras.layers.Cropping2D)
 
 
 @piece
+@_keras.deep_graphs()
 def features(model: keras.Model, strides: Sequence[int] | None = (4, 8, 16, 32)) -> keras.Model:
     """The feature maps of a network, one a stride, as a model of several outputs.
 

@@ -16,7 +16,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from .. import checks
+from .. import _keras, checks
 
 # A file's answer to one batch, as a flat list of arrays.
 Runtime = Callable[[Any], list[np.ndarray]]
@@ -115,7 +115,8 @@ def _save_keras(model: keras.Model, path: Path, options: Mapping[str, Any]) -> N
 
 
 def _load_keras(path: Path, model: keras.Model) -> Runtime:
-    loaded = keras.models.load_model(path, compile=False)
+    with _keras.deep_graphs():
+        loaded = keras.models.load_model(path, compile=False)
     return lambda batch: flat(loaded(batch, training=False))
 
 

@@ -133,6 +133,7 @@ def inference_model(
 # -- what can be folded -----------------------------------------------------------------------------------------------
 
 
+@_keras.deep_graphs()
 def _one_output(model: keras.Model, output: str) -> keras.Model:
     outputs = getattr(model, "output", None) if has_graph(model) else None
     if not isinstance(outputs, Mapping):

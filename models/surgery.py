@@ -24,7 +24,7 @@ from .. import _keras, checks
 from ..blocks import arguments, classifier
 from ..blocks.core import default_of, is_block, scope
 from ..blocks.layers import MinimumSize
-from ..blocks.pieces import channel_axis
+from ..blocks.tensors import channel_axis
 from ..blocks.types import Tensor
 from ..checks import piece, where
 from ..graphs.calls import Wiring, calls, images_of, infer, inputs_again, recompute, shapes, trunk
@@ -349,6 +349,7 @@ def _anything_behind(wiring: Wiring, changes: Sequence[_Change]) -> bool:
     return any(id(tensor) in behind - targets for tensor in needed)
 
 
+@_keras.deep_graphs()
 def _assembled(old: keras.Model, inputs: Any, outputs: Any) -> keras.Model:
     operations = {id(call.operation): call.operation for call in calls(keras.tree.flatten((outputs, inputs)))}
     (name, times), *_ = Counter(operation.name for operation in operations.values()).most_common(1)

@@ -9,6 +9,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from .._keras import deep_graphs
 from .data import arrays, inputs_for
 from .reports import CheckError, Report, root_cause
 from .training import check_built
@@ -56,17 +57,20 @@ def assert_roundtrip(
             raise CheckError(Report(f"assert_roundtrip: model {model.name!r}, {way}, gives something else", off=off))
 
 
+@deep_graphs()
 def _saved(model: Any, folder: Path) -> Any:
     model.save(folder / "model.keras")
     return keras.models.load_model(folder / "model.keras", compile=False)
 
 
+@deep_graphs()
 def _cloned(model: Any, folder: Path) -> Any:
     clone = keras.models.clone_model(model)
     clone.set_weights(model.get_weights())
     return clone
 
 
+@deep_graphs()
 def _weights(model: Any, folder: Path) -> Any:
     model.save_weights(folder / "model.weights.h5")
     again = keras.models.model_from_json(model.to_json())

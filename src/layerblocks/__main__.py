@@ -143,14 +143,15 @@ def _load(path: Path) -> Any:
     import_keras()
     import keras
 
-    from . import blocks  # noqa: F401  (registers the layers that Keras lacks)
+    from . import blocks  # registers the layers that Keras lacks
 
     try:
-        try:
-            return keras.saving.load_model(path, safe_mode=True)
-        except (TypeError, ValueError):
-            # A loss or optimizer that is not known here is no reason not to draw.
-            return keras.saving.load_model(path, safe_mode=True, compile=False)
+        with blocks.deep_graphs():
+            try:
+                return keras.saving.load_model(path, safe_mode=True)
+            except (TypeError, ValueError):
+                # A loss or optimizer that is not known here is no reason not to draw.
+                return keras.saving.load_model(path, safe_mode=True, compile=False)
     except Exception as error:
         reason = " ".join(str(error).split())
         other = keras.backend.backend() != "tensorflow"  # on which not every layer of Keras's works

@@ -1,31 +1,29 @@
-"""Every private corner of Keras that the blocks stand on; `tests/test_keras_internals.py` watches them."""
+"""Every private corner of Keras that we stand on; `tests/project/test_keras_internals.py` watches them."""
 
 from __future__ import annotations
 
 import functools
 import sys
 import threading
+import warnings
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from contextvars import ContextVar
+from dataclasses import dataclass
+from functools import partial
+from types import FrameType
 from typing import Any
 
 import keras
-from keras.src.backend.common import global_state
+from keras.src.backend.common import global_state, variables
 from keras.src.ops import function
 
-_PENDING = "uninitialized_variables"
-_SCOPE = "stateless_scope"
+_TESTED = ("3.15.",)
+_STATELESS = "stateless_scope"
 _NAMES = "layerblocks_names"
-_DEEP = 1_000_000
+_warned: list[str] = []
+_rename: ContextVar[Callable[[str | None, Any], str | None] | None] = ContextVar("layerblocks_rename", default=None)
 _made: ContextVar[list[Any] | None] = ContextVar("layerblocks_operations_made", default=None)
-
-
-def swap_pending_variables(variables: list[Any]) -> list[Any]:
-    """Put `variables` in the place of Keras's list of variables still to be allocated; return the old list."""
-    pending = global_state.get_global_attribute(_PENDING, [], set_to_default=True)
-    global_state.set_global_attribute(_PENDING, variables)
-    return pending
 
 
 def names_given() -> set[str]:
@@ -33,58 +31,232 @@ def names_given() -> set[str]:
     return global_state.get_global_attribute(_NAMES, set(), set_to_default=True)
 
 
-def current_stateless_scope() -> Any:
-    return global_state.get_global_attribute(_SCOPE)
+# -- what is replaced in Keras while a block, a constructor or a loader of ours runs ----------------------------------
 
 
-def name_operations(rename: Callable[[str | None, type], str | None]) -> None:
-    """Let `rename(name, class)` decide the name of every Keras operation made from now on.
+def _tested() -> None:
+    """Warn, once, of a Keras whose insides nobody has looked at."""
+    if _warned or keras.__version__.startswith(_TESTED):
+        return
+    _warned.append(keras.__version__)
+    warnings.warn(
+        f"layerblocks was tested on Keras {' and '.join(f'{v}*' for v in _TESTED)}, not on {keras.__version__}: "
+        "should names of layers or weightless() misbehave, this is why",
+        stacklevel=2,
+    )
+
+
+def _replacing(
+    owner: Any, attribute: str, replacement: Callable[[Any], Any]
+) -> Callable[[], AbstractContextManager[None]]:
+    """A context in which `owner.attribute` is what `replacement(original)` gives.
+
+    Contexts may overlap in any number of threads and end in any order: the first replaces, the last restores. The
+    attribute is the same for all threads; that a thread is meant is for the replacement to find out.
+    """
+    lock = threading.Lock()
+    users, made, restore = 0, None, None
+
+    @contextmanager
+    def replaced() -> Iterator[None]:
+        nonlocal users, made, restore
+        _tested()
+        with lock:
+            users += 1
+            if users == 1:
+                original = getattr(owner, attribute)
+                own = attribute in vars(owner)
+                restore = partial(setattr, owner, attribute, original) if own else partial(delattr, owner, attribute)
+                made = functools.wraps(original)(replacement(original))
+                setattr(owner, attribute, made)
+        try:
+            yield
+        finally:
+            with lock:
+                users -= 1
+                # Where somebody else has replaced it since, it stays beneath and lets everything pass.
+                if not users and restore is not None and vars(owner).get(attribute) is made:
+                    restore()
+
+    return replaced
+
+
+def _named(original: Callable[..., None]) -> Callable[..., None]:
+    # Keras reads the bare signature of `__init__`, so it has to stay the same.
+    def __init__(self: Any, name: str | None = None) -> None:
+        rename = _rename.get()
+        original(self, name=name if rename is None else rename(name, self))
+        if (made := _made.get()) is not None:
+            made.append(self)
+
+    return __init__
+
+
+_operations_replaced = _replacing(keras.Operation, "__init__", _named)
+
+
+@contextmanager
+def operations_named(rename: Callable[[str | None, Any], str | None]) -> Iterator[None]:
+    """Let `rename(name, operation)` decide the name of every Keras operation that is made inside.
 
     `keras.Operation.__init__` is public, as every custom layer calls it; that each layer and each `keras.ops`
     node passes through it is what is relied on here.
     """
-    original = keras.Operation.__init__
-
-    # Keras reads the bare signature of `__init__`, so it has to stay the same.
-    @functools.wraps(original)
-    def __init__(self: Any, name: str | None = None) -> None:
-        original(self, name=rename(name, type(self)))
-        if (made := _made.get()) is not None:
-            made.append(self)
-
-    keras.Operation.__init__ = __init__
+    with _operations_replaced():
+        token = _rename.set(rename)
+        try:
+            yield
+        finally:
+            _rename.reset(token)
 
 
 @contextmanager
 def operations_made() -> Iterator[list[Any]]:
     """A list that gets every layer and operation made inside, whether or not it becomes part of a model."""
     made: list[Any] = []
-    token = _made.set(made)
-    try:
-        yield made
-    finally:
-        _made.reset(token)
+    with _operations_replaced():
+        token = _made.set(made)
+        try:
+            yield made
+        finally:
+            _made.reset(token)
 
 
-def map_graphs_of_any_depth() -> None:
-    """Keep Keras from a RecursionError on a model of some hundreds of blocks: made, loaded, cloned or cut out of one.
+_MAKING = {"__init__", "build", "call", "__call__"}
 
-    Each time Keras searches the graph by a function that calls itself once a layer. It is plain Python, whose calls
-    lie on the heap, and it knows cycles, so that here Python's limit protects from nothing.
+
+def made_by_another(operation: Any, until: int) -> bool:
+    """Whether an operation is being made by the `__init__`, `build` or `call` of another one.
+
+    Args:
+        operation: being made, further in on the stack of calls.
+        until: `id` of the frame at which to stop.
     """
-    original, lock = function.map_graph, threading.RLock()
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None and id(frame) != until:
+        code = frame.f_code
+        if code.co_name in _MAKING and code.co_argcount:
+            first = frame.f_locals.get(code.co_varnames[0])
+            if first is not operation and isinstance(first, keras.Operation):
+                return True
+        frame = frame.f_back
+    return False
 
-    @functools.wraps(original)
-    def map_graph(*args: Any, **options: Any) -> Any:
-        with lock:  # the limit is the same for all threads
-            limit = sys.getrecursionlimit()
-            sys.setrecursionlimit(max(limit, _DEEP))
-            try:
-                return original(*args, **options)
-            finally:
-                sys.setrecursionlimit(limit)
 
-    function.map_graph = map_graph
+def _iterative(original: Callable[..., None]) -> Callable[..., None]:
+    """Keras's depth-first search over a graph, which calls itself once a layer, with a stack of its own."""
+
+    def search(
+        inputs: Any, tensor: Any, finished: set[Any], in_progress: set[Any], ordered: list[Any], indices: dict[Any, int]
+    ) -> None:
+        declared = {id(x) for x in keras.tree.flatten(inputs)}
+        # Each entry: a node that is entered, and the tensors before it that are still to be followed.
+        stack: list[tuple[Any, Iterator[Any]]] = []
+
+        def enter(x: Any) -> None:
+            operation, index, _ = x._keras_history
+            if not operation or (node := operation._inbound_nodes[index]) in finished:
+                return
+            if not node.is_input and id(x) in declared:
+                finished.add(node)
+                return
+            if node in in_progress:
+                raise ValueError(f"Tensor {x} from operation '{operation.name}' is part of a cycle.")
+            indices.setdefault(operation, len(indices))
+            in_progress.add(node)
+            stack.append((node, iter(() if node.is_input else node.input_tensors)))
+
+        enter(tensor)
+        while stack:
+            node, before = stack[-1]
+            if (x := next(before, None)) is not None:
+                enter(x)
+            else:
+                stack.pop()
+                finished.add(node)
+                in_progress.remove(node)
+                ordered.append(node)
+
+    return search
+
+
+deep_graphs = _replacing(function, "_build_map_helper", _iterative)
+"""A context in which a model may be of any depth: made, loaded, cloned or cut out of one.
+
+Keras by itself ends in a RecursionError on a model of some hundreds of blocks."""
+
+
+# -- variables without values -----------------------------------------------------------------------------------------
+
+
+@dataclass(eq=False)
+class _Weightless:
+    is_open: bool = True
+
+
+_scopes: ContextVar[tuple[_Weightless, ...]] = ContextVar("layerblocks_weightless", default=())
+
+
+def is_weightless() -> bool:
+    """Whether variables that are made here and now get no value."""
+    return any(scope.is_open for scope in _scopes.get()) or global_state.get_global_attribute(_STATELESS) is not None
+
+
+def _empty(original: Callable[..., None]) -> Callable[..., None]:
+    def initialize(self: Any, initializer: Any) -> None:
+        if any(scope.is_open for scope in _scopes.get()):
+            self._value, self._initializer = None, initializer
+        else:
+            original(self, initializer)
+
+    return initialize
+
+
+def _unregistered(original: Callable[[Any], None]) -> Callable[[Any], None]:
+    def register(variable: Any) -> None:
+        if not any(scope.is_open for scope in _scopes.get()):
+            original(variable)
+
+    return register
+
+
+def _ignored_if_empty(original: Callable[..., Any]) -> Callable[..., Any]:
+    def assign(self: Any, value: Any) -> Any:
+        # A variable made of a value and not of an initialiser is being made, and keeps it.
+        if getattr(self, "_value", self) is None and any(scope.is_open for scope in _scopes.get()):
+            return None
+        return original(self, value)
+
+    return assign
+
+
+_variables_replaced = (
+    _replacing(keras.Variable, "_initialize_with_initializer", _empty),
+    _replacing(keras.Variable, "_direct_assign", _ignored_if_empty),
+    _replacing(variables, "register_uninitialized_variable", _unregistered),
+)
+
+
+@contextmanager
+def variables_without_values() -> Iterator[None]:
+    """Let variables made inside have a shape and an initialiser, and no value.
+
+    It holds for this thread or task alone and those that it starts with its context. Scopes may overlap and end in any
+    order, in whatever context: each is closed for all that inherited it.
+    """
+    scope = _Weightless()
+    with ExitStack() as stack:
+        for replaced in _variables_replaced:
+            stack.enter_context(replaced())
+        _scopes.set((*(other for other in _scopes.get() if other.is_open), scope))
+        try:
+            yield
+        finally:
+            scope.is_open = False
+            _scopes.set(tuple(other for other in _scopes.get() if other.is_open))
+
+
+# -- graphs of calls --------------------------------------------------------------------------------------------------
 
 
 def source_inputs(tensor: Any) -> list[Any]:

@@ -1,4 +1,4 @@
-"""Bad input is refused where it comes in, with one line that names the piece, the argument, what it got and takes."""
+"""Bad input is refused where it comes in, with one line that names the piece, the argument, what it got and must be."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from layerblocks import blocks
 from layerblocks.blocks import (
     activate,
     adaptive_avg_pool,
@@ -133,7 +134,7 @@ def refused(function, shape=(8, 8, 4), **options):
 def test_numbers(piece, argument, value):
     message, kind = refused(PIECES[piece], **{argument: value})
     assert kind is (ValueError if isinstance(value, int) and not isinstance(value, bool) else TypeError)
-    assert f"{argument} takes " in message or f"{argument}[" in message, message
+    assert f"{argument} must be " in message or f"{argument}[" in message, message
     assert f"got {value!r}" in message
 
 
@@ -141,7 +142,7 @@ def test_numbers(piece, argument, value):
 @pytest.mark.parametrize("value", [(1,), (1, 2, 3), (0, 1), (1, True), (1, "2"), (2, None)])
 def test_pairs(piece, argument, value):
     message, _ = refused(PIECES[piece], **{argument: value})
-    assert f"{argument} takes " in message or f"{argument}[" in message
+    assert f"{argument} must be " in message or f"{argument}[" in message
 
 
 @pytest.mark.parametrize("piece", ["conv", "separable", "dilated", "transposed", "max_pool", "avg_pool"])
@@ -224,7 +225,7 @@ def test_arguments_that_the_piece_itself_sets(piece, word, value):
     "x", [np.zeros((1, 8, 8, 4), "float32"), keras.ops.zeros((1, 8, 8, 4)), "x", None, [1], keras.Input]
 )
 def test_only_symbolic_tensors(piece, x):
-    with pytest.raises(TypeError, match=r"takes .*symbolic"):
+    with pytest.raises(TypeError, match=r"must be .*symbolic"):
         PIECES[piece](x)
 
 
@@ -250,7 +251,7 @@ def test_only_known_channels(piece):
 def test_units_are_functions(piece, value):
     message, kind = refused(PIECES[piece], conv=value)
     assert kind is TypeError
-    assert message.startswith(piece) and f"conv takes a function, got {value!r}" in message
+    assert message.startswith(piece) and f"conv must be a function, got {value!r}" in message
 
 
 @pytest.mark.parametrize(
@@ -267,7 +268,7 @@ def test_units_are_functions(piece, value):
 def test_other_functions(piece, argument, value):
     message, kind = refused(PIECES[piece], **{argument: value})
     assert kind is TypeError
-    assert message.startswith(piece) and f"{argument} takes a function, got {value!r}" in message
+    assert message.startswith(piece) and f"{argument} must be a function, got {value!r}" in message
 
 
 @pytest.mark.parametrize("activation", [3, ["relu"], keras.layers.ReLU])
@@ -283,56 +284,65 @@ def test_activations(unit, activation):
 @pytest.mark.parametrize(
     "function, words",
     [
-        (partial(conv, filters=4, strides=2, dilation_rate=2), "strides or dilation_rate above 1, not both"),
-        (partial(transposed, filters=4, strides=2, dilation_rate=(1, 2)), "strides or dilation_rate above 1, not both"),
-        (partial(basic_residual, filters=4, strides=2, conv=dilated), "strides or dilation_rate above 1, not both"),
-        (partial(conv, filters=6, groups=4), "groups takes a divisor of the 6 filters, got 4"),
-        (partial(conv, filters=6, groups=3), "groups takes a divisor of the 4 channels of x, got 3"),
-        (partial(conv, filters=4, norm=group_norm), "groups takes a divisor of the 4 channels of x, got 32"),
-        (partial(separable, filters=4, strides=(1, 2)), "strides takes one stride for both axes, got (1, 2)"),
-        (partial(transposed, filters=4, output_padding=2), "output_padding takes less than the stride of 2, got 2"),
-        (partial(transposed, filters=4, output_padding=-1), "output_padding takes an integer of at least 0, got -1"),
-        (partial(transposed, filters=4, kernel_size=4, output_padding=0), "output_padding takes at least 1"),
+        (partial(conv, filters=4, strides=2, dilation_rate=2), "dilation_rate must be 1 where strides are above 1"),
+        (
+            partial(transposed, filters=4, strides=2, dilation_rate=(1, 2)),
+            "dilation_rate must be 1 where strides are above 1",
+        ),
+        (
+            partial(basic_residual, filters=4, strides=2, conv=dilated),
+            "dilation_rate must be 1 where strides are above 1",
+        ),
+        (partial(conv, filters=6, groups=4), "groups must be a divisor of the 6 filters, got 4"),
+        (partial(conv, filters=6, groups=3), "groups must be a divisor of the 4 channels of x, got 3"),
+        (partial(conv, filters=4, norm=group_norm), "groups must be a divisor of the 4 channels of x, got 32"),
+        (partial(separable, filters=4, strides=(1, 2)), "strides must be one stride for both axes, got (1, 2)"),
+        (partial(transposed, filters=4, output_padding=2), "output_padding must be less than the stride of 2, got 2"),
+        (partial(transposed, filters=4, output_padding=-1), "output_padding must be an integer of at least 0, got -1"),
+        (partial(transposed, filters=4, kernel_size=4, output_padding=0), "output_padding must be at least 1"),
         (
             partial(transposed, filters=4, output_size=16, output_padding=1),
-            "output_padding takes None where output_size is given, got 1",
+            "output_padding must be None where output_size is given, got 1",
         ),
-        (partial(transposed, filters=4, output_size=14), "output_size takes 15 to 16 on an axis of 8 pixels, got 14"),
+        (partial(transposed, filters=4, output_size=14), "output_size must be 15 to 16 on an axis of 8 pixels, got 14"),
         (
             partial(transposed, filters=4, padding="valid", output_size=(17, 19)),
-            "output_size takes 17 to 18 on an axis of 8 pixels, got (17, 19)",
+            "output_size must be 17 to 18 on an axis of 8 pixels, got (17, 19)",
         ),
-        (partial(transposed, filters=4, padding=9), "padding takes less than half of the 17 pixels made, got 9"),
-        (partial(bottleneck, filters=6), "reduction takes a divisor of filters=6, got 4"),
-        (partial(basic_residual, filters=8, shortcut=identity_shortcut), "shortcut takes a function that gives"),
-        (partial(basic_residual, filters=2, shortcut=pad_shortcut), "filters takes at least the 4 channels of x"),
-        (partial(basic_residual, filters=4, conv=partial(conv, padding="valid")), "shortcut takes a function"),
-        (partial(bottleneck, filters=4, shortcut=lambda x, filters, *, strides, conv: conv(x, 1, 1)), "shortcut takes"),
+        (partial(transposed, filters=4, padding=9), "padding must be less than half of the 17 pixels made, got 9"),
+        (partial(bottleneck, filters=6), "reduction must be a divisor of filters=6, got 4"),
+        (partial(basic_residual, filters=8, shortcut=identity_shortcut), "shortcut must be a function that gives"),
+        (partial(basic_residual, filters=2, shortcut=pad_shortcut), "filters must be at least the 4 channels of x"),
+        (partial(basic_residual, filters=4, conv=partial(conv, padding="valid")), "shortcut must be a function"),
+        (
+            partial(bottleneck, filters=4, shortcut=lambda x, filters, *, strides, conv: conv(x, 1, 1)),
+            "shortcut must be",
+        ),
         (partial(inception, c1=4, c3=C3, c5=C3, pool_proj=4, conv=partial(conv, padding="valid")), "one shape apart"),
-        (partial(inception, c1=4, c3=4, c5=C3, pool_proj=4), "c3 takes 2 integers of at least 1, got 4"),
+        (partial(inception, c1=4, c3=4, c5=C3, pool_proj=4), "c3 must be 2 integers of at least 1, got 4"),
         (
             partial(inception, c1=4, c3=C3, c5=(4, 4, 4), pool_proj=4),
-            "c5 takes 2 integers of at least 1, got (4, 4, 4)",
+            "c5 must be 2 integers of at least 1, got (4, 4, 4)",
         ),
-        (partial(inception, c1=4, c3=C3, c5=(4, 0), pool_proj=4), "c5[1] takes a positive integer, got 0"),
+        (partial(inception, c1=4, c3=C3, c5=(4, 0), pool_proj=4), "c5[1] must be a positive integer, got 0"),
         (
             partial(vgg_block, filters=4, convs=2, kernel_size=[3]),
-            "kernel_size takes one side, or a list of 2, got [3]",
+            "kernel_size must be one side, or a list of 2, got [3]",
         ),
-        (partial(classifier, classes=4, pooling=None), "x takes batch and features where pooling=None"),
-        (partial(classifier, classes=4, units=5), "units takes a sequence"),
-        (partial(classifier, classes=4, units="ab"), "units takes a sequence"),
-        (partial(classifier, classes=4, units=(5, 0)), "units[1] takes a positive integer, got 0"),
-        (partial(classifier, classes=4, dropout=1), "dropout takes a number from 0 up to, not including, 1, got 1"),
-        (partial(dropout, rate=-0.5), "rate takes a number from 0 up to, not including, 1, got -0.5"),
-        (partial(dropout, rate=float("nan")), "rate takes a number from 0 up to, not including, 1, got nan"),
-        (partial(dropout, rate="0.5"), "rate takes a number from 0 up to, not including, 1, got '0.5'"),
-        (partial(zero_pad, padding=-1), "padding takes an integer of at least 0, got -1"),
-        (partial(zero_pad, padding=True), "padding takes an integer of at least 0, got True"),
-        (partial(crop, cropping=-1), "cropping takes an integer of at least 0, got -1"),
+        (partial(classifier, classes=4, pooling=None), "x must be batch and features where pooling=None"),
+        (partial(classifier, classes=4, units=5), "units must be a sequence"),
+        (partial(classifier, classes=4, units="ab"), "units must be a sequence"),
+        (partial(classifier, classes=4, units=(5, 0)), "units[1] must be a positive integer, got 0"),
+        (partial(classifier, classes=4, dropout=1), "dropout must be a number from 0 up to, not including, 1, got 1"),
+        (partial(dropout, rate=-0.5), "rate must be a number from 0 up to, not including, 1, got -0.5"),
+        (partial(dropout, rate=float("nan")), "rate must be a number from 0 up to, not including, 1, got nan"),
+        (partial(dropout, rate="0.5"), "rate must be a number from 0 up to, not including, 1, got '0.5'"),
+        (partial(zero_pad, padding=-1), "padding must be an integer of at least 0, got -1"),
+        (partial(zero_pad, padding=True), "padding must be an integer of at least 0, got True"),
+        (partial(crop, cropping=-1), "cropping must be an integer of at least 0, got -1"),
         (partial(crop, cropping=4), "cropping"),
-        (partial(local_response_norm, k="2"), "k takes a number"),
-        (partial(conv, filters=4, use_bias="no"), "use_bias takes one of None, True, False, got 'no'"),
+        (partial(local_response_norm, k="2"), "k must be a finite number"),
+        (partial(conv, filters=4, use_bias="no"), "use_bias must be one of None, True or False, got 'no'"),
     ],
 )
 def test_combinations(function, words):
@@ -346,11 +356,11 @@ def test_combinations(function, words):
 @pytest.mark.parametrize(
     "function, shape, words",
     [
-        (partial(conv, filters=4, padding="valid"), (2, 9, 4), "x takes a height and width of at least 3×3"),
+        (partial(conv, filters=4, padding="valid"), (2, 9, 4), "x must be a height and width of at least 3×3"),
         (
             partial(conv, filters=4, padding="valid", kernel_size=(1, 3), dilation_rate=4),
             (9, 8, 4),
-            "x takes a height and width of at least 1×9",
+            "x must be a height and width of at least 1×9",
         ),
         (partial(max_pool, padding="valid"), (1, 9, 4), "at least 2×2"),
         (partial(vgg_block, filters=4), (9, 1, 4), "max_pool in vgg_block 'vgg_block"),
@@ -390,13 +400,13 @@ def shaped(*shapes):
     ],
 )
 def test_operands(piece, xs, kind):
-    with pytest.raises(kind, match=f"^{piece.__name__}: xs takes"):
+    with pytest.raises(kind, match=f"^{piece.__name__}: xs must be"):
         piece(xs)
 
 
 @pytest.mark.parametrize("other", [(8, 8, 1), (1, 1, 4), (8, 1, 4)])
 def test_nothing_is_broadcast(other):
-    with pytest.raises(ValueError, match=r"add: xs takes tensors of one shape, got \["):
+    with pytest.raises(ValueError, match=r"add: xs must be tensors of one shape, got \["):
         add(shaped((8, 8, 4), other))
 
 
@@ -411,7 +421,7 @@ FIVE = np.zeros((1, 5, 5, 4), "float32")
 
 def test_a_residual_of_unknown_size_is_not_broadcast_when_it_runs():
     for run in (shrinking(), partial(shrinking().predict, verbose=0)):
-        with pytest.raises(ValueError, match=r"block\.add: takes tensors of one shape, got \(1, 1, 1, 4\)"):
+        with pytest.raises(ValueError, match=r"block\.add: xs must be tensors of one shape, got \(1, 1, 1, 4\)"):
             run(FIVE)
 
 
@@ -420,14 +430,14 @@ def test_nor_in_a_function_traced_for_all_sizes():
     import tensorflow as tf
 
     function = tf.function(shrinking(), input_signature=[tf.TensorSpec((None, None, None, 4))])
-    with pytest.raises(tf.errors.InvalidArgumentError, match=r"block\.add: takes tensors of one shape"):
+    with pytest.raises(tf.errors.InvalidArgumentError, match=r"block\.add: xs must be tensors of one shape"):
         function(FIVE)
 
 
 def test_nor_after_saving_loading_and_cloning(tmp_path):
     (model := shrinking()).save(tmp_path / "model.keras")
     for again in (keras.models.load_model(tmp_path / "model.keras"), keras.models.clone_model(model)):
-        with pytest.raises(ValueError, match="takes tensors of one shape"):
+        with pytest.raises(ValueError, match="must be tensors of one shape"):
             again(FIVE)
 
 
@@ -448,10 +458,94 @@ def test_unequal_maps_of_unknown_size_are_not_joined_when_they_run():
 
 def test_merge_residual_says_what_differs():
     x, branch = shaped((8, 8, 4), (4, 4, 8))
-    with pytest.raises(ValueError, match=r"shortcut takes .*\(None, 4, 4, 8\), got \(None, 8, 8, 4\)"):
+    with pytest.raises(ValueError, match=r"shortcut must be .*\(None, 4, 4, 8\), got \(None, 8, 8, 4\)"):
         merge_residual(x, branch, strides=1, shortcut=identity_shortcut, conv=conv)
 
 
 def test_errors_inside_nested_blocks_name_the_path():
-    with weightless(), pytest.raises(ValueError, match=r"^conv 'net\.conv1': strides takes a positive integer, got 0$"):
+    with (
+        weightless(),
+        pytest.raises(ValueError, match=r"^conv 'net\.conv1': strides must be a positive integer, got 0$"),
+    ):
         basic_residual(keras.Input((8, 8, 4)), 4, strides=0, name="net")
+
+
+# Layers by themselves.
+
+
+@pytest.mark.parametrize(
+    "make, words",
+    [
+        (lambda: blocks.PadChannels(6, strides=False), "PadChannels: strides must be a positive integer, got False"),
+        (lambda: blocks.PadChannels(0), "PadChannels: filters must be a positive integer, got 0"),
+        (lambda: blocks.PadChannels(6, data_format="last"), "data_format must be"),
+        (
+            lambda: blocks.AdaptiveAveragePooling2D((1, 2, 3)),
+            "AdaptiveAveragePooling2D: output_size must be 2 integers",
+        ),
+        (lambda: blocks.LocalResponseNormalization(alpha=float("nan")), "alpha must be a finite number, got nan"),
+        (lambda: blocks.LocalResponseNormalization(depth=2.5), "depth must be a positive integer, got 2.5"),
+        (
+            lambda: blocks.DilatedMaxPooling2D(2, 0),
+            "DilatedMaxPooling2D: dilation_rate must be a positive integer, got 0",
+        ),
+        (lambda: blocks.DilatedAveragePooling2D("2", 1), "DilatedAveragePooling2D: pool_size must be"),
+        (lambda: blocks.SparseConv2D(2, 3, 5), "SparseConv2D: connections must be a list of channels for each filter"),
+        (lambda: blocks.SparseConv2D(2, 3, [[0], [1.5]]), "connections[1][0] must be an integer, got 1.5"),
+        (lambda: blocks.SparseConv2D(1, 3, [[0]], padding="smae"), "did you mean 'same'?"),
+        (lambda: blocks.RadialBasisDense(2, codes=[[1, float("nan")], [1, 1]]), "RadialBasisDense: codes must be"),
+        (lambda: blocks.StochasticDepth(1.0), "StochasticDepth: rate must be a number from 0 up to"),
+        (lambda: blocks.StochasticDepth(0.5, seed="x"), "seed must be an integer, got 'x'"),
+        (lambda: blocks.MatchSize(-1), "MatchSize: offset must be an integer of at least 0, got -1"),
+        (lambda: layers.MinimumSize(0, 3), "MinimumSize: height must be a positive integer, got 0"),
+        (lambda: blocks.Bilinear()((3, 3, 1)), "Bilinear: shape must be (height, width, filters, channels)"),
+    ],
+)
+def test_layers_check_their_arguments(make, words):
+    with pytest.raises((TypeError, ValueError)) as caught:
+        make()
+    assert words in str(caught.value) and "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("word", ["k", "alpha", "beta"])
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_numbers_are_finite(word, value):
+    message, kind = refused(partial(local_response_norm, **{word: value}))
+    assert kind is ValueError and message == f"local_response_norm: {word} must be a finite number, got {value}"
+
+
+# Numbers of NumPy are Python's when they are reckoned with.
+
+
+def parameters(function, **options):
+    with weightless():
+        return keras.Model(x := keras.Input((8, 8, 4)), function(x, **options)).count_params()
+
+
+@pytest.mark.parametrize(
+    "function, options",
+    [
+        (blocks.dense_layer, {"growth_rate": 100, "bottleneck": 4}),
+        (blocks.dense_block, {"layers": 2, "growth_rate": 100, "bottleneck": 4}),
+        (blocks.inverted_residual, {"filters": 100, "expansion": 100}),
+        (blocks.bottleneck, {"filters": 200, "reduction": 2}),
+        (blocks.residual, {"convs": [(200, 3), (200, 1)]}),
+        (blocks.depthwise_separable, {"filters": 200, "depth_multiplier": 100}),
+        (blocks.depthwise, {"filters": 200}),
+        (blocks.separable, {"filters": 200, "depth_multiplier": 100}),
+        (blocks.squeeze_excite, {"ratio": 2}),
+        (
+            blocks.inception_asymmetric,
+            {"c1": 200, "single": (200,) * 3, "double": (200,) * 5, "pool_proj": 200, "n": 7},
+        ),
+        (blocks.inception_reduction, {"single": (200,), "double": (200,) * 4, "n": 3}),
+        (blocks.vgg_block, {"filters": 200, "convs": 2, "strides": 1, "dilation_rate": 2}),
+        (blocks.xception_module, {"filters": (200, 200)}),
+        (blocks.classifier, {"classes": 200, "units": (200,)}),
+        (blocks.bilinear_up, {"factor": 200}),
+        (lambda x, **o: blocks.decoder_block(max_pool(x), x, **o), {"filters": 200, "convs": 2}),
+    ],
+)
+def test_small_integers_do_not_overflow(function, options):
+    small = keras.tree.map_structure(np.uint8, options)
+    assert parameters(function, **small) == parameters(function, **options)

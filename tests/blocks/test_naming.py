@@ -155,7 +155,9 @@ def test_an_explicit_name_twice_is_refused():
     def twice(x):
         return conv(conv(x, 4, name="a"), 4, name="a")
 
-    with pytest.raises(ValueError, match=r"twice 'net': name 'a' is taken"):
+    with pytest.raises(
+        ValueError, match=r"twice 'net': name must be a name that no other piece of this block has, got 'a'"
+    ):
         model_of(twice, name="net")
 
 
@@ -188,13 +190,13 @@ def test_our_names_and_keras_own_do_not_collide_in_one_model():
 @pytest.mark.parametrize("name", ["a/b", "", ".", "a.", ".a", "a..b", "a b", "3×3", "a:0", "ä"])
 @pytest.mark.parametrize("piece", [partial(conv, filters=4), partial(max_pool), partial(vgg_block, filters=4)])
 def test_names_that_cannot_be_are_refused(piece, name):
-    with pytest.raises(ValueError, match="name takes"):
+    with pytest.raises(ValueError, match="name must be"):
         model_of(piece, name=name)
 
 
 @pytest.mark.parametrize("name", [3, b"a", ["a"], True])
 def test_names_of_another_type_are_refused(name):
-    with pytest.raises(TypeError, match="conv: name takes a string or None"):
+    with pytest.raises(TypeError, match="conv: name must be a string or None"):
         model_of(conv, 4, name=name)
 
 
@@ -329,12 +331,186 @@ def test_block_adds_name_to_the_signature_and_keeps_the_rest():
     assert inspect.signature(made).parameters["name"].default is None
 
 
-def test_block_refuses_a_function_that_has_a_name_already():
-    with pytest.raises(TypeError, match=r"block: mine must not declare name"):
+def test_block_refuses_a_function_whose_name_is_not_none_by_default():
+    for function in (lambda x, name: x, lambda x, *, name="mine": x):
+        with pytest.raises(TypeError, match=r"block: .* must declare name=None or no name at all"):
+            block(function)
 
+
+def test_a_function_may_declare_its_name():
+    @block
+    def by_keyword(x, filters, *, name: str | None = None):
+        return conv(x, filters)
+
+    @block
+    def by_place(x, filters, name=None):
+        return keras.layers.Dense(filters, name=f"{name}_dense")(x)
+
+    assert names(model_of(by_keyword, 2, name="a")) == ["a.conv.conv"]
+    assert names(model_of(by_place, 2, "b")) == names(model_of(by_place, 2, name="b")) == ["b.b_dense"]
+    assert list(inspect.signature(by_place).parameters) == ["x", "filters", "name"]
+
+
+# What a layer makes for itself, and what is left of Keras afterwards.
+
+
+class Gate(keras.layers.Layer):
+    """Makes layers in each of the places where a layer of a user's makes them."""
+
+    def __init__(self, units, **options):
+        super().__init__(**options)
+        self.units = units
+        self.first = keras.layers.Dense(units, name="first")
+        self.stack = keras.Sequential([keras.layers.Dense(units, name="inner")], name="stack")
+
+    def build(self, shape):
+        self.last = keras.layers.Dense(shape[-1], name="last")
+        self.first.build(shape)
+        self.stack.build((*shape[:-1], self.units))
+        self.last.build((*shape[:-1], self.units))
+        self.built = True
+
+    def call(self, x):
+        return x * self.last(self.stack(self.first(x)))
+
+    def get_config(self):
+        return {**super().get_config(), "units": self.units}
+
+
+@block
+def gated(x):
+    x = Gate(3, name="gate")(x)
+    x = keras.layers.Bidirectional(keras.layers.LSTM(2, name="lstm"), name="both")(keras.layers.Reshape((-1, 4))(x))
+    return keras.layers.ReLU()(x)
+
+
+def paths(model):
+    return [weight.path for weight in model.weights]
+
+
+def test_what_a_layer_makes_for_itself_has_the_path_of_plain_keras(tmp_path):
+    x = keras.Input((8, 8, 4))
+    model = keras.Model(x, gated(x, name="net"))
+    gate = keras.Model(x, Gate(3, name="net.gate")(x))
+    assert paths(model)[: len(paths(gate))] == paths(gate)
+    assert paths(gate)[0] == "net.gate/first/kernel"
+    series = keras.Input((64, 4))
+    lstm = keras.layers.LSTM(2, name="net.lstm")
+    both = keras.Model(series, keras.layers.Bidirectional(lstm, name="net.both")(series))
+    assert paths(model)[len(paths(gate)) :] == paths(both)
+    assert names(model) == ["net.gate", "net.reshape", "net.both", "net.re_lu"]
+    model.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras", custom_objects={"Gate": Gate})
+    # Those of a Bidirectional change in plain Keras when it is loaded.
+    assert paths(loaded)[: len(paths(gate))] == paths(gate)
+
+
+def test_keras_is_as_it_was_after_a_block_a_failing_one_and_overlapping_ones():
+    from layerblocks import _keras
+
+    originals = keras.Operation.__init__, _keras.function._build_map_helper
+    inside, seen = threading.Event(), []
+
+    @block
+    def slow(x):
+        inside.set()
+        started.wait(30)
+        return keras.layers.ReLU()(x)
+
+    started = threading.Event()
+    worker = threading.Thread(target=lambda: seen.extend(names(model_of(slow, name="slow"))))
+    worker.start()
+    assert inside.wait(30)
+    # A block of another thread is open now: here plain Keras is plain Keras, and a block is one.
+    assert keras.Operation.__init__ is not originals[0]
+    assert keras.layers.ReLU(name="plain").name == "plain"
+    assert names(model_of(conv, 2, name="mine")) == ["mine.conv"]
+    with pytest.raises(ValueError, match="filters must be"):
+        model_of(conv, 0)
+    started.set()
+    worker.join()
+    assert seen == ["slow.re_lu"]
+    resnet18(input_shape=(32, 32, 3), name="r")
+    assert (keras.Operation.__init__, _keras.function._build_map_helper) == originals
+
+
+def test_importing_again_changes_nothing():
+    import importlib
+
+    from layerblocks import _keras
+    from layerblocks.blocks import core
+
+    original = keras.Operation.__init__
+    try:
+        for _ in range(3):
+            importlib.reload(_keras)
+            importlib.reload(core)
+        assert keras.Operation.__init__ is original
+
+        @core.block
+        def one(x):
+            return keras.layers.ReLU()(x)
+
+        assert one(keras.Input((3,)), name="a")._keras_history.operation.name == "a.re_lu"
+        assert keras.Operation.__init__ is original
+    finally:
+        assert names(model_of(conv, 2, name="after")) == ["after.conv"]
+
+
+def test_models_of_any_depth():
+    from layerblocks.blocks import deep_graphs
+
+    x = y = keras.Input((2,))
+    for _ in range(1500):
+        y = keras.layers.Activation("linear")(y)
+    with pytest.raises(RecursionError):  # Keras by itself; where this passes, `deep_graphs` can go
+        keras.Model(x, y)
+    with deep_graphs():
+        model = keras.Model(x, y)
+        clone = keras.models.clone_model(model)
+    assert [layer.name for layer in clone.layers[1:]] == [layer.name for layer in model.layers[1:]]
+    assert len(model.layers) == 1501
+
+
+# Registered names and expectations.
+
+
+def test_registered_units_and_norms():
+    from layerblocks.blocks import register, registered
+
+    assert registered("unit")["separable"] is separable
+    assert {"conv", "conv_bn", "depthwise", "dilated", "transposed"} <= registered("unit").keys()
+    assert {"batch_norm", "group_norm", "layer_norm"} <= registered("norm").keys()
+    with pytest.raises(TypeError):
+        registered("unit")["mine"] = conv
+
+    def define():
+        @register("unit")
         @block
-        def mine(x, name):
-            return x
+        def mine(x, filters, kernel_size=3, *, strides=1, name=None):
+            return conv(x, filters, kernel_size, strides=strides)
+
+        return mine
+
+    try:
+        define()
+        again = define()
+        assert registered("unit")["mine"] is again  # as a cell of a notebook that runs again
+    finally:
+        from layerblocks.blocks import core
+
+        core._registered["unit"].pop("mine", None)
+
+    def conv_(x, filters, *, name=None):
+        return x
+
+    conv_.__name__ = "conv"
+    with pytest.raises(ValueError, match=r"register: function must be of a name that no other unit has, got 'conv'"):
+        register("unit")(conv_)
+    with pytest.raises(ValueError, match=r"kind must be one of 'unit' or 'norm', got 'block'"):
+        registered("block")
+    with pytest.raises(TypeError, match=r"register: function must be a function with the argument name"):
+        register("norm")(lambda x: x)
 
 
 def test_default_of_sees_through_partials():

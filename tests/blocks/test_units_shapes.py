@@ -89,7 +89,7 @@ def test_separable(size, depth, filters, kernel_size, strides, rate, multiplier,
 @example((2, 2), 2, 2, 3, 2, 1, None, "valid", None)  # the course notes: 5×5 …
 @example((2, 2), 2, 2, 3, 2, 1, 1, "valid", None)  # … or 6×6
 @example((2, 2), 2, 2, 2, 2, 1, 0, "same", None)  # Keras builds this and cannot run it
-@example((1, 9), 2, 2, 1, 2, 1, None, 1, None)  # the padding takes everything away
+@example((1, 9), 2, 2, 1, 2, 1, None, 1, None)  # the padding must be everything away
 @example((4, 5), 2, 2, 1, 3, 1, None, 1, None)  # steps wider than the kernel, nothing filled in beyond the last
 def test_transposed(size, depth, filters, kernel_size, strides, rate, output_padding, padding, norm):
     check_unit(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextvars
 import threading
 
 import keras
@@ -135,14 +137,112 @@ def test_an_exception_passes_and_leaves_nothing_behind():
 
 
 @pytest.mark.parametrize("depth", [1, 2])
-def test_clear_session_inside_is_an_error(depth):
+def test_clear_session_inside_changes_nothing(depth):
+    made = []
+
     def build(depth):
         with weightless():
-            build(depth - 1) if depth else keras.backend.clear_session()
+            if depth:
+                build(depth - 1)
+            else:
+                keras.backend.clear_session()
+            made.append(small())
 
-    with pytest.raises(RuntimeError, match=r"weightless: keras\.backend\.clear_session\(\) was called inside"):
-        build(depth)
+    build(depth)
+    assert set.union(*map(allocated, made)) == {False}
     assert allocated(small()) == {True}
+
+
+def test_compile_inside():
+    with weightless():
+        model = small()
+        model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
+    assert allocated(model) == {False} and model.optimizer is not None
+    after = small()
+    after.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
+    after.fit(images(2, 8, 8, 3), np.array([0, 1]), verbose=0)
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0), (1, 0, 2), (1, 2, 0)])
+def test_scopes_that_end_in_any_order(order):
+    """As generator fixtures do."""
+
+    def fixture():
+        with weightless():
+            yield
+
+    original = vars(keras.Variable).get("_initialize_with_initializer")
+    opened = [fixture() for _ in order]
+    for generator in opened:
+        next(generator)
+    for number in order:
+        assert allocated(small()) == {False}
+        next(opened[number], None)
+    assert allocated(small()) == {True}
+    assert vars(keras.Variable).get("_initialize_with_initializer") is original
+
+
+def test_tasks_that_overlap():
+    async def task(before, after, made):
+        await asyncio.sleep(before)
+        with weightless():
+            await asyncio.sleep(after)
+            made.append(allocated(small()))
+        made.append(allocated(small()))
+
+    async def plain(made):
+        await asyncio.sleep(0.02)
+        made.append(allocated(small()))
+
+    async def main():
+        made = [[], [], []]
+        await asyncio.gather(task(0, 0.03, made[0]), task(0.01, 0.06, made[1]), plain(made[2]))
+        return made
+
+    assert asyncio.run(main()) == [[{False}, {True}], [{False}, {True}], [{True}]]
+    assert allocated(small()) == {True}
+
+
+def test_a_scope_that_ends_in_another_context_ends_for_all_that_inherited_it():
+    scope = weightless()
+    scope.__enter__()
+    inherited = contextvars.copy_context()
+    assert inherited.run(lambda: allocated(small())) == {False}
+    inherited.run(scope.__exit__, None, None, None)
+    assert allocated(small()) == inherited.run(lambda: allocated(small())) == {True}
+
+
+def test_threads_that_overlap():
+    opened, closed = threading.Barrier(2), threading.Barrier(2)
+    made = {}
+
+    def work(first):
+        with weightless():
+            opened.wait(30)
+            if first:
+                made["first", "inside"] = allocated(small())
+        if first:
+            made["first", "after"] = allocated(small())
+        closed.wait(30)
+
+    def second():
+        with weightless():
+            opened.wait(30)
+            closed.wait(30)
+            made["second", "inside"] = allocated(small())
+        made["second", "after"] = allocated(small())
+
+    threads = [threading.Thread(target=work, args=(True,)), threading.Thread(target=second)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert made == {
+        ("first", "inside"): {False},
+        ("first", "after"): {True},
+        ("second", "inside"): {False},
+        ("second", "after"): {True},
+    }
 
 
 def test_other_threads_are_not_weightless():

@@ -27,7 +27,19 @@ pairs = st.tuples(few, few)
 triples = st.tuples(few, few, few)
 SAME = "b h w c -> b h w c"
 HALF = "b h w c -> b ceil(h/2) ceil(w/2) f"
-NOT_BLOCKS = {"block", "default_of", "matching", "scaled_tanh", "weightless"}
+NOT_BLOCKS = {
+    *(
+        "block",
+        "deep_graphs",
+        "default_of",
+        "expects",
+        "matching",
+        "register",
+        "registered",
+        "scaled_tanh",
+        "weightless",
+    )
+}
 
 
 @dataclass(frozen=True)

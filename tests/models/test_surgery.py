@@ -369,10 +369,10 @@ def test_a_new_piece_that_needs_larger_images_says_so():
     model = resnet18(input_shape=(None, None, 3), classes=3)
     changed = replace(model, "stage4", partial(conv, filters=512, kernel_size=3, strides=1, padding="valid"))
     assert run(changed, images(1, 33, 40, 3)).shape == (1, 3)
-    with pytest.raises(ValueError, match="minimum_size: images take at least 33×33"):
+    with pytest.raises(ValueError, match="minimum_size: images must be of at least 33×33"):
         changed(images(1, 32, 40, 3))
     again = replace(changed, "stage3", partial(conv, filters=256, kernel_size=5, strides=2, padding="valid"))
-    with pytest.raises(ValueError, match=r"minimum_size(_1)?: images take at least 65×65"):
+    with pytest.raises(ValueError, match=r"minimum_size(_1)?: images must be of at least 65×65"):
         again(images(1, 64, 70, 3))
     assert run(again, images(1, 65, 65, 3)).shape == (1, 3)
     assert len(remove(model, "stage4.block2").layers) < len(model.layers)

@@ -1,4 +1,4 @@
-"""Canaries: the undocumented corners of Keras that `blocks/_keras.py` stands on are still what they were.
+"""Canaries: the undocumented corners of Keras that `layerblocks._keras` stands on are still what they were.
 
 A failure here means that Keras has changed, and says what of ours rests on it.
 """
@@ -11,77 +11,71 @@ from concurrent.futures import ThreadPoolExecutor
 import keras
 import numpy as np
 import pytest
-from keras.src.backend.common import global_state
+from keras.src.ops import function
 
 from layerblocks import _keras
-from layerblocks.blocks import weightless
 
 from ..helpers import needs_tensorflow
 
 SEEN = f"seen in Keras 3.15.1, not in {keras.__version__}"
 
 
-def pending():
-    return global_state.get_global_attribute(_keras._PENDING)
+@pytest.mark.parametrize("method", ["_initialize_with_initializer", "_direct_assign"])
+def test_a_variable_has_the_methods_that_weightless_replaces(method):
+    assert callable(getattr(keras.Variable, method, None)), f"weightless() replaces keras.Variable.{method}, {SEEN}"
 
 
-def test_stateless_scope_takes_initialize_variables():
-    assert "initialize_variables" in inspect.signature(keras.StatelessScope).parameters, (
-        f"weightless() needs keras.StatelessScope(initialize_variables=False), {SEEN}"
+def test_a_variable_is_given_its_value_by_that_method_and_can_do_without():
+    with _keras.variables_without_values():
+        variable = keras.Variable("zeros", shape=(3,))
+    assert not _keras.is_allocated(variable), f"weightless() leaves Variable._value None, {SEEN}"
+    assert tuple(variable.shape) == tuple(np.shape(variable)) == (3,), (
+        f"such a variable is read as its initialiser, {SEEN}"
     )
+    assert _keras.is_allocated(keras.Variable("zeros", shape=(3,)))
 
 
-def test_a_variable_of_such_a_scope_has_no_value():
-    held = _keras.swap_pending_variables([])
-    try:
-        with keras.StatelessScope(initialize_variables=False):
+def test_variables_of_a_stateless_scope_wait_in_a_list_that_weightless_keeps_out_of():
+    with keras.StatelessScope():
+        waiting = keras.Variable("zeros", shape=(3,))
+        with _keras.variables_without_values():
             variable = keras.Variable("zeros", shape=(3,))
-        assert variable._value is None, f"weightless() needs a scope that leaves Variable._value None, {SEEN}"
-        assert tuple(variable.shape) == (3,)
-    finally:
-        _keras.swap_pending_variables(held)
-
-
-def test_such_variables_wait_in_a_global_list_that_the_next_ordinary_scope_allocates():
-    held = _keras.swap_pending_variables([])
-    try:
-        with keras.StatelessScope(initialize_variables=False):
-            variable = keras.Variable("zeros", shape=(3,))
-        assert any(waiting is variable for waiting in pending()), (
-            f"weightless() sets the global list {_keras._PENDING!r} aside, {SEEN}"
-        )
-        with keras.StatelessScope():
-            pass
-        assert variable._value is not None, f"weightless() guards against that list being allocated, {SEEN}"
-    finally:
-        _keras.swap_pending_variables(held)
-
-
-def test_swapping_that_list_gives_the_old_one_back():
-    mine: list[object] = []
-    held = _keras.swap_pending_variables(mine)
-    assert pending() is mine, f"the global attribute {_keras._PENDING!r} is the list itself, {SEEN}"
-    assert _keras.swap_pending_variables(held) is mine
+        assert not _keras.is_allocated(waiting)
+    assert _keras.is_allocated(waiting), f"Keras allocates what waits at the end of a StatelessScope, {SEEN}"
+    assert not _keras.is_allocated(variable), f"weightless() replaces variables.register_uninitialized_variable, {SEEN}"
 
 
 def test_the_scope_that_is_open_can_be_asked_for():
-    assert _keras.current_stateless_scope() is None
-    with keras.StatelessScope() as scope:
-        assert _keras.current_stateless_scope() is scope, f"global attribute {_keras._SCOPE!r}, {SEEN}"
-    assert _keras.current_stateless_scope() is None
-
-
-def test_clear_session_ends_the_scope_unseen():
+    assert not _keras.is_weightless()
     with keras.StatelessScope():
-        keras.backend.clear_session()
-        assert _keras.current_stateless_scope() is None, f"weightless() reports this case, {SEEN}"
+        assert _keras.is_weightless(), f"global attribute {_keras._STATELESS!r}, {SEEN}"
+    assert not _keras.is_weightless()
 
 
-def test_weightless_leaves_the_pending_list_as_it_was():
-    before = pending()
-    with weightless():
-        keras.Variable("zeros", shape=(3,))
-    assert pending() is before or pending() == []
+def test_the_search_of_a_graph_gives_what_that_of_keras_gives():
+    x, z = keras.Input((4, 4, 2), name="x"), keras.Input((4, 4, 2), name="z")
+    shared = keras.layers.Conv2D(2, 1)
+    y = shared(x) + shared(z)
+    y = keras.layers.Concatenate()([shared(y), y * 2.0, x])
+    for inputs, outputs in (([x, z], [y]), ([x, z], [y, shared(x)]), ([y], [keras.ops.relu(y)])):
+        expected = function._build_map(inputs, outputs)
+        original = function._build_map_helper
+        with _keras.deep_graphs():
+            assert function._build_map_helper is not original, f"deep_graphs replaces it, {SEEN}"
+            assert function._build_map(inputs, outputs) == expected, f"the same nodes in the same order, {SEEN}"
+        assert function._build_map_helper is original
+
+
+def test_another_keras_is_warned_of_once(monkeypatch):
+    monkeypatch.setattr(_keras, "_warned", [])
+    monkeypatch.setattr(keras, "__version__", "4.1.0")
+    with pytest.warns(
+        UserWarning, match=r"^layerblocks was tested on Keras 3\.15\.\*, not on 4\.1\.0: [^\n]*$"
+    ) as caught:
+        for _ in range(3):
+            with _keras.deep_graphs():
+                pass
+    assert len(caught) == 1
 
 
 @pytest.mark.parametrize(
@@ -96,12 +90,10 @@ def test_weightless_leaves_the_pending_list_as_it_was():
         lambda: type("Mine", (keras.Layer,), {})(),
     ],
 )
-def test_every_layer_and_operation_is_named_by_operation_init(make, monkeypatch):
+def test_every_layer_and_operation_is_named_by_operation_init(make):
     seen = []
-    # Through the class, as the blocks do it: restored afterwards.
-    monkeypatch.setattr(keras.Operation, "__init__", keras.Operation.__init__)
-    _keras.name_operations(lambda name, kind: seen.append(kind) or name)
-    make()
+    with _keras.operations_named(lambda name, operation: seen.append(operation) or name):
+        make()
     assert seen, f"@block names layers and keras.ops nodes in keras.Operation.__init__, {SEEN}"
 
 

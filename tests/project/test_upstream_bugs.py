@@ -89,7 +89,7 @@ def images(*shape):
 
 def test_sums_are_of_one_shape():
     for other in ((2, 2, 1), (1, 1, 3), (2, 1, 3)):
-        with pytest.raises(ValueError, match="add: xs takes tensors of one shape"):
+        with pytest.raises(ValueError, match="add: xs must be tensors of one shape"):
             add([keras.Input((2, 2, 3)), keras.Input(other)])
 
 
@@ -101,7 +101,7 @@ def test_sums_of_unknown_sizes_are_of_one_size_when_they_run():
 
 
 def test_concatenations_are_of_one_size():
-    with pytest.raises(ValueError, match="concat: xs takes tensors of one shape"):
+    with pytest.raises(ValueError, match="concat: xs must be tensors of one shape"):
         concat([keras.Input((3, 3, 1)), keras.Input((2, 2, 1))])
 
 
@@ -122,7 +122,7 @@ def test_an_adaptive_pooling_to_one_pixel():
 
 def test_a_transposed_convolution_that_would_not_run():
     x = keras.Input((5, 5, 1))
-    with pytest.raises(ValueError, match="output_padding takes at least 1"):
+    with pytest.raises(ValueError, match="output_padding must be at least 1"):
         transposed(x, 1, 2, output_padding=0)
     model = keras.Model(x, transposed(x, 1, 2, output_size=9))
     assert model(images(1, 5, 5, 1)).shape == (1, 9, 9, 1)
@@ -186,5 +186,5 @@ def test_names():
     def tower(x):
         return conv(x, 1)
 
-    with pytest.raises(ValueError, match="name takes words"):
+    with pytest.raises(ValueError, match="name must be words"):
         tower(keras.Input((3, 3, 1)), name="a/b")

@@ -1,0 +1,75 @@
+"""Activations, dropout and stochastic depth."""
+
+from __future__ import annotations
+
+from typing import Unpack
+
+import keras
+
+from .. import checks
+from ..checks import piece
+from . import arguments
+from .core import is_block
+from .layers import StochasticDepth
+from .tensors import layer
+from .types import Activation, StochasticDepthOptions, Tensor
+
+
+@piece
+def dropout(x: Tensor, rate: float, *, name: str | None = None) -> Tensor:
+    """Zeros for a share `rate` of the values in training; nothing at all, not even a layer, for 0.
+
+    Raises:
+        ValueError, TypeError: `rate` is not a number in [0, 1).
+
+    Example:
+        >>> dropout(keras.Input((1024,)), 0.4).shape
+        (None, 1024)
+    """
+    arguments.symbolic(x)
+    rate = checks.fraction("rate", rate)
+    return layer(keras.layers.Dropout, x, "dropout", name, rate=rate) if rate else x
+
+
+@piece
+def stochastic_depth(
+    x: Tensor, rate: float, *, name: str | None = None, **options: Unpack[StochasticDepthOptions]
+) -> Tensor:
+    """Zeros for a share `rate` of the examples in training; nothing at all, not even a layer, for 0.
+
+    (Huang et al. 2016.) For the branch of a residual block, which is then just its shortcut for these examples.
+
+    Args:
+        rate: probability that an example skips the branch.
+        options: `seed`, and those of every Keras layer.
+
+    Raises:
+        ValueError, TypeError: `rate` is not a number in [0, 1).
+
+    Example:
+        >>> stochastic_depth(keras.Input((8, 8, 64)), 0.2).shape
+        (None, 8, 8, 64)
+    """
+    arguments.symbolic(x)
+    rate = checks.fraction("rate", rate)
+    arguments.options(StochasticDepth, options)
+    return layer(StochasticDepth, x, "stochastic_depth", name, rate=rate, **options) if rate else x
+
+
+@piece
+def activate(x: Tensor, activation: Activation, *, name: str | None = None) -> Tensor:
+    """An activation as a layer of its own: a Keras name, a function of a tensor, or a block; None for none.
+
+    Example:
+        >>> activate(keras.Input((8, 8, 3)), "gelu").shape
+        (None, 8, 8, 3)
+    """
+    arguments.symbolic(x)
+    if activation is None:
+        return x
+    if is_block(activation):
+        return activation(x, name=name)
+    if isinstance(activation, keras.Layer):  # another one each time, with weights of its own
+        make, config = type(activation).from_config, activation.get_config()
+        return layer(lambda name: make({**config, "name": name}), x, "activation", name)
+    return layer(keras.layers.Activation, x, "activation", name, activation=activation)

@@ -1,0 +1,96 @@
+"""What every block does with its tensors: axes and sizes, a layer under its dotted name, padding, a guard."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any
+
+import keras
+
+from .. import checks
+from . import arguments
+from .core import full_name
+from .layers import MinimumSize
+from .types import Tensor
+
+
+def channel_axis() -> int:
+    """Axis of the channels under Keras's `image_data_format`."""
+    return -1 if keras.config.image_data_format() == "channels_last" else 1
+
+
+def channels(x: Tensor) -> int:
+    """Number of channels of `x: batch height width channels`, which must be known."""
+    number = arguments.image(x)[channel_axis()]
+    if number is None:
+        raise checks.refuse("x", tuple(x.shape), "a tensor whose number of channels is known")
+    return number
+
+
+def sides(x: Tensor) -> tuple[int | None, int | None]:
+    """Height and width of `x: batch height width channels`, None where unknown."""
+    shape = arguments.image(x)
+    height, width = shape[1:3] if channel_axis() == -1 else shape[2:4]
+    return height, width
+
+
+def layer(kind: Callable[..., keras.Layer], x: Tensor, base: str, name: str | None = None, **options: Any) -> Tensor:
+    """Call a Keras layer under its dotted name; what Keras refuses is said with the name of the block."""
+    for tensor in x if isinstance(x, list) and x else [x]:
+        arguments.symbolic(tensor)
+    for word, option in options.items():
+        arguments.identifier(word, option)
+    name, options = full_name(base, name), {word: _unshared(option) for word, option in options.items()}
+    try:
+        return kind(name=name, **options)(x)
+    except (TypeError, ValueError) as error:
+        kind_of_error = TypeError if isinstance(error, TypeError) else ValueError
+        raise checks.complaint(str(error), kind_of_error) from error
+
+
+def _unshared(option: Any) -> Any:
+    """An initialiser without a seed as another of its kind: one of them gives all equal shapes equal numbers."""
+    unseeded = isinstance(option, keras.initializers.Initializer) and option.get_config().get("seed", 0) is None
+    return option.clone() if unseeded else option
+
+
+def head_dtype() -> str:
+    """What a head is computed in: float32 under mixed precision, which is too coarse for it, else as all the rest."""
+    dtype = keras.config.dtype_policy().compute_dtype
+    return "float32" if dtype in ("float16", "bfloat16") else dtype
+
+
+_guarded: ContextVar[bool] = ContextVar("layerblocks_guarded", default=False)
+
+
+@contextmanager
+def guarded() -> Iterator[None]:
+    """Inside, images of unknown size are known to be large enough: a guard at the input of the network sees to it."""
+    token = _guarded.set(True)
+    try:
+        yield
+    finally:
+        _guarded.reset(token)
+
+
+def fits(x: Tensor, window: tuple[int, int], padding: str, word: str, name: str | None = None) -> Tensor:
+    """`x`, if a window that has to lie within the image does; of an unknown size a guard asks when images come.
+
+    TensorFlow on the CPU returns uninitialised memory from a convolution that is larger than its image, and a pooling
+    may end the process.
+    """
+    if padding != "valid":
+        return x
+    for side, extent in zip(sides(x), window, strict=True):
+        if side is not None and side < extent:
+            least = "×".join(map(str, window))
+            raise checks.refuse(
+                "x", sides(x), f"a height and width of at least {least} under padding='valid' with this {word}"
+            )
+    least_height, least_width = (extent if n is None else 1 for n, extent in zip(sides(x), window, strict=True))
+    if _guarded.get() or (least_height, least_width) == (1, 1):
+        return x
+    name = None if name is None else f"{name}_minimum_size"
+    return layer(MinimumSize, x, "minimum_size", name, height=least_height, width=least_width)
