@@ -7,6 +7,7 @@ from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
+from .. import checks
 from .fusing import fuse
 from .graph import Edge, Frame, Graph, Node, Output, a_graph, a_node, changed, mark_edges, predecessors, sum_known
 from .rewrite import collapse, common_prefix, shared_prefix
@@ -58,6 +59,7 @@ def _wiring(graph: Graph, sizes: bool) -> Hashable:
     )
 
 
+@checks.public
 def fold(graph: Graph) -> Graph:
     """Draw equal neighbours together: a box, or a sequence of boxes, that occurs several times in a row.
 
@@ -74,7 +76,7 @@ def fold(graph: Graph) -> Graph:
     >>> [(node.name, node.repeats, node.parameters) for node in fold(read_graph(keras.Model(x, y))).nodes]
     [('x', 1, 0), ('dense1–dense3', 3, 216)]
     """
-    a_graph("fold", graph)
+    a_graph(graph)
     numbers: dict[Hashable, int] = {}
     kinds: list[int] = []
     for length in range(1, _LONGEST_PERIOD + 1):
@@ -310,6 +312,7 @@ def _without_empty_frames(graph: Graph) -> Graph:
 # -- kinds of blocks, and what is inside ------------------------------------------------------------------------------
 
 
+@checks.public
 def kinds(graph: Graph) -> list[tuple[Node, tuple[str, ...]]]:
     """The kinds of blocks in a collapsed graph that are worth drawing open, in the order in which they first occur.
 
@@ -319,7 +322,7 @@ def kinds(graph: Graph) -> list[tuple[Node, tuple[str, ...]]]:
     Returns:
         Of each kind the first block, and the names of all.
     """
-    a_graph("kinds", graph)
+    a_graph(graph)
     found: dict[Hashable, tuple[Node, list[str]]] = {}
     for node in graph.nodes:
         if node.inner is not None and node.kind != "Unit":
@@ -333,6 +336,7 @@ def _worth_opening(inside: Graph, times: int) -> bool:
     return joins or (times > 1 and sum(node.role != "input" for node in inside.nodes) > 1)
 
 
+@checks.public
 def opened(node: Node) -> Graph:
     """The inside of a block as a graph of its own, one level further in, fused and folded.
 
@@ -342,9 +346,9 @@ def opened(node: Node) -> Graph:
     Raises:
         ValueError: the node is a layer.
     """
-    a_node("opened", node)
+    a_node(node)
     if node.inner is None:
-        raise ValueError(f"opened: node={node.name!r} is a layer, with nothing inside to show: it takes a block")
+        raise checks.refuse("node", node.name, "a block; this is a layer, with nothing inside to show")
     graph = _with_entries(node)
     depth, longest = 1, max(len(n.path) for n in graph.nodes)
     while True:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from itertools import accumulate, pairwise
 from typing import Any, TypeVar
 
-from .._old_checks import kind
+from .. import checks
 
 Shape = tuple[int | None, ...]
 
@@ -173,14 +173,14 @@ class Graph:
         return sum_known(node.multiply_adds for node in self.nodes)
 
 
-def a_graph(function: str, graph: object) -> Graph:
-    """The argument `graph`, if it is one."""
-    return kind(function, "graph", graph, Graph, "a Graph, such as read_graph(model) gives")
+def a_graph(graph: object, argument: str = "graph") -> Graph:
+    """The value, if it is a graph."""
+    return checks.instance(argument, graph, Graph, "a Graph, such as read_graph(model) gives")
 
 
-def a_node(function: str, node: object) -> Node:
-    """The argument `node`, if it is one."""
-    return kind(function, "node", node, Node, "a Node of a Graph")
+def a_node(node: object, argument: str = "node") -> Node:
+    """The value, if it is a node."""
+    return checks.instance(argument, node, Node, "a Node of a Graph")
 
 
 Thing = TypeVar("Thing")

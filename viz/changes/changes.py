@@ -75,7 +75,7 @@ def status(node: Node) -> Status:
     >>> status(Node(0, ("a",), "Dense", "dense", (("status", "added"),)))
     'added'
     """
-    a_node("status", node)
+    a_node(node)
     found = {str(layer.get("status", "kept")) for layer in leaves(node)}
     return found.pop() if len(found) == 1 else "changed"  # type: ignore[return-value]
 

@@ -47,7 +47,7 @@ def mermaid(graph: Graph, *, direction: str = "TB", theme: Theme = DEFAULT) -> s
       classDef input fill:#FFFFFF,stroke:#4D4D4D,color:#000000
       classDef conv fill:#DCEBF7,stroke:#0072B2,color:#000000
     """
-    a_graph("mermaid", graph)
+    a_graph(graph)
     kind("mermaid", "theme", theme, Theme, "a Theme")
     choice("mermaid", "direction", direction, _DIRECTIONS)
     lines = [f"flowchart {direction}", *_boxes(graph, list(graph.nodes), ())]
