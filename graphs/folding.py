@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from itertools import chain
 
 from .. import checks
+from .equality import SIZES, wires
 from .fusing import fuse
 from .graph import Edge, Frame, Graph, Node, Output, a_graph, a_node, changed, mark_edges, predecessors, sum_known
 from .rewrite import collapse, common_prefix, shared_prefix
@@ -16,15 +17,13 @@ Tensor = tuple[int, int]
 
 # Of how many boxes at most a sequence consists whose repeats are sought.
 _LONGEST_PERIOD = 48
-# What tells how wide or how large a layer is: two blocks that differ in nothing else are of one kind.
-_SIZES = frozenset({"filters", "units", "strides", "groups", "depth_multiplier", "rate", "output_padding"})
 
 
 def structure(node: Node, sizes: bool = True) -> Hashable:
     """Something that is equal for two nodes exactly if they have the same structure.
 
-    Kinds, kernels, strides, filters, every other attribute, shapes in and out, sizes of the weights, whether they are
-    trained, and the wiring inside count; names and the values of weights do not. Nor does the rate of a dropout inside
+    The whole configuration, shapes in and out, sizes of the weights, whether they are trained, and the wiring inside
+    count; names and the values of weights do not. Nor does the rate of a dropout inside
     a block: a network may raise it from block to block. A layer that is called several times is equal to itself alone.
 
     Args:
@@ -35,11 +34,11 @@ def structure(node: Node, sizes: bool = True) -> Hashable:
 
 
 def _structure(node: Node, sizes: bool, inside: bool) -> Hashable:
-    attributes: Iterable[tuple[str, object]] = node.attributes
+    given: Iterable[tuple[str, object]] = (*node.configuration, *node.attributes)
     if inside and node.role == "dropout":
-        attributes = ((name, value) for name, value in attributes if name != "rate")
+        given = ((name, value) for name, value in given if name != "rate")
     if not sizes:
-        attributes = ((name, value) for name, value in attributes if name not in _SIZES)
+        given = ((name, value) for name, value in given if name not in SIZES)
     inner = None if node.inner is None else _wiring(node.inner, sizes)
     measured: Hashable = None
     if sizes:
@@ -47,15 +46,13 @@ def _structure(node: Node, sizes: bool, inside: bool) -> Hashable:
         weights = tuple(weight.size for weight in node.weights)
         measured = (shared, node.inputs, node.outputs, node.dtypes, node.trainable, weights, node.multiply_adds)
         measured = (measured, node.repeats)
-    return (node.kind, node.role, tuple(attributes), measured, inner)
+    return (node.kind, node.role, tuple(given), measured, inner)
 
 
 def _wiring(graph: Graph, sizes: bool) -> Hashable:
     return (
         tuple(_structure(node, sizes, inside=True) for node in graph.nodes),
-        tuple(sorted((e.target, e.target_port, e.source, e.source_port) for e in graph.edges)),
-        tuple((e.target, e.target_port, e.source) for e in graph.entries),
-        tuple((o.source, o.source_port) for o in graph.outputs),
+        wires(graph),
     )
 
 

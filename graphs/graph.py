@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import operator
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
 from typing import Any, TypeVar
@@ -60,6 +60,7 @@ class Node:
         role: what it is for: `input conv pool merge add norm activation dense dropout shape model other`, and for
             blocks `residual` besides.
         attributes: what the layer was given (`kernel_size`, `strides`, `filters`, `activation` …), as pairs.
+        configuration: all that tells it from another layer of its kind (`equality`), with the arguments of the call.
         inputs: the shapes that this call received, batch first.
         outputs: the shapes that it returned.
         dtypes: the dtypes that it returned.
@@ -94,6 +95,7 @@ class Node:
     inner: Graph | None = None
     members: tuple[str, ...] = ()
     receptive_field: tuple[int, ...] | None = None
+    configuration: tuple[tuple[str, Hashable], ...] = ()
 
     @property
     def repeats(self) -> int:

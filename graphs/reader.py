@@ -15,6 +15,7 @@ from .. import _keras, checks
 from ..garbage import no_collection
 from .calls import calls, has_graph
 from .costs import multiply_adds
+from .equality import configuration
 from .graph import (
     Edge,
     Frame,
@@ -234,7 +235,7 @@ def _add_node(
     if call is None and not inputs:
         inputs = _built_on(operation)
     weights = getattr(operation, "weights", ())
-    trainable = {id(w) for w in getattr(operation, "trainable_weights", ())} if weights else ()
+    trainable = bool(operation.trainable) if weights and hasattr(operation, "trainable") else None
     reading.layers.append(reading.number(operation))
     reading.nodes.append(
         Node(
@@ -243,11 +244,12 @@ def _add_node(
             kind=type(operation).__name__,
             role=_role(operation),
             attributes=_attributes(operation),
+            configuration=configuration(operation, call),
             inputs=inputs,
             outputs=outputs,
             dtypes=tuple(str(spec.dtype) for spec in specs if spec is not None),
-            trainable=bool(operation.trainable) if weights and hasattr(operation, "trainable") else None,
-            weights=tuple(Weight(reading.number(w), _size(w), id(w) in trainable) for w in weights),
+            trainable=trainable,
+            weights=tuple([Weight(reading.number(w), _size(w), bool(trainable and w.trainable)) for w in weights]),
             multiply_adds=_count(operation, received, inputs, outputs),
             frames=frames,
         )
@@ -313,14 +315,29 @@ def _role_of(kind: type) -> str:
 def _attributes(operation: Any) -> tuple[tuple[str, object], ...]:
     if isinstance(operation, keras.Model):
         return ()
-    given = ((name, getattr(operation, name, None)) for name in ATTRIBUTES)
-    return tuple((name, _plain(value)) for name, value in given if value is not None)
+    kind_of: Any = type(operation)
+    given = [(name, getattr(operation, name, None)) for name in _names_of(kind_of, operation)]
+    return tuple([(name, _plain(value)) for name, value in given if value is not None])
+
+
+_NAMES: dict[type, tuple[str, ...]] = {}
+
+
+def _names_of(kind: type, operation: Any) -> Sequence[str]:
+    """Which of `ATTRIBUTES` a layer has; those of a kind of Keras's are looked up once."""
+    if not kind.__module__.startswith("keras."):
+        return ATTRIBUTES
+    if kind not in _NAMES:
+        _NAMES[kind] = tuple(name for name in ATTRIBUTES if hasattr(operation, name))
+    return _NAMES[kind]
 
 
 def _plain(value: Any) -> object:
     """A value that can be compared and printed: functions and objects by their name."""
+    if type(value) in (str, int, bool, float):
+        return value
     if isinstance(value, list | tuple):
-        return tuple(map(_plain, value))
+        return tuple([_plain(item) for item in value])
     if isinstance(value, str | int | float):
         return value
     return str(getattr(value, "name", None) or getattr(value, "__name__", None) or type(value).__name__)
