@@ -1,5 +1,7 @@
 from .backwards import min_input_size as min_input_size
 from .backwards import receptive_field as receptive_field
+from .equality import same_kind as same_kind
+from .equality import why_unequal as why_unequal
 from .folding import fold as fold
 from .folding import kinds as kinds
 from .folding import opened as opened

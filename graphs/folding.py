@@ -7,6 +7,8 @@ from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
+from .. import checks
+from .equality import SIZES, wires
 from .fusing import fuse
 from .graph import Edge, Frame, Graph, Node, Output, a_graph, a_node, changed, mark_edges, predecessors, sum_known
 from .rewrite import collapse, common_prefix, shared_prefix
@@ -15,15 +17,13 @@ Tensor = tuple[int, int]
 
 # Of how many boxes at most a sequence consists whose repeats are sought.
 _LONGEST_PERIOD = 48
-# What tells how wide or how large a layer is: two blocks that differ in nothing else are of one kind.
-_SIZES = frozenset({"filters", "units", "strides", "groups", "depth_multiplier", "rate", "output_padding"})
 
 
 def structure(node: Node, sizes: bool = True) -> Hashable:
     """Something that is equal for two nodes exactly if they have the same structure.
 
-    Kinds, kernels, strides, filters, every other attribute, shapes in and out, sizes of the weights, whether they are
-    trained, and the wiring inside count; names and the values of weights do not. Nor does the rate of a dropout inside
+    The whole configuration, shapes in and out, sizes of the weights, whether they are trained, and the wiring inside
+    count; names and the values of weights do not. Nor does the rate of a dropout inside
     a block: a network may raise it from block to block. A layer that is called several times is equal to itself alone.
 
     Args:
@@ -34,11 +34,11 @@ def structure(node: Node, sizes: bool = True) -> Hashable:
 
 
 def _structure(node: Node, sizes: bool, inside: bool) -> Hashable:
-    attributes: Iterable[tuple[str, object]] = node.attributes
+    given: Iterable[tuple[str, object]] = (*node.configuration, *node.attributes)
     if inside and node.role == "dropout":
-        attributes = ((name, value) for name, value in attributes if name != "rate")
+        given = ((name, value) for name, value in given if name != "rate")
     if not sizes:
-        attributes = ((name, value) for name, value in attributes if name not in _SIZES)
+        given = ((name, value) for name, value in given if name not in SIZES)
     inner = None if node.inner is None else _wiring(node.inner, sizes)
     measured: Hashable = None
     if sizes:
@@ -46,18 +46,17 @@ def _structure(node: Node, sizes: bool, inside: bool) -> Hashable:
         weights = tuple(weight.size for weight in node.weights)
         measured = (shared, node.inputs, node.outputs, node.dtypes, node.trainable, weights, node.multiply_adds)
         measured = (measured, node.repeats)
-    return (node.kind, node.role, tuple(attributes), measured, inner)
+    return (node.kind, node.role, tuple(given), measured, inner)
 
 
 def _wiring(graph: Graph, sizes: bool) -> Hashable:
     return (
         tuple(_structure(node, sizes, inside=True) for node in graph.nodes),
-        tuple(sorted((e.target, e.target_port, e.source, e.source_port) for e in graph.edges)),
-        tuple((e.target, e.target_port, e.source) for e in graph.entries),
-        tuple((o.source, o.source_port) for o in graph.outputs),
+        wires(graph),
     )
 
 
+@checks.public
 def fold(graph: Graph) -> Graph:
     """Draw equal neighbours together: a box, or a sequence of boxes, that occurs several times in a row.
 
@@ -74,7 +73,7 @@ def fold(graph: Graph) -> Graph:
     >>> [(node.name, node.repeats, node.parameters) for node in fold(read_graph(keras.Model(x, y))).nodes]
     [('x', 1, 0), ('dense1–dense3', 3, 216)]
     """
-    a_graph("fold", graph)
+    a_graph(graph)
     numbers: dict[Hashable, int] = {}
     kinds: list[int] = []
     for length in range(1, _LONGEST_PERIOD + 1):
@@ -310,6 +309,7 @@ def _without_empty_frames(graph: Graph) -> Graph:
 # -- kinds of blocks, and what is inside ------------------------------------------------------------------------------
 
 
+@checks.public
 def kinds(graph: Graph) -> list[tuple[Node, tuple[str, ...]]]:
     """The kinds of blocks in a collapsed graph that are worth drawing open, in the order in which they first occur.
 
@@ -319,7 +319,7 @@ def kinds(graph: Graph) -> list[tuple[Node, tuple[str, ...]]]:
     Returns:
         Of each kind the first block, and the names of all.
     """
-    a_graph("kinds", graph)
+    a_graph(graph)
     found: dict[Hashable, tuple[Node, list[str]]] = {}
     for node in graph.nodes:
         if node.inner is not None and node.kind != "Unit":
@@ -333,6 +333,7 @@ def _worth_opening(inside: Graph, times: int) -> bool:
     return joins or (times > 1 and sum(node.role != "input" for node in inside.nodes) > 1)
 
 
+@checks.public
 def opened(node: Node) -> Graph:
     """The inside of a block as a graph of its own, one level further in, fused and folded.
 
@@ -342,9 +343,9 @@ def opened(node: Node) -> Graph:
     Raises:
         ValueError: the node is a layer.
     """
-    a_node("opened", node)
+    a_node(node)
     if node.inner is None:
-        raise ValueError(f"opened: node={node.name!r} is a layer, with nothing inside to show: it takes a block")
+        raise checks.refuse("node", node.name, "a block; this is a layer, with nothing inside to show")
     graph = _with_entries(node)
     depth, longest = 1, max(len(n.path) for n in graph.nodes)
     while True:

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
+from .. import checks
 from .graph import Graph, Node, a_graph, activation_of, changed, leaves, mark_edges, predecessors, successors
 from .rewrite import box, common_prefix, contract
 
@@ -16,6 +17,7 @@ _MOST = 5
 _CORES: Mapping[str, str] = {"conv": "C", "dense": "C", "pool": "L", "add": "S"}
 
 
+@checks.public
 def fuse(graph: Graph) -> Graph:
     """Draw each convolution or dense layer together with what belongs to it, as one node of kind `Unit`.
 
@@ -34,7 +36,7 @@ def fuse(graph: Graph) -> Graph:
     >>> describe(fuse(read_graph(keras.Model(x, y))).nodes[1])
     '3×3 conv, 4, /2 + BN + ReLU'
     """
-    a_graph("fuse", graph)
+    a_graph(graph)
     groups = _units(graph)
     whole = _whole_names(graph, groups)
 

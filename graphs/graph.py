@@ -10,12 +10,12 @@ from __future__ import annotations
 import functools
 import operator
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
 from typing import Any, TypeVar
 
-from .._old_checks import kind
+from .. import checks
 
 Shape = tuple[int | None, ...]
 
@@ -60,6 +60,7 @@ class Node:
         role: what it is for: `input conv pool merge add norm activation dense dropout shape model other`, and for
             blocks `residual` besides.
         attributes: what the layer was given (`kernel_size`, `strides`, `filters`, `activation` …), as pairs.
+        configuration: all that tells it from another layer of its kind (`equality`), with the arguments of the call.
         inputs: the shapes that this call received, batch first.
         outputs: the shapes that it returned.
         dtypes: the dtypes that it returned.
@@ -94,6 +95,7 @@ class Node:
     inner: Graph | None = None
     members: tuple[str, ...] = ()
     receptive_field: tuple[int, ...] | None = None
+    configuration: tuple[tuple[str, Hashable], ...] = ()
 
     @property
     def repeats(self) -> int:
@@ -173,14 +175,14 @@ class Graph:
         return sum_known(node.multiply_adds for node in self.nodes)
 
 
-def a_graph(function: str, graph: object) -> Graph:
-    """The argument `graph`, if it is one."""
-    return kind(function, "graph", graph, Graph, "a Graph, such as read_graph(model) gives")
+def a_graph(graph: object, argument: str = "graph") -> Graph:
+    """The value, if it is a graph."""
+    return checks.instance(argument, graph, Graph, "a Graph, such as read_graph(model) gives")
 
 
-def a_node(function: str, node: object) -> Node:
-    """The argument `node`, if it is one."""
-    return kind(function, "node", node, Node, "a Node of a Graph")
+def a_node(node: object, argument: str = "node") -> Node:
+    """The value, if it is a node."""
+    return checks.instance(argument, node, Node, "a Node of a Graph")
 
 
 Thing = TypeVar("Thing")

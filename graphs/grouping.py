@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import chain, pairwise
 
+from .. import checks
 from .graph import Graph, Node, a_graph, changed, subgraph
 from .naming import Word, Words, is_automatic, text_of, without_common, words_of
 from .rewrite import placement, shared_prefix
@@ -27,6 +28,7 @@ _SMALL = 10
 _WIDEST = 100
 
 
+@checks.public
 def group(graph: Graph) -> Graph:
     """Give layers without dots in their names dotted ones, by the blocks that they form; nothing else changes.
 
@@ -44,7 +46,7 @@ def group(graph: Graph) -> Graph:
     >>> [node.name for node in group(read_graph(keras.Model(x, y))).nodes]
     ['x', 'body1.dense', 'body1.relu', 'body2.dense', 'body2.relu']
     """
-    a_graph("group", graph)
+    a_graph(graph)
     # Of each node, what its name has in each of the nested models around it: `entry`, then `conv1`.
     names: list[list[Path]] = []
     scopes: dict[tuple[int, ...], list[int]] = defaultdict(list)

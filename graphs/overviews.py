@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from typing import Literal
 
-from .._old_checks import flag, level_or_auto, names, unknown, whole
+from .. import checks
 from .folding import fold as fold_equal
 from .fusing import fuse
 from .graph import Graph, a_graph
@@ -13,6 +13,7 @@ from .grouping import group
 from .rewrite import collapse, strip_common_prefix
 
 
+@checks.public
 def overview(
     graph: Graph,
     depth: Literal["auto"] | int | None = "auto",
@@ -44,10 +45,10 @@ def overview(
     >>> [node.name for node in overview(read_graph(keras.Model(x, y)), depth=1).nodes]
     ['x', 'block1–block3']
     """
-    depth = level_or_auto("overview", depth)
+    depth = checks.depth_or_auto(depth)
     if depth == "auto":
         return next(overviews(graph, max_boxes, expand, fold))
-    expand = _checked(graph, max_boxes, expand, fold)
+    _, expand, fold = _checked(graph, max_boxes, expand, fold)
     return _at(strip_common_prefix(group(graph)), depth, expand, fold)
 
 
@@ -55,7 +56,7 @@ def overviews(
     graph: Graph, max_boxes: int = 40, expand: str | Collection[str] = (), fold: bool = True
 ) -> Iterator[Graph]:
     """The overviews of a network from the finest on: all of at most `max_boxes`, and that of the outermost blocks."""
-    expand = _checked(graph, max_boxes, expand, fold)
+    max_boxes, expand, fold = _checked(graph, max_boxes, expand, fold)
     named = strip_common_prefix(group(graph))
     found: list[Graph] = []
     for deeper in range(2, max((len(node.path) for node in named.nodes), default=1) + 1):
@@ -68,12 +69,10 @@ def overviews(
     yield _at(named, 1, expand, fold)
 
 
-def _checked(graph: object, max_boxes: object, expand: object, fold: object) -> tuple[str, ...]:
-    """The names to expand, if everything is as it should be."""
-    a_graph("overview", graph)
-    whole("overview", "max_boxes", max_boxes)
-    flag("overview", "fold", fold)
-    return names("overview", "expand", expand)
+def _checked(graph: object, max_boxes: object, expand: object, fold: object) -> tuple[int, tuple[str, ...], bool]:
+    """What was given besides the graph, converted."""
+    a_graph(graph)
+    return checks.integer("max_boxes", max_boxes), checks.names("expand", expand), checks.flag("fold", fold)
 
 
 def _at(graph: Graph, depth: int | None, expand: Collection[str], fold: bool) -> Graph:
@@ -95,7 +94,7 @@ def _with_neighbours(graph: Graph, drawn: Graph, expand: Collection[str], fold: 
     for name in expand:
         names = folded.get(name, (name,))
         if names[0] not in depths:
-            raise ValueError("overview: " + unknown("expand", name, [*depths, *folded]))
+            raise checks.unknown("expand", name, [*depths, *folded])
         for each in filter(depths.__contains__, names):
             depth = depths[each]
             if depth not in levels:

@@ -1,24 +1,21 @@
-"""From a live Keras model to a `Graph`: the one file that looks at what Keras keeps to itself.
-
-Seen on Keras 3.15: an operation lists its calls in `_inbound_nodes`; a call has `input_tensors`, `outputs` and
-`arguments`; a symbolic tensor says in `_keras_history` which call of which operation made it. The tests say so when a
-release changes that.
-"""
+"""From a live Keras model to a `Graph`."""
 
 from __future__ import annotations
 
 import functools
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import keras
 
-from .._old_checks import flag, kind, nearest, one_line
+from .. import _keras, checks
 from ..garbage import no_collection
+from .calls import calls, has_graph
 from .costs import multiply_adds
+from .equality import configuration
 from .graph import (
     Edge,
     Frame,
@@ -58,6 +55,7 @@ ROLES = (
 )
 
 
+@checks.public
 def read_graph(model: Any, *, expand_nested: bool = False, loss_weights: Mapping[str, float] | None = None) -> Graph:
     """Read a Keras model into a graph of plain values.
 
@@ -76,25 +74,27 @@ def read_graph(model: Any, *, expand_nested: bool = False, loss_weights: Mapping
     >>> graph.nodes[1].path, graph.nodes[1].outputs, graph.nodes[1].parameters
     (('stem', 'conv'), ((None, 6, 6, 4),), 112)
     """
-    return read("read_graph", "model", model, expand_nested=expand_nested, loss_weights=loss_weights)
+    return _read(model, "model", _MODEL, checks.flag("expand_nested", expand_nested), loss_weights)
+
+
+def graph_of(model: Any, argument: str = "model", loss_weights: Mapping[str, float] | None = None) -> Graph:
+    """The graph of a model with its layers and those of the models in it; a graph itself as it is."""
+    if isinstance(model, Graph):
+        return model
+    return _read(model, argument, f"{_MODEL}, or a Graph", True, loss_weights)
+
+
+_MODEL = "a built Keras model"
 
 
 @no_collection()
-def read(
-    function: str,
-    argument: str,
-    model: Any,
-    *,
-    expand_nested: bool = True,
-    loss_weights: Mapping[str, float] | None = None,
-    takes: str = "a built Keras model",
+def _read(
+    model: Any, argument: str, must_be: str, expand_nested: bool, loss_weights: Mapping[str, float] | None
 ) -> Graph:
-    """`read_graph`, with errors that name the function and the argument that the user gave."""
-    kind(function, argument, model, keras.Model, takes)
-    flag(function, "expand_nested", expand_nested)
+    checks.instance(argument, model, keras.Model, must_be)
     if not getattr(model, "built", True):
-        raise ValueError(
-            f"{function}: model {model.name!r} is not built, so it has no layers to show yet: "
+        raise checks.complaint(
+            f"{argument} {model.name!r} is not built, so it has no layers to show yet: "
             "call it on a batch, or model.build(input_shape), first"
         )
     reading = _Reading(expand=expand_nested)
@@ -116,26 +116,18 @@ def read(
         frames=tuple(reading.frames),
     )
     return mark_edges(
-        mark_heads(
-            with_receptive_fields(_with_loss_weights(graph, _loss_weights(function, model, graph, loss_weights)))
-        )
+        mark_heads(with_receptive_fields(_with_loss_weights(graph, _loss_weights(model, graph, loss_weights))))
     )
-
-
-def has_graph(model: Any) -> bool:
-    """Whether Keras knows the layer graph of the model: Functional, or a Sequential that could be traced."""
-    if isinstance(model, keras.Sequential):
-        return getattr(model, "_functional", None) is not None
-    return isinstance(model, keras.Model) and isinstance(model, keras.Function)
 
 
 def output_keys(model: Any, count: int) -> list[str]:
     """A name for each output: its key in a dict, the path in a nested structure, else the name of the layer."""
     if not has_graph(model):
         return [model.name] * count
-    functional = model._functional if isinstance(model, keras.Sequential) else model
-    paths = [path for path, _ in keras.tree.flatten_with_path(functional._outputs_struct)]
-    makers = [tensor._keras_history.operation.name for tensor in model.outputs]
+    makers = [_keras.call_of(tensor).operation.name for tensor in model.outputs]
+    if isinstance(model, keras.Sequential):
+        return makers
+    paths = [path for path, _ in keras.tree.flatten_with_path(model.output)]
     return [
         ".".join(map(str, path)) if any(isinstance(part, str) for part in path) else maker
         for path, maker in zip(paths, makers, strict=True)
@@ -173,38 +165,15 @@ class _Reading:
         return self.numbers[id(thing)]
 
 
-def _calls(model: Any) -> Iterator[Any]:
-    """The calls that a functional model is made of, each after those it needs, branch by branch."""
-    done: set[int] = set()
-    for tensor in (*model.outputs, *model.inputs):
-        waiting = [(_maker(tensor), False)]
-        while waiting:
-            call, ready = waiting.pop()
-            if id(call) in done:
-                continue
-            if ready or call.is_input:
-                done.add(id(call))
-                yield call
-                continue
-            waiting.append((call, True))
-            waiting.extend((_maker(t), False) for t in reversed(call.input_tensors) if t._keras_history.operation)
-
-
-def _maker(tensor: Any) -> Any:
-    history = tensor._keras_history
-    return history.operation._inbound_nodes[history.node_index]
-
-
 def _read_functional(
     reading: _Reading, model: Any, feeds: list[_Tensor] | None, prefix: tuple[str, ...], frames: tuple[int, ...]
 ) -> list[_Tensor]:
     """Add the calls inside a model that has a graph; `feeds` are what it is called on, None for the outermost."""
     sequential = isinstance(model, keras.Sequential)
-    model = model._functional if sequential else model
     entries = {id(tensor): i for i, tensor in enumerate(model.inputs)}
     anew = feeds is not None and any(f.spec.shape != t.shape for f, t in zip(feeds, model.inputs, strict=True))
     known: dict[int, _Tensor] = {}
-    for call in _calls(model):
+    for call in calls([*model.outputs, *model.inputs]):
         if feeds is not None and id(call.outputs[0]) in entries:
             made = [feeds[entries[id(call.outputs[0])]]]
             if not sequential:  # Keras does not count a Sequential's own input among its layers
@@ -220,8 +189,7 @@ def _read_functional(
 def _infer(call: Any, specs: dict[int, Any]) -> Sequence[Any]:
     """What a call returns on other shapes than the model was defined with."""
     try:
-        args, kwargs = call.arguments.fill_in(specs)
-        return keras.tree.flatten(call.operation.compute_output_spec(*args, **kwargs))
+        return _keras.infer_again(call, specs)
     except Exception:  # any layer may refuse; then what is written in the model has to do
         return call.outputs
 
@@ -267,7 +235,7 @@ def _add_node(
     if call is None and not inputs:
         inputs = _built_on(operation)
     weights = getattr(operation, "weights", ())
-    trainable = {id(w) for w in getattr(operation, "trainable_weights", ())} if weights else ()
+    trainable = bool(operation.trainable) if weights and hasattr(operation, "trainable") else None
     reading.layers.append(reading.number(operation))
     reading.nodes.append(
         Node(
@@ -276,11 +244,12 @@ def _add_node(
             kind=type(operation).__name__,
             role=_role(operation),
             attributes=_attributes(operation),
+            configuration=configuration(operation, call),
             inputs=inputs,
             outputs=outputs,
             dtypes=tuple(str(spec.dtype) for spec in specs if spec is not None),
-            trainable=bool(operation.trainable) if weights and hasattr(operation, "trainable") else None,
-            weights=tuple(Weight(reading.number(w), _size(w), id(w) in trainable) for w in weights),
+            trainable=trainable,
+            weights=tuple([Weight(reading.number(w), _size(w), bool(trainable and w.trainable)) for w in weights]),
             multiply_adds=_count(operation, received, inputs, outputs),
             frames=frames,
         )
@@ -346,14 +315,29 @@ def _role_of(kind: type) -> str:
 def _attributes(operation: Any) -> tuple[tuple[str, object], ...]:
     if isinstance(operation, keras.Model):
         return ()
-    given = ((name, getattr(operation, name, None)) for name in ATTRIBUTES)
-    return tuple((name, _plain(value)) for name, value in given if value is not None)
+    kind_of: Any = type(operation)
+    given = [(name, getattr(operation, name, None)) for name in _names_of(kind_of, operation)]
+    return tuple([(name, _plain(value)) for name, value in given if value is not None])
+
+
+_NAMES: dict[type, tuple[str, ...]] = {}
+
+
+def _names_of(kind: type, operation: Any) -> Sequence[str]:
+    """Which of `ATTRIBUTES` a layer has; those of a kind of Keras's are looked up once."""
+    if not kind.__module__.startswith("keras."):
+        return ATTRIBUTES
+    if kind not in _NAMES:
+        _NAMES[kind] = tuple(name for name in ATTRIBUTES if hasattr(operation, name))
+    return _NAMES[kind]
 
 
 def _plain(value: Any) -> object:
     """A value that can be compared and printed: functions and objects by their name."""
+    if type(value) in (str, int, bool, float):
+        return value
     if isinstance(value, list | tuple):
-        return tuple(map(_plain, value))
+        return tuple([_plain(item) for item in value])
     if isinstance(value, str | int | float):
         return value
     return str(getattr(value, "name", None) or getattr(value, "__name__", None) or type(value).__name__)
@@ -370,10 +354,10 @@ def _built_on(model: Any) -> tuple[Shape, ...]:
 # -- loss weights -----------------------------------------------------------------------------------------------------
 
 
-def _loss_weights(function: str, model: Any, graph: Graph, given: Mapping[str, float] | None) -> Mapping[str, float]:
+def _loss_weights(model: Any, graph: Graph, given: Mapping[str, float] | None) -> Mapping[str, float]:
     keys = [output.key for output in graph.outputs]
     if given is not None:
-        return _checked(function, given, keys)
+        return _checked(given, keys)
     found = _compiled_loss_weights(model)
     if found is None:
         found = getattr(model, "loss_weights", None)
@@ -389,18 +373,12 @@ def _compiled_loss_weights(model: Any) -> Any:
         return None
 
 
-def _checked(function: str, given: Mapping[str, float], keys: Sequence[str]) -> Mapping[str, float]:
-    if not isinstance(given, Mapping):
-        raise TypeError(f"{function}: loss_weights={one_line(given)}: it takes a dict of numbers by output, or None")
-    for key, weight in given.items():
+def _checked(given: Mapping[str, float], keys: Sequence[str]) -> Mapping[str, float]:
+    checks.mapping("loss_weights", given, "a dict of numbers by output, or None")
+    for key in given:
         if key not in keys:
-            raise ValueError(
-                f"{function}: loss_weights names the output {key!r}: it takes {', '.join(map(repr, keys))}"
-                + nearest(key, keys)
-            )
-        if not isinstance(weight, int | float):
-            raise TypeError(f"{function}: loss_weights[{key!r}]={one_line(weight)}: it takes a number")
-    return given
+            raise checks.unknown("loss_weights", key, keys, "output")
+    return {key: checks.number(f"loss_weights[{key!r}]", weight) for key, weight in given.items()}
 
 
 def _with_loss_weights(graph: Graph, weights: Mapping[str, float]) -> Graph:

@@ -8,7 +8,7 @@ from functools import reduce
 from itertools import chain, takewhile
 from typing import TypeVar
 
-from .._old_checks import level, names, unknown
+from .. import checks
 from .graph import Edge, Frame, Graph, Node, Output, a_graph, changed, mark_edges, predecessors, subgraph, sum_known
 
 Part = TypeVar("Part")
@@ -19,6 +19,7 @@ _BLOCK_ROLES = (
 )
 
 
+@checks.public
 def collapse(graph: Graph, depth: int | None = 1, expand: str | Collection[str] = ()) -> Graph:
     """Draw together the layers that share the first parts of their names.
 
@@ -48,8 +49,8 @@ def collapse(graph: Graph, depth: int | None = 1, expand: str | Collection[str] 
     >>> [(node.name, [opened.frames[f].name for f in node.frames]) for node in opened.nodes]
     [('image', []), ('stem.conv', ['stem']), ('stem.activation', ['stem'])]
     """
-    a_graph("collapse", graph)
-    depth, wanted = level("collapse", depth), names("collapse", "expand", expand)
+    a_graph(graph)
+    depth, wanted = checks.depth(depth), checks.names("expand", expand)
     if depth is None:
         return graph
     graph = strip_common_prefix(graph)
@@ -90,7 +91,7 @@ def _opened(graph: Graph, depth: int, expand: Collection[str]) -> dict[tuple[str
     found: dict[tuple[str, ...], None] = {}
     for name in expand:
         if name not in blocks:
-            raise ValueError(f"collapse: {unknown('expand', name, blocks)}")
+            raise checks.unknown("expand", name, blocks)
         found |= {blocks[name][:k]: None for k in range(depth, len(blocks[name]) + 1)}
     return dict.fromkeys(sorted(found, key=len))
 

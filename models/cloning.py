@@ -9,7 +9,8 @@ import keras
 import numpy as np
 
 from .. import _keras, checks
-from ..graphs.calls import Wiring, has_graph
+from ..graphs.calls import has_graph
+from .rewiring import Wiring
 
 Parts = dict[int, tuple[str, Wiring]]
 """By `id` of a model the path to it and its graph."""

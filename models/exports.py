@@ -17,8 +17,9 @@ import numpy as np
 from .. import _keras, checks
 from ..blocks.layers import MinimumSize
 from ..checks import piece
-from ..graphs.calls import images_of, infer, wired
+from ..graphs.calls import wired
 from .file_formats import FORMATS, Runtime, flat, int8, leaves, line, noise_of
+from .rewiring import images_of, infer
 
 CLOSE = 1e-4
 # How far int8 answers may lie beyond what the steps of the tensors let expect (measured are up to 1 of it), and how far

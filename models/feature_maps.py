@@ -11,8 +11,9 @@ from .. import _keras, checks
 from ..blocks.tensors import channel_axis
 from ..blocks.types import Tensor
 from ..checks import piece
-from ..graphs.calls import calls, images_of, infer, trunk, wired
+from ..graphs.calls import calls, trunk, wired
 from .outputs import main_output
+from .rewiring import images_of, infer
 
 # A side so long that what padding adds and "valid" takes away does not matter.
 SIDE = 2**20

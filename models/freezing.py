@@ -5,7 +5,8 @@ from __future__ import annotations
 import keras
 
 from ..checks import piece
-from ..graphs.calls import Wiring, calls
+from ..graphs.calls import calls
+from .rewiring import Wiring
 
 
 @piece

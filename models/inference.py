@@ -13,8 +13,9 @@ import numpy as np
 from .. import _keras
 from ..blocks.layers import FusedBatchNormalization
 from ..checks import nearest, piece
-from ..graphs.calls import Wiring, checked_model, has_graph
+from ..graphs.calls import checked_model, has_graph
 from .cloning import Parts, copied, nested, remade
+from .rewiring import Wiring
 
 # The axis of a linear layer's last kernel that its output channels lie on.
 _OUTPUT_AXIS: Mapping[type, int] = {

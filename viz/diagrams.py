@@ -9,11 +9,12 @@ from math import ceil, inf
 from typing import Any, Literal
 
 from .._old_checks import choice, flag, kind, level_or_auto, names, one_line, unknown, whole
+from ..checks import public
 from ..garbage import no_collection
 from ..graphs.folding import kinds, opened
 from ..graphs.graph import Graph, Node
 from ..graphs.overviews import overview, overviews
-from ..graphs.reader import read
+from ..graphs.reader import graph_of
 from .dot import block_figure
 from .figure import Figure
 from .layouts.contents import SHOW, Say
@@ -26,10 +27,10 @@ from .theme import DEFAULT, Paint, Theme
 
 DIRECTIONS = ("TB", "LR", "BT", "RL")
 STYLES = ("boxes", "volumes")
-_MODEL = "a built Keras model, or a Graph"
 
 
 @no_collection()
+@public
 def diagram(
     model: Any,
     *,
@@ -98,7 +99,7 @@ def diagram(
     _check_style(style)
     depth = level_or_auto("diagram", depth)
     wanted = _Wanted(
-        model if isinstance(model, Graph) else read("diagram", "model", model, loss_weights=loss_weights, takes=_MODEL),
+        graph_of(model, loss_weights=loss_weights),
         whole("diagram", "max_boxes", max_boxes),
         names("diagram", "expand", expand),
         zoom if isinstance(zoom, bool) else names("diagram", "zoom", zoom, "True, the name of a block, or several"),

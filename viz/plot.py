@@ -9,9 +9,10 @@ from dataclasses import replace
 from typing import Any
 
 from .._old_checks import choice, flag, kind, level, nearest
+from ..checks import public
 from ..graphs.graph import Graph
 from ..graphs.grouping import group
-from ..graphs.reader import read
+from ..graphs.reader import read_graph
 from ..graphs.rewrite import collapse, without_inputs
 from .dot import block_figure, layer_figure
 from .figure import Figure, check_dpi, destination, saved
@@ -32,6 +33,7 @@ _COLUMN = (3.5 * INCH, 9 * INCH)  # of a paper
 _LEAST = 6.0  # points: type that can be read in it
 
 
+@public
 def plot_model(
     model: Any,
     to_file: str | os.PathLike[str] | None = "model.png",
@@ -94,6 +96,7 @@ def plot_model(
     return figure if to_file is None else saved("plot_model", "to_file", figure, to_file, dpi)
 
 
+@public
 def model_to_dot(
     model: Any,
     show_shapes: bool = False,
@@ -129,6 +132,7 @@ def model_to_dot(
     return _dot(graph, options, theme, depth, bool(subgraph))
 
 
+@public
 def to_graphviz(
     model: Any,
     show_shapes: bool = False,
@@ -193,7 +197,7 @@ def _graph(function: str, given: Mapping[str, Any]) -> tuple[Graph, Options]:
     depth = level(function, given["depth"])
     kind(function, "theme", given["theme"], Theme, "a Theme")
     expand = depth is not None or bool(given["expand_nested"])
-    graph = read(function, "model", given["model"], expand_nested=expand, loss_weights=given["loss_weights"])
+    graph = read_graph(given["model"], expand_nested=expand, loss_weights=given["loss_weights"])
     if depth is not None:
         return collapse(group(graph), depth), options
     return without_inputs(graph) if graph.kind == "Sequential" else graph, options

@@ -259,7 +259,7 @@ def unknown(argument: str, name: object, known: Iterable[object], what: str = "b
     known = [str(one) for one in known]
     near = difflib.get_close_matches(str(name)[:_LONGEST_VALUE], known, n=3)
     said = f"; did you mean {listed(near)}?" if near else f": {listed(known)}"
-    return refuse(argument, name, f"the name of a {what}{said}")
+    return refuse(argument, name, f"the name of a{'n' * what.startswith(tuple('aeio'))} {what}{said}")
 
 
 def instance(argument: str, value: Any, kind: type[Kind], must_be: str) -> Kind:

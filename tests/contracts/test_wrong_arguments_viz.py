@@ -74,7 +74,7 @@ FLAGS = [
     if isinstance(inspect.signature(FUNCTIONS[name]).parameters[word].default, bool) and word != "zoom"
 ]
 # What a message may say: what the argument takes, or with what a figure would fit.
-TELLS = ("takes", "it would with", "did you mean", "there is no argument")
+TELLS = ("takes", "must be", "is not built", "it would with", "did you mean", "there is no argument")
 
 
 def test_every_public_function_is_here():
@@ -105,7 +105,7 @@ def test_a_wrong_argument_is_named(name, word):
 @pytest.mark.parametrize(("name", "word"), FLAGS)
 def test_only_yes_or_no_is_taken_for_it(name, word):
     for value in ("no", [], 1.0, np.zeros(3), Thing()):
-        with pytest.raises(TypeError, match=f"^{name}: {word}=.*: it takes True or False"):
+        with pytest.raises(TypeError, match=f"^{name}: {word}(=.*: it takes| must be) True or False"):
             FUNCTIONS[name](**{**CALLS[name], word: value})
     for value in (True, False, 1, 0, np.bool_(1)):
         FUNCTIONS[name](**{**CALLS[name], word: value})

@@ -8,10 +8,12 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from ..._old_checks import choice, flag, level_or_auto, whole
+from ...checks import public
 from ...graphs.graph import Graph, Node, leaves
 from ...graphs.overviews import overview
+from ...graphs.reader import graph_of
 from ..texts.layer_labels import describe
-from ..texts.table import check_words, graph_of
+from ..texts.table import check_words
 from ..texts.table_formats import FORMATS, Cell, Sheet, write
 from ..theme import DEFAULT, Paint
 from .changes import Change, find_changes, status
@@ -140,6 +142,7 @@ class Difference:
         return self.figure()._repr_svg_()
 
 
+@public
 def diff(
     a: Any, b: Any, *, depth: Literal["auto"] | int | None = "auto", max_boxes: int = 40, fold: bool = True
 ) -> Difference:
@@ -177,7 +180,7 @@ def diff(
     """
     depth, max_boxes = level_or_auto("diff", depth), whole("diff", "max_boxes", max_boxes)
     fold = flag("diff", "fold", fold)
-    before, after = graph_of("diff", a, "a"), graph_of("diff", b, "b")
+    before, after = graph_of(a, "a"), graph_of(b, "b")
     return Difference(before, after, *find_changes(before, after), depth, max_boxes, fold)
 
 

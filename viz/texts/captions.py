@@ -7,11 +7,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from ..._old_checks import choice, one_line
+from ...checks import public
 from ...graphs.graph import Graph, Node, leaves, sum_weights
 from ...graphs.overviews import overview
+from ...graphs.reader import graph_of
 from .latex import latex_text
 from .layer_labels import count_text, describe, shape_text
-from .table import graph_of
 
 _FIRST_SENTENCE = 124
 _LEAST = 200
@@ -19,6 +20,7 @@ _MOST_LISTED = 6
 _SHORT_CUTS = ("skip", "projection")
 
 
+@public
 def alt_text(model: Any, max_length: int = 2000) -> str:
     """What a figure shows, in plain sentences: for the alternative text that publishers and web pages ask for.
 
@@ -59,6 +61,7 @@ def described(graph: Graph, max_length: int = 2000, ends: Sequence[str] = ()) ->
     return " ".join(filter(None, (first, flow, *others)))
 
 
+@public
 def caption(model: Any, format: str = "text") -> str:
     """A paragraph to put under a figure: what it shows, what was drawn together, what boxes and lines mean.
 
@@ -87,7 +90,7 @@ a row: block1–block3, each dense, 8 + ReLU. In all, 216 parameters and 192 mul
 
 
 def _drawn(function: str, model: Any) -> Graph:
-    graph = graph_of(function, model)
+    graph = graph_of(model)
     return graph if isinstance(model, Graph) else overview(graph)
 
 

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 
 from ..._old_checks import choice, kind
+from ...checks import public
 from ...graphs.graph import Frame, Graph, Node, a_graph
 from ..theme import DEFAULT, Theme
 from .layer_labels import count_text, describe, shape_text
@@ -26,6 +27,7 @@ _NOT_TEXT = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ufeff\ud800-\udfff]")
 _MARKS = re.compile(r'[#&<>"%$:`*~\\\[\]]|(?<!\w)_|_(?!\w)|^\d+[.)]|^[-+](?=\s)')
 
 
+@public
 def mermaid(graph: Graph, *, direction: str = "TB", theme: Theme = DEFAULT) -> str:
     """A flowchart in Mermaid, for a README: blocks as boxes, frames as subgraphs, auxiliary heads dashed.
 
@@ -47,7 +49,7 @@ def mermaid(graph: Graph, *, direction: str = "TB", theme: Theme = DEFAULT) -> s
       classDef input fill:#FFFFFF,stroke:#4D4D4D,color:#000000
       classDef conv fill:#DCEBF7,stroke:#0072B2,color:#000000
     """
-    a_graph("mermaid", graph)
+    a_graph(graph)
     kind("mermaid", "theme", theme, Theme, "a Theme")
     choice("mermaid", "direction", direction, _DIRECTIONS)
     lines = [f"flowchart {direction}", *_boxes(graph, list(graph.nodes), ())]

@@ -12,10 +12,11 @@ from math import prod
 from typing import Any
 
 from ..._old_checks import choice, flag, level, one_line, text
+from ...checks import public
 from ...graphs.folding import fold as fold_equal
 from ...graphs.graph import Graph, Node, Shape, leaves
 from ...graphs.grouping import group
-from ...graphs.reader import read
+from ...graphs.reader import graph_of
 from ...graphs.rewrite import collapse
 from .layer_labels import shape_text
 from .notation import notation, told
@@ -78,6 +79,7 @@ USUAL = ("kind", "output shape", "parameters", "multiply-adds")
 USUAL_CSV = ("kind", "output shape", "parameters", "trainable", "multiply-adds")
 
 
+@public
 def rows(model: Any, depth: int | None = 1) -> list[Row]:
     """The rows of a model's table, in the order in which they are computed.
 
@@ -97,6 +99,7 @@ def rows(model: Any, depth: int | None = 1) -> list[Row]:
     return list(map(_row, _read("rows", model, depth).nodes))
 
 
+@public
 def totals(model: Any) -> Row:
     """A model's parameters and multiply-adds in all, those of shared layers once.
 
@@ -107,6 +110,7 @@ def totals(model: Any) -> Row:
     return _total(_read("totals", model, None))
 
 
+@public
 def table(
     model: Any,
     depth: int | None = 1,
@@ -191,16 +195,9 @@ def _foot(total: Row, names: Sequence[str], chosen: Sequence[Column], bare: bool
         yield (name, *(count if column == "parameters" else "" for column in names))
 
 
-def graph_of(function: str, model: Any, argument: str = "model") -> Graph:
-    """The graph of a model with its layers and those of the models in it; a graph itself as it is."""
-    return (
-        model if isinstance(model, Graph) else read(function, argument, model, takes="a built Keras model, or a Graph")
-    )
-
-
 def _read(function: str, model: Any, depth: int | None, argument: str = "model") -> Graph:
     level(function, depth)
-    graph = graph_of(function, model, argument)
+    graph = graph_of(model, argument)
     return graph if isinstance(model, Graph) else collapse(group(graph), depth)
 
 
@@ -229,6 +226,7 @@ def _total(graph: Graph) -> Row:
 _Stage = tuple[str, str, tuple[Stack, ...]]  # size, names of the blocks, what they are
 
 
+@public
 def compare(
     models: Iterable[Any] | Mapping[str, Any],
     format: str = "text",

@@ -1,0 +1,168 @@
+"""Tensors of a finished model made again, or measured again, where something before them has changed."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+import keras
+
+from .. import _keras, checks
+from ..checks import where
+from ..graphs.calls import calls, wired
+
+# What an operation with several inputs needs of them, where nobody checks: that those axes agree which agreed before.
+MERGES = {"Add", "Average", "Concatenate", "Maximum", "Minimum", "Multiply", "Subtract"}
+
+
+class Wiring:
+    """Blocks of a model as sets of calls, and the tensors that enter and leave them."""
+
+    def __init__(self, model: Any) -> None:
+        self.model = wired(model)
+        self.calls = calls([*self.model.outputs, *self.model.inputs])
+        self.users: dict[int, list[Any]] = defaultdict(list)
+        for call in self.calls:
+            for tensor in call.input_tensors:
+                self.users[id(tensor)].append(call)
+
+    @property
+    def names(self) -> list[str]:
+        return [call.operation.name for call in self.calls]
+
+    def block(self, argument: str, name: Any) -> list[Any]:
+        """The calls of the layer of that name and those inside it: `name.…`, or where there are none `name_…`."""
+        if not isinstance(name, str):
+            raise checks.refuse(argument, name, "the name of a layer or block", TypeError)
+        for mark in "._":
+            found = [c for c in self.calls if f"{c.operation.name}{mark}".startswith(f"{name}{mark}")]
+            if found:
+                return found
+        known = {
+            mark.join(words[:length])
+            for mark in "._"
+            for words in (known.split(mark) for known in self.names)
+            for length in range(1, len(words) + 1)
+        }
+        takes = f"the name of a layer or block of {self.model.name!r}{checks.nearest(name, sorted(known))}"
+        raise checks.refuse(argument, name, takes)
+
+    def entering(self, block: Sequence[Any]) -> list[Any]:
+        """The tensors that come into a block from outside."""
+        made = {id(tensor) for call in block for tensor in call.outputs}
+        return unique(tensor for call in block for tensor in call.input_tensors if id(tensor) not in made)
+
+    def leaving(self, block: Sequence[Any]) -> list[Any]:
+        """The tensors of a block that are used outside or are outputs of the model."""
+        inside, final = {id(call) for call in block}, {id(tensor) for tensor in self.model.outputs}
+        return [
+            tensor
+            for call in block
+            for tensor in call.outputs
+            if id(tensor) in final or any(id(user) not in inside for user in self.users[id(tensor)])
+        ]
+
+    def the_one(self, argument: str, name: str, tensors: Sequence[Any], does: str) -> Any:
+        """The only tensor that enters or leaves a block, or an error."""
+        if len(tensors) != 1:
+            places = ", ".join(repr(_keras.call_of(tensor).operation.name) for tensor in tensors) or "none"
+            raise checks.refuse(argument, name, f"a block that one tensor {does}, not {len(tensors)} ({places})")
+        return tensors[0]
+
+
+def unique(tensors: Iterable[Any]) -> list[Any]:
+    return list({id(tensor): tensor for tensor in tensors}.values())
+
+
+def shapes(tensors: Iterable[Any]) -> str:
+    return " and ".join(str(tuple(tensor.shape)) for tensor in tensors)
+
+
+def recompute(wanted: Sequence[Any], known: dict[int, Any]) -> list[Any]:
+    """The tensors that stand for the wanted ones, where `known` says by `id` what stands for some; fills it up.
+
+    Layers are called again, and so shared. What no longer fits is said with the name of the layer.
+    """
+    waiting = list(reversed(wanted))
+    while waiting:
+        call = _keras.call_of(waiting[-1])
+        missing = [tensor for tensor in call.input_tensors if id(tensor) not in known]
+        if id(waiting[-1]) in known:
+            waiting.pop()
+        elif missing:
+            waiting.extend(reversed(missing))
+        elif call.is_input:
+            known[id(waiting[-1])] = waiting[-1]
+        else:
+            known.update(zip(map(id, call.outputs), _call_again(call, known), strict=True))
+    return [known[id(tensor)] for tensor in wanted]
+
+
+def _call_again(call: Any, known: Mapping[int, Any]) -> list[Any]:
+    before, now = call.input_tensors, [known[id(tensor)] for tensor in call.input_tensors]
+    try:
+        if type(call.operation).__name__ in MERGES:
+            _still_agree(before, now, apart_from=getattr(call.operation, "axis", None))
+        return _keras.call_again(call, known)
+    except Exception as error:  # layers refuse a shape with whatever they like
+        if [tuple(tensor.shape) for tensor in before] == [tuple(tensor.shape) for tensor in now]:
+            raise
+        reason = " ".join(str(error).split()) or type(error).__name__
+        name = call.operation.name
+        raise ValueError(f"{where()}: {name!r} takes {shapes(before)}, would get {shapes(now)} ({reason})") from error
+
+
+def _still_agree(before: Sequence[Any], now: Sequence[Any], apart_from: int | None) -> None:
+    """Sizes that were equal are so now: Keras broadcasts some and does not look at others."""
+    rank = len(before[0].shape)
+    for axis in range(rank):
+        equal = len({tensor.shape[axis] for tensor in before}) == 1
+        if equal and (apart_from is None or axis != apart_from % rank) and len({x.shape[axis] for x in now}) > 1:
+            raise ValueError(f"axis {axis} of what is merged differs")
+
+
+def inputs_again(model: keras.Model) -> Iterator[tuple[int, Any]]:
+    """New inputs for those of the model, by the `id` of these."""
+    for tensor in model.inputs:
+        layer = _keras.call_of(tensor).operation
+        yield id(tensor), type(layer).from_config(layer.get_config()).output
+
+
+def images_of(height: int, width: int, order: Iterable[Any], first: int) -> dict[int, Any]:
+    """Specs of the inputs among these calls, by `id`, images being of that size; `first` is the axis of height."""
+    specs = {}
+    for call in order:
+        if call.is_input:
+            (tensor,) = call.outputs
+            shape = tuple(tensor.shape)
+            shape = (*shape[:first], height, width, *shape[first + 2 :]) if len(shape) == 4 else shape
+            specs[id(tensor)] = keras.KerasTensor(shape, tensor.dtype)
+    return specs
+
+
+def infer(
+    outputs: Sequence[Any], specs: dict[int, Any], otherwise: Callable[[Any], Sequence[Any]] | None = None
+) -> list[Any]:
+    """Shapes of the outputs where `specs` says by `id` those of the inputs; fills it up.
+
+    What a layer raises that does not take such a shape goes on unless there is something `otherwise`.
+    """
+    for call in calls(outputs):
+        if id(call.outputs[0]) in specs:
+            continue
+        model = call.operation
+        try:
+            if isinstance(model, keras.Model) and hasattr(model, "outputs"):  # which itself takes its own size only
+                entering = [specs[id(tensor)] for tensor in call.input_tensors]
+                made: Sequence[Any] = infer(model.outputs, dict(zip(map(id, model.inputs), entering, strict=True)))
+            else:
+                made = _keras.infer_again(call, specs)
+            if any(size is not None and size < 1 for tensor in made for size in tensor.shape):
+                raise ValueError(f"{model.name!r} leaves nothing")
+        except Exception:
+            if otherwise is None:
+                raise
+            made = otherwise(call)
+        specs.update(zip(map(id, call.outputs), made, strict=True))
+    return [specs[id(tensor)] for tensor in outputs]

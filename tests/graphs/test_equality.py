@@ -1,0 +1,202 @@
+"""What tells two layers apart: each pair differs in one thing that a network may be known for."""
+
+from __future__ import annotations
+
+import re
+
+import keras
+import numpy as np
+import pytest
+from keras import layers, ops
+
+from layerblocks.graphs import fold, read_graph, same_kind, why_unequal
+from layerblocks.graphs.equality import configuration
+
+
+def doubled(x):
+    return 2 * x
+
+
+def halved(x):
+    return x / 2
+
+
+class Scaled(layers.Layer):
+    def __init__(self, by, **options):
+        super().__init__(**options)
+        self.by = by
+
+    def call(self, x):
+        return x * self.by
+
+
+class Applied(layers.Layer):
+    """A layer that cannot write down what it was given."""
+
+    def __init__(self, function, **options):
+        super().__init__(**options)
+        self.function = function
+
+    def call(self, x):
+        return self.function(x)
+
+
+class Forgetful(Scaled):
+    def __init__(self, by, power, **options):
+        super().__init__(by, **options)
+        self.power = power
+
+    def get_config(self):
+        return {**keras.layers.Layer.get_config(self), "by": self.by}
+
+
+def last(make):
+    x = keras.Input((8, 16), name="x")
+    return read_graph(keras.Model(x, make(x))).nodes[-1]
+
+
+def heads(n, width, **given):
+    return lambda x: layers.MultiHeadAttention(n, width)(x, x, **given)
+
+
+def of(*layer):
+    def make(x):
+        for each in layer:
+            x = each(x)
+        return x
+
+    return make
+
+
+PAIRS = {
+    "heads": (lambda: heads(4, 16), lambda: heads(8, 8), "num_heads|key_dim"),
+    "causal": (lambda: heads(4, 16), lambda: heads(4, 16, use_causal_mask=True), "use_causal_mask"),
+    "backwards": (
+        lambda: of(layers.LSTM(8, return_sequences=True)),
+        lambda: of(layers.LSTM(8, return_sequences=True, go_backwards=True)),
+        "go_backwards",
+    ),
+    "dilation in a wrapper": (
+        lambda: of(layers.Reshape((8, 16, 1)), layers.TimeDistributed(layers.Conv1D(4, 3, dilation_rate=1))),
+        lambda: of(layers.Reshape((8, 16, 1)), layers.TimeDistributed(layers.Conv1D(4, 3, dilation_rate=2))),
+        "layer.dilation_rate",
+    ),
+    "activation in a wrapper": (
+        lambda: of(layers.TimeDistributed(layers.Dense(4, "relu"))),
+        lambda: of(layers.TimeDistributed(layers.Dense(4, "tanh"))),
+        "layer.activation",
+    ),
+    "what goes both ways": (
+        lambda: of(layers.Bidirectional(layers.LSTM(4))),
+        lambda: of(layers.Bidirectional(layers.GRU(4))),
+        "layer",
+    ),
+    "dtype in a wrapper": (
+        lambda: of(layers.Bidirectional(layers.LSTM(4))),
+        lambda: of(layers.Bidirectional(layers.LSTM(4, dtype="mixed_bfloat16"))),
+        "layer.dtype",
+    ),
+    "one of the cells": (
+        lambda: of(layers.RNN([layers.LSTMCell(4), layers.LSTMCell(4)])),
+        lambda: of(layers.RNN([layers.LSTMCell(4), layers.LSTMCell(4, recurrent_activation="relu")])),
+        "cell.cells.1.recurrent_activation",
+    ),
+    "factor": (lambda: lambda x: x * 2.0, lambda: lambda x: x * 3.0, "argument"),
+    "slice": (lambda: lambda x: x[..., :4], lambda: lambda x: x[..., 12:], "argument"),
+    "axes": (
+        lambda: lambda x: ops.transpose(x[..., :8], (0, 1, 2)),
+        lambda: lambda x: ops.transpose(x[..., :8], (0, 2, 1)),
+        "axes",
+    ),
+    "constant": (
+        lambda: lambda x: x + np.arange(16.0, dtype="float32"),
+        lambda: lambda x: x + np.arange(1.0, 17.0, dtype="float32"),
+        "argument",
+    ),
+    "scale": (lambda: of(layers.Rescaling(1 / 255)), lambda: of(layers.Rescaling(1 / 127)), "scale"),
+    "lambda": (
+        lambda: of(layers.Lambda(lambda x: x)),
+        lambda: of(layers.Lambda(lambda x: -x)),
+        "cannot be compared.*not registered",
+    ),
+    "slope": (lambda: of(layers.LeakyReLU(0.3)), lambda: of(layers.LeakyReLU(0.01)), "negative_slope"),
+    "ReLU6": (lambda: of(layers.ReLU(6)), lambda: of(layers.ReLU()), "max_value"),
+    "dtype": (lambda: of(layers.Dense(4, dtype="bfloat16")), lambda: of(layers.Dense(4)), "dtype"),
+    "activation": (lambda: of(layers.Dense(4, doubled)), lambda: of(layers.Dense(4, halved)), "activation"),
+    "regularizer": (lambda: of(layers.Dense(4, kernel_regularizer="l2")), lambda: of(layers.Dense(4)), "regularizer"),
+    "own": (lambda: of(Scaled(2)), lambda: of(Scaled(3)), "by"),
+    "own without a configuration": (lambda: of(Applied(doubled)), lambda: of(Applied(doubled)), "no configuration"),
+    "own with half a configuration": (lambda: of(Forgetful(2, 3)), lambda: of(Forgetful(2, 3)), "leaves out power"),
+    "frozen": (
+        lambda: of(layers.Dense(4, trainable=False)),
+        lambda: of(layers.Dense(4)),
+        "trainable",
+    ),
+}
+UNTOLD = ("lambda", "own without a configuration", "own with half a configuration")
+
+
+@pytest.mark.parametrize("name", PAIRS)
+def test_what_differs_is_seen_and_said(name):
+    a, b, says = PAIRS[name]
+    one, other = last(a()), last(b())
+    assert not same_kind(one, other)
+    assert re.search(says, why_unequal(one, other))
+    assert same_kind(one, one)
+
+
+@pytest.mark.parametrize("name", [name for name in PAIRS if name not in UNTOLD])
+def test_what_is_made_the_same_twice_is_equal(name):
+    make = PAIRS[name][0]
+    assert why_unequal(last(make()), last(make())) is None
+
+
+def test_initial_values_seeds_and_names_do_not_count():
+    made = [
+        layers.Dense(4, name="a", kernel_initializer="zeros"),
+        layers.Dense(4, name="b", kernel_initializer=keras.initializers.HeNormal(3)),
+    ]
+    assert same_kind(*(last(of(layer)) for layer in made))
+    assert same_kind(last(of(layers.Dropout(0.1, seed=1))), last(of(layers.Dropout(0.1, seed=2))))
+
+
+def test_trainability_counts_where_asked():
+    frozen, trained = last(of(layers.Dense(4, trainable=False))), last(of(layers.Dense(4)))
+    assert same_kind(frozen, trained, trainable=False) and not same_kind(frozen, trained)
+
+
+@pytest.mark.parametrize("name", [name for name in PAIRS if name not in ("axes", "slice", "heads")])
+def test_unequal_neighbours_are_not_folded(name):
+    a, b, _ = PAIRS[name]
+    x = keras.Input((8, 16), name="x")
+    try:
+        model = keras.Model(x, b()(a()(x)))
+    except ValueError:
+        pytest.skip("the two do not fit one behind the other")
+    assert all(node.repeats == 1 for node in fold(read_graph(model)).nodes)
+
+
+def test_a_lambda_called_twice_is_one_and_two_are_two():
+    shared, x = layers.Lambda(lambda x: -x), keras.Input((8,), name="x")
+    first, second = read_graph(keras.Model(x, shared(shared(x)))).nodes[1:]
+    assert same_kind(first, second)
+
+
+FIELDS = {
+    layers.Conv2D: {"filters": 5, "kernel_size": 2, "strides": 2, "padding": "same", "dilation_rate": 2, "groups": 3},
+    layers.BatchNormalization: {"momentum": 0.5, "epsilon": 0.1, "center": False, "scale": False, "axis": 1},
+    layers.LSTM: {"units": 3, "unroll": True, "stateful": False, "use_bias": False, "recurrent_dropout": 0.5},
+    layers.ReLU: {"max_value": 1.0, "negative_slope": 0.5, "threshold": 0.5},
+    layers.UpSampling2D: {"size": 3, "interpolation": "bilinear"},
+    layers.Softmax: {"axis": 1},
+    layers.GroupNormalization: {"groups": 3, "epsilon": 0.1, "center": False},
+}
+GIVEN = {layers.Conv2D: {"filters": 3, "kernel_size": 3}, layers.LSTM: {"units": 2}}
+
+
+@pytest.mark.parametrize(("kind", "name"), [(kind, name) for kind, fields in FIELDS.items() for name in fields])
+def test_every_field_counts(kind, name):
+    given = GIVEN.get(kind, {})
+    plain, flipped = kind(**given), kind(**{**given, name: FIELDS[kind][name]})
+    assert (configuration(plain) != configuration(flipped)) == (getattr(plain, name) != getattr(flipped, name))
+    assert configuration(plain) == configuration(kind(**given))
