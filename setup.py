@@ -21,5 +21,5 @@ FOLDERS = {
 setup(
     packages=list(FOLDERS),
     package_dir=FOLDERS,
-    package_data={"": ["py.typed", "*.pyi"]},
+    package_data={"": ["py.typed", "*.pyi"], "layerblocks.viz": ["font_files/*"]},
 )

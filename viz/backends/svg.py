@@ -14,7 +14,7 @@ from ..theme import Paint, Theme
 from .marks import Steps, arrowed, ink, letters, named, number, outlined, radius, stretch
 
 
-def svg(scene: Scene, theme: Theme, face: Face) -> bytes:
+def svg(scene: Scene, theme: Theme, face: Face, dpi: float = 0) -> bytes:
     """A scene as SVG.
 
     Looks are attributes, which any stylesheet overrules: everything has the class `box`, `face`, `line`, `head` or
