@@ -17,7 +17,7 @@ from measure import Ratio, Section, in_turn, run
 
 from layerblocks.architectures import build
 from layerblocks.blocks import weightless
-from layerblocks.viz import diagrams as diagram
+from layerblocks.viz import diagram
 
 
 def measured(quick: bool) -> Section:

@@ -48,9 +48,10 @@ def draw(source: str, format: str, engine: str = "dot") -> bytes:
 
 
 def _draw(source: str, format: str, engine: str) -> bytes:
+    gv = needs("pygraphviz.graphviz", extra="dot")  # here, as in another thread nobody knows which function is called
     notes: list[str] = []
     with _ONE_AT_A_TIME:
-        data, said = _with_deep_stack(lambda: _quietly(lambda: _in_process(source, format, engine, notes)))
+        data, said = _with_deep_stack(lambda: _quietly(lambda: _in_process(gv, source, format, engine, notes)))
     for line in (*notes, *(f"Graphviz: {line}" for line in said)):
         warnings.warn(line, stacklevel=3)
     if isinstance(data, Exception):
@@ -81,8 +82,7 @@ def _has_font() -> bool:
     return b"/Font" in _draw("digraph { a }", "pdf", "dot")
 
 
-def _in_process(source: str, format: str, engine: str, notes: list[str]) -> bytes:
-    gv = needs("pygraphviz.graphviz", extra="dot")
+def _in_process(gv: Any, source: str, format: str, engine: str, notes: list[str]) -> bytes:
     with tempfile.TemporaryFile("w+b") as file:
         file.write(source.encode())
         file.seek(0)
