@@ -98,7 +98,8 @@ def diagram(
     (252.0, 7.0)
     """
     look = _look(width, height, min_text, direction, label, show, legend, theme)
-    checks.instance("model", model, (keras.Model, Graph), "a built Keras model, or a Graph")
+    if not isinstance(model, keras.Model | Graph):
+        raise checks.refuse("model", model, "a built Keras model, or a Graph", TypeError)
     depth = checks.depth_or_auto(depth)
     wanted = _Wanted(
         model if isinstance(model, Graph) else read_graph(model, expand_nested=True, loss_weights=loss_weights),

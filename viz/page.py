@@ -49,7 +49,7 @@ WIDTHS: Mapping[Venue, float] = MappingProxyType(
         "letter": 6.5,
     }
 )
-_INCHES: Mapping[str, float] = {**WIDTHS}
+_INCHES: Mapping[str, float] = {str(name): inches for name, inches in WIDTHS.items()}
 HEIGHTS: Mapping[str, float] = MappingProxyType({"springer": 7.6, "a4": 9.7, "iclr": 9.0})
 TALLEST = 9.0  # inches: of the text on a page
 _UNITS: Mapping[str, float] = MappingProxyType(
