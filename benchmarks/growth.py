@@ -20,8 +20,7 @@ from measure import Section, in_turn, run
 from layerblocks.architectures import build
 from layerblocks.blocks import weightless
 from layerblocks.training import compile_args
-from layerblocks.viz import diagram
-from layerblocks.viz import table
+from layerblocks.viz import diagram, table
 
 BLOCKS = {20: 9, 56: 27, 110: 54, 1202: 600}
 

@@ -6,8 +6,7 @@ from pathlib import Path
 
 from layerblocks.architectures import build
 from layerblocks.blocks import weightless
-from layerblocks.viz import diagram
-from layerblocks.viz import diff
+from layerblocks.viz import diagram, diff
 
 HERE = Path(__file__).parent
 

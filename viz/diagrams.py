@@ -18,7 +18,7 @@ from ..graphs.overviews import overview, overviews
 from ..graphs.reader import read_graph
 from .dot import block_figure
 from .figure import Figure
-from .layouts.contents import SHOW, Say
+from .layouts.contents import SHOW, Fact, Say
 from .layouts.figures import Look, Zoom, figure_scene, repainted, zooms
 from .layouts.keras_tables import Options
 from .page import INCH, Length, height_for, in_points, wider
@@ -28,7 +28,6 @@ from .theme import DEFAULT, Paint, Theme
 
 Direction = Literal["TB", "LR", "BT", "RL"]
 Style = Literal["boxes", "volumes"]
-Fact = Literal["shape", "parameters", "multiply_adds", "receptive_field", "dtype"]
 
 
 @checks.public
@@ -116,7 +115,7 @@ def diagram(
         if drawn is not None:
             return _figure(shown, drawn, direction)
         tried.append(shown)
-    for shown in tried:  # now with less told
+    for shown in tried:  # now with fewer facts shown
         drawn = _drawn(wanted, shown, look)
         if drawn is not None:
             return _figure(shown, drawn, direction)

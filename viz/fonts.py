@@ -124,7 +124,7 @@ class Cut:
 
     @functools.lru_cache(maxsize=4096)  # noqa: B019 (cuts live as long as the process)
     def outline(self, letter: str) -> tuple[tuple[str, tuple[tuple[float, float], ...]], ...]:
-        """The outline of a letter, `(step, points)`: what a pen of fontTools is told, in `units` to the size."""
+        """The outline of a letter, `(step, points)`: as the calls of a fontTools pen, in `units` to the size."""
         from fontTools.pens.recordingPen import DecomposingRecordingPen
         from fontTools.pens.transformPen import TransformPen
 
@@ -145,8 +145,8 @@ class Cut:
 class Subset:
     """A TrueType font of some letters: `numbers` are the letters' glyph numbers, `advances` a glyph's, in `units`.
 
-    Each letter has a glyph of its own, so that a glyph tells its letter; a letter that the font has not got one that
-    shows a box, which no viewer takes for the letter where it knows a font that has it.
+    Each letter has a glyph of its own, so that a glyph identifies its letter; a letter that the font lacks has one that
+    shows a box, which no viewer mistakes for the letter where it knows a font that has it.
     """
 
     name: str

@@ -22,7 +22,7 @@ DASHES: Mapping[str, tuple[float, ...]] = MappingProxyType(
 
 @dataclass(frozen=True, slots=True)
 class Paint:
-    """The look of one role. `border`, `width` and `stripe` tell roles apart where there is no colour.
+    """The look of one role. `border`, `width` and `stripe` distinguish roles where there is no colour.
 
     Args:
         fill: the colour of a face.
@@ -101,7 +101,7 @@ def _set(made: Any, **fields: Any) -> None:
 
 _BLUE = Paint("#DCEBF7", "#0072B2", stripe="solid")
 _INK, _GREY, _PAPER = "#303030", "#6B6B6B", "#FFFFFF"
-# Tints and shades of Okabe and Ito's palette, which colour-blind readers can tell apart.
+# Tints and shades of Okabe and Ito's palette, which colour-blind readers can distinguish.
 _PAINTS: Mapping[str, Paint] = MappingProxyType(
     {
         "input": Paint(_PAPER, "#4D4D4D", "rounded"),

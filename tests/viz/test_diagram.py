@@ -7,6 +7,7 @@ import re
 import xml.etree.ElementTree as ET
 from dataclasses import replace
 from functools import cache
+from typing import get_args
 
 import keras
 import PIL.Image
@@ -17,8 +18,9 @@ from keras import layers
 from layerblocks.architectures import build, list_architectures
 from layerblocks.blocks import weightless
 from layerblocks.graphs import kinds, read_graph
-from layerblocks.viz import Figure, Paint, Theme, diff, plot_model
-from layerblocks.viz import diagram
+from layerblocks.viz import Figure, Paint, Theme, diagram, diff, plot_model, points
+from layerblocks.viz.diagrams import Direction, Fact, Style
+from layerblocks.viz.page import WIDTHS, Venue
 from layerblocks.viz.scene import Box, Path, Text
 
 from .scene_checks import check_scene, effective_text, labels, named, texts_in
@@ -279,6 +281,16 @@ def test_less_type_is_a_choice():
 def test_wrong_arguments(arguments, error, says):
     with pytest.raises(error, match=f"^diagram: .*{says}"):
         diagram(model_of("lenet5"), **arguments)
+
+
+def test_the_words_that_type_checkers_know_are_those_that_work():
+    assert set(get_args(Venue)) == set(WIDTHS)
+    for venue in get_args(Venue):
+        assert diagram(graph_of("lenet5"), width=venue, depth=1).width == pytest.approx(72 * WIDTHS[venue], abs=0.01)
+    for direction in get_args(Direction):
+        for style in get_args(Style):
+            assert diagram(graph_of("lenet5"), direction=direction, style=style, show=get_args(Fact), depth=1).svg
+    assert diagram(graph_of("lenet5"), width="8cm").width == diagram(graph_of("lenet5"), width=points("8cm")).width
 
 
 def test_a_model_not_built_or_none_at_all():

@@ -12,7 +12,7 @@ from ..theme import Theme
 from .marks import Letters, letters, marks, number
 from .operators import operators
 
-_LONGEST = 14_400.0  # what Acrobat takes; longer pages are measured in larger units
+_LONGEST = 14_400.0  # the limit of Acrobat; longer pages are measured in larger units
 
 
 def pdf(scene: Scene, theme: Theme, face: Face, dpi: float = 0) -> bytes:

@@ -49,7 +49,7 @@ def _labelled(key: str, title: str, description: str) -> str:
 
 
 def _fallback(face: Face) -> str:
-    """What a viewer takes that does not take fonts out of the file; `textLength` keeps the lines as wide."""
+    """The fonts for a viewer that ignores those in the file; `textLength` keeps the lines as wide."""
     family = re.sub(r"[^A-Za-z0-9 -]", "", face.family)
     generic = "serif" if "serif" in family.lower() and "sans" not in family.lower() else "sans-serif"
     return f"'{family}', {generic}"
