@@ -8,8 +8,6 @@ from functools import partial
 from math import ceil, inf
 from typing import Any, Literal, get_args
 
-import keras
-
 from .. import checks
 from ..garbage import no_collection
 from ..graphs.folding import kinds, opened
@@ -97,8 +95,6 @@ def diagram(
     (252.0, 7.0)
     """
     look = _look(width, height, min_text, direction, label, show, legend, theme)
-    if not isinstance(model, keras.Model | Graph):
-        raise checks.refuse("model", model, "a built Keras model, or a Graph", TypeError)
     depth = checks.depth_or_auto(depth)
     wanted = _Wanted(
         model if isinstance(model, Graph) else read_graph(model, expand_nested=True, loss_weights=loss_weights),

@@ -8,20 +8,17 @@ from pathlib import Path
 from typing import Any
 
 from ..extras import needs
+from ..files import write_whole
+from .render import draw
 
-for _package in ("pydot", "graphviz"):
-    needs(_package, extra="dot")
-
-import graphviz  # noqa: E402
-import pydot  # noqa: E402
-
-from ..files import write_whole  # noqa: E402
-from .render import draw  # noqa: E402
+pydot, graphviz = needs("pydot", extra="dot"), needs("graphviz", extra="dot")
+_Dot: Any = pydot.Dot
+_Source: Any = graphviz.Source
 
 ENGINES = ("dot", "neato", "fdp", "sfdp", "twopi", "circo", "osage", "patchwork")
 
 
-class Dot(pydot.Dot):
+class Dot(_Dot):
     """A `pydot.Dot` that draws in process where there is no `dot` program on the PATH.
 
     >>> Dot("G", graph_type="digraph").create_svg()[:5]
@@ -43,7 +40,7 @@ class Dot(pydot.Dot):
         return str(self.create(format="svg").decode())
 
 
-class Source(graphviz.Source):
+class Source(_Source):
     """A `graphviz.Source` that draws in process where there is no `dot` program on the PATH.
 
     >>> Source("digraph { a -> b }").pipe(format="svg")[:5]
