@@ -12,7 +12,7 @@ from itertools import cycle, islice
 from typing import TYPE_CHECKING, Any
 
 from .._old_checks import one_line
-from ..viz.page import INCH, length
+from ..viz.page import INCH, in_points
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -34,7 +34,7 @@ SMALL = 7.0
 
 def inches(function: str, width: Any) -> float:
     """The width of a figure, in the unit of matplotlib."""
-    found = length(function, "width", width) / INCH
+    found = in_points("width", width) / INCH
     if not 1 <= found <= 100:
         raise ValueError(f"{function}: width={width!r} is {found:.3g} inches: it takes 1 to 100")
     return found

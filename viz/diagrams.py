@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from math import ceil, inf
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
-from .._old_checks import choice, flag, kind, level_or_auto, names, one_line, unknown, whole
-from ..checks import public
+from .. import checks
 from ..garbage import no_collection
 from ..graphs.folding import kinds, opened
 from ..graphs.graph import Graph, Node
@@ -17,20 +16,20 @@ from ..graphs.overviews import overview, overviews
 from ..graphs.reader import graph_of
 from .dot import block_figure
 from .figure import Figure
-from .layouts.contents import SHOW, Say
+from .layouts.contents import SHOW, Fact, Say
 from .layouts.figures import Look, Zoom, figure_scene, repainted, zooms
 from .layouts.keras_tables import Options
-from .page import INCH, height_for, length, wider
+from .page import INCH, Length, height_for, in_points, wider
 from .scene import Scene
 from .texts.captions import panel_sentence, sum_sentence
 from .theme import DEFAULT, Paint, Theme
 
-DIRECTIONS = ("TB", "LR", "BT", "RL")
-STYLES = ("boxes", "volumes")
+Direction = Literal["TB", "LR", "BT", "RL"]
+Style = Literal["boxes", "volumes"]
 
 
+@checks.public
 @no_collection()
-@public
 def diagram(
     model: Any,
     *,
@@ -39,13 +38,13 @@ def diagram(
     expand: str | Sequence[str] = (),
     zoom: bool | str | Sequence[str] = (),
     fold: bool = True,
-    width: float | str | None = None,
-    height: float | str | None = None,
+    width: Length | None = None,
+    height: Length | None = None,
     min_text: float = 6.0,
-    direction: str = "TB",
-    style: str | Callable[[Node], Paint | None] = "boxes",
+    direction: Direction = "TB",
+    style: Style | Callable[[Node], Paint | None] = "boxes",
     label: Say | None = None,
-    show: str | Sequence[str] = ("shape", "parameters"),
+    show: Fact | Sequence[Fact] = ("shape", "parameters"),
     legend: bool = True,
     theme: Theme | None = None,
     loss_weights: Mapping[str, float] | None = None,
@@ -58,8 +57,8 @@ def diagram(
     Args:
         model: any built Keras model, made with our blocks or not; or a `Graph`.
         depth: 1 draws the outermost blocks, 2 opens these, …, None draws layers; "auto" the deepest level with at most
-            `max_boxes` boxes that fits the page with all that is to be told.
-        max_boxes: how many boxes "auto" may take.
+            `max_boxes` boxes that fits the page with all that is to be shown.
+        max_boxes: how many boxes "auto" may draw.
         expand: names of blocks that are drawn open where they stand, each in a frame.
         zoom: True for a panel with the inside of every kind of block, or names of blocks whose kinds are wanted; the
             boxes carry the letters of the panels.
@@ -72,10 +71,10 @@ def diagram(
         direction: from where to where: TB (top to bottom), LR, BT or RL.
         style: "boxes", "volumes" (oblique boxes as large as the feature maps), or a function that gives the `Paint` of
             a node, or None for the usual one.
-        label: a function that gives what stands in the box of a node: text, a list of lines of which the first is
+        label: a callback that gives what stands in the box of a node: text, a list of lines of which the first is
             bold, or None for the usual.
-        show: what is told of every block: shape, parameters, multiply_adds, receptive_field, dtype.
-        legend: whether what the colours, patterns and lines mean is told below the figure.
+        show: what is written of every block: shape, parameters, multiply_adds, receptive_field, dtype.
+        legend: whether a legend of colours, patterns and lines stands below the figure.
         theme: fonts, sizes and colours.
         loss_weights: by output key, shown on auxiliary heads; by default what the model was compiled with, or else its
             attribute `loss_weights`.
@@ -96,15 +95,14 @@ def diagram(
     (252.0, 7.0)
     """
     look = _look(width, height, min_text, direction, label, show, legend, theme)
-    _check_style(style)
-    depth = level_or_auto("diagram", depth)
+    depth = checks.depth_or_auto(depth)
     wanted = _Wanted(
         graph_of(model, loss_weights=loss_weights),
-        whole("diagram", "max_boxes", max_boxes),
-        names("diagram", "expand", expand),
-        zoom if isinstance(zoom, bool) else names("diagram", "zoom", zoom, "True, the name of a block, or several"),
-        flag("diagram", "fold", fold),
-        style,
+        checks.integer("max_boxes", max_boxes),
+        checks.names("expand", expand),
+        zoom if isinstance(zoom, bool) else checks.names("zoom", zoom, "True, the name of a block, or several"),
+        checks.flag("fold", fold),
+        _style(style),
         look,
     )
     tried = []
@@ -113,17 +111,17 @@ def diagram(
         if drawn is not None:
             return _figure(shown, drawn, direction)
         tried.append(shown)
-    for shown in tried:  # now with less told
+    for shown in tried:  # now with fewer facts shown
         drawn = _drawn(wanted, shown, look)
         if drawn is not None:
             return _figure(shown, drawn, direction)
-    raise ValueError(_misfit(wanted, depth))
+    raise checks.complaint(_misfit(wanted, depth))
 
 
 _Drawn = tuple[Scene, Theme, tuple[str, ...]]  # a figure, the theme it is painted in, how its description ends
 
 
-def _figure(shown: Graph, drawn: _Drawn, direction: str) -> Figure:
+def _figure(shown: Graph, drawn: _Drawn, direction: Direction) -> Figure:
     scene, theme, ends = drawn
     return Figure(shown, scene, theme, partial(block_figure, shown, Options(rankdir=direction), theme), ends=ends)
 
@@ -137,7 +135,7 @@ class _Wanted:
     expand: tuple[str, ...]
     zoom: bool | tuple[str, ...]
     fold: bool
-    style: str | Callable[[Node], Paint | None]
+    style: Style | Callable[[Node], Paint | None]
     look: Look
 
 
@@ -145,13 +143,10 @@ def _overviews(wanted: _Wanted, depth: Literal["auto"] | int | None) -> Iterator
     """The network at the depth asked for; where that is left open, at ever lesser depths."""
     asked = (wanted.max_boxes, wanted.expand, wanted.fold)
     fewest = inf
-    try:
-        for shown in overviews(wanted.graph, *asked) if depth == "auto" else [overview(wanted.graph, depth, *asked)]:
-            if len(shown.nodes) < fewest:
-                fewest = len(shown.nodes)
-                yield shown
-    except (TypeError, ValueError) as error:
-        raise type(error)(str(error).replace("overview:", "diagram:", 1)) from None
+    for shown in overviews(wanted.graph, *asked) if depth == "auto" else [overview(wanted.graph, depth, *asked)]:
+        if len(shown.nodes) < fewest:
+            fewest = len(shown.nodes)
+            yield shown
 
 
 def _deepest(graph: Graph) -> int:
@@ -197,7 +192,7 @@ def _panels(wanted: _Wanted, shown: Graph) -> list[Zoom]:
     if not wanted.zoom:
         return []
     if wanted.style == "volumes":
-        raise ValueError("diagram: zoom goes with style='boxes', not with 'volumes'")
+        raise checks.complaint("zoom must be False with style='volumes': panels are drawn with style='boxes'")
     found = kinds(shown)
     if isinstance(wanted.zoom, bool):
         return zooms(found, opened)
@@ -206,7 +201,7 @@ def _panels(wanted: _Wanted, shown: Graph) -> list[Zoom]:
     asked = [boxes.get(name, (name,))[0] for name in wanted.zoom]
     for name, given in zip(asked, wanted.zoom, strict=True):
         if name not in known:
-            raise ValueError(f"diagram: {unknown('zoom', given, known)}")
+            raise checks.unknown("zoom", given, known)
     return zooms([kind for kind in found if set(asked) & set(kind[1])], opened)
 
 
@@ -216,37 +211,28 @@ def _panels(wanted: _Wanted, shown: Graph) -> list[Zoom]:
 def _look(
     width: Any, height: Any, min_text: Any, direction: Any, label: Any, show: Any, legend: Any, theme: Any
 ) -> Look:
-    choice("diagram", "direction", direction, DIRECTIONS)
-    if isinstance(min_text, bool) or not isinstance(min_text, int | float) or not 0 < min_text <= 100:
-        raise ValueError(f"diagram: min_text={one_line(min_text)}: it takes a number of points above 0")
-    if label is not None and not callable(label):
-        raise TypeError(f"diagram: label={one_line(label)}: it takes a function of a node, or None")
-    if theme is not None:
-        kind("diagram", "theme", theme, Theme, "a Theme, or None")
-    if isinstance(show, str):
-        show = (show,)
-    if not isinstance(show, Iterable):
-        raise TypeError(f"diagram: show={one_line(show)}: it takes any of {', '.join(map(repr, SHOW))}")
-    wide = None if width is None else length("diagram", "width", width)
+    wide = None if width is None else in_points("width", width)
     high = None if wide is None else height_for(width)
     return Look(
-        theme=theme or DEFAULT,
-        show=tuple(choice("diagram", "show", each, SHOW) for each in show),
-        direction=direction,
+        theme=DEFAULT if theme is None else checks.instance("theme", theme, Theme, "a Theme, or None"),
+        show=tuple(checks.choice("show", each, SHOW) for each in checks.names("show", show, _SHOW)),
+        direction=checks.choice("direction", direction, get_args(Direction)),
         width=wide,
-        height=high if height is None else length("diagram", "height", height),
-        min_text=float(min_text),
-        legend=flag("diagram", "legend", legend),
-        say=label,
+        height=high if height is None else in_points("height", height),
+        min_text=checks.number("min_text", min_text, "a size in points above 0 and at most 100", above=0, at_most=100),
+        legend=checks.flag("legend", legend),
+        say=None if label is None else checks.function("label", label),
     )
 
 
-def _check_style(style: Any) -> None:
-    if not callable(style):
-        try:
-            choice("diagram", "style", style, STYLES)
-        except ValueError as error:
-            raise ValueError(f"{error}; or a function that gives the Paint of a node") from None
+_SHOW = f"one or several of {checks.listed(SHOW)}"
+
+
+def _style(style: Any) -> Style | Callable[[Node], Paint | None]:
+    if callable(style):
+        return style
+    named = get_args(Style)
+    return checks.choice("style", style, named, f"one of {checks.listed(named)}, or a function that gives a Paint")
 
 
 # -- what would do ----------------------------------------------------------------------------------------------------
@@ -258,7 +244,7 @@ def _misfit(wanted: _Wanted, depth: Literal["auto"] | int | None) -> str:
     first = next(_overviews(wanted, depth if depth != "auto" else 1))
     page = " × ".join(f"{side:g}" for side in (look.width, look.height) if side is not None)
     deep = "layer by layer" if depth is None else f"at depth {depth}"
-    said = f"diagram: {wanted.graph.name!r} {deep} does not fit {page} points in type of {look.min_text:g} points"
+    said = f"{checks.one_line(wanted.graph.name)} {deep} does not fit {page} points in type of {look.min_text:g} points"
     ways = []
     if depth != "auto":
         deepest = _deepest(wanted.graph) if depth is None else depth

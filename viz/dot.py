@@ -8,14 +8,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from math import atan2, degrees, hypot
 from typing import Any
 
-import pydot
-
+from ..extras import needs
 from ..graphs.graph import Edge, Graph, Node, trunk_nodes
 from .layouts.cards import text_width
 from .layouts.graphviz_layout import MANY
 from .layouts.keras_tables import Cell, Options, model_frames, name_within, table_rows
 from .layouts.parts import Frames, frames_around, named
-from .render import Dot
 from .texts.layer_labels import count_text, describe, shape_text
 from .theme import DEFAULT, Paint, Theme
 
@@ -45,8 +43,8 @@ def quoted(text: str) -> str:
 
 
 def identifier(text: str) -> str:
-    """A name for the graph itself, which cannot hold every character."""
-    return '"' + re.sub(r'["\\\s]', "_", _NOT_XML.sub("_", text)) + '"'
+    """A name for the graph itself, which cannot hold every character; Graphviz reads entities in it."""
+    return '"' + re.sub(r'["\\\s]', "_", _NOT_XML.sub("_", text)).replace("&", "&amp;") + '"'
 
 
 def _width(text: str, size: float, bold: bool = False) -> float:
@@ -70,13 +68,16 @@ Attributes = Mapping[str, object]
 
 def _canvas(graph: Graph, options: Options, theme: Theme, subgraph: bool, extra: Attributes) -> Any:
     if subgraph:
-        return pydot.Cluster(
+        return needs("pydot", extra="dot").Cluster(
             re.sub(r"\W", "_", graph.name),
             style="dashed",
             label=quoted(graph.name),
             labeljust="l",
             fontname=_font_name(theme),
         )
+    needs("pydot", extra="dot")
+    from .dot_classes import Dot
+
     dot = Dot(identifier(graph.name), graph_type="digraph")
     look = {"rankdir": options.rankdir, "dpi": options.dpi, "margin": 0, "fontname": _font_name(theme), **extra}
     for key, value in _attributes(look).items():
@@ -102,13 +103,13 @@ def _enclosing(frames: Frames, places: dict[Frames, Any], theme: Theme, prefix: 
             "margin": theme.side_gap * 0.6,
         }
         number = re.sub(r"\W", "_", f"{prefix}f{len(places)}")  # pydot puts `cluster_` before it, unquoted
-        places[frames] = pydot.Cluster(number, **_attributes(look))
+        places[frames] = needs("pydot", extra="dot").Cluster(number, **_attributes(look))
         outer.add_subgraph(places[frames])
     return places[frames]
 
 
 def _attributes(attributes: Attributes) -> dict[str, Any]:
-    """Attributes as pydot takes them: numbers short, text quoted unless it is already."""
+    """Attributes as pydot expects them: numbers short, text quoted unless it is already."""
     return {key: f"{value:g}" if isinstance(value, float) else str(value) for key, value in attributes.items()}
 
 
@@ -134,6 +135,7 @@ _GROUP: Mapping[bool, Attributes] = {True: {"group": "trunk"}, False: {}}
 
 def layer_figure(graph: Graph, options: Options, theme: Theme, subgraph: bool = False) -> Any:
     """One table a layer, with the rows that `options` ask for; nested models in frames."""
+    pydot = needs("pydot", extra="dot")
     extra: dict[str, object] = {"splines": options.splines, "nodesep": 0.2, "ranksep": 0.25}
     if len(graph.nodes) > MANY:
         # Straightening takes Graphviz time that grows with the square, and right angles with the cube.
@@ -194,6 +196,7 @@ Cells = tuple[tuple[str, str], tuple[str, str]]
 
 def block_figure(graph: Graph, options: Options, theme: Theme, subgraph: bool = False) -> Any:
     """A column of boxes of one width for what everything passes; branches and auxiliary heads beside it."""
+    pydot = needs("pydot", extra="dot")
     trunk = set(trunk_nodes(graph))
     frames = frames_around(graph)
     beside = _beside(graph, frames)
@@ -358,6 +361,7 @@ def _beside(graph: Graph, frames: Sequence[Frames]) -> dict[int, int]:
 
 
 def _same_rank(number: int, source: int, prefix: str) -> Any:
+    pydot = needs("pydot", extra="dot")
     rank = pydot.Subgraph(f'"{prefix}beside{number}"', rank="same")
     for each in (source, number):
         rank.add_node(pydot.Node(_id(each, prefix)))

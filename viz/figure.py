@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import io
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from .._old_checks import nearest, one_line
-from ..files import check_writable, why, write_whole
+from .. import checks
+from ..files import check_writable, is_stream, why, write_whole
 from ..graphs.graph import Graph
+from .backends import FORMATS as SCENE_FORMATS
 from .backends import render
 from .scene import Scene
 from .theme import Theme
@@ -19,7 +19,7 @@ from .theme import Theme
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Figure:
-    """A drawn model. A notebook shows it as SVG.
+    """A drawn model; a notebook shows it as SVG.
 
     Args:
         graph: the graph that it shows.
@@ -103,20 +103,24 @@ class Figure:
             scene = replace(scene, description=self.alt_text)
         return render(scene, format, self.theme, dpi=dpi)
 
-    def save(self, path: str | os.PathLike[str], dpi: float = 200) -> Figure:
-        """Write it to a file, whole or not at all.
+    @checks.public
+    def save(self, path: str | os.PathLike[str], dpi: float = 200, *, format: str | None = None) -> Figure:
+        """Write the figure to a file, whole or not at all, or to a stream.
+
+        A file that is replaced keeps its mode, owner and links.
 
         Args:
             path: where to; the ending says in which format: .svg, .pdf, .png, .eps, .jpg, .gif, .tex (a document),
-                .tikz (for LaTeX's input), .dot, .gv, .mmd or .md (Mermaid).
+                .tikz (for LaTeX's input), .dot, .gv, .mmd or .md (Mermaid); without one .png, to a stream .svg. `"-"`
+                is standard output.
             dpi: dots per inch, for .png, .jpg and .gif.
+            format: one of these endings, whatever the path ends with.
 
         Raises:
             ValueError: no such format.
             OSError: the file cannot be written.
         """
-        check_dpi("save", dpi)
-        return saved("save", "path", self, path, dpi)
+        return saved("path", self, path, checks.number("dpi", dpi, above=0, below=1e6), format)
 
     def _repr_svg_(self) -> str:
         return self.svg
@@ -129,64 +133,52 @@ class Figure:
         return f"<Figure of {self.graph.name!r}, {len(self.graph.nodes)} boxes{where}>"
 
 
-def _pixels(kind: str) -> Callable[[Figure, float], bytes]:
-    def write(figure: Figure, dpi: float) -> bytes:
-        from PIL import Image
-
-        file = io.BytesIO()
-        Image.open(io.BytesIO(figure.png(dpi))).convert("RGB").save(file, kind, quality=95)
-        return file.getvalue()
-
-    return write
+def _from_scene(format: str) -> Callable[[Figure, float], bytes]:
+    return lambda figure, dpi: figure._rendered(format, dpi)
 
 
+_DOT: Callable[[Figure, float], bytes] = lambda figure, dpi: figure.dot.to_string().encode()  # noqa: E731
 FORMATS: Mapping[str, Callable[[Figure, float], bytes]] = {
-    ".svg": lambda figure, dpi: figure.svg.encode(),
-    ".pdf": lambda figure, dpi: figure.pdf,
-    ".png": lambda figure, dpi: figure.png(dpi),
-    ".eps": lambda figure, dpi: figure.eps,
-    ".jpg": _pixels("JPEG"),
-    ".jpeg": _pixels("JPEG"),
-    ".gif": _pixels("GIF"),
-    ".tex": lambda figure, dpi: figure._rendered("tikz"),
-    ".tikz": lambda figure, dpi: figure.tikz.encode(),
-    ".dot": lambda figure, dpi: figure.dot.to_string().encode(),
-    ".gv": lambda figure, dpi: figure.dot.to_string().encode(),
+    **{ending: _from_scene(name) for name, format in SCENE_FORMATS.items() for ending in format.endings},
+    ".dot": _DOT,
+    ".gv": _DOT,
     ".mmd": lambda figure, dpi: figure.mermaid.encode(),
     ".md": lambda figure, dpi: f"```mermaid\n{figure.mermaid.rstrip()}\n```\n".encode(),
 }
 
 
-def check_dpi(function: str, dpi: Any) -> None:
-    if isinstance(dpi, bool) or not isinstance(dpi, int | float) or not 0 < dpi < 1e6:
-        raise ValueError(f"{function}: dpi={one_line(dpi)}: it takes a number above 0")
-
-
-def destination(function: str, argument: str, path: Any) -> Path:
-    """The path, if a file of a known format can be made there."""
+def destination(argument: str, path: Any, format: Any = None) -> tuple[Path, str]:
+    """Where a figure can be written, and the ending that says in which format."""
     try:
         target = Path(os.fsdecode(path))
     except TypeError:
-        raise TypeError(f"{function}: {argument}={one_line(path)}: it takes a path or None") from None
-    ending = target.suffix.lower() or ".png"  # as Keras does
+        raise checks.refuse(argument, path, "a path or None", TypeError) from None
+    if format is not None:
+        ending = "." + checks.text("format", format).lower().removeprefix(".")
+        checks.choice("format", ending[1:], [known[1:] for known in FORMATS])
+    else:
+        ending = target.suffix.lower() or (".svg" if is_stream(target) else ".png")  # as Keras does
     if ending not in FORMATS:
-        raise ValueError(
-            f"{function}: {argument}={str(path)!r}: no format has the ending {target.suffix!r}; "
-            f"it takes {', '.join(FORMATS)}{nearest(ending, FORMATS)}"
-        )
+        known = f"a path that ends with {', '.join(FORMATS)}"
+        raise checks.refuse(argument, os.fspath(target), known + checks.nearest(ending, FORMATS))
     try:
         check_writable(target)
-    except OSError as error:
-        raise type(error)(f"{function}: {argument}={str(path)!r} cannot be written: {why(error)}") from None
-    return target
+    except (OSError, ValueError) as error:
+        raise _unwritable(argument, target, error) from None
+    return target, ending
 
 
-def saved(function: str, argument: str, figure: Figure, path: Any, dpi: float = 200) -> Figure:
+def _unwritable(argument: str, target: Path, error: OSError | ValueError) -> Exception:
+    words = why(error) if isinstance(error, OSError) else str(error)
+    return checks.complaint(f"{argument} {checks.one_line(os.fspath(target))} cannot be written: {words}", type(error))
+
+
+def saved(argument: str, figure: Figure, path: Any, dpi: float = 200, format: Any = None) -> Figure:
     """The figure, written to a file whole or not at all."""
-    target = destination(function, argument, path)
-    data = FORMATS[target.suffix.lower() or ".png"](figure, dpi)
+    target, ending = destination(argument, path, format)
+    data = FORMATS[ending](figure, dpi)
     try:
         write_whole(target, data)
     except OSError as error:
-        raise type(error)(f"{function}: {argument}={str(path)!r} cannot be written: {why(error)}") from error
+        raise _unwritable(argument, target, error) from error
     return replace(figure, path=target)

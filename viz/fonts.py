@@ -14,11 +14,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .._old_checks import nearest
+from .. import checks
+from ..extras import needs
 
+DEFAULT_FAMILY = "DejaVu Sans"
+_OURS = Path(__file__).parent / "font_files"
+_OWN = ("DejaVuSans.ttf", "DejaVuSans-Bold.ttf")
 # Families that come with matplotlib, whose list of the machine's fonts takes long to load.
-_SHIPPED = {
-    "DejaVu Sans": ("DejaVuSans.ttf", "DejaVuSans-Bold.ttf"),
+_MATPLOTLIB = {
     "DejaVu Sans Mono": ("DejaVuSansMono.ttf", "DejaVuSansMono-Bold.ttf"),
     "DejaVu Serif": ("DejaVuSerif.ttf", "DejaVuSerif-Bold.ttf"),
     "STIXGeneral": ("STIXGeneral.ttf", "STIXGeneralBol.ttf"),
@@ -27,8 +30,9 @@ _EPOCH = 2_082_844_800  # 1970, as fonts count seconds
 _FILES = (".ttf", ".otf", ".ttc", ".otc")
 
 
+@checks.public
 def face(font: str | os.PathLike[str] | None = None) -> Face:
-    """The font of that name or file; DejaVu Sans, which comes with matplotlib, if none is named.
+    """Find the font of that name or file; DejaVu Sans, which comes with layerblocks, if none is named.
 
     Args:
         font: a family (`"DejaVu Serif"`, or any that `matplotlib.font_manager` finds), or the path of a `.ttf`, `.otf`,
@@ -36,17 +40,17 @@ def face(font: str | os.PathLike[str] | None = None) -> Face:
 
     Raises:
         ValueError: there is no such family or file, or it is not a font.
+        ModuleNotFoundError: another family than DejaVu Sans is named, and matplotlib, which finds it, is not installed.
 
     >>> round(face().width("conv 3×3", 10), 2)
     48.15
     """
-    if font is None:
-        return _shipped("DejaVu Sans")
+    if font is None or font == DEFAULT_FAMILY:
+        return _own()
     if isinstance(font, os.PathLike) or Path(str(font)).suffix.lower() in _FILES:
         return _from_file(os.fspath(font))
-    if not isinstance(font, str):
-        raise TypeError(f"face: font={font!r}: it takes the name of a family, a path, or None")
-    return _shipped(font) if font in _SHIPPED else _family(font)
+    name = checks.text("font", font, "the name of a family, a path, or None")
+    return _of_matplotlib(name) if name in _MATPLOTLIB else _family(name)
 
 
 @dataclass(frozen=True)
@@ -120,7 +124,7 @@ class Cut:
 
     @functools.lru_cache(maxsize=4096)  # noqa: B019 (cuts live as long as the process)
     def outline(self, letter: str) -> tuple[tuple[str, tuple[tuple[float, float], ...]], ...]:
-        """The outline of a letter, `(step, points)`: what a pen of fontTools is told, in `units` to the size."""
+        """The outline of a letter, `(step, points)`: as the calls of a fontTools pen, in `units` to the size."""
         from fontTools.pens.recordingPen import DecomposingRecordingPen
         from fontTools.pens.transformPen import TransformPen
 
@@ -141,8 +145,8 @@ class Cut:
 class Subset:
     """A TrueType font of some letters: `numbers` are the letters' glyph numbers, `advances` a glyph's, in `units`.
 
-    Each letter has a glyph of its own, so that a glyph tells its letter; a letter that the font has not got one that
-    shows a box, which no viewer takes for the letter where it knows a font that has it.
+    Each letter has a glyph of its own, so that a glyph identifies its letter; a letter that the font lacks has one that
+    shows a box, which no viewer mistakes for the letter where it knows a font that has it.
     """
 
     name: str
@@ -192,13 +196,19 @@ def _plain(found: re.Match[str]) -> str:
 
 
 @functools.cache
-def _shipped(family: str) -> Face:
+def _own() -> Face:
+    regular, bold = (_cut(str(_OURS / name)) for name in _OWN)
+    return Face(DEFAULT_FAMILY, regular, bold)
+
+
+@functools.cache
+def _of_matplotlib(family: str) -> Face:
     found = importlib.util.find_spec("matplotlib")  # without importing it
     places = list(found.submodule_search_locations or ()) if found else []
     if not places:
-        raise OSError(f"the font {family!r} comes with matplotlib, which is not installed")
+        needs("matplotlib", extra="training")
     folder = Path(places[0], "mpl-data", "fonts", "ttf")
-    regular, bold = (_cut(str(folder / name)) for name in _SHIPPED[family])
+    regular, bold = (_cut(str(folder / name)) for name in _MATPLOTLIB[family])
     return Face(family, regular, bold)
 
 
@@ -207,7 +217,7 @@ def _from_file(path: str) -> Face:
     file = Path(path)
     if not file.is_file():
         beside = sorted(other.name for other in file.parent.glob("*") if other.suffix.lower() in _FILES)
-        raise ValueError(f"face: font={path!r}: there is no such file{nearest(file.name, beside)}")
+        raise checks.refuse("font", path, f"a file that is there{checks.nearest(file.name, beside)}")
     regular = _cut(path)
     stem = re.sub(r"(?i)[-_ ]?(regular|book|roman)$", "", file.stem)
     names = (
@@ -219,19 +229,15 @@ def _from_file(path: str) -> Face:
 
 @functools.cache
 def _family(name: str) -> Face:
-    from matplotlib.font_manager import FontProperties, fontManager
-
-    known = {entry.name for entry in fontManager.ttflist} - {"Last Resort High-Efficiency"}
-    near = {other.lower(): other for other in sorted(known | set(_SHIPPED))}
+    fonts = needs("matplotlib.font_manager", extra="training")
+    known = {entry.name for entry in fonts.fontManager.ttflist} - {"Last Resort High-Efficiency"}
+    near = {other.lower(): other for other in sorted({*known, *_MATPLOTLIB, DEFAULT_FAMILY})}
     if name.lower() not in near:
-        takes = "it takes a family that matplotlib.font_manager finds, or the path of a .ttf or .otf"
-        hint = nearest(name.lower(), near)
-        for other in near:
-            hint = hint.replace(f"{other!r}", f"{near[other]!r}")
-        raise ValueError(f"face: font={name!r} is not installed: {takes}{hint}")
+        must_be = "a family that matplotlib.font_manager finds, or the path of a .ttf or .otf"
+        raise checks.refuse("font", name, must_be + checks.nearest(name, near.values()))
     family = near[name.lower()]
     files = (
-        fontManager.findfont(FontProperties(family=family, weight=weight), fallback_to_default=False)
+        fonts.fontManager.findfont(fonts.FontProperties(family=family, weight=weight), fallback_to_default=False)
         for weight in ("normal", "bold")
     )
     regular, bold = (_cut(str(file)) for file in files)
@@ -244,7 +250,7 @@ def _opened(path: str) -> Any:
     try:
         return TTFont(path, fontNumber=0, lazy=True, recalcTimestamp=False)
     except (TTLibError, OSError) as error:
-        raise ValueError(f"face: font={path!r}: not a TrueType or OpenType font: {error}") from error
+        raise checks.refuse("font", path, f"a TrueType or OpenType font ({error})") from error
 
 
 @functools.cache
@@ -252,7 +258,7 @@ def _cut(path: str) -> Cut:
     font = _opened(path)
     names = font.getBestCmap() if "cmap" in font else None
     if not names or not {"glyf", "CFF ", "CFF2"} & set(font.keys()):
-        raise ValueError(f"face: font={path!r}: it has no outlines of Unicode letters")
+        raise checks.refuse("font", path, "a font with outlines of Unicode letters")
     advances = font["hmtx"].metrics
     glyphs = {chr(number): (name, advances[name][0]) for number, name in names.items()}
     box = advances[font.getGlyphOrder()[0]][0]

@@ -4,13 +4,33 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from numbers import Real
 from types import MappingProxyType
+from typing import Literal
 
-from .._old_checks import nearest, one_line
+from .. import checks
 
 INCH = 72.0
+Venue = Literal[
+    "ieee1",
+    "ieee2",
+    "acm1",
+    "acm2",
+    "cvpr1",
+    "cvpr2",
+    "icml1",
+    "icml2",
+    "neurips",
+    "iclr",
+    "springer",
+    "elsevier1",
+    "elsevier2",
+    "a4",
+    "letter",
+]
+Length = float | Venue  # what is checked before a program runs: see `points`
 # Widths in inches: of one column and of the whole text, from the venues' own templates.
-WIDTHS: Mapping[str, float] = MappingProxyType(
+WIDTHS: Mapping[Venue, float] = MappingProxyType(
     {
         "ieee1": 3.5,
         "ieee2": 7.16,
@@ -29,6 +49,7 @@ WIDTHS: Mapping[str, float] = MappingProxyType(
         "letter": 6.5,
     }
 )
+_INCHES: Mapping[str, float] = {str(name): inches for name, inches in WIDTHS.items()}
 HEIGHTS: Mapping[str, float] = MappingProxyType({"springer": 7.6, "a4": 9.7, "iclr": 9.0})
 TALLEST = 9.0  # inches: of the text on a page
 _UNITS: Mapping[str, float] = MappingProxyType(
@@ -36,29 +57,40 @@ _UNITS: Mapping[str, float] = MappingProxyType(
 )
 
 
-def length(function: str, argument: str, value: object) -> float:
-    """A length in points: a number, `"252pt"`, `"3.5in"`, `"8cm"`, `"89mm"`, or the name of a venue's column.
+@checks.public
+def points(length: float | str) -> float:
+    """Convert a length to points: `"252pt"`, `"3.5in"`, `"8cm"`, `"89mm"`, or the name of a venue's column.
+
+    Functions that have a `width` accept such words as they are. Type checkers know only the venues and numbers, so that
+    they find `width="ieeee1"`; with `width=points("8cm")` they are content.
 
     Raises:
-        ValueError: it is none of these, or not above 0.
+        ValueError: it is none of these, or not between 1 and a million points.
         TypeError: it is neither a number nor text.
 
-    >>> length("diagram", "width", "3.5in"), length("diagram", "width", "ieee1")
+    >>> points("3.5in"), points("ieee1")
     (252.0, 252.0)
     """
-    takes = f"it takes a length ('3.5in', '8cm', '252pt', a number of points) or one of {', '.join(map(repr, WIDTHS))}"
-    if isinstance(value, bool) or not isinstance(value, int | float | str):
-        raise TypeError(f"{function}: {argument}={one_line(value)}: {takes}")
+    return in_points("length", length)
+
+
+def in_points(argument: str, value: object) -> float:
+    """`points` of an argument of another function."""
+    must_be = f"a length ('3.5in', '8cm', '252pt', a number of points) or one of {', '.join(map(repr, WIDTHS))}"
     if isinstance(value, str):
-        if value.lower() in WIDTHS:
-            return WIDTHS[value.lower()] * INCH
-        found = re.fullmatch(r"\s*(\d+\.?\d*|\.\d+)\s*([a-z]*)\s*", value.lower())
+        if value.lower() in _INCHES:
+            return _INCHES[value.lower()] * INCH
+        found = re.fullmatch(r"\s*(\d{1,9}\.?\d*|\.\d+)\s*([a-z]*)\s*", value.lower())
         if not found or found[2] not in _UNITS:
-            raise ValueError(f"{function}: {argument}={value!r}: {takes}{nearest(value.lower(), WIDTHS)}")
-        value = float(found[1]) * _UNITS[found[2]]
-    if not 1 <= value < 1e6:
-        raise ValueError(f"{function}: {argument}={value!r}: it takes at least 1 point, and at most a million")
-    return float(value)
+            raise checks.refuse(argument, value, must_be + checks.nearest(value.lower(), WIDTHS))
+        long = float(found[1]) * _UNITS[found[2]]
+    elif isinstance(value, bool) or not isinstance(value, Real):
+        raise checks.refuse(argument, value, must_be, TypeError)
+    else:
+        long = checks.number(argument, value, must_be)
+    if not 1 <= long < 1e6:
+        raise checks.refuse(argument, value, "a length of at least 1 point, and less than a million")
+    return long
 
 
 def height_for(width: object) -> float:

@@ -2,50 +2,51 @@
 
 from __future__ import annotations
 
-import inspect
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from .._old_checks import choice, flag, kind, level, nearest
-from ..checks import public
+from .. import checks
+from ..extras import needs
 from ..graphs.graph import Graph
 from ..graphs.grouping import group
 from ..graphs.reader import read_graph
 from ..graphs.rewrite import collapse, without_inputs
+from .diagrams import Direction
 from .dot import block_figure, layer_figure
-from .figure import Figure, check_dpi, destination, saved
+from .figure import Figure, destination, saved
 from .layouts.figures import Look, figure_scene
 from .layouts.keras_tables import Options, layer_scene
 from .page import INCH
-from .render import Source
 from .scene import Scene
 from .theme import DEFAULT, Theme
 
-_RANKDIRS = ("TB", "LR", "BT", "RL")
+if TYPE_CHECKING:
+    from .dot_classes import Source
+
+Splines = Literal["ortho", "curved", "polyline", "spline", "line", "none", "true", "false"]
 _FLAGS = {
     *("show_shapes", "show_dtype", "show_layer_names", "show_layer_activations", "show_trainable"),
     *("expand_nested", "subgraph"),
 }
-_SPLINES = ("ortho", "curved", "polyline", "spline", "line", "none", "true", "false")
 _COLUMN = (3.5 * INCH, 9 * INCH)  # of a paper
 _LEAST = 6.0  # points: type that can be read in it
 
 
-@public
+@checks.public
 def plot_model(
     model: Any,
     to_file: str | os.PathLike[str] | None = "model.png",
     show_shapes: bool = False,
     show_dtype: bool = False,
     show_layer_names: bool = False,
-    rankdir: str = "TB",
+    rankdir: Direction = "TB",
     expand_nested: bool = False,
     dpi: float = 200,
     show_layer_activations: bool = False,
     show_trainable: bool = False,
-    splines: str = "ortho",
+    splines: Splines = "ortho",
     *,
     depth: int | None = None,
     loss_weights: Mapping[str, float] | None = None,
@@ -58,8 +59,8 @@ def plot_model(
         model: any built Keras model, made with our blocks or not.
         to_file: where to; the ending says how: .svg, .pdf, .png, .eps, .jpg, .gif, .tex, .tikz, .dot, .gv, .mmd, .md.
             None: to no file.
-        show_shapes: show the shapes that every call of a layer takes and gives.
-        show_dtype: show the dtypes it gives.
+        show_shapes: show the input and output shapes of every call of a layer.
+        show_dtype: show the dtypes of its outputs.
         show_layer_names: show names besides kinds.
         rankdir: from where to where: TB (top to bottom), LR, BT or RL.
         expand_nested: draw the layers of nested models, each model in a frame.
@@ -77,7 +78,7 @@ def plot_model(
         A `Figure`: its `path` is the file, its `dot` the same graph as a `pydot.Dot`; a notebook shows it.
 
     Raises:
-        ValueError, TypeError: an argument is wrong; the message says which, and what it takes.
+        ValueError, TypeError: an argument is wrong; the message says which, and what it must be.
         OSError: the file cannot be written. Nothing is left behind.
 
     >>> import keras
@@ -89,26 +90,26 @@ def plot_model(
     """
     given = dict(locals())
     if to_file is not None:
-        destination("plot_model", "to_file", to_file)
-    graph, options = _graph("plot_model", given)
+        destination("to_file", to_file)
+    graph, options = _graph(given)
     scene = (layer_scene if depth is None else _block_scene)(graph, options, theme)
     figure = Figure(graph, scene, theme, lambda: _dot(graph, options, theme, depth))
-    return figure if to_file is None else saved("plot_model", "to_file", figure, to_file, dpi)
+    return figure if to_file is None else saved("to_file", figure, to_file, dpi)
 
 
-@public
+@checks.public
 def model_to_dot(
     model: Any,
     show_shapes: bool = False,
     show_dtype: bool = False,
     show_layer_names: bool = True,
-    rankdir: str = "TB",
+    rankdir: Direction = "TB",
     expand_nested: bool = False,
     dpi: float = 200,
     subgraph: bool = False,
     show_layer_activations: bool = False,
     show_trainable: bool = False,
-    splines: str = "ortho",
+    splines: Splines = "ortho",
     *,
     depth: int | None = None,
     loss_weights: Mapping[str, float] | None = None,
@@ -128,22 +129,22 @@ def model_to_dot(
     >>> dot.create(prog="dot", format="svg")[:5]
     b'<?xml'
     """
-    graph, options = _graph("model_to_dot", dict(locals()))
+    graph, options = _graph(dict(locals()))
     return _dot(graph, options, theme, depth, bool(subgraph))
 
 
-@public
+@checks.public
 def to_graphviz(
     model: Any,
     show_shapes: bool = False,
     show_dtype: bool = False,
     show_layer_names: bool = True,
-    rankdir: str = "TB",
+    rankdir: Direction = "TB",
     expand_nested: bool = False,
     dpi: float = 200,
     show_layer_activations: bool = False,
     show_trainable: bool = False,
-    splines: str = "ortho",
+    splines: Splines = "ortho",
     *,
     depth: int | None = None,
     loss_weights: Mapping[str, float] | None = None,
@@ -159,7 +160,10 @@ def to_graphviz(
     >>> to_graphviz(model, depth=1).pipe(format="pdf")[:5]
     b'%PDF-'
     """
-    graph, options = _graph("to_graphviz", dict(locals()))
+    graph, options = _graph(dict(locals()))
+    needs("graphviz", extra="dot")
+    from .dot_classes import Source
+
     return Source(_dot(graph, options, theme, depth).to_string())
 
 
@@ -179,30 +183,23 @@ def _block_scene(graph: Graph, options: Options, theme: Theme) -> Scene:
     return figure_scene(graph, replace(look, width=_COLUMN[0], height=_COLUMN[1], min_text=_LEAST)) or scene
 
 
-def _graph(function: str, given: Mapping[str, Any]) -> tuple[Graph, Options]:
+def _graph(given: Mapping[str, Any]) -> tuple[Graph, Options]:
     """What the three functions have in common: `given` are their arguments."""
-    known = inspect.signature(_FUNCTIONS[function]).parameters
     for name, value in given["others"].items():
-        if name == "layer_range" and value is None:
-            continue
-        if name == "layer_range":
-            raise ValueError(f"{function}: layer_range={value!r}: Keras 3 has no such thing; depth= draws less")
-        raise TypeError(f"{function}: there is no argument {name!r}{nearest(name, set(known) - {'others'})}")
-    check_dpi(function, given["dpi"])
-    choice(function, "rankdir", given["rankdir"], _RANKDIRS)
-    choice(function, "splines", given["splines"], _SPLINES)
-    for name in _FLAGS & given.keys():
-        flag(function, name, given[name])
+        if name != "layer_range":
+            known = given.keys() - {"others"}
+            raise checks.complaint(f"there is no argument {name!r}{checks.nearest(name, known)}", TypeError)
+        if value is not None:
+            raise checks.refuse(name, value, "None: Keras 3 has no such thing; depth= draws less")
+    checks.number("dpi", given["dpi"], above=0, below=1e6)
+    checks.choice("rankdir", given["rankdir"], get_args(Direction))
+    checks.choice("splines", given["splines"], get_args(Splines))
+    given = {**given, **{name: checks.flag(name, given[name]) for name in _FLAGS & given.keys()}}
     options = Options(**{name: given[name] for name in Options.__dataclass_fields__})
-    depth = level(function, given["depth"])
-    kind(function, "theme", given["theme"], Theme, "a Theme")
-    expand = depth is not None or bool(given["expand_nested"])
+    depth = checks.depth(given["depth"])
+    checks.instance("theme", given["theme"], Theme, "a Theme")
+    expand = depth is not None or given["expand_nested"]
     graph = read_graph(given["model"], expand_nested=expand, loss_weights=given["loss_weights"])
     if depth is not None:
         return collapse(group(graph), depth), options
     return without_inputs(graph) if graph.kind == "Sequential" else graph, options
-
-
-_FUNCTIONS: Mapping[str, Callable[..., Any]] = {
-    function.__name__: function for function in (plot_model, model_to_dot, to_graphviz)
-}

@@ -1,4 +1,4 @@
-"""From DOT to bytes and files, by the Graphviz inside the pygraphviz wheel: no `dot` program is needed."""
+"""From DOT to bytes, by the Graphviz inside the pygraphviz wheel: no `dot` program is needed."""
 
 from __future__ import annotations
 
@@ -6,21 +6,14 @@ import contextlib
 import functools
 import os
 import re
-import shutil
 import sys
 import tempfile
 import threading
 import warnings
 from collections.abc import Callable, Iterable, Iterator
-from pathlib import Path
 from typing import Any
 
-import graphviz
-import pydot
-
-from ..files import write_whole
-
-ENGINES = ("dot", "neato", "fdp", "sfdp", "twopi", "circo", "osage", "patchwork")
+from ..extras import needs
 
 _ONE_AT_A_TIME = threading.Lock()  # Graphviz keeps global state, and file descriptor 2 belongs to everybody
 _STACK = 128 * 2**20  # Graphviz recurses as deep as the network; this is address space, used as far as needed
@@ -55,9 +48,10 @@ def draw(source: str, format: str, engine: str = "dot") -> bytes:
 
 
 def _draw(source: str, format: str, engine: str) -> bytes:
+    gv = needs("pygraphviz.graphviz", extra="dot")  # here, as in another thread nobody knows which function is called
     notes: list[str] = []
     with _ONE_AT_A_TIME:
-        data, said = _with_deep_stack(lambda: _quietly(lambda: _in_process(source, format, engine, notes)))
+        data, said = _with_deep_stack(lambda: _quietly(lambda: _in_process(gv, source, format, engine, notes)))
     for line in (*notes, *(f"Graphviz: {line}" for line in said)):
         warnings.warn(line, stacklevel=3)
     if isinstance(data, Exception):
@@ -72,7 +66,7 @@ def _undated(data: bytes) -> bytes:
     found = re.search(rb"/CreationDate \(D:[^)]*\)", data) if data.startswith(b"%PDF") else None
     if found is None:
         return data
-    longer = len(found[0]) - len(_LONG_AGO)  # by a time zone; what stands behind moves, and the table of places with it
+    longer = len(found[0]) - len(_LONG_AGO)  # by a time zone; what follows moves, and the table of places with it
     data = data[: found.start()] + _LONG_AGO + data[found.end() :]
     table = data.rindex(b"\nxref")
 
@@ -88,9 +82,7 @@ def _has_font() -> bool:
     return b"/Font" in _draw("digraph { a }", "pdf", "dot")
 
 
-def _in_process(source: str, format: str, engine: str, notes: list[str]) -> bytes:
-    from pygraphviz import graphviz as gv
-
+def _in_process(gv: Any, source: str, format: str, engine: str, notes: list[str]) -> bytes:
     with tempfile.TemporaryFile("w+b") as file:
         file.write(source.encode())
         file.seek(0)
@@ -154,7 +146,7 @@ def _with_deep_stack(work: Callable[[], Any]) -> Any:
 
 
 def _quietly(work: Callable[[], bytes]) -> tuple[bytes | Exception, list[str]]:
-    """What the work returns, or the error it raises or Graphviz tells, and the warnings that Graphviz wrote.
+    """What the work returns, or the error that it or Graphviz raises, and the warnings that Graphviz wrote.
 
     What Fontconfig says of the machine's configuration is dropped. What else arrives at standard error meanwhile is
     passed on: it is another thread's.
@@ -215,90 +207,3 @@ def _standard_error() -> Iterator[list[str]]:
 def _flush() -> None:
     with contextlib.suppress(Exception):  # it may be closed, or none at all
         sys.stderr.flush()
-
-
-class Dot(pydot.Dot):
-    """A `pydot.Dot` that is drawn in process where there is no `dot` program on the PATH.
-
-    >>> Dot("G", graph_type="digraph").create_svg()[:5]
-    b'<?xml'
-    """
-
-    def create(self, prog: Any = None, format: str = "ps", encoding: str | None = None) -> Any:
-        engine = self.prog if prog is None else prog
-        if engine not in ENGINES or shutil.which(engine):
-            return super().create(prog, format, encoding)
-        return draw(self.to_string(), format, engine)
-
-    def write(self, path: Any, prog: Any = None, format: str = "raw", encoding: str | None = None) -> bool:
-        text = format == "raw"
-        write_whole(path, self.to_string().encode(encoding or "utf-8") if text else self.create(prog, format, encoding))
-        return True
-
-    def _repr_svg_(self) -> str:
-        return str(self.create(format="svg").decode())
-
-
-class Source(graphviz.Source):
-    """A `graphviz.Source` that is drawn in process where there is no `dot` program on the PATH.
-
-    >>> Source("digraph { a -> b }").pipe(format="svg")[:5]
-    b'<?xml'
-    """
-
-    def pipe(
-        self,
-        format: str | None = None,
-        renderer: str | None = None,
-        formatter: str | None = None,
-        neato_no_op: bool | int | None = None,
-        quiet: bool = False,
-        *,
-        engine: str | None = None,
-        encoding: str | None = None,
-    ) -> Any:
-        others = {"renderer": renderer, "formatter": formatter, "neato_no_op": neato_no_op, "quiet": quiet}
-        try:
-            return super().pipe(format, engine=engine, encoding=encoding, **others)
-        except graphviz.ExecutableNotFound:
-            data = self._draw(format, renderer, formatter, engine)
-            return data if encoding is None else data.decode(encoding)
-
-    def render(
-        self,
-        filename: str | os.PathLike[str] | None = None,
-        directory: str | os.PathLike[str] | None = None,
-        view: bool = False,
-        cleanup: bool = False,
-        format: str | None = None,
-        renderer: str | None = None,
-        formatter: str | None = None,
-        neato_no_op: bool | int | None = None,
-        quiet: bool = False,
-        quiet_view: bool = False,
-        *,
-        outfile: str | os.PathLike[str] | None = None,
-        **others: Any,
-    ) -> str:
-        others |= {"renderer": renderer, "formatter": formatter, "neato_no_op": neato_no_op, "quiet": quiet}
-        others |= {"view": view, "cleanup": cleanup, "quiet_view": quiet_view}
-        try:
-            return super().render(filename, directory=directory, format=format, outfile=outfile, **others)
-        except graphviz.ExecutableNotFound:
-            pass  # by now the arguments are checked and the source is saved
-        if outfile is None:
-            target = ".".join(filter(None, (self.filepath, formatter, renderer, format or self.format)))
-        else:
-            folder = Path() if directory is not None else Path(self.directory)
-            target = os.fspath(folder / outfile)
-            format = format or Path(outfile).suffix[1:]
-        write_whole(target, self._draw(format, renderer, formatter, others.get("engine")))
-        if cleanup:
-            Path(self.filepath).unlink()
-        if view or quiet_view:
-            graphviz.view(target)
-        return target
-
-    def _draw(self, format: str | None, renderer: str | None, formatter: str | None, engine: str | None) -> bytes:
-        wanted = ":".join(filter(None, (format or self.format, renderer, formatter)))
-        return draw(self.source, wanted, engine or self.engine)

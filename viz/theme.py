@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+import functools
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
+from typing import Any, Literal, get_args
+
+from .. import checks
+
+Border = Literal["solid", "rounded", "dashed", "dotted", "dashdot", "bold"]
+Stripe = Literal["", "solid", "bars", "dots", "zigzag", "cross", "rails"]
 
 # Dashes and gaps by the name of a border, in points.
 DASHES: Mapping[str, tuple[float, ...]] = MappingProxyType(
@@ -14,7 +22,7 @@ DASHES: Mapping[str, tuple[float, ...]] = MappingProxyType(
 
 @dataclass(frozen=True, slots=True)
 class Paint:
-    """The look of one role. `border`, `width` and `stripe` tell roles apart where there is no colour.
+    """The look of one role. `border`, `width` and `stripe` distinguish roles where there is no colour.
 
     Args:
         fill: the colour of a face.
@@ -22,13 +30,29 @@ class Paint:
         border: solid, rounded (corners), dashed, dotted, dashdot or bold.
         width: of the outline or line, in points.
         stripe: the pattern at the left edge of a box: solid, bars, dots, zigzag, cross, rails; none if empty.
+
+    Colours are `#RRGGBB`, `none`, a name of CSS, or, with matplotlib, any of its; they are kept as `#RRGGBB`.
+
+    Raises:
+        ValueError, TypeError: there is no such colour, border or stripe, or `width` is no finite number from 0 on.
     """
 
     fill: str
     line: str
-    border: str = "solid"
+    border: Border = "solid"
     width: float = 0.8
-    stripe: str = ""
+    stripe: Stripe = ""
+
+    @checks.public
+    def __post_init__(self) -> None:
+        _set(
+            self,
+            fill=colour_code("fill", self.fill),
+            line=colour_code("line", self.line),
+            border=checks.choice("border", self.border, get_args(Border)),
+            width=checks.number("width", self.width, at_least=0),
+            stripe=checks.choice("stripe", self.stripe, get_args(Stripe)),
+        )
 
     @property
     def dashes(self) -> tuple[float, ...]:
@@ -36,9 +60,48 @@ class Paint:
         return DASHES.get(self.border, ())
 
 
+def colour_code(argument: str, value: Any) -> str:
+    """A colour as `#RRGGBB`, or as it is if it is empty or none; of one that is partly transparent, what is opaque.
+
+    >>> colour_code("fill", "tomato"), colour_code("fill", "#FFF"), colour_code("fill", "none")
+    ('#ff6347', '#ffffff', 'none')
+    """
+    word = checks.text(argument, value, _COLOUR)
+    if re.fullmatch("#[0-9A-Fa-f]{6}", word):
+        return word
+    if word.lower() in ("", "none", "transparent"):
+        return "none"
+    return _named_colour(argument, word)
+
+
+_COLOUR = "a colour: '#RRGGBB', a name of CSS, or 'none'"
+
+
+@functools.lru_cache(maxsize=256)
+def _named_colour(argument: str, word: str) -> str:
+    from PIL import ImageColor
+
+    try:
+        return "#{:02x}{:02x}{:02x}".format(*ImageColor.getrgb(word)[:3])
+    except ValueError:
+        pass
+    try:
+        from matplotlib.colors import to_hex
+
+        return str(to_hex(word))
+    except (ImportError, ValueError):
+        raise checks.refuse(argument, word, _COLOUR + checks.nearest(word, ImageColor.colormap)) from None
+
+
+def _set(made: Any, **fields: Any) -> None:
+    """Put checked values into a frozen dataclass that is being made."""
+    for name, value in fields.items():
+        object.__setattr__(made, name, value)
+
+
 _BLUE = Paint("#DCEBF7", "#0072B2", stripe="solid")
 _INK, _GREY, _PAPER = "#303030", "#6B6B6B", "#FFFFFF"
-# Tints and shades of Okabe and Ito's palette, which colour-blind readers can tell apart.
+# Tints and shades of Okabe and Ito's palette, which colour-blind readers can distinguish.
 _PAINTS: Mapping[str, Paint] = MappingProxyType(
     {
         "input": Paint(_PAPER, "#4D4D4D", "rounded"),
@@ -86,7 +149,9 @@ _PAINTS: Mapping[str, Paint] = MappingProxyType(
 
 def _mix(paint: Paint, share: float, width: float) -> Paint:
     """A stronger fill, so much of it the colour of the line, in an outline of that width."""
-    ends = [[int(colour[i : i + 2], 16) for i in (1, 3, 5)] for colour in (paint.fill, paint.line)]
+    if "none" in (paint.fill, paint.line):
+        return replace(paint, width=width)
+    ends = [[int(code[i : i + 2], 16) for i in (1, 3, 5)] for code in (paint.fill, paint.line)]
     mixed = "".join(f"{round(a + share * (b - a)):02X}" for a, b in zip(*ends, strict=True))
     return replace(paint, fill=f"#{mixed}", width=width)
 
@@ -102,6 +167,15 @@ _DERIVED: Mapping[str, Callable[[Paint], Paint]] = MappingProxyType(
 )
 
 
+@functools.lru_cache(maxsize=1024)
+def _derived(kind: str, base: Paint) -> Paint:
+    return _DERIVED[kind](base)
+
+
+_SIZES = ("name_size", "text_size", "edge_size")
+_GAPS = ("padding", "layer_gap", "side_gap", "arrow")
+
+
 @dataclass(frozen=True, slots=True)
 class Theme:
     """Fonts, sizes and colours of a figure. Lengths and sizes are in points.
@@ -113,7 +187,7 @@ class Theme:
     'DejaVu Serif'
 
     Args:
-        font: a family or the path of a font file; the default comes with matplotlib.
+        font: a family or the path of a font file; the default comes with layerblocks.
         name_size: of the names in boxes.
         text_size: of the words under them.
         edge_size: of the shapes on edges.
@@ -125,6 +199,9 @@ class Theme:
         edge_text: the colour of text beside lines in DOT.
         frame: the colour of frames in DOT.
         paints: the look of each role.
+
+    Raises:
+        ValueError, TypeError: a size is no finite number above 0, a gap none from 0 on, or a colour or `Paint` is none.
     """
 
     font: str = "DejaVu Sans"
@@ -140,6 +217,21 @@ class Theme:
     frame: str = "#8C8C8C"
     paints: Mapping[str, Paint] = field(default_factory=lambda: _PAINTS)
 
+    @checks.public
+    def __post_init__(self) -> None:
+        paints = self.paints
+        if paints is not _PAINTS:
+            for role, paint in checks.mapping("paints", paints, "a dict of a Paint by role").items():
+                checks.text("paints", role, "a dict of a Paint by role")
+                checks.instance(f"paints[{role!r}]", paint, Paint, "a Paint")
+        _set(
+            self,
+            font=checks.text("font", self.font, "the name of a family, or the path of a font file"),
+            **{size: checks.number(size, getattr(self, size), above=0) for size in _SIZES},
+            **{gap: checks.number(gap, getattr(self, gap), at_least=0) for gap in _GAPS},
+            **{part: colour_code(part, getattr(self, part)) for part in ("edge", "edge_text", "frame")},
+        )
+
     def paint(self, role: str) -> Paint:
         """The look of a role.
 
@@ -149,7 +241,7 @@ class Theme:
         found = self.paints.get(role)
         base, _, kind = role.rpartition("-")
         if found is None and kind in _DERIVED:
-            return _DERIVED[kind](self.paint(base))
+            return _derived(kind, self.paint(base))
         return found or self.paints.get(role.partition("-")[0]) or self.paints.get("other") or _BLUE
 
 

@@ -6,28 +6,31 @@ import argparse
 import ast
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, NoReturn
 
+from . import checks
 from ._version import __version__
+from .files import is_stream
 from .startup import import_keras, quiet
 
 BLOCK_LEVEL = 1
+_LONGEST = 1000  # characters of an error
 
 
 class _Parser(argparse.ArgumentParser):
     """Says what is wrong in one line."""
 
     def error(self, message: str) -> NoReturn:
-        self.exit(2, f"{self.prog}: error: {message}\n")
+        self.exit(2, f"{self.prog}: error: {checks.plain(message, _LONGEST)}\n")
 
 
 def _shape(text: str) -> tuple[int | None, ...]:
     try:
         return tuple(None if side.strip() in ("None", "?") else int(side) for side in text.split(","))
     except ValueError:
-        raise argparse.ArgumentTypeError(f"takes numbers such as 224,224,3 (None for any), got {text!r}") from None
+        raise argparse.ArgumentTypeError(f"must be numbers such as 224,224,3 (None for any), got {text!r}") from None
 
 
 def _depth(text: str) -> int | Literal["auto"] | None:
@@ -35,10 +38,17 @@ def _depth(text: str) -> int | Literal["auto"] | None:
         return "auto"
     if text in ("layers", "None"):
         return None
-    if not text.isdigit() or int(text) < 1:
-        takes = "1 for blocks, 2 for the blocks in them, …, 'layers' or 'auto'"
-        raise argparse.ArgumentTypeError(f"takes {takes}, got {text!r}")
+    if not (text.isascii() and text.isdigit() and len(text) < 10 and int(text)):
+        must_be = "1 for blocks, 2 for the blocks in them, … or 'layers' ('auto' for a figure)"
+        raise argparse.ArgumentTypeError(f"must be {must_be}, got {text!r}")
     return int(text)
+
+
+def _depth_of_table(text: str) -> int | None:
+    depth = _depth(text)
+    if depth == "auto":
+        raise argparse.ArgumentTypeError("must be 1 for blocks, 2 for the blocks in them, … or 'layers', got 'auto'")
+    return depth
 
 
 def _length(text: str) -> float | str:
@@ -51,7 +61,7 @@ def _length(text: str) -> float | str:
 def _option(text: str) -> tuple[str, Any]:
     word, equals, value = text.partition("=")
     if not equals or not word.isidentifier():
-        raise argparse.ArgumentTypeError(f"takes NAME=VALUE such as aux=False, got {text!r}")
+        raise argparse.ArgumentTypeError(f"must be NAME=VALUE such as aux=False, got {text!r}")
     try:
         return word, ast.literal_eval(value)
     except (SyntaxError, ValueError):
@@ -73,7 +83,7 @@ def _figure_arguments(command: argparse.ArgumentParser) -> None:
         metavar="BLOCK",
         help="draw the inside of this block, or of one of each kind, in a panel of its own",
     )
-    command.add_argument("--max-boxes", type=int, metavar="N", help="that 'auto' may take (default: 40)")
+    command.add_argument("--max-boxes", type=int, metavar="N", help="that 'auto' may draw (default: 40)")
     command.add_argument("--show", metavar="WORDS", help="shape,parameters (default), multiply_adds, receptive_field")
     command.add_argument("--no-legend", dest="legend", action="store_false", help="leave out what the colours mean")
     command.add_argument("--dpi", type=int, default=200, help="of PNG (default: %(default)s)")
@@ -101,13 +111,13 @@ def _parser() -> argparse.ArgumentParser:
     diff = commands.add_parser("diff", help="what changed from one network to another, by structure")
     for command, depth in ((draw, "auto"), (table, BLOCK_LEVEL)):
         command.add_argument("model", metavar="NAME|FILE.keras", help="a name from the list, or a saved Keras model")
+        auto = "'auto': the deepest that is readable " if depth == "auto" else ""
         command.add_argument(
             "--depth",
-            type=_depth,
+            type=_depth if depth == "auto" else _depth_of_table,
             default=depth,
             metavar="N",
-            help="1: outermost blocks, 2: the blocks in them, …; 'layers': every layer; "
-            "'auto': the deepest that is readable (default: %(default)s)",
+            help=f"1: outermost blocks, 2: the blocks in them, …; 'layers': every layer; {auto}(default: %(default)s)",
         )
         command.add_argument("--input-shape", type=_shape, metavar="H,W,C", help="of a network by name")
         command.add_argument("--classes", type=int, metavar="N", help="of a network by name")
@@ -124,7 +134,8 @@ def _parser() -> argparse.ArgumentParser:
         )
     for word in ("before", "after"):
         diff.add_argument(word, metavar=word.upper(), help="a name from the list, or a saved Keras model")
-    draw.add_argument("-o", "--output", metavar="FILE", help="by its extension; NAME.svg unless told")
+    draw.add_argument("-o", "--output", metavar="FILE", help="by its extension; - for standard output; else NAME.svg")
+    draw.add_argument("--format", metavar="WORD", help="svg, pdf, png, …, whatever the extension (default to -: svg)")
     diff.add_argument("-o", "--output", metavar="FILE", help="draw it, too, by the extension of the file")
     for command in (draw, diff):
         _figure_arguments(command)
@@ -139,7 +150,7 @@ def _is_file(model: str) -> bool:
 
 def _load(path: Path) -> Any:
     if not path.is_file():
-        raise ValueError(f"model takes a name from 'layerblocks list' or a .keras file, {path} is not there")
+        raise checks.refuse("model", str(path), "a name from 'layerblocks list', or a .keras file that is there")
     import_keras()
     import keras
 
@@ -153,10 +164,11 @@ def _load(path: Path) -> Any:
                 # A loss or optimizer that is not known here is no reason not to draw.
                 return keras.saving.load_model(path, safe_mode=True, compile=False)
     except Exception as error:
-        reason = " ".join(str(error).split())
+        reason = checks.plain(str(error), 300)
         other = keras.backend.backend() != "tensorflow"  # on which not every layer of Keras's works
         hint = " (KERAS_BACKEND=tensorflow loads what needs TensorFlow)" if other else ""
-        raise ValueError(f"model takes a Keras model, {path} does not load as one: {reason[:300]}{hint}") from error
+        must_be = f"a file that loads as a Keras model{hint}: {reason}"
+        raise ValueError(checks.plain(f"model must be {must_be}, got {checks.one_line(str(path))}", 900)) from error
 
 
 def _model(arguments: argparse.Namespace) -> Any:
@@ -180,9 +192,12 @@ def _model(arguments: argparse.Namespace) -> Any:
 
 
 def _loss_weights(model: Any) -> dict[str, float] | None:
-    from .architectures import loss_weights
+    """Of a model that nobody compiled and whose outputs have names: those that ours are trained with."""
+    if getattr(model, "compiled", False) or not isinstance(getattr(model, "output", None), Mapping):
+        return None
+    from .training.losses import loss_weights
 
-    return None if getattr(model, "compiled", False) else loss_weights(model)
+    return loss_weights(model)
 
 
 def _short(number: int) -> str:
@@ -203,24 +218,34 @@ def _list(arguments: argparse.Namespace) -> None:
 
 
 def _draw(arguments: argparse.Namespace) -> None:
-    output = _writable(arguments.output or f"{Path(arguments.model).stem}.svg")
+    output = _writable(arguments.output or f"{Path(arguments.model).stem}.svg", arguments.format)
     model = _model(arguments)
     from .viz import diagram
 
     options = {"depth": arguments.depth, "loss_weights": _loss_weights(model), **_figure_options(arguments)}
-    diagram(model, **options).save(output, dpi=arguments.dpi)
-    print(output)
+    diagram(model, **options).save(output, dpi=arguments.dpi, format=arguments.format)
+    _wrote(output)
 
 
-def _writable(output: str) -> Path:
+def _writable(output: str, format: str | None = None) -> Path:
     """Where a figure can be written, before the work is done."""
-    path = Path(output)
-    if not path.parent.is_dir():
-        raise ValueError(f"--output takes a file in a folder that exists, got {output!r}")
     import_keras()
     from .viz.figure import destination
 
-    return destination("layerblocks", "--output", path)
+    return destination("--output", output, format)[0]
+
+
+def _wrote(output: Path) -> None:
+    """Say where a figure is, unless it went where this would go."""
+    if not is_stream(output):
+        _say(str(output))
+
+
+def _say(text: str) -> None:
+    """Print lines in which nothing controls the terminal."""
+    from .viz.fonts import printable
+
+    print("\n".join(map(printable, text.split("\n"))))
 
 
 def _diff(arguments: argparse.Namespace) -> None:
@@ -232,20 +257,20 @@ def _diff(arguments: argparse.Namespace) -> None:
     from .viz import diff
 
     changes = diff(*models)
-    print(changes.table(format=arguments.format))
+    _say(changes.table(format=arguments.format))
     if output is not None:
         options = _figure_options(arguments)
         if options["style"] == "boxes":  # those have colours of their own, for what is new, gone or changed
             del options["style"]
         changes.figure(**options).save(output, dpi=arguments.dpi)
-        print(output)
+        _wrote(output)
 
 
 def _table(arguments: argparse.Namespace) -> None:
     model = _model(arguments)
     from .viz import table
 
-    print(table(model, depth=arguments.depth, format=arguments.format))
+    _say(table(model, depth=arguments.depth, format=arguments.format))
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -259,7 +284,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # the reader has seen enough, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     except (ImportError, OSError, RuntimeError, TypeError, ValueError) as error:
-        parser.error(" ".join(str(error).split()))
+        parser.error(str(error))
     return 0
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
 
 import keras
@@ -47,6 +48,7 @@ CALLS = {
     "plot_feature_maps": {"model": MODEL, "layer": "stage.block0.conv", "image": IMAGES[0]},
     "plot_images": {"images": IMAGES},
     "plot_model": {"model": MODEL, "to_file": None},
+    "points": {"length": "8cm"},
 }
 
 
@@ -73,8 +75,26 @@ FLAGS = [
     for name, word in WORDS
     if isinstance(inspect.signature(FUNCTIONS[name]).parameters[word].default, bool) and word != "zoom"
 ]
-# What a message may say: what the argument takes, or with what a figure would fit.
-TELLS = ("takes", "must be", "is not built", "it would with", "did you mean", "there is no argument")
+# What a message may say: what the argument must be, or with what a figure would fit.
+TELLS = ("must be", "is not built", "it would with", "did you mean", "there is no argument")
+
+# What a field of the public dataclasses that a user makes may be, and what it may not.
+_NAN, _INFINITE = float("nan"), float("inf")
+_COLOURS = (("navy", "#FFF", "none", ""), ("blu", "#12345", "red\nblue", None, 3, _NAN, Thing()))
+_GAPS = ((0, 2, np.float32(1.5)), (-1, _NAN, _INFINITE, 10**400, "1", None, True, Thing()))
+_SIZES = ((0.5, 9, np.int64(7)), (0, *_GAPS[1]))
+FIELDS = {
+    **dict.fromkeys([(viz.Paint, "fill"), (viz.Paint, "line")], _COLOURS),
+    (viz.Paint, "border"): (("dashed", "bold"), ("dahsed", "", None, 1, Thing())),
+    (viz.Paint, "stripe"): (("zigzag", ""), ("zigzak", None, 0, Thing())),
+    (viz.Paint, "width"): _GAPS,
+    (viz.Theme, "font"): (("DejaVu Sans", "mine.ttf"), (None, 3, b"x", Thing())),
+    **dict.fromkeys([(viz.Theme, word) for word in ("name_size", "text_size", "edge_size")], _SIZES),
+    **dict.fromkeys([(viz.Theme, word) for word in ("padding", "layer_gap", "side_gap", "arrow")], _GAPS),
+    **dict.fromkeys([(viz.Theme, word) for word in ("edge", "edge_text", "frame")], _COLOURS),
+    (viz.Theme, "paints"): (({}, {"conv": viz.Theme().paint("pool")}), (None, 3, ["conv"], {"conv": "red"}, {1: None})),
+}
+NEEDED = {viz.Paint: {"fill": "#FFFFFF", "line": "red"}, viz.Theme: {}}
 
 
 def test_every_public_function_is_here():
@@ -99,13 +119,35 @@ def test_a_wrong_argument_is_named(name, word):
             assert said.startswith(f"{name}: "), where
             assert word in said or "does not fit" in said, where
             assert any(tells in said for tells in TELLS) or isinstance(error, OSError), where
-            assert "\n" not in said and len(said) < 700, where
+            assert "takes" not in said and said.isprintable() and len(said) < 700, where
 
 
 @pytest.mark.parametrize(("name", "word"), FLAGS)
 def test_only_yes_or_no_is_taken_for_it(name, word):
     for value in ("no", [], 1.0, np.zeros(3), Thing()):
-        with pytest.raises(TypeError, match=f"^{name}: {word}(=.*: it takes| must be) True or False"):
+        with pytest.raises(TypeError, match=f"^{name}: {word} must be True or False, got "):
             FUNCTIONS[name](**{**CALLS[name], word: value})
     for value in (True, False, 1, 0, np.bool_(1)):
         FUNCTIONS[name](**{**CALLS[name], word: value})
+
+
+def test_every_field_is_here():
+    assert set(FIELDS) == {(made, field.name) for made in NEEDED for field in dataclasses.fields(made)}
+
+
+@pytest.mark.parametrize(("made", "field"), FIELDS)
+def test_a_class_checks_what_it_is_given(made, field):
+    right, wrong = FIELDS[made, field]
+    for value in right:
+        assert made(**{**NEEDED[made], field: value})
+    for value in wrong:
+        with pytest.raises((TypeError, ValueError), match=f"^{made.__name__}: {field}.* must be .*, got ") as error:
+            made(**{**NEEDED[made], field: value})
+        assert str(error.value).isprintable() and len(str(error.value)) < 700, value
+
+
+def test_a_dataclass_that_is_made_over_is_checked_too():
+    with pytest.raises(ValueError, match=r"^Paint: border must be .*did you mean 'dashed'.*, got 'dahsed'"):
+        dataclasses.replace(viz.Theme().paint("conv"), border="dahsed")
+    with pytest.raises(ValueError, match=r"^Theme: edge_size must be a finite number above 0, got nan"):
+        dataclasses.replace(viz.Theme(), edge_size=float("nan"))

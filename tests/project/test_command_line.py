@@ -1,7 +1,9 @@
 """The command line: what it prints, its exit codes, and that nothing else reaches the user."""
 
+import contextlib
 import subprocess
 import sys
+import xml.etree.ElementTree as ET
 
 import keras
 import pytest
@@ -9,6 +11,7 @@ import pytest
 from layerblocks.__main__ import main
 from layerblocks.architectures import list_architectures
 from layerblocks.blocks import conv
+from layerblocks.viz.render import draw
 
 
 def run(*arguments, **options):
@@ -61,6 +64,63 @@ def test_draws_a_saved_model_by_extension(saved, tmp_path, extension, capfd):
     assert capfd.readouterr().out == f"{output}\n"
 
 
+@pytest.fixture
+def uncompiled(tmp_path):
+    """A Sequential that nobody compiled, with names that are orders to a terminal or to XML."""
+    path = tmp_path / "net.keras"
+    layer = keras.layers.Dense(2, name="red\x1b[31m")
+    keras.Sequential([keras.Input((4,), name="x"), layer], name="&xxe;").save(path)
+    return path
+
+
+@pytest.mark.parametrize("extension", ["svg", "dot", "mmd"])
+def test_draws_a_sequential_that_was_never_compiled(uncompiled, tmp_path, extension, capfd):
+    output = tmp_path / f"net.{extension}"
+    assert main(["draw", str(uncompiled), "-o", str(output)]) == 0
+    text = output.read_text("utf-8")
+    assert "\x1b" not in text
+    if extension == "svg":
+        assert ET.fromstring(text)[0].text == "&xxe;"
+    if extension == "dot":
+        assert ET.fromstring(draw(text, "svg")) is not None
+    capfd.readouterr()
+
+
+def test_names_do_not_control_the_terminal(uncompiled, capfd):
+    for command in (["table", str(uncompiled)], ["diff", str(uncompiled), "lenet5"], ["draw", "\x1b[31m.keras"]):
+        with contextlib.suppress(SystemExit):
+            main(command)
+        out, err = capfd.readouterr()
+        assert out + err and "\x1b" not in out + err
+        assert "[31m" in out + err or command[0] == "diff"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "starts"),
+    [(["-o", "-"], b"<?xml"), (["-o", "/dev/stdout"], b"<?xml"), (["-o", "-", "--format", "pdf"], b"%PDF-")],
+)
+def test_draws_to_standard_output(arguments, starts, tmp_path):
+    with (tmp_path / "log").open("ab") as log:
+        log.write(b"kept\n")
+        log.flush()
+        command = [sys.executable, "-m", "layerblocks", "draw", "lenet5", *arguments]
+        subprocess.run(command, stdout=log, check=True, cwd=tmp_path)
+    data = (tmp_path / "log").read_bytes()
+    assert data.startswith(b"kept\n" + starts) and data.rstrip().endswith((b"</svg>", b"%%EOF"))
+    assert [path.name for path in tmp_path.iterdir()] == ["log"]
+
+
+def test_a_table_has_one_depth(capfd):
+    assert "'auto'" not in help_of("table", capfd) and "'auto'" in help_of("draw", capfd)
+    assert "auto" in refused(capfd, "table", "lenet5", "--depth", "auto")
+
+
+def help_of(command, capfd):
+    with pytest.raises(SystemExit):
+        main([command, "--help"])
+    return capfd.readouterr().out
+
+
 def test_table_counts(capfd):
     assert main(["table", "googlenet", "--classes", "10", "-O", "aux=False", "-O", "lrn=False"]) == 0
     out = capfd.readouterr().out
@@ -86,7 +146,8 @@ def test_options_reach_the_network(capfd):
         (["draw", "googlenet", "-O", "aux"], ["NAME=VALUE", "'aux'"]),
         (["draw", "vgg16", "-o", "no/such/folder/x.svg"], ["--output", "no/such/folder"]),
         (["draw", "vgg16", "-o", "x.bmpp"], ["x.bmpp", ".svg"]),
-        (["draw", "missing.keras"], ["missing.keras", "not there"]),
+        (["draw", "vgg16", "--format", "pfd"], ["format", "'pfd'", "did you mean 'pdf'"]),
+        (["draw", "missing.keras"], ["missing.keras", "that is there"]),
         (["table", "vgg16", "--format", "wordd"], ["format", "'wordd'", "text"]),
         (["draw"], ["NAME"]),
         (["drow"], ["drow"]),

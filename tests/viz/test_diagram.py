@@ -7,6 +7,7 @@ import re
 import xml.etree.ElementTree as ET
 from dataclasses import replace
 from functools import cache
+from typing import get_args
 
 import keras
 import PIL.Image
@@ -17,8 +18,9 @@ from keras import layers
 from layerblocks.architectures import build, list_architectures
 from layerblocks.blocks import weightless
 from layerblocks.graphs import kinds, read_graph
-from layerblocks.viz import Figure, Paint, Theme, diff, plot_model
-from layerblocks.viz import diagrams as diagram
+from layerblocks.viz import Figure, Paint, Theme, diagram, diff, plot_model, points
+from layerblocks.viz.diagrams import Direction, Fact, Style
+from layerblocks.viz.page import WIDTHS, Venue
 from layerblocks.viz.scene import Box, Path, Text
 
 from .scene_checks import check_scene, effective_text, labels, named, texts_in
@@ -252,25 +254,27 @@ def test_less_type_is_a_choice():
 @pytest.mark.parametrize(
     ("arguments", "error", "says"),
     [
-        ({"width": "ieee3"}, ValueError, "width='ieee3': it takes a length.*did you mean 'ieee"),
-        ({"width": True}, TypeError, "width=True"),
-        ({"height": "tall"}, ValueError, "height='tall'"),
-        ({"style": "3d"}, ValueError, "style='3d': it takes 'boxes', 'volumes'"),
-        ({"direction": "down"}, ValueError, "direction='down': it takes 'TB'"),
-        ({"show": "shapes"}, ValueError, "show='shapes': it takes 'shape'.*did you mean 'shape'"),
-        ({"show": 3}, TypeError, "show=3"),
-        ({"depth": 0}, ValueError, "depth=0"),
-        ({"depth": "deep"}, ValueError, "depth='deep': it takes 'auto'"),
-        ({"max_boxes": 0}, ValueError, "max_boxes=0"),
-        ({"min_text": 0}, ValueError, "min_text=0"),
-        ({"expand": "c9"}, ValueError, "expand='c9': there is no such block"),
-        ({"expand": 3}, TypeError, "expand=3: it takes the name of a block"),
-        ({"zoom": "c9"}, ValueError, "zoom='c9': there is no such block"),
-        ({"zoom": [1]}, TypeError, "zoom="),
-        ({"label": "name"}, TypeError, "label='name': it takes a function"),
+        ({"width": "ieee3"}, ValueError, "width must be a length.*did you mean 'ieee.*, got 'ieee3'"),
+        ({"width": True}, TypeError, "width must be a length.*, got True"),
+        ({"height": "tall"}, ValueError, "height must be a length.*, got 'tall'"),
+        ({"style": "3d"}, ValueError, "style must be one of 'boxes' or 'volumes', or a function.*, got '3d'"),
+        ({"direction": "down"}, ValueError, "direction must be one of 'TB'.*, got 'down'"),
+        ({"show": "shapes"}, ValueError, "show must be one of 'shape'.*did you mean 'shape'.*, got 'shapes'"),
+        ({"show": 3}, TypeError, "show must be .*, got 3"),
+        ({"depth": 0}, ValueError, "depth must be 'auto', None.*, got 0"),
+        ({"depth": "deep"}, ValueError, "depth must be 'auto'.*, got 'deep'"),
+        ({"max_boxes": 0}, ValueError, "max_boxes must be a positive integer, got 0"),
+        ({"min_text": 0}, ValueError, "min_text must be a size in points above 0.*, got 0"),
+        ({"min_text": float("nan")}, ValueError, "min_text must .*, got nan"),
+        ({"width": float("nan")}, ValueError, "width must .*, got nan"),
+        ({"expand": "c9"}, ValueError, "expand must be the name of a block.*, got 'c9'"),
+        ({"expand": 3}, TypeError, "expand must be the name of a block, or several, got 3"),
+        ({"zoom": "c9"}, ValueError, "zoom must be the name of a block.*, got 'c9'"),
+        ({"zoom": [1]}, TypeError, r"zoom must be True, .*, got \(1,\)"),
+        ({"label": "name"}, TypeError, "label must be a function, got 'name'"),
         ({"label": lambda node: 3}, TypeError, r"label\('input'\) gave 3"),
         ({"style": lambda node: "red"}, TypeError, r"style\('input'\) gave 'red'"),
-        ({"theme": "dark"}, TypeError, "theme='dark': it takes a Theme"),
+        ({"theme": "dark"}, TypeError, "theme must be a Theme, or None, got 'dark'"),
         ({"loss_weights": {"x": 1}}, ValueError, "loss_weights names the output 'x'"),
     ],
 )
@@ -279,10 +283,20 @@ def test_wrong_arguments(arguments, error, says):
         diagram(model_of("lenet5"), **arguments)
 
 
+def test_the_words_that_type_checkers_know_are_those_that_work():
+    assert set(get_args(Venue)) == set(WIDTHS)
+    for venue in get_args(Venue):
+        assert diagram(graph_of("lenet5"), width=venue, depth=1).width == pytest.approx(72 * WIDTHS[venue], abs=0.01)
+    for direction in get_args(Direction):
+        for style in get_args(Style):
+            assert diagram(graph_of("lenet5"), direction=direction, style=style, show=get_args(Fact), depth=1).svg
+    assert diagram(graph_of("lenet5"), width="8cm").width == diagram(graph_of("lenet5"), width=points("8cm")).width
+
+
 def test_a_model_not_built_or_none_at_all():
     with pytest.raises(ValueError, match=r"^diagram: model .* is not built"):
         diagram(keras.Sequential([layers.Dense(2)]))
-    with pytest.raises(TypeError, match=r"^diagram: model='resnet50': it takes a built"):
+    with pytest.raises(TypeError, match=r"^diagram: model must be a built Keras model.*, got 'resnet50'"):
         diagram("resnet50")
 
 
@@ -357,13 +371,13 @@ def test_who_cannot_see_it_is_told_what_it_shows(kind):
 def test_nothing_is_left_where_it_fails(tmp_path, monkeypatch):
     figure = diagram(graph_of("lenet5"))
     for path, error, says in (
-        (tmp_path / "net.docx", ValueError, "no format has the ending '.docx'"),
+        (tmp_path / "net.docx", ValueError, "path must be a path that ends with .svg, .*net.docx'"),
         (tmp_path / "missing" / "net.svg", FileNotFoundError, "the folder .* does not exist"),
-        (3, TypeError, "path=3: it takes a path"),
+        (3, TypeError, "path must be a path or None, got 3"),
     ):
         with pytest.raises(error, match=f"^save: .*{says}"):
             figure.save(path)
-    with pytest.raises(ValueError, match=r"^save: dpi=0"):
+    with pytest.raises(ValueError, match=r"^save: dpi must be a finite number above 0.*, got 0"):
         figure.save(tmp_path / "net.png", dpi=0)
     assert not list(tmp_path.iterdir())
 

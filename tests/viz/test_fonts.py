@@ -127,14 +127,14 @@ def test_files(tmp_path):
 
 
 def test_fonts_that_are_none(tmp_path):
-    with pytest.raises(ValueError, match=r"'DejaVu Sanz' is not installed.*did you mean 'DejaVu Sans'\?"):
+    with pytest.raises(ValueError, match=r"font must be a family .*did you mean 'DejaVu Sans'\?, got 'DejaVu Sanz'$"):
         face("DejaVu Sanz")
-    with pytest.raises(ValueError, match=r"no such file.*did you mean 'Mine\.ttf'\?"):
+    with pytest.raises(ValueError, match=r"font must be a file that is there; did you mean 'Mine\.ttf'\?, got"):
         (tmp_path / "Mine.ttf").write_bytes(b"no font")
         face(tmp_path / "Mime.ttf")
-    with pytest.raises(ValueError, match="not a TrueType or OpenType font"):
+    with pytest.raises(ValueError, match="must be a TrueType or OpenType font"):
         face(tmp_path / "Mine.ttf")
-    with pytest.raises(TypeError, match="it takes the name of a family"):
+    with pytest.raises(TypeError, match="must be the name of a family"):
         face(3)  # type: ignore[arg-type]
 
 
@@ -171,12 +171,9 @@ def test_a_font_of_cubic_curves(tmp_path):
 def test_measuring_needs_little():
     """Neither matplotlib nor the list of the machine's fonts is loaded to measure a text."""
     code = (
-        "import sys, types; package = types.ModuleType('p'); package.__path__ = [sys.argv[1]]\n"
-        "sys.modules['p'] = package\n"
-        "from p.fonts import face\n"
+        "import sys; from layerblocks.viz.fonts import face\n"
         "face().width('conv', 8), face().regular.subset('conv')\n"
         "print(sorted({'matplotlib', 'keras', 'numpy', 'PIL'} & set(sys.modules)))"
     )
-    folder = str(Path(sys.modules["layerblocks.viz.fonts"].__file__ or "").parent)
-    run = subprocess.run([sys.executable, "-c", code, folder], capture_output=True, text=True, check=True)
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout == "[]\n"

@@ -9,8 +9,7 @@ import pytest
 
 from layerblocks.architectures import build
 from layerblocks.blocks import weightless
-from layerblocks.viz import diagrams as diagram
-from layerblocks.viz import diff
+from layerblocks.viz import diagram, diff
 from layerblocks.viz.scene import Text
 
 from .test_backends import _KEEP, compiled

@@ -1,32 +1,42 @@
-"""From a scene to bytes: one module a format."""
+"""From a scene to bytes: one module a format, and one line in `FORMATS`."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from math import isfinite
+from dataclasses import dataclass
 from types import MappingProxyType
 
-from ..._old_checks import choice
+from ... import checks
 from ..fonts import Face, face
 from ..scene import Scene
 from ..theme import DEFAULT, Theme
 from . import eps, pdf, png, svg, tikz
 
-_Write = Callable[[Scene, Theme, Face, float], bytes]
-_WRITERS: Mapping[str, _Write] = MappingProxyType(
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """How a scene is written (`dpi` is for pixels alone), and the endings of such files."""
+
+    write: Callable[[Scene, Theme, Face, float], bytes]
+    endings: tuple[str, ...]
+
+
+FORMATS: Mapping[str, Format] = MappingProxyType(
     {
-        "svg": lambda scene, theme, font, dpi: svg.svg(scene, theme, font),
-        "pdf": lambda scene, theme, font, dpi: pdf.pdf(scene, theme, font),
-        "png": lambda scene, theme, font, dpi: png.png(scene, theme, font, dpi),
-        "eps": lambda scene, theme, font, dpi: eps.eps(scene, theme, font),
-        "tikz": lambda scene, theme, font, dpi: tikz.standalone(scene, theme),
-        "tikz-fragment": lambda scene, theme, font, dpi: tikz.tikz(scene, theme),
+        "svg": Format(svg.svg, (".svg",)),
+        "pdf": Format(pdf.pdf, (".pdf",)),
+        "png": Format(png.png, (".png",)),
+        "eps": Format(eps.eps, (".eps",)),
+        "jpg": Format(png.jpg, (".jpg", ".jpeg")),
+        "gif": Format(png.gif, (".gif",)),
+        "tikz": Format(tikz.standalone, (".tex",)),
+        "tikz-fragment": Format(tikz.tikz, (".tikz",)),
     }
 )
-FORMATS = tuple(_WRITERS)
 
 
+@checks.public
 def render(
     scene: Scene,
     format: str,
@@ -35,27 +45,26 @@ def render(
     dpi: float = 200,
     font: str | os.PathLike[str] | None = None,
 ) -> bytes:
-    """A scene as a file; the same scene gives the same bytes.
+    """Write a scene as a file; the same scene gives the same bytes.
 
     Args:
         scene: what is drawn.
-        format: `svg`, `pdf`, `png`, `eps`, `tikz` (a document) or `tikz-fragment` (for `\\input`).
+        format: `svg`, `pdf`, `png`, `eps`, `jpg`, `gif`, `tikz` (a document) or `tikz-fragment` (for `\\input`).
         theme: the look of each role.
-        dpi: dots per inch of a PNG.
+        dpi: dots per inch, of pixels.
         font: a family or a file, see `face`; that of the theme if None.
 
     Raises:
-        ValueError: there is no such format or font, or a length is not positive.
+        ValueError: there is no such format or font, or a length is no finite number above 0.
         TypeError: a length is not a number.
+        ModuleNotFoundError: pixels are asked for, and matplotlib is not installed.
 
     >>> from layerblocks.viz.scene import Box
     >>> render(Scene(72, 36, (Box(1, 1, 70, 34, "conv"),)), "pdf")[:8]
     b'%PDF-1.7'
     """
-    write = _WRITERS[choice("render", "format", format, FORMATS)]
-    for argument, length in (("dpi", dpi), ("scene.width", scene.width), ("scene.height", scene.height)):
-        if not isinstance(length, int | float):
-            raise TypeError(f"render: {argument}={length!r}: it takes a number above 0")
-        if not (isfinite(length) and length > 0):
-            raise ValueError(f"render: {argument}={length!r}: it takes a number above 0")
-    return write(scene, theme, face(theme.font if font is None else font), dpi)
+    chosen = FORMATS[checks.choice("format", format, FORMATS)]
+    dpi = checks.number("dpi", dpi, above=0)
+    for side in ("width", "height"):
+        checks.number(f"scene.{side}", getattr(scene, side), above=0)
+    return chosen.write(scene, theme, face(theme.font if font is None else font), dpi)

@@ -28,7 +28,7 @@ _MOST = 65_000  # bytes of a font in one string
 _CODES = 255  # letters that one font can show; more need another
 
 
-def eps(scene: Scene, theme: Theme, face: Face) -> bytes:
+def eps(scene: Scene, theme: Theme, face: Face, dpi: float = 0) -> bytes:
     """A scene as an EPS of level 3."""
     cuts = {bold: letters(scene, bold) for bold in (False, True)}
     fonts = {bold: face.cut(bold).subset(text) for bold, text in cuts.items() if text.strip()}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import re
+import functools
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
@@ -10,7 +10,7 @@ from math import hypot
 
 from ..fonts import Face, printable
 from ..scene import Box, Item, Path, Point, Polygon, Scene, Text
-from ..theme import Paint, Theme
+from ..theme import Paint, Theme, colour_code
 
 # "M" and "L" with a point, "C" with two control points and the end, "Z" with none; as in SVG.
 Step = tuple[str, tuple[Point, ...]]
@@ -185,22 +185,17 @@ def number(value: float) -> str:
     return "0" if text in ("-0", "") else text
 
 
+@functools.lru_cache(maxsize=1024)
 def ink(colour: str, shade: float = 1.0) -> str:
     """A colour as `#rrggbb`, darkened; nothing if it is `none`.
 
     >>> ink("#FFF", 0.5), ink("none"), ink("tomato")
     ('#808080', '', '#ff6347')
     """
-    if colour.lower() in ("", "none", "transparent"):
+    code = colour_code("colour", colour)
+    if code == "none":
         return ""
-    if not re.fullmatch(r"#[0-9A-Fa-f]{6}", colour):
-        from matplotlib.colors import to_hex
-
-        try:
-            colour = to_hex(colour)
-        except ValueError as error:
-            raise ValueError(f"Paint: {colour!r} is not a colour; it takes '#RRGGBB', a name or 'none'") from error
-    parts = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
+    parts = (int(code[i : i + 2], 16) for i in (1, 3, 5))
     return "#" + "".join(f"{max(0, min(255, round(part * shade))):02x}" for part in parts)
 
 

@@ -12,10 +12,10 @@ from ..theme import Theme
 from .marks import Letters, letters, marks, number
 from .operators import operators
 
-_LONGEST = 14_400.0  # what Acrobat takes; longer pages are measured in larger units
+_LONGEST = 14_400.0  # the limit of Acrobat; longer pages are measured in larger units
 
 
-def pdf(scene: Scene, theme: Theme, face: Face) -> bytes:
+def pdf(scene: Scene, theme: Theme, face: Face, dpi: float = 0) -> bytes:
     """A scene as a PDF of one page of its size; one figure with its description as alternative text."""
     cuts = {bold: letters(scene, bold) for bold in (False, True)}
     fonts = {bold: face.cut(bold).subset(text) for bold, text in cuts.items() if text.strip()}

@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from ...extras import needs
 from ..fonts import Cut, Face
 from ..scene import Scene
 from ..theme import Theme
@@ -19,15 +20,42 @@ _MOST_PIXELS = 2**28  # a gigabyte of memory
 
 def png(scene: Scene, theme: Theme, face: Face, dpi: float) -> bytes:
     """A scene as an opaque PNG, which knows its resolution; lowered, with a warning, where it would be too large."""
-    import numpy as np
-    from matplotlib.backends.backend_agg import RendererAgg
-    from matplotlib.transforms import Affine2D
-    from PIL import Image
     from PIL.PngImagePlugin import PngInfo
 
+    words = PngInfo()
+    for key, text in (("Title", scene.title), ("Description", scene.description)):
+        if text:
+            words.add_itxt(key, text.encode("utf-8", "replace").decode())
+    picture, dpi = _painted(scene, theme, face, dpi)
+    file = io.BytesIO()
+    picture.save(file, "png", dpi=(dpi, dpi), pnginfo=words)
+    return file.getvalue()
+
+
+def jpg(scene: Scene, theme: Theme, face: Face, dpi: float) -> bytes:
+    """A scene as JPEG."""
+    file = io.BytesIO()
+    _painted(scene, theme, face, dpi)[0].save(file, "JPEG", quality=95)
+    return file.getvalue()
+
+
+def gif(scene: Scene, theme: Theme, face: Face, dpi: float) -> bytes:
+    """A scene as GIF."""
+    file = io.BytesIO()
+    _painted(scene, theme, face, dpi)[0].save(file, "GIF")
+    return file.getvalue()
+
+
+def _painted(scene: Scene, theme: Theme, face: Face, dpi: float) -> tuple[Any, float]:
+    """The picture, and its resolution."""
+    import numpy as np
+    from PIL import Image
+
+    agg, transforms = (needs(f"matplotlib.{part}", extra="training") for part in ("backends.backend_agg", "transforms"))
+    RendererAgg, Affine2D = agg.RendererAgg, transforms.Affine2D
     dpi = _possible(scene.width, scene.height, dpi)
     wide, high = (max(1, round(side * dpi / 72)) for side in (scene.width, scene.height))
-    renderer: Any = RendererAgg(wide, high, dpi)  # type: ignore[no-untyped-call, unused-ignore]
+    renderer = RendererAgg(wide, high, dpi)
     paper = renderer.new_gc()
     paper.set_linewidth(0)
     sheet = (("M", ((0, 0),)), ("L", ((wide, 0),)), ("L", ((wide, high),)), ("L", ((0, high),)), ("Z", ()))
@@ -42,14 +70,8 @@ def png(scene: Scene, theme: Theme, face: Face, dpi: float) -> bytes:
             _draw(renderer, _line(cut, mark.text), place, Shape((), mark.colour))
         elif mark.steps:
             _draw(renderer, _path(mark.steps), page, mark)
-    words = PngInfo()
-    for key, text in (("Title", scene.title), ("Description", scene.description)):
-        if text:
-            words.add_itxt(key, text.encode("utf-8", "replace").decode())
     pixels = np.asarray(renderer.buffer_rgba())[..., :3]
-    file = io.BytesIO()
-    Image.fromarray(np.ascontiguousarray(pixels)).save(file, "png", dpi=(dpi, dpi), pnginfo=words)
-    return file.getvalue()
+    return Image.fromarray(np.ascontiguousarray(pixels)), dpi
 
 
 def _possible(width: float, height: float, dpi: float) -> float:

@@ -14,7 +14,7 @@ from ..theme import Paint, Theme
 from .marks import Steps, arrowed, ink, letters, named, number, outlined, radius, stretch
 
 
-def svg(scene: Scene, theme: Theme, face: Face) -> bytes:
+def svg(scene: Scene, theme: Theme, face: Face, dpi: float = 0) -> bytes:
     """A scene as SVG.
 
     Looks are attributes, which any stylesheet overrules: everything has the class `box`, `face`, `line`, `head` or
@@ -49,7 +49,7 @@ def _labelled(key: str, title: str, description: str) -> str:
 
 
 def _fallback(face: Face) -> str:
-    """What a viewer takes that does not take fonts out of the file; `textLength` keeps the lines as wide."""
+    """The fonts for a viewer that ignores those in the file; `textLength` keeps the lines as wide."""
     family = re.sub(r"[^A-Za-z0-9 -]", "", face.family)
     generic = "serif" if "serif" in family.lower() and "sans" not in family.lower() else "sans-serif"
     return f"'{family}', {generic}"

@@ -7,7 +7,7 @@ import unicodedata
 from collections.abc import Iterator
 from itertools import groupby
 
-from ..fonts import printable
+from ..fonts import Face, printable
 from ..scene import Box, Item, Path, Polygon, Scene, Text
 from ..texts.latex import latex_text
 from ..theme import Paint, Theme
@@ -52,12 +52,12 @@ _DOCUMENT = r"""
 _ANCHORS = {"start": "base west", "middle": "base", "end": "base east"}
 
 
-def tikz(scene: Scene, theme: Theme) -> bytes:
+def tikz(scene: Scene, theme: Theme, face: Face | None = None, dpi: float = 0) -> bytes:
     r"""A `tikzpicture` to `\input`, with a note on what the preamble needs."""
     return f"{_NOTE}{_picture(scene, theme)}".encode()
 
 
-def standalone(scene: Scene, theme: Theme) -> bytes:
+def standalone(scene: Scene, theme: Theme, face: Face | None = None, dpi: float = 0) -> bytes:
     """A document whose one page is the figure."""
     return f"{_DOCUMENT}{_NOTE}{_picture(scene, theme)}\\end{{document}}\n".encode()
 

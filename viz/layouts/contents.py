@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from math import prod
-from typing import Any
+from typing import Any, Literal, get_args
 
 from ...graphs.graph import Graph, Node
 from ..texts.layer_labels import count_text, describe, shape_text
@@ -13,7 +13,8 @@ from .cards import Content
 from .parts import Frames, frames_around, named
 
 _SPAN = re.compile(r"\b(\D*)(\d+)–\1(\d+)")
-SHOW = ("shape", "parameters", "multiply_adds", "receptive_field", "dtype")
+Fact = Literal["shape", "parameters", "multiply_adds", "receptive_field", "dtype"]
+SHOW: tuple[Fact, ...] = get_args(Fact)
 Say = Callable[[Node], "str | Sequence[str] | None"]
 
 
