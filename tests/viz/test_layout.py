@@ -26,7 +26,7 @@ def graph(edges, names=None, roles=None, heads=()):
         Node(
             i,
             tuple((names or {}).get(i, f"n{i}").split(".")),
-            "Layer",
+            "Add" if inputs[i] > 1 and i not in (roles or {}) else "Layer",
             (roles or {}).get(i, "add" if inputs[i] > 1 else "conv"),
             inputs=((None, 4, 4, 8),) * inputs[i],
             outputs=((None, 4, 4, 8),),
