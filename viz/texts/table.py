@@ -11,7 +11,9 @@ from itertools import groupby
 from math import prod
 from typing import Any
 
-from ..._old_checks import choice, flag, level, one_line, text
+import keras
+
+from ... import checks
 from ...graphs.folding import fold as fold_equal
 from ...graphs.graph import Graph, Node, Shape, leaves
 from ...graphs.grouping import group
@@ -78,6 +80,7 @@ USUAL = ("kind", "output shape", "parameters", "multiply-adds")
 USUAL_CSV = ("kind", "output shape", "parameters", "trainable", "multiply-adds")
 
 
+@checks.public
 def rows(model: Any, depth: int | None = 1) -> list[Row]:
     """The rows of a model's table, in the order in which they are computed.
 
@@ -94,9 +97,10 @@ def rows(model: Any, depth: int | None = 1) -> list[Row]:
     >>> rows(keras.Model(x, y), depth=None)[1].multiply_adds
     3888
     """
-    return list(map(_row, _read("rows", model, depth).nodes))
+    return list(map(_row, _read(model, depth).nodes))
 
 
+@checks.public
 def totals(model: Any) -> Row:
     """A model's parameters and multiply-adds in all, those of shared layers once.
 
@@ -104,9 +108,10 @@ def totals(model: Any) -> Row:
     >>> totals(keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)])).parameters
     10
     """
-    return _total(_read("totals", model, None))
+    return _total(_read(model, None))
 
 
+@checks.public
 def table(
     model: Any,
     depth: int | None = 1,
@@ -145,12 +150,11 @@ def table(
     trainable                                        112
     non-trainable                                      0
     """
-    choice("table", "format", format, FORMATS)
+    format = checks.choice("format", format, FORMATS)
     names = _columns(columns, USUAL_CSV if format == "csv" else USUAL)
-    check_words("table", caption, label)
-    if fold is not None:
-        flag("table", "fold", fold)
-    graph = _read("table", model, depth)
+    check_words(caption, label)
+    fold = None if fold is None else checks.flag("fold", fold)
+    graph = _read(model, depth)
     total = _total(graph)
     if fold or (fold is None and format != "csv" and depth is not None):
         graph = fold_equal(graph)
@@ -170,16 +174,15 @@ def _columns(given: Sequence[str] | None, usual: tuple[str, ...]) -> tuple[str, 
     if given is None:
         return usual
     if isinstance(given, str) or not isinstance(given, Iterable):
-        raise TypeError(f"table: columns={one_line(given)}: it takes a sequence of names, such as {usual!r}")
-    return tuple(choice("table", "columns", name, COLUMNS) for name in given)
+        raise checks.refuse("columns", given, f"a sequence of names, such as {usual!r}", TypeError)
+    return tuple(checks.choice("columns", name, COLUMNS) for name in given)
 
 
-def check_words(function: str, caption: object, label: object) -> None:
+def check_words(caption: object, label: object) -> None:
     """Raise if these are no caption and no label of a table."""
-    text(function, "caption", caption)
-    label = text(function, "label", label)
-    if not re.fullmatch(r"[\w:.+-]*", label, re.ASCII):
-        raise ValueError(f"{function}: label={label!r}: it takes letters, digits and any of : . _ + -")
+    checks.text("caption", caption)
+    if not re.fullmatch(r"[\w:.+-]*", checks.text("label", label), re.ASCII):
+        raise checks.refuse("label", label, "letters, digits and any of : . _ + -")
 
 
 def _foot(total: Row, names: Sequence[str], chosen: Sequence[Column], bare: bool) -> Iterator[tuple[Cell, ...]]:
@@ -191,16 +194,17 @@ def _foot(total: Row, names: Sequence[str], chosen: Sequence[Column], bare: bool
         yield (name, *(count if column == "parameters" else "" for column in names))
 
 
-def graph_of(function: str, model: Any, argument: str = "model") -> Graph:
+def graph_of(model: Any, argument: str = "model") -> Graph:
     """The graph of a model with its layers and those of the models in it; a graph itself as it is."""
-    return (
-        model if isinstance(model, Graph) else read(function, argument, model, takes="a built Keras model, or a Graph")
-    )
+    if isinstance(model, Graph):
+        return model
+    checks.instance(argument, model, keras.Model, "a built Keras model, or a Graph")
+    return read(checks.where(), argument, model)
 
 
-def _read(function: str, model: Any, depth: int | None, argument: str = "model") -> Graph:
-    level(function, depth)
-    graph = graph_of(function, model, argument)
+def _read(model: Any, depth: int | None, argument: str = "model") -> Graph:
+    depth = checks.depth(depth)
+    graph = graph_of(model, argument)
     return graph if isinstance(model, Graph) else collapse(group(graph), depth)
 
 
@@ -229,11 +233,12 @@ def _total(graph: Graph) -> Row:
 _Stage = tuple[str, str, tuple[Stack, ...]]  # size, names of the blocks, what they are
 
 
+@checks.public
 def compare(
     models: Iterable[Any] | Mapping[str, Any],
     format: str = "text",
     *,
-    depth: int = 1,
+    depth: int | None = 1,
     caption: str = "",
     label: str = "",
 ) -> str:
@@ -262,14 +267,14 @@ def compare(
     parameters                  774           922
     multiply-adds               16,640        25,856
     """
-    choice("compare", "format", format, FORMATS)
-    check_words("compare", caption, label)
-    level("compare", depth)
+    format = checks.choice("format", format, FORMATS)
+    check_words(caption, label)
+    depth = checks.depth(depth)
     if not isinstance(models, Mapping):
         models = _by_name(models)
-    graphs = {name: _read("compare", model, depth, f"models[{name!r}]") for name, model in models.items()}
+    graphs = {name: _read(model, depth, f"models[{name!r}]") for name, model in models.items()}
     if not graphs:
-        raise ValueError("compare: models is empty: it takes one or more Keras models")
+        raise checks.refuse("models", models, "one or more Keras models")
     stages = [list(_stages(graph)) for graph in graphs.values()]
     body: list[tuple[Cell, ...]] = [
         (_agreed(stage[1] for stage in found if stage), size, *(stage[2] if stage else "" for stage in found))
@@ -286,7 +291,7 @@ def compare(
 def _by_name(models: Iterable[Any]) -> dict[str, Any]:
     """The models under their names; a name that occurs again is numbered."""
     if isinstance(models, str | bytes) or not isinstance(models, Iterable):
-        raise TypeError(f"compare: models={one_line(models)}: it takes a sequence or a dict of Keras models")
+        raise checks.refuse("models", models, "a sequence or a dict of Keras models", TypeError)
     found: dict[str, Any] = {}
     for model in models:
         name = str(getattr(model, "name", model))
