@@ -214,9 +214,58 @@ def test_the_table_of_the_resnet_paper():
 
 def test_networks_of_other_sizes_come_side_by_side():
     lines = compare({"16": made(vgg16), "X": made(xception)}, "csv").splitlines()
-    sizes = [row[1] for row in csv.reader(lines)][1:-2]
+    sizes = [row[1] for row in csv.reader(lines) if row[1]][1:]
     assert sizes.index("149×149") < sizes.index("112×112") < sizes.index("74×74") < sizes.index("56×56")
     assert sizes[-1] == "1×1" and len(set(sizes)) == len(sizes)
+
+
+def variant(change):
+    """A small network that is as the others but in one thing."""
+    x = keras.Input((8, 8, 4))
+    y = layers.Conv2D(4, 3, padding="same", activation="sigmoid" if change == "activation" else "relu")(x)
+    y = {
+        "norm": layers.BatchNormalization(),
+        "layer norm": layers.LayerNormalization(),
+        "dropout": layers.Dropout(0.2),
+        "more dropout": layers.Dropout(0.3),
+        "dilation": layers.Conv2D(4, 3, padding="same", dilation_rate=2),
+        "padding": layers.ZeroPadding2D(1),
+    }.get(change, lambda y: y)(y)
+    if change == "padding":
+        y = layers.Cropping2D(1)(y)
+    if change in ("gate", "other gate"):
+        gate = layers.Activation("sigmoid" if change == "gate" else "tanh")(y)
+        y = layers.Multiply()([y, gate])
+    if change in ("Add", "Subtract", "Maximum"):
+        y = getattr(layers, change)()([x, y])
+    if change == "attention":
+        y = layers.MultiHeadAttention(1, 4)(y, y)
+    twice = layers.Dense(4)
+    y = twice(twice(y)) if change == "shared" else layers.Dense(4)(layers.Dense(4)(y))
+    model = keras.Model(x, layers.Dense(2)(layers.Flatten()(y)))
+    model.layers[1].trainable = change != "frozen"
+    return model
+
+
+VARIANTS = (
+    *("", "activation", "norm", "layer norm", "dropout", "more dropout", "dilation", "padding", "gate", "other gate"),
+    *("Add", "Subtract", "Maximum", "attention", "shared", "frozen"),
+)
+
+
+def test_equal_columns_are_of_equal_networks():
+    with weightless():
+        models = {str(i): variant(change) for i, change in enumerate((*VARIANTS, ""))}
+    columns = list(zip(*csv.reader(compare(models, "csv").splitlines()), strict=True))[2:]
+    told = [column[1:] for column in columns]
+    assert told[0] == told[-1] and len(set(told)) == len(VARIANTS)
+    for one, change in enumerate(VARIANTS[1:], 1):
+        with weightless():
+            pair = compare({"a": variant(""), "b": variant(change)}, "csv")
+        _, _, a, b = zip(*list(csv.reader(pair.splitlines()))[1:], strict=True)
+        assert a != b, change
+    with weightless():
+        assert "structure" not in compare({"a": variant("gate"), "b": variant("gate")})
 
 
 def test_names_of_compared_models():

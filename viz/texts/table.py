@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
 from heapq import merge
-from itertools import groupby
+from itertools import combinations, groupby
 from math import prod
 from typing import Any
 
@@ -15,11 +15,12 @@ import keras
 
 from ... import checks
 from ...graphs.folding import fold as fold_equal
-from ...graphs.graph import Graph, Node, Shape, leaves
+from ...graphs.folding import structure
+from ...graphs.graph import Graph, Node, Shape, activation_of, leaves
 from ...graphs.grouping import group
 from ...graphs.reader import read
 from ...graphs.rewrite import collapse
-from .layer_labels import shape_text
+from .layer_labels import describe, shape_text
 from .notation import notation, told
 from .table_formats import FORMATS, Cell, Share, Sheet, Stack, write
 
@@ -205,7 +206,11 @@ def graph_of(model: Any, argument: str = "model") -> Graph:
 def _read(model: Any, depth: int | None, argument: str = "model") -> Graph:
     depth = checks.depth(depth)
     graph = graph_of(model, argument)
-    return graph if isinstance(model, Graph) else collapse(group(graph), depth)
+    return graph if isinstance(model, Graph) else _collapsed(graph, depth)
+
+
+def _collapsed(graph: Graph, depth: int | None) -> Graph:
+    return collapse(group(graph), depth)
 
 
 def _row(node: Node) -> Row:
@@ -244,6 +249,9 @@ def compare(
 ) -> str:
     """Several networks side by side, a row for each size of the feature maps (He et al. 2016, table 1).
 
+    Below them stands what no row tells: norms, activations, dropout, attention and joins where the networks do not have
+    the same, and where two columns would be equal though the networks are not, letters that tell structures apart.
+
     Args:
         models: built Keras models, or a dict of them by the names to head the columns with.
         format: text, markdown, latex (with the package booktabs), csv or html.
@@ -272,7 +280,8 @@ def compare(
     depth = checks.depth(depth)
     if not isinstance(models, Mapping):
         models = _by_name(models)
-    graphs = {name: _read(model, depth, f"models[{name!r}]") for name, model in models.items()}
+    layers = {name: graph_of(model, f"models[{name!r}]") for name, model in models.items()}
+    graphs = {n: graph if isinstance(models[n], Graph) else _collapsed(graph, depth) for n, graph in layers.items()}
     if not graphs:
         raise checks.refuse("models", models, "one or more Keras models")
     stages = [list(_stages(graph)) for graph in graphs.values()]
@@ -280,12 +289,56 @@ def compare(
         (_agreed(stage[1] for stage in found if stage), size, *(stage[2] if stage else "" for stage in found))
         for size, found in _side_by_side(stages)
     ]
+    trainable = [graph.trainable_parameters for graph in graphs.values()]
+    parameters = [graph.parameters for graph in graphs.values()]
     sums: list[tuple[Cell, ...]] = [
-        ("parameters", "", *(graph.parameters for graph in graphs.values())),
+        *_what_differs(list(layers.values())),
+        *([("trainable", "", *trainable)] if _differs(map(bool, map(int.__sub__, parameters, trainable))) else []),
+        ("parameters", "", *parameters),
         ("multiply-adds", "", *(graph.multiply_adds for graph in graphs.values())),
     ]
+    sums[:0] = _told_apart(list(layers.values()), [*body, *sums])
     sheet = Sheet(("block", "output size", *graphs), tuple(body), tuple(sums), caption=caption, label=label)
     return write(sheet, format)
+
+
+# What no notation of a block tells, by what it is called in a row of its own.
+_BESIDE: Mapping[str, Callable[[Node], object]] = {
+    "norm": lambda layer: describe(layer) if layer.role == "norm" else None,
+    "activation": activation_of,
+    "dropout": lambda layer: describe(layer) if layer.role == "dropout" else None,
+    "attention": lambda layer: describe(layer) if "Attention" in layer.kind else None,
+    "joins": lambda layer: describe(layer) if len(layer.inputs) > 1 and "Attention" not in layer.kind else None,
+}
+
+
+def _what_differs(graphs: Sequence[Graph]) -> Iterator[tuple[Cell, ...]]:
+    """A row for each of these kinds of layers of which the models do not have the same."""
+    for name, word in _BESIDE.items():
+        found = [sorted({str(said) for layer in graph.nodes if (said := word(layer))}) for graph in graphs]
+        if _differs(map(tuple, found)):
+            yield (name, "", *(", ".join(words) or "none" for words in found))
+
+
+def _told_apart(graphs: Sequence[Graph], found: Sequence[tuple[Cell, ...]]) -> list[tuple[Cell, ...]]:
+    """A row with letters, equal where structures are, if columns are equal and what they stand for is not."""
+    columns = list(zip(*(row[2:] for row in found), strict=True))
+    structures = [structure(Node(0, ("",), graph.kind, "model", inner=_unnamed(graph))) for graph in graphs]
+    letters = {made: chr(ord("A") + i) if i < 26 else str(i + 1) for i, made in enumerate(dict.fromkeys(structures))}
+    if all(structures[i] == structures[k] for i, k in combinations(range(len(graphs)), 2) if columns[i] == columns[k]):
+        return []
+    return [("structure", "", *(letters[made] for made in structures))]
+
+
+def _unnamed(graph: Graph) -> Graph:
+    """The graph without what its layers are called, by which shared ones are known."""
+    numbers: dict[tuple[str, ...], str] = {}
+    paths = ((numbers.setdefault(node.path, str(len(numbers))),) for node in graph.nodes)
+    return replace(graph, nodes=tuple(replace(n, path=path) for n, path in zip(graph.nodes, paths, strict=True)))
+
+
+def _differs(values: Iterable[object]) -> bool:
+    return len(set(values)) > 1
 
 
 def _by_name(models: Iterable[Any]) -> dict[str, Any]:
