@@ -11,8 +11,21 @@ from itertools import pairwise
 
 from ...graphs.graph import Edge, Graph
 from ..scene import Point
-from .parts import ENTRY, EXIT, Composition, Fork, Framed, Irreducible, Lane, Part, Parts, key, main_branch, numbers
-from .pieces import Connector, Label, Line, Outline, Piece, Placed, Size, Spacing, moved
+from .geometry import Connector, Label, Line, Outline, Piece, Placed, Size, Spacing, moved
+from .series_parallel import (
+    ENTRY,
+    EXIT,
+    Composition,
+    Fork,
+    Framed,
+    Irreducible,
+    Lane,
+    Part,
+    Parts,
+    key,
+    main_branch,
+    numbers,
+)
 
 LANE_GAP = 6.0  # between short cuts, and between them and the boxes
 _DROP = 9.0  # from where branches part to the boxes below: a corner and an arrow head

@@ -11,11 +11,11 @@ from string import ascii_uppercase
 
 from ...graphs.graph import Edge, Graph
 from ..theme import Theme
+from .box_text import Card, Content, Type
 from .boxes import Layout
-from .cards import Card, Content, Type
 from .drawing import Geometry, title_width, turned
-from .parts import Composition, Fork, Framed, Frames, Parts, numbers, part_of, split
-from .pieces import Label, Line, Piece, Size, Spacing
+from .geometry import Label, Line, Piece, Size, Spacing
+from .series_parallel import Composition, Fork, Framed, Frames, Parts, numbers, part_of, split
 
 GUTTER = 16.0  # between columns, where the line from one to the next runs
 _TURN = 9.0  # how far that line goes on before it turns

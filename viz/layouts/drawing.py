@@ -10,9 +10,9 @@ from typing import Literal
 
 from ..scene import Box, Item, Path, Point, Polygon, Text
 from ..theme import Theme
-from .cards import STACK, STRIPE, Card, Type
-from .cards import Line as CardLine
-from .pieces import Connector, Label, Line, Outline, Piece, Placed
+from .box_text import STACK, STRIPE, Card, Type
+from .box_text import Line as CardLine
+from .geometry import Connector, Label, Line, Outline, Piece, Placed
 
 _RADIUS = 4.0  # of the corners of lines
 _CAP = 0.36  # half of how high letters stand: this far under a middle they look centred on it

@@ -8,17 +8,18 @@ from dataclasses import dataclass, field, replace
 from math import inf
 from string import ascii_lowercase
 
+from ... import checks
 from ...graphs.graph import Graph, Node
 from ..lines import line_roles
 from ..scene import Box, Item, Scene, Text, moved
 from ..theme import Paint, Theme
-from .cards import Content, Type
+from .box_text import Content, Type
 from .columns import Arranged, Request
 from .contents import Say, box_names, contents, tensor_labels
 from .drawing import drawn, title_width
 from .fit import arrange, types
 from .legend import entries, height_of, legend_items, width_of
-from .parts import Composition, Frames, Irreducible, compose, frames_around
+from .series_parallel import Composition, Frames, Irreducible, compose, frames_around
 
 MARGIN = 2.0
 _PANEL, _BETWEEN = 5.0, 10.0  # inside the frame of a panel, and between panels
@@ -286,6 +287,6 @@ def repainted(
         if paint is None:
             continue
         if not isinstance(paint, Paint):
-            raise TypeError(f"diagram: style({node.name!r}) gave {paint!r}: it takes a Paint or None")
+            raise checks.refuse(f"what style gives for {node.name!r}", paint, "a Paint or None", TypeError)
         given[node.name] = roles.setdefault(paint, f"own{len(roles) - known + 1}")
     return replace(theme, paints={**theme.paints, **{role: paint for paint, role in roles.items()}}), given

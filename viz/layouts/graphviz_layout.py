@@ -12,10 +12,10 @@ from typing import Any
 from ...graphs.graph import Graph, trunk_nodes
 from ..lines import line_roles
 from ..render import draw
-from .cards import Type
+from .box_text import Type
 from .drawing import Geometry, title_width
-from .parts import Frames, frames_around, named
-from .pieces import Label, Line, Outline, Placed, Size
+from .geometry import Label, Line, Outline, Placed, Size
+from .series_parallel import Frames, frames_around, named
 
 MANY = 1000
 # How edges pull on the layout, by role: a heavy one stays short and straight.

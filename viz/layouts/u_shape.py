@@ -8,8 +8,8 @@ from itertools import pairwise
 
 from ...graphs.graph import Graph
 from .boxes import Layout
-from .parts import Composition, Lane, Parts, key, numbers, part_of
-from .pieces import Label, Line, Piece, Placed, Size, Spacing
+from .geometry import Label, Line, Piece, Placed, Size, Spacing
+from .series_parallel import Composition, Lane, Parts, key, numbers, part_of
 
 _MIDDLE = 26.0  # between the two sides
 

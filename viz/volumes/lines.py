@@ -8,7 +8,7 @@ from itertools import pairwise
 
 from ...graphs.graph import Edge, Graph
 from ..layouts.drawing import path
-from ..layouts.pieces import Line
+from ..layouts.geometry import Line
 from ..lines import line_roles
 from ..scene import Path, Point
 from .place import Placed, Rect, Row

@@ -1,4 +1,4 @@
-"""How a graph is composed: one thing after another, some of them side by side, some of them in a frame.
+"""The series-parallel decomposition of a graph: a sequence, some of it side by side, some of it in a frame.
 
 A figure of a network reads as a sequence: boxes that everything passes, between them forks whose branches are sequences
 again, and frames around stretches of it. Short cuts are no part of the sequence: they run beside it.
@@ -85,7 +85,7 @@ class Irreducible(Exception):
 
 
 def compose(graph: Graph) -> Composition:
-    """See the graph as a sequence. A frame that reaches across branches is left out.
+    """Decompose the graph into series and parallels. A frame that reaches across branches is left out.
 
     Raises:
         Irreducible: it cannot be seen so: some branches are tied to each other.
