@@ -372,7 +372,7 @@ def test_wrong_arguments(arguments, error, says):
 
 
 def test_a_wrong_format():
-    with pytest.raises(ValueError, match="table: format must be one of 'text', 'markdown', .*, got 'wordd'"):
+    with pytest.raises(ValueError, match=r"table: format must be one of 'text', 'markdown', .*, got 'wordd'"):
         diff(Graph("a", "", (), ()), Graph("b", "", (), ())).table("wordd")
 
 
