@@ -10,10 +10,10 @@ from typing import Any
 
 from ..extras import needs
 from ..graphs.graph import Edge, Graph, Node, trunk_nodes
-from .layouts.cards import text_width
+from .layouts.box_text import text_width
 from .layouts.graphviz_layout import MANY
 from .layouts.keras_tables import Cell, Options, model_frames, name_within, table_rows
-from .layouts.parts import Frames, frames_around, named
+from .layouts.series_parallel import Frames, frames_around, named
 from .texts.layer_labels import count_text, describe, shape_text
 from .theme import DEFAULT, Paint, Theme
 

@@ -6,8 +6,8 @@ becomes SVG classes, TikZ styles or colours of a page, and can be restyled in ea
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, replace
+from typing import Any, Literal
 
 Point = tuple[float, float]
 
@@ -86,3 +86,22 @@ class Scene:
     def text_size(self) -> float:
         """The size of the smallest text, in points."""
         return min((item.size for item in self.items if isinstance(item, Text)), default=0.0)
+
+
+def moved(item: Item, x: float, y: float, digits: int = 3) -> Item:
+    """The same shape further right and down, its coordinates rounded to so many digits.
+
+    >>> moved(Path((0.0, 0.0), (((1.0, 0.0),),), "trunk"), 2.0, 3.0).steps
+    (((3.0, 3.0),),)
+    """
+
+    def at(point: Point) -> Point:
+        return round(point[0] + x, digits), round(point[1] + y, digits)
+
+    if isinstance(item, Polygon):
+        return replace(item, points=tuple(map(at, item.points)))
+    if isinstance(item, Path):
+        steps: Any = tuple(tuple(map(at, step)) for step in item.steps)
+        return replace(item, start=at(item.start), steps=steps)
+    left, top = at((item.x, item.y))
+    return replace(item, x=left, y=top)

@@ -152,11 +152,21 @@ def test_a_caption_for_latex():
 @pytest.mark.parametrize(
     ("function", "arguments", "error", "says"),
     [
-        (alt_text, {"model": 3}, TypeError, "alt_text: model=3: it takes a built Keras model"),
-        (alt_text, {"max_length": 100}, ValueError, "alt_text: max_length=100: it takes a whole number from 200 on"),
-        (alt_text, {"max_length": True}, ValueError, "alt_text: max_length=True: it takes"),
-        (caption, {"model": None}, TypeError, "caption: model=None: it takes a built Keras model"),
-        (caption, {"format": "latexx"}, ValueError, "caption: format='latexx': .*did you mean 'latex'"),
+        (alt_text, {"model": 3}, TypeError, "alt_text: model must be a built Keras model, or a Graph, got 3"),
+        (alt_text, {"max_length": 100}, ValueError, "alt_text: max_length must be an integer of at least 200, got 100"),
+        (
+            alt_text,
+            {"max_length": True},
+            TypeError,
+            "alt_text: max_length must be an integer of at least 200, got True",
+        ),
+        (caption, {"model": None}, TypeError, "caption: model must be a built Keras model, or a Graph, got None"),
+        (
+            caption,
+            {"format": "latexx"},
+            ValueError,
+            "caption: format must be one of .*did you mean 'latex'.*, got 'latexx'",
+        ),
     ],
 )
 def test_wrong_arguments(function, arguments, error, says):

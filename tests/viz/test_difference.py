@@ -359,11 +359,11 @@ def test_the_status_of_a_block_is_that_of_all_its_layers():
 @pytest.mark.parametrize(
     ("arguments", "error", "says"),
     [
-        ({"a": 3}, TypeError, "diff: a=3: it takes a built Keras model"),
-        ({"b": None}, TypeError, "diff: b=None: it takes a built Keras model"),
-        ({"depth": 0}, ValueError, "diff: depth=0: it takes"),
-        ({"depth": "all"}, ValueError, "diff: depth='all': it takes"),
-        ({"max_boxes": 0}, ValueError, "diff: max_boxes=0: it takes"),
+        ({"a": 3}, TypeError, "diff: a must be a built Keras model, or a Graph, got 3"),
+        ({"b": None}, TypeError, "diff: b must be a built Keras model, or a Graph, got None"),
+        ({"depth": 0}, ValueError, "diff: depth must be 'auto', None .*, got 0"),
+        ({"depth": "all"}, ValueError, "diff: depth must be 'auto', None .*, got 'all'"),
+        ({"max_boxes": 0}, ValueError, "diff: max_boxes must be a positive integer, got 0"),
     ],
 )
 def test_wrong_arguments(arguments, error, says):
@@ -372,7 +372,7 @@ def test_wrong_arguments(arguments, error, says):
 
 
 def test_a_wrong_format():
-    with pytest.raises(ValueError, match="table: format='wordd': it takes 'text', 'markdown'"):
+    with pytest.raises(ValueError, match=r"table: format must be one of 'text', 'markdown', .*, got 'wordd'"):
         diff(Graph("a", "", (), ()), Graph("b", "", (), ())).table("wordd")
 
 

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from layerblocks.graphs.graph import Edge, Graph, Node, Output, mark_edges, mark_heads
 from layerblocks.viz import Theme
-from layerblocks.viz.layouts.cards import Content, cards, type_of, wrap
+from layerblocks.viz.layouts.box_text import Content, cards, type_of, wrap
 from layerblocks.viz.layouts.figures import Look, figure_scene
-from layerblocks.viz.layouts.parts import Fork, Irreducible, compose, numbers, split
+from layerblocks.viz.layouts.series_parallel import Fork, Irreducible, compose, numbers, split
 from layerblocks.viz.page import HEIGHTS, INCH, WIDTHS, height_for, length, wider
 
 from .scene_checks import check_scene, labels, named
@@ -26,7 +26,7 @@ def graph(edges, names=None, roles=None, heads=()):
         Node(
             i,
             tuple((names or {}).get(i, f"n{i}").split(".")),
-            "Layer",
+            "Add" if inputs[i] > 1 and i not in (roles or {}) else "Layer",
             (roles or {}).get(i, "add" if inputs[i] > 1 else "conv"),
             inputs=((None, 4, 4, 8),) * inputs[i],
             outputs=((None, 4, 4, 8),),

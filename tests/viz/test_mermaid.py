@@ -114,5 +114,8 @@ def test_repeats_and_skips():
 
 
 def test_an_unknown_direction():
-    with weightless(), pytest.raises(ValueError, match="mermaid: direction='TD': it takes 'TB', 'LR', 'BT', 'RL'"):
+    with (
+        weightless(),
+        pytest.raises(ValueError, match="mermaid: direction must be one of 'TB', 'LR', 'BT' or 'RL', got 'TD'"),
+    ):
         mermaid(read_graph(resnet50()), direction="TD")

@@ -640,8 +640,7 @@ SCRIPT = """
 import hashlib, sys
 from layerblocks.architectures import build
 from layerblocks.blocks import weightless
-from layerblocks.graphs import read_graph
-from layerblocks.graphs.overview import overview
+from layerblocks.graphs import overview, read_graph
 from layerblocks.viz.theme import DEFAULT
 from layerblocks.viz.volumes.scene import volumes
 with weightless():

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from ...checks import public
-from ...graphs.graph import Graph, Node, a_node, leaves
+from ... import checks
+from ...graphs.graph import Graph, Node, leaves
 from ...graphs.grouping import group
 from ...graphs.rewrite import box, shared_prefix
 from ..texts.notation import told
@@ -70,14 +70,14 @@ def find_changes(before: Graph, after: Graph) -> tuple[tuple[Change, ...], Graph
     return tuple(_changes(*sides, details, merged)), merged.graph
 
 
-@public
+@checks.public
 def status(node: Node) -> Status:
     """Whether a node of `Difference.graph` is added, removed, changed or kept; a block is what all its layers are.
 
     >>> status(Node(0, ("a",), "Dense", "dense", (("status", "added"),)))
     'added'
     """
-    a_node(node)
+    checks.instance("node", node, Node, "a Node of a Graph")
     found = {str(layer.get("status", "kept")) for layer in leaves(node)}
     return found.pop() if len(found) == 1 else "changed"  # type: ignore[return-value]
 

@@ -7,8 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from ..._old_checks import choice, flag, level_or_auto, whole
-from ...checks import public
+from ... import checks
 from ...graphs.graph import Graph, Node, leaves
 from ...graphs.overviews import overview
 from ...graphs.reader import graph_of
@@ -85,6 +84,7 @@ class Difference:
         ]
         return f"From {self.before.name} to {self.after.name}: {', '.join(parts)}; {'; '.join(costs)}."
 
+    @checks.public
     def table(self, format: str = "text", *, caption: str = "", label: str = "") -> str:
         """The changes, a row for all that are the same (in csv for each).
 
@@ -96,8 +96,8 @@ class Difference:
         Raises:
             ValueError: no such format, or a label that LaTeX could not take.
         """
-        choice("table", "format", format, FORMATS)
-        check_words("table", caption, label)
+        format = checks.choice("format", format, FORMATS)
+        check_words(caption, label)
         same: dict[object, list[Change]] = defaultdict(list)
         for number, change in enumerate(self.changes):
             same[number if format == "csv" else (change.status, change.words)].append(change)
@@ -142,7 +142,7 @@ class Difference:
         return self.figure()._repr_svg_()
 
 
-@public
+@checks.public
 def diff(
     a: Any, b: Any, *, depth: Literal["auto"] | int | None = "auto", max_boxes: int = 40, fold: bool = True
 ) -> Difference:
@@ -178,8 +178,8 @@ def diff(
     >>> bool(diff(net(4), net(4)))
     False
     """
-    depth, max_boxes = level_or_auto("diff", depth), whole("diff", "max_boxes", max_boxes)
-    fold = flag("diff", "fold", fold)
+    depth, max_boxes = checks.depth_or_auto(depth), checks.integer("max_boxes", max_boxes)
+    fold = checks.flag("fold", fold)
     before, after = graph_of(a, "a"), graph_of(b, "b")
     return Difference(before, after, *find_changes(before, after), depth, max_boxes, fold)
 

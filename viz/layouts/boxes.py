@@ -11,8 +11,21 @@ from itertools import pairwise
 
 from ...graphs.graph import Edge, Graph
 from ..scene import Point
-from .parts import ENTRY, EXIT, Composition, Fork, Framed, Irreducible, Lane, Part, Parts, key, main_branch, numbers
-from .pieces import Connector, Label, Line, Outline, Piece, Placed, Size, Spacing, line_role, moved
+from .geometry import Connector, Label, Line, Outline, Piece, Placed, Size, Spacing, moved
+from .series_parallel import (
+    ENTRY,
+    EXIT,
+    Composition,
+    Fork,
+    Framed,
+    Irreducible,
+    Lane,
+    Part,
+    Parts,
+    key,
+    main_branch,
+    numbers,
+)
 
 LANE_GAP = 6.0  # between short cuts, and between them and the boxes
 _DROP = 9.0  # from where branches part to the boxes below: a corner and an arrow head
@@ -214,7 +227,9 @@ class Layout:
         # What runs straight comes first, so that the others can join it.
         for i, (edge, (sx, sy), (tx, ty)) in sorted(enumerate(links), key=lambda link: link[1][1][0] != link[1][2][0]):
             aside = (i - (len(links) - 1) / 2) * 7 if straight else 0.0  # Add()([x, x]) is fed twice
-            role = edge.role if edge.role in ("aux", "projection") else "trunk" if len(links) == 1 else "branch"
+            role = self.composition.roles[edge]
+            if role in ("trunk", "branch"):
+                role = "trunk" if len(links) == 1 else "branch"
             tensor = (edge.source, edge.source_port)
             if tensor not in written and (text := self.labels.get(tensor)):
                 written.add(tensor)
@@ -282,7 +297,7 @@ class Layout:
             x = side * out
             sx, sy = self._end(piece, lane.start, starts[lane.start].index(lane), 1, side)
             tx, ty = self._end(piece, lane.end, ends[lane.end].index(lane), -1, side)
-            role = line_role(self.graph, lane.edge)
+            role = self.composition.roles[lane.edge]
             piece.lines.append(Line(((sx, sy), (x, sy), (x, ty), (tx, ty)), role, lane.end != EXIT))
             if side > 0:
                 piece.right = max(piece.right, out + 1)

@@ -11,11 +11,11 @@ from string import ascii_uppercase
 
 from ...graphs.graph import Edge, Graph
 from ..theme import Theme
+from .box_text import Card, Content, Type
 from .boxes import Layout
-from .cards import Card, Content, Type
 from .drawing import Geometry, title_width, turned
-from .parts import Composition, Fork, Framed, Frames, Parts, numbers, part_of, split
-from .pieces import Label, Line, Piece, Size, Spacing, line_role
+from .geometry import Label, Line, Piece, Size, Spacing
+from .series_parallel import Composition, Fork, Framed, Frames, Parts, numbers, part_of, split
 
 GUTTER = 16.0  # between columns, where the line from one to the next runs
 _TURN = 9.0  # how far that line goes on before it turns
@@ -108,7 +108,7 @@ def folded(
             leaving = edge.source in piece.boxes
             if leaving != (edge.target in piece.boxes):
                 letter = letters.setdefault((edge.source, edge.source_port), _letter(len(letters)))
-                role = line_role(request.graph, edge)
+                role = whole.roles[edge]
                 ends.setdefault((edge.source if leaving else edge.target, leaving, role), []).append(letter)
         for (end, leaving, role), found in ends.items():
             layout.connect_elsewhere(piece, end, leaving, role, ",".join(dict.fromkeys(found)))

@@ -7,10 +7,11 @@ from collections.abc import Callable, Mapping, Sequence
 from math import prod
 from typing import Any, Literal, get_args
 
+from ... import checks
 from ...graphs.graph import Graph, Node
 from ..texts.layer_labels import count_text, describe, shape_text
-from .cards import Content
-from .parts import Frames, frames_around, named
+from .box_text import Content
+from .series_parallel import Frames, frames_around, named
 
 _SPAN = re.compile(r"\b(\D*)(\d+)–\1(\d+)")
 Fact = Literal["shape", "parameters", "multiply_adds", "receptive_field", "dtype"]
@@ -26,7 +27,6 @@ def contents(
     shapes_inside: bool = False,
     say: Say | None = None,
     tags: Mapping[str, str] | None = None,
-    function: str = "diagram",
 ) -> list[Content]:
     """What each box says: its name beyond those of the frames around it, what it is, and the numbers asked for."""
     around = frames_around(graph) if around is None else around
@@ -44,7 +44,7 @@ def contents(
             lines = [", ".join(lines)] if lines else []
         lines = [line.replace("+ ", "+\xa0").replace(", /", ",\xa0/") for line in lines]  # to be broken elsewhere
         facts = _facts(node, show, shapes_inside)
-        if say is not None and (said := _said(say, node, function)) is not None:
+        if say is not None and (said := _said(say, node)) is not None:
             name, lines, facts = (said[0] if said else ""), said[1:], []
         found.append(
             Content(
@@ -70,14 +70,14 @@ def box_names(graph: Graph) -> list[str]:
     return found
 
 
-def _said(say: Say, node: Node, function: str) -> list[str] | None:
+def _said(say: Say, node: Node) -> list[str] | None:
     """The lines that a caller's `label` gives for a node."""
     said: Any = say(node)
     if said is None:
         return None
     lines = [said] if isinstance(said, str) else said
     if not isinstance(lines, list | tuple) or not all(isinstance(line, str) for line in lines):
-        raise TypeError(f"{function}: label({node.name!r}) gave {said!r}: it takes text, a list of texts, or None")
+        raise checks.refuse(f"what label gives for {node.name!r}", said, "text, a list of texts, or None", TypeError)
     return [part for line in lines for part in line.split("\n")]
 
 

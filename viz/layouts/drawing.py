@@ -10,9 +10,9 @@ from typing import Literal
 
 from ..scene import Box, Item, Path, Point, Polygon, Text
 from ..theme import Theme
-from .cards import STACK, STRIPE, Card, Type
-from .cards import Line as CardLine
-from .pieces import Connector, Label, Line, Outline, Piece, Placed
+from .box_text import STACK, STRIPE, Card, Type
+from .box_text import Line as CardLine
+from .geometry import Connector, Label, Line, Outline, Piece, Placed
 
 _RADIUS = 4.0  # of the corners of lines
 _CAP = 0.36  # half of how high letters stand: this far under a middle they look centred on it
@@ -193,14 +193,14 @@ def stripe(place: Placed, pattern: str, role: str, radius: float = 0.0) -> Itera
 # -- lines ------------------------------------------------------------------------------------------------------------
 
 
-def path(line: Line, x: float = 0.0, y: float = 0.0) -> Path:
+def path(line: Line, x: float = 0.0, y: float = 0.0, radius: float = _RADIUS) -> Path:
     """A line as a path: right-angled corners rounded, curves as they are."""
     points = [_point((px + x, py + y)) for px, py in line.points]
     if line.curved:
         rest = points[1:]
         steps = tuple((rest[i], rest[i + 1], rest[i + 2]) for i in range(0, len(rest) - 2, 3))
         return Path(points[0], steps, line.role, line.arrow)
-    return Path(points[0], tuple(_rounded(_plain(points))), line.role, line.arrow)
+    return Path(points[0], tuple(_rounded(_plain(points), radius)), line.role, line.arrow)
 
 
 def _plain(points: Sequence[Point]) -> list[Point]:
@@ -217,10 +217,10 @@ def _plain(points: Sequence[Point]) -> list[Point]:
     return found
 
 
-def _rounded(points: Sequence[Point]) -> Iterator[tuple[Point] | tuple[Point, Point, Point]]:
+def _rounded(points: Sequence[Point], most: float) -> Iterator[tuple[Point] | tuple[Point, Point, Point]]:
     lengths = [hypot(b[0] - a[0], b[1] - a[1]) for a, b in pairwise(points)]
     for i, corner in enumerate(points[1:-1], 1):
-        radius = min(_RADIUS, lengths[i - 1] / 2, lengths[i] / 2)
+        radius = min(most, lengths[i - 1] / 2, lengths[i] / 2)
         before, after = _towards(corner, points[i - 1], radius), _towards(corner, points[i + 1], radius)
         near = 0.448  # of the radius: where a cubic curve makes a quarter of a circle
         yield (before,)

@@ -7,19 +7,19 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from math import inf
 from string import ascii_lowercase
-from typing import Any
 
+from ... import checks
 from ...graphs.graph import Graph, Node
-from ..scene import Box, Item, Path, Scene, Text
+from ..lines import line_roles
+from ..scene import Box, Item, Scene, Text, moved
 from ..theme import Paint, Theme
-from .cards import Content, Type
+from .box_text import Content, Type
 from .columns import Arranged, Request
 from .contents import Say, box_names, contents, tensor_labels
 from .drawing import drawn, title_width
 from .fit import arrange, types
 from .legend import entries, height_of, legend_items, width_of
-from .parts import Composition, Frames, Irreducible, compose, frames_around
-from .pieces import line_role
+from .series_parallel import Composition, Frames, Irreducible, compose, frames_around
 
 MARGIN = 2.0
 _PANEL, _BETWEEN = 5.0, 10.0  # inside the frame of a panel, and between panels
@@ -178,7 +178,7 @@ def _page(parts: Sequence[_Part], panels: Sequence[Zoom], look: Look, way: _Way)
         if high + below > tall:
             return None
     shift = MARGIN + (room - wide) / 2
-    items = [_moved(item, shift, MARGIN) for item in items]
+    items = [moved(item, shift, MARGIN) for item in items]
     items += legend_items(found, type, look.theme, (MARGIN, MARGIN + high), room)
     width = look.width if look.width is not None else room + 2 * MARGIN
     return Scene(round(width, 3), round(high + below + 2 * MARGIN, 3), tuple(items))
@@ -208,8 +208,8 @@ def _under(
     if top is None:
         return None
     wide = max(top[0], shelf[0])
-    items = [_moved(item, (wide - top[0]) / 2, 0.0) for item in top[2]]
-    items += [_moved(item, (wide - shelf[0]) / 2, top[1] + _BETWEEN) for item in shelf[2]]
+    items = [moved(item, (wide - top[0]) / 2, 0.0) for item in top[2]]
+    items += [moved(item, (wide - shelf[0]) / 2, top[1] + _BETWEEN) for item in shelf[2]]
     return wide, top[1] + _BETWEEN + shelf[1], items
 
 
@@ -227,7 +227,7 @@ def _beside(
         if shelf is None or shelf[1] > tall:
             continue
         x, high = left[0] + _BETWEEN * 1.4, max(left[1], shelf[1])
-        items = [*left[2], *(_moved(item, x, 0.0) for item in shelf[2])]
+        items = [*left[2], *(moved(item, x, 0.0) for item in shelf[2])]
         return x + shelf[0], high, items
     return None
 
@@ -265,24 +265,12 @@ def _occurring(parts: Sequence[_Part]) -> tuple[list[str], list[str]]:
         for part in parts
         for node in part.graph.nodes
     ]
-    lines = [line_role(part.graph, edge) for part in parts for edge in part.graph.edges]
+    lines = [role for part in parts for role in line_roles(part.graph).values()]
     return boxes, lines
 
 
 def _repeated(parts: Sequence[_Part]) -> bool:
     return any(node.repeats > 1 for part in parts for node in part.graph.nodes)
-
-
-def _moved(item: Item, x: float, y: float) -> Item:
-    def at(point: tuple[float, float]) -> tuple[float, float]:
-        return round(point[0] + x, 3), round(point[1] + y, 3)
-
-    if isinstance(item, Box | Text):
-        return replace(item, x=round(item.x + x, 3), y=round(item.y + y, 3))
-    if isinstance(item, Path):
-        steps: Any = tuple(tuple(map(at, step)) for step in item.steps)
-        return replace(item, start=at(item.start), steps=steps)
-    return replace(item, points=tuple(map(at, item.points)))
 
 
 def repainted(
@@ -299,6 +287,6 @@ def repainted(
         if paint is None:
             continue
         if not isinstance(paint, Paint):
-            raise TypeError(f"diagram: style({node.name!r}) gave {paint!r}: it takes a Paint or None")
+            raise checks.refuse(f"what style gives for {node.name!r}", paint, "a Paint or None", TypeError)
         given[node.name] = roles.setdefault(paint, f"own{len(roles) - known + 1}")
     return replace(theme, paints={**theme.paints, **{role: paint for paint, role in roles.items()}}), given

@@ -8,12 +8,12 @@ from itertools import product
 from math import ceil, inf
 
 from ..theme import Theme
-from .cards import Card, Type, cards, type_of
+from .box_text import Card, Type, cards, type_of
 from .columns import GUTTER, Arranged, Request, assembled, folded, sizes_of, spacing_of
 from .drawing import Geometry, turned
+from .geometry import Size
 from .graphviz_layout import layered
-from .parts import CONTINUED, Composition, Framed, Parts, main_branch, numbers
-from .pieces import Size
+from .series_parallel import CONTINUED, Composition, Framed, Parts, main_branch, numbers
 from .u_shape import arms, u_shape
 
 _STEP = 0.06  # of the theme's sizes of text, by which they are stepped down

@@ -10,11 +10,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ...graphs.graph import Graph, trunk_nodes
+from ..lines import line_roles
 from ..render import draw
-from .cards import Type
+from .box_text import Type
 from .drawing import Geometry, title_width
-from .parts import Frames, frames_around, named
-from .pieces import Label, Line, Outline, Placed, Size, line_role
+from .geometry import Label, Line, Outline, Placed, Size
+from .series_parallel import Frames, frames_around, named
 
 MANY = 1000
 # How edges pull on the layout, by role: a heavy one stays short and straight.
@@ -157,7 +158,7 @@ def _read(
             x, y = map(float, each["pos"].split(","))
             wide, high = float(each["width"]) * 72, float(each["height"]) * 72
             geometry.boxes[int(name[1:])] = Placed(x - wide / 2, height - y - high / 2, wide, high)
-    written = _written(graph, labels)
+    written, roles = _written(graph, labels), line_roles(graph)
     for each in found.get("edges", ()):
         number = int(each["id"][1:])
         edge = graph.edges[number]
@@ -165,7 +166,7 @@ def _read(
             points = [tuple(map(float, p.split(","))) for p in stretch.split() if p[0] not in "es"]
             if points:
                 way = tuple((x, height - y) for x, y in points)
-                geometry.lines.append(Line(way, line_role(graph, edge), True, curved=True))
+                geometry.lines.append(Line(way, roles[edge], True, curved=True))
         place_of = each.get("lp") or each.get("xlp")
         if number in written and place_of:
             x, y = map(float, place_of.split(","))

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from ...graphs.graph import Graph, Node, Shape
 from ..scene import Box, Item, Point, Scene, Text
 from ..theme import Theme
-from .cards import Type, type_of, wrap
+from .box_text import Type, type_of, wrap
 from .contents import box_names
 from .drawing import drawn
+from .geometry import Size
 from .graphviz_layout import layered
-from .parts import Around, Frames
-from .pieces import Size
+from .series_parallel import Around, Frames
 
 _PAD = 4.0  # inside cells
 _LEADING, _ASCENT = 1.22, 0.76

@@ -8,9 +8,9 @@ from types import MappingProxyType
 
 from ..scene import Box, Item, Path, Point, Text
 from ..theme import Theme
-from .cards import Line, Type
+from .box_text import Line, Type
 from .drawing import pill, stripe
-from .pieces import Placed
+from .geometry import Placed
 
 KINDS: Mapping[str, str] = MappingProxyType(
     {

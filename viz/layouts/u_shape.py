@@ -8,8 +8,8 @@ from itertools import pairwise
 
 from ...graphs.graph import Graph
 from .boxes import Layout
-from .parts import Composition, Lane, Parts, key, numbers, part_of
-from .pieces import Label, Line, Piece, Placed, Size, Spacing, line_role
+from .geometry import Label, Line, Piece, Placed, Size, Spacing
+from .series_parallel import Composition, Lane, Parts, key, numbers, part_of
 
 _MIDDLE = 26.0  # between the two sides
 
@@ -73,7 +73,7 @@ def u_shape(
     for lane in lanes:
         source, target = whole.boxes[lane.start], whole.boxes[lane.end]
         points = ((source.right + sizes[lane.start].beyond, source.middle[1]), (target.x, target.middle[1]))
-        whole.lines.append(Line(points, line_role(graph, lane.edge)))
+        whole.lines.append(Line(points, composition.roles[lane.edge]))
     last, first_up = down.bottoms[0][0], up.tops[0]
     box = whole.boxes[last]
     y = box.middle[1]

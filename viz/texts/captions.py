@@ -6,21 +6,21 @@ import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from ..._old_checks import choice, one_line
-from ...checks import public
+from ... import checks
 from ...graphs.graph import Graph, Node, leaves, sum_weights
 from ...graphs.overviews import overview
 from ...graphs.reader import graph_of
+from ..lines import line_roles
 from .latex import latex_text
 from .layer_labels import count_text, describe, shape_text
 
 _FIRST_SENTENCE = 124
 _LEAST = 200
 _MOST_LISTED = 6
-_SHORT_CUTS = ("skip", "projection")
+_SKIPS = ("skip", "concat", "projection")
 
 
-@public
+@checks.public
 def alt_text(model: Any, max_length: int = 2000) -> str:
     """What a figure shows, in plain sentences: for the alternative text that publishers and web pages ask for.
 
@@ -33,7 +33,7 @@ def alt_text(model: Any, max_length: int = 2000) -> str:
         max_length: in characters; the text stays under it.
 
     Raises:
-        TypeError, ValueError: `model` is no built Keras model; `max_length` is no whole number from 200 on.
+        TypeError, ValueError: `model` is no built Keras model; `max_length` is no integer of at least 200.
 
     >>> import keras
     >>> x = keras.Input((8, 8, 3), name="image")
@@ -43,9 +43,7 @@ def alt_text(model: Any, max_length: int = 2000) -> str:
     Diagram of the network net: 3 boxes, from an input of 8×8×3 to an output of 144. In order: image (input of \
 8×8×3); stem.conv (3×3 conv, 4) gives 6×6×4; flatten gives 144. In all, 112 parameters and 3,888 multiply-adds.
     """
-    if isinstance(max_length, bool) or not isinstance(max_length, int) or max_length < _LEAST:
-        raise ValueError(f"alt_text: max_length={one_line(max_length)}: it takes a whole number from {_LEAST} on")
-    return described(_drawn("alt_text", model), max_length)
+    return described(_drawn(model), checks.integer("max_length", max_length, _LEAST))
 
 
 def described(graph: Graph, max_length: int = 2000, ends: Sequence[str] = ()) -> str:
@@ -61,7 +59,7 @@ def described(graph: Graph, max_length: int = 2000, ends: Sequence[str] = ()) ->
     return " ".join(filter(None, (first, flow, *others)))
 
 
-@public
+@checks.public
 def caption(model: Any, format: str = "text") -> str:
     """A paragraph to put under a figure: what it shows, what was drawn together, what boxes and lines mean.
 
@@ -81,15 +79,15 @@ def caption(model: Any, format: str = "text") -> str:
     Architecture of net: 7 layers in 2 boxes, with the shapes of what passes between them. ×3 means 3 equal blocks in \
 a row: block1–block3, each dense, 8 + ReLU. In all, 216 parameters and 192 multiply-adds.
     """
-    choice("caption", "format", format, ("text", "latex"))
-    graph = _drawn("caption", model)
+    format = checks.choice("format", format, ("text", "latex"))
+    graph = _drawn(model)
     sentences = [_what_it_shows(graph), *_folded(graph), *_opened(graph), *_lines(graph), *_marks(graph)]
     sentences.append(sum_sentence(graph))
     text = " ".join(sentences)
     return latex_text(text) if format == "latex" else text
 
 
-def _drawn(function: str, model: Any) -> Graph:
+def _drawn(model: Any) -> Graph:
     graph = graph_of(model)
     return graph if isinstance(model, Graph) else overview(graph)
 
@@ -154,8 +152,9 @@ def _steps(graph: Graph) -> Iterator[tuple[str, str]]:
     """Each box of the main part, in order, in full and in brief; what it follows, if not the one before."""
     before: int | None = None
     sources: dict[int, list[int]] = {}
+    roles = line_roles(graph)
     for edge in sorted(graph.edges, key=lambda e: (e.target, e.target_port)):
-        if edge.role not in _SHORT_CUTS or graph.nodes[edge.target].role in ("merge", "add"):
+        if roles[edge] not in _SKIPS or graph.nodes[edge.target].role in ("merge", "add"):
             sources.setdefault(edge.target, []).append(edge.source)
     for node in graph.nodes:
         if node.head is not None:
@@ -203,9 +202,9 @@ def _flow(steps: Sequence[tuple[str, str]], room: int) -> str:
 
 
 def _short_cuts(graph: Graph) -> Iterator[str]:
-    ways = [(e.role, e.source, e.target) for e in graph.edges if e.role in _SHORT_CUTS]
-    for role, word in (("skip", "skip connection"), ("projection", "short cut")):
-        pairs = dict.fromkeys((source, target) for found, source, target in ways if found == role)
+    roles = line_roles(graph)
+    for wanted, word in (({"skip", "concat"}, "skip connection"), ({"projection"}, "short cut")):
+        pairs = dict.fromkeys((edge.source, edge.target) for edge, role in roles.items() if role in wanted)
         texts = [f"from {_name(graph.nodes[s])} to {_name(graph.nodes[t])}" for s, t in pairs]
         if texts:
             yield f"{_counted(len(texts), word)}: {_some(texts)}.".replace("cuts:", "cuts with a layer on them:")
@@ -287,7 +286,7 @@ _MEANINGS = {
 
 
 def _lines(graph: Graph) -> Iterator[str]:
-    roles = {edge.role for edge in graph.edges}
+    roles = {"skip" if role == "concat" else role for role in line_roles(graph).values()}
     meanings = [text for role, text in _MEANINGS.items() if role in roles]
     if meanings:
         text = "; ".join(meanings)

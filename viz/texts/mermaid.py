@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
-from ..._old_checks import choice, kind
-from ...checks import public
-from ...graphs.graph import Frame, Graph, Node, a_graph
+from ... import checks
+from ...graphs.graph import Frame, Graph, Node
+from ..lines import line_roles
 from ..theme import DEFAULT, Theme
 from .layer_labels import count_text, describe, shape_text
 
@@ -21,13 +21,18 @@ _OUTLINES: Mapping[str, tuple[str, str]] = {
     "add": ("{{", "}}"),
     "model": ("[[", "]]"),
 }
-_ARROWS: Mapping[str, str] = {"aux": "-.->", "skip": "-->|skip|", "projection": "-->|projection|"}
+_ARROWS: Mapping[str, str] = {
+    "aux": "-.->",
+    "skip": "-->|skip|",
+    "concat": "-->|skip|",
+    "projection": "-->|projection|",
+}
 _NOT_TEXT = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ufeff\ud800-\udfff]")
 # What would be a mark of Mermaid's, of HTML's or of Markdown's; and what looks like an item of a list.
 _MARKS = re.compile(r'[#&<>"%$:`*~\\\[\]]|(?<!\w)_|_(?!\w)|^\d+[.)]|^[-+](?=\s)')
 
 
-@public
+@checks.public
 def mermaid(graph: Graph, *, direction: str = "TB", theme: Theme = DEFAULT) -> str:
     """A flowchart in Mermaid, for a README: blocks as boxes, frames as subgraphs, auxiliary heads dashed.
 
@@ -49,11 +54,12 @@ def mermaid(graph: Graph, *, direction: str = "TB", theme: Theme = DEFAULT) -> s
       classDef input fill:#FFFFFF,stroke:#4D4D4D,color:#000000
       classDef conv fill:#DCEBF7,stroke:#0072B2,color:#000000
     """
-    a_graph(graph)
-    kind("mermaid", "theme", theme, Theme, "a Theme")
-    choice("mermaid", "direction", direction, _DIRECTIONS)
+    checks.instance("graph", graph, Graph, "a Graph, such as read_graph(model) gives")
+    checks.instance("theme", theme, Theme, "a Theme")
+    direction = checks.choice("direction", direction, _DIRECTIONS)
     lines = [f"flowchart {direction}", *_boxes(graph, list(graph.nodes), ())]
-    lines += [f"  n{e.source} {_ARROWS.get(e.role, '-->')} n{e.target}" for e in graph.edges]
+    roles = line_roles(graph)
+    lines += [f"  n{e.source} {_ARROWS.get(roles[e], '-->')} n{e.target}" for e in graph.edges]
     for role in dict.fromkeys(map(_role, graph.nodes)):
         paint = theme.paint(role)
         dashes = ",stroke-dasharray:5 3" if paint.border in ("dashed", "dotted") else ""

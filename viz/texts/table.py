@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
 from heapq import merge
-from itertools import groupby
+from itertools import combinations, groupby
 from math import prod
 from typing import Any
 
-from ..._old_checks import choice, flag, level, one_line, text
-from ...checks import public
+from ... import checks
 from ...graphs.folding import fold as fold_equal
-from ...graphs.graph import Graph, Node, Shape, leaves
+from ...graphs.folding import structure
+from ...graphs.graph import Graph, Node, Shape, activation_of, leaves
 from ...graphs.grouping import group
 from ...graphs.reader import graph_of
 from ...graphs.rewrite import collapse
-from .layer_labels import shape_text
+from .layer_labels import describe, shape_text
 from .notation import notation, told
 from .table_formats import FORMATS, Cell, Share, Sheet, Stack, write
 
@@ -79,7 +79,7 @@ USUAL = ("kind", "output shape", "parameters", "multiply-adds")
 USUAL_CSV = ("kind", "output shape", "parameters", "trainable", "multiply-adds")
 
 
-@public
+@checks.public
 def rows(model: Any, depth: int | None = 1) -> list[Row]:
     """The rows of a model's table, in the order in which they are computed.
 
@@ -96,10 +96,10 @@ def rows(model: Any, depth: int | None = 1) -> list[Row]:
     >>> rows(keras.Model(x, y), depth=None)[1].multiply_adds
     3888
     """
-    return list(map(_row, _read("rows", model, depth).nodes))
+    return list(map(_row, _read(model, depth).nodes))
 
 
-@public
+@checks.public
 def totals(model: Any) -> Row:
     """A model's parameters and multiply-adds in all, those of shared layers once.
 
@@ -107,10 +107,10 @@ def totals(model: Any) -> Row:
     >>> totals(keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)])).parameters
     10
     """
-    return _total(_read("totals", model, None))
+    return _total(_read(model, None))
 
 
-@public
+@checks.public
 def table(
     model: Any,
     depth: int | None = 1,
@@ -149,12 +149,11 @@ def table(
     trainable                                        112
     non-trainable                                      0
     """
-    choice("table", "format", format, FORMATS)
+    format = checks.choice("format", format, FORMATS)
     names = _columns(columns, USUAL_CSV if format == "csv" else USUAL)
-    check_words("table", caption, label)
-    if fold is not None:
-        flag("table", "fold", fold)
-    graph = _read("table", model, depth)
+    check_words(caption, label)
+    fold = None if fold is None else checks.flag("fold", fold)
+    graph = _read(model, depth)
     total = _total(graph)
     if fold or (fold is None and format != "csv" and depth is not None):
         graph = fold_equal(graph)
@@ -174,16 +173,15 @@ def _columns(given: Sequence[str] | None, usual: tuple[str, ...]) -> tuple[str, 
     if given is None:
         return usual
     if isinstance(given, str) or not isinstance(given, Iterable):
-        raise TypeError(f"table: columns={one_line(given)}: it takes a sequence of names, such as {usual!r}")
-    return tuple(choice("table", "columns", name, COLUMNS) for name in given)
+        raise checks.refuse("columns", given, f"a sequence of names, such as {usual!r}", TypeError)
+    return tuple(checks.choice("columns", name, COLUMNS) for name in given)
 
 
-def check_words(function: str, caption: object, label: object) -> None:
+def check_words(caption: object, label: object) -> None:
     """Raise if these are no caption and no label of a table."""
-    text(function, "caption", caption)
-    label = text(function, "label", label)
-    if not re.fullmatch(r"[\w:.+-]*", label, re.ASCII):
-        raise ValueError(f"{function}: label={label!r}: it takes letters, digits and any of : . _ + -")
+    checks.text("caption", caption)
+    if not re.fullmatch(r"[\w:.+-]*", checks.text("label", label), re.ASCII):
+        raise checks.refuse("label", label, "letters, digits and any of : . _ + -")
 
 
 def _foot(total: Row, names: Sequence[str], chosen: Sequence[Column], bare: bool) -> Iterator[tuple[Cell, ...]]:
@@ -195,10 +193,14 @@ def _foot(total: Row, names: Sequence[str], chosen: Sequence[Column], bare: bool
         yield (name, *(count if column == "parameters" else "" for column in names))
 
 
-def _read(function: str, model: Any, depth: int | None, argument: str = "model") -> Graph:
-    level(function, depth)
+def _read(model: Any, depth: int | None, argument: str = "model") -> Graph:
+    depth = checks.depth(depth)
     graph = graph_of(model, argument)
-    return graph if isinstance(model, Graph) else collapse(group(graph), depth)
+    return graph if isinstance(model, Graph) else _collapsed(graph, depth)
+
+
+def _collapsed(graph: Graph, depth: int | None) -> Graph:
+    return collapse(group(graph), depth)
 
 
 def _row(node: Node) -> Row:
@@ -226,16 +228,19 @@ def _total(graph: Graph) -> Row:
 _Stage = tuple[str, str, tuple[Stack, ...]]  # size, names of the blocks, what they are
 
 
-@public
+@checks.public
 def compare(
     models: Iterable[Any] | Mapping[str, Any],
     format: str = "text",
     *,
-    depth: int = 1,
+    depth: int | None = 1,
     caption: str = "",
     label: str = "",
 ) -> str:
     """Several networks side by side, a row for each size of the feature maps (He et al. 2016, table 1).
+
+    Below them stands what no row tells: norms, activations, dropout, attention and joins where the networks do not have
+    the same, and where two columns would be equal though the networks are not, letters that tell structures apart.
 
     Args:
         models: built Keras models, or a dict of them by the names to head the columns with.
@@ -260,31 +265,76 @@ def compare(
     parameters                  774           922
     multiply-adds               16,640        25,856
     """
-    choice("compare", "format", format, FORMATS)
-    check_words("compare", caption, label)
-    level("compare", depth)
+    format = checks.choice("format", format, FORMATS)
+    check_words(caption, label)
+    depth = checks.depth(depth)
     if not isinstance(models, Mapping):
         models = _by_name(models)
-    graphs = {name: _read("compare", model, depth, f"models[{name!r}]") for name, model in models.items()}
+    layers = {name: graph_of(model, f"models[{name!r}]") for name, model in models.items()}
+    graphs = {n: graph if isinstance(models[n], Graph) else _collapsed(graph, depth) for n, graph in layers.items()}
     if not graphs:
-        raise ValueError("compare: models is empty: it takes one or more Keras models")
+        raise checks.refuse("models", models, "one or more Keras models")
     stages = [list(_stages(graph)) for graph in graphs.values()]
     body: list[tuple[Cell, ...]] = [
         (_agreed(stage[1] for stage in found if stage), size, *(stage[2] if stage else "" for stage in found))
         for size, found in _side_by_side(stages)
     ]
+    trainable = [graph.trainable_parameters for graph in graphs.values()]
+    parameters = [graph.parameters for graph in graphs.values()]
     sums: list[tuple[Cell, ...]] = [
-        ("parameters", "", *(graph.parameters for graph in graphs.values())),
+        *_what_differs(list(layers.values())),
+        *([("trainable", "", *trainable)] if _differs(map(bool, map(int.__sub__, parameters, trainable))) else []),
+        ("parameters", "", *parameters),
         ("multiply-adds", "", *(graph.multiply_adds for graph in graphs.values())),
     ]
+    sums[:0] = _told_apart(list(layers.values()), [*body, *sums])
     sheet = Sheet(("block", "output size", *graphs), tuple(body), tuple(sums), caption=caption, label=label)
     return write(sheet, format)
+
+
+# What no notation of a block tells, by what it is called in a row of its own.
+_BESIDE: Mapping[str, Callable[[Node], object]] = {
+    "norm": lambda layer: describe(layer) if layer.role == "norm" else None,
+    "activation": activation_of,
+    "dropout": lambda layer: describe(layer) if layer.role == "dropout" else None,
+    "attention": lambda layer: describe(layer) if "Attention" in layer.kind else None,
+    "joins": lambda layer: describe(layer) if len(layer.inputs) > 1 and "Attention" not in layer.kind else None,
+}
+
+
+def _what_differs(graphs: Sequence[Graph]) -> Iterator[tuple[Cell, ...]]:
+    """A row for each of these kinds of layers of which the models do not have the same."""
+    for name, word in _BESIDE.items():
+        found = [sorted({str(said) for layer in graph.nodes if (said := word(layer))}) for graph in graphs]
+        if _differs(map(tuple, found)):
+            yield (name, "", *(", ".join(words) or "none" for words in found))
+
+
+def _told_apart(graphs: Sequence[Graph], found: Sequence[tuple[Cell, ...]]) -> list[tuple[Cell, ...]]:
+    """A row with letters, equal where structures are, if columns are equal and what they stand for is not."""
+    columns = list(zip(*(row[2:] for row in found), strict=True))
+    structures = [structure(Node(0, ("",), graph.kind, "model", inner=_unnamed(graph))) for graph in graphs]
+    letters = {made: chr(ord("A") + i) if i < 26 else str(i + 1) for i, made in enumerate(dict.fromkeys(structures))}
+    if all(structures[i] == structures[k] for i, k in combinations(range(len(graphs)), 2) if columns[i] == columns[k]):
+        return []
+    return [("structure", "", *(letters[made] for made in structures))]
+
+
+def _unnamed(graph: Graph) -> Graph:
+    """The graph without what its layers are called, by which shared ones are known."""
+    numbers: dict[tuple[str, ...], str] = {}
+    paths = ((numbers.setdefault(node.path, str(len(numbers))),) for node in graph.nodes)
+    return replace(graph, nodes=tuple(replace(n, path=path) for n, path in zip(graph.nodes, paths, strict=True)))
+
+
+def _differs(values: Iterable[object]) -> bool:
+    return len(set(values)) > 1
 
 
 def _by_name(models: Iterable[Any]) -> dict[str, Any]:
     """The models under their names; a name that occurs again is numbered."""
     if isinstance(models, str | bytes) or not isinstance(models, Iterable):
-        raise TypeError(f"compare: models={one_line(models)}: it takes a sequence or a dict of Keras models")
+        raise checks.refuse("models", models, "a sequence or a dict of Keras models", TypeError)
     found: dict[str, Any] = {}
     for model in models:
         name = str(getattr(model, "name", model))

@@ -73,11 +73,17 @@ def write(sheet: Sheet, format: str) -> str:
     return _WRITERS[format](sheet)
 
 
+# What a terminal obeys, and what turns the direction of what follows.
+_CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+
+
 def _plain(cell: Cell) -> str:
-    """A cell in a line."""
+    """A cell in a line, control characters written out."""
     if isinstance(cell, tuple):
         return " + ".join(map(_plain, cell))
-    return count_text(cell) if cell is None or isinstance(cell, int) else " ".join(str(cell).split())
+    if cell is None or isinstance(cell, int):
+        return count_text(cell)
+    return _CONTROLS.sub(lambda c: c[0].encode("unicode_escape").decode("ascii"), " ".join(str(cell).split()))
 
 
 # -- text -------------------------------------------------------------------------------------------------------------
@@ -103,8 +109,8 @@ def _lines(cell: Cell) -> list[str]:
 
 # -- Markdown ---------------------------------------------------------------------------------------------------------
 
-# Signs that would mean something; an underscore only at the edge of a word.
-_MARKS = re.compile(r"[\\|*`]|(?<!\w)_|_(?!\w)")
+# Signs that would mean something: an underscore only at the edge of a word, a bracket only where it makes a link.
+_MARKS = re.compile(r"[\\|*`]|(?<!\w)_|_(?!\w)|\](?=\()")
 
 
 def _markdown(sheet: Sheet) -> str:
@@ -129,7 +135,10 @@ def _entities(text: str, left: str = "") -> str:
 
 
 def _csv(sheet: Sheet) -> str:
-    """Plain numbers, for programs to read; an unknown one is empty, a share is a fraction of 1."""
+    """Plain numbers, for programs to read; an unknown one is empty, a share is a fraction of 1.
+
+    Text that a spreadsheet would compute, as it begins with one of `= + - @`, is quoted with an apostrophe.
+    """
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
     writer.writerows([_value(cell) for cell in row] for row in (sheet.heads, *sheet.body, *sheet.foot))
@@ -139,7 +148,10 @@ def _csv(sheet: Sheet) -> str:
 def _value(cell: Cell) -> object:
     if cell is None or isinstance(cell, int):
         return cell
-    return round(cell.value, 6) if isinstance(cell, Share) else _plain(cell)
+    if isinstance(cell, Share):
+        return round(cell.value, 6)
+    text = _plain(cell)
+    return f"'{text}" if text.startswith(("=", "+", "-", "@")) else text
 
 
 # -- HTML -------------------------------------------------------------------------------------------------------------

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from math import cos, pi, sin
 
 from ..scene import Item, Path, Point, Polygon
@@ -55,19 +54,3 @@ def path_rect(path: Path) -> Rect:
     points = [path.start, *(step[-1] for step in path.steps)]
     xs, ys = [p[0] for p in points], [p[1] for p in points]
     return Rect(min(xs), min(ys) - 1.0, max(xs), max(ys) + 1.0)
-
-
-def shifted(item: Item, x: float, y: float, digits: int | None = None) -> Item:
-    """The same thing further right and down, its coordinates rounded if so many digits are asked for."""
-
-    def at(point: Point) -> Point:
-        moved = (point[0] + x, point[1] + y)
-        return moved if digits is None else (round(moved[0], digits), round(moved[1], digits))
-
-    if isinstance(item, Polygon):
-        return replace(item, points=tuple(map(at, item.points)))
-    if isinstance(item, Path):
-        steps = tuple(tuple(map(at, step)) for step in item.steps)
-        return replace(item, start=at(item.start), steps=steps)  # type: ignore[arg-type]
-    left, top = at((item.x, item.y))
-    return replace(item, x=left, y=top)

@@ -8,9 +8,9 @@ from dataclasses import replace
 from ...graphs.graph import Graph
 from ..fonts import Face
 from ..layouts.legend import KINDS, LINES
-from ..scene import Item, Path, Text
+from ..scene import Item, Path, Text, moved
 from ..texts.layer_labels import describe
-from .draw import path_rect, shifted, volume_items
+from .draw import path_rect, volume_items
 from .place import LINE, Placed
 from .solids import Part, Solid, extras, is_ball
 
@@ -36,7 +36,7 @@ def legend_items(
             x, y = 0.0, y + high
         middle = y + high / 2
         if mark:
-            items += [shifted(item, x, middle) for item in mark[0]]
+            items += [moved(item, x, middle) for item in mark[0]]
         start = x + wide - font.width(text, size)
         items.append(Text(start, middle + 0.36 * size, text, size, font.width(text, size), "start", False, "legend"))
         reach = max(reach, x + wide)
@@ -88,4 +88,4 @@ def _swatch(swatch: Swatch) -> tuple[list[Item], float] | None:
         return [path], path_rect(path).right
     placed = Placed(swatch, 0.0, 0.0)
     outline = placed.outline
-    return [shifted(item, -outline.left, 0.0) for item in volume_items(placed)], outline.right - outline.left
+    return [moved(item, -outline.left, 0.0) for item in volume_items(placed)], outline.right - outline.left

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
 from ...graphs.graph import Edge, Graph
+from ..layouts.drawing import path
+from ..layouts.geometry import Line
+from ..lines import line_roles
 from ..scene import Path, Point
 from .place import Placed, Rect, Row
 from .solids import is_flat
@@ -28,6 +31,7 @@ class Drawn:
 def lines(graph: Graph, rows: Sequence[Row], width: float) -> list[list[Drawn]]:
     """The lines of every row."""
     home = {number: i for i, row in enumerate(rows) for number in row.placed}
+    roles = line_roles(graph)
     found: list[list[Drawn]] = [[] for _ in rows]
     over: list[list[tuple[Edge, Point, Point]]] = [[] for _ in rows]
     leaving: dict[int, int] = {}
@@ -44,10 +48,10 @@ def lines(graph: Graph, rows: Sequence[Row], width: float) -> list[list[Drawn]]:
         elif graph.nodes[edge.target].head is not None and source.y != target.y:
             found[there].append(_raised(row, edge, source, target))
         elif start[1] != target.y:
-            found[there].append(_elbow(graph, row, edge, start, target))
+            found[there].append(_elbow(graph, row, edge, roles[edge], start, target))
         elif target.entry[0] - start[0] >= _NEAR:
             if not _hits((start, target.entry), _others(row, edge)):
-                role = "continuation" if here != there else line_role(graph, edge)
+                role = "continuation" if here != there else roles[edge]
                 found[there].append(Drawn(Path(start, ((target.entry,),), role)))
             else:
                 over[there].append((edge, _above(source, 1), _above(target, -1)))
@@ -55,16 +59,8 @@ def lines(graph: Graph, rows: Sequence[Row], width: float) -> list[list[Drawn]]:
         start = rows[here].placed[number].exit
         found[here].append(Drawn(Path(start, (((width, start[1]),),), "continuation")))
     for i, row in enumerate(rows):
-        found[i] += _arcs(graph, row, over[i])
+        found[i] += _arcs(row, roles, over[i])
     return found
-
-
-def line_role(graph: Graph, edge: Edge) -> str:
-    """The role of an edge as a line: a short cut to a concatenation differs from one to a sum."""
-    target = edge.target
-    if is_flat(graph.nodes[target]):
-        target = next((e.target for e in graph.edges if e.source == target), target)
-    return "concat" if edge.role == "skip" and graph.nodes[target].role == "merge" else edge.role
 
 
 def _within(graph: Graph, row: Row, edge: Edge) -> bool:
@@ -96,9 +92,9 @@ def _raised(row: Row, edge: Edge, source: Placed, target: Placed) -> Drawn:
     return Drawn(_rounded(points, "aux"), _crosses(row, points, edge))
 
 
-def _elbow(graph: Graph, row: Row, edge: Edge, start: Point, target: Placed) -> Drawn:
+def _elbow(graph: Graph, row: Row, edge: Edge, role: str, start: Point, target: Placed) -> Drawn:
     """From one lane to another: along, across where nothing stands, and along; or from above."""
-    end, role = target.entry, line_role(graph, edge)
+    end = target.entry
     level_down = row.levelled and target.y > start[1]
     if level_down or (target.solid.ball and target.y > start[1]):
         top = target.crown() if target.solid.ball else _above(target, -1)
@@ -123,7 +119,7 @@ def _elbow(graph: Graph, row: Row, edge: Edge, start: Point, target: Placed) -> 
     return Drawn(_rounded(best[1:] if forks else best, role), score(best) >= 2)
 
 
-def _arcs(graph: Graph, row: Row, edges: Sequence[tuple[Edge, Point, Point]]) -> list[Drawn]:
+def _arcs(row: Row, roles: Mapping[Edge, str], edges: Sequence[tuple[Edge, Point, Point]]) -> list[Drawn]:
     """Short cuts: up, over everything between and down again, the shorter ones under the longer ones."""
     found: list[Drawn] = []
     taken: list[Rect] = []
@@ -133,38 +129,13 @@ def _arcs(graph: Graph, row: Row, edges: Sequence[tuple[Edge, Point, Point]]) ->
         y = min((*tops, start[1], end[1])) - _OVER
         taken.append(Rect(left, y, right, y))
         points = [start, (start[0], y), (end[0], y), end]
-        found.append(Drawn(_rounded(points, line_role(graph, edge)), _crosses(row, points, edge)))
+        found.append(Drawn(_rounded(points, roles[edge]), _crosses(row, points, edge)))
     return found
 
 
 def _rounded(points: Sequence[Point], role: str) -> Path:
     """A line through points, its corners rounded."""
-    steps: list[tuple[Point] | tuple[Point, Point, Point]] = []
-    last = points[0]
-    for corner, following in pairwise(points[1:]):
-        r = min(_CORNER, _distance(last, corner) / 2, _distance(corner, following) / 2)
-        if r > 0:
-            before, after = _towards(corner, last, r), _towards(corner, following, r)
-            steps += [(before,), _bend(before, corner, after)]
-            last = after
-    return Path(points[0], (*steps, (points[-1],)), role)
-
-
-def _bend(start: Point, corner: Point, end: Point) -> tuple[Point, Point, Point]:
-    return (_part(start, corner, 0.55), _part(end, corner, 0.55), end)
-
-
-def _part(a: Point, b: Point, share: float) -> Point:
-    return (a[0] + share * (b[0] - a[0]), a[1] + share * (b[1] - a[1]))
-
-
-def _distance(a: Point, b: Point) -> float:
-    return abs(a[0] - b[0]) + abs(a[1] - b[1])  # lines go along or across
-
-
-def _towards(a: Point, b: Point, length: float) -> Point:
-    whole = _distance(a, b)
-    return _part(a, b, length / whole) if whole else a
+    return path(Line(tuple(points), role), radius=_CORNER)
 
 
 def _crosses(row: Row, points: Sequence[Point], edge: Edge) -> bool:

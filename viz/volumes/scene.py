@@ -8,11 +8,11 @@ from math import ceil, inf
 
 from ...graphs.graph import Graph, Node
 from ..fonts import Face, face
-from ..scene import Box, Item, Scene
+from ..scene import Box, Item, Scene, moved
 from ..texts.layer_labels import describe, shape_text
 from ..theme import Theme
 from .captions import captions
-from .draw import path_rect, shifted, volume_items
+from .draw import path_rect, volume_items
 from .fit import Attempt, Laid, balanced
 from .legend import legend_items
 from .lines import Drawn, lines
@@ -139,16 +139,16 @@ def _drawn(
         frames = _frames(graph, row)
         extent = around((*row.bodies, *row.words, *(path_rect(d.path) for d in drawn), *(rect for rect, _ in frames)))
         y -= extent.top
-        items += [shifted(item, _MARGIN, y) for item in _row_items(graph, row, drawn, frames, paint)]
+        items += [moved(item, _MARGIN, y) for item in _row_items(graph, row, drawn, frames, paint)]
         y += extent.bottom + _ROW_GAP
     y -= _ROW_GAP
     if legend:
         room = max(across, (width or 0.0) - 2 * _MARGIN)
         described, below, reach = legend_items(graph, laid.solids, items, font, size, room)
-        items += [shifted(item, _MARGIN, y + _ABOVE_LEGEND) for item in described]
+        items += [moved(item, _MARGIN, y + _ABOVE_LEGEND) for item in described]
         y += _ABOVE_LEGEND + below
         across = max(across, reach)
-    rounded = tuple(shifted(item, 0.0, 0.0, digits=2) for item in items)
+    rounded = tuple(moved(item, 0.0, 0.0, digits=2) for item in items)
     return Scene(round(across + 2 * _MARGIN, 2), round(y + _MARGIN, 2), rounded, title=graph.name)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 
-from ...graphs.graph import Edge, Graph
 from ..scene import Point
 
 
@@ -142,11 +141,6 @@ class Piece:
         self.left = max(self.left, other.left - x)
         self.right = max(self.right, other.right + x)
         self.height = max(self.height, other.height + y)
-
-
-def line_role(graph: Graph, edge: Edge) -> str:
-    """The look of an edge: that of a short cut to a concatenation is its own."""
-    return "concat" if edge.role == "skip" and graph.nodes[edge.target].role == "merge" else edge.role
 
 
 def moved(ends: Iterable[tuple[int, float, float]], x: float, y: float) -> list[tuple[int, float, float]]:

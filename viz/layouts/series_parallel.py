@@ -1,4 +1,4 @@
-"""How a graph is composed: one thing after another, some of them side by side, some of them in a frame.
+"""The series-parallel decomposition of a graph: a sequence, some of it side by side, some of it in a frame.
 
 A figure of a network reads as a sequence: boxes that everything passes, between them forks whose branches are sequences
 again, and frames around stretches of it. Short cuts are no part of the sequence: they run beside it.
@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import accumulate, chain, takewhile
 
 from ...graphs.graph import Edge, Graph, Node
+from ..lines import line_roles
 
 ENTRY, EXIT = -1, -2
 """In the place of a node's number: where a sequence is entered or left."""
@@ -64,7 +65,7 @@ class Lane:
 class Composition:
     """A graph as a sequence, its short cuts by the sequence beside which they run, and its heads by their source.
 
-    `frames` are those around each box that are drawn, `arriving` the edges to each.
+    `frames` are those around each box that are drawn, `arriving` the edges to each, `roles` what each edge is.
     """
 
     parts: Parts
@@ -72,6 +73,7 @@ class Composition:
     heads: dict[int, Parts]
     frames: Sequence[Frames]
     arriving: Mapping[int, Sequence[Edge]]
+    roles: Mapping[Edge, str]
 
 
 class Irreducible(Exception):
@@ -83,7 +85,7 @@ class Irreducible(Exception):
 
 
 def compose(graph: Graph) -> Composition:
-    """See the graph as a sequence. A frame that reaches across branches is left out.
+    """Decompose the graph into series and parallels. A frame that reaches across branches is left out.
 
     Raises:
         Irreducible: it cannot be seen so: some branches are tied to each other.
@@ -116,7 +118,8 @@ def _composed(graph: Graph, frames: Sequence[Frames]) -> Composition:
     arriving: dict[int, list[Edge]] = defaultdict(list)
     for edge in graph.edges:
         arriving[edge.target].append(edge)
-    return Composition(parts, _lanes(skips, (parts, *beside.values())), beside, frames, arriving)
+    lanes = _lanes(skips, (parts, *beside.values()))
+    return Composition(parts, lanes, beside, frames, arriving, line_roles(graph))
 
 
 def _first(parts: Parts) -> Part:
@@ -306,7 +309,7 @@ def part_of(composition: Composition, parts: Parts, skips: Iterable[Edge]) -> Co
     heads = {source: head for source, head in composition.heads.items() if source in inside}
     inside.update(chain.from_iterable(numbers(head) for head in heads.values()))
     own = [edge for edge in skips if edge.source in inside and edge.target in inside]
-    return Composition(parts, _lanes(own, (parts, *heads.values())), heads, composition.frames, composition.arriving)
+    return replace(composition, parts=parts, lanes=_lanes(own, (parts, *heads.values())), heads=heads)
 
 
 def main_branch(fork: Fork, edges: Mapping[int, Sequence[Edge]]) -> int | None:

@@ -1,0 +1,141 @@
+"""What each line of a figure is: the one answer for boxes, volumes and words."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
+
+from ..graphs.graph import Edge, Graph, activation_of, leaves
+
+_CUTTING = frozenset({"shape", "dropout", "other"})  # what a skip may pass right before it arrives
+_GATES = frozenset({"sigmoid", "hard_sigmoid", "softmax", "tanh"})
+_SIZED = frozenset({"MatchSize"})  # what reads no more of its second input than how large it is
+_TELLING = frozenset({"conv", "dense", "pool", "merge", "residual", "model"})
+_MOST_ON_A_PROJECTION = 2
+
+
+def line_roles(graph: Graph) -> dict[Edge, str]:
+    """Tell what each edge is.
+
+    - `skip`: an identity skip, unchanged into the sum of the block that it by-passes.
+    - `projection`: to or from the layer on a projection skip, into such a sum.
+    - `concat`: a skip to a concatenation, also where a gate scales it on the way.
+    - `gate`: what scales another tensor: the sigmoid or softmax into a product.
+    - `aux`: to an auxiliary head.
+    - `trunk`, `branch`: everything else, such as a mask, a key, or an input that is used twice.
+
+    >>> layers = [("x", "Dense", "dense"), ("y", "Dense", "dense"), ("s", "Add", "add")]
+    >>> nodes = tuple(Node(i, (name,), kind, role) for i, (name, kind, role) in enumerate(layers))
+    >>> edges = (Edge(0, 1), Edge(1, 2), Edge(0, 2, 0, 1, role="skip"))
+    >>> list(line_roles(Graph("net", "", nodes, edges)).values())
+    ['trunk', 'trunk', 'skip']
+    """
+    arriving: list[list[Edge]] = [[] for _ in graph.nodes]
+    for edge in graph.edges:
+        arriving[edge.target].append(edge)
+    gates = {edge for edges in arriving for edge in _gates(graph, edges, arriving)}
+    sizes = {edge for edge in graph.edges if edge.target_port and graph.nodes[edge.target].kind in _SIZED}
+    leaving: list[list[Edge]] = [[] for _ in graph.nodes]
+    for edge in graph.edges:
+        if edge not in gates | sizes:
+            leaving[edge.source].append(edge)
+    gating = _gating(graph, gates)
+    scaled = {edge.target: next(e for e in arriving[edge.target] if e not in gates) for edge in gates}
+
+    def role(edge: Edge) -> str:
+        if edge.role == "aux" or graph.nodes[edge.target].head is not None:
+            return "aux"
+        if edge in gates:
+            return "gate"
+        straight = "trunk" if edge.role == "trunk" else "branch"
+        passes_gate = edge.target in scaled or edge.source in scaled
+        if edge in sizes or (edge.role == straight and not passes_gate):
+            return straight
+        *_, last = _onward(graph, edge, leaving, scaled)
+        joins = set() if last.target in gating else set(_joins(graph, last))
+        if edge.role == "projection":
+            return "projection" if "skip" in joins else "branch"
+        first = edge
+        while first.source in scaled:
+            first = scaled[first.source]
+        by_passes = _another_way(first, last.target, leaving) if gates or sizes else edge.role == "skip"
+        possible = ("concat",) if passes_gate else ("concat", "skip", "projection")
+        return next((each for each in possible if by_passes and each in joins), straight)
+
+    return {edge: role(edge) for edge in graph.edges}
+
+
+def _gates(graph: Graph, edges: Sequence[Edge], arriving: Sequence[Sequence[Edge]]) -> list[Edge]:
+    """Of the edges into a product, those that scale the one other."""
+    if not edges or graph.nodes[edges[0].target].kind != "Multiply":
+        return []
+    found = [edge for edge in edges if _is_gate(graph, edge.source, arriving)]
+    return found if len(found) == len(edges) - 1 else []
+
+
+def _is_gate(graph: Graph, number: int, arriving: Sequence[Sequence[Edge]]) -> bool:
+    """Whether a node gives shares: a sigmoid or the like, perhaps reshaped after it."""
+    while graph.nodes[number].role == "shape" and len(arriving[number]) == 1:
+        number = arriving[number][0].source
+    *_, last = leaves(graph.nodes[number])
+    return str(activation_of(last)).lower() in _GATES
+
+
+def _gating(graph: Graph, gates: Collection[Edge]) -> set[int]:
+    """The nodes that serve gates alone."""
+    onward: list[list[Edge]] = [[] for _ in graph.nodes]
+    for edge in graph.edges:
+        onward[edge.source].append(edge)
+    returned = {output.source for output in graph.outputs}
+    found: set[int] = set()
+    for node in reversed(graph.nodes):
+        ways = onward[node.id]
+        if ways and node.id not in returned and all(way in gates or way.target in found for way in ways):
+            found.add(node.id)
+    return found
+
+
+def _onward(graph: Graph, edge: Edge, leaving: Sequence[Sequence[Edge]], scaled: Mapping[int, Edge]) -> Iterator[Edge]:
+    """The edge and those that follow it: past what only cuts or scales, and on a projection to its sum."""
+    yield edge
+    while True:
+        node, following = graph.nodes[edge.target], leaving[edge.target]
+        passes = node.role in _CUTTING or node.id in scaled or (edge.role == "projection" and node.role != "add")
+        if not passes or len(following) != 1:
+            return
+        edge = following[0]
+        yield edge
+
+
+def _joins(graph: Graph, edge: Edge) -> Iterator[str]:
+    """What an edge makes where it arrives, inside a block too: `skip` at a sum, `concat` at a concatenation."""
+    node = graph.nodes[edge.target]
+    if node.inner is None:
+        if node.role == "merge" or node.kind == "Add":
+            yield "concat" if node.role == "merge" else "skip"
+        return
+    leaving: list[list[Edge]] = [[] for _ in node.inner.nodes]
+    for inside in node.inner.edges:
+        leaving[inside.source].append(inside)
+    for entry in node.inner.entries:
+        if entry.source == edge.target_port:
+            *_, last = _onward(node.inner, entry, leaving, {})
+            yield from _joins(node.inner, last)
+            *way, last = _onward(node.inner, replace(entry, role="projection"), leaving, {})
+            passed = sum(node.inner.nodes[each.target].role in _TELLING for each in way)
+            if 0 < passed <= _MOST_ON_A_PROJECTION and "skip" in _joins(node.inner, last):
+                yield "projection"
+
+
+def _another_way(first: Edge, join: int, leaving: Sequence[Sequence[Edge]]) -> bool:
+    """Whether a second way leads from where an edge begins to a node; nodes are in topological order."""
+    waiting = [edge.target for edge in leaving[first.source] if edge != first and edge.target < join]
+    seen = set(waiting)
+    while waiting:
+        for edge in leaving[waiting.pop()]:
+            if edge.target == join:
+                return True
+            if edge.target < join and edge.target not in seen:
+                seen.add(edge.target)
+                waiting.append(edge.target)
+    return False
