@@ -41,8 +41,7 @@ def _dense_stages(
     bottleneck: int,
 ) -> Tensor:
     """Dense blocks with transitions between them, and the norm and activation that close the last one."""
-    if not 0 < compression <= 1:
-        raise checks.refuse("compression", compression, "a number above 0 and up to 1")
+    compression = checks.number("compression", compression, "a number above 0 and up to 1", above=0, at_most=1)
     options: dict[str, Any] = {"dropout": dropout, "conv": conv}
     before = 1
     for number, (count, (strides, rate)) in enumerate(zip(layers, stages, strict=True), 1):
@@ -101,7 +100,7 @@ def densenet(
     """
     stages = dilate_stages(IMAGENET_STRIDES, output_stride)
     layers = checks.integers("layers", layers, len(stages))
-    checks.integer("growth_rate", growth_rate)
+    growth_rate = checks.integer("growth_rate", growth_rate)
     x = matching(_conv, conv)(x, 2 * growth_rate, 7, strides=2, padding=stem_padding[0], name="stem")
     x = max_pool(x, 3, strides=2, padding=stem_padding[1], name="pool")
     options: dict[str, Any] = {"growth_rate": growth_rate, "compression": compression, "dropout": dropout, "conv": conv}
@@ -148,7 +147,7 @@ def cifar_densenet(
     layers, rest = divmod(checks.integer("depth", depth, at_least=7) - 4, 3 * convs)
     if rest or not layers:
         raise checks.refuse("depth", depth, f"4 more than a multiple of {3 * convs}")
-    checks.integer("growth_rate", growth_rate)
+    growth_rate = checks.integer("growth_rate", growth_rate)
     filters = 2 * growth_rate if stem_filters is None else stem_filters
     x = matching(_conv, conv)(x, filters, 3, strides=1, norm=None, activation=None, name="stem")
     options: dict[str, Any] = {"growth_rate": growth_rate, "compression": compression, "dropout": dropout, "conv": conv}
@@ -168,15 +167,16 @@ def _doc(title: str, like: str, name: str, parameters: int) -> str:
     """
 
 
-def _imagenet(depth: int, parameters: int) -> Any:
+def _imagenet(depth: int, parameters: int, **options: Any) -> Any:
     name = f"densenet{depth}"
-    return variant(densenet, name, _doc(f"DenseNet-{depth}", "densenet", name, parameters), layers=LAYERS[depth])
+    doc = _doc(f"DenseNet-{depth}", "densenet", name, parameters)
+    return variant(densenet, name, doc, layers=LAYERS[depth], **options)
 
 
 densenet121 = _imagenet(121, 8_062_504)
 densenet169 = _imagenet(169, 14_307_880)
 densenet201 = _imagenet(201, 20_242_984)
-densenet264 = _imagenet(264, 33_736_232)
+densenet264 = _imagenet(264, 33_736_232, dialects=("paper",))
 cifar_densenet40 = variant(
     cifar_densenet,
     "cifar_densenet40",

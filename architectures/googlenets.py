@@ -190,6 +190,7 @@ googlenet_bn = variant(
         >>> model.count_params()
         7020392
     """,
+    dialects=("paper",),
     conv=conv_bn,
     lrn=False,
 )
@@ -207,5 +208,5 @@ googlenet_torchvision = variant(
         >>> model.count_params()
         6639464
     """,
-    dialect="torchvision",
+    dialects=("torchvision",),
 )

@@ -171,7 +171,7 @@ def resnet(
     repeats = times if repeats is None else checks.integers("repeats", repeats, _length(repeats))
     filters = width if filters is None else filters
     checks.choice("strided_block", strided_block, ("first", "last"))
-    checks.fraction("stochastic_depth", stochastic_depth)
+    stochastic_depth = checks.fraction("stochastic_depth", stochastic_depth)
     strides = checks.integers("strides", strides, len(repeats))
     x = chain(x, stem, conv=conv)
     places = _places(_stride(stem), repeats, strides, strided_block, output_stride)
@@ -286,17 +286,27 @@ cifar_resnet = variant(
     classes=10,
 )
 
-resnet18 = _made(resnet, "resnet18", "ResNet-18", 11_699_112, depth=18)
-resnet34 = _made(resnet, "resnet34", "ResNet-34", 21_814_696, depth=34)
+# Keras has no networks of basic blocks, and these have no 1×1 convolution to take a stride from.
+_BASIC = [dialect for dialect in DIALECTS if dialect not in ("v1.5", "keras")]
+_PAPER = ("paper",)
+
+resnet18 = _made(resnet, "resnet18", "ResNet-18", 11_699_112, depth=18, dialects=_BASIC)
+resnet34 = _made(resnet, "resnet34", "ResNet-34", 21_814_696, depth=34, dialects=_BASIC)
 resnet50 = _made(resnet, "resnet50", "ResNet-50", 25_610_152, depth=50)
 resnet101 = _made(resnet, "resnet101", "ResNet-101", 44_654_504, depth=101)
 resnet152 = _made(resnet, "resnet152", "ResNet-152", 60_344_232, depth=152)
 se_resnet50 = _made(
-    resnet, "se_resnet50", "SE-ResNet-50 (Hu et al. 2018)", 28_141_144, depth=50, transforms=(squeeze_excite,)
+    resnet,
+    "se_resnet50",
+    "SE-ResNet-50 (Hu et al. 2018)",
+    28_141_144,
+    dialects=_PAPER,
+    depth=50,
+    transforms=(squeeze_excite,),
 )
 
-resnet18_v2 = _made(resnet_v2, "resnet18_v2", "ResNet-18, pre-activation", 11_695_528, depth=18)
-resnet34_v2 = _made(resnet_v2, "resnet34_v2", "ResNet-34, pre-activation", 21_811_112, depth=34)
+resnet18_v2 = _made(resnet_v2, "resnet18_v2", "ResNet-18, pre-activation", 11_695_528, depth=18, dialects=_PAPER)
+resnet34_v2 = _made(resnet_v2, "resnet34_v2", "ResNet-34, pre-activation", 21_811_112, depth=34, dialects=_PAPER)
 resnet50_v2 = _made(resnet_v2, "resnet50_v2", "ResNet-50, pre-activation", 25_594_792, depth=50)
 resnet101_v2 = _made(resnet_v2, "resnet101_v2", "ResNet-101, pre-activation", 44_639_144, depth=101)
 resnet152_v2 = _made(resnet_v2, "resnet152_v2", "ResNet-152, pre-activation", 60_328_872, depth=152)

@@ -104,8 +104,7 @@ def fcn(
         ValueError: an argument out of range.
         TypeError: an unknown argument, or one of the wrong type.
     """
-    checks.integer("border", border, at_least=0)
-    checks.integer("units", units)
+    border, units = checks.integer("border", border, at_least=0), checks.integer("units", units)
     filters = checks.integers("filters", filters, len(CONVS["D"]))
     if tuple(skips) != (4, 3, 2, 1)[: len(skips)]:
         raise checks.refuse("skips", skips, "the first few of (4, 3, 2, 1)")

@@ -100,7 +100,7 @@ def vgg(
     """
     if len(convs) != len(filters):
         raise checks.refuse("filters", filters, f"one number for each of the {len(convs)} blocks of convs")
-    checks.fraction("block_dropout", block_dropout)
+    block_dropout = checks.fraction("block_dropout", block_dropout)
     stages = dilate_stages((2,) * len(convs), output_stride)
     rates = [1, *(rate for _, rate in stages[:-1])]  # a block strides at its end, all of it has the rate before
     for number, (kernels, width, (strides, _), rate) in enumerate(zip(convs, filters, stages, rates, strict=True), 1):
@@ -148,16 +148,20 @@ def _configuration(name: str, title: str, parameters: int, **bound: Any) -> Call
 
 _A, _B, _C, _D, _E = ({"convs": convs} for convs in CONVS.values())
 _A_LRN, _BN = {**_A, "lrn": True}, {"conv": vgg_conv_bn}
+# Which sources have the network: Keras two of them, torchvision the plain ones and those with BatchNorm.
+_PAPER: dict[str, Any] = {"dialects": ("paper",)}
+_NO_KERAS: dict[str, Any] = {"dialects": [dialect for dialect in DIALECTS if dialect != "keras"]}
+_BN_TORCH: dict[str, Any] = {"dialects": ("paper", "torchvision"), **_BN}
 
-vgg11 = _configuration("vgg11", "VGG-11, configuration A", 132_863_336, **_A)
-vgg11_lrn = _configuration("vgg11_lrn", "VGG-11 with response normalization, A-LRN", 132_863_336, **_A_LRN)
-vgg13 = _configuration("vgg13", "VGG-13, configuration B", 133_047_848, **_B)
-vgg16c = _configuration("vgg16c", "VGG-16 with 1×1 convolutions, configuration C", 133_638_952, **_C)
+vgg11 = _configuration("vgg11", "VGG-11, configuration A", 132_863_336, **_A, **_NO_KERAS)
+vgg11_lrn = _configuration("vgg11_lrn", "VGG-11 with response normalization, A-LRN", 132_863_336, **_A_LRN, **_PAPER)
+vgg13 = _configuration("vgg13", "VGG-13, configuration B", 133_047_848, **_B, **_NO_KERAS)
+vgg16c = _configuration("vgg16c", "VGG-16 with 1×1 convolutions, configuration C", 133_638_952, **_C, **_PAPER)
 vgg16 = _configuration("vgg16", "VGG-16, configuration D", 138_357_544, **_D)
 vgg19 = _configuration("vgg19", "VGG-19, configuration E", 143_667_240, **_E)
-vgg11_bn = _configuration("vgg11_bn", "VGG-11 with BatchNorm", 132_874_344, **_A, **_BN)
-vgg11_lrn_bn = _configuration("vgg11_lrn_bn", "VGG-11 with both norms", 132_874_344, **_A_LRN, **_BN)
-vgg13_bn = _configuration("vgg13_bn", "VGG-13 with BatchNorm", 133_059_624, **_B, **_BN)
-vgg16c_bn = _configuration("vgg16c_bn", "VGG-16 with 1×1 convolutions and BatchNorm", 133_655_848, **_C, **_BN)
-vgg16_bn = _configuration("vgg16_bn", "VGG-16 with BatchNorm", 138_374_440, **_D, **_BN)
-vgg19_bn = _configuration("vgg19_bn", "VGG-19 with BatchNorm", 143_689_256, **_E, **_BN)
+vgg11_bn = _configuration("vgg11_bn", "VGG-11 with BatchNorm", 132_874_344, **_A, **_BN_TORCH)
+vgg11_lrn_bn = _configuration("vgg11_lrn_bn", "VGG-11 with both norms", 132_874_344, **_A_LRN, **_BN, **_PAPER)
+vgg13_bn = _configuration("vgg13_bn", "VGG-13 with BatchNorm", 133_059_624, **_B, **_BN_TORCH)
+vgg16c_bn = _configuration("vgg16c_bn", "VGG-16 with 1×1 convolutions and BatchNorm", 133_655_848, **_C, **_BN, **_PAPER)
+vgg16_bn = _configuration("vgg16_bn", "VGG-16 with BatchNorm", 138_374_440, **_D, **_BN_TORCH)
+vgg19_bn = _configuration("vgg19_bn", "VGG-19 with BatchNorm", 143_689_256, **_E, **_BN_TORCH)

@@ -6,9 +6,11 @@ from typing import Any
 
 import keras
 
-from .. import _keras
+from .. import _keras, checks
 from ..blocks import AdaptiveAveragePooling2D, weightless
 from ..blocks.layers import MinimumSize
+from ..checks import public
+from ..graphs.calls import wired
 from ..graphs.window_sizes import LARGEST_MINIMUM, least_side
 
 POOLS = {"avg": keras.layers.GlobalAveragePooling2D, "max": keras.layers.GlobalMaxPooling2D}
@@ -25,6 +27,7 @@ SHARED = (
 )
 
 
+@public
 def fully_convolutional(model: keras.Model, *, pooling: str | None = "avg") -> keras.Model:
     """The same network with convolutions for its dense layers: it takes images of any size from its own upwards.
 
@@ -55,15 +58,10 @@ def fully_convolutional(model: keras.Model, *, pooling: str | None = "avg") -> k
         >>> model.compute_output_shape((1, 384, 512, 3))
         (1, 6, 10, 1000)
     """
-    if pooling is not None and not (isinstance(pooling, str) and pooling in POOLS):
-        raise ValueError(f"{_HERE} pooling takes None, {', '.join(map(repr, POOLS))}, got {pooling!r}")
-    if isinstance(model, keras.Sequential) and model.built:
-        model = keras.Model(model.inputs, model.outputs, name=model.name)
-    if not isinstance(model, keras.Model) or not isinstance(model, keras.Function):
-        raise TypeError(f"{_HERE} model takes a functional or a built sequential model, got {type(model).__name__}")
+    pooling = checks.choice("pooling", pooling, (None, *POOLS))
+    model = wired(model)
     if len(model.inputs) != 1 or len(model.inputs[0].shape) != 4:
-        shapes = [tuple(x.shape) for x in model.inputs]
-        raise ValueError(f"{_HERE} model takes one of a single input of rank 4, got {model.name!r} of {shapes}")
+        raise checks.refuse("model", [tuple(x.shape) for x in model.inputs], "one of a single input of rank 4")
     with weightless():
         least = _least_size(_Conversion(model, None, (1, 1)))
     conversion = _Conversion(model, pooling, least)
@@ -72,9 +70,6 @@ def fully_convolutional(model: keras.Model, *, pooling: str | None = "avg") -> k
             shapes = [weight.shape for weight in new.weights]
             new.set_weights([w.reshape(shape) for w, shape in zip(old.get_weights(), shapes, strict=True)])
     return conversion.made
-
-
-_HERE = "fully_convolutional:"
 
 
 class _Conversion:
@@ -102,7 +97,7 @@ class _Conversion:
             call_function=self.call,
         )
         if not any(type(old) is not type(new) for old, new in self.layers.values()):
-            raise ValueError(f"{_HERE} model takes one that ends in flatten and dense layers, got {model.name!r}")
+            raise checks.refuse("model", model.name, "one that ends in flatten and dense layers")
         outputs = keras.tree.map_structure(lambda y: self.pool(y, pooling), made.output)
         self.made = keras.Model(self.x, outputs, name=model.name)
 
@@ -126,7 +121,7 @@ class _Conversion:
             return self.convolve(layer, args[0])
         if on_maps and not isinstance(layer, POINTWISE):
             kind = f"{type(layer).__name__} {layer.name!r}"
-            raise ValueError(f"{_HERE} model takes dense layers, dropout and activations at its end, got {kind}")
+            raise checks.refuse("model", kind, "one with dense layers, dropout and activations alone at its end")
         if on_maps and _is_softmax(layer):
             y = self.softmax(args[0], layer.name, layer.dtype_policy)
         else:
@@ -173,7 +168,7 @@ class _Conversion:
             return y
         pixels, name = self.maps[id(y)]
         if pixels != (1, 1):
-            raise ValueError(f"{_HERE} model takes a dense layer behind each flatten layer, got {name!r} as an output")
+            raise checks.refuse("model", f"the output {name}", "one with a dense layer after each flatten layer")
         if pooling is None:
             return y
         if name not in self.pools:  # one for each dense layer, which may have been called on several maps
@@ -197,6 +192,6 @@ def _least_size(conversion: _Conversion) -> tuple[int, int]:
 
     side = least_side(lambda side: works(side, side))
     if side is None:
-        raise ValueError(f"{_HERE} model takes one for images of at most {LARGEST_MINIMUM} pixels a side")
+        raise checks.complaint(f"model must be one for images of at most {LARGEST_MINIMUM} pixels a side")
     height, width = least_side(lambda height: works(height, side)), least_side(lambda width: works(side, width))
     return height or side, width or side

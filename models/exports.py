@@ -16,7 +16,7 @@ import numpy as np
 
 from .. import _keras, checks
 from ..blocks.layers import MinimumSize
-from ..checks import piece
+from ..checks import public
 from ..graphs.calls import images_of, infer, wired
 from .file_formats import FORMATS, Runtime, flat, int8, leaves, line, noise_of
 
@@ -27,7 +27,7 @@ _MARGIN, _MOST = 4, 0.5
 _CALIBRATED = 32  # examples that int8 answers are compared on
 
 
-@piece
+@public
 def export(
     model: keras.Model,
     path: str | os.PathLike[str],

@@ -7,15 +7,15 @@ from typing import Any
 
 import keras
 
-from .. import _keras
+from .. import _keras, checks
 from ..blocks.layers import FusedBatchNormalization
-from ..checks import piece
-from ..graphs.calls import checked_model, wired
+from ..checks import public
+from ..graphs.calls import wired
 from .cloning import copied, nested, remade
 from .inference import linear_norms
 
 
-@piece
+@public
 def training_model(model: keras.Model) -> keras.Model:
     """A copy of a model, of Keras's own layers or of ours, that does the same and takes less time to train.
 
@@ -36,7 +36,7 @@ def training_model(model: keras.Model) -> keras.Model:
         >>> model.count_params() - quick.count_params()  # the biases of 53 convolutions
         26560
     """
-    network = wired(checked_model("training_model", model))
+    network = wired(checks.instance("model", model, keras.Model, "a Keras model"))
     parts = nested(network)
     biased = {
         id(call.operation): linear

@@ -10,7 +10,7 @@ import keras
 from .. import _keras, checks
 from ..blocks.pieces import channel_axis
 from ..blocks.types import Tensor
-from ..checks import piece
+from ..checks import public
 from ..graphs.calls import calls, images_of, infer, trunk, wired
 from .outputs import main_output
 
@@ -22,7 +22,7 @@ LEAST = 64
 PREPARE = (keras.layers.ZeroPadding2D, keras.layers.Cropping2D)
 
 
-@piece
+@public
 def features(model: keras.Model, strides: Sequence[int] | None = (4, 8, 16, 32)) -> keras.Model:
     """The feature maps of a network, one a stride, as a model of several outputs.
 
@@ -59,8 +59,8 @@ def features(model: keras.Model, strides: Sequence[int] | None = (4, 8, 16, 32))
     wanted = list(taps) if strides is None else checks.integers("strides", strides, count)
     for stride in wanted:
         if stride not in taps:
-            takes = f"strides that {model.name!r} has a feature map of: {', '.join(map(str, taps)) or 'none'}"
-            raise checks.refuse("strides", stride, takes)
+            must_be = f"strides that {model.name!r} has a feature map of: {', '.join(map(str, taps)) or 'none'}"
+            raise checks.refuse("strides", stride, must_be)
     if not wanted:
         raise checks.refuse("strides", strides, f"at least one of {', '.join(map(str, taps)) or 'none'}")
     outputs = {f"stride{stride}": taps[stride] for stride in wanted}

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import keras
 
-from ..checks import piece
+from ..checks import public
 from ..graphs.calls import Wiring, calls
 
 
-@piece
+@public
 def freeze(model: keras.Model, up_to: str | None = None, *, norms: bool = True) -> keras.Model:
     """Keep a network as it is up to a block, and train the rest.
 

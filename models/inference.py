@@ -10,10 +10,10 @@ from typing import Any
 import keras
 import numpy as np
 
-from .. import _keras
+from .. import _keras, checks
 from ..blocks.layers import FusedBatchNormalization
-from ..checks import nearest, piece
-from ..graphs.calls import Wiring, checked_model, has_graph
+from ..checks import public
+from ..graphs.calls import Wiring, has_graph
 from .cloning import Parts, copied, nested, remade
 
 # The axis of a linear layer's last kernel that its output channels lie on.
@@ -53,6 +53,7 @@ class Folding:
         return "\n".join((*lines, *(f"  {name}: {reason}" for name, reason in self.kept.items())))
 
 
+@public
 def folding(model: keras.Model) -> Folding:
     """Which batch normalizations of a model `inference_model` folds, and why not the others.
 
@@ -69,7 +70,7 @@ def folding(model: keras.Model) -> Folding:
     """
     folded: dict[str, str] = {}
     kept: dict[str, str] = {}
-    for path, call, found in linear_norms(nested(checked_model("folding", model))):
+    for path, call, found in linear_norms(nested(checks.instance("model", model, keras.Model, "a Keras model"))):
         name = path + call.operation.name
         if isinstance(found, str):
             kept[name] = found
@@ -78,7 +79,7 @@ def folding(model: keras.Model) -> Folding:
     return Folding(folded, kept)
 
 
-@piece
+@public
 def inference_model(
     model: keras.Model, output: str = "main", *, fold_norm: bool = True, dtype: str | None = None
 ) -> keras.Model:
@@ -108,11 +109,11 @@ def inference_model(
         >>> model.count_params() - network.count_params()  # 4,800 channels: of 4 numbers each, a bias is left
         14400
     """
-    network = _one_output(checked_model("inference_model", model), output)
+    network = _one_output(checks.instance("model", model, keras.Model, "a Keras model"), output)
     policy = _policy(dtype)
     if not has_graph(network):
         if policy is not None:
-            raise ValueError(f"inference_model: dtype={dtype!r}: model takes a functional or sequential one to be cast")
+            raise checks.refuse("model", type(model).__name__, "a functional or sequential one where dtype is given")
         return network
     parts = nested(network)
     found = linear_norms(parts) if fold_norm else ()
@@ -138,9 +139,7 @@ def _one_output(model: keras.Model, output: str) -> keras.Model:
     if not isinstance(outputs, Mapping):
         return model
     if output not in outputs:
-        raise ValueError(
-            f"inference_model: output takes one of {', '.join(outputs)}, got {output!r}{nearest(output, outputs)}"
-        )
+        raise checks.refuse("output", output, f"one of {', '.join(outputs)}{checks.nearest(output, outputs)}")
     return keras.Model(model.input, outputs[output], name=model.name)
 
 
@@ -150,10 +149,8 @@ def _policy(dtype: Any) -> str | None:
     try:
         keras.dtype_policies.get(dtype)
     except (TypeError, ValueError):
-        raise ValueError(
-            f"inference_model: dtype takes the name of a dtype or policy (float32, bfloat16, mixed_bfloat16 …), "
-            f"got {dtype!r}"
-        ) from None
+        must_be = "the name of a dtype or policy (float32, bfloat16, mixed_bfloat16 …)"
+        raise checks.refuse("dtype", dtype, must_be) from None
     return dtype
 
 

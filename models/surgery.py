@@ -26,7 +26,7 @@ from ..blocks.core import default_of, is_block, scope
 from ..blocks.layers import MinimumSize
 from ..blocks.pieces import channel_axis
 from ..blocks.types import Tensor
-from ..checks import piece, where
+from ..checks import public
 from ..graphs.calls import Wiring, calls, images_of, infer, inputs_again, recompute, shapes, trunk
 from ..graphs.window_sizes import LARGEST_MINIMUM, least_side
 from .outputs import main_output
@@ -39,7 +39,7 @@ POOLS = (keras.layers.Flatten, keras.layers.GlobalAveragePooling2D, keras.layers
 FINAL = (keras.activations.softmax, keras.activations.sigmoid, keras.activations.linear)
 
 
-@piece
+@public
 def tensor_at(model: keras.Model, at: str) -> Tensor:
     """The tensor that leaves a block of this very model; what `get_layer(at).output` is for a single layer.
 
@@ -62,7 +62,7 @@ def tensor_at(model: keras.Model, at: str) -> Tensor:
     return wiring.the_one("at", at, wiring.leaving(wiring.block("at", at)), "leaves")
 
 
-@piece
+@public
 def replace(model: keras.Model, name: str, fn: Piece) -> keras.Model:
     """Put what `fn` makes in the place of a block.
 
@@ -94,7 +94,7 @@ def replace(model: keras.Model, name: str, fn: Piece) -> keras.Model:
     return _rebuild(wiring, [(_change(wiring, name, part), grow) for part in parts])
 
 
-@piece
+@public
 def insert(model: keras.Model, after: str, fn: Piece, *, name: str | None = None) -> keras.Model:
     """Put what `fn` makes behind a block, before everything that used its output.
 
@@ -126,7 +126,7 @@ def insert(model: keras.Model, after: str, fn: Piece, *, name: str | None = None
     return _rebuild(wiring, [(_Change([tensor], [tensor]), grow)])
 
 
-@piece
+@public
 def remove(model: keras.Model, name: str) -> keras.Model:
     """Take a block out: what entered it goes on in its place. A whole branch to an output goes with its output.
 
@@ -157,7 +157,7 @@ def remove(model: keras.Model, name: str) -> keras.Model:
     return _rebuild(wiring, [(_change(wiring, name, block), lambda sources: sources)])
 
 
-@piece
+@public
 def truncate(model: keras.Model, at: str) -> keras.Model:
     """The network up to a block and with it: what leaves the block is the output.
 
@@ -188,7 +188,7 @@ def truncate(model: keras.Model, at: str) -> keras.Model:
     return _assembled(wiring.model, wiring.model.input, {**kept, "main": tensor})
 
 
-@piece
+@public
 def with_new_head(model: keras.Model, head: int | Piece, **options: Any) -> keras.Model:
     """The network with a new end, untrained, on the old body.
 
@@ -222,7 +222,7 @@ def with_new_head(model: keras.Model, head: int | Piece, **options: Any) -> kera
     features = main if pooled is None else pooled.input_tensors[0]
     if callable(head):
         if options:
-            raise TypeError(f"{where()}: unexpected argument {next(iter(options))!r} where head is a function")
+            raise checks.complaint(f"unexpected argument {next(iter(options))!r} where head is a function", TypeError)
         return _rebuild(wiring, [(_Change([features], [main]), _Growing(head, "head", _names([features])))])
     classes = checks.integer("head", head)
     changes: list[tuple[_Change, Grow]] = []
@@ -303,8 +303,8 @@ def _rebuild(wiring: Wiring, changes: Sequence[tuple[_Change, Grow]]) -> keras.M
     for change, grow in changes:
         made = grow(recompute(change.sources, known))
         if len(made) != len(change.targets):
-            takes = f"a function that gives {len(change.targets)} tensors, for {shapes(change.targets)}"
-            raise checks.refuse("fn", shapes(made), takes)
+            must_be = f"a function that gives {len(change.targets)} tensors, for {shapes(change.targets)}"
+            raise checks.refuse("fn", shapes(made), must_be)
         known.update(zip(map(id, change.targets), made, strict=True))
     recompute(model.outputs, known)
     outputs = keras.tree.map_structure(lambda tensor: known[id(tensor)], model.output)
@@ -331,7 +331,9 @@ def _guarded(model: keras.Model) -> keras.Model:
         return model
     least = least_side(works)
     if least is None:
-        raise ValueError(f"{where()}: what was made takes images of no size up to {LARGEST_MINIMUM}×{LARGEST_MINIMUM}")
+        raise checks.complaint(
+            f"what was made works on images of no size up to {LARGEST_MINIMUM}×{LARGEST_MINIMUM}"
+        )
     height, width = (least if known is None else 1 for known in sides)
     taken = {layer.name for layer in model.layers}
     guard = MinimumSize(height, width, name=_unused("minimum_size", taken))

@@ -203,7 +203,7 @@ class Own(keras.Model):
 def test_a_subclassed_model_needs_a_batch(tmp_path):
     model = Own(name="own")
     model(images(1, 3))
-    with pytest.raises(ValueError, match="export: check takes a batch, or False, where the model is a Own, got True"):
+    with pytest.raises(ValueError, match="export: check must be a batch, or False, where the model is a Own, got True"):
         export(model, tmp_path / "net.onnx")
     pytest.importorskip("tf2onnx")
     export(model, tmp_path / "net.onnx", check=images(2, 3))
@@ -298,7 +298,7 @@ def test_half_precision(place):
     if place.suffix in (".keras", ""):
         export(model, place)
     else:
-        with pytest.raises(ValueError, match=r"model takes one that computes in float32 where .*'first\.conv'"):
+        with pytest.raises(ValueError, match=r"model must be one that computes in float32 where .*'first\.conv'"):
             export(model, place)
 
 
@@ -313,11 +313,11 @@ def test_an_operation_that_a_runtime_lacks(tmp_path):
 def test_bad_input(tmp_path):
     model, path = small(), tmp_path / "net.keras"
     for argument, error, said in [
-        ({"format": "onxx"}, ValueError, "format takes one of .* did you mean 'onnx'"),
-        ({"format": "onnx"}, ValueError, "path takes a path that ends in .onnx for format='onnx'"),
+        ({"format": "onxx"}, ValueError, "format must be one of .* did you mean 'onnx'"),
+        ({"format": "onnx"}, ValueError, "path must be a path that ends in .onnx for format='onnx'"),
         ({"check": images(2, 5)}, ValueError, ""),
-        ({"within": 0}, ValueError, "within takes a positive number or None"),
-        ({"within": "1e-4"}, TypeError, "within takes a positive number or None"),
+        ({"within": 0}, ValueError, "within must be a positive number or None"),
+        ({"within": "1e-4"}, TypeError, "within must be a positive number or None"),
         (
             {"representative_data": images(2, 6, 6, 3)},
             ValueError,
@@ -326,17 +326,17 @@ def test_bad_input(tmp_path):
     ]:
         with pytest.raises(error, match=said):
             export(model, path, **argument)
-    with pytest.raises(TypeError, match="export: model takes a Keras model, got 'str'"):
+    with pytest.raises(TypeError, match="export: model must be a Keras model, got 'str'"):
         export("resnet50", path)
-    with pytest.raises(TypeError, match="export: path takes a path, got None"):
+    with pytest.raises(TypeError, match="export: path must be a path, got None"):
         export(model, None)
     with pytest.raises(ValueError, match=r"a path that ends in .keras, .tflite, .onnx, or in nothing .* did you mean"):
         export(model, tmp_path / "net.onxx")
-    with pytest.raises(ValueError, match="representative_data takes arrays of examples"):
+    with pytest.raises(ValueError, match="representative_data must be arrays of examples"):
         export(model, tmp_path / "net.tflite", representative_data=[])
     with weightless():
         unmade = small()
-    with pytest.raises(ValueError, match="model takes a model that has weights"):
+    with pytest.raises(ValueError, match="model must be a model that has weights"):
         export(unmade, path)
     assert list(tmp_path.iterdir()) == []
 

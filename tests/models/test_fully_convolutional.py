@@ -198,7 +198,7 @@ def test_mixed_precision():
     ],
 )
 def test_bad_models(model, kind, words):
-    with weightless(), pytest.raises(kind, match=f"fully_convolutional: model takes .*{words}") as caught:
+    with weightless(), pytest.raises(kind, match=f"fully_convolutional: model must be .*{words}") as caught:
         fully_convolutional(model())
     assert "\n" not in str(caught.value)
 
@@ -206,7 +206,7 @@ def test_bad_models(model, kind, words):
 def test_bad_pooling():
     with (
         weightless(),
-        pytest.raises(ValueError, match="fully_convolutional: pooling takes None, 'avg', 'max', got 'sum'"),
+        pytest.raises(ValueError, match="fully_convolutional: pooling must be one of None, 'avg' or 'max', got 'sum'"),
     ):
         fully_convolutional(vgg16(), pooling="sum")
 
