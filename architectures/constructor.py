@@ -154,7 +154,9 @@ def _constructor(
                 source = dialects[checks.choice("dialect", asked, tuple(dialects))]
                 if trained and asked not in trained.values():
                     raise checks.refuse("dialect", asked, f"{trained['dialect']!r} with weights={given['weights']!r}")
-            own = {word: arguments.annotated(word, value, hints[word]) for word, value in given.items() if word in hints}
+            own = {
+                word: arguments.annotated(word, value, hints[word]) for word, value in given.items() if word in hints
+            }
             settled = {**words, **source, **given, **own}
             settled.pop("dialect", None)
             if given.get("input_shape") is not None:

@@ -162,6 +162,8 @@ vgg19 = _configuration("vgg19", "VGG-19, configuration E", 143_667_240, **_E)
 vgg11_bn = _configuration("vgg11_bn", "VGG-11 with BatchNorm", 132_874_344, **_A, **_BN_TORCH)
 vgg11_lrn_bn = _configuration("vgg11_lrn_bn", "VGG-11 with both norms", 132_874_344, **_A_LRN, **_BN, **_PAPER)
 vgg13_bn = _configuration("vgg13_bn", "VGG-13 with BatchNorm", 133_059_624, **_B, **_BN_TORCH)
-vgg16c_bn = _configuration("vgg16c_bn", "VGG-16 with 1×1 convolutions and BatchNorm", 133_655_848, **_C, **_BN, **_PAPER)
+vgg16c_bn = _configuration(
+    "vgg16c_bn", "VGG-16 with 1×1 convolutions and BatchNorm", 133_655_848, **_C, **_BN, **_PAPER
+)
 vgg16_bn = _configuration("vgg16_bn", "VGG-16 with BatchNorm", 138_374_440, **_D, **_BN_TORCH)
 vgg19_bn = _configuration("vgg19_bn", "VGG-19 with BatchNorm", 143_689_256, **_E, **_BN_TORCH)

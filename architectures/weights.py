@@ -39,7 +39,7 @@ _IN_PLACE = (keras.layers.Dropout, keras.layers.Activation, keras.layers.Identit
 _LISTED, _LONGEST = 20, 6000  # tensors and characters of an error
 
 Tensors = Mapping[str, Mapping[str, Any]]
-"""By layer, and in it by name, what NumPy takes for an array."""
+"""By layer, and in it by name, what NumPy makes an array of."""
 
 
 @public
@@ -319,7 +319,7 @@ def _add_places(template: str, matches: Mapping[str, dict[str, _Group]]) -> None
 
 
 def _renumbered(prefixes: Iterable[str], names: Iterable[str]) -> dict[str, str]:
-    """The names by what the tables call them: with places, from 0 on, instead of numbers behind these prefixes."""
+    """The names by what the tables call them: with places, from 0 on, instead of numbers after these prefixes."""
     called = {name: name for name in names}
     for prefix in prefixes:
         bare = prefix.rstrip("_.")
@@ -386,7 +386,7 @@ def _torch_form(
 
 
 def _flattened(model: keras.Model) -> dict[str, tuple[int, ...]]:
-    """The dense layers behind a flattened image: its (height, width, channels)."""
+    """Find the dense layers after a flattened image: its (height, width, channels)."""
     found = {}
     for call in calls(wired(model).outputs):
         if isinstance(call.operation, keras.layers.Dense):

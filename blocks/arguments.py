@@ -53,9 +53,9 @@ def transforms(argument: str, value: Any) -> Sequence[Callable[..., Any]]:
     """Functions of one tensor."""
     if not isinstance(value, Sequence) or isinstance(value, str | bytes):
         raise refuse(argument, value, "a list of functions", TypeError)
-    for number, item in enumerate(value):
+    for place, item in enumerate(value):
         if not callable(item):
-            raise refuse(f"{argument}[{number}]", item, "a function", TypeError)
+            raise refuse(f"{argument}[{place}]", item, "a function", TypeError)
     return value
 
 
@@ -108,7 +108,8 @@ def _sequence(argument: str, value: Any, annotation: Any) -> tuple[Any, ...]:
             raise refuse(argument, value, _words(annotation))
     else:
         inner = (inner[0],) * len(value)
-    return tuple(annotated(f"{argument}[{i}]", one, kind) for i, (one, kind) in enumerate(zip(value, inner, strict=True)))
+    items = enumerate(zip(value, inner, strict=True))
+    return tuple(annotated(f"{argument}[{place}]", item, kind) for place, (item, kind) in items)
 
 
 def callable_instance(argument: str, value: Any) -> Callable[..., Any]:

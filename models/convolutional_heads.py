@@ -1,4 +1,4 @@
-"""Dense heads as convolutions, so that a trained network takes larger images."""
+"""Dense heads as convolutions, so that a trained network works on larger images."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ SHARED = (
 
 @public
 def fully_convolutional(model: keras.Model, *, pooling: str | None = "avg") -> keras.Model:
-    """The same network with convolutions for its dense layers: it takes images of any size from its own upwards.
+    """Make convolutions of a network's dense layers, so that it works on images of any size from its own upwards.
 
-    The dense layer behind a feature map of h×w pixels becomes an h×w convolution, those behind it 1×1 convolutions,
+    The dense layer after a feature map of h×w pixels becomes an h×w convolution, those after it 1×1 convolutions,
     with the same weights (Simonyan and Zisserman 2015, section 3.2). On an image of the size that the network was made
     for it computes the same; on a larger one a map of outputs, which are pooled. An adaptive pooling in front of the
     dense layers is left out.
@@ -40,14 +40,14 @@ def fully_convolutional(model: keras.Model, *, pooling: str | None = "avg") -> k
 
     Args:
         model: functional or sequential, on one batch of images, with flatten, dense layers, dropout and activations
-            behind a feature map of known size: VGG, AlexNet, `keras.applications.VGG16`.
+            after a feature map of known size: VGG, AlexNet, `keras.applications.VGG16`.
         pooling: `"avg"` as in the paper, or `"max"`, over the map of outputs; None for the map itself.
 
     Returns:
         A new model with weights of its own; it and its layers have the old names.
 
     Raises:
-        ValueError: no dense layer stands behind a feature map, something behind it works on vectors only, or
+        ValueError: no dense layer stands after a feature map, something after it works on vectors only, or
             `pooling` is out of range.
         TypeError: not a functional or a built sequential model.
 
@@ -73,7 +73,7 @@ def fully_convolutional(model: keras.Model, *, pooling: str | None = "avg") -> k
 
 
 class _Conversion:
-    """One way through the graph of a model, whose dense layers behind feature maps are made anew as convolutions."""
+    """One way through the graph of a model, whose dense layers after feature maps are made anew as convolutions."""
 
     def __init__(self, model: keras.Model, pooling: str | None, least: tuple[int, int]) -> None:
         formats = [layer.data_format for layer in model.layers if isinstance(layer, keras.layers.Flatten)]
@@ -181,7 +181,7 @@ def _is_softmax(layer: Any) -> bool:
 
 
 def _least_size(conversion: _Conversion) -> tuple[int, int]:
-    """The smallest height and width that the converted model takes."""
+    """Find the smallest height and width that the converted model works on."""
 
     def works(height: int, width: int) -> bool:
         try:

@@ -14,17 +14,17 @@ from ..checks import public
 from ..graphs.calls import calls, images_of, infer, trunk, wired
 from .outputs import main_output
 
-# A side so long that what padding adds and "valid" takes away does not matter.
+# A side so long that what padding adds and "valid" cuts off does not matter.
 SIDE = 2**20
 # The smallest map that still counts as one of so large an image: what is smaller has a size of its own.
 LEAST = 64
-# What only prepares a map for the layer behind it.
+# What only prepares a map for the layer after it.
 PREPARE = (keras.layers.ZeroPadding2D, keras.layers.Cropping2D)
 
 
 @public
 def features(model: keras.Model, strides: Sequence[int] | None = (4, 8, 16, 32)) -> keras.Model:
-    """The feature maps of a network, one a stride, as a model of several outputs.
+    """Collect the feature maps of a network, one a stride, in a model of several outputs.
 
     The stride of a map is how many pixels of the image it has for one of its own; dilation does not change it. Of all
     maps of a stride the last is taken which every way from the image to the coarsest map passes, so never one inside a
@@ -68,7 +68,7 @@ def features(model: keras.Model, strides: Sequence[int] | None = (4, 8, 16, 32))
 
 
 def strided_maps(output: Tensor) -> dict[int, Tensor]:
-    """For each stride that a network has up to `output` the last map that every way to its coarsest map passes."""
+    """Find for each stride that a network has up to `output` the last map that every way to its coarsest map passes."""
     strides = _strides(output)
     if not strides:
         raise checks.refuse("model", _keras.call_of(output).operation.name, "one whose input is a batch of images")
@@ -95,7 +95,7 @@ def _strides(output: Tensor) -> dict[int, int]:
 
 
 def _unknown(call: Any) -> list[Any]:
-    """For a layer that takes one size only: what follows has no stride."""
+    """For a layer that works on one size only: what follows has no stride."""
     return [keras.KerasTensor((None,) * len(tensor.shape), tensor.dtype) for tensor in call.outputs]
 
 

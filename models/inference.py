@@ -1,4 +1,4 @@
-"""A finished model as one for use: no auxiliary heads, normalization folded into the layers before it, other dtypes."""
+"""Models for use: no auxiliary heads, batch-norm folding into the layers before, other dtypes."""
 
 from __future__ import annotations
 
@@ -55,17 +55,17 @@ class Folding:
 
 @public
 def folding(model: keras.Model) -> Folding:
-    """Which batch normalizations of a model `inference_model` folds, and why not the others.
+    """List the batch normalizations of a model that `inference_model` folds, and why not the others.
 
-    Those of nested models are called by their dotted path (`backbone/bn1`).
+    Those of nested models have their path for a name (`backbone/bn1`).
 
     Example:
         >>> from layerblocks.architectures import densenet121
         >>> from layerblocks.blocks import weightless
         >>> with weightless():
         ...     model = densenet121()
-        >>> told = folding(model)
-        >>> len(told.folded), told.kept["postactivation.norm"]
+        >>> found = folding(model)
+        >>> len(found.folded), found.kept["postactivation.norm"]
         (59, "follows 'block4.layer16.concat' (Concatenate), which is not linear alone")
     """
     folded: dict[str, str] = {}
@@ -83,7 +83,7 @@ def folding(model: keras.Model) -> Folding:
 def inference_model(
     model: keras.Model, output: str = "main", *, fold_norm: bool = True, dtype: str | None = None
 ) -> keras.Model:
-    """The model for use: one output, batch normalizations folded into the linear layers before them.
+    """Make the model for use: one output, batch normalizations folded into the linear layers before them.
 
     The answer stays the same, up to rounding. Where something is folded or cast it is a copy with weights of its
     own; otherwise layers and weights are shared with `model`.
@@ -155,7 +155,7 @@ def _policy(dtype: Any) -> str | None:
 
 
 def linear_norms(parts: Parts) -> Iterator[tuple[str, Any, Any]]:
-    """Every call of a batch normalization, with the linear layer that it can be folded into or why there is none."""
+    """Find for every call of a batch normalization the linear layer that it can be folded into or why there is none."""
     times = Counter(id(call.operation) for _, wiring in parts.values() for call in wiring.calls)
     for path, wiring in parts.values():
         for call in wiring.calls:
@@ -164,7 +164,7 @@ def linear_norms(parts: Parts) -> Iterator[tuple[str, Any, Any]]:
 
 
 def _fold_into(norm: Any, wiring: Wiring, times: Mapping[int, int]) -> Any:
-    """The linear layer that a norm can be folded into, or in words why there is none."""
+    """Find the linear layer that a norm can be folded into, or say in words why there is none."""
     layer = norm.operation
     if type(layer) not in (keras.layers.BatchNormalization, FusedBatchNormalization):
         return f"is a {type(layer).__name__}, which may compute anything"
@@ -204,7 +204,7 @@ def _fold_into(norm: Any, wiring: Wiring, times: Mapping[int, int]) -> Any:
 
 
 def _folded(linear: Any, norm: Any) -> Sequence[np.ndarray]:
-    """The weights of a linear layer that does what it and the norm did, its bias last."""
+    """Compute the weights of a linear layer that does what it and the norm did, its bias last."""
     arrays = [np.asarray(keras.ops.convert_to_numpy(w), "float64") for w in linear.weights]
     kernels, bias = (arrays[:-1], arrays[-1]) if linear.use_bias else (arrays, np.float64(0))
     of = {

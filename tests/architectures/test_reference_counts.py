@@ -24,7 +24,6 @@ from layerblocks.architectures import (
     vgg,
     vgg16,
 )
-from layerblocks.architectures.catalogue import ENTRIES
 from layerblocks.blocks import aux_classifier, conv, conv_bn, group_norm, separable, weightless
 from layerblocks.models import inference_model
 from layerblocks.testing import oracles
@@ -80,15 +79,6 @@ def test_figures(name):
     model = made(constructor)
     assert (trainable(model), model.count_params()) == (expected_trainable, expected_total)
     assert round(multiply_adds(model) / 1e9, 3) == expected_giga
-
-
-@pytest.mark.parametrize("name", ["googlenet", "googlenet_bn", "vgg16", "resnet18", "resnet50"])
-def test_catalogue(name):
-    entry, model = ENTRIES[name], made(partial(build, name))
-    assert (entry.name, model.name) == (name, name)
-    assert (entry.parameters, entry.multiply_adds) == (model.count_params(), multiply_adds(model))
-    assert name in architectures.__all__
-    assert entry.title and entry.paper
 
 
 # The tables of the course notes, row by row: prefix, output shape, parameters.
@@ -396,7 +386,7 @@ BAD = [
     (
         partial(build, "ResNet-50"),
         ValueError,
-        r"build: name must be one of .*, got 'ResNet-50'; did you mean 'resnet50'\?",
+        r"build: name must be one of .*; did you mean 'resnet50'\?, got 'ResNet-50'",
     ),
     (partial(build, "gogglenet"), ValueError, r"did you mean 'googlenet'\?"),
     (partial(build, ""), ValueError, "got ''"),

@@ -234,7 +234,9 @@ def test_dilated_max_pool_of_unknown_size(tmp_path):
 
 @pytest.mark.parametrize("options", [{"strides": 2}, {}, {"strides": 1, "padding": "valid"}])
 def test_dilated_max_pool_refuses(options):
-    with pytest.raises(ValueError, match="max_pool: dilation_rate must be 1, or more with strides=1 and padding='same'"):
+    with pytest.raises(
+        ValueError, match="max_pool: dilation_rate must be 1, or more with strides=1 and padding='same'"
+    ):
         build(max_pool, (8, 8, 1), 2, dilation_rate=2, **options)
 
 

@@ -247,7 +247,10 @@ def test_model_of_ours(options):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"classes": 7}, r"of another shape: classifier\.predictions\.kernel must be \(256, 7\), conv_preds\.kernel is"),
+        (
+            {"classes": 7},
+            r"of another shape: classifier\.predictions\.kernel must be \(256, 7\), conv_preds\.kernel",
+        ),
         ({"include_top": False}, r"left in source: conv_preds\.kernel \(1, 1, 256, 10\), conv_preds\.bias \(10,\)$"),
         (
             {"alpha": 0.5},
@@ -282,7 +285,9 @@ def test_not_ready(tiny_source):
         with pytest.raises(ValueError, match=r"mobilenet: weights must be None under weightless\(\)"):
             tiny(weights=tiny_source)
     for model, source, argument in ((empty, tiny_source, "model"), (tiny(), empty, "source")):
-        with pytest.raises(ValueError, match=rf"{argument} must be a model with weights, not one made under weightless"):
+        with pytest.raises(
+            ValueError, match=rf"{argument} must be a model with weights, not one made under"
+        ):
             load_keras_applications(model, source)
     with pytest.raises(ValueError, match="mobilenet: weights must be a model with weights"):
         tiny(weights=empty)
