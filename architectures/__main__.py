@@ -38,7 +38,7 @@ def stub(old: str) -> str:
 
 def _natural(line: str) -> list[tuple[str, int]]:
     """A key by which resnet18 comes before resnet101, and resnet_v2 after both."""
-    return [(text, int(number or -1)) for text, number in re.findall(r"(\D+)(\d*)", line)]
+    return [(text, int(number or -1)) for text, number in re.findall(r"(\D+)(\d*)", " ".join(line.split()[1:4]))]
 
 
 if __name__ == "__main__":
