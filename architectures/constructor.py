@@ -120,10 +120,10 @@ def variant(
     """
     known = constructor.dialects  # type: ignore[attr-defined]
     if dialects is None:
-        dialects = known
-    elif not isinstance(dialects, Mapping):
-        dialects = {dialect: known[dialect] for dialect in dialects}
-    made = _constructor(constructor.walk, name, {**constructor.defaults, **bound}, dialects)  # type: ignore[attr-defined]
+        kept = known
+    else:
+        kept = dialects if isinstance(dialects, Mapping) else {dialect: known[dialect] for dialect in dialects}
+    made = _constructor(constructor.walk, name, {**constructor.defaults, **bound}, kept)  # type: ignore[attr-defined]
     made.__doc__ = doc
     return made
 

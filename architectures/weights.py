@@ -234,11 +234,18 @@ def _of_file(path: Path) -> Tensors:
     def visit(name: str, group: Any) -> None:
         parts = name.split("/")
         if len(parts) == 3 and parts[-1] == "vars" and "name" in group.attrs and len(group):
-            found[group.attrs["name"]] = {place: np.asarray(value) for place, value in group.items()}
+            found[str(group.attrs["name"])] = {place: _numbers(value) for place, value in group.items()}
 
     with h5py.File(path) as file:
         file.visititems(visit)
     return found
+
+
+def _numbers(value: Any) -> np.ndarray:
+    array = np.asarray(value)
+    if array.dtype.kind not in "biufV":  # V for bfloat16
+        raise ValueError(f"it holds {array.dtype} where numbers should be")
+    return array
 
 
 def _named(stored: Tensors, layers: Sequence[keras.layers.Layer]) -> Tensors:

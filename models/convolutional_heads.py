@@ -53,6 +53,7 @@ def fully_convolutional(model: keras.Model, *, pooling: str | None = "avg") -> k
 
     Example:
         >>> from layerblocks.architectures import vgg16
+        >>> from layerblocks.blocks import weightless
         >>> with weightless():
         ...     model = fully_convolutional(vgg16(), pooling=None)
         >>> model.compute_output_shape((1, 384, 512, 3))

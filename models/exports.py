@@ -77,6 +77,8 @@ def export(
         OSError: there cannot be a file there.
 
     Example:
+        >>> import keras, tempfile
+        >>> from pathlib import Path
         >>> from layerblocks.blocks import conv_bn
         >>> from layerblocks.models import inference_model
         >>> x = keras.Input((8, 8, 3))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from functools import partial
 from math import prod
 from pathlib import Path
@@ -285,9 +286,7 @@ def test_not_ready(tiny_source):
         with pytest.raises(ValueError, match=r"mobilenet: weights must be None under weightless\(\)"):
             tiny(weights=tiny_source)
     for model, source, argument in ((empty, tiny_source, "model"), (tiny(), empty, "source")):
-        with pytest.raises(
-            ValueError, match=rf"{argument} must be a model with weights, not one made under"
-        ):
+        with pytest.raises(ValueError, match=rf"{argument} must be a model with weights, not one made under"):
             load_keras_applications(model, source)
     with pytest.raises(ValueError, match="mobilenet: weights must be a model with weights"):
         tiny(weights=empty)
@@ -334,6 +333,57 @@ def test_no_weights_file(make, name, tmp_path):
     (path := tmp_path / name).write_text("not a file of weights")
     with pytest.raises(ValueError, match=rf"weights must be a file .*{name}"):
         make(weights=path)
+
+
+def zipped(path: Path, config: str | None) -> None:
+    with zipfile.ZipFile(path, "w") as file:
+        file.writestr("metadata.json", "{}")
+        if config is not None:
+            file.writestr("config.json", config)
+        file.writestr("model.weights.h5", b"none")
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        None,
+        "{}",
+        "[]",
+        "null",
+        '{"module": "keras", "class_name": "Functional"}',
+        '{"module": "keras", "class_name": "Functional", "config": {"layers": [3]}}',
+        '{"a":' * 5000 + "1" + "}" * 5000,
+        "[" * 100_000,
+    ],
+)
+def test_a_broken_keras_file_is_refused_in_one_line(config, tmp_path):
+    zipped(path := tmp_path / "bad.keras", config)
+    with pytest.raises(ValueError, match=r"mobilenet: weights must be a file .*bad\.keras") as caught:
+        tiny(weights=path)
+    assert "\n" not in str(caught.value) and len(str(caught.value)) <= 500
+
+
+@pytest.mark.parametrize("content", ["text", 3, [], {"name": 7}, {"name": "stem.conv", "0": "words", "1": 2.0}])
+def test_a_broken_weights_file_is_refused_in_one_line(content, tmp_path):
+    """HDF5 that nobody's `save_weights` wrote: other things where tensors are, or none."""
+    with h5py.File(path := tmp_path / "bad.weights.h5", "w") as file:
+        group = file.create_group("layers/conv2d/vars")
+        group.attrs["name"] = content["name"] if isinstance(content, dict) else "stem.conv"
+        for place, value in (content if isinstance(content, dict) else {"0": content}).items():
+            if place != "name":
+                group[place] = value
+    with pytest.raises(ValueError, match=r"mobilenet: weights must be ") as caught:
+        tiny(weights=path)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("share", [0.01, 0.3, 0.9])
+def test_a_weights_file_that_ends_too_early_is_refused(share, tmp_path):
+    tiny().save_weights(path := tmp_path / "cut.weights.h5")
+    whole = path.read_bytes()
+    path.write_bytes(whole[: int(share * len(whole))])
+    with pytest.raises(ValueError, match=r"mobilenet: weights must be a file .*cut\.weights\.h5"):
+        tiny(weights=path)
 
 
 def test_file_of_another_network(tmp_path, tiny_source):

@@ -177,9 +177,7 @@ def test_bad_arguments():
         load_torchvision(small_resnet(), {**STATE, "fc.bias": list("names")})
     with weightless():
         model = network("resnet18")
-    with pytest.raises(
-        ValueError, match="load_torchvision: model must be a model with weights, not one made under"
-    ):
+    with pytest.raises(ValueError, match="load_torchvision: model must be a model with weights, not one made under"):
         load_torchvision(model, STATE)
 
 
