@@ -55,7 +55,7 @@ HALF_SIZE: dict[str, Any] = {
     "conv5": {"filters": 256, **_NORMED},
     "pool5": halving_pool,
 }
-# Figure 3 of ZFNet: maps are normalized behind the pooling.
+# Figure 3 of ZFNet: maps are normalized after the pooling.
 ZFNET: dict[str, Any] = {
     "conv1": {"filters": 96, "kernel_size": 7, "strides": 2, "padding": 1},
     "pool1": covering_pool,
@@ -134,9 +134,9 @@ def alexnet(
         groups: of the convolutions that have several in `layers` (the second, fourth and fifth); None for as many as
             there, 1 for all on one device.
         lrn: the two local response normalizations.
-        output_size: average the last feature map to this size; 6 takes images of any size.
+        output_size: average the last feature map to this size; with 6, images of any size fit.
         units: of the hidden dense layers, which have the activation of `conv`.
-        dropout: rate behind each of them, or a list of the rates before each dense layer, the last one included.
+        dropout: rate after each of them, or a list of the rates before each dense layer, the last one included.
         dense, output: units of the hidden and of the last dense layers, functions `(x, units, *, activation, name)`.
         conv: unit of every convolution.
         dialect: `"paper"`; `"torchvision"`: the "one weird trick" network, for any size, with dropout before the dense

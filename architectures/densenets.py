@@ -78,10 +78,10 @@ def densenet(
         growth_rate: channels that each layer adds (k).
         bottleneck: the 1×1 convolution of a layer has so many times `growth_rate` filters; 0 for none.
         compression: share of the channels that a transition keeps (θ).
-        dropout: rate behind every convolution in the dense blocks and transitions.
-        stem_padding: of the first convolution and of the pool behind it.
+        dropout: rate after every convolution in the dense blocks and transitions.
+        stem_padding: of the first convolution and of the pool after it.
         output_stride: 32; 16 or 8 keeps the resolution of the last blocks by dilation, with the same weights.
-        conv: unit of every convolution; norm and activation stand before it, and behind it in the stem.
+        conv: unit of every convolution; norm and activation stand before it, and after it in the stem.
         dialect: `"paper"`; `"keras"` and `"torchvision"`: as many zeros on every side of the stem, Keras with its own
             constants of the norm and initialisers, torchvision with logits.
         include_top, weights, input_tensor, input_shape, pooling, classes, classifier_activation, name: as in
@@ -128,7 +128,7 @@ def cifar_densenet(
     Args:
         depth: layers with weights (L): 4 more than a multiple of 3, or of 6 with a bottleneck.
         bottleneck, compression: 0 and 1 for the plain net, 4 and 0.5 for DenseNet-BC.
-        dropout: rate behind every convolution in the dense blocks and transitions; 0.2 in the paper where the images
+        dropout: rate after every convolution in the dense blocks and transitions; 0.2 in the paper where the images
             are not augmented.
         stem_filters: of the first convolution; None for twice the growth rate.
         output_stride: 4; 2 or 1 keeps the resolution of the last blocks by dilation.

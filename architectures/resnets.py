@@ -1,4 +1,4 @@
-"""ResNet, with its activations behind the convolutions (v1, He et al. 2016) or before them (v2, He et al. 2016b)."""
+"""ResNet, with its activations after the convolutions (v1, He et al. 2016) or before them (v2, He et al. 2016b)."""
 
 from __future__ import annotations
 
@@ -141,11 +141,11 @@ def resnet(
         repeats: number of blocks in each stage.
         filters: output channels of the first stage.
         strides: of each stage.
-        stem: what comes before the stages, as `chain` takes it.
+        stem: what comes before the stages, layers of `chain`.
         shortcut: `"pad"` (option A), `"projection"` (B), `"all_projections"` (C), `"channel_projection"`, or a function
             `(x, filters, *, strides, conv)`.
-        stride_on: the convolution of a block that takes the stride: None for the first (v1), `"3x3"` (v1.5).
-        strided_block: the block of a stage that takes the stride.
+        stride_on: the convolution of a block that has the stride: None for the first (v1), `"3x3"` (v1.5).
+        strided_block: the block of a stage that has the stride.
         preactivation: norm and activation before the branch of each block instead of after the sum (v2).
         zero_init: every block begins as its shortcut.
         transforms: functions of every branch before the sum, such as `squeeze_excite`.
@@ -157,7 +157,7 @@ def resnet(
         conv: unit of every convolution.
         dialect: `"paper"`; `"v1.5"`; `"keras"`, what `keras.applications` computes; `"torchvision"`; `"notes"`: biased
             convolutions and bare projections; `"notes_valid"`: biased convolutions, a stem without padding;
-            `"notes_cifar"`: those of `"notes"` behind a small stem, logits of 100 classes for 32×32 images.
+            `"notes_cifar"`: those of `"notes"` after a small stem, logits of 100 classes for 32×32 images.
         include_top, weights, input_tensor, input_shape, pooling, classes, classifier_activation, name: as in
             `keras.applications`; `weights` may also be a Keras model.
 
@@ -322,7 +322,7 @@ cifar_resnet1202 = variant(
     """ResNet-1202 for CIFAR, built, saved and loaded like any other. Arguments and errors as `cifar_resnet`.
 
     Example:
-        >>> from layerblocks.architectures.catalogue import ENTRIES  # building it takes some seconds
+        >>> from layerblocks.architectures.catalogue import ENTRIES  # built in some seconds
         >>> ENTRIES["cifar_resnet1202"].parameters
         19510906
     """,

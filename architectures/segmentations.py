@@ -93,7 +93,7 @@ def fcn(
         border: rows and columns of zeros around the image, besides the one that the first convolution adds.
         padding: of the 7×7 convolution that was the first dense layer; `"valid"` needs a border.
         units: filters of the two convolutions that were dense layers.
-        dropout: rate behind each of them.
+        dropout: rate after each of them.
         train_upsampling: whether the last enlargement is learned; in the paper it stays bilinear.
         conv: unit of the trunk and of the two convolutions.
         dialect: `"paper"`: 100 rows of zeros around the image; `"same"`: none, and `"same"` throughout.

@@ -78,18 +78,18 @@ def vgg(
     Args:
         convs: for each block the number of its 3×3 convolutions, or their kernel sizes.
         filters: of each block.
-        lrn: local response normalization behind the convolutions of the first block (configuration A-LRN).
+        lrn: local response normalization after the convolutions of the first block (configuration A-LRN).
         output_stride: 8 or 16 keeps the resolution of the last blocks by dilation, with the same weights; meant for
             `include_top=False` or an `output_size`. None for 32.
         padding: of the poolings; `"same"` rounds halves up.
-        block_dropout: rate behind each block.
-        output_size: average the last feature map to this size; 7 takes images of any size.
+        block_dropout: rate after each block.
+        output_size: average the last feature map to this size; with 7, images of any size fit.
         units: of the hidden dense layers, which have the activation of `conv`.
-        dropout: rate behind each of them, or a list of the rates before each dense layer, the last one included.
+        dropout: rate after each of them, or a list of the rates before each dense layer, the last one included.
         dense, output: units of the hidden and of the last dense layers, functions `(x, units, *, activation, name)`.
         conv: unit of every convolution.
         dialect: `"paper"`; `"keras"`: no dropout; `"torchvision"`: averaged to 7×7 before the dense layers; `"notes"`:
-            other initialisers of these; `"notes_bn"`: BatchNorm, dropout behind the blocks and a 4096-1024 head;
+            other initialisers of these; `"notes_bn"`: BatchNorm, dropout after the blocks and a 4096-1024 head;
             `"notes_cifar"`: a 256-128 head that gives logits, for 32×32×3.
         include_top, weights, input_tensor, input_shape, pooling, classes, classifier_activation, name: as in
             `keras.applications`; `weights` may also be a Keras model.

@@ -20,7 +20,7 @@ POINTWISE = (
     *(keras.layers.Activation, keras.layers.ReLU, keras.layers.LeakyReLU, keras.layers.ELU, keras.layers.Identity),
     keras.layers.Softmax,  # over the channels
 )
-# What a convolution takes over from a dense layer.
+# What a convolution has from the dense layer that it replaces.
 SHARED = (
     *("name", "trainable", "dtype", "use_bias", "kernel_initializer", "bias_initializer", "kernel_regularizer"),
     *("bias_regularizer", "activity_regularizer", "bias_constraint"),

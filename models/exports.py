@@ -151,7 +151,7 @@ def _arguments(model: keras.Model, word: str, data: Any, check: Any) -> None:
         if word not in known:
             raise checks.refuse("format", word, f"{checks.listed(known)} with representative_data, which is for int8")
         if not keras.tree.flatten(data) or not all(np.ndim(array) and len(array) for array in keras.tree.flatten(data)):
-            raise checks.refuse("representative_data", data, "arrays of examples, as the model takes them")
+            raise checks.refuse("representative_data", data, "arrays of examples for the inputs of the model")
     if not model.built or not all(map(_keras.is_allocated, model.variables)):
         raise checks.refuse("model", model.name, "a model that has weights (not one made inside weightless())")
     if check is True and data is None and not isinstance(model, keras.Function | keras.Sequential):

@@ -52,7 +52,7 @@ def freeze(model: keras.Model, up_to: str | None = None, *, norms: bool = True) 
 
 
 def _last(wiring: Wiring) -> set[object]:
-    """The calls that train when only heads do: the last with weights on the way to an output, and what is behind."""
+    """The calls that train when only heads do: the last with weights on the way to an output, and what is after."""
     found: set[object] = set()
     for tensor in wiring.model.outputs:
         for call in reversed(calls([tensor])):

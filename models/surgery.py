@@ -1,7 +1,7 @@
 """Change a piece of a finished network and keep everything else: its layers, their weights and their names.
 
 A piece is addressed by the name of its block (`stage3.block2`), of a layer, or, in networks whose names have no dots,
-by what the names of its layers start with (`conv4_block6` of `keras.applications`). What takes its place is a function
+by what the names of its layers start with (`conv4_block6` of `keras.applications`). What comes in its place is a function
 from tensor to tensor, most simply one of `layerblocks.blocks` with its arguments: `partial(bottleneck, filters=1024)`.
 
 What comes back is a new model, not compiled. The layers that stay are the very same objects in both models: nothing is
@@ -71,7 +71,7 @@ def replace(model: keras.Model, name: str, fn: Piece) -> keras.Model:
         name: of the block or layer that goes. A layer called several times goes in every place, and so does what
             comes, with the same weights everywhere.
         fn: from the tensor that entered the block to the one that leaves it; from and to lists where there are several.
-            A block without a name takes over that of the old one, and any other layers are named into it.
+            A block without a name gets that of the old one, and any other layers are named into it.
 
     Raises:
         ValueError: there is no such block, nothing enters or leaves it, or what follows does not fit the new shape.

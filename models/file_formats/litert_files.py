@@ -73,7 +73,7 @@ def _noise(path: Path, model: keras.Model, batch: Any) -> float:
     """The relative error that the steps of a LiteRT file's int8 tensors let expect of its answer to a batch.
 
     A number rounded to steps of s is off by s²/12 in the mean square. The errors of different tensors are independent,
-    and the layers behind carry them along as they do the values x, so that the shares s²/(12·x²) add up.
+    and the layers after carry them along as they do the values x, so that the shares s²/(12·x²) add up.
     """
     interpreter = _interpreter(path, keep=True)
     signature = next(iter(interpreter.get_signature_list()))
