@@ -1,7 +1,7 @@
 """Change a piece of a finished network and keep everything else: its layers, their weights and their names.
 
 A piece is addressed by the name of its block (`stage3.block2`), of a layer, or, in networks whose names have no dots,
-by what the names of its layers start with (`conv4_block6` of `keras.applications`). What comes in its place is a function
+by what the names of its layers start with (`conv4_block6` of `keras.applications`). In its place comes a function
 from tensor to tensor, most simply one of `layerblocks.blocks` with its arguments: `partial(bottleneck, filters=1024)`.
 
 What comes back is a new model, not compiled. The layers that stay are the very same objects in both models: nothing is
