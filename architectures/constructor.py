@@ -24,6 +24,7 @@ from ..garbage import no_collection
 from ..graphs.window_sizes import least_side
 from ..models.outputs import output_weights
 from . import weights as _weights
+from .catalogue import ENTRIES
 
 COMMON = {
     "include_top": True,
@@ -126,6 +127,21 @@ def variant(
     made = _constructor(constructor.walk, name, {**constructor.defaults, **bound}, kept)  # type: ignore[attr-defined]
     made.__doc__ = doc
     return made
+
+
+def published(constructor: Callable[..., keras.Model], name: str, **bound: Any) -> Callable[..., keras.Model]:
+    """Make the variant of a family that is in the catalogue under that name; its help is made of its line there."""
+    entry = ENTRIES[name]
+    doc = f"""{entry.title} ({entry.paper}). Arguments and errors as `{constructor.__name__}`.
+
+    Example:
+        >>> from layerblocks.blocks import weightless
+        >>> with weightless():
+        ...     model = {name}()
+        >>> model.count_params()
+        {entry.parameters}
+    """
+    return variant(constructor, name, doc, **bound)
 
 
 def _constructor(

@@ -11,7 +11,7 @@ from ..blocks import batch_norm, dense_block, matching, max_pool, norm_activatio
 from ..blocks import conv as _conv
 from ..blocks.pieces import channels
 from ..blocks.types import Padding, Tensor, Unit
-from .constructor import Head, architecture, dilate_stages, variant
+from .constructor import Head, architecture, dilate_stages, published
 
 # Table 1 of the paper: layers in each of the four dense blocks.
 LAYERS = {121: (6, 12, 24, 16), 169: (6, 12, 32, 32), 201: (6, 12, 48, 32), 264: (6, 12, 64, 48)}
@@ -155,38 +155,9 @@ def cifar_densenet(
     return head(_dense_stages(x, (layers,) * 3, stages, bottleneck=bottleneck, **options))
 
 
-def _doc(title: str, like: str, name: str, parameters: int) -> str:
-    return f"""{title}. Arguments and errors as `{like}`.
-
-    Example:
-        >>> from layerblocks.blocks import weightless
-        >>> with weightless():
-        ...     model = {name}()
-        >>> model.count_params()
-        {parameters}
-    """
-
-
-def _imagenet(depth: int, parameters: int, **options: Any) -> Any:
-    name = f"densenet{depth}"
-    doc = _doc(f"DenseNet-{depth}", "densenet", name, parameters)
-    return variant(densenet, name, doc, layers=LAYERS[depth], **options)
-
-
-densenet121 = _imagenet(121, 8_062_504)
-densenet169 = _imagenet(169, 14_307_880)
-densenet201 = _imagenet(201, 20_242_984)
-densenet264 = _imagenet(264, 33_736_232, dialects=("paper",))
-cifar_densenet40 = variant(
-    cifar_densenet,
-    "cifar_densenet40",
-    _doc("DenseNet for CIFAR, plain, 40 layers, k=12", "cifar_densenet", "cifar_densenet40", 1_037_818),
-    depth=40,
-)
-cifar_densenet_bc100 = variant(
-    cifar_densenet,
-    "cifar_densenet_bc100",
-    _doc("DenseNet-BC for CIFAR, 100 layers, k=12", "cifar_densenet", "cifar_densenet_bc100", 793_150),
-    depth=100,
-    **BC,
-)
+densenet121 = published(densenet, "densenet121", layers=LAYERS[121])
+densenet169 = published(densenet, "densenet169", layers=LAYERS[169])
+densenet201 = published(densenet, "densenet201", layers=LAYERS[201])
+densenet264 = published(densenet, "densenet264", layers=LAYERS[264], dialects=("paper",))
+cifar_densenet40 = published(cifar_densenet, "cifar_densenet40", depth=40)
+cifar_densenet_bc100 = published(cifar_densenet, "cifar_densenet_bc100", depth=100, **BC)

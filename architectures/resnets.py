@@ -28,7 +28,7 @@ from ..blocks import (
 )
 from ..blocks import stochastic_depth as _stochastic_depth
 from ..blocks.types import Shortcut, Tensor, Unit
-from .constructor import Head, architecture, dilate_stages, variant
+from .constructor import Head, architecture, dilate_stages, published, variant
 
 # Table 1 of the paper: block, its number in each of the four stages, output filters of the first stage.
 CONFIGS: dict[int, tuple[Callable[..., Tensor], tuple[int, ...], int]] = {
@@ -244,19 +244,6 @@ def _shortcut(shortcut: str | Shortcut) -> Shortcut:
     return SHORTCUTS[checks.choice("shortcut", shortcut, tuple(SHORTCUTS))] if isinstance(shortcut, str) else shortcut
 
 
-def _made(base: Callable[..., keras.Model], name: str, title: str, parameters: int, **bound: Any) -> Any:
-    doc = f"""{title}. Arguments and errors as `{base.__name__}`.
-
-    Example:
-        >>> from layerblocks.blocks import weightless
-        >>> with weightless():
-        ...     model = {name}()
-        >>> model.count_params()
-        {parameters}
-    """
-    return variant(base, name, doc, **bound)
-
-
 resnet_v2 = variant(
     resnet,
     "resnet_v2",
@@ -290,32 +277,24 @@ cifar_resnet = variant(
 _BASIC = [dialect for dialect in DIALECTS if dialect not in ("v1.5", "keras")]
 _PAPER = ("paper",)
 
-resnet18 = _made(resnet, "resnet18", "ResNet-18", 11_699_112, depth=18, dialects=_BASIC)
-resnet34 = _made(resnet, "resnet34", "ResNet-34", 21_814_696, depth=34, dialects=_BASIC)
-resnet50 = _made(resnet, "resnet50", "ResNet-50", 25_610_152, depth=50)
-resnet101 = _made(resnet, "resnet101", "ResNet-101", 44_654_504, depth=101)
-resnet152 = _made(resnet, "resnet152", "ResNet-152", 60_344_232, depth=152)
-se_resnet50 = _made(
-    resnet,
-    "se_resnet50",
-    "SE-ResNet-50 (Hu et al. 2018)",
-    28_141_144,
-    dialects=_PAPER,
-    depth=50,
-    transforms=(squeeze_excite,),
-)
+resnet18 = published(resnet, "resnet18", depth=18, dialects=_BASIC)
+resnet34 = published(resnet, "resnet34", depth=34, dialects=_BASIC)
+resnet50 = published(resnet, "resnet50", depth=50)
+resnet101 = published(resnet, "resnet101", depth=101)
+resnet152 = published(resnet, "resnet152", depth=152)
+se_resnet50 = published(resnet, "se_resnet50", dialects=_PAPER, depth=50, transforms=(squeeze_excite,))
 
-resnet18_v2 = _made(resnet_v2, "resnet18_v2", "ResNet-18, pre-activation", 11_695_528, depth=18, dialects=_PAPER)
-resnet34_v2 = _made(resnet_v2, "resnet34_v2", "ResNet-34, pre-activation", 21_811_112, depth=34, dialects=_PAPER)
-resnet50_v2 = _made(resnet_v2, "resnet50_v2", "ResNet-50, pre-activation", 25_594_792, depth=50)
-resnet101_v2 = _made(resnet_v2, "resnet101_v2", "ResNet-101, pre-activation", 44_639_144, depth=101)
-resnet152_v2 = _made(resnet_v2, "resnet152_v2", "ResNet-152, pre-activation", 60_328_872, depth=152)
+resnet18_v2 = published(resnet_v2, "resnet18_v2", depth=18, dialects=_PAPER)
+resnet34_v2 = published(resnet_v2, "resnet34_v2", depth=34, dialects=_PAPER)
+resnet50_v2 = published(resnet_v2, "resnet50_v2", depth=50)
+resnet101_v2 = published(resnet_v2, "resnet101_v2", depth=101)
+resnet152_v2 = published(resnet_v2, "resnet152_v2", depth=152)
 
-cifar_resnet20 = _made(cifar_resnet, "cifar_resnet20", "ResNet-20 for CIFAR", 271_098, repeats=(3, 3, 3))
-cifar_resnet32 = _made(cifar_resnet, "cifar_resnet32", "ResNet-32 for CIFAR", 466_426, repeats=(5, 5, 5))
-cifar_resnet44 = _made(cifar_resnet, "cifar_resnet44", "ResNet-44 for CIFAR", 661_754, repeats=(7, 7, 7))
-cifar_resnet56 = _made(cifar_resnet, "cifar_resnet56", "ResNet-56 for CIFAR", 857_082, repeats=(9, 9, 9))
-cifar_resnet110 = _made(cifar_resnet, "cifar_resnet110", "ResNet-110 for CIFAR", 1_736_058, repeats=(18, 18, 18))
+cifar_resnet20 = published(cifar_resnet, "cifar_resnet20", repeats=(3, 3, 3))
+cifar_resnet32 = published(cifar_resnet, "cifar_resnet32", repeats=(5, 5, 5))
+cifar_resnet44 = published(cifar_resnet, "cifar_resnet44", repeats=(7, 7, 7))
+cifar_resnet56 = published(cifar_resnet, "cifar_resnet56", repeats=(9, 9, 9))
+cifar_resnet110 = published(cifar_resnet, "cifar_resnet110", repeats=(18, 18, 18))
 cifar_resnet1202 = variant(
     cifar_resnet,
     "cifar_resnet1202",
@@ -328,11 +307,9 @@ cifar_resnet1202 = variant(
     """,
     repeats=(200, 200, 200),
 )
-cifar_resnet164_v2 = _made(
+cifar_resnet164_v2 = published(
     cifar_resnet,
     "cifar_resnet164_v2",
-    "ResNet-164 for CIFAR, pre-activation (He et al. 2016b)",
-    1_727_482,
     residual=bottleneck,
     repeats=(18, 18, 18),
     filters=64,

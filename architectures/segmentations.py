@@ -23,7 +23,7 @@ from ..blocks import conv as _conv
 from ..blocks import dropout as _dropout
 from ..blocks.decoders import zero_score
 from ..blocks.types import Padding, Tensor, Unit
-from .constructor import Head, architecture, variant
+from .constructor import Head, architecture, published
 from .vggs import CONVS, FILTERS
 
 FCN_DIALECTS: dict[str, dict[str, Any]] = {"paper": {}, "same": {"border": 0, "padding": "same"}}
@@ -135,23 +135,9 @@ def fcn(
     return pixel_predictions(x, head.activation, name="predictions")
 
 
-def _fcn(stride: int, skips: tuple[int, ...], parameters: int) -> Any:
-    name = f"fcn{stride}s"
-    doc = f"""FCN-{stride}s: scores enlarged from stride {stride}. Arguments and errors as `fcn`.
-
-    Example:
-        >>> from layerblocks.blocks import weightless
-        >>> with weightless():
-        ...     model = {name}(input_shape=(None, None, 3))
-        >>> model.output_shape, model.count_params()
-        ((None, None, None, 21), {parameters})
-    """
-    return variant(fcn, name, doc, skips=skips)
-
-
-fcn32s = _fcn(32, (), 136_152_917)
-fcn16s = _fcn(16, (4,), 134_815_994)
-fcn8s = _fcn(8, (4, 3), 134_489_759)
+fcn32s = published(fcn, "fcn32s", skips=())
+fcn16s = published(fcn, "fcn16s", skips=(4,))
+fcn8s = published(fcn, "fcn8s", skips=(4, 3))
 
 
 @architecture(dialects=UNET_DIALECTS, input_shape=(572, 572, 1), classes=2)
