@@ -33,7 +33,7 @@ from layerblocks.models import file_formats as runtimes
 from ..agreement import differ, images, randomize, run
 from ..helpers import needs_tensorflow
 
-PATHS = {"keras": "net.keras", "tf_saved_model": "net", "litert": "net.tflite", "onnx": "net.onnx"}
+PATHS = {kind.word: f"net{kind.ending}" for kind in runtimes.FORMATS.values()}
 
 
 @pytest.fixture(params=PATHS)
@@ -308,6 +308,15 @@ def test_an_operation_that_a_runtime_lacks(tmp_path):
     x = keras.Input((4,))
     with pytest.raises(RuntimeError, match="Keras cannot write 'odd' as 'litert': it has no Erfinv of TensorFlow"):
         export(keras.Model(x, keras.ops.erfinv(x), name="odd"), tmp_path / "net.tflite")
+
+
+def test_every_format_is_in_the_help():
+    """And has an ending of its own; the tests above walk them all."""
+    known = {"keras": "net.keras", "tf_saved_model": "net", "litert": "net.tflite", "onnx": "net.onnx"}
+    assert known.items() <= PATHS.items()
+    assert len({*PATHS.values()}) == len(PATHS)
+    for kind in runtimes.FORMATS.values():
+        assert f"| `{kind.word}` |" in export.__doc__ and f"| {kind.loaded_by} |" in export.__doc__
 
 
 def test_bad_input(tmp_path):
