@@ -297,7 +297,7 @@ def test_inception_with_another_kernel():
     ],
 )
 def test_wrong_numbers_of_filters(block, arguments):
-    with pytest.raises((ValueError, TypeError), match=rf"{block.__name__}.*(single|double).*takes"):
+    with pytest.raises((ValueError, TypeError), match=rf"{block.__name__}.*(single|double).*must be"):
         build(block, (16, 16, 8), *arguments)
 
 

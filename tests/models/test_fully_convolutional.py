@@ -180,11 +180,11 @@ def test_mixed_precision():
     "model, kind, words",
     [
         (lambda: resnet18(input_shape=(32, 32, 3)), ValueError, "ends in flatten and dense layers, got 'resnet18'"),
-        (lambda: lenet5(), ValueError, "got RadialBasisDense 'classifier.predictions'"),
+        (lambda: lenet5(), ValueError, "got .RadialBasisDense 'classifier.predictions'"),
         (
             lambda: sequential(keras.layers.Dense(4), keras.layers.BatchNormalization(name="norm")),
             ValueError,
-            "dense layers, dropout and activations at its end, got BatchNormalization 'norm'",
+            "dense layers, dropout and activations alone at its end, got .BatchNormalization 'norm'",
         ),
         (lambda: vgg(include_top=False, input_shape=(32, 32, 3), **NARROW), ValueError, "ends in flatten and dense"),
         (
@@ -194,7 +194,7 @@ def test_mixed_precision():
         ),
         (lambda: keras.Sequential([keras.Input((7,)), keras.layers.Dense(3)]), ValueError, "a single input of rank 4"),
         (lambda: keras.Sequential([keras.layers.Dense(3)]), TypeError, "a functional or a built sequential model"),
-        (lambda: "vgg16", TypeError, "a functional or a built sequential model, got str"),
+        (lambda: "vgg16", TypeError, "a functional or a built sequential model, got 'str'"),
     ],
 )
 def test_bad_models(model, kind, words):
