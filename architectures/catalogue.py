@@ -79,7 +79,7 @@ ENTRIES = {
             "googlenets",
             "GoogLeNet of torchvision",
             _AFTER_GOING_DEEPER,
-            0,
+            13_004_888,
             13_019_960,
             1_506_748_416,
         ),
