@@ -55,7 +55,7 @@ HALF_SIZE: dict[str, Any] = {
     "conv5": {"filters": 256, **_NORMED},
     "pool5": halving_pool,
 }
-# Figure 3 of ZFNet: maps are normalized behind the pooling.
+# Figure 3 of ZFNet: maps are normalized after the pooling.
 ZFNET: dict[str, Any] = {
     "conv1": {"filters": 96, "kernel_size": 7, "strides": 2, "padding": 1},
     "pool1": covering_pool,
@@ -115,7 +115,7 @@ def alexnet(
     head: Head,
     *,
     layers: Layers = ALEXNET,
-    groups: int = 2,
+    groups: int | None = None,
     lrn: bool = True,
     output_size: Size | None = None,
     units: tuple[int, ...] = (4096, 4096),
@@ -131,11 +131,12 @@ def alexnet(
 
     Args:
         layers: by name, the arguments of a convolution or a function `(x, *, name)`.
-        groups: of the second, fourth and fifth convolution; 1 for all on one device.
+        groups: of the convolutions that have several in `layers` (the second, fourth and fifth); None for as many as
+            there, 1 for all on one device.
         lrn: the two local response normalizations.
-        output_size: average the last feature map to this size; 6 takes images of any size.
+        output_size: average the last feature map to this size; with 6, images of any size fit.
         units: of the hidden dense layers, which have the activation of `conv`.
-        dropout: rate behind each of them, or a list of the rates before each dense layer, the last one included.
+        dropout: rate after each of them, or a list of the rates before each dense layer, the last one included.
         dense, output: units of the hidden and of the last dense layers, functions `(x, units, *, activation, name)`.
         conv: unit of every convolution.
         dialect: `"paper"`; `"torchvision"`: the "one weird trick" network, for any size, with dropout before the dense
@@ -155,7 +156,7 @@ def alexnet(
         >>> counts
         [60965224, 62378344]
     """
-    x = chain(x, _with_options(layers, checks.integer("groups", groups), lrn), conv=conv)
+    x = chain(x, _with_options(layers, groups, lrn), conv=conv)
     return head(
         x,
         pooling="flatten",
@@ -168,20 +169,20 @@ def alexnet(
     )
 
 
-def _with_options(layers: Layers, groups: int, lrn: bool) -> Layers:
-    """The table with that many groups where it has some, and without its normalizations where they are not wanted."""
-    checks.mapping("layers", layers)
+def _with_options(layers: Layers, groups: int | None, lrn: bool) -> Layers:
+    """Set the groups of the layers that have some, and leave the normalizations out where they are not wanted."""
     if not lrn:
         layers = {name: step for name, step in layers.items() if step is not local_response_norm}
-    if groups > 1:
-        return {name: _replace_groups(step, {"groups": groups}) for name, step in layers.items()}
-    return {name: _replace_groups(step, {}) for name, step in layers.items()}
-
-
-def _replace_groups(step: Any, groups: dict[str, int]) -> Any:
-    if not isinstance(step, Mapping) or "groups" not in step:
-        return step
-    return {**{word: value for word, value in step.items() if word != "groups"}, **groups}
+    if groups is None:
+        return layers
+    groups = checks.integer("groups", groups)
+    grouped = {name: step for name, step in layers.items() if isinstance(step, Mapping) and "groups" in step}
+    if groups > 1 and not grouped:
+        raise checks.refuse("groups", groups, "None or 1, as no layer has groups")
+    # Without the word where it is 1: not every unit has it.
+    changed = {"groups": groups} if groups > 1 else {}
+    own = {name: {word: value for word, value in step.items() if word != "groups"} for name, step in grouped.items()}
+    return {**layers, **{name: {**step, **changed} for name, step in own.items()}}
 
 
 zfnet = variant(

@@ -1,8 +1,11 @@
-"""What there is, as data: nothing here imports Keras, so that listing it is instant."""
+"""The published networks as data, a line each: nothing here imports Keras, so that listing them is instant.
+
+A new network is a constructor in the file of its family and its line here; `python -m layerblocks.architectures`
+then writes it into `__init__.pyi`, for type checkers.
+"""
 
 from __future__ import annotations
 
-import difflib
 import importlib
 import inspect
 import re
@@ -11,15 +14,23 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from .. import checks
+
 
 @dataclass(frozen=True)
 class Entry:
-    """A network by name: the module of its constructor, its paper, and its size at the default arguments."""
+    """A network by name: the module of its constructor, its source, and its size at the default arguments.
+
+    Args:
+        trainable_parameters: those that a training changes, auxiliary heads included; what papers count.
+        parameters: these and the running statistics of norms, as `count_params` has them.
+    """
 
     name: str
     module: str
     title: str
     paper: str
+    trainable_parameters: int
     parameters: int
     multiply_adds: int
 
@@ -32,10 +43,13 @@ _GRADIENT_BASED = "LeCun et al. 1998"
 _CONVOLUTIONAL = "Krizhevsky et al. 2012"
 _VISUALIZING = "Zeiler and Fergus 2014"
 _GOING_DEEPER = "Szegedy et al. 2015"
+_AFTER_GOING_DEEPER = "after Szegedy et al. 2015"
 _RETHINKING = "Szegedy et al. 2016"
 _VERY_DEEP = "Simonyan and Zisserman 2015"
+_AFTER_VERY_DEEP = "after Simonyan and Zisserman 2015"
 _RESIDUAL = "He et al. 2016"
 _IDENTITY = "He et al. 2016b"
+_AFTER_IDENTITY = "after He et al. 2016b"
 _SQUEEZE = "Hu et al. 2018"
 _DENSE = "Huang et al. 2017"
 _SEPARABLE = "Chollet 2017"
@@ -47,64 +61,98 @@ _BIOMEDICAL = "Ronneberger et al. 2015"
 ENTRIES = {
     entry.name: entry
     for entry in (
-        Entry("lenet5", "lenets", "LeNet-5", _GRADIENT_BASED, 60_840, 328_096),
-        Entry("alexnet", "alexnets", "AlexNet", _CONVOLUTIONAL, 60_965_224, 724_406_816),
-        Entry("zfnet", "alexnets", "ZFNet", _VISUALIZING, 62_357_608, 1_168_032_896),
-        Entry("googlenet", "googlenets", "GoogLeNet", _GOING_DEEPER, 13_378_280, 1_591_044_096),
-        Entry("googlenet_bn", "googlenets", "GoogLeNet with BatchNorm", _GOING_DEEPER, 13_400_888, 1_591_044_096),
+        Entry("lenet5", "lenets", "LeNet-5", _GRADIENT_BASED, 60_000, 60_840, 328_096),
+        Entry("alexnet", "alexnets", "AlexNet", _CONVOLUTIONAL, 60_965_224, 60_965_224, 724_406_816),
+        Entry("zfnet", "alexnets", "ZFNet", _VISUALIZING, 62_357_608, 62_357_608, 1_168_032_896),
+        Entry("googlenet", "googlenets", "GoogLeNet", _GOING_DEEPER, 13_378_280, 13_378_280, 1_591_044_096),
         Entry(
-            "googlenet_torchvision", "googlenets", "GoogLeNet of torchvision", _GOING_DEEPER, 13_019_960, 1_506_748_416
+            "googlenet_bn",
+            "googlenets",
+            "GoogLeNet with BatchNorm",
+            _AFTER_GOING_DEEPER,
+            13_385_816,
+            13_400_888,
+            1_591_044_096,
         ),
-        Entry("inception_v3", "inceptions_v3", "Inception-v3", _RETHINKING, 27_179_376, 5_718_899_296),
-        Entry("vgg11", "vggs", "VGG-11 (A)", _VERY_DEEP, 132_863_336, 7_609_090_048),
-        Entry("vgg11_lrn", "vggs", "VGG-11 (A-LRN)", _VERY_DEEP, 132_863_336, 7_609_090_048),
-        Entry("vgg13", "vggs", "VGG-13 (B)", _VERY_DEEP, 133_047_848, 11_308_466_176),
-        Entry("vgg16c", "vggs", "VGG-16 (C)", _VERY_DEEP, 133_638_952, 11_770_888_192),
-        Entry("vgg16", "vggs", "VGG-16 (D)", _VERY_DEEP, 138_357_544, 15_470_264_320),
-        Entry("vgg19", "vggs", "VGG-19 (E)", _VERY_DEEP, 143_667_240, 19_632_062_464),
-        Entry("vgg11_bn", "vggs", "VGG-11 (A) with BatchNorm", _VERY_DEEP, 132_874_344, 7_609_090_048),
-        Entry("vgg11_lrn_bn", "vggs", "VGG-11 (A-LRN) with BatchNorm", _VERY_DEEP, 132_874_344, 7_609_090_048),
-        Entry("vgg13_bn", "vggs", "VGG-13 (B) with BatchNorm", _VERY_DEEP, 133_059_624, 11_308_466_176),
-        Entry("vgg16c_bn", "vggs", "VGG-16 (C) with BatchNorm", _VERY_DEEP, 133_655_848, 11_770_888_192),
-        Entry("vgg16_bn", "vggs", "VGG-16 (D) with BatchNorm", _VERY_DEEP, 138_374_440, 15_470_264_320),
-        Entry("vgg19_bn", "vggs", "VGG-19 (E) with BatchNorm", _VERY_DEEP, 143_689_256, 19_632_062_464),
-        Entry("resnet18", "resnets", "ResNet-18", _RESIDUAL, 11_699_112, 1_814_073_344),
-        Entry("resnet34", "resnets", "ResNet-34", _RESIDUAL, 21_814_696, 3_663_761_408),
-        Entry("resnet50", "resnets", "ResNet-50", _RESIDUAL, 25_610_152, 3_857_973_248),
-        Entry("resnet101", "resnets", "ResNet-101", _RESIDUAL, 44_654_504, 7_570_194_432),
-        Entry("resnet152", "resnets", "ResNet-152", _RESIDUAL, 60_344_232, 11_282_415_616),
-        Entry("resnet18_v2", "resnets", "ResNet-18 v2", _IDENTITY, 11_695_528, 1_814_073_344),
-        Entry("resnet34_v2", "resnets", "ResNet-34 v2", _IDENTITY, 21_811_112, 3_663_761_408),
-        Entry("resnet50_v2", "resnets", "ResNet-50 v2", _IDENTITY, 25_594_792, 3_857_973_248),
-        Entry("resnet101_v2", "resnets", "ResNet-101 v2", _IDENTITY, 44_639_144, 7_570_194_432),
-        Entry("resnet152_v2", "resnets", "ResNet-152 v2", _IDENTITY, 60_328_872, 11_282_415_616),
-        Entry("cifar_resnet20", "resnets", "ResNet-20 for CIFAR", _RESIDUAL, 271_098, 40_551_040),
-        Entry("cifar_resnet32", "resnets", "ResNet-32 for CIFAR", _RESIDUAL, 466_426, 68_862_592),
-        Entry("cifar_resnet44", "resnets", "ResNet-44 for CIFAR", _RESIDUAL, 661_754, 97_174_144),
-        Entry("cifar_resnet56", "resnets", "ResNet-56 for CIFAR", _RESIDUAL, 857_082, 125_485_696),
-        Entry("cifar_resnet110", "resnets", "ResNet-110 for CIFAR", _RESIDUAL, 1_736_058, 252_887_680),
-        Entry("cifar_resnet1202", "resnets", "ResNet-1202 for CIFAR", _RESIDUAL, 19_510_906, 2_829_238_912),
-        Entry("cifar_resnet164_v2", "resnets", "ResNet-164 v2 for CIFAR", _IDENTITY, 1_727_482, 244_500_992),
-        Entry("se_resnet50", "resnets", "SE-ResNet-50", _SQUEEZE, 28_141_144, 3_860_488_192),
-        Entry("densenet121", "densenets", "DenseNet-121", _DENSE, 8_062_504, 2_834_161_664),
-        Entry("densenet169", "densenets", "DenseNet-169", _DENSE, 14_307_880, 3_359_843_328),
-        Entry("densenet201", "densenets", "DenseNet-201", _DENSE, 20_242_984, 4_291_365_888),
-        Entry("densenet264", "densenets", "DenseNet-264", _DENSE, 33_736_232, 5_751_653_376),
-        Entry("cifar_densenet40", "densenets", "DenseNet L=40 for CIFAR", _DENSE, 1_037_818, 264_812_928),
-        Entry("cifar_densenet_bc100", "densenets", "DenseNet-BC L=100 for CIFAR", _DENSE, 793_150, 287_929_692),
-        Entry("xception", "xceptions", "Xception", _SEPARABLE, 22_910_480, 8_357_403_496),
-        Entry("mobilenet", "mobilenets", "MobileNet", _MOBILE, 4_253_864, 568_740_352),
-        Entry("mobilenet_v2", "mobilenets", "MobileNetV2", _INVERTED, 3_538_984, 300_774_272),
-        Entry("fcn32s", "segmentations", "FCN-32s", _PIXELS, 136_152_917, 181_365_854_976),
-        Entry("fcn16s", "segmentations", "FCN-16s", _PIXELS, 134_815_994, 181_448_086_272),
-        Entry("fcn8s", "segmentations", "FCN-8s", _PIXELS, 134_489_759, 181_529_034_048),
-        Entry("unet", "segmentations", "U-Net", _BIOMEDICAL, 31_030_658, 150_428_424_448),
+        Entry(
+            "googlenet_torchvision",
+            "googlenets",
+            "GoogLeNet of torchvision",
+            _AFTER_GOING_DEEPER,
+            13_004_888,
+            13_019_960,
+            1_506_748_416,
+        ),
+        Entry("inception_v3", "inceptions_v3", "Inception-v3", _RETHINKING, 27_143_152, 27_179_376, 5_718_899_296),
+        Entry("vgg11", "vggs", "VGG-11 (A)", _VERY_DEEP, 132_863_336, 132_863_336, 7_609_090_048),
+        Entry("vgg11_lrn", "vggs", "VGG-11 (A-LRN)", _VERY_DEEP, 132_863_336, 132_863_336, 7_609_090_048),
+        Entry("vgg13", "vggs", "VGG-13 (B)", _VERY_DEEP, 133_047_848, 133_047_848, 11_308_466_176),
+        Entry("vgg16c", "vggs", "VGG-16 (C)", _VERY_DEEP, 133_638_952, 133_638_952, 11_770_888_192),
+        Entry("vgg16", "vggs", "VGG-16 (D)", _VERY_DEEP, 138_357_544, 138_357_544, 15_470_264_320),
+        Entry("vgg19", "vggs", "VGG-19 (E)", _VERY_DEEP, 143_667_240, 143_667_240, 19_632_062_464),
+        Entry(
+            "vgg11_bn", "vggs", "VGG-11 (A) with BatchNorm", _AFTER_VERY_DEEP, 132_868_840, 132_874_344, 7_609_090_048
+        ),
+        Entry(
+            "vgg11_lrn_bn",
+            "vggs",
+            "VGG-11 (A-LRN) with BatchNorm",
+            _AFTER_VERY_DEEP,
+            132_868_840,
+            132_874_344,
+            7_609_090_048,
+        ),
+        Entry(
+            "vgg13_bn", "vggs", "VGG-13 (B) with BatchNorm", _AFTER_VERY_DEEP, 133_053_736, 133_059_624, 11_308_466_176
+        ),
+        Entry(
+            "vgg16c_bn", "vggs", "VGG-16 (C) with BatchNorm", _AFTER_VERY_DEEP, 133_647_400, 133_655_848, 11_770_888_192
+        ),
+        Entry(
+            "vgg16_bn", "vggs", "VGG-16 (D) with BatchNorm", _AFTER_VERY_DEEP, 138_365_992, 138_374_440, 15_470_264_320
+        ),
+        Entry(
+            "vgg19_bn", "vggs", "VGG-19 (E) with BatchNorm", _AFTER_VERY_DEEP, 143_678_248, 143_689_256, 19_632_062_464
+        ),
+        Entry("resnet18", "resnets", "ResNet-18", _RESIDUAL, 11_689_512, 11_699_112, 1_814_073_344),
+        Entry("resnet34", "resnets", "ResNet-34", _RESIDUAL, 21_797_672, 21_814_696, 3_663_761_408),
+        Entry("resnet50", "resnets", "ResNet-50", _RESIDUAL, 25_557_032, 25_610_152, 3_857_973_248),
+        Entry("resnet101", "resnets", "ResNet-101", _RESIDUAL, 44_549_160, 44_654_504, 7_570_194_432),
+        Entry("resnet152", "resnets", "ResNet-152", _RESIDUAL, 60_192_808, 60_344_232, 11_282_415_616),
+        Entry("resnet18_v2", "resnets", "ResNet-18 v2", _AFTER_IDENTITY, 11_687_720, 11_695_528, 1_814_073_344),
+        Entry("resnet34_v2", "resnets", "ResNet-34 v2", _AFTER_IDENTITY, 21_795_880, 21_811_112, 3_663_761_408),
+        Entry("resnet50_v2", "resnets", "ResNet-50 v2", _IDENTITY, 25_549_352, 25_594_792, 3_857_973_248),
+        Entry("resnet101_v2", "resnets", "ResNet-101 v2", _IDENTITY, 44_541_480, 44_639_144, 7_570_194_432),
+        Entry("resnet152_v2", "resnets", "ResNet-152 v2", _IDENTITY, 60_185_128, 60_328_872, 11_282_415_616),
+        Entry("cifar_resnet20", "resnets", "ResNet-20 for CIFAR", _RESIDUAL, 269_722, 271_098, 40_551_040),
+        Entry("cifar_resnet32", "resnets", "ResNet-32 for CIFAR", _RESIDUAL, 464_154, 466_426, 68_862_592),
+        Entry("cifar_resnet44", "resnets", "ResNet-44 for CIFAR", _RESIDUAL, 658_586, 661_754, 97_174_144),
+        Entry("cifar_resnet56", "resnets", "ResNet-56 for CIFAR", _RESIDUAL, 853_018, 857_082, 125_485_696),
+        Entry("cifar_resnet110", "resnets", "ResNet-110 for CIFAR", _RESIDUAL, 1_727_962, 1_736_058, 252_887_680),
+        Entry("cifar_resnet1202", "resnets", "ResNet-1202 for CIFAR", _RESIDUAL, 19_421_274, 19_510_906, 2_829_238_912),
+        Entry("cifar_resnet164_v2", "resnets", "ResNet-164 v2 for CIFAR", _IDENTITY, 1_703_258, 1_727_482, 244_500_992),
+        Entry("se_resnet50", "resnets", "SE-ResNet-50", _SQUEEZE, 28_088_024, 28_141_144, 3_860_488_192),
+        Entry("densenet121", "densenets", "DenseNet-121", _DENSE, 7_978_856, 8_062_504, 2_834_161_664),
+        Entry("densenet169", "densenets", "DenseNet-169", _DENSE, 14_149_480, 14_307_880, 3_359_843_328),
+        Entry("densenet201", "densenets", "DenseNet-201", _DENSE, 20_013_928, 20_242_984, 4_291_365_888),
+        Entry("densenet264", "densenets", "DenseNet-264", _DENSE, 33_337_704, 33_736_232, 5_751_653_376),
+        Entry("cifar_densenet40", "densenets", "DenseNet L=40 for CIFAR", _DENSE, 1_019_722, 1_037_818, 264_812_928),
+        Entry(
+            "cifar_densenet_bc100", "densenets", "DenseNet-BC L=100 for CIFAR", _DENSE, 769_162, 793_150, 287_929_692
+        ),
+        Entry("xception", "xceptions", "Xception", _SEPARABLE, 22_855_952, 22_910_480, 8_357_403_496),
+        Entry("mobilenet", "mobilenets", "MobileNet", _MOBILE, 4_231_976, 4_253_864, 568_740_352),
+        Entry("mobilenet_v2", "mobilenets", "MobileNetV2", _INVERTED, 3_504_872, 3_538_984, 300_774_272),
+        Entry("fcn32s", "segmentations", "FCN-32s", _PIXELS, 134_346_581, 136_152_917, 181_365_854_976),
+        Entry("fcn16s", "segmentations", "FCN-16s", _PIXELS, 134_364_410, 134_815_994, 181_448_086_272),
+        Entry("fcn8s", "segmentations", "FCN-8s", _PIXELS, 134_376_863, 134_489_759, 181_529_034_048),
+        Entry("unet", "segmentations", "U-Net", _BIOMEDICAL, 31_030_658, 31_030_658, 150_428_424_448),
     )
 }
 
 
 def list_architectures() -> list[str]:
-    """The names that `build` takes.
+    """List the names of the networks that `build` makes.
 
     Example:
         >>> "googlenet" in list_architectures()
@@ -113,33 +161,33 @@ def list_architectures() -> list[str]:
     return list(ENTRIES)
 
 
-def _entry(name: str, asker: str) -> Entry:
+def _entry(name: Any) -> Entry:
+    must_be = f"one of the {len(ENTRIES)} names in list_architectures()"
     if not isinstance(name, str):
-        raise TypeError(f"{asker}: name takes a string, got {name!r}")
+        raise checks.refuse("name", name, must_be, TypeError)
     if name not in ENTRIES:
-        close = difflib.get_close_matches(name.lower().replace("-", ""), ENTRIES, n=1)
-        hint = f"; did you mean {close[0]!r}?" if close else ""
-        raise ValueError(f"{asker}: name takes one of the {len(ENTRIES)} of list_architectures(), got {name!r}{hint}")
+        raise checks.refuse("name", name, must_be + checks.nearest(name.lower().replace("-", ""), ENTRIES))
     return ENTRIES[name]
 
 
-def constructor(name: str, asker: str = "build") -> Callable[..., Any]:
-    """The function behind a name.
+def constructor(name: str) -> Callable[..., Any]:
+    """Get the function that makes the network of a name.
 
     Raises:
         ValueError: there is no such name; says the nearest.
         TypeError: not a string.
     """
-    module = importlib.import_module(f".{_entry(name, asker).module}", __package__)
-    return getattr(module, name)
+    with checks.speaking("build"):
+        module = _entry(name).module
+    return getattr(importlib.import_module(f".{module}", __package__), name)
 
 
 def build(name: str, **options: Any) -> Any:
-    """The model of that name; `options` are the arguments of its constructor.
+    """Make the network of that name; `options` are the arguments of its constructor.
 
     Raises:
         ValueError: there is no such name, or an argument out of range.
-        TypeError: an argument that the network does not take.
+        TypeError: an argument that the network does not have.
 
     Example:
         >>> from layerblocks.blocks import weightless
@@ -153,16 +201,16 @@ def build(name: str, **options: Any) -> Any:
 
 @dataclass(frozen=True)
 class Description(Entry):
-    """What `describe` says of a network; what needs Keras is found out when it is asked for."""
+    """A network before it is built; what needs Keras is found out when it is asked for."""
 
     @cached_property
     def smallest_input(self) -> int | None:
-        """The smallest side of a square image that the network takes with its default arguments."""
+        """The smallest side of a square image that the network works on with its default arguments."""
         return constructor(self.name).smallest_input()  # type: ignore[attr-defined]
 
     @property
     def dialects(self) -> tuple[str, ...]:
-        """Whose versions there are, first the one that is built unless told."""
+        """Whose versions there are, the default first."""
         made = constructor(self.name)
         default = self._defaults.get("dialect")
         return tuple(sorted(made.dialects, key=lambda dialect: dialect != default))  # type: ignore[attr-defined]
@@ -174,7 +222,7 @@ class Description(Entry):
 
     @property
     def options(self) -> dict[str, Any]:
-        """What this network takes beyond the arguments that all take, with the defaults."""
+        """The arguments of this network beyond those of all, with their defaults."""
         from .constructor import COMMON
 
         return {word: default for word, default in self._defaults.items() if word not in (*COMMON, "dialect")}
@@ -189,7 +237,7 @@ class Description(Entry):
         side, (height, width, depth) = self.smallest_input, self.input_shape
         rows = {
             "paper": self.paper,
-            "parameters": f"{self.parameters:,}",
+            "parameters": f"{self.trainable_parameters:,} trainable, {self.parameters:,} in all",
             "multiply-adds": f"{self.multiply_adds:,} at {height}×{width}×{depth}",
             "smallest input": f"{side}×{side}",
             "dialects": ", ".join(self.dialects) or "one",
@@ -204,14 +252,15 @@ def _option(word: str, default: Any) -> str:
     return f"{word}={default!r}" if plain else word
 
 
+@checks.public
 def describe(name: str) -> Description:
-    """What there is to know of a network before it is built; prints well.
+    """Describe a network before it is built, as data that prints well.
 
     Name, paper, year, parameters and multiply-adds are at hand at once, without Keras. The smallest input, the
     dialects and the options are looked up when asked for.
 
     Args:
-        name: as `build` takes it.
+        name: one of `list_architectures()`.
 
     Raises:
         ValueError: there is no such name; says the nearest.
@@ -221,11 +270,10 @@ def describe(name: str) -> Description:
         >>> print(describe("inception_v3"))
         Inception-v3 (inception_v3)
           paper           Szegedy et al. 2016
-          parameters      27,179,376
+          parameters      27,143,152 trainable, 27,179,376 in all
           multiply-adds   5,718,899,296 at 299×299×3
           smallest input  299×299
           dialects        paper, keras, torchvision
           options         aux=True, dropout=0.2, layers, conv
     """
-    entry = _entry(name, "describe")
-    return Description(**vars(entry))
+    return Description(**vars(_entry(name)))

@@ -1,12 +1,13 @@
-"""From a walk over blocks to a constructor with the arguments that every Keras user knows."""
+"""Make constructors with the arguments that every Keras user knows from functions that walk over blocks."""
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import inspect
 import itertools
 import operator
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, get_type_hints
 
@@ -24,6 +25,7 @@ from ..garbage import no_collection
 from ..graphs.window_sizes import least_side
 from ..models.outputs import output_weights
 from . import weights as _weights
+from .catalogue import ENTRIES
 
 COMMON = {
     "include_top": True,
@@ -47,11 +49,6 @@ class Head:
     classes: int
     activation: Activation
 
-    def __post_init__(self) -> None:
-        checks.choice("pooling", self.pooling, (None, *_POOLS))
-        checks.integer("classes", self.classes)
-        arguments.identifier("classifier_activation", self.activation)
-
     def __call__(self, x: Tensor, **options: Any) -> Tensor:
         if self.include_top:
             return classifier(x, self.classes, activation=self.activation, name="classifier", **options)
@@ -59,9 +56,9 @@ class Head:
 
 
 def dilate_stages(strides: Sequence[int], output_stride: int | None) -> list[tuple[int, int]]:
-    """Stride and dilation rate of each stage of a network whose strides multiply to `output_stride` and no more.
+    """Give stride and dilation rate of each stage of a network whose strides multiply to `output_stride` and no more.
 
-    A stage that would go beyond keeps the resolution; it and those behind it see as far through holes instead. What
+    A stage that would go beyond keeps the resolution; it and those after it see as far through holes instead. What
     stands before the stride in such a stage still has the rate of the stage before.
 
     Args:
@@ -88,11 +85,11 @@ def architecture(
 ) -> Callable[[Callable[..., Any]], Callable[..., keras.Model]]:
     """Make a constructor of a walk: a function `walk(x, head, *, …)` from an image tensor to a tensor or a dict.
 
-    The constructor takes, as keywords, `include_top, weights, input_tensor, input_shape, pooling, classes,
-    classifier_activation, name` and what the walk takes, and returns a model. Layer names have no prefix where
+    The constructor accepts, as keywords, `include_top, weights, input_tensor, input_shape, pooling, classes,
+    classifier_activation, name` and those of the walk, and returns a model. Layer names have no prefix where
     the network stands alone; with `name` or `input_tensor` they have one, so that two networks go into one graph.
 
-    `weights` takes None for random ones; the path of a file that `save_weights` or `save` wrote; a Keras model, the
+    `weights` is None for random ones; the path of a file that `save_weights` or `save` wrote; a Keras model, the
     same network of ours or of `keras.applications`; or `"imagenet"`, which Keras downloads and which brings
     `dialect="keras"` with it, for images as `preprocess_input` of that network gives them. Every tensor is used
     exactly once, or it is an error that says which was not.
@@ -114,14 +111,38 @@ def variant(
     name: str,
     doc: str,
     *,
-    dialects: Mapping[str, Mapping[str, Any]] | None = None,
+    dialects: Mapping[str, Mapping[str, Any]] | Collection[str] | None = None,
     **bound: Any,
 ) -> Callable[..., keras.Model]:
-    """The same constructor under another name, with some arguments bound; `dialects` where it has others."""
-    dialects = constructor.dialects if dialects is None else dialects  # type: ignore[attr-defined]
-    made = _constructor(constructor.walk, name, {**constructor.defaults, **bound}, dialects)  # type: ignore[attr-defined]
+    """Make the same constructor under another name, with some arguments bound.
+
+    Args:
+        dialects: None for those of the constructor; the names of some of them where the others do not have this
+            network; or others.
+    """
+    known = constructor.dialects  # type: ignore[attr-defined]
+    if dialects is None:
+        kept = known
+    else:
+        kept = dialects if isinstance(dialects, Mapping) else {dialect: known[dialect] for dialect in dialects}
+    made = _constructor(constructor.walk, name, {**constructor.defaults, **bound}, kept)  # type: ignore[attr-defined]
     made.__doc__ = doc
     return made
+
+
+def published(constructor: Callable[..., keras.Model], name: str, **bound: Any) -> Callable[..., keras.Model]:
+    """Make the variant of a family that is in the catalogue under that name; its help is made of its line there."""
+    entry = ENTRIES[name]
+    doc = f"""{entry.title} ({entry.paper}). Arguments and errors as `{constructor.__name__}`.
+
+    Example:
+        >>> from layerblocks.blocks import weightless
+        >>> with weightless():
+        ...     model = {name}()
+        >>> model.count_params()
+        {entry.parameters}
+    """
+    return variant(constructor, name, doc, **bound)
 
 
 def _constructor(
@@ -132,12 +153,17 @@ def _constructor(
     words = {word: defaults.get(word, default) for word, default in words.items()}
     hints = {word: hint for word, hint in get_type_hints(walk).items() if word in {p.name for p in own}}
 
-    def arguments_of(given: Mapping[str, Any]) -> dict[str, Any]:
+    def settle(positional: tuple[Any, ...], given: Mapping[str, Any]) -> dict[str, Any]:
+        """Every argument, converted, the head among them."""
         with scope("", name):
+            if positional:
+                raise TypeError(_by_name(name, positional[0], hints))
             for word in given:
                 if word not in words:
-                    hint = checks.nearest(word, words)
-                    raise TypeError(f"{name}: unexpected argument {word!r}{hint}; it takes {', '.join(words)}")
+                    raise TypeError(
+                        f"{name}: unexpected argument {checks.one_line(word)}{checks.nearest(word, words)}; "
+                        f"its arguments are {', '.join(words)}"
+                    )
             source: Mapping[str, Any] = {}
             if dialects:
                 trained = _weights.trained_dialect(given.get("weights"), name)
@@ -145,24 +171,32 @@ def _constructor(
                 source = dialects[checks.choice("dialect", asked, tuple(dialects))]
                 if trained and asked not in trained.values():
                     raise checks.refuse("dialect", asked, f"{trained['dialect']!r} with weights={given['weights']!r}")
-            given = {
-                word: arguments.annotated(word, value, hints[word]) if word in hints else value
-                for word, value in given.items()
+            own = {
+                word: arguments.annotated(word, value, hints[word]) for word, value in given.items() if word in hints
             }
-            if given.get("input_tensor") is not None and given.get("input_shape") is not None:
-                _same_image(given["input_tensor"], given["input_shape"])
-            settled = {**words, **source, **given}
-            if given.get("input_shape") is None:
-                settled["input_shape"] = _oriented({**words, **source}["input_shape"] or (224, 224, 3))
+            settled = {**words, **source, **given, **own}
             settled.pop("dialect", None)
-        return settled
+            if given.get("input_shape") is not None:
+                settled["input_shape"] = _checked_shape(given["input_shape"])
+            else:
+                settled["input_shape"] = _oriented({**words, **source}["input_shape"] or (224, 224, 3))
+            if given.get("input_tensor") is not None:
+                known = arguments.image(given["input_tensor"], "input_tensor")[1:]
+                if given.get("input_shape") is not None and settled["input_shape"] != known:
+                    said = f"None, or {known}, the shape of input_tensor"
+                    raise checks.refuse("input_shape", given["input_shape"], said)
+                settled["input_shape"] = known
+            return {**settled, "head": _head(settled)}
 
     @functools.wraps(walk)
-    def construct(**given: Any) -> keras.Model:
-        return _build(walk, name, **arguments_of(given))
+    def construct(*positional: Any, **given: Any) -> keras.Model:
+        return _build(walk, name, **settle(positional, given))
 
     def smallest_input(**given: Any) -> int | None:
-        return _smallest_input(walk, name, arguments_of(given))
+        """Find the smallest side of a square image that the network can be built on with these arguments."""
+        settled = settle((), given)
+        options = {word: value for word, value in settled.items() if word not in COMMON}
+        return _smallest(functools.partial(walk, **options), _channels_of(settled["input_shape"]), name)
 
     construct.__name__ = construct.__qualname__ = name
     construct.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
@@ -174,11 +208,28 @@ def _constructor(
     return construct
 
 
-def _same_image(tensor: Any, shape: Any) -> None:
-    """Both say one size, so that neither is passed over."""
-    known = arguments.image(tensor, "input_tensor")[1:]
-    if _checked_shape(shape) != known:
-        raise checks.refuse("input_shape", shape, f"None, or {known}, the shape of input_tensor")
+def _by_name(name: str, value: Any, hints: Mapping[str, Any]) -> str:
+    """Say that arguments have names, and which of them this value fits where it is more than a number or a word."""
+    fitting = []
+    for word, hint in hints.items():
+        with contextlib.suppress(TypeError, ValueError):
+            if not isinstance(value, bool | int | float | str):
+                arguments.annotated(word, value, hint)
+                fitting.append(f"{word}={checks.one_line(value)}")
+    advice = f"; did you mean {' or '.join(fitting[:3])}?" if fitting else ""
+    return checks.plain(
+        f"{name}: arguments must be given by name, not as positional ones, got {checks.one_line(value)}{advice}"
+    )
+
+
+def _head(settled: Mapping[str, Any]) -> Head:
+    arguments.identifier("classifier_activation", settled["classifier_activation"])
+    return Head(
+        checks.flag("include_top", settled["include_top"]),
+        checks.choice("pooling", settled["pooling"], (None, *_POOLS)),
+        checks.integer("classes", settled["classes"]),
+        settled["classifier_activation"],
+    )
 
 
 def _oriented(shape: tuple[int | None, int | None, int]) -> tuple[int | None, ...]:
@@ -192,27 +243,20 @@ def _build(
     block: str,
     /,
     *,
-    include_top: bool,
+    head: Head,
     weights: Any,
     input_tensor: Any,
-    input_shape: Any,
-    pooling: str | None,
-    classes: int,
-    classifier_activation: Activation,
+    input_shape: tuple[int | None, ...],
     name: str | None,
-    **options: Any,
+    **settled: Any,
 ) -> keras.Model:
     path = full_name(block, name) if name is not None or input_tensor is not None else ""
     with scope("", block):
-        checks.choice("include_top", include_top, (True, False))
-        head = Head(include_top, pooling, classes, classifier_activation)
-        weights = _weights.checked(weights, block, include_top=include_top, classes=classes)
-        shape = (
-            _checked_shape(input_shape) if input_tensor is None else arguments.image(input_tensor, "input_tensor")[1:]
-        )
+        weights = _weights.checked(weights, block, include_top=head.include_top, classes=head.classes)
+    options = {word: value for word, value in settled.items() if word not in COMMON}
     build = functools.partial(walk, head=head, **options)
     with scope(path, block), no_collection():
-        x = keras.Input(shape, name=full_name("input")) if input_tensor is None else input_tensor
+        x = keras.Input(input_shape, name=full_name("input")) if input_tensor is None else input_tensor
         outputs = _at_least_the_smallest(x, build, block)
     inputs = x if input_tensor is None else _keras.source_inputs(x)
     if isinstance(inputs, list) and len(inputs) == 1:
@@ -229,25 +273,28 @@ def _build(
                 layers,
                 weights,
                 block,
-                include_top=include_top,
-                classes=classes,
-                input_shape=shape,
+                include_top=head.include_top,
+                classes=head.classes,
+                input_shape=input_shape,
                 options=options,
             )
     return model
 
 
+def _channels_of(shape: Sequence[Any]) -> Any:
+    return shape[-1 if channel_axis() == -1 else 0]
+
+
 def _checked_shape(shape: Any) -> tuple[int | None, ...]:
-    takes = "(height, width, channels), positive integers; height and width may be None"
+    must_be = "(height, width, channels), positive integers; height and width may be None"
     if not isinstance(shape, tuple | list):
-        raise checks.refuse("input_shape", shape, takes, TypeError)
-    depth = channel_axis() if channel_axis() == -1 else 0
-    if len(shape) != 3 or shape[depth] is None:
-        raise checks.refuse("input_shape", tuple(shape), takes)
-    for side in shape:
-        if side is not None and (isinstance(side, bool) or not isinstance(side, int) or side < 1):
-            raise checks.refuse("input_shape", tuple(shape), takes)
-    return tuple(shape)
+        raise checks.refuse("input_shape", shape, must_be, TypeError)
+    if len(shape) != 3 or _channels_of(shape) is None:
+        raise checks.refuse("input_shape", shape, must_be)
+    try:
+        return tuple(side if side is None else checks.integer("input_shape", side) for side in shape)
+    except (TypeError, ValueError):
+        raise checks.refuse("input_shape", shape, must_be) from None
 
 
 def _at_least_the_smallest(x: Tensor, build: Callable[..., Any], block: str) -> Any:
@@ -266,17 +313,8 @@ def _at_least_the_smallest(x: Tensor, build: Callable[..., Any], block: str) -> 
         if least is None or min(height, width) >= least:
             raise
         raise ValueError(
-            f"{block}: input_shape takes a height and width of at least {least}, got {height}×{width} ({error})"
+            checks.plain(f"{block}: input_shape must be at least {least}×{least}, got {height}×{width} ({error})")
         ) from None
-
-
-def _smallest_input(walk: Callable[..., Any], block: str, settled: Mapping[str, Any]) -> int | None:
-    """The smallest side that a network takes with these arguments of its constructor."""
-    words = ("include_top", "pooling", "classes", "classifier_activation")
-    head = Head(*(settled[word] for word in words))
-    options = {word: value for word, value in settled.items() if word not in COMMON}
-    depth = settled["input_shape"][channel_axis() if channel_axis() == -1 else 0]
-    return _smallest(functools.partial(walk, head=head, **options), depth, block)
 
 
 def _smallest(build: Callable[..., Any], depth: int, block: str) -> int | None:

@@ -11,7 +11,7 @@ from ..blocks import batch_norm, dense_block, matching, max_pool, norm_activatio
 from ..blocks import conv as _conv
 from ..blocks.tensors import channels
 from ..blocks.types import Padding, Tensor, Unit
-from .constructor import Head, architecture, dilate_stages, variant
+from .constructor import Head, architecture, dilate_stages, published
 
 # Table 1 of the paper: layers in each of the four dense blocks.
 LAYERS = {121: (6, 12, 24, 16), 169: (6, 12, 32, 32), 201: (6, 12, 48, 32), 264: (6, 12, 64, 48)}
@@ -41,8 +41,7 @@ def _dense_stages(
     bottleneck: int,
 ) -> Tensor:
     """Dense blocks with transitions between them, and the norm and activation that close the last one."""
-    if not 0 < compression <= 1:
-        raise checks.refuse("compression", compression, "a number above 0 and up to 1")
+    compression = checks.number("compression", compression, "a number above 0 and up to 1", above=0, at_most=1)
     options: dict[str, Any] = {"dropout": dropout, "conv": conv}
     before = 1
     for number, (count, (strides, rate)) in enumerate(zip(layers, stages, strict=True), 1):
@@ -79,10 +78,10 @@ def densenet(
         growth_rate: channels that each layer adds (k).
         bottleneck: the 1×1 convolution of a layer has so many times `growth_rate` filters; 0 for none.
         compression: share of the channels that a transition keeps (θ).
-        dropout: rate behind every convolution in the dense blocks and transitions.
-        stem_padding: of the first convolution and of the pool behind it.
+        dropout: rate after every convolution in the dense blocks and transitions.
+        stem_padding: of the first convolution and of the pool after it.
         output_stride: 32; 16 or 8 keeps the resolution of the last blocks by dilation, with the same weights.
-        conv: unit of every convolution; norm and activation stand before it, and behind it in the stem.
+        conv: unit of every convolution; norm and activation stand before it, and after it in the stem.
         dialect: `"paper"`; `"keras"` and `"torchvision"`: as many zeros on every side of the stem, Keras with its own
             constants of the norm and initialisers, torchvision with logits.
         include_top, weights, input_tensor, input_shape, pooling, classes, classifier_activation, name: as in
@@ -101,7 +100,7 @@ def densenet(
     """
     stages = dilate_stages(IMAGENET_STRIDES, output_stride)
     layers = checks.integers("layers", layers, len(stages))
-    checks.integer("growth_rate", growth_rate)
+    growth_rate = checks.integer("growth_rate", growth_rate)
     x = matching(_conv, conv)(x, 2 * growth_rate, 7, strides=2, padding=stem_padding[0], name="stem")
     x = max_pool(x, 3, strides=2, padding=stem_padding[1], name="pool")
     options: dict[str, Any] = {"growth_rate": growth_rate, "compression": compression, "dropout": dropout, "conv": conv}
@@ -129,7 +128,7 @@ def cifar_densenet(
     Args:
         depth: layers with weights (L): 4 more than a multiple of 3, or of 6 with a bottleneck.
         bottleneck, compression: 0 and 1 for the plain net, 4 and 0.5 for DenseNet-BC.
-        dropout: rate behind every convolution in the dense blocks and transitions; 0.2 in the paper where the images
+        dropout: rate after every convolution in the dense blocks and transitions; 0.2 in the paper where the images
             are not augmented.
         stem_filters: of the first convolution; None for twice the growth rate.
         output_stride: 4; 2 or 1 keeps the resolution of the last blocks by dilation.
@@ -148,7 +147,7 @@ def cifar_densenet(
     layers, rest = divmod(checks.integer("depth", depth, at_least=7) - 4, 3 * convs)
     if rest or not layers:
         raise checks.refuse("depth", depth, f"4 more than a multiple of {3 * convs}")
-    checks.integer("growth_rate", growth_rate)
+    growth_rate = checks.integer("growth_rate", growth_rate)
     filters = 2 * growth_rate if stem_filters is None else stem_filters
     x = matching(_conv, conv)(x, filters, 3, strides=1, norm=None, activation=None, name="stem")
     options: dict[str, Any] = {"growth_rate": growth_rate, "compression": compression, "dropout": dropout, "conv": conv}
@@ -156,37 +155,9 @@ def cifar_densenet(
     return head(_dense_stages(x, (layers,) * 3, stages, bottleneck=bottleneck, **options))
 
 
-def _doc(title: str, like: str, name: str, parameters: int) -> str:
-    return f"""{title}. Arguments and errors as `{like}`.
-
-    Example:
-        >>> from layerblocks.blocks import weightless
-        >>> with weightless():
-        ...     model = {name}()
-        >>> model.count_params()
-        {parameters}
-    """
-
-
-def _imagenet(depth: int, parameters: int) -> Any:
-    name = f"densenet{depth}"
-    return variant(densenet, name, _doc(f"DenseNet-{depth}", "densenet", name, parameters), layers=LAYERS[depth])
-
-
-densenet121 = _imagenet(121, 8_062_504)
-densenet169 = _imagenet(169, 14_307_880)
-densenet201 = _imagenet(201, 20_242_984)
-densenet264 = _imagenet(264, 33_736_232)
-cifar_densenet40 = variant(
-    cifar_densenet,
-    "cifar_densenet40",
-    _doc("DenseNet for CIFAR, plain, 40 layers, k=12", "cifar_densenet", "cifar_densenet40", 1_037_818),
-    depth=40,
-)
-cifar_densenet_bc100 = variant(
-    cifar_densenet,
-    "cifar_densenet_bc100",
-    _doc("DenseNet-BC for CIFAR, 100 layers, k=12", "cifar_densenet", "cifar_densenet_bc100", 793_150),
-    depth=100,
-    **BC,
-)
+densenet121 = published(densenet, "densenet121", layers=LAYERS[121])
+densenet169 = published(densenet, "densenet169", layers=LAYERS[169])
+densenet201 = published(densenet, "densenet201", layers=LAYERS[201])
+densenet264 = published(densenet, "densenet264", layers=LAYERS[264], dialects=("paper",))
+cifar_densenet40 = published(cifar_densenet, "cifar_densenet40", depth=40)
+cifar_densenet_bc100 = published(cifar_densenet, "cifar_densenet_bc100", depth=100, **BC)

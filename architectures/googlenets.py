@@ -22,7 +22,7 @@ from ..blocks.types import Tensor, Unit
 from .constructor import Head, architecture, variant
 
 # Table 1 of the paper. Of the Inception blocks the filters of the 1×1, 3×3, 5×5 and pool branches; the others are
-# layers as `chain` takes them.
+# layers of `chain`.
 _POOL = partial(max_pool, pool_size=3, strides=2)
 LAYERS: dict[str, Any] = {
     "conv1": {"filters": 64, "kernel_size": 7, "strides": 2},
@@ -101,7 +101,7 @@ def inception_network(
     """A chain of layers and blocks with auxiliary classifiers on some of them: what the Inception networks are.
 
     Args:
-        layers: by name a block and its arguments, a tuple, or a layer as `chain` takes it.
+        layers: by name a block and its arguments, a tuple, or a layer of `chain`.
         heads: by the name of the layer that it sits on, the name of each auxiliary output.
         aux: False for none, True for `default_aux`, or another function `(x, classes, *, activation, conv, name)`.
         conv: unit of every convolution.
@@ -138,16 +138,16 @@ def googlenet(
 
     The outputs are `{"main": …, "aux1": …, "aux2": …}`, each `batch classes`; a single tensor with `aux=False`
     or `include_top=False`. The heads sit on inception 4a and 4d and their losses count 0.3 in training
-    (`compile_args`); `inference_model` takes them away.
+    (`compile_args`); `inference_model` removes them.
 
     Args:
         aux: False for no auxiliary heads; a function `(x, classes, *, activation, conv, name)` for others, such as
-            `partial(aux_classifier, output_size=4)`, which takes any input size.
+            `partial(aux_classifier, output_size=4)`, which fits any input size.
         lrn: the two local response normalisations of the paper.
         dropout: rate before the classifier, or a list of those before each of its dense layers.
         units: hidden layers of the classifier.
         layers: everything before the classifier by its name: of an Inception block its filters, of other layers what
-            `chain` takes.
+            `chain` has for them.
         block: function `(x, c1, c3, c5, pool_proj, *, conv, name)`.
         conv: unit of every convolution.
         dialect: `"paper"`; `"notes"`: no normalisation or dropout, heads pooled with `"same"`; `"notes_bn"`: norms,
@@ -179,7 +179,7 @@ def googlenet(
 googlenet_bn = variant(
     googlenet,
     "googlenet_bn",
-    """GoogLeNet with batch normalisation behind every convolution, and so without bias and response normalisation.
+    """GoogLeNet with batch normalisation after every convolution, and so without bias and response normalisation.
 
     Arguments as `googlenet`.
 
@@ -190,6 +190,7 @@ googlenet_bn = variant(
         >>> model.count_params()
         7020392
     """,
+    dialects=("paper",),
     conv=conv_bn,
     lrn=False,
 )
@@ -207,5 +208,5 @@ googlenet_torchvision = variant(
         >>> model.count_params()
         6639464
     """,
-    dialect="torchvision",
+    dialects=("torchvision",),
 )

@@ -27,7 +27,7 @@ def table(pool: Unit = avg_pool) -> dict[str, Any]:
     """Everything before the classifier by its name; `pool` is that of the Inception blocks.
 
     Of these the function and the filters (1×1, two inner branches, pool; only the inner ones in the two that reduce the
-    grid), under the names that their authors gave them. The others are layers as `chain` takes them.
+    grid), under the names that their authors gave them. The others are layers of `chain`.
     """
     stacked = partial(inception_stacked, kernel_size=5, pool=pool)
     asymmetric = partial(inception_asymmetric, pool=pool)
@@ -98,13 +98,13 @@ def inception_v3(
 
     The outputs are `{"main": …, "aux1": …}`, each `batch classes`; a single tensor with `aux=False` or
     `include_top=False`. The loss of the auxiliary head, which sits on the last 17×17 block, counts 0.3 in training
-    (`compile_args`); `inference_model` takes it away.
+    (`compile_args`); `inference_model` removes it.
 
     Args:
         aux: False for no auxiliary head; a function `(x, classes, *, activation, conv, name)` for another one.
         dropout: rate before the classifier.
         layers: everything before the classifier by its name: of an Inception block a function
-            `(x, *filters, conv, name)` and the filters, of other layers what `chain` takes.
+            `(x, *filters, conv, name)` and the filters, of other layers what `chain` has for them.
         conv: unit of every convolution.
         dialect: `"paper"`, as the authors released it; `"keras"`: no head, no dropout; `"torchvision"`: norms with a
             scale, pools that average zeros around the image in.

@@ -56,12 +56,6 @@ V2_DIALECTS: dict[str, dict[str, Any]] = {
 }
 
 
-def _positive(alpha: Any) -> float:
-    if isinstance(alpha, bool) or not isinstance(alpha, int | float) or not alpha > 0:
-        raise checks.refuse("alpha", alpha, "a positive number")
-    return alpha
-
-
 @architecture(dialects=DIALECTS)
 def mobilenet(
     x: Tensor,
@@ -98,7 +92,7 @@ def mobilenet(
         >>> model.count_params()
         4253864
     """
-    alpha = _positive(alpha)
+    alpha = checks.number("alpha", alpha, "a positive number", above=0)
     options = {"residual": depthwise_separable, "depth_multiplier": depth_multiplier, "conv": conv}
     x = conv(x, int(32 * alpha), 3, strides=2, name="stem")
     for number, (filters, repeats, strides) in enumerate(MOBILENET, 1):
@@ -142,7 +136,7 @@ def mobilenet_v2(
         >>> model.count_params()
         3538984
     """
-    alpha = _positive(alpha)
+    alpha = checks.number("alpha", alpha, "a positive number", above=0)
     x = conv(x, multiple_of_8(32 * alpha), 3, strides=2, name="stem")
     for number, (expansion, filters, repeats, strides) in enumerate(MOBILENET_V2, 1):
         blocks, width = [{"strides": strides}, *[{}] * (repeats - 1)], round_filters(filters * alpha)

@@ -1,4 +1,4 @@
-"""ResNet, with its activations behind the convolutions (v1, He et al. 2016) or before them (v2, He et al. 2016b)."""
+"""ResNet, with its activations after the convolutions (v1, He et al. 2016) or before them (v2, He et al. 2016b)."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from ..blocks import (
 )
 from ..blocks import stochastic_depth as _stochastic_depth
 from ..blocks.types import Shortcut, Tensor, Unit
-from .constructor import Head, architecture, dilate_stages, variant
+from .constructor import Head, architecture, dilate_stages, published, variant
 
 # Table 1 of the paper: block, its number in each of the four stages, output filters of the first stage.
 CONFIGS: dict[int, tuple[Callable[..., Tensor], tuple[int, ...], int]] = {
@@ -141,11 +141,11 @@ def resnet(
         repeats: number of blocks in each stage.
         filters: output channels of the first stage.
         strides: of each stage.
-        stem: what comes before the stages, as `chain` takes it.
+        stem: what comes before the stages, layers of `chain`.
         shortcut: `"pad"` (option A), `"projection"` (B), `"all_projections"` (C), `"channel_projection"`, or a function
             `(x, filters, *, strides, conv)`.
-        stride_on: the convolution of a block that takes the stride: None for the first (v1), `"3x3"` (v1.5).
-        strided_block: the block of a stage that takes the stride.
+        stride_on: the convolution of a block that has the stride: None for the first (v1), `"3x3"` (v1.5).
+        strided_block: the block of a stage that has the stride.
         preactivation: norm and activation before the branch of each block instead of after the sum (v2).
         zero_init: every block begins as its shortcut.
         transforms: functions of every branch before the sum, such as `squeeze_excite`.
@@ -157,7 +157,7 @@ def resnet(
         conv: unit of every convolution.
         dialect: `"paper"`; `"v1.5"`; `"keras"`, what `keras.applications` computes; `"torchvision"`; `"notes"`: biased
             convolutions and bare projections; `"notes_valid"`: biased convolutions, a stem without padding;
-            `"notes_cifar"`: those of `"notes"` behind a small stem, logits of 100 classes for 32×32 images.
+            `"notes_cifar"`: those of `"notes"` after a small stem, logits of 100 classes for 32×32 images.
         include_top, weights, input_tensor, input_shape, pooling, classes, classifier_activation, name: as in
             `keras.applications`; `weights` may also be a Keras model.
 
@@ -171,7 +171,7 @@ def resnet(
     repeats = times if repeats is None else checks.integers("repeats", repeats, _length(repeats))
     filters = width if filters is None else filters
     checks.choice("strided_block", strided_block, ("first", "last"))
-    checks.fraction("stochastic_depth", stochastic_depth)
+    stochastic_depth = checks.fraction("stochastic_depth", stochastic_depth)
     strides = checks.integers("strides", strides, len(repeats))
     x = chain(x, stem, conv=conv)
     places = _places(_stride(stem), repeats, strides, strided_block, output_stride)
@@ -244,19 +244,6 @@ def _shortcut(shortcut: str | Shortcut) -> Shortcut:
     return SHORTCUTS[checks.choice("shortcut", shortcut, tuple(SHORTCUTS))] if isinstance(shortcut, str) else shortcut
 
 
-def _made(base: Callable[..., keras.Model], name: str, title: str, parameters: int, **bound: Any) -> Any:
-    doc = f"""{title}. Arguments and errors as `{base.__name__}`.
-
-    Example:
-        >>> from layerblocks.blocks import weightless
-        >>> with weightless():
-        ...     model = {name}()
-        >>> model.count_params()
-        {parameters}
-    """
-    return variant(base, name, doc, **bound)
-
-
 resnet_v2 = variant(
     resnet,
     "resnet_v2",
@@ -286,43 +273,43 @@ cifar_resnet = variant(
     classes=10,
 )
 
-resnet18 = _made(resnet, "resnet18", "ResNet-18", 11_699_112, depth=18)
-resnet34 = _made(resnet, "resnet34", "ResNet-34", 21_814_696, depth=34)
-resnet50 = _made(resnet, "resnet50", "ResNet-50", 25_610_152, depth=50)
-resnet101 = _made(resnet, "resnet101", "ResNet-101", 44_654_504, depth=101)
-resnet152 = _made(resnet, "resnet152", "ResNet-152", 60_344_232, depth=152)
-se_resnet50 = _made(
-    resnet, "se_resnet50", "SE-ResNet-50 (Hu et al. 2018)", 28_141_144, depth=50, transforms=(squeeze_excite,)
-)
+# Keras has no networks of basic blocks, and these have no 1×1 convolution to take a stride from.
+_BASIC = [dialect for dialect in DIALECTS if dialect not in ("v1.5", "keras")]
+_PAPER = ("paper",)
 
-resnet18_v2 = _made(resnet_v2, "resnet18_v2", "ResNet-18, pre-activation", 11_695_528, depth=18)
-resnet34_v2 = _made(resnet_v2, "resnet34_v2", "ResNet-34, pre-activation", 21_811_112, depth=34)
-resnet50_v2 = _made(resnet_v2, "resnet50_v2", "ResNet-50, pre-activation", 25_594_792, depth=50)
-resnet101_v2 = _made(resnet_v2, "resnet101_v2", "ResNet-101, pre-activation", 44_639_144, depth=101)
-resnet152_v2 = _made(resnet_v2, "resnet152_v2", "ResNet-152, pre-activation", 60_328_872, depth=152)
+resnet18 = published(resnet, "resnet18", depth=18, dialects=_BASIC)
+resnet34 = published(resnet, "resnet34", depth=34, dialects=_BASIC)
+resnet50 = published(resnet, "resnet50", depth=50)
+resnet101 = published(resnet, "resnet101", depth=101)
+resnet152 = published(resnet, "resnet152", depth=152)
+se_resnet50 = published(resnet, "se_resnet50", dialects=_PAPER, depth=50, transforms=(squeeze_excite,))
 
-cifar_resnet20 = _made(cifar_resnet, "cifar_resnet20", "ResNet-20 for CIFAR", 271_098, repeats=(3, 3, 3))
-cifar_resnet32 = _made(cifar_resnet, "cifar_resnet32", "ResNet-32 for CIFAR", 466_426, repeats=(5, 5, 5))
-cifar_resnet44 = _made(cifar_resnet, "cifar_resnet44", "ResNet-44 for CIFAR", 661_754, repeats=(7, 7, 7))
-cifar_resnet56 = _made(cifar_resnet, "cifar_resnet56", "ResNet-56 for CIFAR", 857_082, repeats=(9, 9, 9))
-cifar_resnet110 = _made(cifar_resnet, "cifar_resnet110", "ResNet-110 for CIFAR", 1_736_058, repeats=(18, 18, 18))
+resnet18_v2 = published(resnet_v2, "resnet18_v2", depth=18, dialects=_PAPER)
+resnet34_v2 = published(resnet_v2, "resnet34_v2", depth=34, dialects=_PAPER)
+resnet50_v2 = published(resnet_v2, "resnet50_v2", depth=50)
+resnet101_v2 = published(resnet_v2, "resnet101_v2", depth=101)
+resnet152_v2 = published(resnet_v2, "resnet152_v2", depth=152)
+
+cifar_resnet20 = published(cifar_resnet, "cifar_resnet20", repeats=(3, 3, 3))
+cifar_resnet32 = published(cifar_resnet, "cifar_resnet32", repeats=(5, 5, 5))
+cifar_resnet44 = published(cifar_resnet, "cifar_resnet44", repeats=(7, 7, 7))
+cifar_resnet56 = published(cifar_resnet, "cifar_resnet56", repeats=(9, 9, 9))
+cifar_resnet110 = published(cifar_resnet, "cifar_resnet110", repeats=(18, 18, 18))
 cifar_resnet1202 = variant(
     cifar_resnet,
     "cifar_resnet1202",
     """ResNet-1202 for CIFAR, built, saved and loaded like any other. Arguments and errors as `cifar_resnet`.
 
     Example:
-        >>> from layerblocks.architectures.catalogue import ENTRIES  # building it takes some seconds
+        >>> from layerblocks.architectures.catalogue import ENTRIES  # built in some seconds
         >>> ENTRIES["cifar_resnet1202"].parameters
         19510906
     """,
     repeats=(200, 200, 200),
 )
-cifar_resnet164_v2 = _made(
+cifar_resnet164_v2 = published(
     cifar_resnet,
     "cifar_resnet164_v2",
-    "ResNet-164 for CIFAR, pre-activation (He et al. 2016b)",
-    1_727_482,
     residual=bottleneck,
     repeats=(18, 18, 18),
     filters=64,

@@ -23,7 +23,7 @@ from ..blocks import conv as _conv
 from ..blocks import dropout as _dropout
 from ..blocks.decoders import zero_score
 from ..blocks.types import Padding, Tensor, Unit
-from .constructor import Head, architecture, variant
+from .constructor import Head, architecture, published
 from .vggs import CONVS, FILTERS
 
 FCN_DIALECTS: dict[str, dict[str, Any]] = {"paper": {}, "same": {"border": 0, "padding": "same"}}
@@ -93,7 +93,7 @@ def fcn(
         border: rows and columns of zeros around the image, besides the one that the first convolution adds.
         padding: of the 7×7 convolution that was the first dense layer; `"valid"` needs a border.
         units: filters of the two convolutions that were dense layers.
-        dropout: rate behind each of them.
+        dropout: rate after each of them.
         train_upsampling: whether the last enlargement is learned; in the paper it stays bilinear.
         conv: unit of the trunk and of the two convolutions.
         dialect: `"paper"`: 100 rows of zeros around the image; `"same"`: none, and `"same"` throughout.
@@ -104,8 +104,7 @@ def fcn(
         ValueError: an argument out of range.
         TypeError: an unknown argument, or one of the wrong type.
     """
-    checks.integer("border", border, at_least=0)
-    checks.integer("units", units)
+    border, units = checks.integer("border", border, at_least=0), checks.integer("units", units)
     filters = checks.integers("filters", filters, len(CONVS["D"]))
     if tuple(skips) != (4, 3, 2, 1)[: len(skips)]:
         raise checks.refuse("skips", skips, "the first few of (4, 3, 2, 1)")
@@ -136,23 +135,9 @@ def fcn(
     return pixel_predictions(x, head.activation, name="predictions")
 
 
-def _fcn(stride: int, skips: tuple[int, ...], parameters: int) -> Any:
-    name = f"fcn{stride}s"
-    doc = f"""FCN-{stride}s: scores enlarged from stride {stride}. Arguments and errors as `fcn`.
-
-    Example:
-        >>> from layerblocks.blocks import weightless
-        >>> with weightless():
-        ...     model = {name}(input_shape=(None, None, 3))
-        >>> model.output_shape, model.count_params()
-        ((None, None, None, 21), {parameters})
-    """
-    return variant(fcn, name, doc, skips=skips)
-
-
-fcn32s = _fcn(32, (), 136_152_917)
-fcn16s = _fcn(16, (4,), 134_815_994)
-fcn8s = _fcn(8, (4, 3), 134_489_759)
+fcn32s = published(fcn, "fcn32s", skips=())
+fcn16s = published(fcn, "fcn16s", skips=(4,))
+fcn8s = published(fcn, "fcn8s", skips=(4, 3))
 
 
 @architecture(dialects=UNET_DIALECTS, input_shape=(572, 572, 1), classes=2)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
-
-import keras
 
 from .. import checks
 from ..blocks import batch_norm, conv_bn, default_of, local_response_norm, vgg_block
@@ -14,7 +12,7 @@ from ..blocks import conv as _conv
 from ..blocks import dense as _dense
 from ..blocks.types import Dense, Size, Tensor, Unit
 from .alexnets import narrow_dense
-from .constructor import Head, architecture, dilate_stages, variant
+from .constructor import Head, architecture, dilate_stages, published
 
 # Table 1 of the paper: for each of the five blocks the number of its 3×3 convolutions, or their kernel sizes.
 CONVS: dict[str, tuple[int | tuple[int, ...], ...]] = {
@@ -78,18 +76,18 @@ def vgg(
     Args:
         convs: for each block the number of its 3×3 convolutions, or their kernel sizes.
         filters: of each block.
-        lrn: local response normalization behind the convolutions of the first block (configuration A-LRN).
+        lrn: local response normalization after the convolutions of the first block (configuration A-LRN).
         output_stride: 8 or 16 keeps the resolution of the last blocks by dilation, with the same weights; meant for
             `include_top=False` or an `output_size`. None for 32.
         padding: of the poolings; `"same"` rounds halves up.
-        block_dropout: rate behind each block.
-        output_size: average the last feature map to this size; 7 takes images of any size.
+        block_dropout: rate after each block.
+        output_size: average the last feature map to this size; with 7, images of any size fit.
         units: of the hidden dense layers, which have the activation of `conv`.
-        dropout: rate behind each of them, or a list of the rates before each dense layer, the last one included.
+        dropout: rate after each of them, or a list of the rates before each dense layer, the last one included.
         dense, output: units of the hidden and of the last dense layers, functions `(x, units, *, activation, name)`.
         conv: unit of every convolution.
         dialect: `"paper"`; `"keras"`: no dropout; `"torchvision"`: averaged to 7×7 before the dense layers; `"notes"`:
-            other initialisers of these; `"notes_bn"`: BatchNorm, dropout behind the blocks and a 4096-1024 head;
+            other initialisers of these; `"notes_bn"`: BatchNorm, dropout after the blocks and a 4096-1024 head;
             `"notes_cifar"`: a 256-128 head that gives logits, for 32×32×3.
         include_top, weights, input_tensor, input_shape, pooling, classes, classifier_activation, name: as in
             `keras.applications`; `weights` may also be a Keras model.
@@ -100,7 +98,7 @@ def vgg(
     """
     if len(convs) != len(filters):
         raise checks.refuse("filters", filters, f"one number for each of the {len(convs)} blocks of convs")
-    checks.fraction("block_dropout", block_dropout)
+    block_dropout = checks.fraction("block_dropout", block_dropout)
     stages = dilate_stages((2,) * len(convs), output_stride)
     rates = [1, *(rate for _, rate in stages[:-1])]  # a block strides at its end, all of it has the rate before
     for number, (kernels, width, (strides, _), rate) in enumerate(zip(convs, filters, stages, rates, strict=True), 1):
@@ -129,35 +127,22 @@ def vgg(
     )
 
 
-def _configuration(name: str, title: str, parameters: int, **bound: Any) -> Callable[..., keras.Model]:
-    return variant(
-        vgg,
-        name,
-        f"""{title}. Arguments and errors as `vgg`.
-
-        Example:
-            >>> from layerblocks.blocks import weightless
-            >>> with weightless():
-            ...     model = {name}()
-            >>> model.count_params()
-            {parameters}
-        """,
-        **bound,
-    )
-
-
 _A, _B, _C, _D, _E = ({"convs": convs} for convs in CONVS.values())
 _A_LRN, _BN = {**_A, "lrn": True}, {"conv": vgg_conv_bn}
+# Which sources have the network: Keras two of them, torchvision the plain ones and those with BatchNorm.
+_PAPER: dict[str, Any] = {"dialects": ("paper",)}
+_NO_KERAS: dict[str, Any] = {"dialects": [dialect for dialect in DIALECTS if dialect != "keras"]}
+_BN_TORCH: dict[str, Any] = {"dialects": ("paper", "torchvision"), **_BN}
 
-vgg11 = _configuration("vgg11", "VGG-11, configuration A", 132_863_336, **_A)
-vgg11_lrn = _configuration("vgg11_lrn", "VGG-11 with response normalization, A-LRN", 132_863_336, **_A_LRN)
-vgg13 = _configuration("vgg13", "VGG-13, configuration B", 133_047_848, **_B)
-vgg16c = _configuration("vgg16c", "VGG-16 with 1×1 convolutions, configuration C", 133_638_952, **_C)
-vgg16 = _configuration("vgg16", "VGG-16, configuration D", 138_357_544, **_D)
-vgg19 = _configuration("vgg19", "VGG-19, configuration E", 143_667_240, **_E)
-vgg11_bn = _configuration("vgg11_bn", "VGG-11 with BatchNorm", 132_874_344, **_A, **_BN)
-vgg11_lrn_bn = _configuration("vgg11_lrn_bn", "VGG-11 with both norms", 132_874_344, **_A_LRN, **_BN)
-vgg13_bn = _configuration("vgg13_bn", "VGG-13 with BatchNorm", 133_059_624, **_B, **_BN)
-vgg16c_bn = _configuration("vgg16c_bn", "VGG-16 with 1×1 convolutions and BatchNorm", 133_655_848, **_C, **_BN)
-vgg16_bn = _configuration("vgg16_bn", "VGG-16 with BatchNorm", 138_374_440, **_D, **_BN)
-vgg19_bn = _configuration("vgg19_bn", "VGG-19 with BatchNorm", 143_689_256, **_E, **_BN)
+vgg11 = published(vgg, "vgg11", **_A, **_NO_KERAS)
+vgg11_lrn = published(vgg, "vgg11_lrn", **_A_LRN, **_PAPER)
+vgg13 = published(vgg, "vgg13", **_B, **_NO_KERAS)
+vgg16c = published(vgg, "vgg16c", **_C, **_PAPER)
+vgg16 = published(vgg, "vgg16", **_D)
+vgg19 = published(vgg, "vgg19", **_E)
+vgg11_bn = published(vgg, "vgg11_bn", **_A, **_BN_TORCH)
+vgg11_lrn_bn = published(vgg, "vgg11_lrn_bn", **_A_LRN, **_BN, **_PAPER)
+vgg13_bn = published(vgg, "vgg13_bn", **_B, **_BN_TORCH)
+vgg16c_bn = published(vgg, "vgg16c_bn", **_C, **_BN, **_PAPER)
+vgg16_bn = published(vgg, "vgg16_bn", **_D, **_BN_TORCH)
+vgg19_bn = published(vgg, "vgg19_bn", **_E, **_BN_TORCH)

@@ -1,7 +1,7 @@
 """Our layer names and those of `keras.applications` and torchvision: a table for each family and library, as data.
 
 On the left our name, on the right theirs. `{n}` stands for a number; `{part:a|b}` on the left for one of these words,
-on the right for what takes its place. `{n:+1}` is one more than the number; `{s,b:+1}` one more than the place of the
+on the right for what it stood for. `{n:+1}` is one more than the number; `{s,b:+1}` one more than the place of the
 pair, from 0 on, among all those that the line matches, in the order of the words where they are words. The first line
 that matches a name counts.
 """

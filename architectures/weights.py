@@ -1,6 +1,6 @@
 """Weights from files, models of ours, `keras.applications` and torchvision: all of them or none, tensor by tensor.
 
-Which layer of another library is which of ours is data, in `correspondence.py`.
+Which layer of another library is which of ours is data, in `weight_names.py`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import numpy as np
 from .. import _keras, checks
 from ..blocks.core import weightless
 from ..blocks.tensors import channel_axis
-from ..checks import piece, where
+from ..checks import public
 from ..graphs.calls import calls, wired
 from .weight_names import (
     APPLICATIONS,
@@ -36,13 +36,13 @@ from .weight_names import (
 IMAGENET = "imagenet"
 # What may stand between a flattened image and the dense layer that sees its pixels: it moves none.
 _IN_PLACE = (keras.layers.Dropout, keras.layers.Activation, keras.layers.Identity)
-_LISTED = 20
+_LISTED, _LONGEST = 20, 6000  # tensors and characters of an error
 
 Tensors = Mapping[str, Mapping[str, Any]]
-"""By layer, and in it by name, what NumPy takes for an array."""
+"""By layer, and in it by name, what NumPy makes an array of."""
 
 
-@piece
+@public
 def load_keras_applications(model: keras.Model, source: keras.Model) -> keras.Model:
     """Give a model of ours the weights of one of `keras.applications`, every tensor of both exactly once.
 
@@ -71,7 +71,7 @@ def load_keras_applications(model: keras.Model, source: keras.Model) -> keras.Mo
     return model
 
 
-@piece
+@public
 def load_torchvision(model: keras.Model, state_dict: Mapping[str, Any]) -> keras.Model:
     """Give a model of ours the weights of one of torchvision, every tensor of both exactly once.
 
@@ -141,19 +141,19 @@ def checked(weights: Any, network: str, *, include_top: bool, classes: int) -> A
         return None
     if _keras.is_weightless():
         raise checks.refuse("weights", weights, "None under weightless(), where there are no weights")
-    takes = f"None or the path of a weights file, a Keras model or {IMAGENET!r}"
+    must_be = f"None or the path of a weights file, a Keras model or {IMAGENET!r}"
     if isinstance(weights, keras.Model):
         return _checked_model("weights", weights)
     if not isinstance(weights, str | Path):
-        raise checks.refuse("weights", weights, takes, TypeError)
+        raise checks.refuse("weights", weights, must_be, TypeError)
     if weights == IMAGENET:
         if network not in APPLICATIONS:
-            raise checks.refuse("weights", weights, f"{takes}, which only exists for {', '.join(APPLICATIONS)}")
+            raise checks.refuse("weights", weights, f"{must_be}, which only exists for {', '.join(APPLICATIONS)}")
         if include_top and classes != 1000:
             raise checks.refuse("classes", classes, f"1000 with include_top=True and weights={IMAGENET!r}")
         return weights
     if not Path(weights).is_file():
-        raise checks.refuse("weights", str(weights), f"{takes} (there is no such file)")
+        raise checks.refuse("weights", str(weights), f"{must_be} (there is no such file)")
     if Path(weights).suffix not in (".h5", ".hdf5", ".keras"):
         raise checks.refuse("weights", str(weights), "a file that ends in .weights.h5, .keras or .h5")
     return Path(weights)
@@ -204,9 +204,10 @@ def load(
                 source = application(str(weights))
             else:
                 raise ValueError("its layers have other names")
-        except (OSError, ValueError) as error:
-            takes = "a file that save_weights wrote, or one of the same network of keras.applications"
-            raise ValueError(f"{where()}: weights takes {takes}, got {str(weights)!r} ({error})") from error
+        except Exception as error:  # a broken file makes HDF5, zipfile and Keras raise what they like
+            must_be = "a file that save_weights wrote, or one of the same network of keras.applications"
+            reason = checks.plain(str(error), 300) or type(error).__name__
+            raise checks.refuse("weights", str(weights), f"{must_be} ({reason})") from error
     _write(_steps(layers, source, tables, "weights"))
 
 
@@ -234,11 +235,18 @@ def _of_file(path: Path) -> Tensors:
     def visit(name: str, group: Any) -> None:
         parts = name.split("/")
         if len(parts) == 3 and parts[-1] == "vars" and "name" in group.attrs and len(group):
-            found[group.attrs["name"]] = {place: np.asarray(value) for place, value in group.items()}
+            found[str(group.attrs["name"])] = {place: _numbers(value) for place, value in group.items()}
 
     with h5py.File(path) as file:
         file.visititems(visit)
     return found
+
+
+def _numbers(value: Any) -> np.ndarray:
+    array = np.asarray(value)
+    if array.dtype.kind not in "biufV":  # V for bfloat16
+        raise ValueError(f"it holds {array.dtype} where numbers should be")
+    return array
 
 
 def _named(stored: Tensors, layers: Sequence[keras.layers.Layer]) -> Tensors:
@@ -319,7 +327,7 @@ def _add_places(template: str, matches: Mapping[str, dict[str, _Group]]) -> None
 
 
 def _renumbered(prefixes: Iterable[str], names: Iterable[str]) -> dict[str, str]:
-    """The names by what the tables call them: with places, from 0 on, instead of numbers behind these prefixes."""
+    """The names by what the tables call them: with places, from 0 on, instead of numbers after these prefixes."""
     called = {name: name for name in names}
     for prefix in prefixes:
         bare = prefix.rstrip("_.")
@@ -386,7 +394,7 @@ def _torch_form(
 
 
 def _flattened(model: keras.Model) -> dict[str, tuple[int, ...]]:
-    """The dense layers behind a flattened image: its (height, width, channels)."""
+    """Find the dense layers after a flattened image: its (height, width, channels)."""
     found = {}
     for call in calls(wired(model).outputs):
         if isinstance(call.operation, keras.layers.Dense):
@@ -432,14 +440,15 @@ def _steps(
             value = unused.pop(key)
             form = form_of(layer, shape, tuple(value.shape))
             if form.shape != tuple(value.shape):
-                misfits.append(f"{layer.name}.{name} takes {form.shape}, {_dotted(key)} is {tuple(value.shape)}")
+                misfits.append(f"{layer.name}.{name} must be {form.shape}, {_dotted(key)} is {tuple(value.shape)}")
             steps.append((variable, form, value))
     rest = [f"{_dotted(key)} {tuple(value.shape)}" for key, value in unused.items()]
     faults = {"left in the model": left, f"left in {argument}": rest, "of another shape": misfits}
     if any(faults.values()):
         listed = "; ".join(f"{title}: {_list(fault)}" for title, fault in faults.items() if fault)
         whose = f", those of dialect={dialect!r}" if is_foreign else ""
-        raise ValueError(f"{where()}: {argument} takes exactly the tensors of the network{whose}; {listed}")
+        said = f"{checks.where()}: {argument} must be exactly the tensors of the network{whose}; {listed}"
+        raise ValueError(checks.plain(said, _LONGEST))
     return steps
 
 

@@ -5,14 +5,27 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Callable, Mapping, Sequence
-from numbers import Integral, Real
 from types import UnionType
 from typing import Any, Literal, Union, get_args, get_origin
 
 import keras
 import numpy as np
 
-from ..checks import complaint, function, integer, integers, is_sequence, nearest, one_line, refuse
+from ..checks import (
+    choice,
+    complaint,
+    flag,
+    function,
+    integer,
+    integers,
+    is_sequence,
+    listed,
+    mapping,
+    nearest,
+    number,
+    one_line,
+    refuse,
+)
 from .types import Dense, Margins, Norm, Pool, Unit
 
 
@@ -42,9 +55,9 @@ def transforms(argument: str, value: Any) -> Sequence[Callable[..., Any]]:
     """Functions of one tensor."""
     if not is_sequence(value):
         raise refuse(argument, value, "a list of functions", TypeError)
-    for number, item in enumerate(value):
+    for place, item in enumerate(value):
         if not callable(item):
-            raise refuse(f"{argument}[{number}]", item, "a function", TypeError)
+            raise refuse(f"{argument}[{place}]", item, "a function", TypeError)
     return value
 
 
@@ -69,52 +82,86 @@ def codes(argument: str, value: Any) -> tuple[tuple[float, ...], ...] | None:
 
 
 def annotated(argument: str, value: Any, annotation: Any) -> Any:
-    """The value, if it is of the annotation's type, as far as it says one; of words and numbers not yet which.
-
-    Integers of whatever kind become `int`.
-    """
-    if annotation in (Unit, Norm, Pool, Dense):
-        function(argument, value, "name")
-    elif not _is(annotation, value):
-        raise refuse(argument, value, _said(annotation), TypeError)
-    return _converted(value)
-
-
-def _converted(value: Any) -> Any:
-    """Python's own integers instead of others, also inside tuples and lists."""
-    if type(value) in (tuple, list):
-        return type(value)(map(_converted, value))
-    return int(value) if isinstance(value, Integral) and not isinstance(value, bool) else value
-
-
-def _said(annotation: Any) -> str:
-    if getattr(annotation, "_is_protocol", False):
-        return "a function"
-    if isinstance(annotation, type) and not get_args(annotation):
-        return annotation.__name__
-    kind = "a sequence, " if get_origin(annotation) in (tuple, list, Sequence) else ""
-    return kind + re.sub(r"\w+\.(?=\w)", "", str(annotation))
-
-
-def _is(annotation: Any, value: Any) -> bool:
-    origin, arguments = get_origin(annotation), get_args(annotation)
+    """Convert a value to what its annotation says, as far as it says something: NumPy's 8 is 8, a list is a tuple."""
+    origin, inner = get_origin(annotation), get_args(annotation)
     if origin in (Union, UnionType):
-        return any(_is(member, value) for member in arguments)
+        return _one_of(argument, value, annotation, inner)
     if origin is Literal:
-        return True
-    if annotation in (int, float):
-        return isinstance(value, Integral if annotation is int else Real) and not isinstance(value, bool)
-    if origin in (tuple, list, Sequence) and arguments:
-        if not is_sequence(value):
-            return False
-        if origin is not tuple or arguments[-1] is ...:
-            return all(_is(arguments[0], item) for item in value)
-        return len(value) == len(arguments) and all(map(_is, arguments, value))
+        return choice(argument, value, inner)
+    if annotation is bool:
+        return flag(argument, value)
+    if annotation is int:
+        return integer(argument, value, at_least=None)
+    if annotation is float:
+        return number(argument, value)
+    if origin in (tuple, list, Sequence) and inner:
+        return _sequence(argument, value, annotation)
     if origin is Mapping:
-        return isinstance(value, Mapping)
+        return mapping(argument, value)
+    if annotation in (Unit, Norm, Pool, Dense):
+        return function(argument, value, "name")
     if origin is Callable or getattr(annotation, "_is_protocol", False):
-        return callable(value) and not isinstance(value, type | keras.Layer)
-    return not isinstance(annotation, type) or isinstance(value, annotation)
+        return callable_instance(argument, value)
+    if isinstance(annotation, type) and not isinstance(value, annotation):
+        raise refuse(argument, value, _words(annotation), TypeError)
+    return value
+
+
+def _one_of(argument: str, value: Any, annotation: Any, members: Sequence[Any]) -> Any:
+    """Convert to the first that it fits; where one names the fault inside a sequence, or a word, say that."""
+    faults: list[Exception] = []
+    for member in members:
+        try:
+            return annotated(argument, value, member)
+        except (TypeError, ValueError) as error:
+            faults.append(error)
+    precise = [error for error in faults if isinstance(error, ValueError) or f"{argument}[" in str(error)]
+    if len(precise) == 1:
+        raise precise[0]
+    raise refuse(argument, value, _words(annotation), ValueError if precise else TypeError)
+
+
+def _sequence(argument: str, value: Any, annotation: Any) -> tuple[Any, ...]:
+    origin, inner = get_origin(annotation), get_args(annotation)
+    if not is_sequence(value):
+        raise refuse(argument, value, _words(annotation), TypeError)
+    if origin is tuple and inner[-1] is not Ellipsis:
+        if len(value) != len(inner):
+            raise refuse(argument, value, _words(annotation))
+    else:
+        inner = (inner[0],) * len(value)
+    items = enumerate(zip(value, inner, strict=True))
+    return tuple(annotated(f"{argument}[{place}]", item, kind) for place, (item, kind) in items)
+
+
+def callable_instance(argument: str, value: Any) -> Callable[..., Any]:
+    """A function, or an object that is called; no class and no layer, which would be the same one at every call."""
+    if not callable(value) or isinstance(value, type | keras.Layer):
+        raise refuse(argument, value, "a function", TypeError)
+    return value
+
+
+_WORDS = {int: "an integer", float: "a number", bool: "True or False", str: "a string", type(None): "None"}
+
+
+def _words(annotation: Any, several: bool = False) -> str:
+    """An annotation in words: `a number or a sequence of numbers`."""
+    origin, inner = get_origin(annotation), get_args(annotation)
+    if origin in (Union, UnionType):
+        return " or ".join(dict.fromkeys(_words(one, several) for one in inner))
+    if origin is Literal:
+        return listed(inner)
+    if origin in (tuple, list, Sequence) and inner:
+        kinds = " and ".join(dict.fromkeys(_words(one, True) for one in inner if one is not Ellipsis))
+        count = f"{len(inner)} " if origin is tuple and inner[-1] is not Ellipsis else ""
+        return f"{'sequences' if several else 'a sequence'} of {count}{kinds}"
+    if origin is Mapping:
+        one = "a dict"
+    elif origin is Callable or getattr(annotation, "_is_protocol", False):
+        one = "a function"
+    else:
+        one = _WORDS.get(annotation, f"a {annotation.__name__}" if isinstance(annotation, type) else str(annotation))
+    return f"{re.sub('^an? ', '', one)}s" if several and one.startswith("a") else one
 
 
 _NAMED = {

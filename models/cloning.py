@@ -1,4 +1,4 @@
-"""A model made anew, layer by layer, some of them left out or changed on the way."""
+"""Models made anew, layer by layer, some of them left out or changed on the way."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Parts = dict[int, tuple[str, Wiring]]
 
 
 def nested(model: keras.Model, path: str = "", found: Parts | None = None) -> Parts:
-    """A model and those that it is made of, each once."""
+    """Find a model and those that it is made of, each once."""
     found = {} if found is None else found
     if has_graph(model) and id(model) not in found:
         wiring = Wiring(model)
@@ -29,7 +29,7 @@ def nested(model: keras.Model, path: str = "", found: Parts | None = None) -> Pa
 
 
 def remade(layer: keras.Layer, kind: Any = None, /, **changes: Any) -> keras.Layer:
-    """A new layer like this one, of another kind or with some of its arguments changed."""
+    """Make a new layer like this one, of another kind or with some of its arguments changed."""
     try:
         return (kind or type(layer)).from_config({**layer.get_config(), **changes})
     except Exception as error:  # of somebody's own, which does not say how to make it
@@ -46,11 +46,11 @@ def copied(
     values: Callable[[keras.Layer], Sequence[Any]],
     without: Collection[keras.Layer] = (),
 ) -> keras.Model:
-    """A model like this one with weights of its own; a layer or nested model that is shared stays so.
+    """Copy a model, with weights of its own; a layer or nested model that is shared stays so.
 
     Args:
         parts: what `nested` found in it.
-        remake: the new layer for an old one, told whether it makes an output of the model.
+        remake: the new layer for an old one, given whether it makes an output of the model.
         values: the weights of that new layer, by the old one.
         without: layers that are passed over.
     """
@@ -93,6 +93,6 @@ def copied(
             continue
         if all(map(_keras.is_allocated, (*old.weights, *copy.weights))):
             for weight, value in zip(copy.weights, values(old), strict=True):
-                # A copy: JAX assigns the very array, which training one of the models then takes from the other.
+                # A copy: JAX assigns the very array, which training one of the models then frees under the other.
                 weight.assign(np.array(keras.ops.convert_to_numpy(value)))
     return made

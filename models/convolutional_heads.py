@@ -1,4 +1,4 @@
-"""Dense heads as convolutions, so that a trained network takes larger images."""
+"""Dense heads as convolutions, so that a trained network works on larger images."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ from typing import Any
 
 import keras
 
-from .. import _keras
+from .. import _keras, checks
 from ..blocks import AdaptiveAveragePooling2D, weightless
 from ..blocks.layers import MinimumSize
+from ..checks import public
+from ..graphs.calls import wired
 from ..graphs.window_sizes import LARGEST_MINIMUM, least_side
 
 POOLS = {"avg": keras.layers.GlobalAveragePooling2D, "max": keras.layers.GlobalMaxPooling2D}
@@ -18,18 +20,19 @@ POINTWISE = (
     *(keras.layers.Activation, keras.layers.ReLU, keras.layers.LeakyReLU, keras.layers.ELU, keras.layers.Identity),
     keras.layers.Softmax,  # over the channels
 )
-# What a convolution takes over from a dense layer.
+# What a convolution has from the dense layer that it replaces.
 SHARED = (
     *("name", "trainable", "dtype", "use_bias", "kernel_initializer", "bias_initializer", "kernel_regularizer"),
     *("bias_regularizer", "activity_regularizer", "bias_constraint"),
 )
 
 
+@public
 @_keras.deep_graphs()
 def fully_convolutional(model: keras.Model, *, pooling: str | None = "avg") -> keras.Model:
-    """The same network with convolutions for its dense layers: it takes images of any size from its own upwards.
+    """Make convolutions of a network's dense layers, so that it works on images of any size from its own upwards.
 
-    The dense layer behind a feature map of h×w pixels becomes an h×w convolution, those behind it 1×1 convolutions,
+    The dense layer after a feature map of h×w pixels becomes an h×w convolution, those after it 1×1 convolutions,
     with the same weights (Simonyan and Zisserman 2015, section 3.2). On an image of the size that the network was made
     for it computes the same; on a larger one a map of outputs, which are pooled. An adaptive pooling in front of the
     dense layers is left out.
@@ -38,33 +41,29 @@ def fully_convolutional(model: keras.Model, *, pooling: str | None = "avg") -> k
 
     Args:
         model: functional or sequential, on one batch of images, with flatten, dense layers, dropout and activations
-            behind a feature map of known size: VGG, AlexNet, `keras.applications.VGG16`.
+            after a feature map of known size: VGG, AlexNet, `keras.applications.VGG16`.
         pooling: `"avg"` as in the paper, or `"max"`, over the map of outputs; None for the map itself.
 
     Returns:
         A new model with weights of its own; it and its layers have the old names.
 
     Raises:
-        ValueError: no dense layer stands behind a feature map, something behind it works on vectors only, or
+        ValueError: no dense layer stands after a feature map, something after it works on vectors only, or
             `pooling` is out of range.
         TypeError: not a functional or a built sequential model.
 
     Example:
         >>> from layerblocks.architectures import vgg16
+        >>> from layerblocks.blocks import weightless
         >>> with weightless():
         ...     model = fully_convolutional(vgg16(), pooling=None)
         >>> model.compute_output_shape((1, 384, 512, 3))
         (1, 6, 10, 1000)
     """
-    if pooling is not None and not (isinstance(pooling, str) and pooling in POOLS):
-        raise ValueError(f"{_HERE} pooling takes None, {', '.join(map(repr, POOLS))}, got {pooling!r}")
-    if isinstance(model, keras.Sequential) and model.built:
-        model = keras.Model(model.inputs, model.outputs, name=model.name)
-    if not isinstance(model, keras.Model) or not isinstance(model, keras.Function):
-        raise TypeError(f"{_HERE} model takes a functional or a built sequential model, got {type(model).__name__}")
+    pooling = checks.choice("pooling", pooling, (None, *POOLS))
+    model = wired(model)
     if len(model.inputs) != 1 or len(model.inputs[0].shape) != 4:
-        shapes = [tuple(x.shape) for x in model.inputs]
-        raise ValueError(f"{_HERE} model takes one of a single input of rank 4, got {model.name!r} of {shapes}")
+        raise checks.refuse("model", [tuple(x.shape) for x in model.inputs], "one of a single input of rank 4")
     with weightless():
         least = _least_size(_Conversion(model, None, (1, 1)))
     conversion = _Conversion(model, pooling, least)
@@ -75,11 +74,8 @@ def fully_convolutional(model: keras.Model, *, pooling: str | None = "avg") -> k
     return conversion.made
 
 
-_HERE = "fully_convolutional:"
-
-
 class _Conversion:
-    """One way through the graph of a model, whose dense layers behind feature maps are made anew as convolutions."""
+    """One way through the graph of a model, whose dense layers after feature maps are made anew as convolutions."""
 
     def __init__(self, model: keras.Model, pooling: str | None, least: tuple[int, int]) -> None:
         formats = [layer.data_format for layer in model.layers if isinstance(layer, keras.layers.Flatten)]
@@ -103,7 +99,7 @@ class _Conversion:
             call_function=self.call,
         )
         if not any(type(old) is not type(new) for old, new in self.layers.values()):
-            raise ValueError(f"{_HERE} model takes one that ends in flatten and dense layers, got {model.name!r}")
+            raise checks.refuse("model", model.name, "one that ends in flatten and dense layers")
         outputs = keras.tree.map_structure(lambda y: self.pool(y, pooling), made.output)
         self.made = keras.Model(self.x, outputs, name=model.name)
 
@@ -127,7 +123,7 @@ class _Conversion:
             return self.convolve(layer, args[0])
         if on_maps and not isinstance(layer, POINTWISE):
             kind = f"{type(layer).__name__} {layer.name!r}"
-            raise ValueError(f"{_HERE} model takes dense layers, dropout and activations at its end, got {kind}")
+            raise checks.refuse("model", kind, "one with dense layers, dropout and activations alone at its end")
         if on_maps and _is_softmax(layer):
             y = self.softmax(args[0], layer.name, layer.dtype_policy)
         else:
@@ -174,7 +170,7 @@ class _Conversion:
             return y
         pixels, name = self.maps[id(y)]
         if pixels != (1, 1):
-            raise ValueError(f"{_HERE} model takes a dense layer behind each flatten layer, got {name!r} as an output")
+            raise checks.refuse("model", f"the output {name}", "one with a dense layer after each flatten layer")
         if pooling is None:
             return y
         if name not in self.pools:  # one for each dense layer, which may have been called on several maps
@@ -187,7 +183,7 @@ def _is_softmax(layer: Any) -> bool:
 
 
 def _least_size(conversion: _Conversion) -> tuple[int, int]:
-    """The smallest height and width that the converted model takes."""
+    """Find the smallest height and width that the converted model works on."""
 
     def works(height: int, width: int) -> bool:
         try:
@@ -198,6 +194,6 @@ def _least_size(conversion: _Conversion) -> tuple[int, int]:
 
     side = least_side(lambda side: works(side, side))
     if side is None:
-        raise ValueError(f"{_HERE} model takes one for images of at most {LARGEST_MINIMUM} pixels a side")
+        raise checks.complaint(f"model must be one for images of at most {LARGEST_MINIMUM} pixels a side")
     height, width = least_side(lambda height: works(height, side)), least_side(lambda width: works(side, width))
     return height or side, width or side

@@ -16,9 +16,10 @@ import numpy as np
 
 from .. import _keras, checks
 from ..blocks.layers import MinimumSize
-from ..checks import piece
+from ..checks import public
 from ..graphs.calls import wired
-from .file_formats import FORMATS, Runtime, flat, int8, leaves, line, noise_of
+from .file_formats import FORMATS, table
+from .file_formats.formats import Runtime, flat, leaves, line
 from .rewiring import images_of, infer
 
 CLOSE = 1e-4
@@ -28,7 +29,7 @@ _MARGIN, _MOST = 4, 0.5
 _CALIBRATED = 32  # examples that int8 answers are compared on
 
 
-@piece
+@public
 def export(
     model: keras.Model,
     path: str | os.PathLike[str],
@@ -45,12 +46,7 @@ def export(
     keys where the model has a dict of them. Sizes that are None stay so in every format. Nothing is written unless the
     file loads and answers alike.
 
-    | format           | path        | loaded by                                           |
-    | ---------------- | ----------- | --------------------------------------------------- |
-    | `keras`          | `….keras`   | `keras.models.load_model`                           |
-    | `tf_saved_model` | a folder    | `tf.saved_model.load`, its endpoint `serve`         |
-    | `litert`         | `….tflite`  | LiteRT (TensorFlow Lite), by its own operations only |
-    | `onnx`           | `….onnx`    | `onnxruntime`                                       |
+    FORMATS
 
     An int8 file has float32 inputs and outputs; operations without an int8 form stay in float32. Its answers are
     compared on `representative_data`: the root mean square of the differences, as a share of that of the answers, may
@@ -58,14 +54,14 @@ def export(
     the file: rounding errors of that size, independent of each other, go through the layers as the values do. So an
     untrained softmax over a thousand classes, all below its step of 1/256, is refused.
 
-    LiteRT and ONNX have no assertions: the guards of `MinimumSize` and `Add` against sizes that a network does not take
-    are gone there, and so it is with a size that the runtime itself cannot know.
+    LiteRT and ONNX have no assertions: the guards of `MinimumSize` and `Add` against sizes that a network does not
+    work on are gone there, and so it is with a size that the runtime itself cannot know.
 
     Args:
         model: functional or sequential; any other where `check` is a batch.
         path: its ending is the format's; a folder for `tf_saved_model`. Replaced where it is such a file or folder.
         format: None for that of the ending, `tf_saved_model` where it has none.
-        representative_data: examples, as `model` takes them, to calibrate int8 by: `litert` only. A hundred are usual.
+        representative_data: examples, inputs of `model`, to calibrate int8 by: `litert` only. A hundred are usual.
         check: True for numbers drawn with a seed, of two sizes where the size is None; or a batch of your own; or
             False to hand the file over as it is.
         within: the largest difference, as a share of the largest value of that output; None for 1e-4, or for int8 for
@@ -82,6 +78,8 @@ def export(
         OSError: there cannot be a file there.
 
     Example:
+        >>> import keras, tempfile
+        >>> from pathlib import Path
         >>> from layerblocks.blocks import conv_bn
         >>> from layerblocks.models import inference_model
         >>> x = keras.Input((8, 8, 3))
@@ -90,30 +88,33 @@ def export(
         ...     export(model, Path(folder) / "net.keras").name
         'net.keras'
     """
-    if not isinstance(model, keras.Model):
-        raise checks.refuse("model", type(model).__name__, "a Keras model", TypeError)
+    checks.instance("model", model, keras.Model, "a Keras model")
     word, target = _target(path, format)
     kind = FORMATS[word]
-    _arguments(model, word, representative_data, check, within)
+    within = None if within is None else checks.number("within", within, "a positive number or None", above=0)
+    _arguments(model, word, representative_data, check)
     kind.require(model)
     batches = [] if check is False else _batches(model, check, representative_data)
     answers = [flat(model(batch, training=False)) for batch in batches]
     draft = Path(tempfile.mkdtemp(prefix=".layerblocks-", dir=target.parent))
     try:
         made = draft / target.name
-        if representative_data is not None:
-            options = {**int8(model, representative_data), **options}
+        if representative_data is not None and kind.int8 is not None:
+            options = {**kind.int8(model, representative_data), **options}
         kind.written(model, made, options)
         if batches:
             runtime = kind.loaded(made, model)
-            by_noise = representative_data is not None and within is None
-            noise = partial(noise_of, made, model) if by_noise else None
+            is_int8 = representative_data is not None and within is None
+            noise = partial(kind.noise, made, model) if is_int8 and kind.noise is not None else None
             for batch, expected in zip(batches, answers, strict=True):
                 _compare(word, model, runtime, batch, expected, CLOSE if within is None else within, noise)
         _put(made, target, draft)
     finally:
         shutil.rmtree(draft, ignore_errors=True)
     return Path(path)
+
+
+export.__doc__ = (export.__doc__ or "").replace("FORMATS", table("    "), 1)
 
 
 # -- arguments --------------------------------------------------------------------------------------------------------
@@ -129,8 +130,8 @@ def _target(path: Any, format: Any) -> tuple[str, Path]:
         if FORMATS[word].ending not in ("", target.suffix):
             raise checks.refuse("path", str(path), f"a path that ends in {FORMATS[word].ending} for format={word!r}")
     elif target.suffix not in endings:
-        takes = f"a path that ends in {', '.join(filter(None, endings))}, or in nothing for a folder"
-        raise checks.refuse("path", str(path), f"{takes}{checks.nearest(target.suffix, endings)}")
+        must_be = f"a path that ends in {', '.join(filter(None, endings))}, or in nothing for a folder"
+        raise checks.refuse("path", str(path), f"{must_be}{checks.nearest(target.suffix, endings)}")
     else:
         word = endings[target.suffix]
     if not target.parent.is_dir():
@@ -145,14 +146,13 @@ def _target(path: Any, format: Any) -> tuple[str, Path]:
     return word, target
 
 
-def _arguments(model: keras.Model, word: str, data: Any, check: Any, within: Any) -> None:
+def _arguments(model: keras.Model, word: str, data: Any, check: Any) -> None:
     if data is not None:
-        if word != "litert":
-            raise ValueError(f"export: representative_data is for int8 and so for format='litert', not {word!r}")
+        known = [kind.word for kind in FORMATS.values() if kind.int8 is not None]
+        if word not in known:
+            raise checks.refuse("format", word, f"{checks.listed(known)} with representative_data, which is for int8")
         if not keras.tree.flatten(data) or not all(np.ndim(array) and len(array) for array in keras.tree.flatten(data)):
-            raise checks.refuse("representative_data", data, "arrays of examples, as the model takes them")
-    if within is not None and checks.number("within", within, "a positive number or None") <= 0:
-        raise checks.refuse("within", within, "a positive number or None")
+            raise checks.refuse("representative_data", data, "arrays of examples for the inputs of the model")
     if not model.built or not all(map(_keras.is_allocated, model.variables)):
         raise checks.refuse("model", model.name, "a model that has weights (not one made inside weightless())")
     if check is True and data is None and not isinstance(model, keras.Function | keras.Sequential):
@@ -163,7 +163,7 @@ def _arguments(model: keras.Model, word: str, data: Any, check: Any, within: Any
 
 
 def _batches(model: keras.Model, check: Any, data: Any) -> list[Any]:
-    """What the model and the file are asked, in the structure that the model takes."""
+    """What the model and the file are asked, in the structure of the inputs."""
     if check is not True:
         return [keras.tree.map_structure(np.asarray, check)]
     if data is not None:
@@ -173,7 +173,7 @@ def _batches(model: keras.Model, check: Any, data: Any) -> list[Any]:
     batches = []
     for examples, sides in enumerate(_sizes(graph), 2):
         drawn = [_drawn(random, (examples, *_filled(tensor.shape, sides)), tensor.dtype) for tensor in graph.inputs]
-        alone = isinstance(model, keras.Sequential)  # which takes an array, though its graph has a list
+        alone = isinstance(model, keras.Sequential)  # which is called on an array, though its graph has a list
         batches.append(drawn[0] if alone else keras.tree.pack_sequence_as(graph.input, drawn))
     return batches
 
@@ -192,19 +192,19 @@ def _filled(shape: Sequence[int | None], sides: tuple[int, int]) -> tuple[int, .
 
 
 def _sizes(model: keras.Model) -> list[tuple[int, int]]:
-    """Two sizes of images that the model takes, if it takes any."""
+    """Two sizes of images that the model works on, if there are images."""
     least = max((max(x.height, x.width) for x in leaves(model) if isinstance(x, MinimumSize)), default=8)
     if not any(None in tuple(tensor.shape)[1:] for tensor in model.inputs):
         return [(least, least)]
     round_up = 32 * math.ceil(least / 32)
     choices = [(least + 5, least + 8), (least, least + 3), (round_up, round_up + 32), (round_up + 32, round_up + 32)]
-    found = [size for size in choices if _takes(model, size)][:2]
+    found = [size for size in choices if _accepts(model, size)][:2]
     if not found:
-        raise ValueError("export: check takes a batch of a size that the model takes, as none was found")
+        raise checks.refuse("check", True, "a batch of a size that the model works on, as none was found")
     return found
 
 
-def _takes(model: keras.Model, size: tuple[int, int]) -> bool:
+def _accepts(model: keras.Model, size: tuple[int, int]) -> bool:
     first = 1 if keras.config.image_data_format() == "channels_last" else 2
     try:
         infer(model.outputs, images_of(*size, [_keras.call_of(tensor) for tensor in model.inputs], first))
@@ -224,15 +224,15 @@ def _compare(
 ) -> None:
     """An error unless the file answers as the model did; where there is `noise`, in the root mean square."""
     shapes = " and ".join(str(np.shape(part)) for part in keras.tree.flatten(batch))
-    told = f"export: {model.name!r} as {word!r}"
+    who = f"export: {model.name!r} as {word!r}"
     try:
         got = runtime(batch)
         allowed = within if noise is None else min(_MARGIN * noise(batch), _MOST)
     except Exception as error:  # runtimes raise what they like
-        raise RuntimeError(f"{told} does not take a batch of {shapes}: {line(error)}") from error
+        raise RuntimeError(f"{who} refuses a batch of {shapes}: {line(error)}") from error
     if [array.shape for array in got] != [array.shape for array in expected]:
         found, wanted = (", ".join(str(array.shape) for array in arrays) for arrays in (got, expected))
-        raise RuntimeError(f"{told} answers {found} to {shapes}, the model {wanted}")
+        raise RuntimeError(f"{who} answers {found} to {shapes}, the model {wanted}")
     for number, (array, answer) in enumerate(zip(got, expected, strict=True)):
         measure = _root_mean_square if noise is not None else _largest
         size = measure(answer.astype("float64"))
@@ -240,7 +240,7 @@ def _compare(
         if not off <= allowed:  # nor is NaN
             which = f" (output {number})" if len(got) > 1 else ""
             why = "" if noise is None else f" ({_MARGIN} times what the steps of its int8 tensors let expect)"
-            answers = f"{told} answers differently{which}"
+            answers = f"{who} answers differently{which}"
             raise RuntimeError(f"{answers}: off by {off:.2g} of the answer, where {allowed:.2g} is allowed{why}")
 
 

@@ -1,4 +1,4 @@
-"""A model as one that trains faster: batch normalization in one kernel, and no bias that it takes out again."""
+"""Models that train faster: batch normalization in one kernel, and no bias that it subtracts again."""
 
 from __future__ import annotations
 
@@ -7,21 +7,21 @@ from typing import Any
 
 import keras
 
-from .. import _keras
+from .. import _keras, checks
 from ..blocks.layers import FusedBatchNormalization
-from ..checks import piece
-from ..graphs.calls import checked_model, wired
+from ..checks import public
+from ..graphs.calls import wired
 from .cloning import copied, nested, remade
 from .inference import linear_norms
 
 
-@piece
+@public
 def training_model(model: keras.Model) -> keras.Model:
-    """A copy of a model, of Keras's own layers or of ours, that does the same and takes less time to train.
+    """Copy a model, of Keras's own layers or of ours, into one that does the same and trains in less time.
 
     Every `BatchNormalization` becomes a `FusedBatchNormalization`, and the biases of linear layers right before one go:
     it subtracts them with the mean, so that their gradient is zero. Layers keep their names, the model has weights of
-    its own and is not compiled. `inference_model` takes it like any other.
+    its own and is not compiled. `inference_model` works on it like on any other.
 
     Raises:
         TypeError: it is no Keras model.
@@ -36,12 +36,12 @@ def training_model(model: keras.Model) -> keras.Model:
         >>> model.count_params() - quick.count_params()  # the biases of 53 convolutions
         26560
     """
-    network = wired(checked_model("training_model", model))
+    network = wired(checks.instance("model", model, keras.Model, "a Keras model"))
     parts = nested(network)
     biased = {
         id(call.operation): linear
         for _, call, linear in linear_norms(parts)
-        if not isinstance(linear, str) and _takes_out_bias(call, linear)
+        if not isinstance(linear, str) and _subtracts_bias(call, linear)
     }
     idle = set(map(id, biased.values()))
 
@@ -61,8 +61,8 @@ def training_model(model: keras.Model) -> keras.Model:
     return copied(network, parts, remake=remake, values=values)
 
 
-def _takes_out_bias(call: Any, linear: Any) -> bool:
-    """Whether training by its own mean a norm takes out what the linear layer before it adds, whatever that is."""
+def _subtracts_bias(call: Any, linear: Any) -> bool:
+    """Whether training by its own mean a norm subtracts what the linear layer before it adds, whatever that is."""
     norm = call.operation
     straight = _keras.call_of(call.input_tensors[0]).operation is linear  # dropout between would drop the bias, too
     trains = norm.trainable and _keras.called_with(call, "training") is None and not norm.renorm

@@ -10,23 +10,23 @@ import keras
 from .. import _keras, checks
 from ..blocks.tensors import channel_axis
 from ..blocks.types import Tensor
-from ..checks import piece
+from ..checks import public
 from ..graphs.calls import calls, trunk, wired
 from .outputs import main_output
 from .rewiring import images_of, infer
 
-# A side so long that what padding adds and "valid" takes away does not matter.
+# A side so long that what padding adds and "valid" cuts off does not matter.
 SIDE = 2**20
 # The smallest map that still counts as one of so large an image: what is smaller has a size of its own.
 LEAST = 64
-# What only prepares a map for the layer behind it.
+# What only prepares a map for the layer after it.
 PREPARE = (keras.layers.ZeroPadding2D, keras.layers.Cropping2D)
 
 
-@piece
+@public
 @_keras.deep_graphs()
 def features(model: keras.Model, strides: Sequence[int] | None = (4, 8, 16, 32)) -> keras.Model:
-    """The feature maps of a network, one a stride, as a model of several outputs.
+    """Collect the feature maps of a network, one a stride, in a model of several outputs.
 
     The stride of a map is how many pixels of the image it has for one of its own; dilation does not change it. Of all
     maps of a stride the last is taken which every way from the image to the coarsest map passes, so never one inside a
@@ -61,8 +61,8 @@ def features(model: keras.Model, strides: Sequence[int] | None = (4, 8, 16, 32))
     wanted = list(taps) if strides is None else checks.integers("strides", strides, count)
     for stride in wanted:
         if stride not in taps:
-            takes = f"strides that {model.name!r} has a feature map of: {', '.join(map(str, taps)) or 'none'}"
-            raise checks.refuse("strides", stride, takes)
+            must_be = f"strides that {model.name!r} has a feature map of: {', '.join(map(str, taps)) or 'none'}"
+            raise checks.refuse("strides", stride, must_be)
     if not wanted:
         raise checks.refuse("strides", strides, f"at least one of {', '.join(map(str, taps)) or 'none'}")
     outputs = {f"stride{stride}": taps[stride] for stride in wanted}
@@ -70,7 +70,7 @@ def features(model: keras.Model, strides: Sequence[int] | None = (4, 8, 16, 32))
 
 
 def strided_maps(output: Tensor) -> dict[int, Tensor]:
-    """For each stride that a network has up to `output` the last map that every way to its coarsest map passes."""
+    """Find for each stride that a network has up to `output` the last map that every way to its coarsest map passes."""
     strides = _strides(output)
     if not strides:
         raise checks.refuse("model", _keras.call_of(output).operation.name, "one whose input is a batch of images")
@@ -97,7 +97,7 @@ def _strides(output: Tensor) -> dict[int, int]:
 
 
 def _unknown(call: Any) -> list[Any]:
-    """For a layer that takes one size only: what follows has no stride."""
+    """For a layer that works on one size only: what follows has no stride."""
     return [keras.KerasTensor((None,) * len(tensor.shape), tensor.dtype) for tensor in call.outputs]
 
 

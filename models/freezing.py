@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import keras
 
-from ..checks import piece
+from ..checks import public
 from ..graphs.calls import calls
 from .rewiring import Wiring
 
 
-@piece
+@public
 def freeze(model: keras.Model, up_to: str | None = None, *, norms: bool = True) -> keras.Model:
     """Keep a network as it is up to a block, and train the rest.
 
@@ -53,7 +53,7 @@ def freeze(model: keras.Model, up_to: str | None = None, *, norms: bool = True) 
 
 
 def _last(wiring: Wiring) -> set[object]:
-    """The calls that train when only heads do: the last with weights on the way to an output, and what is behind."""
+    """The calls that train when only heads do: the last with weights on the way to an output, and what is after."""
     found: set[object] = set()
     for tensor in wiring.model.outputs:
         for call in reversed(calls([tensor])):

@@ -1,4 +1,4 @@
-"""A finished model as one for use: no auxiliary heads, normalization folded into the layers before it, other dtypes."""
+"""Models for use: no auxiliary heads, batch-norm folding into the layers before, other dtypes."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from typing import Any
 import keras
 import numpy as np
 
-from .. import _keras
+from .. import _keras, checks
 from ..blocks.layers import FusedBatchNormalization
-from ..checks import nearest, piece
-from ..graphs.calls import checked_model, has_graph
+from ..checks import public
+from ..graphs.calls import has_graph
 from .cloning import Parts, copied, nested, remade
 from .rewiring import Wiring
 
@@ -54,23 +54,24 @@ class Folding:
         return "\n".join((*lines, *(f"  {name}: {reason}" for name, reason in self.kept.items())))
 
 
+@public
 def folding(model: keras.Model) -> Folding:
-    """Which batch normalizations of a model `inference_model` folds, and why not the others.
+    """List the batch normalizations of a model that `inference_model` folds, and why not the others.
 
-    Those of nested models are called by their dotted path (`backbone/bn1`).
+    Those of nested models have their path for a name (`backbone/bn1`).
 
     Example:
         >>> from layerblocks.architectures import densenet121
         >>> from layerblocks.blocks import weightless
         >>> with weightless():
         ...     model = densenet121()
-        >>> told = folding(model)
-        >>> len(told.folded), told.kept["postactivation.norm"]
+        >>> found = folding(model)
+        >>> len(found.folded), found.kept["postactivation.norm"]
         (59, "follows 'block4.layer16.concat' (Concatenate), which is not linear alone")
     """
     folded: dict[str, str] = {}
     kept: dict[str, str] = {}
-    for path, call, found in linear_norms(nested(checked_model("folding", model))):
+    for path, call, found in linear_norms(nested(checks.instance("model", model, keras.Model, "a Keras model"))):
         name = path + call.operation.name
         if isinstance(found, str):
             kept[name] = found
@@ -79,11 +80,11 @@ def folding(model: keras.Model) -> Folding:
     return Folding(folded, kept)
 
 
-@piece
+@public
 def inference_model(
     model: keras.Model, output: str = "main", *, fold_norm: bool = True, dtype: str | None = None
 ) -> keras.Model:
-    """The model for use: one output, batch normalizations folded into the linear layers before them.
+    """Make the model for use: one output, batch normalizations folded into the linear layers before them.
 
     The answer stays the same, up to rounding. Where something is folded or cast it is a copy with weights of its
     own; otherwise layers and weights are shared with `model`.
@@ -109,11 +110,11 @@ def inference_model(
         >>> model.count_params() - network.count_params()  # 4,800 channels: of 4 numbers each, a bias is left
         14400
     """
-    network = _one_output(checked_model("inference_model", model), output)
+    network = _one_output(checks.instance("model", model, keras.Model, "a Keras model"), output)
     policy = _policy(dtype)
     if not has_graph(network):
         if policy is not None:
-            raise ValueError(f"inference_model: dtype={dtype!r}: model takes a functional or sequential one to be cast")
+            raise checks.refuse("model", type(model).__name__, "a functional or sequential one where dtype is given")
         return network
     parts = nested(network)
     found = linear_norms(parts) if fold_norm else ()
@@ -140,9 +141,7 @@ def _one_output(model: keras.Model, output: str) -> keras.Model:
     if not isinstance(outputs, Mapping):
         return model
     if output not in outputs:
-        raise ValueError(
-            f"inference_model: output takes one of {', '.join(outputs)}, got {output!r}{nearest(output, outputs)}"
-        )
+        raise checks.refuse("output", output, f"one of {', '.join(outputs)}{checks.nearest(output, outputs)}")
     return keras.Model(model.input, outputs[output], name=model.name)
 
 
@@ -152,15 +151,13 @@ def _policy(dtype: Any) -> str | None:
     try:
         keras.dtype_policies.get(dtype)
     except (TypeError, ValueError):
-        raise ValueError(
-            f"inference_model: dtype takes the name of a dtype or policy (float32, bfloat16, mixed_bfloat16 …), "
-            f"got {dtype!r}"
-        ) from None
+        must_be = "the name of a dtype or policy (float32, bfloat16, mixed_bfloat16 …)"
+        raise checks.refuse("dtype", dtype, must_be) from None
     return dtype
 
 
 def linear_norms(parts: Parts) -> Iterator[tuple[str, Any, Any]]:
-    """Every call of a batch normalization, with the linear layer that it can be folded into or why there is none."""
+    """Find for every call of a batch normalization the linear layer that it can be folded into or why there is none."""
     times = Counter(id(call.operation) for _, wiring in parts.values() for call in wiring.calls)
     for path, wiring in parts.values():
         for call in wiring.calls:
@@ -169,7 +166,7 @@ def linear_norms(parts: Parts) -> Iterator[tuple[str, Any, Any]]:
 
 
 def _fold_into(norm: Any, wiring: Wiring, times: Mapping[int, int]) -> Any:
-    """The linear layer that a norm can be folded into, or in words why there is none."""
+    """Find the linear layer that a norm can be folded into, or say in words why there is none."""
     layer = norm.operation
     if type(layer) not in (keras.layers.BatchNormalization, FusedBatchNormalization):
         return f"is a {type(layer).__name__}, which may compute anything"
@@ -209,7 +206,7 @@ def _fold_into(norm: Any, wiring: Wiring, times: Mapping[int, int]) -> Any:
 
 
 def _folded(linear: Any, norm: Any) -> Sequence[np.ndarray]:
-    """The weights of a linear layer that does what it and the norm did, its bias last."""
+    """Compute the weights of a linear layer that does what it and the norm did, its bias last."""
     arrays = [np.asarray(keras.ops.convert_to_numpy(w), "float64") for w in linear.weights]
     kernels, bias = (arrays[:-1], arrays[-1]) if linear.use_bias else (arrays, np.float64(0))
     of = {

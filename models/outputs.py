@@ -11,12 +11,12 @@ AUX_LOSS_WEIGHT = 0.3
 
 
 def main_output(model: keras.Model) -> Any:
-    """The output called `main` of a dict, else the first."""
+    """Find the output called `main` of a dict, else the first."""
     outputs = model.output
     return outputs["main"] if isinstance(outputs, Mapping) and "main" in outputs else model.outputs[0]
 
 
 def output_weights(outputs: Mapping[str, Any], aux_weight: float = AUX_LOSS_WEIGHT) -> dict[str, float]:
-    """Loss weight by output, the main one first: Keras itself hands the keys back sorted."""
+    """Give the loss weight of each output, the main one first: Keras itself hands the keys back sorted."""
     keys = sorted(outputs, key=lambda key: (key.startswith("aux"), key))
     return {key: aux_weight if key.startswith("aux") else 1.0 for key in keys}

@@ -1,12 +1,12 @@
-"""A piece of a finished network changed, everything else kept: its layers, their weights and their names.
+"""Change a piece of a finished network and keep everything else: its layers, their weights and their names.
 
 A piece is addressed by the name of its block (`stage3.block2`), of a layer, or, in networks whose names have no dots,
-by what the names of its layers start with (`conv4_block6` of `keras.applications`). What takes its place is a function
+by what the names of its layers start with (`conv4_block6` of `keras.applications`). In its place comes a function
 from tensor to tensor, most simply one of `layerblocks.blocks` with its arguments: `partial(bottleneck, filters=1024)`.
 
 What comes back is a new model, not compiled. The layers that stay are the very same objects in both models: nothing is
 allocated or copied, and training one trains the other (`keras.models.clone_model` gives layers of their own). Where
-layers had to be called anew, behind a change, the new model stands on inputs of its own; `layer.output` still is the
+layers had to be called anew, after a change, the new model stands on inputs of its own; `layer.output` still is the
 tensor of the network that the layer was first called in, and `tensor_at` gives that of the model at hand.
 """
 
@@ -26,7 +26,7 @@ from ..blocks.core import default_of, is_block, scope
 from ..blocks.layers import MinimumSize
 from ..blocks.tensors import channel_axis
 from ..blocks.types import Tensor
-from ..checks import piece, where
+from ..checks import public
 from ..graphs.calls import calls, trunk
 from ..graphs.window_sizes import LARGEST_MINIMUM, least_side
 from .outputs import main_output
@@ -40,9 +40,9 @@ POOLS = (keras.layers.Flatten, keras.layers.GlobalAveragePooling2D, keras.layers
 FINAL = (keras.activations.softmax, keras.activations.sigmoid, keras.activations.linear)
 
 
-@piece
+@public
 def tensor_at(model: keras.Model, at: str) -> Tensor:
-    """The tensor that leaves a block of this very model; what `get_layer(at).output` is for a single layer.
+    """Get the tensor that leaves a block of this very model; what `get_layer(at).output` is for a single layer.
 
     Args:
         model: functional or sequential.
@@ -63,7 +63,7 @@ def tensor_at(model: keras.Model, at: str) -> Tensor:
     return wiring.the_one("at", at, wiring.leaving(wiring.block("at", at)), "leaves")
 
 
-@piece
+@public
 def replace(model: keras.Model, name: str, fn: Piece) -> keras.Model:
     """Put what `fn` makes in the place of a block.
 
@@ -72,10 +72,10 @@ def replace(model: keras.Model, name: str, fn: Piece) -> keras.Model:
         name: of the block or layer that goes. A layer called several times goes in every place, and so does what
             comes, with the same weights everywhere.
         fn: from the tensor that entered the block to the one that leaves it; from and to lists where there are several.
-            A block without a name takes over that of the old one, and any other layers are named into it.
+            A block without a name gets that of the old one, and any other layers are named into it.
 
     Raises:
-        ValueError: there is no such block, nothing enters or leaves it, or what follows does not take the new shape.
+        ValueError: there is no such block, nothing enters or leaves it, or what follows does not fit the new shape.
         TypeError: `fn` is no function, or does not give tensors.
 
     Example:
@@ -95,9 +95,9 @@ def replace(model: keras.Model, name: str, fn: Piece) -> keras.Model:
     return _rebuild(wiring, [(_change(wiring, name, part), grow) for part in parts])
 
 
-@piece
+@public
 def insert(model: keras.Model, after: str, fn: Piece, *, name: str | None = None) -> keras.Model:
-    """Put what `fn` makes behind a block, before everything that used its output.
+    """Put what `fn` makes after a block, before everything that used its output.
 
     Args:
         model: functional or sequential.
@@ -106,7 +106,7 @@ def insert(model: keras.Model, after: str, fn: Piece, *, name: str | None = None
         name: of the new block; None for that of the function, made unique.
 
     Raises:
-        ValueError: there is no such block, several tensors leave it, what follows does not take the new shape, or
+        ValueError: there is no such block, several tensors leave it, what follows does not fit the new shape, or
             `name` is taken.
         TypeError: `fn` is no function, or does not give a tensor.
 
@@ -127,7 +127,7 @@ def insert(model: keras.Model, after: str, fn: Piece, *, name: str | None = None
     return _rebuild(wiring, [(_Change([tensor], [tensor]), grow)])
 
 
-@piece
+@public
 def remove(model: keras.Model, name: str) -> keras.Model:
     """Take a block out: what entered it goes on in its place. A whole branch to an output goes with its output.
 
@@ -136,7 +136,7 @@ def remove(model: keras.Model, name: str) -> keras.Model:
         name: of a block that one tensor enters and one leaves, or of an auxiliary head, such as `"aux1"`.
 
     Raises:
-        ValueError: there is no such block, several tensors enter or leave it, or what follows does not take the shape
+        ValueError: there is no such block, several tensors enter or leave it, or what follows does not fit the shape
             of what entered it.
 
     Example:
@@ -158,9 +158,9 @@ def remove(model: keras.Model, name: str) -> keras.Model:
     return _rebuild(wiring, [(_change(wiring, name, block), lambda sources: sources)])
 
 
-@piece
+@public
 def truncate(model: keras.Model, at: str) -> keras.Model:
-    """The network up to a block and with it: what leaves the block is the output.
+    """Cut a network off after a block: what leaves the block is the output.
 
     In a dict of outputs that is `main`; the others stay as far as nothing that they need was cut off.
 
@@ -189,12 +189,12 @@ def truncate(model: keras.Model, at: str) -> keras.Model:
     return _assembled(wiring.model, wiring.model.input, {**kept, "main": tensor})
 
 
-@piece
+@public
 def with_new_head(model: keras.Model, head: int | Piece, **options: Any) -> keras.Model:
-    """The network with a new end, untrained, on the old body.
+    """Put a new end, untrained, on the body of a network.
 
     With a number of classes the dense layer at the end of every output, the auxiliary ones too, gives way to one of so
-    many units. A network that ends otherwise, as without its top, gets a `classifier` behind its last feature map.
+    many units. A network that ends otherwise, as without its top, gets a `classifier` after its last feature map.
 
     With a function everything from the global pooling (or flattening) of the main output on gives way to what it makes
     of the last feature map.
@@ -223,7 +223,7 @@ def with_new_head(model: keras.Model, head: int | Piece, **options: Any) -> kera
     features = main if pooled is None else pooled.input_tensors[0]
     if callable(head):
         if options:
-            raise TypeError(f"{where()}: unexpected argument {next(iter(options))!r} where head is a function")
+            raise checks.complaint(f"unexpected argument {next(iter(options))!r} where head is a function", TypeError)
         return _rebuild(wiring, [(_Change([features], [main]), _Growing(head, "head", _names([features])))])
     classes = checks.integer("head", head)
     changes: list[tuple[_Change, Grow]] = []
@@ -284,7 +284,7 @@ class _Growing:
 
 
 def _change(wiring: Wiring, name: str, block: Sequence[Any]) -> _Change:
-    """All that enters and leaves a block."""
+    """Find all that enters and leaves a block."""
     change = _Change(wiring.entering(block), wiring.leaving(block))
     if not change.sources:
         raise checks.refuse("name", name, "a block that a tensor enters")
@@ -296,7 +296,7 @@ def _change(wiring: Wiring, name: str, block: Sequence[Any]) -> _Change:
 def _rebuild(wiring: Wiring, changes: Sequence[tuple[_Change, Grow]]) -> keras.Model:
     model = wiring.model
     # Where nothing has to be called again the old tensors do; else none of them, so that the two are not mixed up.
-    if _anything_behind(wiring, [change for change, _ in changes]):
+    if _anything_after(wiring, [change for change, _ in changes]):
         known = dict(inputs_again(model))
     else:
         known = {id(tensor): tensor for call in wiring.calls for tensor in call.outputs}
@@ -304,8 +304,8 @@ def _rebuild(wiring: Wiring, changes: Sequence[tuple[_Change, Grow]]) -> keras.M
     for change, grow in changes:
         made = grow(recompute(change.sources, known))
         if len(made) != len(change.targets):
-            takes = f"a function that gives {len(change.targets)} tensors, for {shapes(change.targets)}"
-            raise checks.refuse("fn", shapes(made), takes)
+            must_be = f"a function that gives {len(change.targets)} tensors, for {shapes(change.targets)}"
+            raise checks.refuse("fn", shapes(made), must_be)
         known.update(zip(map(id, change.targets), made, strict=True))
     recompute(model.outputs, known)
     outputs = keras.tree.map_structure(lambda tensor: known[id(tensor)], model.output)
@@ -313,7 +313,7 @@ def _rebuild(wiring: Wiring, changes: Sequence[tuple[_Change, Grow]]) -> keras.M
 
 
 def _guarded(model: keras.Model) -> keras.Model:
-    """With a `MinimumSize` that holds, where the model takes images of any size and a new piece needs larger ones."""
+    """Put a `MinimumSize` that holds where the model accepts images of any size and a new piece needs larger ones."""
     if len(model.inputs) != 1 or len(model.inputs[0].shape) != 4:
         return model
     (image,), first = model.inputs, 1 if channel_axis() == -1 else 2
@@ -332,22 +332,22 @@ def _guarded(model: keras.Model) -> keras.Model:
         return model
     least = least_side(works)
     if least is None:
-        raise ValueError(f"{where()}: what was made takes images of no size up to {LARGEST_MINIMUM}×{LARGEST_MINIMUM}")
+        raise checks.complaint(f"what was made works on images of no size up to {LARGEST_MINIMUM}×{LARGEST_MINIMUM}")
     height, width = (least if known is None else 1 for known in sides)
     taken = {layer.name for layer in model.layers}
     guard = MinimumSize(height, width, name=_unused("minimum_size", taken))
     return insert(model, _keras.call_of(image).operation.name, guard)
 
 
-def _anything_behind(wiring: Wiring, changes: Sequence[_Change]) -> bool:
+def _anything_after(wiring: Wiring, changes: Sequence[_Change]) -> bool:
     """Whether more layers compute from the targets what is still needed."""
     targets = {id(tensor) for change in changes for tensor in change.targets}
-    behind = set(targets)
+    after = set(targets)
     for call in wiring.calls:
-        if any(id(tensor) in behind for tensor in call.input_tensors):
-            behind.update(map(id, call.outputs))
+        if any(id(tensor) in after for tensor in call.input_tensors):
+            after.update(map(id, call.outputs))
     needed = [*wiring.model.outputs, *(tensor for change in changes for tensor in change.sources)]
-    return any(id(tensor) in behind - targets for tensor in needed)
+    return any(id(tensor) in after - targets for tensor in needed)
 
 
 @_keras.deep_graphs()
@@ -363,14 +363,14 @@ def _assembled(old: keras.Model, inputs: Any, outputs: Any) -> keras.Model:
 
 
 def _without(outputs: Any, gone: set[int]) -> Any:
-    """The outputs of a model, in the structure that they had, apart from some."""
+    """Leave some outputs of a model out of the structure that they have."""
     if isinstance(outputs, Mapping):
         return {key: output for key, output in outputs.items() if id(output) not in gone}
     return [output for output in keras.tree.flatten(outputs) if id(output) not in gone]
 
 
 def _end(output: Any) -> tuple[Any, bool]:
-    """What an output ends in, an activation of its own left aside, and whether that is predictions or features."""
+    """Find what an output ends in, an activation of its own left aside, and whether that is predictions or features."""
     call = _keras.call_of(output)
     activation = getattr(call.operation, "activation", None)
     if isinstance(call.operation, keras.layers.Dense):
@@ -381,14 +381,14 @@ def _end(output: Any) -> tuple[Any, bool]:
 
 
 def _dense_like(layer: keras.layers.Dense, classes: int, options: Mapping[str, Any]) -> Grow:
-    """A dense layer of so many units, apart from the options as the old one and of its name."""
+    """Make a dense layer of so many units, apart from the options as the old one and of its name."""
     arguments.options(type(layer), dict(options))
     made = type(layer).from_config({**layer.get_config(), "units": classes, **options})
     return lambda sources: [made(*sources)]
 
 
 def _function_name(fn: Any) -> str:
-    """What a function is called, partials seen through; `block` for one without a name."""
+    """Find what a function is called, partials seen through; `block` for one without a name."""
     while isinstance(fn, partial):
         fn = fn.func
     name = getattr(fn, "name", None) if isinstance(fn, keras.Layer) else getattr(fn, "__name__", None)
@@ -396,7 +396,7 @@ def _function_name(fn: Any) -> str:
 
 
 def _unused(name: str, taken: set[str]) -> str:
-    """The name, or with a number, so that no layer has it nor lies in a block of it."""
+    """Number the name where that is needed, so that no layer has it nor lies in a block of it."""
     free, number = name, 0
     while any(f"{other}.".startswith(f"{free}.") for other in taken):
         number += 1

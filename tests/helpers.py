@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -83,6 +84,22 @@ sides = st.integers(1, 5) | st.integers(1, 40)
 sizes = st.tuples(sides, sides)
 channels = st.sampled_from([2, 4, 6, 8])  # even, for groups
 seeds = st.integers(0, 2**32 - 1)
+
+
+_SPIN = 0.05
+"""Seconds that a quiet machine of 2020 needs for the loop below, one of its cores to itself."""
+
+
+def time_limit(seconds: float) -> float:
+    """Stretch the time that a program may run by how much slower this machine is now than a quiet one.
+
+    The load of the next minutes may be twice that of now, as other tests start theirs.
+    """
+    start = time.perf_counter()
+    total = 0
+    for number in range(1_000_000):
+        total += number
+    return seconds * max(1.0, 2 * (time.perf_counter() - start) / _SPIN)
 
 
 def scalar_or_pair(least: int, most: int) -> st.SearchStrategy[Any]:

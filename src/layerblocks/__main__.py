@@ -207,8 +207,8 @@ def _short(number: int) -> str:
 def _list(arguments: argparse.Namespace) -> None:
     from .architectures.catalogue import ENTRIES
 
-    rows = [("name", "network", "parameters", "multiply-adds", "paper")] + [
-        (e.name, e.title, f"{e.parameters:,}", _short(e.multiply_adds), e.paper) for e in ENTRIES.values()
+    rows = [("name", "network", "trainable", "multiply-adds", "paper")] + [
+        (e.name, e.title, f"{e.trainable_parameters:,}", _short(e.multiply_adds), e.paper) for e in ENTRIES.values()
     ]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for name, title, parameters, multiply_adds, paper in rows:

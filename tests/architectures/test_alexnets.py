@@ -13,7 +13,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from layerblocks.architectures import alexnet, zfnet
-from layerblocks.architectures.catalogue import ENTRIES
 from layerblocks.blocks import chain, conv, conv_bn, max_pool, separable, weightless
 from layerblocks.graphs import read_graph
 
@@ -81,12 +80,6 @@ def test_figures_of_the_notes():
     assert model.count_params() == trainable(model) + normed
 
 
-@pytest.mark.parametrize("name, constructor", [("alexnet", alexnet), ("zfnet", zfnet)])
-def test_catalogue(name, constructor):
-    entry, model = ENTRIES[name], made(constructor)
-    assert (entry.parameters, entry.multiply_adds) == (model.count_params(), read_graph(model).multiply_adds)
-
-
 # What makes each of them.
 
 SIDES = {
@@ -126,7 +119,7 @@ def test_groups_and_order_of_the_paper():
 def test_zfnet_normalizes_behind_the_pool():
     names = [layer.name for layer in made(zfnet).layers]
     assert names[2:8] == ["conv1.conv", "pool1", "norm1", "conv2.conv", "pool2", "norm2"]
-    with pytest.raises(ValueError, match="zfnet: dialect takes one of 'paper'"):
+    with pytest.raises(ValueError, match="zfnet: dialect must be one of 'paper'"):
         made(zfnet, dialect="torchvision")
 
 
@@ -190,7 +183,7 @@ def test_features_of_any_size(size, dialect):
 
 
 def test_sizes():
-    with pytest.raises(ValueError, match="alexnet: input_shape takes a height and width of at least 67, got 66×99"):
+    with pytest.raises(ValueError, match="alexnet: input_shape must be at least 67×67, got 66×99"):
         made(input_shape=(66, 99, 3))
     with pytest.raises(ValueError, match=r"flatten in classifier .* known height and width"):
         made(input_shape=(None, None, 3))
@@ -227,13 +220,13 @@ def test_two_in_one_graph():
 @pytest.mark.parametrize(
     "options, kind, words",
     [
-        ({"groups": 5}, ValueError, "conv 'conv2': groups takes a divisor of the 96 channels of x, got 5"),
-        ({"groups": 0}, ValueError, "alexnet: groups takes a positive integer, got 0"),
-        ({"dialect": "torch"}, ValueError, r"alexnet: dialect takes .*; did you mean 'torchvision'\?, got 'torch'"),
-        ({"dropout": (0.5, 0.5)}, ValueError, r"classifier.*: dropout takes one rate, or 3 of them"),
-        ({"dropout": "high"}, TypeError, "dropout takes float"),
-        ({"layers": [3]}, TypeError, "alexnet: layers takes Mapping"),
-        ({"layers": {"conv1": 3}}, TypeError, r"chain in alexnet: layers\['conv1'\] takes a function, got 3"),
+        ({"groups": 5}, ValueError, "conv 'conv2': groups must be a divisor of the 96 channels of x, got 5"),
+        ({"groups": 0}, ValueError, "alexnet: groups must be a positive integer, got 0"),
+        ({"dialect": "torch"}, ValueError, r"alexnet: dialect must be .*; did you mean 'torchvision'\?, got 'torch'"),
+        ({"dropout": (0.5, 0.5)}, ValueError, r"classifier.*: dropout must be one rate, or 3 of them"),
+        ({"dropout": "high"}, TypeError, "dropout must be a number or a sequence of numbers"),
+        ({"layers": [3]}, TypeError, "alexnet: layers must be a dict"),
+        ({"layers": {"conv1": 3}}, TypeError, r"chain in alexnet: layers\['conv1'\] must be a function, got 3"),
     ],
 )
 def test_bad_input(options, kind, words):

@@ -215,7 +215,7 @@ def test_dilated_average_of_a_block():
     assert model.output_shape == (None, None, 7, 3)
     again = keras.Model.from_config(model.get_config())
     assert again.get_layer("pool").dilation_rate == (2, 2)
-    with pytest.raises(ValueError, match=r"avg_pool: dilation_rate takes 1, or more with strides=1"):
+    with pytest.raises(ValueError, match=r"avg_pool: dilation_rate must be 1, or more with strides=1"):
         build(avg_pool, (8, 8, 3), 2, dilation_rate=2)
 
 
@@ -223,7 +223,7 @@ def test_stages():
     assert dilate_stages((4, 2, 2, 2), None) == dilate_stages((4, 2, 2, 2), 32) == [(4, 1), (2, 1), (2, 1), (2, 1)]
     assert dilate_stages((4, 2, 2, 2), 16) == [(4, 1), (2, 1), (2, 1), (1, 2)]
     assert dilate_stages((1, 2, 2), 1) == [(1, 1), (1, 2), (1, 4)]
-    with pytest.raises(ValueError, match=r"densenet121: output_stride takes one of .*8.*, got 5"):
+    with pytest.raises(ValueError, match=r"densenet121: output_stride must be one of .*8.*, got 5"):
         made(densenet121, output_stride=5)
 
 
@@ -291,7 +291,7 @@ def test_unknown_size(height, width):
 
 
 def test_smallest():
-    with pytest.raises(ValueError, match=r"densenet: input_shape takes a height and width of at least 29, got 28×40"):
+    with pytest.raises(ValueError, match=r"densenet: input_shape must be at least 29×29, got 28×40"):
         made(densenet, input_shape=(28, 40, 3), **TINY)
     assert made(densenet, input_shape=(29, 29, 3), include_top=False, **TINY).output_shape == (None, 1, 1, 16)
 
@@ -311,10 +311,10 @@ def test_formats_and_copies():
 @pytest.mark.parametrize(
     "constructor, options, message",
     [
-        (cifar_densenet40, {"depth": 41}, "depth takes 4 more than a multiple of 3, got 41"),
-        (cifar_densenet_bc100, {"depth": 43}, "depth takes 4 more than a multiple of 6, got 43"),
-        (densenet121, {"compression": 0}, "compression takes a number above 0 and up to 1, got 0"),
-        (densenet121, {"dialect": "kears"}, "dialect takes one of .*did you mean 'keras'"),
+        (cifar_densenet40, {"depth": 41}, "depth must be 4 more than a multiple of 3, got 41"),
+        (cifar_densenet_bc100, {"depth": 43}, "depth must be 4 more than a multiple of 6, got 43"),
+        (densenet121, {"compression": 0}, "compression must be a number above 0 and up to 1, got 0"),
+        (densenet121, {"dialect": "kears"}, "dialect must be one of .*did you mean 'keras'"),
         (densenet121, {"growth_rate": 0}, "growth_rate|filters"),
     ],
 )

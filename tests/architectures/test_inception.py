@@ -297,7 +297,7 @@ def test_inception_with_another_kernel():
     ],
 )
 def test_wrong_numbers_of_filters(block, arguments):
-    with pytest.raises((ValueError, TypeError), match=rf"{block.__name__}.*(single|double).*takes"):
+    with pytest.raises((ValueError, TypeError), match=rf"{block.__name__}.*(single|double).*must be"):
         build(block, (16, 16, 8), *arguments)
 
 
@@ -333,7 +333,7 @@ def test_any_input_size_from_the_smallest_on(constructor, options, least):
 
 
 def test_smaller_images_are_refused():
-    with pytest.raises(ValueError, match="googlenet_torchvision: input_shape takes a height and width of at least 15"):
+    with pytest.raises(ValueError, match="googlenet_torchvision: input_shape must be at least 15×15"):
         made(googlenet_torchvision, input_shape=(14, 15, 3))
     assert googlenet_torchvision.smallest_input() == 15
 
@@ -375,7 +375,7 @@ def test_auxiliary_heads_by_choice(constructor):
     assert sorted(made(constructor, aux=True).output) == keys
     assert not isinstance(made(constructor, aux=False).output, dict)
     assert not isinstance(made(constructor, include_top=False).output, dict)
-    with pytest.raises(TypeError, match="aux takes bool"):
+    with pytest.raises(TypeError, match="aux must be True or False or a function"):
         made(constructor, aux="both")
 
 

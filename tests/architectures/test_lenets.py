@@ -165,7 +165,7 @@ def test_classes(classes):
 
 def test_sizes():
     assert made(input_shape=(36, 33, 1)).output_shape == (None, 10)
-    with pytest.raises(ValueError, match="lenet5: input_shape takes a height and width of at least 32, got 31×40"):
+    with pytest.raises(ValueError, match="lenet5: input_shape must be at least 32×32, got 31×40"):
         made(input_shape=(31, 40, 1))
     assert made(include_top=False, input_shape=(None, None, 1)).output_shape == (None, None, None, 120)
     with pytest.raises(ValueError, match=r"flatten in classifier .* known height and width"):
@@ -361,14 +361,14 @@ def test_sparse_channels_first():
     [(2, [[0]]), (1, [[3]]), (1, [[-1]]), (1, [[]]), (1, [[0, 0]])],
 )
 def test_a_table_that_does_not_fit(filters, connections):
-    with pytest.raises(ValueError, match=r"sparse 'sparse.*: .*connections takes"):
+    with pytest.raises(ValueError, match=r"sparse 'sparse.*: .*connections must be"):
         build(sparse, (8, 8, 3), filters, 3, connections=connections)
 
 
 def test_codes_that_do_not_fit():
-    with pytest.raises(ValueError, match=r"radial_basis: .*codes takes the shape \(2, 3\), got \(2, 2\)"):
+    with pytest.raises(ValueError, match=r"radial_basis: .*codes must be the shape \(2, 3\), got \(2, 2\)"):
         build_output(2, 3, codes=[[1, 1], [1, -1]])
-    with pytest.raises(TypeError, match=r"radial_basis: units takes a positive integer, got 1\.5"):
+    with pytest.raises(TypeError, match=r"radial_basis: units must be a positive integer, got 1\.5"):
         build_output(1.5)
 
 

@@ -213,10 +213,10 @@ def test_depthwise_takes_what_conv_takes():
 @pytest.mark.parametrize(
     "options, error, message",
     [
-        ({"filters": 5}, ValueError, r"filters takes a multiple of the 3 channels of x, got 5"),
-        ({"strides": (1, 2)}, ValueError, r"strides takes one stride for both axes"),
-        ({"padding": ((0, 1), (0, -1))}, ValueError, r"padding\[1\] takes an integer of at least 0, got -1"),
-        ({"padding": (1, 2, 3)}, ValueError, r"padding takes"),
+        ({"filters": 5}, ValueError, r"filters must be a multiple of the 3 channels of x, got 5"),
+        ({"strides": (1, 2)}, ValueError, r"strides must be one stride for both axes"),
+        ({"padding": ((0, 1), (0, -1))}, ValueError, r"padding\[1\] must be an integer of at least 0, got -1"),
+        ({"padding": (1, 2, 3)}, ValueError, r"padding must be"),
         ({"depthwise_initialiser": "ones"}, TypeError, r"did you mean 'depthwise_initializer'"),
         ({"kernel_size": 9, "padding": "valid"}, ValueError, r"at least 9×9"),
     ],
@@ -328,7 +328,7 @@ def test_unknown_size_of_a_module():
 def test_smallest():
     for constructor, least in ((mobilenet_v2, 1), (mobilenet, 1), (xception, 7)):
         assert made(constructor, input_shape=(least, least, 3)).output_shape == (None, 1000)
-    with pytest.raises(ValueError, match=r"xception: input_shape takes a height and width of at least 7, got 6×6"):
+    with pytest.raises(ValueError, match=r"xception: input_shape must be at least 7×7, got 6×6"):
         made(xception, input_shape=(6, 6, 3))
 
 
@@ -347,11 +347,11 @@ def test_formats_and_copies():
 @pytest.mark.parametrize(
     "constructor, options, message",
     [
-        (mobilenet, {"alpha": 0}, r"mobilenet: alpha takes a positive number, got 0"),
-        (mobilenet_v2, {"alpha": "1"}, r"mobilenet_v2: alpha takes .*, got '1'"),
-        (mobilenet, {"alpha": 0.01}, r"filters takes a positive integer, got 0"),
-        (mobilenet, {"depth_multiplier": 0}, r"depth_multiplier takes a positive integer, got 0"),
-        (xception, {"dialect": "torchvision"}, r"dialect takes one of 'paper', 'keras', got 'torchvision'"),
+        (mobilenet, {"alpha": 0}, r"mobilenet: alpha must be a positive number, got 0"),
+        (mobilenet_v2, {"alpha": "1"}, r"mobilenet_v2: alpha must be .*, got '1'"),
+        (mobilenet, {"alpha": 0.01}, r"filters must be a positive integer, got 0"),
+        (mobilenet, {"depth_multiplier": 0}, r"depth_multiplier must be a positive integer, got 0"),
+        (xception, {"dialect": "torchvision"}, r"dialect must be one of 'paper' or 'keras', got 'torchvision'"),
     ],
 )
 def test_bad_input(constructor, options, message):

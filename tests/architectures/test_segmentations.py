@@ -283,7 +283,7 @@ def test_match_size_only_where_needed():
     assert match_size(a, b) is a
     assert match_size(a, b, offset=1) is not a
     assert match_size(keras.Input((None, 8, 3)), b).shape == (None, 8, 8, 3)
-    with pytest.raises(ValueError, match="match_size: offset takes an integer of at least 0, got -1"):
+    with pytest.raises(ValueError, match="match_size: offset must be an integer of at least 0, got -1"):
         match_size(a, b, offset=-1)
 
 
@@ -297,7 +297,7 @@ def test_bilinear(side):
     for i, row in enumerate(weights):
         for j, column in enumerate(weights):
             np.testing.assert_allclose(kernel[i, j], row * column * np.eye(3), atol=1e-6)
-    with pytest.raises(ValueError, match="Bilinear: shape takes"):
+    with pytest.raises(ValueError, match="Bilinear: shape must be"):
         Bilinear()((3, 3))
 
 
@@ -388,14 +388,14 @@ def test_two_in_one_graph():
         (
             unet,
             {"input_shape": (100, 100, 1)},
-            r"unet: input_shape takes a height and width of at least 188, got 100×100",
+            r"unet: input_shape must be at least 188×188, got 100×100",
         ),
-        (unet, {"padding": 1}, r"unet: padding takes one of 'valid', 'same', got 1"),
-        (unet, {"filters": (8,)}, r"unet: filters takes 2 integers"),
-        (fcn, {"skips": (3,)}, r"fcn: skips takes the first few of \(4, 3, 2, 1\), got \(3,\)"),
-        (fcn, {"filters": (8, 8)}, r"fcn: filters takes 5 integers"),
-        (fcn32s, {"border": 79}, r"fcn32s: border takes at least 80 with padding='valid', got 79"),
-        (fcn8s, {"border": -1}, r"fcn8s: border takes an integer of at least 0"),
+        (unet, {"padding": 1}, r"unet: padding must be one of 'valid' or 'same', got 1"),
+        (unet, {"filters": (8,)}, r"unet: filters must be 2 integers"),
+        (fcn, {"skips": (3,)}, r"fcn: skips must be the first few of \(4, 3, 2, 1\), got \(3,\)"),
+        (fcn, {"filters": (8, 8)}, r"fcn: filters must be 5 integers"),
+        (fcn32s, {"border": 79}, r"fcn32s: border must be at least 80 with padding='valid', got 79"),
+        (fcn8s, {"border": -1}, r"fcn8s: border must be an integer of at least 0"),
     ],
 )
 def test_bad_input(constructor, options, message):

@@ -148,13 +148,13 @@ def test_units_plug_in():
 def test_sizes():
     for dialect in ("paper", "keras", "torchvision"):
         assert made(dialect=dialect, input_shape=(32, 50, 1)).output_shape == (None, 1000)
-        with pytest.raises(ValueError, match="vgg16: input_shape takes a height and width of at least 32, got 31×50"):
+        with pytest.raises(ValueError, match="vgg16: input_shape must be at least 32×32, got 31×50"):
             made(dialect=dialect, input_shape=(31, 50, 1))
     unknown = made(dialect="torchvision", input_shape=(None, None, 3))
     assert unknown.count_params() == 138_357_544
-    with pytest.raises(ValueError, match="vgg16: output_stride takes one of None, 2, 4, 8, 16, 32, got 7"):
+    with pytest.raises(ValueError, match="vgg16: output_stride must be one of None, 2, 4, 8, 16 or 32, got 7"):
         made(output_stride=7)
-    with pytest.raises(ValueError, match="vgg: filters takes one number for each of the 2 blocks"):
+    with pytest.raises(ValueError, match="vgg: filters must be one number for each of the 2 blocks"):
         made(vgg, convs=(1, 1))
 
 
@@ -234,7 +234,9 @@ def test_dilated_max_pool_of_unknown_size(tmp_path):
 
 @pytest.mark.parametrize("options", [{"strides": 2}, {}, {"strides": 1, "padding": "valid"}])
 def test_dilated_max_pool_refuses(options):
-    with pytest.raises(ValueError, match="max_pool: dilation_rate takes 1, or more with strides=1 and padding='same'"):
+    with pytest.raises(
+        ValueError, match="max_pool: dilation_rate must be 1, or more with strides=1 and padding='same'"
+    ):
         build(max_pool, (8, 8, 1), 2, dilation_rate=2, **options)
 
 
@@ -261,10 +263,10 @@ def test_vgg_block_options(size, channels, convs, options):
 @pytest.mark.parametrize(
     "options, words",
     [
-        ({"strides": 3}, "strides takes one of 1, 2, got 3"),
-        ({"dilation_rate": 2}, "strides takes 1 with dilation_rate=2, got 2"),
-        ({"dilation_rate": 0}, "dilation_rate takes a positive integer, got 0"),
-        ({"dropout": 1}, "rate takes a number from 0"),
+        ({"strides": 3}, "strides must be one of 1 or 2, got 3"),
+        ({"dilation_rate": 2}, "strides must be 1 with dilation_rate=2, got 2"),
+        ({"dilation_rate": 0}, "dilation_rate must be a positive integer, got 0"),
+        ({"dropout": 1}, "rate must be a number from 0"),
     ],
 )
 def test_vgg_block_refuses(options, words):

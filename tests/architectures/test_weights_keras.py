@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from functools import partial
 from math import prod
 from pathlib import Path
@@ -161,7 +162,7 @@ def test_trained_weights_of_a_size(shape, asked_for, monkeypatch):
 
 def test_trained_weights_need_their_dialect(monkeypatch):
     asked = pretend(monkeypatch, "mobilenet")
-    with pytest.raises(ValueError, match=r"mobilenet: dialect takes 'keras' with weights='imagenet', got 'paper'"):
+    with pytest.raises(ValueError, match=r"mobilenet: dialect must be 'keras' with weights='imagenet', got 'paper'"):
         mobilenet(weights="imagenet", dialect="paper")
     assert "relu6" in str(mobilenet(weights="imagenet", alpha=0.25).get_layer("stem.activation").get_config())
     assert len(asked) == 1
@@ -170,7 +171,7 @@ def test_trained_weights_need_their_dialect(monkeypatch):
 @pytest.mark.parametrize("options", [{"conv": conv}, {"input_shape": (32, 32, 1)}])
 def test_what_does_not_fit_is_not_downloaded(options, monkeypatch):
     asked = pretend(monkeypatch, "mobilenet")
-    with pytest.raises(ValueError, match=r"mobilenet: weights takes exactly the tensors"):
+    with pytest.raises(ValueError, match=r"mobilenet: weights must be exactly the tensors"):
         mobilenet(weights="imagenet", alpha=0.25, **options)
     assert not asked
 
@@ -247,11 +248,14 @@ def test_model_of_ours(options):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"classes": 7}, r"of another shape: classifier\.predictions\.kernel takes \(256, 7\), conv_preds\.kernel is"),
+        (
+            {"classes": 7},
+            r"of another shape: classifier\.predictions\.kernel must be \(256, 7\), conv_preds\.kernel",
+        ),
         ({"include_top": False}, r"left in source: conv_preds\.kernel \(1, 1, 256, 10\), conv_preds\.bias \(10,\)$"),
         (
             {"alpha": 0.5},
-            r"of another shape: stem\.conv\.kernel takes \(3, 3, 3, 16\), conv1\.kernel is \(3, 3, 3, 8\)",
+            r"of another shape: stem\.conv\.kernel must be \(3, 3, 3, 16\), conv1\.kernel is \(3, 3, 3, 8\)",
         ),
         (
             {"conv": conv},
@@ -262,10 +266,10 @@ def test_model_of_ours(options):
 def test_all_or_nothing(change, message, tiny_source):
     model = randomize(tiny(**change))
     before = model.get_weights()
-    with pytest.raises(ValueError, match=f"load_keras_applications: source takes exactly the tensors.*; {message}"):
+    with pytest.raises(ValueError, match=f"load_keras_applications: source must be exactly the tensors.*; {message}"):
         load_keras_applications(model, tiny_source)
     assert all(np.array_equal(a, b) for a, b in zip(before, model.get_weights(), strict=True))
-    with pytest.raises(ValueError, match="mobilenet: weights takes exactly the tensors of the network"):
+    with pytest.raises(ValueError, match="mobilenet: weights must be exactly the tensors of the network"):
         tiny(weights=tiny_source, **change)
 
 
@@ -279,14 +283,14 @@ def test_not_the_same_network(tiny_source):
 def test_not_ready(tiny_source):
     with weightless():
         empty = tiny()
-        with pytest.raises(ValueError, match=r"mobilenet: weights takes None under weightless\(\)"):
+        with pytest.raises(ValueError, match=r"mobilenet: weights must be None under weightless\(\)"):
             tiny(weights=tiny_source)
     for model, source, argument in ((empty, tiny_source, "model"), (tiny(), empty, "source")):
-        with pytest.raises(ValueError, match=rf"{argument} takes a model with weights, not one made under weightless"):
+        with pytest.raises(ValueError, match=rf"{argument} must be a model with weights, not one made under"):
             load_keras_applications(model, source)
-    with pytest.raises(ValueError, match="mobilenet: weights takes a model with weights"):
+    with pytest.raises(ValueError, match="mobilenet: weights must be a model with weights"):
         tiny(weights=empty)
-    with pytest.raises(TypeError, match="load_keras_applications: source takes a Keras model, got 'dict'"):
+    with pytest.raises(TypeError, match="load_keras_applications: source must be a Keras model, got"):
         load_keras_applications(tiny(), {})
 
 
@@ -297,25 +301,25 @@ def test_not_ready(tiny_source):
             tiny,
             3,
             TypeError,
-            "mobilenet: weights takes None or the path of a weights file, a Keras model or 'imagenet'",
+            "mobilenet: weights must be None or the path of a weights file, a Keras model or 'imagenet'",
         ),
-        (tiny, "", ValueError, "mobilenet: weights takes .*there is no such file"),
+        (tiny, "", ValueError, "mobilenet: weights must be .*there is no such file"),
         (tiny, "nothing.weights.h5", ValueError, "there is no such file.*, got 'nothing.weights.h5'"),
         (tiny, Path("nothing.weights.h5"), ValueError, "there is no such file"),
         (
             tiny,
             "imagenet",
             ValueError,
-            "mobilenet: classes takes 1000 with include_top=True and weights='imagenet', got 10",
+            "mobilenet: classes must be 1000 with include_top=True and weights='imagenet', got 10",
         ),
         (
             resnet18,
             "imagenet",
             ValueError,
-            "resnet18: weights takes .* only exists for vgg16, .*, mobilenet_v2, got 'ima",
+            "resnet18: weights must be .* only exists for vgg16, .*, mobilenet_v2, got 'ima",
         ),
-        (vgg11, "imagnet", ValueError, "vgg11: weights takes .*, got 'imagnet'"),
-        (partial(vgg16, classes=10), "imagenet", ValueError, "vgg16: classes takes 1000"),
+        (vgg11, "imagnet", ValueError, "vgg11: weights must be .*, got 'imagnet'"),
+        (partial(vgg16, classes=10), "imagenet", ValueError, "vgg16: classes must be 1000"),
     ],
 )
 def test_bad_weights(make, weights, error, message):
@@ -327,18 +331,69 @@ def test_bad_weights(make, weights, error, message):
 @pytest.mark.parametrize("make", [tiny, small])
 def test_no_weights_file(make, name, tmp_path):
     (path := tmp_path / name).write_text("not a file of weights")
-    with pytest.raises(ValueError, match=rf"weights takes a file .*{name}"):
+    with pytest.raises(ValueError, match=rf"weights must be a file .*{name}"):
         make(weights=path)
+
+
+def zipped(path: Path, config: str | None) -> None:
+    with zipfile.ZipFile(path, "w") as file:
+        file.writestr("metadata.json", "{}")
+        if config is not None:
+            file.writestr("config.json", config)
+        file.writestr("model.weights.h5", b"none")
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        None,
+        "{}",
+        "[]",
+        "null",
+        '{"module": "keras", "class_name": "Functional"}',
+        '{"module": "keras", "class_name": "Functional", "config": {"layers": [3]}}',
+        '{"a":' * 5000 + "1" + "}" * 5000,
+        "[" * 100_000,
+    ],
+)
+def test_a_broken_keras_file_is_refused_in_one_line(config, tmp_path):
+    zipped(path := tmp_path / "bad.keras", config)
+    with pytest.raises(ValueError, match=r"mobilenet: weights must be a file .*bad\.keras") as caught:
+        tiny(weights=path)
+    assert "\n" not in str(caught.value) and len(str(caught.value)) <= 500
+
+
+@pytest.mark.parametrize("content", ["text", 3, [], {"name": 7}, {"name": "stem.conv", "0": "words", "1": 2.0}])
+def test_a_broken_weights_file_is_refused_in_one_line(content, tmp_path):
+    """HDF5 that nobody's `save_weights` wrote: other things where tensors are, or none."""
+    with h5py.File(path := tmp_path / "bad.weights.h5", "w") as file:
+        group = file.create_group("layers/conv2d/vars")
+        group.attrs["name"] = content["name"] if isinstance(content, dict) else "stem.conv"
+        for place, value in (content if isinstance(content, dict) else {"0": content}).items():
+            if place != "name":
+                group[place] = value
+    with pytest.raises(ValueError, match=r"mobilenet: weights must be ") as caught:
+        tiny(weights=path)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("share", [0.01, 0.3, 0.9])
+def test_a_weights_file_that_ends_too_early_is_refused(share, tmp_path):
+    tiny().save_weights(path := tmp_path / "cut.weights.h5")
+    whole = path.read_bytes()
+    path.write_bytes(whole[: int(share * len(whole))])
+    with pytest.raises(ValueError, match=r"mobilenet: weights must be a file .*cut\.weights\.h5"):
+        tiny(weights=path)
 
 
 def test_file_of_another_network(tmp_path, tiny_source):
     small(classes=11).save_weights(ours := tmp_path / "ours.weights.h5")
     tiny_source.save_weights(theirs := tmp_path / "theirs.weights.h5")
-    with pytest.raises(ValueError, match=r"classifier\.predictions\.bias takes \(10,\), classifier.* is \(11,\)"):
+    with pytest.raises(ValueError, match=r"classifier\.predictions\.bias must be \(10,\), classifier.* is \(11,\)"):
         small(weights=ours)
     with pytest.raises(ValueError, match=r"left in the model: stage1.* left in weights: stage1.block1.conv1.norm.0"):
         tiny(weights=ours)
-    with pytest.raises(ValueError, match=r"cifar_resnet: weights takes a file .*its layers have other names"):
+    with pytest.raises(ValueError, match=r"cifar_resnet: weights must be a file .*its layers have other names"):
         small(weights=theirs)
-    with pytest.raises(ValueError, match=r"mobilenet: weights takes a file .*theirs"):
+    with pytest.raises(ValueError, match=r"mobilenet: weights must be a file .*theirs"):
         tiny(weights=theirs, classes=11)

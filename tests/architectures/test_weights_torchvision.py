@@ -153,7 +153,7 @@ def test_published_files_of_densenet(steps):
             r"; left in state_dict: aux1\.conv\.conv\.weight \(128, 512, 1, 1\), [^;]* and \d+ more$|aux2",
         ),
         ({"include_top": False, "aux": False}, r"left in state_dict: .*aux1"),
-        ({"classes": 10}, r"of another shape: .*classifier\.predictions\.bias takes \(10,\), fc\.bias is \(1000,\)"),
+        ({"classes": 10}, r"of another shape: .*classifier\.predictions\.bias must be \(10,\), fc\.bias is \(1000,\)"),
         (
             {"dialect": "paper"},
             r"left in the model: conv1\.conv\.bias \(64,\), .*left in state_dict: conv1\.bn\.weight",
@@ -169,15 +169,15 @@ def test_another_googlenet(options, message, steps):
 
 
 def test_bad_arguments():
-    with pytest.raises(TypeError, match="load_torchvision: state_dict takes a dict of arrays by name, got 'list'"):
+    with pytest.raises(TypeError, match="load_torchvision: state_dict must be a dict of arrays by name, got 'list'"):
         load_torchvision(small_resnet(), list(STATE.values()))
-    with pytest.raises(TypeError, match="load_torchvision: model takes a Keras model, got 'dict'"):
+    with pytest.raises(TypeError, match="load_torchvision: model must be a Keras model, got 'dict'"):
         load_torchvision(STATE, STATE)
-    with pytest.raises(TypeError, match=r"state_dict\['fc.bias'\] takes an array of numbers, got 'list'"):
+    with pytest.raises(TypeError, match=r"state_dict\['fc.bias'\] must be an array of numbers, got 'list'"):
         load_torchvision(small_resnet(), {**STATE, "fc.bias": list("names")})
     with weightless():
         model = network("resnet18")
-    with pytest.raises(ValueError, match="load_torchvision: model takes a model with weights, not one made under weig"):
+    with pytest.raises(ValueError, match="load_torchvision: model must be a model with weights, not one made under"):
         load_torchvision(model, STATE)
 
 

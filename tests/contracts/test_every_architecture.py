@@ -6,13 +6,25 @@ profile, one network of each kind.
 
 from __future__ import annotations
 
+import dataclasses
+import inspect
+import math
+import re
 from functools import partial
+from typing import Any
 
+import keras
+import numpy as np
 import pytest
 from hypothesis import settings
 
-from layerblocks.architectures import build, list_architectures
+from layerblocks import architectures
+from layerblocks.architectures import build, list_architectures, variant
+from layerblocks.architectures.__main__ import STUB, stub
+from layerblocks.architectures.catalogue import ENTRIES, constructor
+from layerblocks.architectures.weight_names import APPLICATIONS
 from layerblocks.blocks import weightless
+from layerblocks.graphs import read_graph
 from layerblocks.testing import check_net
 
 THOROUGH = settings().max_examples >= 100
@@ -70,6 +82,115 @@ ONE_EACH = {
 NAMES = [name for name in list_architectures() if (name in ONE_EACH or THOROUGH) and name not in DEEP]
 
 
+@pytest.mark.parametrize("name", [name for name in list_architectures() if name not in DEEP or THOROUGH])
+def test_the_catalogue_counts_what_is_built(name):
+    entry = ENTRIES[name]
+    with weightless():
+        model = build(name)
+    trained = sum(math.prod(variable.shape) for variable in model.trainable_variables)
+    assert (model.name, trained, model.count_params()) == (name, entry.trainable_parameters, entry.parameters)
+    assert read_graph(model).multiply_adds == entry.multiply_adds
+
+
+@pytest.mark.parametrize("name", list_architectures())
+def test_help(name):
+    """A title, a source with its year, and an example."""
+    made, entry = constructor(name), ENTRIES[name]
+    assert made.__name__ == name and ">>>" in inspect.getdoc(made) and entry.title
+    assert re.search(r"[A-Z]\w+.* \d{4}b?$", entry.paper)
+
+
+def test_the_stub_names_every_network():
+    """For type checkers and editors; at run time a line in the catalogue is enough."""
+    written = STUB.read_text()
+    assert written == stub(written), "run: python -m layerblocks.architectures"
+    assert {*list_architectures()} <= {*architectures.__all__}
+
+
+def test_a_network_needs_no_line_but_that_of_the_catalogue(monkeypatch):
+    """A constructor in a file of the package resolves by its entry, without the stub."""
+    mine = variant(architectures.lenet5, "mine", "Mine.")
+    monkeypatch.setattr("layerblocks.architectures.lenets.mine", mine, raising=False)
+    monkeypatch.setitem(ENTRIES, "mine", dataclasses.replace(ENTRIES["lenet5"], name="mine"))
+    assert architectures.mine is mine and "mine" in list_architectures()
+    assert build("mine", weights=None).name == "mine"
+    assert "from .lenets import mine as mine" in stub(STUB.read_text())
+
+
+def test_nobody_is_said_to_have_what_nobody_has():
+    """Keras's dialect is that of networks in `keras.applications`, torchvision's not that of what it lacks."""
+    with_keras = {name for name in list_architectures() if "keras" in constructor(name).dialects}
+    assert with_keras == {*APPLICATIONS}
+    assert all(hasattr(keras.applications, application.name) for application in APPLICATIONS.values())
+    lacking = (
+        "vgg11_lrn",
+        "vgg16c",
+        "vgg16c_bn",
+        "zfnet",
+        "resnet18_v2",
+        "se_resnet50",
+        "densenet264",
+        "unet",
+        "fcn8s",
+    )
+    assert not any("torchvision" in constructor(name).dialects for name in lacking)
+
+
+@pytest.mark.parametrize(
+    "name, options, said",
+    [
+        ("zfnet", {"groups": 7}, "zfnet: groups must be None or 1, as no layer has groups, got 7"),
+        ("alexnet", {"dialect": "torchvision", "groups": 2}, "alexnet: groups must be None or 1, as no layer"),
+        ("googlenet_torchvision", {"dialect": "paper"}, "dialect must be one of 'torchvision', got 'paper'"),
+        ("vgg16_bn", {"dialect": "keras"}, "vgg16_bn: dialect must be one of 'paper' or 'torchvision'"),
+        ("resnet18", {"dialect": "keras"}, "resnet18: dialect must be one of "),
+    ],
+)
+def test_what_would_do_nothing_is_refused(name, options, said):
+    with weightless(), pytest.raises(ValueError, match=said):
+        build(name, **options)
+
+
+def numpy_arguments(name: str) -> dict[str, Any]:
+    """The numbers among a network's default arguments, as small as NumPy has them."""
+
+    def small(value: Any) -> Any:
+        if isinstance(value, tuple):
+            return [small(item) for item in value]
+        return np.min_scalar_type(value).type(value) if type(value) is int else value
+
+    own = inspect.signature(constructor(name)).parameters.values()
+    return {p.name: small(p.default) for p in own if isinstance(p.default, int | tuple) and p.name != "input_shape"}
+
+
+@pytest.mark.parametrize("name", sorted({*ONE_EACH, "cifar_densenet_bc100"}))
+def test_numbers_of_numpy_are_numbers(name):
+    """NumPy's own wrap around: 4 times 100 is 144 in eight bits."""
+    with weightless():
+        assert build(name, **numpy_arguments(name)).count_params() == ENTRIES[name].parameters
+
+
+def test_a_product_of_numbers_of_numpy():
+    small = {"depth": 10, "growth_rate": np.uint8(100), "bottleneck": np.uint8(4)}
+    with weightless():
+        assert architectures.cifar_densenet(**small).count_params() == 1_291_698
+
+
+@pytest.mark.parametrize("name", sorted(ONE_EACH) if THOROUGH else ["alexnet", "cifar_densenet40", "resnet18", "unet"])
+@pytest.mark.parametrize("value", ["3", 3.5, float("nan"), [None], {}, np.zeros(2), b"x", -1, 0, "a\n\x1b[31m"])
+def test_arguments_of_another_kind_are_refused_in_one_line(name, value):
+    """By the network or by the block that it is for; a value that is one of theirs is built."""
+    own = [word for word in inspect.signature(constructor(name)).parameters if word not in ("conv", "weights", "name")]
+    for word in own:
+        try:
+            with weightless():
+                build(name, include_top=False, **{"pooling": "avg", word: value})
+        except (TypeError, ValueError) as error:
+            line = str(error)
+            assert "\n" not in line and "\x1b" not in line and len(line) <= 600, line
+            assert ": " in line
+
+
 def kind(name: str) -> str:
     """The longest key of `SIDES` that the name begins with."""
     name = name.removeprefix("se_")
@@ -120,8 +241,6 @@ def test_the_smallest_input_is_that_of_the_check(name):
     """`smallest_input` searches by building, the specification says it in advance."""
     if name in DEEP_ISH or name.startswith(("inception", "densenet", "cifar_densenet")):
         pytest.skip("its search builds a dozen deep networks")
-    from layerblocks.architectures.catalogue import constructor
-
     with weightless():
         found = constructor(name).smallest_input(include_top=False, input_shape=(None, None, 3))
     assert found == SIDES[kind(name)][1]

@@ -33,7 +33,7 @@ from layerblocks.models import file_formats as runtimes
 from ..agreement import differ, images, randomize, run
 from ..helpers import needs_tensorflow
 
-PATHS = {"keras": "net.keras", "tf_saved_model": "net", "litert": "net.tflite", "onnx": "net.onnx"}
+PATHS = {kind.word: f"net{kind.ending}" for kind in runtimes.FORMATS.values()}
 
 
 @pytest.fixture(params=PATHS)
@@ -135,7 +135,7 @@ def test_what_int8_may_be_off_by_is_what_a_simulation_is_off_by(tmp_path):
     answer = run(model, rounded(data, np.ptp(data) / 255))
     answer = rounded(answer, np.ptp(exact) / 255)
     off = np.sqrt(np.mean((answer - exact) ** 2) / np.mean(exact**2))
-    assert runtimes.noise_of(path, model, data) == pytest.approx(off, rel=0.1)
+    assert runtimes.LITERT.noise(path, model, data) == pytest.approx(off, rel=0.1)
 
 
 SMALL = {
@@ -161,7 +161,7 @@ def test_it_is_what_its_own_runtime_answers(place):
         case ".keras":
             got = keras.models.load_model(place)(data)
         case ".tflite":
-            interpreter = runtimes._interpreter(place)
+            interpreter = runtimes.litert_files._interpreter(place)
             interpreter.resize_tensor_input(0, data.shape)
             interpreter.allocate_tensors()
             interpreter.set_tensor(interpreter.get_input_details()[0]["index"], data)
@@ -203,7 +203,7 @@ class Own(keras.Model):
 def test_a_subclassed_model_needs_a_batch(tmp_path):
     model = Own(name="own")
     model(images(1, 3))
-    with pytest.raises(ValueError, match="export: check takes a batch, or False, where the model is a Own, got True"):
+    with pytest.raises(ValueError, match="export: check must be a batch, or False, where the model is a Own, got True"):
         export(model, tmp_path / "net.onnx")
     pytest.importorskip("tf2onnx")
     export(model, tmp_path / "net.onnx", check=images(2, 3))
@@ -227,7 +227,7 @@ def broken(word, **changed):
 
 def wrong(shift):
     def load(path, model):
-        return lambda batch: [array + shift for array in runtimes.flat(model(batch))]
+        return lambda batch: [array + shift for array in runtimes.formats.flat(model(batch))]
 
     return load
 
@@ -288,7 +288,7 @@ def test_what_is_not_installed_is_said_in_one_line(word, tmp_path, monkeypatch):
 
 def test_other_backends(tmp_path, monkeypatch):
     monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
-    with pytest.raises(RuntimeError, match=r"takes Keras on tensorflow, not on jax; a \.keras file goes"):
+    with pytest.raises(RuntimeError, match=r"needs Keras on tensorflow, not on jax; a \.keras file goes"):
         export(small(), tmp_path / "net")
 
 
@@ -298,7 +298,7 @@ def test_half_precision(place):
     if place.suffix in (".keras", ""):
         export(model, place)
     else:
-        with pytest.raises(ValueError, match=r"model takes one that computes in float32 where .*'first\.conv'"):
+        with pytest.raises(ValueError, match=r"model must be one that computes in float32 where .*'first\.conv'"):
             export(model, place)
 
 
@@ -310,33 +310,42 @@ def test_an_operation_that_a_runtime_lacks(tmp_path):
         export(keras.Model(x, keras.ops.erfinv(x), name="odd"), tmp_path / "net.tflite")
 
 
+def test_every_format_is_in_the_help():
+    """And has an ending of its own; the tests above walk them all."""
+    known = {"keras": "net.keras", "tf_saved_model": "net", "litert": "net.tflite", "onnx": "net.onnx"}
+    assert known.items() <= PATHS.items()
+    assert len({*PATHS.values()}) == len(PATHS)
+    for kind in runtimes.FORMATS.values():
+        assert f"| `{kind.word}` |" in export.__doc__ and f"| {kind.loaded_by} |" in export.__doc__
+
+
 def test_bad_input(tmp_path):
     model, path = small(), tmp_path / "net.keras"
     for argument, error, said in [
-        ({"format": "onxx"}, ValueError, "format takes one of .* did you mean 'onnx'"),
-        ({"format": "onnx"}, ValueError, "path takes a path that ends in .onnx for format='onnx'"),
+        ({"format": "onxx"}, ValueError, "format must be one of .* did you mean 'onnx'"),
+        ({"format": "onnx"}, ValueError, "path must be a path that ends in .onnx for format='onnx'"),
         ({"check": images(2, 5)}, ValueError, ""),
-        ({"within": 0}, ValueError, "within takes a positive number or None"),
-        ({"within": "1e-4"}, TypeError, "within takes a positive number or None"),
+        ({"within": 0}, ValueError, "within must be a positive number or None"),
+        ({"within": "1e-4"}, TypeError, "within must be a positive number or None"),
         (
             {"representative_data": images(2, 6, 6, 3)},
             ValueError,
-            "is for int8 and so for format='litert', not 'keras'",
+            "format must be 'litert' with representative_data, which is for int8, got 'keras'",
         ),
     ]:
         with pytest.raises(error, match=said):
             export(model, path, **argument)
-    with pytest.raises(TypeError, match="export: model takes a Keras model, got 'str'"):
+    with pytest.raises(TypeError, match="export: model must be a Keras model, got "):
         export("resnet50", path)
-    with pytest.raises(TypeError, match="export: path takes a path, got None"):
+    with pytest.raises(TypeError, match="export: path must be a path, got None"):
         export(model, None)
     with pytest.raises(ValueError, match=r"a path that ends in .keras, .tflite, .onnx, or in nothing .* did you mean"):
         export(model, tmp_path / "net.onxx")
-    with pytest.raises(ValueError, match="representative_data takes arrays of examples"):
+    with pytest.raises(ValueError, match="representative_data must be arrays of examples"):
         export(model, tmp_path / "net.tflite", representative_data=[])
     with weightless():
         unmade = small()
-    with pytest.raises(ValueError, match="model takes a model that has weights"):
+    with pytest.raises(ValueError, match="model must be a model that has weights"):
         export(unmade, path)
     assert list(tmp_path.iterdir()) == []
 

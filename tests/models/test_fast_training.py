@@ -227,5 +227,5 @@ class Subclassed(keras.Model):
 
 @pytest.mark.parametrize("model", [None, "resnet50", Subclassed()])
 def test_what_has_no_graph_is_refused(model):
-    with pytest.raises((TypeError, ValueError), match="training_model: model takes"):
+    with pytest.raises((TypeError, ValueError), match="training_model: model must be"):
         training_model(model)

@@ -86,9 +86,9 @@ def test_a_nested_backbone():
 def test_bad_input():
     with weightless():
         model = build("resnet18")
-    with pytest.raises(ValueError, match=r"freeze: up_to takes the name of a layer or block.*did you mean 'stage\d'"):
+    with pytest.raises(ValueError, match=r"freeze: up_to must be the name of a layer or block.*did you mean 'stage\d'"):
         freeze(model, up_to="stage9")
-    with pytest.raises(TypeError, match="freeze: up_to takes the name of a layer or block"):
+    with pytest.raises(TypeError, match="freeze: up_to must be the name of a layer or block"):
         freeze(model, up_to=3)
-    with pytest.raises(TypeError, match="freeze: model takes a functional"):
+    with pytest.raises(TypeError, match="freeze: model must be a functional"):
         freeze("resnet18")

@@ -180,11 +180,11 @@ def test_mixed_precision():
     "model, kind, words",
     [
         (lambda: resnet18(input_shape=(32, 32, 3)), ValueError, "ends in flatten and dense layers, got 'resnet18'"),
-        (lambda: lenet5(), ValueError, "got RadialBasisDense 'classifier.predictions'"),
+        (lambda: lenet5(), ValueError, "got .RadialBasisDense 'classifier.predictions'"),
         (
             lambda: sequential(keras.layers.Dense(4), keras.layers.BatchNormalization(name="norm")),
             ValueError,
-            "dense layers, dropout and activations at its end, got BatchNormalization 'norm'",
+            "dense layers, dropout and activations alone at its end, got .BatchNormalization 'norm'",
         ),
         (lambda: vgg(include_top=False, input_shape=(32, 32, 3), **NARROW), ValueError, "ends in flatten and dense"),
         (
@@ -194,11 +194,11 @@ def test_mixed_precision():
         ),
         (lambda: keras.Sequential([keras.Input((7,)), keras.layers.Dense(3)]), ValueError, "a single input of rank 4"),
         (lambda: keras.Sequential([keras.layers.Dense(3)]), TypeError, "a functional or a built sequential model"),
-        (lambda: "vgg16", TypeError, "a functional or a built sequential model, got str"),
+        (lambda: "vgg16", TypeError, "a functional or a built sequential model, got 'str'"),
     ],
 )
 def test_bad_models(model, kind, words):
-    with weightless(), pytest.raises(kind, match=f"fully_convolutional: model takes .*{words}") as caught:
+    with weightless(), pytest.raises(kind, match=f"fully_convolutional: model must be .*{words}") as caught:
         fully_convolutional(model())
     assert "\n" not in str(caught.value)
 
@@ -206,7 +206,7 @@ def test_bad_models(model, kind, words):
 def test_bad_pooling():
     with (
         weightless(),
-        pytest.raises(ValueError, match="fully_convolutional: pooling takes None, 'avg', 'max', got 'sum'"),
+        pytest.raises(ValueError, match="fully_convolutional: pooling must be one of None, 'avg' or 'max', got 'sum'"),
     ):
         fully_convolutional(vgg16(), pooling="sum")
 

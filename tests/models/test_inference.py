@@ -293,7 +293,7 @@ def test_a_subclassed_model_is_left_alone():
     model = Own()
     model(images(1, 8, 8, 4))
     assert inference_model(model) is model and folding(model).folded == {}
-    with pytest.raises(ValueError, match="model takes a functional or sequential one"):
+    with pytest.raises(ValueError, match="model must be a functional or sequential one"):
         inference_model(model, dtype="bfloat16")
 
 
@@ -331,11 +331,11 @@ def test_folded_models_train_on():
 
 
 def test_bad_input():
-    with pytest.raises(TypeError, match="inference_model: model takes a Keras model"):
+    with pytest.raises(TypeError, match="inference_model: model must be a Keras model"):
         inference_model("resnet50")
-    with pytest.raises(TypeError, match="folding: model takes a Keras model"):
+    with pytest.raises(TypeError, match="folding: model must be a Keras model"):
         folding(None)
-    with pytest.raises(ValueError, match="inference_model: dtype takes the name of a dtype or policy"):
+    with pytest.raises(ValueError, match="inference_model: dtype must be the name of a dtype or policy"):
         inference_model(keras.Sequential([keras.Input((2,)), layers.Dense(2)]), dtype="float12")
 
 

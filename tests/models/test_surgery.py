@@ -190,7 +190,7 @@ def test_heads_go_one_by_one(net):
     assert not any(layer.name.startswith("aux") for layer in none.layers)
     hidden = remove(net, "aux1.classifier.predictions")  # not the whole head
     assert hidden.output["aux1"].shape == (None, 16)
-    with pytest.raises(ValueError, match="remove: name takes a block that one tensor enters"):
+    with pytest.raises(ValueError, match="remove: name must be a block that one tensor enters"):
         remove(net, "inception_4b.concat")
 
 
@@ -446,34 +446,38 @@ def test_saving(tmp_path, net):
         (
             lambda m: replace(m, "stage3.blok1", conv),
             ValueError,
-            r"replace: name takes .*did you mean 'stage3.block1'\?, got",
+            r"replace: name must be .*did you mean 'stage3.block1'\?, got",
         ),
-        (lambda m: truncate(m, "stage9"), ValueError, r"truncate: at takes .*did you mean 'stage"),
-        (lambda m: insert(m, 3, conv), TypeError, "insert: after takes the name of a layer or block, got 3"),
-        (lambda m: replace(m, "stage1", 3), TypeError, "replace: fn takes a function, got 3"),
-        (lambda m: replace(m, "input", lambda x: x), ValueError, "replace: name takes a block that a tensor enters"),
-        (lambda m: replace(m, "stage1", lambda x: None), TypeError, "replace: fn takes a function that gives symbolic"),
+        (lambda m: truncate(m, "stage9"), ValueError, r"truncate: at must be .*did you mean 'stage"),
+        (lambda m: insert(m, 3, conv), TypeError, "insert: after must be the name of a layer or block, got 3"),
+        (lambda m: replace(m, "stage1", 3), TypeError, "replace: fn must be a function, got 3"),
+        (lambda m: replace(m, "input", lambda x: x), ValueError, "replace: name must be a block that a tensor enters"),
+        (
+            lambda m: replace(m, "stage1", lambda x: None),
+            TypeError,
+            "replace: fn must be a function that gives sym",
+        ),
         (
             lambda m: replace(m, "stage1", lambda x: [x, x]),
             ValueError,
-            "replace: fn takes a function that gives 1 tensors",
+            "replace: fn must be a function that gives 1 tensors",
         ),
-        (lambda m: insert(m, "stage1", keras.layers.ReLU(name="pool")), ValueError, "insert: fn takes .*got 'pool'"),
+        (lambda m: insert(m, "stage1", keras.layers.ReLU(name="pool")), ValueError, "insert: fn must be .*got 'pool'"),
         (
             lambda m: insert(m, "stage1", conv, name="stage2"),
             ValueError,
-            "insert: name takes one that the model does not",
+            "insert: name must be one that the model does not",
         ),
-        (lambda m: with_new_head(m, 0), ValueError, "with_new_head: head takes a positive integer, got 0"),
-        (lambda m: with_new_head(m, "ten"), TypeError, "with_new_head: head takes a positive integer, got 'ten'"),
+        (lambda m: with_new_head(m, 0), ValueError, "with_new_head: head must be a positive integer, got 0"),
+        (lambda m: with_new_head(m, "ten"), TypeError, "with_new_head: head must be a positive integer, got 'ten'"),
         (
             lambda m: with_new_head(m, 3, unit=4),
             TypeError,
             "with_new_head: unexpected argument 'unit'; did you mean 'units'",
         ),
         (lambda m: with_new_head(m, lambda x: x, dropout=1), TypeError, "unexpected argument 'dropout' where head is"),
-        (lambda m: remove("resnet18", "stage1"), TypeError, "remove: model takes a functional or a built sequential"),
-        (lambda m: remove(keras.Sequential(), "stage1"), TypeError, "remove: model takes a functional or a built"),
+        (lambda m: remove("resnet18", "stage1"), TypeError, "remove: model must be a functional or a built sequential"),
+        (lambda m: remove(keras.Sequential(), "stage1"), TypeError, "remove: model must be a functional or a built"),
     ],
 )
 def test_bad_input(call, error, message):
@@ -487,5 +491,5 @@ def test_a_block_that_is_entered_again():
     y = keras.layers.Dense(4, name="twin.one")(x)
     z = keras.layers.Dense(4, name="between")(y)
     model = keras.Model(x, keras.layers.Dense(4, name="twin.two")(z))
-    with pytest.raises(ValueError, match="replace: name takes a block that what leaves it does not enter again"):
+    with pytest.raises(ValueError, match="replace: name must be a block that what leaves it does not enter again"):
         replace(model, "twin", lambda tensors: tensors[0])

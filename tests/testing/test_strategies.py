@@ -23,7 +23,7 @@ from layerblocks.testing.code import Written, code_of
 from layerblocks.testing.random_blocks import CHAIN, piece
 from layerblocks.testing.random_networks import Network
 
-from ..helpers import data_format
+from ..helpers import data_format, time_limit
 
 
 @dataclass(frozen=True)
@@ -271,7 +271,7 @@ def test_hypothesis_starts_without_keras():
         "assert keras.__spec__.loader is keras.__loader__\n"
         "st.from_type(keras.KerasTensor).validate()\n"
     )
-    subprocess.run([sys.executable, "-W", "ignore", "-c", code], check=True, timeout=120)
+    subprocess.run([sys.executable, "-W", "ignore", "-c", code], check=True, timeout=time_limit(120))
 
 
 # Code.

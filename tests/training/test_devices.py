@@ -21,7 +21,7 @@ from layerblocks.blocks import weightless
 from layerblocks.training import WorkerLost, compile_args, device_strategy, fit_distributed, is_chief
 from layerblocks.training.devices import VARIABLE, lost_workers
 
-from ..helpers import needs_tensorflow
+from ..helpers import needs_tensorflow, time_limit
 from . import devices_program as program
 
 pytestmark = needs_tensorflow
@@ -30,7 +30,7 @@ HERE = Path(__file__).parent
 EXAMPLES = HERE.parents[1] / "examples"
 sys.path.insert(0, str(EXAMPLES))  # as it is for the programs themselves
 
-LIMIT = 400  # seconds, after which a program hangs
+LIMIT = time_limit(400)  # seconds, after which a program hangs
 
 NETS = """
 import json, os, signal, threading, time
@@ -270,7 +270,7 @@ def test_launcher(tmp_path, body, code, starts, words):
     workers = 2 if "index" in body else 1
     options = ["--workers", workers, "--restarts", 2, "--grace", 0.5]
     process = start(EXAMPLES / "launch.py", *options, script, workers)
-    _, err = process.communicate(timeout=60)
+    _, err = process.communicate(timeout=time_limit(60))
     assert process.returncode == code, err
     assert len((tmp_path / "0").read_text()) == starts
     assert words in err
