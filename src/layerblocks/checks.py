@@ -55,7 +55,7 @@ def speaking(function: str, inside: str | None = None) -> Iterator[None]:
 
 def public(function: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
     """Let errors name this function, unless a public function of ours called it: the user knows the outermost."""
-    name = function.__name__
+    name = function.__qualname__.rpartition("<locals>.")[2]  # Spec.parse, of a method
 
     @functools.wraps(function)
     def wrapper(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:

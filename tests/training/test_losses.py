@@ -143,10 +143,10 @@ def test_every_output_has_a_metric_of_its_own():
 @pytest.mark.parametrize(
     "options, words",
     [
-        ({"metrics": "accuracy"}, "metrics takes"),
-        ({"metrics": [keras.metrics.SparseCategoricalAccuracy()]}, "metrics takes"),  # one state for three heads
-        ({"aux_weight": "0.3"}, "aux_weight takes"),
-        ({"aux_weight": -1}, "aux_weight takes"),
+        ({"metrics": "accuracy"}, "metrics must be"),
+        ({"metrics": [keras.metrics.SparseCategoricalAccuracy()]}, "metrics must be"),  # one state for three heads
+        ({"aux_weight": "0.3"}, "aux_weight must be"),
+        ({"aux_weight": -1}, "aux_weight must be"),
     ],
 )
 def test_bad_compile_args(options, words):
@@ -157,13 +157,13 @@ def test_bad_compile_args(options, words):
 def test_lists_of_outputs_are_refused():
     x = keras.Input((4, 4, 2))
     model = keras.Model(x, [classifier(x, 2), classifier(x, 2)])
-    with pytest.raises(ValueError, match="compile_args: model takes one output or a dict of them, got a list"):
+    with pytest.raises(ValueError, match="compile_args: model must be one of one output or a dict of them, got one of a list"):
         compile_args(model)
 
 
 @pytest.mark.parametrize("function", [compile_args, inference_model, partial(label_every_output, (1, 2))])
 def test_what_is_no_model(function):
-    with pytest.raises(TypeError, match="model takes a Keras model, got None"):
+    with pytest.raises(TypeError, match="model must be a Keras model, got None"):
         function(None)
 
 
@@ -215,7 +215,7 @@ def test_a_single_output_changes_nothing():
 
 @pytest.mark.parametrize("data", [[1, 2], (1,), (1, 2, 3, 4), "xy", None, np.zeros(3)])
 def test_other_data_is_refused(data):
-    with pytest.raises(TypeError, match=r"label_every_output: data takes a tf\.data\.Dataset or a tuple"):
+    with pytest.raises(TypeError, match=r"label_every_output: data must be a tf\.data\.Dataset or a tuple"):
         label_every_output(data, heads(*HEADS))
 
 
