@@ -15,8 +15,8 @@ from hypothesis import note
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, rule
 
-from .layer_oracles import Expected
 from .network_building import PROBES, Call, Draft
+from .oracles.layers import Expected
 from .random_blocks import Piece, oriented, piece, pieces, straight
 from .random_networks import Network
 

@@ -23,8 +23,8 @@ from hypothesis import strategies as st
 from hypothesis.errors import InvalidArgument
 
 from .code import code_of
-from .layer_oracles import Expected, Shape, added
 from .network_building import Call, Draft
+from .oracles.layers import Expected, Shape, added
 from .random_blocks import oriented, piece, pieces
 from .strategies import ValueOrStrategy, strategy
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -83,6 +85,28 @@ sides = st.integers(1, 5) | st.integers(1, 40)
 sizes = st.tuples(sides, sides)
 channels = st.sampled_from([2, 4, 6, 8])  # even, for groups
 seeds = st.integers(0, 2**32 - 1)
+
+
+_SPIN = 0.1  # seconds that `_spin` takes on one idle core of 2024
+
+
+def _spin() -> float:
+    start = time.perf_counter()
+    sum(number * number for number in range(1_000_000))
+    return time.perf_counter() - start
+
+
+def time_scale() -> float:
+    """How much slower than an idle machine this one is now, 1 at the least; LAYERBLOCKS_TIME_SCALE says otherwise."""
+    if given := os.environ.get("LAYERBLOCKS_TIME_SCALE"):
+        return float(given)
+    waiting = os.getloadavg()[0] / (os.cpu_count() or 1) if hasattr(os, "getloadavg") else 1.0
+    return max(1.0, waiting, _spin() / _SPIN)
+
+
+def seconds(nominal: float) -> float:
+    """A time limit that stretches with the load of the machine: every limit of a subprocess or a loop is one."""
+    return nominal * time_scale()
 
 
 def scalar_or_pair(least: int, most: int) -> st.SearchStrategy[Any]:

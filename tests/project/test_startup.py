@@ -17,6 +17,8 @@ import pytest
 from layerblocks import startup
 from layerblocks.blocks import conv_bn
 
+from ..helpers import seconds
+
 SESSION = """
 import json, os, sys
 from layerblocks.__main__ import main
@@ -138,7 +140,7 @@ def test_every_backend_gives_the_same(tmp_path):
             stderr=subprocess.PIPE,
             text=True,
         )
-    ended = {name: (process.communicate(timeout=300), process.returncode) for name, process in started.items()}
+    ended = {name: (process.communicate(timeout=seconds(300)), process.returncode) for name, process in started.items()}
     told, figures = {}, {}
     for name, ((out, err), code) in ended.items():
         assert (code, err) == (0, ""), name

@@ -38,7 +38,7 @@ from layerblocks.blocks import (
 )
 from layerblocks.training import compile_args
 
-from ..helpers import needs_tensorflow
+from ..helpers import needs_tensorflow, seconds
 
 PAGE = (Path(__file__).parents[2] / "docs" / "upstream-bugs.md").read_text("utf-8")
 SECTION = re.compile(r"^## (.*?)\n.*?^```python\n(.*?)^```\n\n^```text\n(.*?)^```", re.MULTILINE | re.DOTALL)
@@ -61,7 +61,7 @@ def printed(code):
         with contextlib.redirect_stdout(out):
             exec(compile(code, "upstream-bugs.md", "exec"), {"__name__": "upstream"})
         return out.getvalue().strip()
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=seconds(300))
     return done.stdout.strip() if done.returncode >= 0 else signal.Signals(-done.returncode).name
 
 

@@ -22,7 +22,7 @@ from layerblocks.blocks import weightless
 from layerblocks.training import WorkerLost, compile_args, device_strategy, fit_distributed, is_chief
 from layerblocks.training.devices import VARIABLE, lost_workers
 
-from ..helpers import needs_tensorflow
+from ..helpers import needs_tensorflow, seconds, time_scale
 from . import devices_program as program
 
 pytestmark = needs_tensorflow
@@ -31,7 +31,7 @@ HERE = Path(__file__).parent
 EXAMPLES = HERE.parents[1] / "examples"
 sys.path.insert(0, str(EXAMPLES))  # as it is for the programs themselves
 
-LIMIT = 400  # seconds, after which a program hangs
+LIMIT = 400  # seconds on an idle machine, after which a program hangs
 
 NETS = """
 import json, os, signal, threading, time
@@ -65,6 +65,7 @@ if dying and json.loads(os.environ["TF_CONFIG"])["task"]["index"] == int(dying):
 def start(*words, **environment):
     command = [sys.executable, *map(str, words)]
     left_out = {name: value for name, value in os.environ.items() if name != VARIABLE}
+    left_out["LAYERBLOCKS_TIME_SCALE"] = str(time_scale())
     return subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**left_out, **environment}
     )
@@ -73,7 +74,7 @@ def start(*words, **environment):
 def ended(process):
     """What a program said; it has to end well, and in time."""
     try:
-        out, err = process.communicate(timeout=LIMIT)
+        out, err = process.communicate(timeout=seconds(LIMIT))
     finally:
         process.kill()
     assert process.returncode == 0, err[-3000:]
@@ -88,7 +89,7 @@ def once(tmp_path_factory, name, make):
     try:
         folder.mkdir()
     except FileExistsError:
-        limit = time.monotonic() + LIMIT
+        limit = time.monotonic() + seconds(LIMIT)
         while not done.exists() and time.monotonic() < limit:
             time.sleep(0.1)
         return folder
@@ -235,7 +236,7 @@ def test_a_worker_that_stays_alone_does_not_wait_for_ever():
     cluster = {"worker": [f"127.0.0.1:{port}" for port in ports]}
     config = json.dumps({"cluster": cluster, "task": {"type": "worker", "index": 0}})
     alone = start("-c", "\n".join(lines), TF_CONFIG=config)
-    _, err = alone.communicate(timeout=LIMIT)
+    _, err = alone.communicate(timeout=seconds(LIMIT))
     assert alone.returncode == 1
     assert f"waiting for 127.0.0.1:{ports[0]}, 127.0.0.1:{ports[1]}, at most 1 s" in err
     assert "Timeout (0:00:01)!" in err
@@ -271,7 +272,7 @@ def test_launcher(tmp_path, body, code, starts, words):
     workers = 2 if "index" in body else 1
     options = ["--workers", workers, "--restarts", 2, "--grace", 0.5]
     process = start(EXAMPLES / "launch.py", *options, script, workers)
-    _, err = process.communicate(timeout=60)
+    _, err = process.communicate(timeout=seconds(60))
     assert process.returncode == code, err
     assert len((tmp_path / "0").read_text()) == starts
     assert words in err

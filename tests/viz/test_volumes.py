@@ -30,6 +30,8 @@ from layerblocks.viz.volumes.plan import as_u, plan
 from layerblocks.viz.volumes.scene import volumes
 from layerblocks.viz.volumes.solids import Measure, copied_inputs, extent, extents, extras
 
+from ..helpers import seconds
+
 INCH = 72.0
 NETS = {
     "lenet5": "auto",
@@ -654,6 +656,6 @@ def test_two_processes_draw_the_same(graphs):
     here = hashlib.sha256(repr(volumes(graphs["googlenet"], DEFAULT, width=504)).encode()).hexdigest()
     environment = {**os.environ, "PYTHONHASHSEED": "7", "TF_CPP_MIN_LOG_LEVEL": "3"}
     there = subprocess.run(
-        [sys.executable, "-c", SCRIPT], env=environment, capture_output=True, text=True, timeout=120, check=True
+        [sys.executable, "-c", SCRIPT], env=environment, capture_output=True, text=True, timeout=seconds(120), check=True
     )
     assert there.stdout.split()[-1] == here
