@@ -6,6 +6,7 @@ import sys
 from math import inf
 from pathlib import Path
 
+import pytest
 from keras.models import load_model
 
 from layerblocks.training import read_history
@@ -20,6 +21,7 @@ def run(name, *arguments):
     return done.stdout
 
 
+@pytest.mark.sweep
 def test_googlenet_trains_on_the_digits_with_all_its_heads(tmp_path):
     small = ["--epochs", 2, "--steps-per-epoch", 2, "--batch-size", 16]
     out = run("train.py", "googlenet_bn", *small, "--output", tmp_path, "--verbose", 2)

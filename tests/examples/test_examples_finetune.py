@@ -125,6 +125,7 @@ def test_what_moves_in_which_phase(tuned, trained):
     assert moved(head, after) == {"block2", "block3", "classifier"}
 
 
+@pytest.mark.sweep
 def test_norms_work_by_the_statistics_that_they_have(folder, tmp_path):
     sys.path.insert(0, str(folder))
     from nets import heads
@@ -183,6 +184,7 @@ def test_predict_names_class_and_probability_of_single_files(tuned, folder, tmp_
     assert capsys.readouterr().out.splitlines() == lines
 
 
+@pytest.mark.sweep
 def test_killed_between_and_in_phases_it_ends_as_if_it_had_not_been(tuned, folder, trained, monkeypatch):
     target, on_epoch_end, seen = folder / "killed", runs.Keeper.on_epoch_end, []
 
@@ -226,6 +228,7 @@ def uncollected():
     gc.enable()
 
 
+@pytest.mark.sweep_but("VGG16", "MobileNet")
 @pytest.mark.parametrize("name", finetune.PRETRAINED)
 def test_every_network_of_the_table(name, uncollected):
     known = finetune.PRETRAINED[name]
@@ -288,6 +291,7 @@ def mobilenet(folder):
     return folder / "mobilenet.weights.h5", np.array(model.get_layer("conv_dw_1").kernel)
 
 
+@pytest.mark.sweep
 def test_weights_that_keras_downloads(mobilenet, monkeypatch, folder, tmp_path):
     (file, kernel), asked = mobilenet, []
     module = sys.modules[keras.applications.MobileNet.__module__]
@@ -303,6 +307,7 @@ def test_weights_that_keras_downloads(mobilenet, monkeypatch, folder, tmp_path):
 # -- what is refused --------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.sweep
 def test_weights_that_do_not_fit(mobilenet, monkeypatch, folder, trained, tmp_path, capsys):
     file, _ = mobilenet
     module = sys.modules[keras.applications.MobileNet.__module__]

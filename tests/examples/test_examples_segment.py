@@ -283,6 +283,7 @@ def test_a_run_leaves_what_it_says(tmp_path, capsys):
     assert {"best.keras", "predictions.svg", "predictions.png", "curves.svg"} <= {p.name for p in tmp_path.iterdir()}
 
 
+@pytest.mark.sweep
 def test_without_padding_on_a_folder_killed_and_not(folder, tmp_path, monkeypatch):
     words = ["unet", "--dialect", "paper", "--data", folder, "--size", 20, *SMALL, "--output"]
     assert call(*words, tmp_path / "whole") == 0

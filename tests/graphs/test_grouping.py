@@ -67,6 +67,7 @@ APPLICATIONS = {
 }
 
 
+@pytest.mark.sweep_but("VGG16", "Xception")
 @pytest.mark.parametrize("name", APPLICATIONS)
 def test_blocks_of_published_networks(name):
     graph = application(name)
@@ -77,6 +78,7 @@ def test_blocks_of_published_networks(name):
     assert [n.weights for n in grouped.nodes] == [n.weights for n in graph.nodes]
 
 
+@pytest.mark.sweep
 def test_blocks_inside_blocks():
     assert boxes(application("ResNet50"), 2)[2:6] == [
         "conv2.block1",

@@ -14,9 +14,9 @@ from hypothesis.stateful import run_state_machine_as_test
 
 from layerblocks import blocks
 from layerblocks.blocks import add, block, conv, max_pool, weightless
-from layerblocks.testing.oracles import Expected
 from layerblocks.testing.machine import network_machine
 from layerblocks.testing.network_building import PROBES, Call
+from layerblocks.testing.oracles import Expected
 from layerblocks.testing.random_blocks import chain, oriented, straight
 from layerblocks.testing.random_networks import Network, networks
 
@@ -69,6 +69,7 @@ def check(net):
         assert computed(model, shape) == net.expected(shape).shape
 
 
+@pytest.mark.sweep
 def test_thousands_of_networks_are_what_the_oracles_say():
     """Two thousand different ones under the ci profile; memory levels off."""
     seen, used, memory = set(), set(), []

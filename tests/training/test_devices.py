@@ -115,6 +115,7 @@ def replicas(tmp_path_factory):
     return results
 
 
+@pytest.mark.sweep
 @pytest.mark.parametrize("name", program.SAME)
 def test_two_replicas_train_as_one_device_under_fit(replicas, name):
     found = replicas[name]
@@ -123,10 +124,12 @@ def test_two_replicas_train_as_one_device_under_fit(replicas, name):
     assert found["moved"] > 1e-2
 
 
+@pytest.mark.sweep
 def test_replicas_share_the_statistics_of_plain_norms(replicas):
     assert replicas["plain norms"] == {"replicas": 0.0, "frozen": True, "moved": True}
 
 
+@pytest.mark.sweep
 def test_steps_callbacks_and_restoring(replicas):
     found = replicas["steps"]
     assert found["logs"] < 1e-4
@@ -136,6 +139,7 @@ def test_steps_callbacks_and_restoring(replicas):
     assert found["stopped after"] == 1
 
 
+@pytest.mark.sweep
 @pytest.mark.parametrize(
     "case, words",
     [
@@ -166,6 +170,7 @@ def workers(tmp_path_factory):
     return [np.load(folder / f"{index}.npz") for index in (0, 1)]
 
 
+@pytest.mark.sweep
 def test_two_workers_train_as_one_process_under_fit(workers):
     one = program.compiled(**program.WORKER)
     train, held_out = program.train_data(one)
@@ -178,6 +183,7 @@ def test_two_workers_train_as_one_process_under_fit(workers):
             np.testing.assert_allclose(found[f"w{number}"], values, atol=1e-4)
 
 
+@pytest.mark.sweep
 def test_workers_that_come_apart_stop(workers):
     for found in workers:
         said = json.loads(str(found["about"]))["said"]
@@ -187,6 +193,7 @@ def test_workers_that_come_apart_stop(workers):
         assert re.match("RuntimeError: .* different learning rate", said["callbacks"])
 
 
+@pytest.mark.sweep
 @pytest.mark.parametrize(
     "dying",
     [
@@ -245,6 +252,9 @@ def test_a_worker_that_stays_alone_does_not_wait_for_ever():
 # -- the launcher -----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.sweep_but(
+    "sys.exit(0)-0-1-", "sys.exit(2)-2-1-", "sys.exit(75 if count == 1 else 0)-0-2-worker 0: 75; starting again"
+)
 @pytest.mark.parametrize(
     "body, code, starts, words",
     [
@@ -443,6 +453,7 @@ def test_train_py_says_what_is_wrong_with_the_cluster_in_a_line(monkeypatch, cap
     assert re.fullmatch(r"train.py: error: device_strategy: TF_CONFIG must be JSON.*\n", capsys.readouterr().err)
 
 
+@pytest.mark.sweep
 def test_train_py_under_mirrored(tmp_path, capsys):
     runs, train = importlib.import_module("runs"), importlib.import_module("train")
     nets = tmp_path / "my_nets.py"

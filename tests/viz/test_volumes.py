@@ -656,6 +656,11 @@ def test_two_processes_draw_the_same(graphs):
     here = hashlib.sha256(repr(volumes(graphs["googlenet"], DEFAULT, width=504)).encode()).hexdigest()
     environment = {**os.environ, "PYTHONHASHSEED": "7", "TF_CPP_MIN_LOG_LEVEL": "3"}
     there = subprocess.run(
-        [sys.executable, "-c", SCRIPT], env=environment, capture_output=True, text=True, timeout=seconds(120), check=True
+        [sys.executable, "-c", SCRIPT],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=seconds(120),
+        check=True,
     )
     assert there.stdout.split()[-1] == here
