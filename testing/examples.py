@@ -200,7 +200,7 @@ def strategy(net: Net) -> Any:
             return known[name]
 
         if isinstance(given, st.SearchStrategy):
-            given = draw(given)
+            given = _params(draw(given))
         for axis, dimension in enumerate(inputs[1:], start=1):
             if dimension.term.operation == "number":
                 shape.append(int(dimension.term.leaf))

@@ -135,7 +135,7 @@ def _known(argument: str, value: Any, get: Any) -> Any:
     try:
         if value is not None and (made := get(value)) is not None and (callable(made) or hasattr(made, "apply")):
             return value
-    except (TypeError, ValueError):
+    except (KeyError, TypeError, ValueError):  # of a config that is none
         pass
     raise refuse(argument, value, "a Keras name, config or object", TypeError if value is None else ValueError)
 
