@@ -96,15 +96,15 @@ def test_tensors_of_a_given_shape():
 @pytest.mark.parametrize(
     "make, words",
     [
-        (lambda: image_shapes(min_side=0), "image_shapes: min_side takes an integer of at least 1, got 0"),
-        (lambda: image_shapes(max_side="9"), "image_shapes: max_side takes an integer of at least 1, got '9'"),
-        (lambda: image_shapes(min_side=5, max_side=4), "image_shapes: max_side takes at least min_side=5, got 4"),
-        (lambda: image_shapes(channels=-1), "image_shapes: channels takes"),
-        (lambda: tensors(7), "tensors: shape takes a shape"),
-        (lambda: units(padding="smae"), "units: padding takes"),
-        (lambda: networks(depth=-1), "networks: depth takes an integer of at least 0, got -1"),
-        (lambda: networks(max_calls=0), "networks: max_calls takes"),
-        (lambda: networks(shape=(3, 3)), "networks: shape takes height, width and channels"),
+        (lambda: image_shapes(min_side=0), "image_shapes: min_side must be a positive integer, got 0"),
+        (lambda: image_shapes(max_side="9"), "image_shapes: max_side must be a positive integer, got '9'"),
+        (lambda: image_shapes(min_side=5, max_side=4), "image_shapes: max_side must be at least min_side, which is 5, got 4"),
+        (lambda: image_shapes(channels=-1), "image_shapes: channels must be"),
+        (lambda: tensors(7), "tensors: shape must be a shape"),
+        (lambda: units(padding="smae"), "units: padding must be"),
+        (lambda: networks(depth=-1), "networks: depth must be an integer of at least 0, got -1"),
+        (lambda: networks(max_calls=0), "networks: max_calls must be"),
+        (lambda: networks(shape=(3, 3)), "networks: shape must be height, width and channels"),
     ],
 )
 def test_errors_name_the_argument(make, words):
@@ -194,7 +194,7 @@ def tower_without_name(x, filters: int):
         (lambda: block_kwargs(lambda x, y: x), "'y', whose annotation is missing and says nothing of its values"),
         (lambda: block_kwargs(odd), "odd needs 'codec', whose annotation object says nothing"),
         (lambda: block_kwargs(tower, nonsense=1), "tower takes no argument 'nonsense'; it has x, filters"),
-        (lambda: block_kwargs(3), "block takes a function, got 3"),
+        (lambda: block_kwargs(3), "block must be a function whose signature can be read, got 3"),
         (lambda: block_kwargs(empty), "empty, 'filters': no integer from 5 to 4"),
     ],
 )
