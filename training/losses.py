@@ -106,12 +106,12 @@ def compile_args(
         {'main': 1.0, 'aux1': 0.3, 'aux2': 0.3}
     """
     common = {
-        "optimizer": _known("optimizer", optimizer, keras.optimizers.get),
+        "optimizer": _optimizer(optimizer),
         "jit_compile": quickest_jit(),
         **options,
     }
     weights = loss_weights(model, aux_weight)
-    _known("loss", loss, keras.losses.get)
+    _known_loss(loss)
     if not isinstance(metrics, list | tuple):
         raise refuse("metrics", metrics, "a list", TypeError)
     for number, metric in enumerate(metrics):
@@ -130,14 +130,24 @@ def compile_args(
     }
 
 
-def _known(argument: str, value: Any, get: Any) -> Any:
-    """The value, if Keras makes something to call of it."""
+def _optimizer(value: Any) -> Any:
+    """The value, if `compile` accepts it. None is made here, which would allocate variables under `weightless`."""
+    named = isinstance(value, str) and value.lower() in {name.lower() for name in dir(keras.optimizers)}
+    if named or isinstance(value, keras.optimizers.Optimizer) or (isinstance(value, Mapping) and "class_name" in value):
+        return value
+    raise refuse(
+        "optimizer", value, "a Keras name, config or optimizer", ValueError if isinstance(value, str) else TypeError
+    )
+
+
+def _known_loss(value: Any) -> None:
+    """Refuse what Keras makes no loss of."""
     try:
-        if value is not None and (made := get(value)) is not None and (callable(made) or hasattr(made, "apply")):
-            return value
-    except (KeyError, TypeError, ValueError):  # of a config that is none
+        if value is not None and callable(keras.losses.get(value)):
+            return
+    except (KeyError, TypeError, ValueError):  # no such name; a config that is none
         pass
-    raise refuse(argument, value, "a Keras name, config or object", TypeError if value is None else ValueError)
+    raise refuse("loss", value, "a Keras name, config or function", TypeError if value is None else ValueError)
 
 
 def _check_metric(number: int, metric: Any) -> None:

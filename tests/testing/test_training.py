@@ -156,7 +156,7 @@ def test_frozen_weights_are_not_asked():
         layer.trainable = False
     assert_trainable(model)
     model.trainable = False
-    with pytest.raises(ValueError, match="no trainable weights"):
+    with pytest.raises(ValueError, match="model must be one with trainable weights"):
         assert_trainable(model)
 
 
@@ -175,7 +175,7 @@ def test_what_is_no_model_with_weights(check):
         empty = two_heads()
     with pytest.raises(ValueError, match="built under weightless"):
         check(empty)
-    with pytest.raises(ValueError, match="is not built"):
+    with pytest.raises(ValueError, match="model must be built"):
         check(keras.Sequential([layers.Dense(3)]))
 
 
