@@ -117,7 +117,7 @@ def test_a_subclassed_model():
     x = np.ones((2, 4), "float32")
     model(x)
     assert off(model, x=x) == ("layer 'unused' was never built",)
-    with pytest.raises(ValueError, match="x must be given, as the model .* does not say what its inputs are"):
+    with pytest.raises(ValueError, match=r"x must be given, as the model .* does not say what its inputs are"):
         assert_trainable(model)
 
 
