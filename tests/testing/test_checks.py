@@ -331,7 +331,11 @@ def test_a_network_of_keras():
         ({"build": 3}, TypeError, "build must be a function"),
         ({"spec": "b h w c"}, ValueError, "and an arrow"),
         ({"spec": "b h w c -> b h w f"}, ValueError, "params must be what gives f of the spec"),
-        ({"params": {"filters": 2, "fliters": 3}, "build": wrong_stride}, TypeError, "params must be of what spec or build has, got 'fliters'"),
+        (
+            {"params": {"filters": 2, "fliters": 3}, "build": wrong_stride},
+            TypeError,
+            "params must be of what spec or build has, got 'fliters'",
+        ),
         ({"too_small": "maybe"}, ValueError, "too_small must be one of 'raises' or 'skip', got 'maybe'"),
         ({"least": (1, 2, 3)}, ValueError, "least must be 2 integers of at least 1, got"),
         ({"spec": "b h w c -> b h w -1"}, ValueError, "lacks what stands before it"),

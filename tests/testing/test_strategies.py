@@ -98,7 +98,10 @@ def test_tensors_of_a_given_shape():
     [
         (lambda: image_shapes(min_side=0), "image_shapes: min_side must be a positive integer, got 0"),
         (lambda: image_shapes(max_side="9"), "image_shapes: max_side must be a positive integer, got '9'"),
-        (lambda: image_shapes(min_side=5, max_side=4), "image_shapes: max_side must be at least min_side, which is 5, got 4"),
+        (
+            lambda: image_shapes(min_side=5, max_side=4),
+            "image_shapes: max_side must be at least min_side, which is 5, got 4",
+        ),
         (lambda: image_shapes(channels=-1), "image_shapes: channels must be"),
         (lambda: tensors(7), "tensors: shape must be a shape"),
         (lambda: units(padding="smae"), "units: padding must be"),
