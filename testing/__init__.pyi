@@ -1,8 +1,8 @@
 from .annotations import block_kwargs as block_kwargs
 from .assertions import assert_shape as assert_shape
 from .checks import check_net as check_net
-from .layer_oracles import Expected as Expected
 from .machine import network_machine as network_machine
+from .oracles.layers import Expected as Expected
 from .random_networks import Call as Call
 from .random_networks import Network as Network
 from .random_networks import networks as networks

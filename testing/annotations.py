@@ -20,7 +20,8 @@ from typing import Any, Literal, Union, get_args, get_origin
 from hypothesis import strategies as st
 from hypothesis.errors import InvalidArgument
 
-from .strategies import LARGEST, activations, denses, norms, paddings, pools, shortcuts, sizes, strategy, units
+from ..checks import one_line, public
+from .strategies import LARGEST, activations, denses, norms, paddings, pools, refuse, shortcuts, sizes, strategy, units
 
 
 def _words() -> dict[Any, st.SearchStrategy[Any]]:
@@ -208,6 +209,7 @@ def _is_tensor(word: str, annotation: Any, first: bool) -> bool:
     return annotation is keras.KerasTensor or (first and annotation is None)
 
 
+@public
 def block_kwargs(block: Callable[..., Any], **overrides: Any) -> st.SearchStrategy[dict[str, Any]]:
     """Arguments of a block, drawn from the annotations of its signature: any function of a tensor, yours too.
 
@@ -232,10 +234,11 @@ def block_kwargs(block: Callable[..., Any], **overrides: Any) -> st.SearchStrate
         >>> find(block_kwargs(tower, filters=16), lambda arguments: True)
         {'kind': 'max', 'filters': 16}
     """
-    called = getattr(block, "__name__", None) or getattr(getattr(block, "func", None), "__name__", repr(block))
-    if not callable(block):
-        raise InvalidArgument(f"block_kwargs: block takes a function, got {block!r}")
-    parameters = inspect.signature(block).parameters
+    called = getattr(block, "__name__", None) or getattr(getattr(block, "func", None), "__name__", one_line(block))
+    try:
+        parameters = inspect.signature(block).parameters
+    except (TypeError, ValueError):  # not to be called, or of C
+        raise refuse("block", block, "a function whose signature can be read") from None
     takes_more = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
     for word in overrides:
         if word not in parameters and not takes_more:

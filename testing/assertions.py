@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Mapping
 from typing import Any
 
+from ..checks import public, refuse
 from .reports import CheckError, Report, axes_off, matches
 from .shapes import Shape, Side, Spec
 
 
+@public
 def assert_shape(x: Any, spec: str | Mapping[str, str] | Spec, /, **env: Side) -> dict[str, Side]:
     """What `x` is of has the shape that the spec says, and the names in it have these sizes.
 
@@ -69,9 +72,7 @@ def _sides(x: Any) -> tuple[Any, Any]:
         return x.input_shape, x.output_shape
     if isinstance(x, tuple | list) and len(x) == 2:
         return x[0], x[1]
-    raise TypeError(
-        f"assert_shape: x takes a pair (input, output) or a model where the spec has an arrow, got {x!r:.80}"
-    )
+    raise refuse("x", x, "a pair (input, output), or a model, as the spec has an arrow", TypeError)
 
 
 def _shapes(x: Any) -> Any:
@@ -80,9 +81,9 @@ def _shapes(x: Any) -> Any:
 
 def _shape(x: Any) -> Shape:
     shape = getattr(x, "shape", x)
-    if isinstance(shape, str) or not hasattr(shape, "__iter__"):
-        raise TypeError(f"assert_shape: x takes something that has a shape, got {x!r:.80}")
-    sizes = tuple(shape)
-    if not all(size is None or hasattr(size, "__index__") for size in sizes):
-        raise TypeError(f"assert_shape: x takes something that has a shape, got {x!r:.80}")
-    return tuple(None if size is None else int(size) for size in sizes)
+    try:
+        if not isinstance(shape, str | bytes):
+            return tuple(None if size is None else operator.index(size) for size in shape)
+    except TypeError:  # not to be gone through, or not of integers
+        pass
+    raise refuse("x", x, "something that has a shape, or a shape", TypeError)

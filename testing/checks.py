@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
+from .. import checks
+from ..checks import public
 from . import pytest_options as options
 from .examples import Example, Net, as_net, smallest_failure
 from .reports import CheckError, Report, axes_off, matches, reproduction
@@ -14,6 +16,7 @@ from .shapes import Shape, Spec
 Parameters = int | Callable[..., Any] | None
 
 
+@public
 def check_net(
     build: Callable[..., Any],
     spec: str | Mapping[str, str] | Spec,
@@ -52,7 +55,7 @@ def check_net(
         parameters: their number, or a function of the names of the spec and of `params` that gives it.
         mixed_dtype: dtype of every output under `mixed_float16`; None for either.
         eager: number of examples to run on real numbers.
-        max_examples: None for what pytest was told by `--layerblocks-examples`, or the Hypothesis profile (100).
+        max_examples: at least 1; None for `--layerblocks-examples` of pytest, or the Hypothesis profile (100).
 
     Raises:
         CheckError: an AssertionError, with the smallest example found, what is off, and code to see it.
@@ -66,8 +69,13 @@ def check_net(
     """
     __tracebackhide__ = True  # pytest then shows the call alone
     net = as_net(build, spec, sides=sides, params=params, least=least, too_small=too_small)
+    unknown, broadcasts = checks.flag("unknown", unknown), checks.flag("broadcasts", broadcasts)
+    if parameters is not None and not callable(parameters):
+        parameters = checks.integer("parameters", parameters, 0, "None, an integer of at least 0, or a function")
+    mixed_dtype = checks.choice("mixed_dtype", mixed_dtype, [None, "float16", "float32", "bfloat16", "float64"])
+    eager = checks.integer("eager", eager, 0)
+    number = options.max_examples() if max_examples is None else checks.integer("max_examples", max_examples)
     checked = _Checked(net, unknown, broadcasts, parameters, mixed_dtype, _unknown_builds(net), _runs())
-    number = options.max_examples() if max_examples is None else max_examples
     for check, examples in (
         (_closed_form, number),
         (_exchanged, -(-number // 5)),
@@ -128,7 +136,7 @@ def _build(net: Net, example: Example, what: str = "", policy: str = "", shape: 
     except ValueError as error:
         if expected is None:
             return None
-        title = f"it refuses an input that the spec takes{what}"
+        title = f"it refuses an input that the spec allows{what}"
         raise _failed(net, example, title, policy=policy, shape=shape, expected=expected, got=_said(error)) from error
     except Exception as error:
         title = f"it raises something else than ValueError{what}"
@@ -138,7 +146,7 @@ def _build(net: Net, example: Example, what: str = "", policy: str = "", shape: 
         raise _failed(
             net,
             example,
-            f"it takes what is too small{what}",
+            f"it accepts what is too small{what}",
             policy=policy,
             shape=shape,
             expected="ValueError, as no pixel is left" if net.fits(example) else f"ValueError below {net.least}",
@@ -214,7 +222,7 @@ def _as_of_unknown_size(checked: _Checked, example: Example, made: Any) -> None:
     try:
         got = plain_shapes(unknown.model.compute_output_shape(example.shape))
     except Exception as error:
-        title = "built for unknown sizes it refuses an input that the spec takes"
+        title = "built for unknown sizes it refuses an input that the spec allows"
         raise _failed(net, example, title, shape=shape, got=_said(error)) from error
     _same_shape(net, example, got, "built for unknown sizes it gives another shape", shape=shape)
     if unknown.parameters != made.parameters:

@@ -8,6 +8,8 @@ from typing import Any
 import keras
 import numpy as np
 
+from ..checks import complaint
+
 BATCH, SIDE = 4, 32
 
 
@@ -26,7 +28,7 @@ def inputs_for(model: Any, batch: int = BATCH, seed: int = 0) -> Any:
     if tensors is None:
         tensors = getattr(model, "inputs", None)
     if tensors is None:
-        raise ValueError(f"model {model.name!r} does not say what it takes: give x")
+        raise complaint(f"x must be given, as the model {model.name!r} does not say what its inputs are")
     if isinstance(tensors, list | tuple) and len(tensors) == 1:
         tensors = tensors[0]
     random, least = np.random.default_rng(seed), _least(model)

@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from .. import checks
+from ..checks import complaint, refuse
 from .code import code_of
 from .reports import CheckError
 from .shapes import ANYTHING, Shape, Spec
@@ -125,32 +127,47 @@ def as_net(
     """
     import keras
 
-    if not callable(build):
-        raise TypeError(f"check_net: build takes a function of a symbolic tensor, got {build!r}")
-    if too_small not in ("raises", "skip"):
-        raise ValueError(f"check_net: too_small takes 'raises' or 'skip', got {too_small!r}")
+    build = checks.function("build", build)
+    too_small = checks.choice("too_small", too_small, ["raises", "skip"])
     spec = Spec.parse(spec)
     if spec.inputs is None or len(spec.inputs) < 2:
-        raise ValueError(
-            f"check_net: spec takes an input of batch and channels at least, and an arrow, got {spec.text!r}"
-        )
+        raise refuse("spec", spec.text, "of an input of batch and channels at least, and an arrow")
     rank = len(spec.inputs)
     channels = 1 if rank > 2 and keras.config.image_data_format() == "channels_first" else rank - 1
     axes = tuple(axis for axis in range(1, rank) if axis != channels)
-    smallest = tuple(least) if isinstance(least, Sequence) else (least,) * len(axes)
-    if len(smallest) != len(axes) or not all(isinstance(side, int) for side in smallest):
-        raise ValueError(f"check_net: least takes an integer, or one for each of {len(axes)} sides, got {least!r}")
-    net = Net(build, spec, sides, {} if params is None else params, smallest, too_small, axes)
+    if checks.is_sequence(least):
+        smallest = checks.integers("least", least, len(axes))
+    else:
+        must_be = f"a positive integer, or one for each of {len(axes)} sides"
+        smallest = (checks.integer("least", least, must_be=must_be),) * len(axes)
+    sides, params = _strategy_or(sides, _pixels), _strategy_or({} if params is None else params, _params)
+    net = Net(build, spec, sides, params, smallest, too_small, axes)
     if isinstance(net.params, Mapping) and (missing := spec.free - net.params.keys()):
-        raise ValueError(
-            f"check_net: spec names {', '.join(sorted(missing))}, which neither its left side nor params gives"
-        )
+        raise complaint(f"params must be what gives {', '.join(sorted(missing))} of the spec, got {[*net.params]}")
     takes = _takes(build)
     if isinstance(net.params, Mapping) and takes is not None:
         bound = {dimension.name for dimension in spec.inputs}
         for word in net.params.keys() - takes - spec.free - bound:
-            raise TypeError(f"check_net: params has {word!r}, which neither spec nor build takes")
+            raise complaint(f"params must be of what spec or build has, got {word!r}", TypeError)
     return net
+
+
+def _strategy_or(value: Any, check: Callable[[Any], Any]) -> Any:
+    """A strategy as it is, anything else as checked."""
+    return value if hasattr(value, "example") and hasattr(value, "filter") else check(value)
+
+
+def _pixels(sides: Any) -> tuple[int, ...]:
+    first, last = checks.integers("sides", sides, 2)
+    if first > last:
+        raise refuse("sides", sides, "the least and the most pixels of a side, or a strategy")
+    return first, last
+
+
+def _params(params: Any) -> Any:
+    params = checks.mapping("params", params, "a dict of values and strategies by argument, or a strategy of dicts")
+    checks.names("params", params.keys(), "a dict of values and strategies by argument, or a strategy of dicts")
+    return params
 
 
 def strategy(net: Net) -> Any:
@@ -183,7 +200,7 @@ def strategy(net: Net) -> Any:
             return known[name]
 
         if isinstance(given, st.SearchStrategy):
-            given = draw(given)
+            given = _params(draw(given))
         for axis, dimension in enumerate(inputs[1:], start=1):
             if dimension.term.operation == "number":
                 shape.append(int(dimension.term.leaf))

@@ -15,8 +15,9 @@ from hypothesis import note
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, rule
 
-from .layer_oracles import Expected
+from .. import checks
 from .network_building import PROBES, Call, Draft
+from .oracles.layers import Expected
 from .random_blocks import Piece, oriented, piece, pieces, straight
 from .random_networks import Network
 
@@ -148,6 +149,7 @@ def _must_refuse(build: Callable[[], Any], call: Call) -> None:
     raise AssertionError(f"{call!r} has to raise ValueError, and gives {tuple(made.shape)}")
 
 
+@checks.public
 def network_machine(blocks: Any = None, name: str = "Networks") -> type[NetworkMachine]:
     """The machine for a set of blocks; its `TestCase` is a test to pytest and unittest.
 
@@ -163,4 +165,4 @@ def network_machine(blocks: Any = None, name: str = "Networks") -> type[NetworkM
         >>> network_machine([conv, inception], "Mine").__name__
         'Mine'
     """
-    return type(name, (NetworkMachine,), {"pieces": pieces(blocks)})
+    return type(checks.text("name", name), (NetworkMachine,), {"pieces": pieces(blocks)})

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 from .code import code_of
-from .layer_oracles import Expected, Shape
+from .oracles.layers import Expected, Shape
 from .random_blocks import Piece, joins, oracle_of, piece, translated
 
 LARGEST_SIDE = 72

@@ -20,13 +20,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hypothesis import strategies as st
-from hypothesis.errors import InvalidArgument
 
+from ..checks import public
 from .code import code_of
-from .layer_oracles import Expected, Shape, added
 from .network_building import Call, Draft
+from .oracles.layers import Expected, Shape, added
 from .random_blocks import oriented, piece, pieces
-from .strategies import ValueOrStrategy, strategy
+from .strategies import ValueOrStrategy, flag, integer, refuse, strategy
 
 __all__ = ["Call", "Network", "networks"]
 
@@ -230,6 +230,7 @@ def _shapes(draw: Any) -> Shape:
     return draw(side), draw(side), draw(st.integers(1, 6))
 
 
+@public
 def networks(
     blocks: Any = None,
     *,
@@ -264,9 +265,9 @@ def networks(
         >>> len(net.calls) <= 2
         True
     """
-    for word, value, least in (("depth", depth, 0), ("max_calls", max_calls, 1)):
-        if isinstance(value, bool) or not isinstance(value, int) or value < least:
-            raise InvalidArgument(f"networks: {word} takes an integer of at least {least}, got {value!r}")
-    if shape is not None and not isinstance(shape, st.SearchStrategy) and len(shape) != 3:
-        raise InvalidArgument(f"networks: shape takes height, width and channels, got {shape!r}")
+    depth, max_calls, heads = integer("depth", depth, 0), integer("max_calls", max_calls), flag("heads", heads)
+    if shape is not None and not isinstance(shape, st.SearchStrategy):
+        if not isinstance(shape, list | tuple) or len(shape) != 3:
+            raise refuse("shape", shape, "height, width and channels, or a strategy of them")
+        shape = tuple(integer(f"shape[{axis}]", size) for axis, size in enumerate(shape))
     return _networks(_shapes() if shape is None else strategy(shape), pieces(blocks), depth, max_calls, heads)

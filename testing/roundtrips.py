@@ -9,12 +9,14 @@ from typing import Any
 import keras
 import numpy as np
 
+from .. import checks
 from .._keras import deep_graphs
 from .data import arrays, inputs_for
 from .reports import CheckError, Report, root_cause
-from .training import check_built
+from .training import accepted, check_built
 
 
+@checks.public
 def assert_roundtrip(
     model: Any, x: Any = None, *, custom_objects: Any = None, rtol: float = 1e-5, atol: float = 1e-5, seed: int = 0
 ) -> None:
@@ -23,7 +25,7 @@ def assert_roundtrip(
     Args:
         model: a built Keras model; one that cannot be cloned (not functional, not sequential) is only saved.
         x: inputs; None for four random ones.
-        custom_objects: as `keras.models.load_model` takes them.
+        custom_objects: as of `keras.models.load_model`.
         rtol, atol: how far numbers may differ, relatively and at all.
         seed: of the random inputs.
 
@@ -37,11 +39,14 @@ def assert_roundtrip(
         >>> assert_roundtrip(keras.Model(x, {"main": keras.layers.Flatten()(y), "maps": y}))
     """
     __tracebackhide__ = True  # pytest then shows the call alone
-    if not isinstance(model, keras.Model):
-        raise TypeError(f"assert_roundtrip: model takes a Keras model, got {model!r:.80}")
-    check_built(model)
+    check_built(checks.instance("model", model, keras.Model, "a Keras model"))
+    rtol, atol = checks.number("rtol", rtol, at_least=0), checks.number("atol", atol, at_least=0)
+    seed = checks.integer("seed", seed, 0)
+    if custom_objects is not None:
+        checks.mapping("custom_objects", custom_objects, "a dict of classes and functions by name, or None")
     x = inputs_for(model, seed=seed) if x is None else x
-    expected = arrays(model(x, training=False))
+    with accepted(model, x):
+        expected = arrays(model(x, training=False))
     ways = {"saved and loaded": _saved}
     if isinstance(model, keras.Sequential | keras.Function):
         ways |= {"cloned": _cloned, "made anew from its config, with weights from a file": _weights}

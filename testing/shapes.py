@@ -20,6 +20,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+from .. import checks
+from ..checks import complaint, refuse
 from .grammar import Dimension, Part, SpecError, read
 
 Side = int | None
@@ -79,9 +81,7 @@ class Spec:
             return spec
         if isinstance(spec, Mapping):
             spec = _joined(spec)
-        if not isinstance(spec, str):
-            raise TypeError(f"spec takes text such as 'b h w c -> b h w f', or a dict of them by output, got {spec!r}")
-        return _parse(spec)
+        return _parse(checks.text("spec", spec, "text such as 'b h w c -> b h w f', or a dict of them by output"))
 
     @property
     def keys(self) -> tuple[str, ...]:
@@ -140,7 +140,7 @@ def _sizes(names: Mapping[str, Any]) -> dict[str, Side]:
     """The names given, if they are integers."""
     for name, size in names.items():
         if size is not None and (isinstance(size, bool) or not hasattr(size, "__index__")):
-            raise TypeError(f"{name} takes an integer or None, got {size!r}")
+            raise refuse(name, size, "an integer or None", TypeError)
     return {name: None if size is None else operator.index(size) for name, size in names.items()}
 
 
@@ -149,15 +149,15 @@ def _joined(specs: Mapping[str, str]) -> str:
     left: str | None = None
     for key, text in specs.items():
         if not isinstance(key, str) or not isinstance(text, str):
-            raise TypeError(f"spec takes a dict of texts by output, got {key!r}: {text!r}")
+            raise refuse("spec", {key: text}, "a dict of texts by output", TypeError)
         before, _, after = text.rpartition("->")
         if left is not None and before.split() != left.split():
-            raise ValueError(
-                f"spec: the outputs of a dict take one left side, got {left.strip()!r} and {before.strip()!r}"
+            raise complaint(
+                f"spec must be of one left side for all outputs, got {left.strip()!r} and {before.strip()!r}"
             )
         left, sides[key] = before, after.strip()
     if not sides:
-        raise ValueError("spec takes at least one output, got {}")
+        raise refuse("spec", {}, "of at least one output")
     right = "{" + ", ".join(f"{key}: {shape}" for key, shape in sides.items()) + "}"
     return f"{left.strip()} -> {right}" if left else right
 

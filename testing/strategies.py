@@ -18,6 +18,8 @@ from typing import Any, TypeAlias, TypeVar, Union
 from hypothesis import strategies as st
 from hypothesis.errors import InvalidArgument
 
+from .. import checks
+from ..checks import public
 from .code import Written
 
 T = TypeVar("T")
@@ -37,10 +39,25 @@ def strategy(value: Any) -> st.SearchStrategy[Any]:
     return value if isinstance(value, st.SearchStrategy) else st.just(value)
 
 
-def _integer(function: str, argument: str, value: Any, at_least: int = 1) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or value < at_least:
-        raise InvalidArgument(f"{function}: {argument} takes an integer of at least {at_least}, got {value!r}")
-    return value
+def refuse(argument: str, got: object, must_be: str) -> Exception:
+    """The error to raise, as Hypothesis calls it."""
+    return checks.refuse(argument, got, must_be, InvalidArgument)
+
+
+def integer(argument: str, value: Any, at_least: int = 1) -> int:
+    """The value as an int, if it is one of at least so many; else Hypothesis's InvalidArgument."""
+    try:
+        return checks.integer(argument, value, at_least)
+    except (TypeError, ValueError) as error:
+        raise InvalidArgument(str(error)) from None
+
+
+def flag(argument: str, value: Any) -> bool:
+    """The value as a bool, if it says yes or no; else Hypothesis's InvalidArgument."""
+    try:
+        return checks.flag(argument, value)
+    except TypeError as error:
+        raise InvalidArgument(str(error)) from None
 
 
 @st.composite
@@ -53,6 +70,7 @@ def _image_shapes(draw: Any, side: Any, channels: Any, unknown: Any) -> tuple[in
     return (depth, *sides) if first else (*sides, depth)
 
 
+@public
 def image_shapes(
     *,
     min_side: int = 1,
@@ -76,17 +94,20 @@ def image_shapes(
         (5, 5, 3)
     """
     importlib.import_module("keras")  # which draws random numbers, and so not while a case is drawn
-    low = _integer("image_shapes", "min_side", min_side)
-    high = _integer("image_shapes", "max_side", max_side)
+    low = integer("min_side", min_side)
+    high = integer("max_side", max_side)
     if low > high:
-        raise InvalidArgument(f"image_shapes: max_side takes at least min_side={low}, got {high}")
+        raise refuse("max_side", high, f"at least min_side, which is {low}")
     if channels is not None and not isinstance(channels, st.SearchStrategy):
-        _integer("image_shapes", "channels", channels)
+        channels = integer("channels", channels)
+    if not isinstance(unknown, st.SearchStrategy):
+        unknown = flag("unknown", unknown)
     depth = st.integers(1, LARGEST) if channels is None else strategy(channels)
     side = st.integers(low, min(high, low + 7)) | st.integers(low, high)  # the small ones often
     return _image_shapes(side, depth, st.tuples(strategy(unknown), strategy(unknown)))
 
 
+@public
 def tensors(
     shape: ValueOrStrategy[Sequence[int | None]] | None = None, *, dtype: ValueOrStrategy[str] = "float32"
 ) -> st.SearchStrategy[Any]:
@@ -106,8 +127,17 @@ def tensors(
         (None, 1, 1, 3)
     """
     shape = image_shapes() if shape is None else shape
-    if not isinstance(shape, st.SearchStrategy | Sequence) or isinstance(shape, str):
-        raise InvalidArgument(f"tensors: shape takes a shape, or a strategy of shapes, got {shape!r}")
+    if not isinstance(shape, st.SearchStrategy):
+        sizes = shape if isinstance(shape, Sequence) and not isinstance(shape, str | bytes) else [0]
+        if not all(size is None or (type(size) is not bool and isinstance(size, int) and size > 0) for size in sizes):
+            raise refuse("shape", shape, "a shape, or a strategy of shapes")
+    if not isinstance(dtype, st.SearchStrategy):
+        import keras
+
+        try:
+            dtype = keras.backend.standardize_dtype(checks.text("dtype", dtype))
+        except (TypeError, ValueError):
+            raise refuse("dtype", dtype, "a dtype by its Keras name") from None
 
     def make(shape: Sequence[int | None], dtype: str) -> Any:
         import keras
@@ -188,6 +218,7 @@ def _unit(function: Callable[..., Any], words: dict[str, Any]) -> Callable[..., 
     return Written(function, **words) if words else function
 
 
+@public
 def units(
     *,
     norm: ValueOrStrategy[Any] | None = None,
@@ -206,8 +237,7 @@ def units(
         >>> find(units(), lambda unit: True).__name__
         'conv'
     """
-    if isinstance(padding, str) and padding not in ("same", "valid", "symmetric"):
-        raise InvalidArgument(f"units: padding takes 'same', 'valid', 'symmetric' or pixels, got {padding!r}")
+    _check_unit(norm, activation, padding)
     b = _blocks()
     kinds = [b.conv, b.conv_bn, b.separable, b.depthwise_separable, b.dilated, b.preact_conv]
     words = {
@@ -216,6 +246,29 @@ def units(
         "padding": strategy(padding),
     }
     return st.builds(_unit, st.sampled_from(kinds), st.fixed_dictionaries({}, optional=words))
+
+
+def _check_unit(norm: Any, activation: Any, padding: Any) -> None:
+    """That each is a strategy, or what a unit accepts."""
+    import keras
+
+    if norm is not None and not callable(norm) and not isinstance(norm, st.SearchStrategy):
+        raise refuse("norm", norm, "a norm, a strategy of norms, or None")
+    if activation is not None and not isinstance(activation, st.SearchStrategy):
+        try:
+            checks.text("activation", activation)
+            keras.activations.get(activation)
+        except (TypeError, ValueError):
+            raise refuse(
+                "activation", activation, "the Keras name of an activation, a strategy of names, or None"
+            ) from None
+    pixels = padding if isinstance(padding, tuple) and len(padding) == 2 else (padding,)
+    flat = [side for one in pixels for side in (one if isinstance(one, tuple) and len(one) == 2 else (one,))]
+    known = isinstance(padding, st.SearchStrategy) or (
+        isinstance(padding, str) and padding in ("same", "valid", "symmetric")
+    )
+    if not known and not all(type(side) is int and side >= 0 for side in flat):
+        raise refuse("padding", padding, "'same', 'valid', 'symmetric', pixels, or a strategy")
 
 
 def pools() -> st.SearchStrategy[Callable[..., Any]]:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import keras
 import numpy as np
 
+from .. import checks
 from .._keras import is_allocated, operations_made
+from ..checks import complaint, refuse
 from .builds import dangling
 from .data import arrays, by_output, inputs_for, kept
 from .gradients import loss_and_gradients
@@ -18,6 +21,7 @@ _TRIES = 5
 _RATES = (0.02, 0.002)  # for small nets, and for deep ones
 
 
+@checks.public
 def assert_trainable(model: Any, x: Any = None, *, seed: int = 0) -> None:
     """One step reaches every trainable weight of a model with a finite gradient that is not all zeros.
 
@@ -47,11 +51,13 @@ def assert_trainable(model: Any, x: Any = None, *, seed: int = 0) -> None:
     if not isinstance(model, keras.Model):
         model, lost = _made(model)
     check_built(model)
+    seed = checks.integer("seed", seed, 0)
     if not model.trainable_variables:
-        raise ValueError(f"assert_trainable: model {model.name!r} has no trainable weights")
+        raise complaint(f"model must be one with trainable weights, got {model.name!r}, which has none")
     restore = kept(model)
     try:
-        problems = _unreached(model, x, seed)
+        with accepted(model, x):
+            problems = _unreached(model, x, seed)
     finally:
         restore()
     problems += [f"layer {name!r} has weights and leads to no output" for name in lost]
@@ -63,20 +69,36 @@ def assert_trainable(model: Any, x: Any = None, *, seed: int = 0) -> None:
 
 def _made(make: Any) -> tuple[Any, list[str]]:
     if not callable(make):
-        raise TypeError(f"model takes a Keras model or a function that makes one, got {make!r}")
+        raise refuse("model", make, "a Keras model or a function that makes one", TypeError)
     with operations_made() as made:
-        model = make()
+        try:
+            model = make()
+        except TypeError as error:
+            raise refuse("model", make, "a Keras model or a function of nothing that makes one", TypeError) from error
     if not isinstance(model, keras.Model):
-        raise TypeError(f"model takes a function that makes a Keras model, got one that makes {model!r:.80}")
+        raise refuse("model", model, "a Keras model or a function that makes one", TypeError)
     return model, list(dangling(made, {id(variable) for variable in model.variables}))
 
 
 def check_built(model: Any) -> None:
     """The model has weights, or an error."""
     if not model.built:
-        raise ValueError(f"model {model.name!r} is not built: call it on a batch first")
+        raise complaint(f"model must be built, got {model.name!r}, which is not: call it on a batch first")
     if not all(map(is_allocated, model.variables)):
-        raise ValueError(f"model {model.name!r} was built under weightless(): it has no weights")
+        raise complaint(f"model must have weights, got {model.name!r}, which was built under weightless()")
+
+
+@contextmanager
+def accepted(model: Any, given: Any, argument: str = "x") -> Iterator[None]:
+    """What a model or its backend raises of what it was given, as a refusal of that argument."""
+    try:
+        yield
+    except AssertionError:
+        raise
+    except Exception as error:
+        if given is None:
+            raise
+        raise refuse(argument, given, f"what fits the model {model.name!r}") from error
 
 
 def _unreached(model: Any, x: Any, seed: int) -> list[str]:
@@ -127,6 +149,7 @@ def _mixture(random: np.random.Generator) -> Callable[[Any], Any]:
     return loss
 
 
+@checks.public
 def assert_learns(
     model: Any, x: Any = None, y: Any = None, *, loss: Any = None, steps: int = 300, to: float = 0.1, seed: int = 0
 ) -> None:
@@ -144,24 +167,35 @@ def assert_learns(
         seed: of the random numbers.
 
     Raises:
-        CheckError: an AssertionError that tells how far the loss fell.
+        CheckError: an AssertionError that says how far the loss fell.
         TypeError, ValueError: not a model with weights, or one of `y` and `loss` without the other.
 
     Example:
         >>> assert_learns(keras.Sequential([keras.Input((4,)), keras.layers.Dense(3, "softmax")]))
     """
     __tracebackhide__ = True  # pytest then shows the call alone
-    if not isinstance(model, keras.Model):
-        raise TypeError(f"assert_learns: model takes a Keras model, got {model!r:.80}")
+    check_built(checks.instance("model", model, keras.Model, "a Keras model"))
+    steps, to, seed = (
+        checks.integer("steps", steps),
+        checks.number("to", to, above=0, below=1),
+        checks.integer("seed", seed, 0),
+    )
     if (y is None) != (loss is None):
-        raise ValueError("assert_learns: y and loss go together")
-    check_built(model)
+        raise complaint("y and loss go together: both must be given, or neither")
+    if loss is not None:
+        try:
+            loss = checks.function("loss", keras.losses.get(loss))
+        except (TypeError, ValueError):
+            raise refuse("loss", loss, "a Keras loss, by name or as a function") from None
     x = inputs_for(model, seed=seed) if x is None else x
     restore = kept(model)
+    with accepted(model, x):
+        model(x, training=False)
     compute = _task(model, x, np.random.default_rng(seed)) if y is None else _given(loss, y)
     for rate in _RATES:
         try:
-            first, last, taken = _fall(model, x, compute, rate, steps, to)
+            with accepted(model, y, "y"):
+                first, last, taken = _fall(model, x, compute, rate, steps, to)
         finally:
             restore()
         if last <= to * first:

@@ -6,6 +6,7 @@ os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
 
+import pytest
 from hypothesis import HealthCheck, Phase, settings
 
 # The first call of a layer takes seconds, the next milliseconds, so that neither time nor its spread says anything;
@@ -28,3 +29,11 @@ def pytest_configure(config):
     config.addinivalue_line(
         "filterwarnings", "ignore:__array__ implementation doesn't accept a copy:DeprecationWarning"
     )
+
+
+@pytest.hookimpl(tryfirst=True)  # before pytest looks at `-m`
+def pytest_collection_modifyitems(items):
+    """Put all parameters of a test into the sweep but those that its `sweep_but` names."""
+    for item in items:
+        if (kept := item.get_closest_marker("sweep_but")) and item.callspec.id not in kept.args:
+            item.add_marker(pytest.mark.sweep)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -86,20 +87,26 @@ channels = st.sampled_from([2, 4, 6, 8])  # even, for groups
 seeds = st.integers(0, 2**32 - 1)
 
 
-_SPIN = 0.05
-"""Seconds that a quiet machine of 2020 needs for the loop below, one of its cores to itself."""
+_SPIN = 0.1  # seconds that `_spin` takes on one idle core of 2024
 
 
-def time_limit(seconds: float) -> float:
-    """Stretch the time that a program may run by how much slower this machine is now than a quiet one.
-
-    The load of the next minutes may be twice that of now, as other tests start theirs.
-    """
+def _spin() -> float:
     start = time.perf_counter()
-    total = 0
-    for number in range(1_000_000):
-        total += number
-    return seconds * max(1.0, 2 * (time.perf_counter() - start) / _SPIN)
+    sum(number * number for number in range(1_000_000))
+    return time.perf_counter() - start
+
+
+def time_scale() -> float:
+    """How much slower than an idle machine this one is now, 1 at the least; LAYERBLOCKS_TIME_SCALE says otherwise."""
+    if given := os.environ.get("LAYERBLOCKS_TIME_SCALE"):
+        return float(given)
+    waiting = os.getloadavg()[0] / (os.cpu_count() or 1) if hasattr(os, "getloadavg") else 1.0
+    return max(1.0, waiting, _spin() / _SPIN)
+
+
+def seconds(nominal: float) -> float:
+    """A time limit that stretches with the load of the machine: every limit of a subprocess or a loop is one."""
+    return nominal * time_scale()
 
 
 def scalar_or_pair(least: int, most: int) -> st.SearchStrategy[Any]:

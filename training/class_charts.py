@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .._old_checks import choice
+from .. import checks
+from ..checks import complaint, public, refuse
 from ..viz.page import INCH
-from .labels import as_array, read_classes, read_labels
+from .labels import as_array, of_numbers, read_classes, read_labels
 from .panels import COLOURS, GREY, SMALL, TEXT, check_axes, dress, figure_of, inches, name_ticks, new_figure
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ _SHARES: dict[str, tuple[Any, str]] = {
 }
 
 
+@public
 def plot_class_distribution(
     labels: Any, *, classes: Sequence[str] | None = None, ax: Axes | None = None, width: float | str = "ieee1"
 ) -> Axes:
@@ -46,14 +48,13 @@ def plot_class_distribution(
     >>> [int(bar.get_width()) for bar in ax.patches]
     [1, 1, 3]
     """
-    function = "plot_class_distribution"
-    numbers, names = read_labels(function, "labels", labels, read_classes(function, classes))
+    numbers, names = read_labels("labels", labels, read_classes(classes))
     counts = np.bincount(numbers, minlength=len(names))
     named = len(names) <= _MOST_NAMED
-    inch = inches(function, width)
+    inch = inches(width)
     if ax is None:
         ax = new_figure(inch, len(names) * _BAR + 0.45 if named else inch * 0.5).add_subplot()
-    check_axes(function, "ax", ax)
+    check_axes("ax", ax)
     if not named:
         ax.bar(range(len(names)), counts, width=1.0, color=COLOURS[0])
         dress(ax, "class", "images")
@@ -69,6 +70,7 @@ def plot_class_distribution(
     return ax
 
 
+@public
 def plot_confusion_matrix(
     matrix: Any,
     classes: Sequence[str] | None = None,
@@ -97,23 +99,19 @@ def plot_confusion_matrix(
     >>> [text.get_text() for text in ax.texts]
     ['80', '20', '10', '90']
     """
-    function = "plot_confusion_matrix"
-    names = read_classes(function, classes)
-    counts = as_array(function, "matrix", matrix)
-    if counts.dtype.kind not in "biuf":
-        raise TypeError(f"{function}: matrix has dtype {counts.dtype}: it takes numbers")
+    names = read_classes(classes)
+    counts = of_numbers("matrix", as_array("matrix", matrix))
     if counts.ndim != 2 or counts.shape[0] != counts.shape[1] or not counts.size:
-        raise ValueError(f"{function}: matrix has shape {counts.shape}: it takes (classes, classes)")
+        raise complaint(f"matrix must be of shape (classes, classes), got {counts.shape}")
     if not np.all(np.isfinite(counts)) or counts.min() < 0:
-        raise ValueError(f"{function}: matrix has a number below 0 or none at all: it takes counts")
+        raise refuse("matrix", matrix, "counts, which are finite and not below 0")
     if names is not None and len(names) != len(counts):
-        raise ValueError(f"{function}: classes has {len(names)} names for {len(counts)} classes: it takes one for each")
-    if normalize is not None:
-        choice(function, "normalize", normalize, _SHARES)
-    inch = inches(function, width)
+        raise complaint(f"classes must be one name for each of {len(counts)} classes, got {len(names)}")
+    normalize = checks.choice("normalize", normalize, [*_SHARES, None])
+    inch = inches(width)
     if ax is None:
         ax = new_figure(inch, inch).add_subplot()
-    check_axes(function, "ax", ax)
+    check_axes("ax", ax)
     names = names or tuple(map(str, range(len(counts))))
     shown = _percent(counts, normalize)
     ax.imshow(np.nan_to_num(shown), cmap="Blues", vmin=0, vmax=np.nan_to_num(shown).max() or 1)

@@ -7,10 +7,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from .._old_checks import choice, nearest, one_line
+from .. import checks
+from ..checks import complaint, listed, public, refuse
 from ..viz.fonts import face
 from ..viz.page import INCH
-from .history import LEARNING_RATES, Series, TrainingLog, logged
+from .history import LEARNING_RATES, Series, TrainingLog, read_history
 from .panels import GREY, SMALL, check_axes, dress, figure_of, inches, new_figure, styles
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ _HIGHER = (
 )
 
 
+@public
 def plot_history(
     history: Any,
     *,
@@ -51,7 +53,7 @@ def plot_history(
     its marker. A dotted line marks the best epoch. Text is 7 and 8 points at the figure's own size.
 
     Args:
-        history: what `read_history` takes: a Keras `History`, its `.history`, or the path of a `CSVLogger` file.
+        history: as of `read_history`: a Keras `History`, its `.history`, or the path of a `CSVLogger` file.
         metrics: which to draw, by name without `val_` and without the output: `"loss"`, `"accuracy"`; None for all.
         axes: where to draw, one for each, in their order or by name; None for a new figure.
         smooth: from 0 to below 1: the weight of the past in an exponential moving average, which is then drawn over
@@ -70,14 +72,11 @@ def plot_history(
     >>> {name: len(panel.get_lines()) for name, panel in axes.items()}
     {'loss': 3, 'accuracy': 2}
     """
-    log = logged("plot_history", history)
+    log = read_history(history)
     names = _metrics(log, metrics)
-    if isinstance(smooth, bool) or not isinstance(smooth, int | float):
-        raise TypeError(f"plot_history: smooth={one_line(smooth)}: it takes a number from 0 to below 1")
-    if not 0 <= smooth < 1:
-        raise ValueError(f"plot_history: smooth={one_line(smooth)}: it takes a number from 0 to below 1")
+    smooth = checks.fraction("smooth", smooth)
     marked = None if best is None else _best(log, best)
-    inch = inches("plot_history", width)
+    inch = inches(width)
     panels = _new(names, inch) if axes is None else _given(names, axes)
     looks = dict(zip(log.heads or ("",), styles(len(log.heads) or 1), strict=True))
     for name, panel in panels.items():
@@ -99,27 +98,20 @@ def plot_history(
 def _metrics(log: TrainingLog, metrics: Any) -> tuple[str, ...]:
     if metrics is None:
         return log.quantities
-    if not isinstance(metrics, str | Iterable):
-        raise TypeError(f"plot_history: metrics={one_line(metrics)}: it takes names, or None for all")
-    asked = tuple([metrics] if isinstance(metrics, str) else metrics)
-    for name in asked:
-        choice("plot_history", "metrics", name, log.quantities)
+    asked = checks.names("metrics", metrics, "names, or None for all")
     if not asked:
-        raise ValueError("plot_history: metrics is empty: it takes names, or None for all")
-    return tuple(dict.fromkeys(asked))
+        raise refuse("metrics", metrics, "names, or None for all")
+    return tuple(dict.fromkeys(checks.choice("metrics", name, log.quantities) for name in asked))
 
 
 def _best(log: TrainingLog, best: Any) -> int | None:
     """The epoch of the best finite value; of two alike, the first."""
-    if not isinstance(best, str):
-        raise TypeError(f"plot_history: best={one_line(best)}: it takes the name of a metric, or None")
+    best = checks.text("best", best, "the name of a metric, or None")
     series = log.find(f"val_{best}") or log.find(best)
     if series is None and best == "loss":
         return None
     if series is None:
-        keys = [series.key for series in log.series]
-        takes = ", ".join(map(repr, keys))
-        raise ValueError(f"plot_history: best={one_line(best)}: it takes {takes} or None{nearest(best, keys)}")
+        raise checks.unknown("best", best, [series.key for series in log.series], "metric")
     sign = -1 if any(part in series.quantity for part in _HIGHER) else 1
     finite = [(sign * v, epoch) for epoch, v in zip(series.epochs, series.values, strict=True) if math.isfinite(v)]
     return min(finite)[1] if finite else None
@@ -143,16 +135,13 @@ def _given(names: Sequence[str], axes: Any) -> dict[str, Axes]:
     if isinstance(axes, Mapping):
         missing = [name for name in names if name not in axes]
         if missing:
-            wanted = ", ".join(map(repr, names))
-            lacks = ", ".join(map(repr, missing))
-            raise ValueError(f"plot_history: axes has none for {lacks}: it takes axes for {wanted}")
-        return {name: check_axes("plot_history", f"axes[{name!r}]", axes[name]) for name in names}
+            raise complaint(f"axes must be a dict of axes for {listed(names)}, got none for {listed(missing)}")
+        return {name: check_axes(f"axes[{name!r}]", axes[name]) for name in names}
     flat = axes.ravel().tolist() if hasattr(axes, "ravel") else list(axes) if isinstance(axes, Sequence) else [axes]
-    checked = [check_axes("plot_history", "axes", one) for one in flat]
+    flat = flat if isinstance(flat, list) else [flat]  # ravel of an array of no axis
+    checked = [check_axes("axes", one) for one in flat]
     if len(checked) != len(names):
-        raise ValueError(
-            f"plot_history: axes: it takes {len(names)}, for {', '.join(map(repr, names))}; got {len(checked)}"
-        )
+        raise complaint(f"axes must be {len(names)}, for {listed(names)}, got {len(checked)}")
     return dict(zip(names, checked, strict=True))
 
 

@@ -10,6 +10,9 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+from .. import checks
+from ..checks import complaint, public
+
 VARIABLE = "TF_CONFIG"
 CLUSTER = '{"cluster": {"worker": ["host1:2222", "host2:2222"]}, "task": {"type": "worker", "index": 0}}'
 JOBS = ("chief", "worker")
@@ -23,6 +26,7 @@ class WorkerLost(RuntimeError):
     """
 
 
+@public
 def device_strategy(name: str, *, timeout: float = 600) -> Any:
     """The strategy to build a model in and to train it with by `fit_distributed`.
 
@@ -46,29 +50,35 @@ def device_strategy(name: str, *, timeout: float = 600) -> Any:
         >>> strategy.num_replicas_in_sync, is_chief(strategy)
         (1, True)
     """
+    name = checks.choice("name", name, STRATEGIES)
+    timeout = checks.number("timeout", timeout, "seconds above 0", above=0)
     import tensorflow as tf
 
-    if name not in STRATEGIES:
-        raise ValueError(f"device_strategy: name takes {' or '.join(map(repr, STRATEGIES))}, got {name!r}")
-    if isinstance(timeout, bool) or not isinstance(timeout, int | float) or timeout <= 0:
-        raise ValueError(f"device_strategy: timeout takes seconds above 0, got {timeout!r}")
     if name == "mirrored":
         return tf.distribute.MirroredStrategy()
     addresses = _addresses(os.environ.get(VARIABLE))
     options = tf.distribute.experimental.CommunicationOptions(timeout_seconds=timeout)
-    with _at_most(timeout, addresses), lost_workers("device_strategy", "at the start"):
+    with _at_most(timeout, addresses), lost_workers("at the start"):
         return tf.distribute.MultiWorkerMirroredStrategy(communication_options=options)
 
 
+@public
 def is_chief(strategy: Any) -> bool:
     """Whether this process is the one that writes files: the only one, or of several the chief or worker 0."""
-    resolver = strategy.cluster_resolver
+    resolver = checked_strategy(strategy).cluster_resolver
     jobs = resolver.cluster_spec().jobs if resolver is not None else []
     return not jobs or (resolver.task_type, resolver.task_id) == (min(jobs), 0)  # "chief" comes before "worker"
 
 
+def checked_strategy(strategy: Any) -> Any:
+    """The value, if it is a strategy of TensorFlow."""
+    if not hasattr(strategy, "cluster_resolver"):
+        raise checks.refuse("strategy", strategy, "what device_strategy gives", TypeError)
+    return strategy
+
+
 @contextmanager
-def lost_workers(piece: str, where: str) -> Iterator[None]:
+def lost_workers(when: str) -> Iterator[None]:
     """Turn what TensorFlow raises when another process is gone into a `WorkerLost`."""
     from tensorflow import errors
 
@@ -83,7 +93,7 @@ def lost_workers(piece: str, where: str) -> Iterator[None]:
         lines = [line.strip(" :") for line in error.message.splitlines()]
         reason = next((line for line in lines if "aborted by" in line), type(error).__name__)
         again = "start all workers again, and they go on from the last checkpoint"
-        raise WorkerLost(f"{piece}: another worker was lost {where} ({reason}); {again}") from error
+        raise complaint(f"another worker was lost {when} ({reason}); {again}", WorkerLost) from error
 
 
 @contextmanager
@@ -105,8 +115,8 @@ def _addresses(text: str | None) -> list[str]:
         ValueError: it is missing or not as TensorFlow needs it.
     """
     if text is None:
-        raise ValueError(
-            f"device_strategy: 'multiworker' takes the environment variable {VARIABLE}, which is not set; on the "
+        raise complaint(
+            f"name must be 'mirrored' where the environment variable {VARIABLE} is not set, got 'multiworker'; on the "
             f"first of two machines it is {CLUSTER}"
         )
     try:
@@ -136,8 +146,8 @@ def _addresses(text: str | None) -> list[str]:
     return addresses
 
 
-def _refuse(takes: str, text: str) -> ValueError:
-    return ValueError(f"device_strategy: {VARIABLE} takes {takes}, as in {CLUSTER}; got {text}")
+def _refuse(must_be: str, text: str) -> Exception:
+    return checks.refuse(VARIABLE, text, f"{must_be}, as in {CLUSTER}")
 
 
 def _is_address(value: Any) -> bool:

@@ -10,8 +10,8 @@ from statistics import NormalDist, median
 from types import MappingProxyType
 from typing import Any
 
-from .._old_checks import nearest, one_line
-from .history import Series, TrainingLog, logged
+from .. import checks
+from .history import Series, TrainingLog, read_history
 
 FALLING, FLAT, RISING = "falling", "flat", "rising"
 
@@ -118,6 +118,7 @@ class Diagnosis:
         return f"{self.verdict.capitalize()}: {self.evidence}. {self.advice}."
 
 
+@checks.public
 def diagnose(
     history: Any, *, output: str | None = None, window: int | None = None, tolerance: float = 0.02
 ) -> Diagnosis:
@@ -129,7 +130,7 @@ def diagnose(
     single spikes do not bend) leaves out zero, so that noise is flat, and if it moves by more than `tolerance`.
 
     Args:
-        history: what `read_history` takes.
+        history: as of `read_history`.
         output: the output to judge, by name; None for the loss of the whole model, with every output in `heads`.
         window: how many epochs to look back, at least 5; by default a third of them, between 5 and 20.
         tolerance: a loss that changes by no more than this part of itself over the window is flat.
@@ -143,19 +144,12 @@ def diagnose(
     Overfitting: in epochs 11–15 loss falls (−89 %: −0.031 an epoch, 95 % interval −0.043 to −0.022) while val_loss is \
 flat (0 %: 0 an epoch, 95 % interval 0 to 0). Add dropout or max pooling, or get more data.
     """
-    log = logged("diagnose", history)
-    if window is not None and (isinstance(window, bool) or not isinstance(window, int)):
-        raise TypeError(f"diagnose: window={one_line(window)}: it takes a whole number of epochs, or None")
-    if window is not None and window < _FEWEST:
-        raise ValueError(f"diagnose: window={window}: it takes at least {_FEWEST} epochs, or noise decides")
-    if isinstance(tolerance, bool) or not isinstance(tolerance, int | float):
-        raise TypeError(f"diagnose: tolerance={one_line(tolerance)}: it takes a number from 0 on")
-    if not 0 <= tolerance < math.inf:
-        raise ValueError(f"diagnose: tolerance={one_line(tolerance)}: it takes a number from 0 on")
+    log = read_history(history)
+    if window is not None:
+        window = checks.integer("window", window, _FEWEST, f"None, or at least {_FEWEST} epochs, or noise decides")
+    tolerance = checks.number("tolerance", tolerance, at_least=0)
     if output is not None:
-        if output not in log.heads:
-            takes = ", ".join(map(repr, log.heads)) or "None, as this model has one output"
-            raise ValueError(f"diagnose: output={one_line(output)}: it takes {takes}{nearest(output, log.heads)}")
+        output = checks.choice("output", output, log.heads, "" if log.heads else "None, as this model has one output")
         return _judge(log, output, window, tolerance, {})
     heads = {head: _judge(log, head, window, tolerance, {}) for head in log.heads}
     return _judge(log, None, window, tolerance, heads)

@@ -9,10 +9,9 @@ from typing import Any
 import keras
 import numpy as np
 
-from .. import _keras
-from ..checks import integer, piece
-from ..graphs.calls import checked_model
-from .devices import is_chief, lost_workers
+from .. import _keras, checks
+from ..checks import complaint, integer, public, refuse
+from .devices import checked_strategy, is_chief, lost_workers
 from .global_batches import Batches, processes_of
 
 # What `fit` divides by the number of examples, so that the shares of a batch add up to the whole.
@@ -21,7 +20,7 @@ CLIPS = ("clipnorm", "global_clipnorm", "clipvalue")
 APART = 1e-4  # the relative difference from which on workers are no longer the same
 
 
-@piece
+@public
 def fit_distributed(
     model: keras.Model,
     data: Any,
@@ -85,11 +84,13 @@ def fit_distributed(
         (2, ['accuracy', 'loss'])
     """
     _check_model(model, strategy)
-    integer("epochs", epochs, at_least=0)
-    integer("initial_epoch", initial_epoch, at_least=0)
-    for name, steps in (("steps_per_epoch", steps_per_epoch), ("validation_steps", validation_steps)):
-        if steps is not None:
-            integer(name, steps)
+    epochs = integer("epochs", epochs, at_least=0)
+    initial_epoch = integer("initial_epoch", initial_epoch, at_least=0)
+    steps_per_epoch = None if steps_per_epoch is None else integer("steps_per_epoch", steps_per_epoch)
+    validation_steps = None if validation_steps is None else integer("validation_steps", validation_steps)
+    verbose = checks.choice("verbose", verbose, ["auto", 0, 1, 2, False, True])
+    if not isinstance(callbacks, Sequence) or not all(isinstance(one, keras.callbacks.Callback) for one in callbacks):
+        raise refuse("callbacks", callbacks, "a list of keras.callbacks.Callback", TypeError)
     chief, several = is_chief(strategy), processes_of(strategy) > 1
     train = Batches("data", data, strategy, steps_per_epoch, whole=True)
     validation = None
@@ -107,7 +108,7 @@ def fit_distributed(
         steps=train.count,
         model=model,
     )
-    with lost_workers("fit_distributed", "while it trained") if several else nullcontext():
+    with lost_workers("while it trained") if several else nullcontext():
         model.stop_training = False
         every.on_train_begin()
         first = _keras.restored_epoch(model) or initial_epoch
@@ -310,8 +311,8 @@ def _alike(model: keras.Model, strategy: Any) -> Callable[[Mapping[str, float], 
         for name, column in zip((*named, "sum of weights"), columns, strict=True):
             if not np.ptp(column) <= APART * np.abs(column).max():
                 found = ", ".join(f"{value:g} on replica {number}" for number, value in enumerate(column))
-                takes = "it takes the same checkpoint in all, and the same callbacks, but for those that only write"
-                raise error(f"fit_distributed: the processes {where} with a different {name} ({found}); {takes}")
+                same = "the checkpoint must be the same in all, and the callbacks, but for those that only write"
+                raise complaint(f"the processes {where} with a different {name} ({found}); {same}", error)
         return bool(stops.any())
 
     return alike
@@ -327,36 +328,31 @@ def _build(model: keras.Model, strategy: Any, data: Batches) -> None:
     for metric in model.metrics:
         for variable in metric.variables:
             if variable.aggregation != "sum":
-                raise ValueError(
-                    f"fit_distributed: metric {metric.name} has {variable.path}, which is not summed over replicas; "
-                    f"it takes metrics whose variables have aggregation 'sum', got {variable.aggregation!r}"
-                )
+                must_be = "one whose variables have aggregation 'sum'"
+                got = f"{variable.path} with {variable.aggregation!r}, which is not summed over replicas"
+                raise complaint(f"metric {metric.name} must be {must_be}, got {got}")
 
 
 def _check_model(model: Any, strategy: Any) -> None:
-    import tensorflow as tf
-
-    checked_model("fit_distributed", model)
-    if not isinstance(strategy, tf.distribute.Strategy):
-        raise TypeError(f"fit_distributed: strategy takes what device_strategy gives, got {strategy!r}")
+    checks.instance("model", model, keras.Model, "a Keras model")
+    checked_strategy(strategy)
     for variable in model.variables:
         if not _keras.is_allocated(variable):
-            raise ValueError(f"fit_distributed: model takes one with weights, but {variable.path} has no value")
+            raise complaint(f"model must be one with weights, but {variable.path} has no value")
         if not strategy.extended.variable_created_in_scope(variable.value):
             raise _outside("model", variable)
     if not model.compiled or model.optimizer is None:
-        raise ValueError("fit_distributed: model takes a compiled one; call model.compile in strategy.scope()")
+        raise complaint("model must be compiled; call model.compile in strategy.scope()")
     if not strategy.extended.variable_created_in_scope(model.optimizer.iterations.value):
         raise _outside("optimizer", model.optimizer.iterations)
     for loss in keras.tree.flatten(model.loss):
         reduction = getattr(loss, "reduction", REDUCTIONS[0])
         if reduction not in REDUCTIONS:
-            takes = " or ".join(map(repr, REDUCTIONS))
-            raise ValueError(f"fit_distributed: loss {loss.name} takes the reduction {takes}, got {reduction!r}")
+            raise refuse(f"loss {loss.name}", reduction, f"of the reduction {checks.listed(REDUCTIONS)}")
 
 
-def _outside(what: str, variable: Any) -> ValueError:
-    return ValueError(
-        f"fit_distributed: {what} takes one made in strategy.scope(), but {variable.path} was made outside of it; "
+def _outside(what: str, variable: Any) -> Exception:
+    return complaint(
+        f"{what} must be made in strategy.scope(), but {variable.path} was made outside of it; "
         "write `with strategy.scope():` around building and compiling the model"
     )

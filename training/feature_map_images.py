@@ -8,14 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .._old_checks import choice, one_line, unknown, whole
-from .labels import as_array
+from .. import _keras, checks
+from ..checks import complaint, listed, one_line, public, refuse
+from .labels import as_array, of_numbers
 from .panels import FORMATS, MOST_TILES, inches, tiles
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
+@public
 def plot_feature_maps(
     model: Any,
     layer: str,
@@ -33,8 +35,8 @@ def plot_feature_maps(
     Args:
         model: any Keras model with weights: Sequential, functional, subclassed, nested.
         layer: the name of the layer, dotted or not; in a nested model `model.layer`.
-        image: `(height, width, channels)`, or a batch of one, preprocessed as the model takes it; for a model with
-            several inputs the list or dict of batches that it takes.
+        image: `(height, width, channels)`, or a batch of one, preprocessed as for the model; for a model with several
+            inputs the list or dict of their batches.
         maps: how many channels, from the first on; or their numbers.
         columns: how many pictures a row has.
         data_format: of the layer: `channels_last` or `channels_first`; None asks the layer, else its model.
@@ -54,33 +56,28 @@ def plot_feature_maps(
     >>> [(ax.get_title(), ax.images[0].get_array().shape) for ax in axes]
     [('0', (6, 6)), ('3', (6, 6))]
     """
-    function = "plot_feature_maps"
-    columns = whole(function, "columns", columns)
-    inch = inches(function, width)
-    if data_format is not None:
-        choice(function, "data_format", data_format, FORMATS)
-    found = _find_layer(function, model, layer)
-    given = _channel_last(_run(function, model, layer, found, image), data_format or _data_format(found, model))
-    numbers = _channels(function, maps, given.shape[-1])
+    columns, inch = checks.integer("columns", columns), inches(width)
+    data_format = checks.choice("data_format", data_format, [*FORMATS, None])
+    found = _find_layer(model, layer)
+    given = _channel_last(_run(model, layer, found, image), data_format or _data_format(found, model))
+    numbers = _channels(maps, given.shape[-1])
     axes = tiles(inch, columns, given.shape[0] / given.shape[1], [str(number) for number in numbers])
     for one, number in zip(axes, numbers, strict=True):
         one.imshow(given[..., number], cmap="viridis", interpolation="antialiased")
     return axes
 
 
-def _find_layer(function: str, model: Any, name: Any) -> Any:
+def _find_layer(model: Any, name: Any) -> Any:
     if not hasattr(model, "layers") or not callable(model):
-        raise TypeError(f"{function}: model={one_line(model)}: it takes a Keras model")
-    if not isinstance(name, str):
-        raise TypeError(f"{function}: layer={one_line(name)}: it takes the name of a layer")
+        raise refuse("model", model, "a Keras model", TypeError)
+    name = checks.text("layer", name, "the name of a layer")
     known = dict(_named_layers(model, ""))
     if name in known:
         return known[name]
     inside = [path for path in known if path.startswith(f"{name}.")]
     if inside:
-        some = ", ".join(map(repr, inside[:8])) + (" …" if len(inside) > 8 else "")
-        raise ValueError(f"{function}: layer={name!r} is a block; it takes one of its layers: {some}")
-    raise ValueError(f"{function}: {unknown('layer', name, known, f'layer in the model {model.name!r}')}")
+        raise complaint(f"layer must be a single one, got the block {one_line(name)}, of {listed(inside)}")
+    raise checks.unknown("layer", name, known, f"layer in the model {model.name!r}")
 
 
 def _named_layers(model: Any, prefix: str) -> Iterator[tuple[str, Any]]:
@@ -90,51 +87,42 @@ def _named_layers(model: Any, prefix: str) -> Iterator[tuple[str, Any]]:
             yield from _named_layers(layer, f"{prefix}{layer.name}.")
 
 
-def _run(function: str, model: Any, name: str, layer: Any, image: Any) -> np.ndarray[Any, Any]:
+def _run(model: Any, name: str, layer: Any, image: Any) -> np.ndarray[Any, Any]:
     """What the layer gives for the image."""
-    batch = image if isinstance(image, list | tuple | dict) else _batch(function, model, image)
-    if not all(_is_allocated(variable) for variable in model.weights):
-        raise ValueError(f"{function}: the model {model.name!r} has no weights: build it outside of weightless()")
+    batch = image if isinstance(image, list | tuple | dict) else _batch(image)
+    if not all(map(_keras.is_allocated, model.weights)):
+        raise complaint(f"model must be one with weights, got {model.name!r}, which was built under weightless()")
     with _watched(layer) as outputs:
         try:
             model(batch, training=False)
-        except (TypeError, ValueError) as error:
+        except Exception as error:  # of the model, or of the backend, which has its own
             shape = getattr(batch, "shape", None)
-            said = str(error).strip().splitlines()
-            told = f" of shape {tuple(shape)}" if shape is not None else ""
-            raise ValueError(
-                f"{function}: image{told} is none that the model {model.name!r} takes: {said[0] if said else error!r}"
-            ) from error
-    if not outputs:
-        raise ValueError(f"{function}: layer={name!r} was not called")
-    if len(outputs) > 1:
-        raise ValueError(f"{function}: layer={name!r} is shared and called {len(outputs)} times, giving several maps")
+            got = one_line(image) if shape is None else f"one of shape {tuple(shape)}"
+            told = f"image must be one for the model {model.name!r}, got {got}: {str(error).strip() or type(error)}"
+            raise complaint(told) from error
+    if len(outputs) != 1:
+        times = f"{len(outputs)} times, as it is shared" if outputs else "not at all"
+        raise complaint(f"layer must be one that is called once, got {one_line(name)}, called {times}")
     shape = getattr(outputs[0], "shape", None)
     if shape is None or len(shape) != 4:
         gives = "no single tensor" if shape is None else f"shape {tuple(shape)}"
-        raise ValueError(f"{function}: layer={name!r} gives {gives}: feature maps have (1, height, width, channels)")
+        must_be = "one that gives feature maps, (1, height, width, channels)"
+        raise complaint(f"layer must be {must_be}, got {one_line(name)}, which gives {gives}")
     maps = np.asarray(outputs[0], dtype=float)
     if len(maps) != 1:
-        raise ValueError(f"{function}: image is a batch of {len(maps)}: it takes one")
+        raise complaint(f"image must be one, got a batch of {len(maps)}")
     return maps[0]
 
 
-def _batch(function: str, model: Any, image: Any) -> np.ndarray[Any, Any]:
-    array = as_array(function, "image", image)
-    if array.dtype.kind not in "biuf":
-        raise TypeError(f"{function}: image has dtype {array.dtype}: it takes numbers")
+def _batch(image: Any) -> np.ndarray[Any, Any]:
+    array = of_numbers("image", as_array("image", image))
     if array.ndim == 3:
         array = array[None]
     if array.ndim != 4 or not array.size:
-        raise ValueError(f"{function}: image has shape {array.shape}: it takes (height, width, channels)")
+        raise complaint(f"image must be of shape (height, width, channels), got {array.shape}")
     if len(array) != 1:
-        raise ValueError(f"{function}: image is a batch of {len(array)}: it takes one")
+        raise complaint(f"image must be one, got a batch of {len(array)}")
     return array.astype("float32")
-
-
-def _is_allocated(variable: Any) -> bool:
-    """A variable without a value draws another one each time it is asked."""
-    return variable.value is variable.value
 
 
 @contextmanager
@@ -168,17 +156,15 @@ def _channel_last(maps: np.ndarray[Any, Any], data_format: str) -> np.ndarray[An
     return np.moveaxis(maps, 0, -1) if data_format == "channels_first" else maps
 
 
-def _channels(function: str, maps: Any, count: int) -> tuple[int, ...]:
-    if not isinstance(maps, Sequence) or isinstance(maps, str | bytes):
-        return tuple(range(min(whole(function, "maps", maps), count, MOST_TILES)))
-    numbers = tuple(maps)
-    for number in numbers:
-        if isinstance(number, bool) or not isinstance(number, int):
-            raise TypeError(f"{function}: maps has {number!r}: it takes a number of maps, or their numbers")
-        if not 0 <= number < count:
-            raise ValueError(
-                f"{function}: maps has channel {number}, but the layer has {count}: it takes 0 to {count - 1}"
-            )
+def _channels(maps: Any, count: int) -> tuple[int, ...]:
+    if not checks.is_sequence(maps):
+        number = checks.integer("maps", maps, must_be="how many channels, from 1 on, or their numbers")
+        return tuple(range(min(number, count, MOST_TILES)))
+    must_be = f"a channel of the layer, 0 to {count - 1}"
+    numbers = tuple(checks.integer(f"maps[{place}]", number, 0, must_be) for place, number in enumerate(maps))
+    for place, number in enumerate(numbers):
+        if number >= count:
+            raise refuse(f"maps[{place}]", number, must_be)
     if not 1 <= len(numbers) <= MOST_TILES:
-        raise ValueError(f"{function}: maps has {len(numbers)} channels: it takes 1 to {MOST_TILES}")
+        raise complaint(f"maps must be 1 to {MOST_TILES} channels, got {len(numbers)}")
     return numbers

@@ -9,6 +9,8 @@ from typing import Any
 import keras
 import numpy as np
 
+from ..checks import complaint, refuse
+
 
 def processes_of(strategy: Any) -> int:
     """How many processes work together."""
@@ -29,13 +31,13 @@ class Batches:
         self.shared = not isinstance(data, tf.data.Dataset)
         if self.shared:
             if not callable(data):
-                takes = "a tf.data.Dataset or a function of a tf.distribute.InputContext that gives one"
-                raise TypeError(f"fit_distributed: {argument} takes {takes}, got {type(data).__name__}")
+                must_be = "a tf.data.Dataset or a function of a tf.distribute.InputContext that gives one"
+                raise refuse(argument, data, must_be, TypeError)
             place = self.mine[0] // len(self.mine)
             data = data(tf.distribute.InputContext(self.processes, place, self.replicas))
         spec = getattr(data, "element_spec", None)
         if not isinstance(spec, tuple) or len(spec) not in (2, 3):
-            raise ValueError(f"fit_distributed: {argument} takes batches (x, y) or (x, y, sample_weight), got {spec}")
+            raise refuse(argument, spec, "batches (x, y) or (x, y, sample_weight)")
         self.data, self.spec = data, spec
         self.multiple = (len(self.mine) if self.shared else self.replicas) if whole else 1
         self.full = 0
@@ -60,7 +62,7 @@ class Batches:
         for batch in islice(self._endless(), self.steps) if self.steps else self.data:
             yield self._shares(batch)
         if batch is None:
-            raise ValueError(f"fit_distributed: {self.argument} has no batches")
+            raise complaint(f"{self.argument} must be one batch or more, got none")
 
     def _endless(self) -> Iterator[Any]:
         while True:
@@ -76,8 +78,8 @@ class Batches:
         self.full = self.full or size
         if size > self.full or (size == self.full and size % self.multiple):
             whose = "the share of this process" if self.shared else "the global batch"
-            takes = f"batches of one size, a multiple of the {self.multiple} replicas (a smaller one at the end)"
-            raise ValueError(f"fit_distributed: {self.argument} takes {takes}, but {whose} has {size} examples")
+            must_be = f"batches of one size, a multiple of the {self.multiple} replicas (a smaller one at the end)"
+            raise complaint(f"{self.argument} must be {must_be}, but {whose} has {size} examples")
         count, whole = (len(self.mine), size * self.processes) if self.shared else (self.replicas, size)
 
         def share(context: Any) -> tuple[Any, ...]:

@@ -10,13 +10,17 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from .._old_checks import nearest, one_line, whole
+from .. import checks
+from ..checks import complaint, nearest, one_line, public, refuse
 from ..files import why
 
 LEARNING_RATES = ("learning_rate", "lr")
 _VALIDATION = "val_"
 _LOSS = "loss"
 _NOT_LOGGED = ("", "NA")  # the second is what CSVLogger writes
+_HISTORY = "a Keras History, its .history or the path of a CSVLogger file"
+_FREQUENCY = "a positive integer, the epochs after which fit validated, or None"
+_GAPS = "numbers, or None where nothing was logged"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +65,11 @@ class TrainingLog:
         return next((series for series in self.series if series.key == key), None)
 
 
+@public
 def read_history(history: Any, *, validation_freq: int | Container[int] | None = None) -> TrainingLog:
-    """Read what a training logged; all functions that take a history also take the `TrainingLog` this returns.
+    """Read what a training logged; all functions of a history also accept the `TrainingLog` this returns.
 
-    Outputs of a model with several are told by their losses: `aux1_loss` and `main_loss` make the heads `aux1` and
+    Outputs of a model with several are known by their losses: `aux1_loss` and `main_loss` make the heads `aux1` and
     `main`, and `main_accuracy` is then the accuracy of `main`.
 
     Args:
@@ -81,34 +86,28 @@ def read_history(history: Any, *, validation_freq: int | Container[int] | None =
     >>> [(series.key, series.epochs) for series in log.series]
     [('loss', (1, 2, 3, 4)), ('val_loss', (2, 4))]
     """
-    return logged("read_history", history, validation_freq)
-
-
-def logged(function: str, history: Any, validation_freq: int | Container[int] | None = None) -> TrainingLog:
-    """`read_history`, with errors that name the function the user called."""
+    freq = _frequency(validation_freq)
     if isinstance(history, TrainingLog):
         return history
-    takes = "a whole number from 1 on, the epochs after which fit validated, or None"
-    if validation_freq is not None and (isinstance(validation_freq, str) or not isinstance(validation_freq, Container)):
-        validation_freq = whole(function, "validation_freq", validation_freq, takes)
-    try:
-        return _read(history, validation_freq)
-    except (TypeError, ValueError) as error:
-        raise type(error)(f"{function}: {error}") from None
-    except OSError as error:
-        raise type(error)(f"{function}: history={str(history)!r} cannot be read: {why(error)}") from None
-
-
-def _read(history: Any, validation_freq: int | Container[int] | None) -> TrainingLog:
     epochs, columns = _columns(history)
     columns = {key: values for key, values in columns.items() if any(value is not None for value in values)}
     if not columns:
-        raise ValueError("history has no epoch: it takes at least one, and is empty before fit has run one")
+        raise complaint("history must be of one epoch or more, got none: it is empty before fit has run one")
     heads = _heads(columns)
-    series = tuple(_series(key, values, epochs, heads, validation_freq) for key, values in columns.items())
+    series = tuple(_series(key, values, epochs, heads, freq) for key, values in columns.items())
     if not any(one.quantity == _LOSS and not one.validation for one in series):
-        raise ValueError(f"history: it has no loss, only {', '.join(map(repr, columns))}{nearest(_LOSS, columns)}")
+        raise complaint(f"history must be one with a loss, got {checks.listed([*columns])}{nearest(_LOSS, columns)}")
     return TrainingLog(series, heads)
+
+
+def _frequency(value: Any) -> int | Container[int] | None:
+    if value is None:
+        return None
+    if not isinstance(value, Container) or isinstance(value, str | bytes | Mapping):
+        return checks.integer("validation_freq", value, must_be=_FREQUENCY)
+    if not isinstance(value, Iterable):
+        return value
+    return tuple(checks.integer("validation_freq[…]", epoch, must_be=_FREQUENCY) for epoch in value)
 
 
 # -- sources ----------------------------------------------------------------------------------------------------------
@@ -120,9 +119,7 @@ def _columns(history: Any) -> tuple[Sequence[int], dict[str, list[float | None]]
         return _read_csv(Path(history))
     table = history if isinstance(history, Mapping) else getattr(history, "history", None)
     if not isinstance(table, Mapping):
-        raise TypeError(
-            f"history={one_line(history)}: it takes a Keras History, its .history or the path of a CSVLogger file"
-        )
+        raise refuse("history", history, _HISTORY, TypeError)
     columns = {str(key): [_number(key, value) for value in _listed(key, values)] for key, values in table.items()}
     longest = max(map(len, columns.values()), default=0)
     counted = getattr(history, "epoch", None)
@@ -133,29 +130,34 @@ def _columns(history: Any) -> tuple[Sequence[int], dict[str, list[float | None]]
 
 def _listed(key: object, values: Any) -> Iterable[Any]:
     if isinstance(values, str) or not isinstance(values, Iterable):
-        raise TypeError(f"history[{key!r}]={values!r}: it takes a list of numbers, one an epoch")
+        raise refuse(f"history[{one_line(key)}]", values, "a list of numbers, one an epoch", TypeError)
     return values
 
 
 def _number(key: object, value: Any) -> float | None:
     try:
         return None if value is None else float(value)
-    except (TypeError, ValueError):
-        raise TypeError(f"history[{key!r}] has {value!r}: it takes numbers, or None where nothing was logged") from None
+    except (TypeError, ValueError, OverflowError):
+        raise refuse(f"history[{one_line(key)}]", value, _GAPS, TypeError) from None
 
 
 def _read_csv(path: Path) -> tuple[Sequence[int], dict[str, list[float | None]]]:
     try:
         text = path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError:
-        raise ValueError(f"history={str(path)!r}: it takes a text file, as CSVLogger writes it") from None
+    except ValueError:
+        raise refuse("history", str(path), "the path of a text file, as CSVLogger writes it") from None
+    except OSError as error:
+        told = f"history must be {_HISTORY}, got {one_line(str(path))}, which cannot be read: {why(error)}"
+        raise complaint(told, type(error)) from None
+
+    def wrong(what: str) -> Exception:
+        return complaint(f"history must be a file that CSVLogger wrote, got {one_line(str(path))}: {what}")
+
     first = text.partition("\n")[0]
     separator = max(",;\t|", key=first.count)
     rows = [row for row in csv.DictReader(text.splitlines(), delimiter=separator) if any(row.values())]
     if "epoch" not in first.replace('"', "").strip().split(separator):
-        raise ValueError(
-            f"history={str(path)!r}: its first line has no 'epoch', which CSVLogger writes; it is {first!r}"
-        )
+        raise wrong(f"its first line has no 'epoch'; it is {one_line(first)}")
     keys = [key for key in rows[0] if key and key != "epoch"] if rows else []
     columns: dict[str, list[float | None]] = {key: [] for key in keys}
     for line, row in enumerate(rows, 2):
@@ -164,11 +166,11 @@ def _read_csv(path: Path) -> tuple[Sequence[int], dict[str, list[float | None]]]
             try:
                 columns[key].append(None if value is None or value in _NOT_LOGGED else float(value))
             except ValueError:
-                raise ValueError(f"history={str(path)!r}: line {line}: {key}={value!r} is no number") from None
+                raise wrong(f"line {line}: {one_line(value)} of {one_line(key)} is no number") from None
     try:
         epochs = [int(row["epoch"]) + 1 for row in rows]
     except (TypeError, ValueError):
-        raise ValueError(f"history={str(path)!r}: an epoch is no whole number") from None
+        raise wrong("an epoch is no integer") from None
     grows = all(before < after for before, after in pairwise(epochs))
     # CSVLogger(append=True) counts anew when a second fit is not told its initial_epoch.
     return (epochs if grows else range(1, len(rows) + 1)), columns
@@ -198,10 +200,8 @@ def _series(
     head = max((head for head in heads if name.startswith(f"{head}_")), key=len, default="")
     if len(values) < len(epochs):
         if not validation:
-            raise ValueError(
-                f"history[{key!r}] has {len(values)} values for {len(epochs)} epochs: "
-                "it takes one an epoch, or None where nothing was logged"
-            )
+            must_be = "one value an epoch, or None where nothing was logged"
+            raise complaint(f"history[{key!r}] must be {must_be}, got {len(values)} values for {len(epochs)} epochs")
         epochs = _validated(key, len(values), epochs, validation_freq)
     pairs = [(epoch, value) for epoch, value in zip(epochs, values, strict=True) if value is not None]
     quantity = name.removeprefix(f"{head}_") if head else name
@@ -220,10 +220,10 @@ def _validated(
     if len(fitting) == 1:
         return fitting.pop()
     problem = "fits no validation_freq" if not fitting else "fits more than one validation_freq"
-    raise ValueError(
-        f"history[{key!r}] has {count} values for {len(epochs)} epochs, which {problem}"
-        f"{'' if validation_freq is None else f' such as {validation_freq!r}'}: "
-        "give read_history(history, validation_freq=…) what fit was given, or None in a dict where nothing was logged"
+    raise complaint(
+        f"history[{key!r}] must be one value an epoch, or history read by read_history(history, validation_freq=…) "
+        f"with what fit was given; got {count} values for {len(epochs)} epochs, which {problem}"
+        f"{'' if validation_freq is None else f' such as {one_line(validation_freq)}'}"
     )
 
 

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .._old_checks import choice, one_line, whole
-from .labels import as_array, read_classes, read_labels
+from .. import checks
+from ..checks import complaint, public, refuse
+from .labels import as_array, of_numbers, read_classes, read_labels
 from .panels import FORMATS, MOST_TILES, WRONG, inches, tiles
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ _RANGES = ((0.0, 1.0), (-1.0, 1.0), _BYTES)
 _OVERSHOOT = 0.1  # of floats, by resizing; more would let standardised images pass for nearly black ones
 
 
+@public
 def plot_images(
     images: Any,
     labels: Any = None,
@@ -60,14 +62,11 @@ def plot_images(
     >>> [ax.get_title() for ax in axes]
     ['cat', '✗ cat (dog)']
     """
-    function = "plot_images"
-    names = read_classes(function, classes)
-    columns = whole(function, "columns", columns)
-    choice(function, "data_format", data_format, FORMATS)
-    inch = inches(function, width)
-    arrays = _images(function, images, data_format)
-    arrays = _scaled(function, arrays, value_range)
-    titles, wrong = _titles(function, len(arrays), labels, predictions, names)
+    names = read_classes(classes)
+    columns = checks.integer("columns", columns)
+    inch = inches(width)
+    arrays = _scaled(_images(images, checks.choice("data_format", data_format, FORMATS)), value_range)
+    titles, wrong = _titles(len(arrays), labels, predictions, names)
     aspect = float(np.median([array.shape[0] / array.shape[1] for array in arrays]))
     axes = tiles(inch, columns, aspect, titles)
     for one, array, is_wrong in zip(axes, arrays, wrong, strict=True):
@@ -77,58 +76,55 @@ def plot_images(
     return axes
 
 
-def _images(function: str, images: Any, data_format: str) -> list[np.ndarray[Any, Any]]:
+def _images(images: Any, data_format: str) -> list[np.ndarray[Any, Any]]:
     """Each as (height, width) or (height, width, 3 | 4)."""
     if isinstance(images, list | tuple):
-        batch = [as_array(function, f"images[{number}]", image) for number, image in enumerate(images)]
+        batch = [as_array(f"images[{number}]", image) for number, image in enumerate(images)]
     else:
-        whole_batch = as_array(function, "images", images)
-        if whole_batch.ndim not in (3, 4):
-            raise ValueError(
-                f"{function}: images has shape {whole_batch.shape}: it takes (images, height, width, channels) or "
-                "(images, height, width)" + ("; image[None] is a batch of one" if whole_batch.ndim == 2 else "")
-            )
-        batch = list(whole_batch)
+        whole = as_array("images", images)
+        if whole.ndim not in (3, 4):
+            hint = "; image[None] is a batch of one" if whole.ndim == 2 else ""
+            shapes = "(images, height, width, channels) or (images, height, width)"
+            raise complaint(f"images must be of shape {shapes}, got {whole.shape}{hint}")
+        batch = list(whole)
     if not batch:
-        raise ValueError(f"{function}: images is empty: it takes one image or more")
+        raise refuse("images", images, "one image or more")
     if len(batch) > MOST_TILES:
-        raise ValueError(f"{function}: images has {len(batch)}: it takes up to {MOST_TILES}, such as images[:25]")
+        raise complaint(f"images must be at most {MOST_TILES}, such as images[:25], got {len(batch)}")
     found = []
     for number, image in enumerate(batch):
         if image.ndim == 3 and data_format == "channels_first":
             image = np.moveaxis(image, 0, -1)
-        if image.dtype.kind not in "biuf":
-            raise TypeError(f"{function}: images has dtype {image.dtype}: it takes numbers")
+        of_numbers("images", image)
         if image.ndim not in (2, 3) or not image.size or (image.ndim == 3 and image.shape[-1] not in _CHANNELS):
-            raise ValueError(
-                f"{function}: image {number} has shape {batch[number].shape} ({data_format}): "
-                "it takes (height, width), or 1, 3 or 4 channels"
+            raise complaint(
+                f"images[{number}] must be of shape (height, width), or have 1, 3 or 4 channels, "
+                f"got {batch[number].shape} ({data_format})"
             )
         if image.ndim == 2 and image.shape[1] in (3, 4) and image.shape[0] > 16:
-            raise ValueError(
-                f"{function}: images is a single image of shape {(len(batch), *image.shape)}: give image[None]"
-            )
+            raise complaint(f"images must be several, got one image of shape {(len(batch), *image.shape)}: image[None]")
         found.append(image[..., 0] if image.ndim == 3 and image.shape[-1] == 1 else image)
     return found
 
 
-def _scaled(function: str, arrays: list[np.ndarray[Any, Any]], value_range: Any) -> list[np.ndarray[Any, Any]]:
+def _scaled(arrays: list[np.ndarray[Any, Any]], value_range: Any) -> list[np.ndarray[Any, Any]]:
     """The images with values from 0 to 1, all by the same rule."""
-    low, high = _range(function, arrays, value_range)
+    low, high = _range(arrays, value_range)
     return [np.clip((array.astype(float) - low) / (high - low), 0, 1) for array in arrays]
 
 
-def _range(function: str, arrays: list[np.ndarray[Any, Any]], value_range: Any) -> tuple[float, float]:
+def _range(arrays: list[np.ndarray[Any, Any]], value_range: Any) -> tuple[float, float]:
     if value_range is not None:
+        must_be = "None, or the finite numbers of black and white, black being lower"
         try:
             low, high = map(float, value_range)
         except (TypeError, ValueError):
-            raise TypeError(f"{function}: value_range={one_line(value_range)}: it takes two numbers or None") from None
+            raise refuse("value_range", value_range, must_be, TypeError) from None
         if not (math.isfinite(low) and math.isfinite(high) and low < high):
-            raise ValueError(f"{function}: value_range={value_range!r}: it takes black and white, black being lower")
+            raise refuse("value_range", value_range, must_be)
         return low, high
     if not all(np.isfinite(array).all() for array in arrays):
-        raise ValueError(f"{function}: images has values that are no finite numbers")
+        raise complaint("images must be of finite numbers, got others")
     least, most = float(min(a.min() for a in arrays)), float(max(a.max() for a in arrays))
     kinds = {array.dtype.kind for array in arrays}
     if kinds == {"b"}:
@@ -136,21 +132,19 @@ def _range(function: str, arrays: list[np.ndarray[Any, Any]], value_range: Any) 
     for low, high in _RANGES if "f" in kinds else (_BYTES,):
         if low - _OVERSHOOT <= least and most <= high + _OVERSHOOT:
             return low, high
-    raise ValueError(
-        f"{function}: images has values from {least:g} to {most:g}, which fit none of 0 to 1, −1 to 1 and 0 to 255: "
-        "give value_range=(black, white)"
+    raise complaint(
+        f"images must be of values from 0 to 1, −1 to 1 or 0 to 255, or value_range=(black, white) be given, "
+        f"got {least:g} to {most:g}"
     )
 
 
-def _titles(
-    function: str, count: int, labels: Any, predictions: Any, names: tuple[str, ...] | None
-) -> tuple[list[str], list[bool]]:
+def _titles(count: int, labels: Any, predictions: Any, names: tuple[str, ...] | None) -> tuple[list[str], list[bool]]:
     """What stands over each image, and whether it was taken for something else."""
-    true = _told(function, "labels", labels, names, count)
+    true = _shown("labels", labels, names, count)
     if predictions is None:
         return [""] * count if true is None else true, [False] * count
-    found, shares = _guesses(function, predictions)
-    taken = _told(function, "predictions", found, names, count)
+    found, shares = _guesses(predictions)
+    taken = _shown("predictions", found, names, count)
     assert taken is not None
     wrong = [False] * count if true is None else [a != b for a, b in zip(true, taken, strict=True)]
     titles = []
@@ -160,21 +154,21 @@ def _titles(
     return titles, wrong
 
 
-def _told(function: str, argument: str, labels: Any, names: tuple[str, ...] | None, count: int) -> list[str] | None:
+def _shown(argument: str, labels: Any, names: tuple[str, ...] | None, count: int) -> list[str] | None:
     if labels is None:
         return None
-    numbers, known = read_labels(function, argument, labels, names)
+    numbers, known = read_labels(argument, labels, names)
     if len(numbers) != count:
-        raise ValueError(f"{function}: {argument} has {len(numbers)} for {count} images: it takes one for each")
+        raise complaint(f"{argument} must be one for each of {count} images, got {len(numbers)}")
     return [known[number] for number in numbers]
 
 
-def _guesses(function: str, predictions: Any) -> tuple[Any, np.ndarray[Any, Any] | None]:
+def _guesses(predictions: Any) -> tuple[Any, np.ndarray[Any, Any] | None]:
     """Class numbers or text; and how sure the network is, if it says so."""
-    found = as_array(function, "predictions", predictions)
+    found = as_array("predictions", predictions)
     if found.ndim != 2 or found.shape[1] == 1 or found.dtype.kind != "f":
         return found, None
     if not np.isfinite(found).all():
-        raise ValueError(f"{function}: predictions has values that are no finite numbers")
+        raise complaint("predictions must be finite numbers, got others")
     sure = found.min() >= 0 and np.allclose(found.sum(axis=1), 1, atol=1e-2) and not np.all((found == 0) | (found == 1))
     return np.eye(found.shape[1])[found.argmax(axis=1)], found.max(axis=1) if sure else None

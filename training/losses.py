@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping, Sequence
-from numbers import Real
 from typing import Any
 
 import keras
 
-from .. import _keras
-from ..graphs.calls import checked_model
+from .. import _keras, checks
+from ..checks import complaint, public, refuse
 from ..models.outputs import AUX_LOSS_WEIGHT, output_weights
 
-# Losses by their Keras name, which have to be told whether a head gives logits.
+# Losses by their Keras name, which depend on whether a head gives logits.
 CROSS_ENTROPIES = {
     "sparse_categorical_crossentropy": keras.losses.SparseCategoricalCrossentropy,
     "categorical_crossentropy": keras.losses.CategoricalCrossentropy,
@@ -21,6 +20,7 @@ CROSS_ENTROPIES = {
 }
 
 
+@public
 def loss_weights(model: keras.Model, aux_weight: float = AUX_LOSS_WEIGHT) -> dict[str, float] | None:
     """1 for every output, `aux_weight` for those called `aux…`; None for a model of a single output.
 
@@ -32,14 +32,18 @@ def loss_weights(model: keras.Model, aux_weight: float = AUX_LOSS_WEIGHT) -> dic
         >>> loss_weights(model)
         {'main': 1.0, 'aux1': 0.3, 'aux2': 0.3}
     """
-    output = _checked("loss_weights", model).output
+    output = _output(model)
+    aux_weight = checks.number("aux_weight", aux_weight, at_least=0)
     return output_weights(output, aux_weight) if isinstance(output, Mapping) else None
 
 
-def _checked(piece: str, model: Any) -> keras.Model:
-    if not hasattr(checked_model(piece, model), "output"):
-        raise ValueError(f"{piece}: model takes one of the functional API, or called before, got {model!r}")
-    return model
+def _output(model: Any) -> Any:
+    """The symbolic output of a model, in its structure."""
+    model = checks.instance("model", model, keras.Model, "a Keras model")
+    try:
+        return model.output
+    except (AttributeError, ValueError):  # of a subclassed one, of a sequential one that was not built
+        raise refuse("model", model, "one of the functional API, or called before") from None
 
 
 def _gives_logits(output: Any) -> bool:
@@ -66,6 +70,7 @@ def quickest_jit() -> bool | str:
     return False if slow else "auto"
 
 
+@public
 def compile_args(
     model: keras.Model,
     optimizer: Any = "adam",
@@ -100,19 +105,22 @@ def compile_args(
         >>> compile_args(model)["loss_weights"]
         {'main': 1.0, 'aux1': 0.3, 'aux2': 0.3}
     """
-    common = {"optimizer": optimizer, "jit_compile": quickest_jit(), **options}
-    weights = loss_weights(_checked("compile_args", model), aux_weight)
-    if isinstance(aux_weight, bool) or not isinstance(aux_weight, Real) or aux_weight < 0:
-        raise ValueError(f"compile_args: aux_weight takes a number from 0 on, got {aux_weight!r}")
+    common = {
+        "optimizer": _optimizer(optimizer),
+        "jit_compile": quickest_jit(),
+        **options,
+    }
+    weights = loss_weights(model, aux_weight)
+    _known_loss(loss)
     if not isinstance(metrics, list | tuple):
-        raise TypeError(f"compile_args: metrics takes a list, got {metrics!r}")
+        raise refuse("metrics", metrics, "a list", TypeError)
     for number, metric in enumerate(metrics):
         _check_metric(number, metric)
     if weights is not None and any(isinstance(metric, keras.Metric) for metric in metrics):
-        raise TypeError(f"compile_args: metrics takes names or functions, as every output has its own, got {metrics!r}")
+        raise refuse("metrics", metrics, "names or functions, as every output has its own", TypeError)
     if weights is None:
         if isinstance(model.output, list | tuple):
-            raise ValueError("compile_args: model takes one output or a dict of them, got a list")
+            raise complaint("model must be one of one output or a dict of them, got one of a list")
         return {"loss": _loss(loss, model.output), "metrics": _metrics(metrics), **common}
     return {
         "loss": {key: _loss(loss, model.output[key]) for key in weights},
@@ -122,15 +130,30 @@ def compile_args(
     }
 
 
+def _optimizer(value: Any) -> Any:
+    """The value, if `compile` accepts it. None is made here, which would allocate variables under `weightless`."""
+    named = isinstance(value, str) and value.lower() in {name.lower() for name in dir(keras.optimizers)}
+    if named or isinstance(value, keras.optimizers.Optimizer) or (isinstance(value, Mapping) and "class_name" in value):
+        return value
+    raise refuse(
+        "optimizer", value, "a Keras name, config or optimizer", ValueError if isinstance(value, str) else TypeError
+    )
+
+
+def _known_loss(value: Any) -> None:
+    """Refuse what Keras makes no loss of."""
+    try:
+        if value is not None and callable(keras.losses.get(value)):
+            return
+    except (KeyError, TypeError, ValueError):  # no such name; a config that is none
+        pass
+    raise refuse("loss", value, "a Keras name, config or function", TypeError if value is None else ValueError)
+
+
 def _check_metric(number: int, metric: Any) -> None:
-    takes = "a Keras name, a metric, a function of nothing that makes one, or one of labels and predictions"
-    refused = TypeError(f"compile_args: metrics[{number}] takes {takes}, got {metric!r}")
-    if isinstance(metric, str | keras.Metric):
-        return
-    if not callable(metric):
-        raise refused
-    if _needs(metric) not in (0, 2):
-        raise refused
+    must_be = "a Keras name, a metric, a function of nothing that makes one, or one of labels and predictions"
+    if not isinstance(metric, str | keras.Metric) and (not callable(metric) or _needs(metric) not in (0, 2)):
+        raise refuse(f"metrics[{number}]", metric, must_be, TypeError)
 
 
 def _needs(function: Any) -> int:
@@ -148,6 +171,7 @@ def _metrics(metrics: Sequence[Any]) -> list[Any]:
     return [metric if isinstance(metric, made) or _needs(metric) else metric() for metric in metrics]
 
 
+@public
 def label_every_output(data: Any, model: keras.Model) -> Any:
     """Give every output of `model` the label that `data` has once.
 
@@ -171,15 +195,17 @@ def label_every_output(data: Any, model: keras.Model) -> Any:
         >>> sorted(y)
         ['aux1', 'aux2', 'main']
     """
-    if not isinstance(_checked("label_every_output", model).output, Mapping):
+    output = _output(model)
+    if not hasattr(data, "map") and not (isinstance(data, tuple) and len(data) in (2, 3)):
+        must_be = "a tf.data.Dataset or a tuple (x, y) or (x, y, sample_weight)"
+        raise refuse("data", data, must_be, TypeError)
+    if not isinstance(output, Mapping):
         return data
-    keys = list(model.output)
+    keys = list(output)
 
     def spread(x: Any, *labels: Any) -> tuple[Any, ...]:
         return (x, *(dict.fromkeys(keys, label) for label in labels))
 
     if hasattr(data, "map"):
         return data.map(spread)
-    if isinstance(data, tuple) and len(data) in (2, 3):
-        return spread(*data)
-    raise TypeError(f"label_every_output: data takes a tf.data.Dataset or a tuple (x, y), got {type(data).__name__}")
+    return spread(*data)

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from itertools import cycle, islice
 from typing import TYPE_CHECKING, Any
 
-from .._old_checks import one_line
+from .. import checks
 from ..viz.page import INCH, in_points
 
 if TYPE_CHECKING:
@@ -32,11 +32,11 @@ TEXT = 8.0
 SMALL = 7.0
 
 
-def inches(function: str, width: Any) -> float:
+def inches(width: Any) -> float:
     """The width of a figure, in the unit of matplotlib."""
     found = in_points("width", width) / INCH
     if not 1 <= found <= 100:
-        raise ValueError(f"{function}: width={width!r} is {found:.3g} inches: it takes 1 to 100")
+        raise checks.refuse("width", width, "1 to 100 inches")
     return found
 
 
@@ -47,12 +47,11 @@ def new_figure(width: float, height: float) -> Figure:
     return Figure(figsize=(width, height), layout="constrained")
 
 
-def check_axes(function: str, argument: str, value: Any) -> Axes:
+def check_axes(argument: str, value: Any) -> Axes:
+    """The value, if it is axes of matplotlib."""
     from matplotlib.axes import Axes
 
-    if not isinstance(value, Axes):
-        raise TypeError(f"{function}: {argument}={one_line(value)}: it takes matplotlib axes, or None for a new figure")
-    return value
+    return checks.instance(argument, value, Axes, "matplotlib axes, or None for a new figure")
 
 
 def figure_of(axes: Axes) -> Figure | SubFigure:

@@ -56,10 +56,11 @@ def speaking(function: str, inside: str | None = None) -> Iterator[None]:
 def public(function: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
     """Let errors name this function, unless a public function of ours called it: the user knows the outermost.
 
-    On what makes an instance, they name its class.
+    A method is named with its class, what makes an instance by its class alone.
     """
     made = function.__name__ in ("__init__", "__post_init__")
-    name = function.__qualname__.split(".")[-2] if made else function.__name__
+    name = function.__qualname__.rpartition("<locals>.")[2]
+    name = name.split(".")[-2] if made else name
 
     @functools.wraps(function)
     def wrapper(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:

@@ -83,6 +83,7 @@ IMAGENET = {
 }
 
 
+@pytest.mark.sweep_but("121")
 @pytest.mark.parametrize("depth", IMAGENET)
 def test_figures(depth):
     constructor, layers, few, all_of_them, giga = IMAGENET[depth]
@@ -108,6 +109,7 @@ CIFAR = {
 }
 
 
+@pytest.mark.sweep_but("L=40, k=12", "BC, L=100, k=12")
 @pytest.mark.parametrize("name", CIFAR)
 def test_cifar_figures(name):
     constructor, options, few, all_of_them = CIFAR[name]
@@ -149,6 +151,7 @@ def anatomy(model):
     return found
 
 
+@pytest.mark.sweep_but("169")
 @pytest.mark.parametrize("depth", [121, 169, 201])
 def test_anatomy_of_keras(depth):
     theirs = made(getattr(keras.applications, f"DenseNet{depth}"), weights=None)
@@ -156,6 +159,7 @@ def test_anatomy_of_keras(depth):
     assert anatomy(ours) == anatomy(theirs)
 
 
+@pytest.mark.sweep
 def test_agrees_with_keras():
     shape = (45, 36, 3)
     theirs = randomize(keras.applications.DenseNet121(weights=None, input_shape=shape, classes=5))

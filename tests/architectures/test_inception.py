@@ -314,6 +314,7 @@ def test_outputs_and_loss_weights():
     )
 
 
+@pytest.mark.sweep_but("googlenet_torchvision-options2-15")
 @pytest.mark.parametrize(
     "constructor, options, least",
     [

@@ -103,6 +103,7 @@ FIGURES = {  # trainable, total, multiply-adds in units of 10⁹
 }
 
 
+@pytest.mark.sweep_but("18, A", "34, A", "CIFAR 20")
 @pytest.mark.parametrize("name", FIGURES)
 def test_figures(name):
     constructor, few, total, giga = FIGURES[name]
@@ -145,6 +146,7 @@ def our_name(theirs: str) -> str:
     return "classifier.predictions" if theirs == "predictions" else f"{starts[start]}.{kind[end]}"
 
 
+@pytest.mark.sweep_but("ResNet50V2")
 @pytest.mark.parametrize(
     "theirs, ours", [("ResNet50", resnet50), ("ResNet50V2", resnet50_v2)], ids=["ResNet50", "ResNet50V2"]
 )
@@ -161,6 +163,7 @@ def test_keras_computes_the_same(theirs, ours):
     assert differ(run(target, x), run(source, x)) < 1e-6
 
 
+@pytest.mark.sweep_but("-101")
 @pytest.mark.parametrize("depth", [101, 152])
 @pytest.mark.parametrize("version", ["", "V2"])
 def test_anatomy_of_keras(depth, version):
@@ -494,6 +497,7 @@ def test_norm_activation_is_that_of_the_unit():
 # Dilation in the place of strides.
 
 
+@pytest.mark.sweep_but("torchvision-16", "v2-8")
 @pytest.mark.parametrize("output_stride", [4, 8, 16])
 @pytest.mark.parametrize(
     "constructor, options",
@@ -560,6 +564,7 @@ def test_a_network_of_any_depth_is_cut_and_cloned(deep):
     assert [layer.name for layer in clone.layers] == [layer.name for layer in deep.layers]
 
 
+@pytest.mark.sweep
 def test_a_network_of_any_depth_trains_and_is_saved_and_loaded(deep, tmp_path):
     deep.compile("sgd", "mse", run_eagerly=True)
     before = deep.get_weights()
@@ -576,6 +581,7 @@ def test_a_disconnected_graph_is_an_error_at_any_depth():
         keras.Model(keras.Input((2,)), keras.layers.Dense(1)(keras.Input((3,))))
 
 
+@pytest.mark.sweep
 def test_resnet_1202():
     model = made(cifar_resnet1202)
     assert (trainable(model), model.count_params()) == (19_421_274, 19_510_906)
@@ -627,6 +633,7 @@ def test_resnext_is_data():
 # What every network offers.
 
 
+@pytest.mark.sweep_but("dialect0")
 @pytest.mark.parametrize(
     "dialect", [(resnet50, name) for name in DIALECTS] + [(resnet50_v2, name) for name in V2_DIALECTS]
 )

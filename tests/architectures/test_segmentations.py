@@ -225,6 +225,7 @@ def test_unet_is_not_shifted(dialect, side):
     assert differ(run(model, x[:, ::-1, ::-1])[:, ::-1, ::-1], run(model, x)) < 1e-4
 
 
+@pytest.mark.sweep_but("same-fcn32s")
 @pytest.mark.parametrize("constructor", [fcn32s, fcn8s])
 @pytest.mark.parametrize("dialect", ["paper", "same"])
 def test_fcn_of_unknown_size(constructor, dialect):
@@ -353,11 +354,13 @@ def test_mixed_precision():
 def test_training(activation):
     keras.utils.set_random_seed(0)
     model = unet(dialect="same", classifier_activation=activation, **SMALL_UNET)
-    model.compile(**compile_args(model, keras.optimizers.Adam(1e-2)))
+    model.compile(**compile_args(model, keras.optimizers.SGD(1e-2)))
     assert model.loss.get_config()["from_logits"] is (activation is None)
     x = images(4, 13, 11, 1)
-    history = model.fit(x, (x[..., 0] > 0).astype("int32"), epochs=15, verbose=0).history["loss"]
-    assert history[-1] < history[0]
+    y = (x[..., 0] > 0).astype("int32")
+    before = model.evaluate(x, y, verbose=0, return_dict=True)["loss"]
+    model.fit(x, y, verbose=0)  # one small step down the gradient
+    assert model.evaluate(x, y, verbose=0, return_dict=True)["loss"] < before - 1e-5
 
 
 def test_the_last_enlargement_is_not_trained():

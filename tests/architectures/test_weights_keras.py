@@ -91,6 +91,7 @@ def check_agreement(model: keras.Model, source: keras.Model, x: np.ndarray) -> N
     assert differ(run(model, x), expected) < 1e-5
 
 
+@pytest.mark.sweep_but("mobilenet_v2")
 @pytest.mark.parametrize("name", [name for name in APPLICATIONS if name not in DEPENDS_ON_SIZE])
 def test_trained_weights_agree(name, monkeypatch):
     options: dict[str, Any] = {"input_shape": (SIDES[name], SIDES[name] + 5, 3), "classifier_activation": None}
@@ -118,6 +119,7 @@ def test_vgg_agrees(name, options):
     check_agreement(model, source, images(2, *options["input_shape"]))
 
 
+@pytest.mark.sweep_but("vgg19", "xception")
 @pytest.mark.parametrize("name", ["vgg19", "resnet50", "resnet50_v2", "inception_v3", "densenet121", "xception"])
 def test_every_tensor_once(name, monkeypatch):
     """At its own size, without allocating it; with a top where this depends on the size."""

@@ -51,6 +51,7 @@ def steps(monkeypatch) -> list[Any]:
     return found
 
 
+@pytest.mark.sweep_but("alexnet", "vgg11", "vgg11_bn", "resnet18")
 @pytest.mark.parametrize("name", PUBLISHED)
 def test_published_names_and_shapes(name, steps):
     """Every tensor has its place, and the order of the names does not matter."""
@@ -132,6 +133,7 @@ def test_all_or_nothing(missing, extra, changed):
     assert all(np.array_equal(a, b) for a, b in zip(before, model.get_weights(), strict=True))
 
 
+@pytest.mark.sweep
 def test_published_files_of_densenet(steps):
     """Their names have a dot more than those of the module."""
     renamed = {

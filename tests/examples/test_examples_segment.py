@@ -271,18 +271,19 @@ def test_bad_arguments(tmp_path, capsys, words, said):
 # -- runs -------------------------------------------------------------------------------------------------------------
 
 
-def test_a_run_learns_and_leaves_what_it_says(tmp_path, capsys):
-    words = ["--size", 32, "--count", 500, "--width", 8, "--epochs", 6, "--verbose", 0, "--output", tmp_path]
+def test_a_run_leaves_what_it_says(tmp_path, capsys):
+    words = ["--size", 32, "--count", 50, "--width", 4, "--epochs", 2, "--verbose", 0, "--output", tmp_path]
     assert call(*words) == 0
     *each, mean = (tmp_path / "iou.txt").read_text().splitlines()
     assert capsys.readouterr().out.strip().endswith("\n".join([*each, mean]))
     assert [line.split(":")[0] for line in each] == [*masks.SHAPES]
-    assert mean.startswith("test: 100 images, mean IoU 0.")
-    print(mean)
-    assert float(mean.split()[-1]) >= 0.3, "0.2 is for nothing but ground"
+    assert mean.startswith("test: 10 images, mean IoU 0.")
+    shares = [float(line.split()[-1]) for line in each if line.split()[-1] != "nan"]
+    assert float(mean.split()[-1]) == pytest.approx(np.mean(shares), abs=1e-3)
     assert {"best.keras", "predictions.svg", "predictions.png", "curves.svg"} <= {p.name for p in tmp_path.iterdir()}
 
 
+@pytest.mark.sweep
 def test_without_padding_on_a_folder_killed_and_not(folder, tmp_path, monkeypatch):
     words = ["unet", "--dialect", "paper", "--data", folder, "--size", 20, *SMALL, "--output"]
     assert call(*words, tmp_path / "whole") == 0

@@ -12,6 +12,8 @@ from layerblocks.blocks import weightless
 from layerblocks.graphs import Edge, Graph, Node, collapse, group, overview, read_graph
 from layerblocks.graphs.graph import Output
 
+from ..helpers import seconds
+
 
 def application(name):
     keras.backend.clear_session()  # automatic names are counted through
@@ -65,6 +67,7 @@ APPLICATIONS = {
 }
 
 
+@pytest.mark.sweep_but("VGG16", "Xception")
 @pytest.mark.parametrize("name", APPLICATIONS)
 def test_blocks_of_published_networks(name):
     graph = application(name)
@@ -75,6 +78,7 @@ def test_blocks_of_published_networks(name):
     assert [n.weights for n in grouped.nodes] == [n.weights for n in graph.nodes]
 
 
+@pytest.mark.sweep
 def test_blocks_inside_blocks():
     assert boxes(application("ResNet50"), 2)[2:6] == [
         "conv2.block1",
@@ -194,5 +198,5 @@ def test_thousands_of_layers_of_automatic_names_in_time():
     graph = Graph("deep", "Functional", tuple(nodes), tuple(edges), (Output("y", last),))
     before = time.perf_counter()
     found = collapse(group(graph), 1)
-    assert time.perf_counter() - before < 5, "more than in proportion to the layers"
+    assert time.perf_counter() - before < seconds(5), "more than in proportion to the layers"
     assert len(found.nodes) == 1201 and found.nodes[1].role == "residual"

@@ -84,14 +84,17 @@ def all_pieces(*sides, seed=0):
     return randomize(keras.Model(x, {name: piece(x) for name, piece in PIECES.items()}, name="pieces"), seed)
 
 
+@pytest.mark.sweep_but("keras", "onnx")
 def test_every_piece(place):
     export(all_pieces(9, 10), place)
 
 
+@pytest.mark.sweep_but("keras")
 def test_every_piece_on_sizes_known_when_it_runs(place):
     export(all_pieces(None, None), place)
 
 
+@pytest.mark.sweep
 @needs_tensorflow
 def test_int8(tmp_path):
     pytest.importorskip("tensorflow")
@@ -145,6 +148,7 @@ SMALL = {
 }
 
 
+@pytest.mark.sweep_but("keras-lenet5", "keras-cifar_resnet", "onnx-lenet5", "litert-lenet5", "tf_saved_model-lenet5")
 @pytest.mark.parametrize("name", SMALL)
 def test_networks(name, place):
     model = randomize(SMALL[name]())
@@ -179,6 +183,7 @@ def test_it_is_what_its_own_runtime_answers(place):
     assert differ(np.asarray(got), run(model, data)) < 1e-4
 
 
+@pytest.mark.sweep_but("keras", "onnx", "tf_saved_model")
 def test_inputs_and_outputs_of_every_structure(place):
     one, two = keras.Input((4,), name="z"), keras.Input((4,), name="a")
     many = [layers.Dense(2)(one) for _ in range(11)]

@@ -67,6 +67,7 @@ def test_trains_as_kerass_own(batch, height, width, channels, scale, center, eps
     np.testing.assert_allclose(run(ours, x), run(theirs, x), rtol=1e-4)
 
 
+@pytest.mark.sweep_but("float32-False", "float64-False", "mixed_bfloat16-False")
 @pytest.mark.parametrize("jit_compile", [False, True])
 @pytest.mark.parametrize("policy", ["float32", "mixed_float16", "mixed_bfloat16", "float64"])
 def test_trains_under_every_policy_and_xla(policy, jit_compile):
@@ -113,6 +114,7 @@ def test_biases_that_a_norm_takes_out_are_gone_and_missed_by_nobody(policy):
     np.testing.assert_allclose(run(quick, x), run(model, x), rtol=within)
 
 
+@pytest.mark.sweep_but("activation")
 @pytest.mark.parametrize("what", ["bias_regularizer", "activity_regularizer", "activation"])
 def test_a_bias_that_means_something_else_as_well_stays(what):
     model = stack(**{what: "relu" if what == "activation" else "l2"})
@@ -148,6 +150,7 @@ def test_a_bias_whose_mean_is_not_that_of_the_norm_stays(change):
     assert biases(training_model(between(change))) == ["conv"]
 
 
+@pytest.mark.sweep_but("resnet18")
 @pytest.mark.parametrize("name", ["resnet18", "cifar_densenet40"])
 def test_networks_train_as_before(name):
     model = randomize(build(name, input_shape=(32, 32, 3), classes=3))

@@ -57,6 +57,7 @@ def test_every_ratio_is_a_row_and_all_rows_are_as_wide(section):
     assert len({row.count("|") for row in rows}) <= 1
 
 
+@pytest.mark.sweep
 def test_works_take_turns_and_warm_up():
     called = []
     times = measure.in_turn({name: lambda name=name: called.append(name) for name in "ab"}, runs=3)

@@ -17,7 +17,7 @@ import pytest
 from layerblocks import startup
 from layerblocks.blocks import conv_bn
 
-from ..helpers import time_limit
+from ..helpers import seconds
 
 SESSION = """
 import json, os, sys
@@ -140,8 +140,7 @@ def test_every_backend_gives_the_same(tmp_path):
             stderr=subprocess.PIPE,
             text=True,
         )
-    limit = time_limit(300)
-    ended = {name: (process.communicate(timeout=limit), process.returncode) for name, process in started.items()}
+    ended = {name: (process.communicate(timeout=seconds(300)), process.returncode) for name, process in started.items()}
     told, figures = {}, {}
     for name, ((out, err), code) in ended.items():
         assert (code, err) == (0, ""), name

@@ -67,7 +67,7 @@ def same_for_valid(x, filters):
 def test_same_for_valid():
     report = smallest(same_for_valid, "b h w c -> b h-2 w-2 filters", params={"filters": st.integers(1, 9)})
     assert report.smallest == "input (None, 1, 1, 1), filters=1"
-    assert report.title == "check_net: it takes what is too small"
+    assert report.title == "check_net: it accepts what is too small"
     assert reproduced(report) == (None, 1, 1, 1)
 
 
@@ -248,7 +248,7 @@ def test_several_outputs():
     report = smallest(heads, "b h w c -> {main: b 5, aux1: b 3}", least=4)
     assert (report.smallest, report.title) == (
         "input (None, 4, 4, 1)",
-        "check_net: it refuses an input that the spec takes",
+        "check_net: it refuses an input that the spec allows",
     )
 
 
@@ -328,12 +328,16 @@ def test_a_network_of_keras():
 @pytest.mark.parametrize(
     "options, kind, words",
     [
-        ({"build": 3}, TypeError, "build takes a function"),
+        ({"build": 3}, TypeError, "build must be a function"),
         ({"spec": "b h w c"}, ValueError, "and an arrow"),
-        ({"spec": "b h w c -> b h w f"}, ValueError, "spec names f, which neither its left side nor params gives"),
-        ({"params": {"filters": 2, "fliters": 3}, "build": wrong_stride}, TypeError, "params has"),
-        ({"too_small": "maybe"}, ValueError, "too_small takes 'raises' or 'skip', got 'maybe'"),
-        ({"least": (1, 2, 3)}, ValueError, "least takes an integer, or one for each of 2 sides"),
+        ({"spec": "b h w c -> b h w f"}, ValueError, "params must be what gives f of the spec"),
+        (
+            {"params": {"filters": 2, "fliters": 3}, "build": wrong_stride},
+            TypeError,
+            "params must be of what spec or build has, got 'fliters'",
+        ),
+        ({"too_small": "maybe"}, ValueError, "too_small must be one of 'raises' or 'skip', got 'maybe'"),
+        ({"least": (1, 2, 3)}, ValueError, "least must be 2 integers of at least 1, got"),
         ({"spec": "b h w c -> b h w -1"}, ValueError, "lacks what stands before it"),
         ({"build": lambda x: 3}, CheckError, "function that returns symbolic tensors"),
     ],

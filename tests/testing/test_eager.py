@@ -25,6 +25,7 @@ def smallest(build, spec, **options):
     return caught.value.report
 
 
+@pytest.mark.sweep
 def test_good_nets_run():
     check_net(
         conv_bn, "b h w c -> b ceil(h/2) ceil(w/2) 4", params={"filters": 4, "strides": 2}, max_examples=5, eager=5

@@ -142,7 +142,7 @@ def test_any_text_is_read_or_refused(text):
 
 @pytest.mark.parametrize("spec", [3, None, ["b h"], {1: "b h"}, {"a": 2}])
 def test_a_spec_is_text(spec):
-    with pytest.raises(TypeError, match="spec takes"):
+    with pytest.raises(TypeError, match="spec must be"):
         Spec.parse(spec)
 
 
@@ -172,7 +172,7 @@ def test_shapes_that_do_not_fit(text, shape, words):
 
 
 def test_names_take_integers():
-    with pytest.raises(TypeError, match=r"h takes an integer or None, got 2\.5"):
+    with pytest.raises(TypeError, match=r"h must be an integer or None, got 2\.5"):
         Spec.parse("b h").expected(h=2.5, b=1)
     assert Spec.parse("b h").expected(h=np.int64(3), b=None) == (None, 3)
 
@@ -224,7 +224,7 @@ def test_models_pairs_and_dicts():
 
 @pytest.mark.parametrize("x", ["b h", 3, None, [1.5], object()])
 def test_what_has_no_shape(x):
-    with pytest.raises(TypeError, match="assert_shape: x takes something that has a shape"):
+    with pytest.raises(TypeError, match="assert_shape: x must be something that has a shape"):
         assert_shape(x, "b h")
 
 

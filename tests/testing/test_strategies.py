@@ -20,10 +20,10 @@ from layerblocks.blocks.types import Activation, Norm, Padding, Shortcut, Size, 
 from layerblocks.testing import block_kwargs, image_shapes, networks, tensors, units
 from layerblocks.testing.annotations import from_annotation
 from layerblocks.testing.code import Written, code_of
-from layerblocks.testing.random_blocks import CHAIN, piece
+from layerblocks.testing.random_blocks import chain, piece
 from layerblocks.testing.random_networks import Network
 
-from ..helpers import data_format, time_limit
+from ..helpers import data_format, seconds
 
 
 @dataclass(frozen=True)
@@ -96,15 +96,18 @@ def test_tensors_of_a_given_shape():
 @pytest.mark.parametrize(
     "make, words",
     [
-        (lambda: image_shapes(min_side=0), "image_shapes: min_side takes an integer of at least 1, got 0"),
-        (lambda: image_shapes(max_side="9"), "image_shapes: max_side takes an integer of at least 1, got '9'"),
-        (lambda: image_shapes(min_side=5, max_side=4), "image_shapes: max_side takes at least min_side=5, got 4"),
-        (lambda: image_shapes(channels=-1), "image_shapes: channels takes"),
-        (lambda: tensors(7), "tensors: shape takes a shape"),
-        (lambda: units(padding="smae"), "units: padding takes"),
-        (lambda: networks(depth=-1), "networks: depth takes an integer of at least 0, got -1"),
-        (lambda: networks(max_calls=0), "networks: max_calls takes"),
-        (lambda: networks(shape=(3, 3)), "networks: shape takes height, width and channels"),
+        (lambda: image_shapes(min_side=0), "image_shapes: min_side must be a positive integer, got 0"),
+        (lambda: image_shapes(max_side="9"), "image_shapes: max_side must be a positive integer, got '9'"),
+        (
+            lambda: image_shapes(min_side=5, max_side=4),
+            "image_shapes: max_side must be at least min_side, which is 5, got 4",
+        ),
+        (lambda: image_shapes(channels=-1), "image_shapes: channels must be"),
+        (lambda: tensors(7), "tensors: shape must be a shape"),
+        (lambda: units(padding="smae"), "units: padding must be"),
+        (lambda: networks(depth=-1), "networks: depth must be an integer of at least 0, got -1"),
+        (lambda: networks(max_calls=0), "networks: max_calls must be"),
+        (lambda: networks(shape=(3, 3)), "networks: shape must be height, width and channels"),
     ],
 )
 def test_errors_name_the_argument(make, words):
@@ -194,7 +197,7 @@ def tower_without_name(x, filters: int):
         (lambda: block_kwargs(lambda x, y: x), "'y', whose annotation is missing and says nothing of its values"),
         (lambda: block_kwargs(odd), "odd needs 'codec', whose annotation object says nothing"),
         (lambda: block_kwargs(tower, nonsense=1), "tower takes no argument 'nonsense'; it has x, filters"),
-        (lambda: block_kwargs(3), "block takes a function, got 3"),
+        (lambda: block_kwargs(3), "block must be a function whose signature can be read, got 3"),
         (lambda: block_kwargs(empty), "empty, 'filters': no integer from 5 to 4"),
     ],
 )
@@ -211,7 +214,7 @@ def odd(x, codec: object): ...
 def empty(x, filters: Annotated[int, Ge(5), Le(4)]): ...
 
 
-@pytest.mark.parametrize("name", CHAIN)
+@pytest.mark.parametrize("name", chain())
 def test_every_block_of_ours_can_be_drawn(name):
     """No annotation of ours needs an override to be understood, but for a few of its values."""
     made = 0
@@ -225,7 +228,7 @@ def test_every_block_of_ours_can_be_drawn(name):
                 getattr(blocks, name)(x, **arguments)
                 made += 1
             except ValueError as error:
-                assert "takes" in str(error)
+                assert "must be" in str(error)
 
     test()
     assert made > 1
@@ -271,7 +274,7 @@ def test_hypothesis_starts_without_keras():
         "assert keras.__spec__.loader is keras.__loader__\n"
         "st.from_type(keras.KerasTensor).validate()\n"
     )
-    subprocess.run([sys.executable, "-W", "ignore", "-c", code], check=True, timeout=time_limit(120))
+    subprocess.run([sys.executable, "-W", "ignore", "-c", code], check=True, timeout=seconds(120))
 
 
 # Code.

@@ -36,6 +36,7 @@ def test_a_good_model_passes_and_is_left_as_it_was(check):
     assert all((a == b).all() for a, b in zip(before, values(model), strict=True))
 
 
+@pytest.mark.sweep_but("lenet5", "cifar_resnet20")
 @pytest.mark.parametrize("name", ["lenet5", "cifar_resnet20", "mobilenet"])
 def test_networks(name):
     model = network(name)
@@ -116,7 +117,7 @@ def test_a_subclassed_model():
     x = np.ones((2, 4), "float32")
     model(x)
     assert off(model, x=x) == ("layer 'unused' was never built",)
-    with pytest.raises(ValueError, match="does not say what it takes: give x"):
+    with pytest.raises(ValueError, match=r"x must be given, as the model .* does not say what its inputs are"):
         assert_trainable(model)
 
 
@@ -155,7 +156,7 @@ def test_frozen_weights_are_not_asked():
         layer.trainable = False
     assert_trainable(model)
     model.trainable = False
-    with pytest.raises(ValueError, match="no trainable weights"):
+    with pytest.raises(ValueError, match="model must be one with trainable weights"):
         assert_trainable(model)
 
 
@@ -168,13 +169,13 @@ def test_under_mixed_precision():
 
 @pytest.mark.parametrize("check", [assert_trainable, assert_learns, assert_roundtrip])
 def test_what_is_no_model_with_weights(check):
-    with pytest.raises(TypeError, match="model takes a Keras model"):
+    with pytest.raises(TypeError, match="model must be a Keras model"):
         check(3)
     with weightless():
         empty = two_heads()
     with pytest.raises(ValueError, match="built under weightless"):
         check(empty)
-    with pytest.raises(ValueError, match="is not built"):
+    with pytest.raises(ValueError, match="model must be built"):
         check(keras.Sequential([layers.Dense(3)]))
 
 
@@ -198,6 +199,7 @@ def test_given_targets():
         assert_learns(model, np.ones((2, 3), "float32"), np.array([[1.0], [-1.0]]), loss="mse", steps=20)
 
 
+@pytest.mark.sweep
 def test_all_kinds_of_outputs():
     x = keras.Input((None, None, 3))
     y = conv_bn(x, 8)

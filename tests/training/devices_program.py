@@ -226,7 +226,7 @@ def train_data(model):
 
 def worker(folder):
     """Train as one of several; what it found goes to FOLDER/INDEX.npz."""
-    strategy = device_strategy("multiworker", timeout=100)
+    strategy = device_strategy("multiworker", timeout=100 * float(os.environ.get("LAYERBLOCKS_TIME_SCALE", 1)))
     index = strategy.cluster_resolver.task_id
     with strategy.scope():
         model = compiled(**WORKER, seed=index)  # the chief's weights count

@@ -17,11 +17,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from layerblocks import checks
 from layerblocks.blocks import weightless
 from layerblocks.training import WorkerLost, compile_args, device_strategy, fit_distributed, is_chief
 from layerblocks.training.devices import VARIABLE, lost_workers
 
-from ..helpers import needs_tensorflow, time_limit
+from ..helpers import needs_tensorflow, seconds, time_scale
 from . import devices_program as program
 
 pytestmark = needs_tensorflow
@@ -30,7 +31,7 @@ HERE = Path(__file__).parent
 EXAMPLES = HERE.parents[1] / "examples"
 sys.path.insert(0, str(EXAMPLES))  # as it is for the programs themselves
 
-LIMIT = time_limit(400)  # seconds, after which a program hangs
+LIMIT = 400  # seconds on an idle machine, after which a program hangs
 
 NETS = """
 import json, os, signal, threading, time
@@ -64,6 +65,7 @@ if dying and json.loads(os.environ["TF_CONFIG"])["task"]["index"] == int(dying):
 def start(*words, **environment):
     command = [sys.executable, *map(str, words)]
     left_out = {name: value for name, value in os.environ.items() if name != VARIABLE}
+    left_out["LAYERBLOCKS_TIME_SCALE"] = str(time_scale())
     return subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**left_out, **environment}
     )
@@ -72,7 +74,7 @@ def start(*words, **environment):
 def ended(process):
     """What a program said; it has to end well, and in time."""
     try:
-        out, err = process.communicate(timeout=LIMIT)
+        out, err = process.communicate(timeout=seconds(LIMIT))
     finally:
         process.kill()
     assert process.returncode == 0, err[-3000:]
@@ -87,7 +89,7 @@ def once(tmp_path_factory, name, make):
     try:
         folder.mkdir()
     except FileExistsError:
-        limit = time.monotonic() + LIMIT
+        limit = time.monotonic() + seconds(LIMIT)
         while not done.exists() and time.monotonic() < limit:
             time.sleep(0.1)
         return folder
@@ -113,6 +115,7 @@ def replicas(tmp_path_factory):
     return results
 
 
+@pytest.mark.sweep
 @pytest.mark.parametrize("name", program.SAME)
 def test_two_replicas_train_as_one_device_under_fit(replicas, name):
     found = replicas[name]
@@ -121,10 +124,12 @@ def test_two_replicas_train_as_one_device_under_fit(replicas, name):
     assert found["moved"] > 1e-2
 
 
+@pytest.mark.sweep
 def test_replicas_share_the_statistics_of_plain_norms(replicas):
     assert replicas["plain norms"] == {"replicas": 0.0, "frozen": True, "moved": True}
 
 
+@pytest.mark.sweep
 def test_steps_callbacks_and_restoring(replicas):
     found = replicas["steps"]
     assert found["logs"] < 1e-4
@@ -134,19 +139,20 @@ def test_steps_callbacks_and_restoring(replicas):
     assert found["stopped after"] == 1
 
 
+@pytest.mark.sweep
 @pytest.mark.parametrize(
     "case, words",
     [
         ("batch", "a multiple of the 2 replicas .* has 5 examples"),
         ("growing", "batches of one size.* has 8 examples"),
-        ("no batches", "data has no batches"),
-        ("not pairs", r"takes batches \(x, y\)"),
-        ("not data", "TypeError: .* takes a tf.data.Dataset or a function .* got int"),
-        ("outside", r"model takes one made in strategy.scope\(\), but stem.conv/kernel"),
-        ("optimizer", r"optimizer takes one made in strategy.scope\(\)"),
-        ("uncompiled", "model takes a compiled one"),
-        ("sum", "loss .* takes the reduction .* got 'sum'"),
-        ("not a model", "TypeError: .* model takes a Keras model, got None"),
+        ("no batches", "data must be one batch or more, got none"),
+        ("not pairs", r"data must be batches \(x, y\)"),
+        ("not data", "TypeError: .* data must be a tf.data.Dataset or a function .* got "),
+        ("outside", r"model must be made in strategy.scope\(\), but stem.conv/kernel"),
+        ("optimizer", r"optimizer must be made in strategy.scope\(\)"),
+        ("uncompiled", "model must be compiled"),
+        ("sum", "loss .* must be of the reduction .* got 'sum'"),
+        ("not a model", "TypeError: .* model must be a Keras model, got None"),
     ],
 )
 def test_refused(replicas, case, words):
@@ -164,6 +170,7 @@ def workers(tmp_path_factory):
     return [np.load(folder / f"{index}.npz") for index in (0, 1)]
 
 
+@pytest.mark.sweep
 def test_two_workers_train_as_one_process_under_fit(workers):
     one = program.compiled(**program.WORKER)
     train, held_out = program.train_data(one)
@@ -176,6 +183,7 @@ def test_two_workers_train_as_one_process_under_fit(workers):
             np.testing.assert_allclose(found[f"w{number}"], values, atol=1e-4)
 
 
+@pytest.mark.sweep
 def test_workers_that_come_apart_stop(workers):
     for found in workers:
         said = json.loads(str(found["about"]))["said"]
@@ -185,6 +193,7 @@ def test_workers_that_come_apart_stop(workers):
         assert re.match("RuntimeError: .* different learning rate", said["callbacks"])
 
 
+@pytest.mark.sweep
 @pytest.mark.parametrize(
     "dying",
     [
@@ -227,14 +236,14 @@ def test_a_worker_dies_and_returns_and_the_training_ends_as_if_it_had_not(tmp_pa
 
 def test_a_worker_that_stays_alone_does_not_wait_for_ever():
     lines = [
-        "from layerblocks.architectures import device_strategy",
+        "from layerblocks.training import device_strategy",
         "device_strategy('multiworker', timeout=1)",
     ]
     ports = importlib.import_module("launch").free_ports(2)
     cluster = {"worker": [f"127.0.0.1:{port}" for port in ports]}
     config = json.dumps({"cluster": cluster, "task": {"type": "worker", "index": 0}})
     alone = start("-c", "\n".join(lines), TF_CONFIG=config)
-    _, err = alone.communicate(timeout=LIMIT)
+    _, err = alone.communicate(timeout=seconds(LIMIT))
     assert alone.returncode == 1
     assert f"waiting for 127.0.0.1:{ports[0]}, 127.0.0.1:{ports[1]}, at most 1 s" in err
     assert "Timeout (0:00:01)!" in err
@@ -243,6 +252,9 @@ def test_a_worker_that_stays_alone_does_not_wait_for_ever():
 # -- the launcher -----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.sweep_but(
+    "sys.exit(0)-0-1-", "sys.exit(2)-2-1-", "sys.exit(75 if count == 1 else 0)-0-2-worker 0: 75; starting again"
+)
 @pytest.mark.parametrize(
     "body, code, starts, words",
     [
@@ -270,7 +282,7 @@ def test_launcher(tmp_path, body, code, starts, words):
     workers = 2 if "index" in body else 1
     options = ["--workers", workers, "--restarts", 2, "--grace", 0.5]
     process = start(EXAMPLES / "launch.py", *options, script, workers)
-    _, err = process.communicate(timeout=time_limit(60))
+    _, err = process.communicate(timeout=seconds(60))
     assert process.returncode == code, err
     assert len((tmp_path / "0").read_text()) == starts
     assert words in err
@@ -344,13 +356,13 @@ def test_tf_config_is_checked(monkeypatch, text, words):
 
 @pytest.mark.parametrize("name", ["tpu", "Mirrored", "", None, 3])
 def test_unknown_strategies(name):
-    with pytest.raises(ValueError, match=r"device_strategy: name takes 'mirrored' or 'multiworker', got"):
+    with pytest.raises(ValueError, match=r"device_strategy: name must be one of 'mirrored' or 'multiworker'.*, got"):
         device_strategy(name)
 
 
 @pytest.mark.parametrize("timeout", [0, -1, "10", None, True])
 def test_timeouts(timeout):
-    with pytest.raises(ValueError, match="device_strategy: timeout takes seconds above 0"):
+    with pytest.raises((TypeError, ValueError), match="device_strategy: timeout must be seconds above 0, got"):
         device_strategy("mirrored", timeout=timeout)
 
 
@@ -376,12 +388,12 @@ def test_chief(jobs, kind, index, expected):
 @pytest.mark.parametrize("error", [tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.DeadlineExceededError])
 def test_what_tensorflow_raises_is_a_lost_worker(error):
     words = r"fit: another worker was lost now \(.*\); start all workers again"
-    with pytest.raises(WorkerLost, match=words), lost_workers("fit", "now"):
+    with pytest.raises(WorkerLost, match=words), checks.speaking("fit"), lost_workers("now"):
         raise error(None, None, "Graph execution error:\n\nCollective ops is aborted by: Socket closed")
 
 
 def test_other_errors_stay_what_they_are():
-    with pytest.raises(tf.errors.InvalidArgumentError), lost_workers("fit", "now"):
+    with pytest.raises(tf.errors.InvalidArgumentError), lost_workers("now"):
         raise tf.errors.InvalidArgumentError(None, None, "not a JPEG")
 
 
@@ -396,8 +408,8 @@ def test_other_errors_stay_what_they_are():
         ({"initial_epoch": -1}, ValueError, "initial_epoch"),
         ({"steps_per_epoch": 0}, ValueError, "steps_per_epoch"),
         ({"validation_steps": 0}, ValueError, "validation_steps"),
-        ({"strategy": "mirrored"}, TypeError, "strategy takes what device_strategy gives"),
-        ({"validation_data": [1]}, TypeError, "validation_data takes"),
+        ({"strategy": "mirrored"}, TypeError, "strategy must be what device_strategy gives"),
+        ({"validation_data": [1]}, TypeError, "validation_data must be"),
     ],
 )
 def test_arguments(options, error, words):
@@ -411,7 +423,7 @@ def test_a_model_without_weights_is_refused():
     with weightless():
         model = program.network()
     model.compile(**compile_args(model))
-    with pytest.raises(ValueError, match=r"takes one with weights, but stem\.conv/kernel has no value"):
+    with pytest.raises(ValueError, match=r"must be one with weights, but stem\.conv/kernel has no value"):
         fit_distributed(model, program.batches(8, 8), strategy=tf.distribute.get_strategy())
 
 
@@ -438,9 +450,10 @@ def test_train_py_says_what_is_wrong_with_the_cluster_in_a_line(monkeypatch, cap
     monkeypatch.setenv(VARIABLE, "{")
     words = ["googlenet_bn", "--strategy", "multiworker"]
     assert runs.exit_code("train.py", lambda: train.main(words)) == 2
-    assert re.fullmatch(r"train.py: error: device_strategy: TF_CONFIG takes JSON.*\n", capsys.readouterr().err)
+    assert re.fullmatch(r"train.py: error: device_strategy: TF_CONFIG must be JSON.*\n", capsys.readouterr().err)
 
 
+@pytest.mark.sweep
 def test_train_py_under_mirrored(tmp_path, capsys):
     runs, train = importlib.import_module("runs"), importlib.import_module("train")
     nets = tmp_path / "my_nets.py"

@@ -405,6 +405,7 @@ def test_arrow_heads(start, steps, width):
     assert math.dist(end, foot) == pytest.approx(0.1 * long, abs=1e-3)
 
 
+@pytest.mark.sweep
 def test_all_formats_are_the_same_in_two_processes(tmp_path):
     code = (
         "import hashlib, sys; sys.path.insert(0, sys.argv[1])\n"

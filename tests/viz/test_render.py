@@ -161,6 +161,7 @@ print("tensorflow", "of ours" if "layerblocks.architectures" in sys.modules else
 """
 
 
+@pytest.mark.sweep
 def test_two_processes_give_the_same_bytes(tmp_path):
     def run(seed):
         folder = tmp_path / seed

@@ -30,7 +30,7 @@ from layerblocks.viz.volumes.plan import as_u, plan
 from layerblocks.viz.volumes.scene import volumes
 from layerblocks.viz.volumes.solids import Measure, copied_inputs, extent, extents, extras
 
-from ..helpers import time_limit
+from ..helpers import seconds
 
 INCH = 72.0
 NETS = {
@@ -659,7 +659,7 @@ def test_two_processes_draw_the_same(graphs):
         env=environment,
         capture_output=True,
         text=True,
-        timeout=time_limit(120),
+        timeout=seconds(120),
         check=True,
     )
     assert there.stdout.split()[-1] == here

@@ -1,7 +1,7 @@
-"""Shapes and parameters of the blocks beyond the first ones of `oracles`.
+"""Shapes and parameters of blocks.
 
-As there: `(height, width, channels)` of every input, then the block's own arguments; ValueError where the block has to
-refuse. Nothing here imports Keras.
+As in `layers`: `(height, width, channels)` of every input, then the block's own arguments; ValueError where the block
+has to refuse. Nothing here imports Keras.
 
 Example:
     >>> depthwise_separable((56, 56, 64), 128, strides=2)
@@ -15,9 +15,12 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from ..graphs.window_sizes import pair
-from .layer_oracles import Expected, Oracle, Shape, Size, add, concat
-from .unit_oracles import (
+from ...graphs.window_sizes import pair
+from .layers import Expected, Oracle, Padding, Shape, Size, add, concat, dense, flatten, global_pool
+from .registry import OMITTED, oracle
+from .units import (
+    FEW,
+    adaptive,
     channels_of,
     conv_bn,
     depthwise,
@@ -32,6 +35,13 @@ from .unit_oracles import (
 )
 
 
+@oracle(
+    "vgg_block",
+    draws={
+        "kernel_size": lambda st: st.integers(1, 3) | st.tuples(st.integers(1, 3), st.integers(1, 3)),
+        "dilation_rate": OMITTED,
+    },
+)
 def vgg_block(
     shape: Shape,
     filters: int,
@@ -63,6 +73,7 @@ def vgg_block(
     return y.then(pool, 2, strides=strides, padding="same" if strides == 1 else padding, **holes)
 
 
+@oracle("subsample")
 def subsample(shape: Shape, pool_size: Size = 2, *, strides: Size | None = None, padding: Any = "valid") -> Expected:
     """A pooling with a coefficient and a bias for each channel.
 
@@ -73,6 +84,7 @@ def subsample(shape: Shape, pool_size: Size = 2, *, strides: Size | None = None,
     return pool(shape, pool_size, strides=strides, padding=padding).then(norm, 2)
 
 
+@oracle("depthwise_separable", draws={"depthwise": OMITTED})
 def depthwise_separable(
     shape: Shape,
     filters: int,
@@ -94,6 +106,7 @@ def depthwise_separable(
     return y.then(conv, filters, 1, strides=1, **options)
 
 
+@oracle("inverted_residual", draws={"expansion": range(1, 4), "depthwise": OMITTED})
 def inverted_residual(
     shape: Shape,
     filters: int,
@@ -121,27 +134,32 @@ def merge(shape: Shape, branch: Expected, *, strides: Size, shortcut: Oracle, co
     return add([branch, shortcut(shape, branch.shape[2], strides=strides, conv=conv)])
 
 
+@oracle("identity_shortcut", chain=False)
 def identity_shortcut(shape: Shape, filters: Any, *, strides: Size, conv: Oracle) -> Expected:
     return Expected(shape)
 
 
+@oracle("projection_shortcut", chain=False)
 def projection_shortcut(shape: Shape, filters: Any, *, strides: Size, conv: Oracle, always: bool = False) -> Expected:
     if shape[2] == filters and pair(strides) == (1, 1) and not always:
         return Expected(shape)
     return conv(shape, filters, 1, strides=strides)
 
 
+@oracle("pad_shortcut", chain=False)
 def pad_shortcut(shape: Shape, filters: Any, *, strides: Size, conv: Oracle) -> Expected:
     if channels_of(shape) > filters:
         raise ValueError("cannot pad to fewer channels")
     return pool((*shape[:2], filters), 1, strides=strides)
 
 
+@oracle("channel_projection_shortcut", chain=False)
 def channel_projection_shortcut(shape: Shape, filters: Any, *, strides: Size, conv: Oracle) -> Expected:
     shortcut = pad_shortcut if shape[2] == filters else projection_shortcut
     return shortcut(shape, filters, strides=strides, conv=conv)
 
 
+@oracle("residual", chain=False)
 def residual(
     shape: Shape,
     convs: Sequence[tuple[int, int]],
@@ -168,11 +186,13 @@ def residual(
     return merge(shape, y, strides=strides, shortcut=shortcut, conv=ending)
 
 
+@oracle("basic_residual")
 def basic_residual(shape: Shape, filters: int, **options: Any) -> Expected:
     """Two 3×3 convolutions and a shortcut."""
     return residual(shape, [(filters, 3), (filters, 3)], **options)
 
 
+@oracle("bottleneck", draws={"filters": [4, 8], "reduction": [4, 2]})
 def bottleneck(shape: Shape, filters: int, *, reduction: int = 4, **options: Any) -> Expected:
     """1×1, 3×3, 1×1 and a shortcut.
 
@@ -186,6 +206,7 @@ def bottleneck(shape: Shape, filters: int, *, reduction: int = 4, **options: Any
     return residual(shape, [(width, 1), (width, 3), (filters, 1)], **options)
 
 
+@oracle("xception_module", draws={"shortcut": OMITTED})
 def xception_module(
     shape: Shape,
     filters: Sequence[int],
@@ -210,7 +231,7 @@ def xception_module(
 
 
 def _branch(x: Expected, filters: Sequence[int], kernels: Sequence[Any], conv: Oracle) -> list[Expected]:
-    """A reduction and the kernels behind it; those of a list at the end stand side by side."""
+    """A reduction and the kernels after it; those of a list at the end stand side by side."""
     y = x.then(conv, filters[0], 1, strides=1)
     for width, kernel in zip(filters[1:], kernels, strict=True):
         if isinstance(kernel, list):  # what is before them counts once
@@ -237,6 +258,7 @@ def _inception(
     return concat([*ends, x.then(pool, 3, strides=1).then(conv, pool_proj, 1, strides=1)])
 
 
+@oracle("inception")
 def inception(
     shape: Shape,
     c1: int,
@@ -257,6 +279,7 @@ def inception(
     return _inception(shape, c1, [(c3, [3]), (c5, [kernel_size])], pool_proj, conv, pool)
 
 
+@oracle("inception_stacked")
 def inception_stacked(
     shape: Shape,
     c1: int,
@@ -272,6 +295,7 @@ def inception_stacked(
     return _inception(shape, c1, [(single, [kernel_size]), (double, [3, 3])], pool_proj, conv, pool)
 
 
+@oracle("inception_asymmetric", draws={"n": [3, 2, 5, 7]})
 def inception_asymmetric(
     shape: Shape,
     c1: int,
@@ -288,6 +312,7 @@ def inception_asymmetric(
     return _inception(shape, c1, [(single, [row, column]), (double, [column, row, column, row])], pool_proj, conv, pool)
 
 
+@oracle("inception_expanded")
 def inception_expanded(
     shape: Shape, c1: int, single: Any, double: Any, pool_proj: int, *, conv: Oracle = plain_conv, pool: Oracle = pool
 ) -> Expected:
@@ -296,6 +321,14 @@ def inception_expanded(
     return _inception(shape, c1, [(single, [ends]), (double, [3, ends])], pool_proj, conv, pool)
 
 
+def _widths(st: Any, count: int) -> Any:
+    return st.tuples(*[st.integers(1, 8)] * count)
+
+
+@oracle(
+    "inception_reduction",
+    draws={"single": lambda st: _widths(st, 1) | _widths(st, 2), "double": lambda st: _widths(st, 3), "n": None},
+)
 def inception_reduction(
     shape: Shape,
     single: Any,
@@ -321,6 +354,7 @@ def inception_reduction(
     return concat([*ends, pool(shape, 3, strides=strides, padding=padding)])
 
 
+@oracle("dense_layer", draws={"bottleneck": range(3), "growth_rate": range(1, 5)})
 def dense_layer(
     shape: Shape, growth_rate: int, *, bottleneck: int = 4, dilation_rate: Size = 1, conv: Oracle = preact_conv
 ) -> Expected:
@@ -337,6 +371,7 @@ def dense_layer(
     return concat([Expected(shape), y.then(conv, growth_rate, 3, strides=1, **holes)])
 
 
+@oracle("dense_block", draws={"layers": range(1, 4), "growth_rate": range(1, 5)})
 def dense_block(shape: Shape, layers: int, growth_rate: int = 32, **options: Any) -> Expected:
     """So many dense layers."""
     y = Expected(shape)
@@ -345,6 +380,7 @@ def dense_block(shape: Shape, layers: int, growth_rate: int = 32, **options: Any
     return y
 
 
+@oracle("transition", draws={"dilation_rate": OMITTED})
 def transition(
     shape: Shape, filters: int, *, strides: int = 2, conv: Oracle = preact_conv, pool: Oracle = pool
 ) -> Expected:
@@ -358,6 +394,7 @@ def transition(
     return y.then(pool, 2, strides=strides, padding="same" if strides == 1 else "valid")
 
 
+@oracle("squeeze_excite", draws={"gate": OMITTED})
 def squeeze_excite(shape: Shape, *, ratio: int = 16, conv: Oracle = plain_conv) -> Expected:
     """Two 1×1 convolutions of one pixel.
 
@@ -376,6 +413,7 @@ def squeeze_excite(shape: Shape, *, ratio: int = 16, conv: Oracle = plain_conv) 
 # Of two tensors.
 
 
+@oracle("bilinear_up")
 def bilinear_up(shape: Shape, factor: int = 2) -> Expected:
     """A transposed convolution of side 2·factor without bias.
 
@@ -386,11 +424,13 @@ def bilinear_up(shape: Shape, factor: int = 2) -> Expected:
     return transposed(shape, channels_of(shape), 2 * factor, strides=factor, padding="valid", use_bias=False)
 
 
+@oracle("match_size", chain=False)
 def match_size(shape: Shape, like: Shape) -> Expected:
     """The channels of the first and the sides of the second."""
     return Expected((*like[:2], shape[2]))
 
 
+@oracle("fuse_scores", draws={"up": OMITTED, "score": OMITTED, "offset": range(-2, 3)}, chain=False)
 def fuse_scores(shape: Shape, skip: Shape, *, offset: int = -1) -> Expected:
     """Scores twice enlarged, and those of a finer map.
 
@@ -403,6 +443,7 @@ def fuse_scores(shape: Shape, skip: Shape, *, offset: int = -1) -> Expected:
     return add([replace(y, shape=size), replace(scores, shape=size)])
 
 
+@oracle("decoder_block", draws={"up": OMITTED, "offset": range(-1, 3), "convs": range(1, 3)}, chain=False)
 def decoder_block(
     shape: Shape,
     skip: Shape,
@@ -425,3 +466,79 @@ def decoder_block(
     for _ in range(convs):
         y = y.then(conv, filters, 3, strides=1)
     return y
+
+
+@oracle("concat", chain=False)
+def joined(*shapes: Shape) -> Expected:
+    """Tensors side by side."""
+    return concat([Expected(shape) for shape in shapes])
+
+
+@oracle("add", chain=False)
+def summed(*shapes: Shape) -> Expected:
+    """The sum of tensors."""
+    return add([Expected(shape) for shape in shapes])
+
+
+@oracle("merge_residual", chain=False)
+def merged(shape: Shape, branch: Shape, *, strides: Size, shortcut: Oracle, conv: Oracle) -> Expected:
+    """A branch plus a shortcut of what came before it."""
+    return merge(shape, Expected(branch), strides=strides, shortcut=shortcut, conv=conv)
+
+
+# Heads.
+
+
+@oracle(
+    "classifier",
+    draws={
+        "classes": FEW,
+        "pooling": ["avg", "max", "flatten"],
+        "units": lambda st: st.lists(st.integers(1, 8), max_size=2).map(tuple),
+        "dropout": [0.0, 0.5],
+        "dense": OMITTED,
+        "output": OMITTED,
+    },
+    chain=False,
+)
+def classifier(
+    shape: Shape,
+    classes: int,
+    *,
+    pooling: str | None = "avg",
+    units: Sequence[int] = (),
+    output_size: Any = None,
+) -> Expected:
+    """Pool or flatten, and dense layers.
+
+    Example:
+        >>> classifier((7, 7, 512), 1000, pooling="flatten", units=(4096, 4096)).parameters
+        123642856
+    """
+    y = Expected(shape) if output_size is None else adaptive(shape, output_size)
+    if pooling is not None:
+        y = y.then(flatten if pooling == "flatten" else global_pool)
+    for width in (*units, classes):
+        y = y.then(dense, width)
+    return y
+
+
+@oracle("aux_classifier", draws={"classes": FEW, "dropout": [0.5, 0.25]}, chain=False)
+def aux_classifier(
+    shape: Shape,
+    classes: int,
+    *,
+    filters: int = 128,
+    units: int = 1024,
+    padding: Padding = "valid",
+    output_size: Size | None = None,
+    conv: Oracle = plain_conv,
+) -> Expected:
+    """GoogLeNet's auxiliary classifier.
+
+    Example:
+        >>> aux_classifier((14, 14, 512), 1000)
+        Expected(shape=(1000,), parameters=3188840, multiply_adds=4169728)
+    """
+    pooled = pool(shape, 5, strides=3, padding=padding) if output_size is None else adaptive(shape, output_size)
+    return pooled.then(conv, filters, 1, strides=1).then(classifier, classes, pooling="flatten", units=(units,))

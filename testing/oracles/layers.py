@@ -1,4 +1,4 @@
-"""What single layers must give, in closed form and plain Python; `oracles` has those of blocks as well."""
+"""What single layers must give, in closed form and plain Python."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from math import prod
 from typing import Any, Literal
 
-from ..graphs.window_sizes import Side, conv_out, pair, pool_out, transposed_out
+from ...graphs.window_sizes import Side, conv_out, pair, pool_out, transposed_out
 
 Shape = tuple[Side, ...]
 Size = int | tuple[int, int]
