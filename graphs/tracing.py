@@ -97,7 +97,11 @@ def _as_built(layer: Any) -> Iterator[tuple[tuple[Any, ...], dict[str, Any]]]:
     shapes = config.get("shapes_dict") or {"": config.get("input_shape")}
     if not all(_is_shapes(shape) for shape in shapes.values()):
         return
-    names = list(inspect.signature(layer.call).parameters)
+    parameters = inspect.signature(layer.call).parameters.values()
+    needed_tensors = [p for p in parameters if p.default is p.empty and p.kind is p.POSITIONAL_OR_KEYWORD]
+    if len([p for p in needed_tensors if p.name != "training"]) > len(shapes):
+        return  # Keras has kept the first shape only
+    names = [p.name for p in parameters]
     needed = {"training": False} if _needs_training(layer.call) else {}
     for free, dtype in product((True, False), (layer.input_dtype, "int32")):
         make = functools.partial(_tensors, free=free, dtype=dtype)

@@ -194,6 +194,8 @@ def test_several_inputs_and_shared_layers():
     model = Pair()
     tokens = np.ones((2, 3), "int32")
     model(tokens, tokens, training=False)
+    assert read_graph(model).nodes[0].closed == "it is not known on what shapes it is called"
+    model(keras.Input((3,), dtype="int32"), keras.Input((3,), dtype="int32"), training=False)
     graph = read_graph(model)
     assert [node.kind for node in graph.nodes if node.role == "input"] == ["InputLayer"] * 2
     assert sorted(node.call for node in graph.nodes if node.name == "embed") == [(1, 3), (2, 3), (3, 3)]
