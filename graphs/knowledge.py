@@ -100,13 +100,25 @@ class Along:
 
     `axis` is None where no axis of the output follows it. With `whole`, every position of the output reads all of it:
     a reduction, a contraction, a normalization or a softmax over it. With `whole` False and no axis, nothing is read.
-    `length` is the one length that the axis can have, where it is fixed.
+    `least` is a length below which the axis must not be, whatever is wanted of the output. Where it is `unknown`, nobody
+    knows which position of the output reads what.
     """
 
     axis: int | None
     reads: Reads = Reads()
     whole: bool = False
-    length: int | None = None
+    least: int = 1
+    unknown: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Regrouped:
+    """A reshape of the only input: which of its axes, together, become which axes of the output.
+
+    `fixed` says of each group whether the reshape accepts one size only.
+    """
+
+    groups: tuple[tuple[tuple[int, ...], tuple[int, ...], bool], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +132,7 @@ class Unknown:
 
 
 # For each input of a call, what becomes of each of its axes, batch first.
-Windows = tuple[tuple[Along, ...], ...]
+Windows = tuple[tuple[Along, ...], ...] | Regrouped
 
 REDUCED = Along(None, whole=True)
 UNREAD = Along(None)
@@ -160,6 +172,21 @@ class Call:
         if name in parameters and parameters.index(name) < len(self.args):
             return self.args[parameters.index(name)]
         return getattr(self.operation, name, default)
+
+    def operands(self) -> list[tuple[int | None, Shape]]:
+        """The shapes of all that it was called with, constants too; with which input each is, None for a constant."""
+        import keras
+
+        if not self.args and not self.kwargs:
+            return list(enumerate(self.inputs))
+        found: list[tuple[int | None, Shape]] = []
+        inputs = iter(enumerate(self.inputs))
+        for leaf in keras.tree.flatten((self.args, dict(self.kwargs))):
+            if isinstance(leaf, keras.KerasTensor):
+                found.append(next(inputs))
+            elif hasattr(leaf, "shape"):
+                found.append((None, tuple(leaf.shape)))
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,7 +279,10 @@ def _entry(kind: type) -> Entry:
 
 
 # What a subclass may have and still do what its base does. Whatever else its base has too, it may change.
-_HARMLESS = frozenset(("__init__", "get_config", "from_config", "__module__", "__doc__", "__annotations__", "__dict__"))
+_HARMLESS = frozenset(
+    "__init__ get_config from_config __module__ __doc__ __annotations__ __dict__ __weakref__ __qualname__ __slots__ "
+    "compile train_step test_step predict_step compute_loss compute_metrics metrics build_from_config".split()
+)
 
 
 def _adds_nothing(kind: type) -> bool:
@@ -324,8 +354,6 @@ def _sized(call: Call) -> bool:
 
 def windows_of(call: Call) -> Windows | Unknown:
     """What becomes of each axis of each input of a call."""
-    from .windows import as_windows
-
     own = getattr(type(call.operation), "window", None)
     window = entry_of(call.operation).window
     told: Any = UNKNOWN
@@ -336,7 +364,54 @@ def windows_of(call: Call) -> Windows | Unknown:
             told = window(call)
         except (TypeError, AttributeError, IndexError, ValueError):
             told = UNKNOWN
-    return as_windows(call, told)
+    return _as_windows(call, told)
+
+
+def _as_windows(call: Call, told: Any) -> Windows | Unknown:
+    """What was told in short, in full."""
+    if isinstance(told, Regrouped):
+        return told
+    if told is UNKNOWN or told is None or not call.outputs:
+        return Unknown((str(getattr(call.operation, "name", type(call.operation).__name__)),))
+    if told is POINTWISE or told is EVERYTHING or not isinstance(told[0], tuple):
+        channels_first = getattr(call.operation, "data_format", None) == "channels_first"
+        return tuple(_in_full(shape, call.outputs[0], told, channels_first) for shape in call.inputs)
+    return tuple(tuple(axes) for axes in told)
+
+
+def _in_full(shape: Shape, output: Shape, told: Any, channels_first: bool) -> tuple[Along, ...]:
+    if told is POINTWISE:
+        return aligned(shape, output)
+    if told is EVERYTHING:
+        kept = len(shape) == len(output)
+        return tuple(Along(0) if axis == 0 else Along(axis if kept else None, whole=True) for axis in range(len(shape)))
+    return spatial(shape, told, channels_first)
+
+
+def aligned(shape: Shape, output: Shape, gathered: Sequence[int] = ()) -> tuple[Along, ...]:
+    """Each position its own, as broadcasting aligns them; of the axes `gathered` (of the input) everything."""
+    shift = len(output) - len(shape)
+    found = []
+    for axis, size in enumerate(shape):
+        spread = size == 1 and axis + shift >= 0 and output[axis + shift] != 1
+        if spread or axis + shift < 0:
+            found.append(REDUCED)
+        else:
+            found.append(Along(axis + shift, whole=axis in gathered))
+    return tuple(found)
+
+
+def spatial(shape: Shape, reads: Sequence[Reads | str], channels_first: bool = False) -> tuple[Along, ...]:
+    """One window for each axis between batch and channels; all channels are read."""
+    if len(reads) != len(shape) - 2:
+        raise ValueError("one window for each axis between batch and channels")
+    first = 2 if channels_first else 1
+    axes = [
+        Along(axis + first, *((Reads(), True) if one == EVERYTHING else (Reads() if one == POINTWISE else one,)))
+        for axis, one in enumerate(reads)
+    ]
+    channels = Along(1 if channels_first else len(shape) - 1, whole=True)
+    return (Along(0), channels, *axes) if channels_first else (Along(0), *axes, channels)
 
 
 def mixes_positions(call: Call) -> bool | None:
@@ -344,6 +419,8 @@ def mixes_positions(call: Call) -> bool | None:
     found = windows_of(call)
     if isinstance(found, Unknown):
         return None
+    if isinstance(found, Regrouped):
+        return False
     return any(
         along.whole or along.reads.first != along.reads.last
         for axes in found

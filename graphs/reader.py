@@ -18,7 +18,7 @@ import keras
 
 from .._old_checks import flag, kind, nearest, one_line
 from ..garbage import no_collection
-from .costs import multiply_adds
+from . import knowledge
 from .graph import (
     Edge,
     Frame,
@@ -32,7 +32,7 @@ from .graph import (
     mark_heads,
     sum_known,
 )
-from .receptive_fields import with_receptive_fields
+from .windows import with_receptive_fields
 
 # What a layer was given, in the order in which it is told.
 ATTRIBUTES = (
@@ -266,6 +266,8 @@ def _add_node(
     outputs = tuple(_shape(spec) for spec in specs if spec is not None)
     if call is None and not inputs:
         inputs = _built_on(operation)
+    arguments = getattr(call, "arguments", None)
+    asked = knowledge.Call(operation, inputs, outputs, getattr(arguments, "args", ()), getattr(arguments, "kwargs", {}))
     weights = getattr(operation, "weights", ())
     trainable = {id(w) for w in getattr(operation, "trainable_weights", ())} if weights else ()
     reading.layers.append(reading.number(operation))
@@ -281,7 +283,8 @@ def _add_node(
             dtypes=tuple(str(spec.dtype) for spec in specs if spec is not None),
             trainable=bool(operation.trainable) if weights and hasattr(operation, "trainable") else None,
             weights=tuple(Weight(reading.number(w), _size(w), id(w) in trainable) for w in weights),
-            multiply_adds=_count(operation, received, inputs, outputs),
+            multiply_adds=_count(operation, received, asked),
+            windows=knowledge.windows_of(asked),
             frames=frames,
         )
     )
@@ -292,11 +295,9 @@ def _add_node(
     return [_Tensor(number, port, spec) for port, spec in enumerate(specs or [None])]
 
 
-def _count(
-    operation: Any, received: Sequence[_Tensor], inputs: tuple[Shape, ...], outputs: tuple[Shape, ...]
-) -> int | None:
+def _count(operation: Any, received: Sequence[_Tensor], asked: knowledge.Call) -> int | None:
     if callable(getattr(operation, "multiply_adds", None)) or not isinstance(operation, keras.Model):
-        return multiply_adds(operation, inputs, outputs)
+        return knowledge.multiply_adds(asked)
     if not has_graph(operation) or len(received) not in (0, len(operation.inputs)):
         return None
     inside = _Reading(expand=True)
