@@ -6,7 +6,7 @@ said, with the layer's name. A chain of (window, stride, …) is worked out in p
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import gcd, lcm, prod
 from typing import Any
@@ -82,13 +82,19 @@ def receptive_field(model: Any) -> Any:
     walk = _walk(model)
     seen = _seen(walk.steps)
     ends = [seen[number] for number, _ in walk.outputs]
-    unknown = tuple(dict.fromkeys(name for end in ends for name in end.unknown))
+    found = {
+        (number, axis): [end[number, axis] for end in ends if (number, axis) in end]
+        for number, axes in walk.axes.items()
+        for axis in axes
+    }
+    unknown = {name: None for views in found.values() for one in views if isinstance(one, Unknown) for name in one.names}
     if unknown:
-        raise checks.complaint(f"what layer {checks.listed(unknown)} reads is not known; see layerblocks.graphs.knows")
+        names = " and ".join(checks.one_line(name) for name in unknown)
+        raise checks.complaint(f"nobody knows what layer {names} reads of its input; see layerblocks.graphs.knows")
 
     def size(number: int, axis: int) -> int | None:
-        found = [end.views[number, axis] for end in ends if (number, axis) in end.views]
-        return None if any(one is None for one in found) else max((one.view.size for one in found if one), default=0)
+        views = found[number, axis]
+        return None if None in views else max((one.view.size for one in views if isinstance(one, _Place)), default=0)
 
     return _answer(walk, size)
 
@@ -132,10 +138,10 @@ def strides(model: Any) -> dict[str, tuple[int | None, ...] | Unknown]:
     number, axes = next(iter(walk.axes.items()))
     found: dict[str, tuple[int | None, ...] | Unknown] = {}
     for step, one in zip(walk.steps, seen, strict=True):
-        views = [one.views.get((number, axis)) for axis in axes]
-        found[step.name] = (
-            Unknown(one.unknown) if one.unknown else tuple(None if view is None else view.stride for view in views)
-        )
+        places = [one.get((number, axis)) for axis in axes]
+        names = dict.fromkeys(name for place in places if isinstance(place, Unknown) for name in place.names)
+        steps = tuple(place.stride if isinstance(place, _Place) else None for place in places)
+        found[step.name] = Unknown(tuple(names)) if names else steps
     return found
 
 
@@ -306,12 +312,9 @@ class _Place:
         return steps if self.plain and not rest else None
 
 
-@dataclass(frozen=True, slots=True)
-class _Seen:
-    """What a tensor sees: by input and axis a place, or None for everything. What it does not see is not there."""
-
-    views: Mapping[tuple[int, int], _Place | None]
-    unknown: tuple[str, ...] = ()
+# What a tensor sees of each axis of each input: where its positions lie, None for everything, or whose fault it is that
+# nobody knows. What it does not see is not there.
+_Seen = Mapping[tuple[int, int], "_Place | Unknown | None"]
 
 
 def _seen(steps: Sequence[_Step]) -> list[_Seen]:
@@ -319,56 +322,45 @@ def _seen(steps: Sequence[_Step]) -> list[_Seen]:
     for number, step in enumerate(steps):
         if step.enters:
             one = _View(((0, 0),), 1)
-            seen.append(_Seen({(number, axis): _Place(axis, one) for axis in range(1, len(step.outputs[0]))}))
+            seen.append({(number, axis): _Place(axis, one) for axis in range(1, len(step.outputs[0]))})
         else:
             seen.append(_through(step, [seen[source] for source, _ in step.sources]))
     return seen
 
 
 def _through(step: _Step, seen: Sequence[_Seen]) -> _Seen:
-    unknown = dict.fromkeys(name for one in seen for name in one.unknown)
-    windows = step.windows
-    views: dict[tuple[int, int], _Place | None] = {}
+    found: dict[tuple[int, int], _Place | Unknown | None] = {}
     for number, one in enumerate(seen):
-        for key, place in one.views.items():
-            new = place
-            if place is not None:
-                if isinstance(windows, Unknown) or (not isinstance(windows, Regrouped) and number >= len(windows)):
-                    unknown[step.name] = None
-                    continue
-                new = _regrouped(step, windows, place) if isinstance(windows, Regrouped) else place
-                if not isinstance(windows, Regrouped):
-                    axes = windows[number]
-                    along = axes[place.axis] if place.axis < len(axes) else None
-                    if along is not None and along.axis is None and not along.whole:
-                        continue
-                    new = _followed(place, along) if along is not None else _LOST
-                if new is _LOST:
-                    unknown[step.name] = None
-                    continue
-            joined = _joined(views[key], new) if key in views else new
-            if joined is _LOST:
-                unknown[step.name] = None
-            else:
-                views[key] = joined
-    return _Seen(views, tuple(unknown))
+        for key, place in one.items():
+            new = _followed(step, number, place) if isinstance(place, _Place) else place
+            if new != _UNREAD:
+                found[key] = _joined(step, found[key], new) if key in found else new
+    return found
 
 
-_LOST = _Place(-1, _View(((0, 0),), 0))
+_UNREAD = _Place(-1, _View(((0, 0),), 0))
 
 
-def _followed(place: _Place, along: Along) -> _Place | None:
+def _followed(step: _Step, number: int, place: _Place) -> _Place | Unknown | None:
+    """Where the positions lie in the output of a step, of which it is this input."""
+    windows, lost = step.windows, Unknown((step.name,))
+    if isinstance(windows, Unknown):
+        return lost
+    if isinstance(windows, Regrouped):
+        return _regrouped(step, windows, place) or lost
+    if number >= len(windows) or place.axis >= len(windows[number]):
+        return lost
+    along = windows[number][place.axis]
     if along.unknown:
-        return _LOST
+        return lost
     if along.whole:
         return None
-    assert along.axis is not None
-    if along.reads == Reads() or (along.reads.step, along.reads.per, along.reads.first, along.reads.last) == (1, 1, 0, 0):
+    if along.axis is None:
+        return _UNREAD
+    if (along.reads.step, along.reads.per, along.reads.first, along.reads.last) == (1, 1, 0, 0):
         return _Place(along.axis, place.view, place.inner, place.length)
-    if not place.plain:
-        return _LOST
-    view = _composed(place.view, along.reads)
-    return _LOST if view is None else _Place(along.axis, view)
+    view = _composed(place.view, along.reads) if place.plain else None
+    return lost if view is None else _Place(along.axis, view)
 
 
 def _composed(view: _View, reads: Reads) -> _View | None:
@@ -384,18 +376,22 @@ def _composed(view: _View, reads: Reads) -> _View | None:
     return _View(tuple(spans), view.shift * inputs * turns // len(view.spans))
 
 
-def _joined(one: _Place | None, other: _Place | None) -> _Place | None:
+def _joined(step: _Step, one: _Place | Unknown | None, other: _Place | Unknown | None) -> _Place | Unknown | None:
     """What two see together, where their positions lie equally far apart."""
     if one is None or other is None:
         return None
+    if isinstance(one, Unknown) or isinstance(other, Unknown):
+        names = (name for some in (one, other) if isinstance(some, Unknown) for name in some.names)
+        return Unknown(tuple(dict.fromkeys(names)))
     if one == other:
         return one
+    lost = Unknown((step.name,))
     if (one.axis, one.inner, one.length) != (other.axis, other.inner, other.length) or one.inner is None:
-        return _LOST
+        return lost
     length = lcm(len(one.view.spans), len(other.view.spans))
     shifts = {place.view.shift * length // len(place.view.spans) for place in (one, other)}
     if len(shifts) > 1 or length > _LONGEST:
-        return _LOST
+        return lost
     spans = []
     for position in range(length):
         both = [place.view.at(position) for place in (one, other)]
@@ -404,47 +400,48 @@ def _joined(one: _Place | None, other: _Place | None) -> _Place | None:
 
 
 def _regrouped(step: _Step, windows: Regrouped, place: _Place) -> _Place | None:
-    """Where the positions of an axis lie after a reshape."""
+    """Where the positions of an axis lie after a reshape; None if nobody knows."""
     inputs, outputs = step.inputs[0], step.outputs[0]
     group = next((g for g in windows.groups if place.axis in g[0]), None)
     if group is None:
-        return _LOST
+        return None
     before, after, _ = group
     if len(before) == len(after) == 1:
         return _Place(after[0], place.view, place.inner, place.length)
-    if not after:
-        return None
     later = [inputs[axis] for axis in before if axis > place.axis]
     length = place.length if place.length is not None else inputs[place.axis]
     if place.inner is None or None in later or length is None:
-        return _Place(after[0], place.view, None) if len(after) == 1 else _LOST
+        return _Place(after[0], place.view, None) if len(after) == 1 else None
     inner, behind = place.inner * prod(later), 1  # type: ignore[arg-type]
     for axis in reversed(after):
         size = outputs[axis]
         if size is None:
-            return _LOST
+            return None
         if inner < behind * size or (length == 1 and inner == behind * size):
             fits = inner % behind == 0 and (size * behind) % (inner * length) == 0
             if not fits:
-                return _LOST
+                return None
             whole = inner == behind and length == size
             return _Place(axis, place.view, 1 if whole else inner // behind, None if whole else length)
         behind *= size
-    return _LOST
+    return None
 
 
 def _field(seen: _Seen, axes: Mapping[int, tuple[int, ...]]) -> tuple[int | None, ...] | Unknown | None:
     """The sizes seen, the largest over inputs of one rank."""
-    if seen.unknown:
-        return Unknown(seen.unknown)
-    found = []
+    found: list[list[_Place | Unknown | None]] = []
     for number, positions in axes.items():
-        places = [seen.views[number, axis] for axis in positions if (number, axis) in seen.views]
-        if places:
-            found.append(tuple(None if place is None else place.view.size for place in places))
-    if not found or len({len(sides) for sides in found}) > 1:
+        if places := [seen[number, axis] for axis in positions if (number, axis) in seen]:
+            found.append(places)
+    flat = [place for places in found for place in places]
+    if names := dict.fromkeys(name for place in flat if isinstance(place, Unknown) for name in place.names):
+        return Unknown(tuple(names))
+    if not found or len({len(places) for places in found}) > 1:
         return None
-    return tuple(None if None in sides else max(sides) for sides in zip(*found, strict=True))  # type: ignore[type-var]
+    return tuple(
+        None if None in places else max(place.view.size for place in places if isinstance(place, _Place))
+        for places in zip(*found, strict=True)
+    )
 
 
 # -- backwards: what is needed ----------------------------------------------------------------------------------------
@@ -456,7 +453,7 @@ def _needs(walk: _Walk) -> list[dict[int, int]]:
     for number, _ in walk.outputs:
         for axis in range(len(walk.steps[number].outputs[0])):
             needs[number].setdefault(axis, 1)
-    relevant = [bool(one.views) for one in _seen(walk.steps)]
+    relevant = [bool(one) for one in _seen(walk.steps)]
     for number in reversed(range(len(walk.steps))):
         step = walk.steps[number]
         for place, (source, _) in enumerate(step.sources):
@@ -556,10 +553,3 @@ def _asker(call: Any) -> Callable[[int, int, int], int | None]:
             return 0
 
     return ask
-
-
-def named_unknown(seen: Iterable[tuple[int | None, ...] | Unknown | None]) -> Iterator[str]:
-    """The names of the layers that some fields are unknown for."""
-    for one in seen:
-        if isinstance(one, Unknown):
-            yield from one.names

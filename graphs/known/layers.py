@@ -431,7 +431,10 @@ def _grouped_cost(call: Call) -> int:
 
 def _dot_attention_cost(call: Call) -> int:
     query, value, key = _attention_shapes(call)
-    scores = prod(query[1:]) * key[1] if getattr(call.operation, "score_mode", "") == "dot" else 0
+    # Other scores are sums of what was added and squashed element by element.
+    layer = call.operation
+    by_products = type(layer).__name__ != "AdditiveAttention" and layer.score_mode == "dot"
+    scores = prod(query[1:]) * key[1] if by_products else 0
     return scores + query[1] * prod(value[1:])
 
 
