@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 from .._old_checks import kind
 from .knowledge import Shape, Unknown, Windows
 
+
 @dataclass(frozen=True, slots=True)
 class Weight:
     """One variable. Layers that share it carry the same `id`, so sums can count it once."""

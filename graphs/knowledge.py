@@ -1,8 +1,8 @@
 """What is known of each kind of layer and operation, told once: one `Entry` each.
 
 Figures, tables, counts, receptive fields and equality all ask here. What has no entry, and does not say for itself, is
-unknown: never free, never pointwise, never equal. Entries of Keras's own layers and operations stand in `known/` and are
-read when the first is asked for. A layer of your own either says for itself, by methods,
+unknown: never free, never pointwise, never equal. Entries of Keras's own layers and operations stand in `known/` and
+are read when the first is asked for. A layer of your own either says for itself, by methods,
 
     def multiply_adds(self, input_shape, output_shape):  # batch first; a list of shapes where there are several
         return 400 * output_shape[1] * output_shape[2]
@@ -30,9 +30,10 @@ Shape = tuple[int | None, ...]
 
 @dataclass(frozen=True, slots=True)
 class Reads:
-    """Along one axis: position `p` of the output reads the input from `ceil((step·p + first) / per)` up to and including
-    `floor((step·p + last) / per)`, and `m` output positions need an input of `ceil((step·(m - 1) + least) / per)`.
+    """What is read along one axis.
 
+    Position `p` of the output reads the input from `ceil((step·p + first) / per)` up to and including
+    `floor((step·p + last) / per)`, and `m` positions of the output need `ceil((step·(m - 1) + least) / per)` of it.
     `step / per` is the stride. `follows` is False where the output is as long whatever the input.
     """
 
@@ -100,8 +101,8 @@ class Along:
 
     `axis` is None where no axis of the output follows it. With `whole`, every position of the output reads all of it:
     a reduction, a contraction, a normalization or a softmax over it. With `whole` False and no axis, nothing is read.
-    `least` is a length below which the axis must not be, whatever is wanted of the output. Where it is `unknown`, nobody
-    knows which position of the output reads what.
+    `least` is a length below which the axis must not be, whatever is wanted of the output. Where it is `unknown`,
+    nobody knows which position of the output reads what.
     """
 
     axis: int | None
@@ -123,12 +124,24 @@ class Regrouped:
 
 @dataclass(frozen=True, slots=True)
 class Unknown:
-    """Says of some layers, by name, that what was asked of them is not known. It prints as "unknown (blur, lambda_1)"."""
+    """Says of some layers, by name, that what was asked is not known; it prints as "unknown (blur, lambda_1)"."""
 
     names: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         return f"unknown ({', '.join(self.names)})" if self.names else "unknown"
+
+
+def field_words(field: tuple[int | None, ...] | Unknown | None) -> str:
+    """A receptive field in words: "9×9"; "all" along an axis of which everything is seen; "" where there is none.
+
+    >>> field_words((9, 9)), field_words((None, None)), field_words((3, None)), field_words(Unknown(("blur",)))
+    ('9×9', 'all', '3×all', 'unknown (blur)')
+    """
+    if field is None or isinstance(field, Unknown):
+        return "" if field is None else str(field)
+    sizes = ["all" if size is None else str(size) for size in field]
+    return "all" if set(sizes) == {"all"} else "×".join(sizes)
 
 
 # For each input of a call, what becomes of each of its axes, batch first.
@@ -280,8 +293,26 @@ def _entry(kind: type) -> Entry:
 
 # What a subclass may have and still do what its base does. Whatever else its base has too, it may change.
 _HARMLESS = frozenset(
-    "__init__ get_config from_config __module__ __doc__ __annotations__ __dict__ __weakref__ __qualname__ __slots__ "
-    "compile train_step test_step predict_step compute_loss compute_metrics metrics build_from_config".split()
+    [
+        "__init__",
+        "get_config",
+        "from_config",
+        "__module__",
+        "__doc__",
+        "__annotations__",
+        "__dict__",
+        "__weakref__",
+        "__qualname__",
+        "__slots__",
+        "compile",
+        "train_step",
+        "test_step",
+        "predict_step",
+        "compute_loss",
+        "compute_metrics",
+        "metrics",
+        "build_from_config",
+    ]
 )
 
 
@@ -421,11 +452,7 @@ def mixes_positions(call: Call) -> bool | None:
         return None
     if isinstance(found, Regrouped):
         return False
-    return any(
-        along.whole or along.reads.first != along.reads.last
-        for axes in found
-        for along in axes[1:-1]
-    )
+    return any(along.whole or along.reads.first != along.reads.last for axes in found for along in axes[1:-1])
 
 
 _ROLES_OF_ARGUMENTS = {

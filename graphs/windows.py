@@ -13,7 +13,7 @@ from typing import Any
 
 from .. import checks
 from .graph import Graph, Node, changed
-from .knowledge import Along, Call, Reads, Regrouped, Shape, Unknown, Windows, windows_of
+from .knowledge import Call, Reads, Regrouped, Shape, Unknown, Windows, windows_of
 from .window_sizes import least_input, receptive_field_of
 
 # A pattern of more positions than this, before it repeats, is not followed any further.
@@ -87,8 +87,8 @@ def receptive_field(model: Any) -> Any:
         for number, axes in walk.axes.items()
         for axis in axes
     }
-    unknown = {name: None for views in found.values() for one in views if isinstance(one, Unknown) for name in one.names}
-    if unknown:
+    flat = [one for views in found.values() for one in views if isinstance(one, Unknown)]
+    if unknown := dict.fromkeys(name for one in flat for name in one.names):
         names = " and ".join(checks.one_line(name) for name in unknown)
         raise checks.complaint(f"nobody knows what layer {names} reads of its input; see layerblocks.graphs.knows")
 
@@ -117,9 +117,7 @@ def with_receptive_fields(graph: Graph) -> Graph:
     axes = {number: axes for number, step in enumerate(steps) if step.enters and (axes := _positions(steps, number))}
     seen = _seen(steps)
     fields = (_field(one, axes) for one in seen)
-    return changed(
-        graph, nodes=tuple(changed(n, receptive_field=f) for n, f in zip(graph.nodes, fields, strict=True))
-    )
+    return changed(graph, nodes=tuple(changed(n, receptive_field=f) for n, f in zip(graph.nodes, fields, strict=True)))
 
 
 def strides(model: Any) -> dict[str, tuple[int | None, ...] | Unknown]:

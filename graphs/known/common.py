@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from math import prod
 from typing import Any
 
-from ..knowledge import POINTWISE, REDUCED, UNKNOWN, Along, Call, Entry, Reads, Regrouped, Shape, Windows, aligned, spatial
+from ..knowledge import (
+    POINTWISE,
+    REDUCED,
+    UNKNOWN,
+    Along,
+    Call,
+    Entry,
+    Reads,
+    Regrouped,
+    Shape,
+    Windows,
+    aligned,
+    spatial,
+)
 
 IN_PLACE = Reads()
 
@@ -118,6 +131,11 @@ def permuted(order: Sequence[int]) -> tuple[Along, ...]:
     return tuple(Along(list(order).index(axis)) for axis in range(len(order)))
 
 
+def others(call: Call) -> Iterator[tuple[Along, ...]]:
+    """Inputs after the first, a mask or a state: of each all is read, but of an example only its own."""
+    return ((Along(0), *[REDUCED] * (len(shape) - 1)) for shape in call.inputs[1:])
+
+
 def everything(call: Call) -> Windows:
     """Every output reads all of every input, and no axis of it follows one of theirs."""
     return tuple((Along(0), *[REDUCED] * (len(shape) - 1)) if shape else () for shape in call.inputs)
@@ -163,9 +181,43 @@ def regrouped(shape: Shape, output: Shape, target: Sequence[Any] | None) -> Wind
 # -- activations ------------------------------------------------------------------------------------------------------
 
 POINTWISE_FUNCTIONS = frozenset(
-    "linear relu relu6 leaky_relu elu selu celu gelu silu swish hard_silu hard_swish softplus softsign tanh sigmoid "
-    "hard_sigmoid exponential mish log_sigmoid squareplus sparse_plus sparse_sigmoid soft_shrink hard_shrink "
-    "tanh_shrink hard_tanh threshold exp abs square sqrt sin cos scaled_tanh".split()
+    [
+        "linear",
+        "relu",
+        "relu6",
+        "leaky_relu",
+        "elu",
+        "selu",
+        "celu",
+        "gelu",
+        "silu",
+        "swish",
+        "hard_silu",
+        "hard_swish",
+        "softplus",
+        "softsign",
+        "tanh",
+        "sigmoid",
+        "hard_sigmoid",
+        "exponential",
+        "mish",
+        "log_sigmoid",
+        "squareplus",
+        "sparse_plus",
+        "sparse_sigmoid",
+        "soft_shrink",
+        "hard_shrink",
+        "tanh_shrink",
+        "hard_tanh",
+        "threshold",
+        "exp",
+        "abs",
+        "square",
+        "sqrt",
+        "sin",
+        "cos",
+        "scaled_tanh",
+    ]
 )
 LAST_AXIS_FUNCTIONS = frozenset(("softmax", "log_softmax", "sparsemax", "glu"))
 
@@ -233,7 +285,7 @@ def sliding(call: Call, size: Any, mixes: bool = True, stride: Any = None) -> Wi
         Reads.window(k, s, d, padding, n)
         for k, s, d, n in zip(sizes, steps, rates, sides(operation, shape), strict=True)
     ]
-    return (mapped(call, reads, mixes), *((Along(0), *[REDUCED] * (len(s) - 1)) for s in call.inputs[1:]))
+    return (mapped(call, reads, mixes), *others(call))
 
 
 def mapped(call: Call, reads: Sequence[Reads], mixes: bool) -> tuple[Along, ...]:
@@ -263,7 +315,7 @@ def transposed(call: Call, size: Any) -> Windows:
             strict=True,
         )
     ]
-    return (mapped(call, reads, True), *((Along(0), *[REDUCED] * (len(s) - 1)) for s in call.inputs[1:]))
+    return (mapped(call, reads, True), *others(call))
 
 
 def resized(before: Shape, after: Shape, interpolation: str, follows: bool = False) -> list[Reads] | None:
@@ -312,7 +364,7 @@ def _spelled(part: str, more: int) -> list[str]:
 
 
 def einsum_multiply_adds(equation: str, shapes: Sequence[Shape], output: Shape, batched: int = 0) -> int | None:
-    """Of two operands, the axis 0 of one of which is the batch; None for more, in whatever order they are contracted."""
+    """Of two operands, axis 0 of one of which is the batch; None for more, whose order of contraction is open."""
     if len(shapes) == 1:
         return 0
     if len(shapes) != 2:

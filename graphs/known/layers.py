@@ -39,8 +39,8 @@ from .common import (
     listed,
     mapped,
     none_at_all,
+    others,
     places,
-    pointwise,
     sides,
     sliding,
     stepped,
@@ -106,9 +106,7 @@ def _transposed_cost(call: Call) -> int:
 _of_kernel = activated(windowed("kernel_size"))
 keras_layers(*(f"Conv{n}D" for n in RANKS))(Entry("conv", "", _conv_words("conv"), _conv_cost, _of_kernel))
 keras_layers("DepthwiseConv1D", "DepthwiseConv2D")(
-    Entry(
-        "conv", "", _conv_words("depthwise conv"), _depthwise_cost, activated(windowed("kernel_size", mixes=False))
-    )
+    Entry("conv", "", _conv_words("depthwise conv"), _depthwise_cost, activated(windowed("kernel_size", mixes=False)))
 )
 keras_layers("SeparableConv1D", "SeparableConv2D")(
     Entry("conv", "", _conv_words("separable conv"), _separable_cost, _of_kernel)
@@ -140,7 +138,11 @@ def _last_axis(call: Call) -> Windows:
 
 def _einsum_dense_shapes(call: Call) -> tuple[Any, ...]:
     layer = call.operation
-    operands, result = common.letters(layer.equation.partition("->")[0].split(",")[0] + "->" + layer.equation.partition("->")[2], call.inputs, call.outputs[0])
+    operands, result = common.letters(
+        layer.equation.partition("->")[0].split(",")[0] + "->" + layer.equation.partition("->")[2],
+        call.inputs,
+        call.outputs[0],
+    )
     sizes = dict(zip(result, call.outputs[0], strict=True)) | dict(zip(operands[0], call.inputs[0], strict=True))
     kernel = layer.equation.partition("->")[0].split(",")[1].strip()
     return call.inputs[0], tuple(sizes[letter] for letter in kernel)
@@ -159,7 +161,11 @@ def _einsum_dense_window(call: Call) -> Windows:
 
 keras_layers("Dense")(
     Entry(
-        "dense", "", lambda layer: listed("dense", layer.units, activation_name(layer)), _dense_cost, activated(_last_axis)
+        "dense",
+        "",
+        lambda layer: listed("dense", layer.units, activation_name(layer)),
+        _dense_cost,
+        activated(_last_axis),
     )
 )
 keras_layers("EinsumDense")(
@@ -209,7 +215,10 @@ def _over_all(call: Call) -> Windows:
     shape, layer = call.inputs[0], call.operation
     first = common.channels_first(layer)
     axes = range(2, len(shape)) if first else range(1, len(shape) - 1)
-    return (common.reduced(shape, axes, layer.keepdims), *((Along(0), *[REDUCED] * (len(s) - 1)) for s in call.inputs[1:]))
+    return (
+        common.reduced(shape, axes, layer.keepdims),
+        *others(call),
+    )
 
 
 def _adaptive(call: Call) -> Windows | str:
@@ -264,7 +273,7 @@ def _over_time(call: Call) -> Windows:
     layer, shape = call.operation, call.inputs[0]
     kept = bool(getattr(layer, "return_sequences", False))
     data = (Along(0), Along(1, whole=True) if kept else REDUCED, *[REDUCED] * (len(shape) - 2))
-    return (data, *((Along(0), *[REDUCED] * (len(s) - 1)) for s in call.inputs[1:]))
+    return (data, *others(call))
 
 
 def _cell_cost(cell: Any, features: int) -> int | None:
@@ -319,7 +328,9 @@ keras_layers("StackedRNNCells")(
     )
 )
 keras_layers("RNN")(
-    Entry("recurrent", "", lambda layer: listed(f"RNN of {words_of(layer.cell)}", *_flags(layer)), _rnn_cost, _over_time)
+    Entry(
+        "recurrent", "", lambda layer: listed(f"RNN of {words_of(layer.cell)}", *_flags(layer)), _rnn_cost, _over_time
+    )
 )
 
 
@@ -352,7 +363,7 @@ def _conv_rnn_window(call: Call) -> Windows | str:
         grown = Reads(r.step, r.per, r.first - before * r.step, r.last + after * r.step, r.least)
         found.append(Along(kept, grown))
     time = Along(1, whole=True) if layer.return_sequences else REDUCED
-    return ((Along(0), time, *found), *((Along(0), *[REDUCED] * (len(s) - 1)) for s in call.inputs[1:]))
+    return ((Along(0), time, *found), *others(call))
 
 
 keras_layers(*(f"ConvLSTM{n}D" for n in RANKS))(
@@ -453,7 +464,7 @@ keras_layers("GroupedQueryAttention")(
         "attention",
         "",
         lambda layer: (
-            f"attention, {layer.num_query_heads} heads × {layer.head_dim}, {layer.num_key_value_heads} of keys and values"
+            f"attention, {layer.num_query_heads} heads × {layer.head_dim}, {layer.num_key_value_heads} shared"
         ),
         _grouped_cost,
         lambda call: _attends(call, (1,)),
@@ -542,7 +553,14 @@ def _axis_words(what: str) -> Callable[[Any], str]:
 
 # What batch normalization gathers, it gathers in training; what the others do, always.
 keras_layers("BatchNormalization")(
-    free("norm", "batch norm", lambda call: (*(aligned(s, call.outputs[0]) for s in call.inputs[:1]), *((Along(0), *[REDUCED] * (len(s) - 1)) for s in call.inputs[1:])))
+    free(
+        "norm",
+        "batch norm",
+        lambda call: (
+            *(aligned(s, call.outputs[0]) for s in call.inputs[:1]),
+            *others(call),
+        ),
+    )
 )
 keras_layers("LayerNormalization")(free("norm", _axis_words("layer norm"), gathering("axis")))
 keras_layers("RMSNormalization")(free("norm", _axis_words("RMS norm"), gathering("axis")))
@@ -601,16 +619,12 @@ keras_layers("GaussianNoise")(free("dropout", lambda layer: f"gaussian noise, {l
 
 def _flattened(call: Call) -> Windows | str:
     shape = call.inputs[0]
-    if getattr(call.operation, "data_format", None) == "channels_first" and len(shape) > 2:
-        if len(shape) > 3 or shape[1] != 1:  # moves the channels last, then flattens
-            return ((Along(0), *[Along(1, unknown=True)] * (len(shape) - 1)),) if _one_place(shape) else UNKNOWN
     if len(shape) < 2:
         return POINTWISE
+    if getattr(call.operation, "data_format", None) == "channels_first" and len(shape) > 2:
+        # The channels are moved to the end first.
+        return ((Along(0), *[Along(1, Reads(follows=False), unknown=True)] * (len(shape) - 1)),)
     return Regrouped((((0,), (0,), False), (tuple(range(1, len(shape))), (1,), False)))
-
-
-def _one_place(shape: Any) -> bool:
-    return all(size == 1 for size in shape[2:])
 
 
 def _padded(sign: int, attribute: str) -> Callable[[Call], Windows]:
@@ -676,9 +690,7 @@ keras_layers("Permute")(
         "shape", lambda layer: f"permute, {by(layer.dims)}", lambda call: (common.permuted((0, *call.operation.dims)),)
     )
 )
-keras_layers("RepeatVector")(
-    free("shape", lambda layer: f"repeat ×{layer.n}", lambda call: ((Along(0), Along(2)),))
-)
+keras_layers("RepeatVector")(free("shape", lambda layer: f"repeat ×{layer.n}", lambda call: ((Along(0), Along(2)),)))
 keras_layers(*(f"ZeroPadding{n}D" for n in RANKS))(
     free("shape", lambda layer: f"zero padding, {by(layer.padding)}", _padded(1, "padding"))
 )
@@ -698,13 +710,21 @@ keras_layers(*(f"UpSampling{n}D" for n in RANKS))(
 keras_layers("Resizing")(
     free("shape", lambda layer: listed(f"resize, {layer.height}×{layer.width}", layer.interpolation), _resized)
 )
-keras_layers("CenterCrop")(free("shape", lambda layer: f"centre crop, {layer.height}×{layer.width}", _cropped_to_centre))
+keras_layers("CenterCrop")(
+    free("shape", lambda layer: f"centre crop, {layer.height}×{layer.width}", _cropped_to_centre)
+)
 keras_layers("Rescaling")(
     free("shape", lambda layer: f"rescale, × {layer.scale} + {layer.offset}".replace(" + 0.0", ""))
 )
 keras_layers("InputLayer")(free("input", "input"))
 keras_layers("Identity")(free("other", "identity"))
-keras_layers("Masking")(free("other", lambda layer: f"mask {layer.mask_value:g}", _all_but_batch_last := (lambda call: (aligned(call.inputs[0], call.outputs[0], (len(call.inputs[0]) - 1,)),))))
+keras_layers("Masking")(
+    free(
+        "other",
+        lambda layer: f"mask {layer.mask_value:g}",
+        lambda call: (aligned(call.inputs[0], call.outputs[0], (len(call.inputs[0]) - 1,)),),
+    ),
+)
 keras_layers("ActivityRegularization")(free("other", "activity regularization"))
 
 
@@ -768,9 +788,7 @@ keras_layers("ContrastLimitedAdaptiveHistogramEqualization")(
     Entry("other", "", lambda layer: "adaptive histogram equalization", none_at_all, _kept)
 )
 keras_layers("STFTSpectrogram")(Entry("other", "", lambda layer: "STFT spectrogram", None, _kept))
-keras_layers("MelSpectrogram")(
-    Entry("other", "", lambda layer: f"mel spectrogram, {layer.num_mel_bins}", None, _kept)
-)
+keras_layers("MelSpectrogram")(Entry("other", "", lambda layer: f"mel spectrogram, {layer.num_mel_bins}", None, _kept))
 keras_layers("Lambda")(Entry("other", "", lambda layer: "lambda"))
 keras_layers("Pipeline")(
     Entry("other", "", lambda layer: "pipeline: " + ", ".join(words_of(one) for one in layer.layers))
@@ -803,7 +821,7 @@ def _distributed_window(call: Call) -> Windows | str:
         return UNKNOWN
     batch, *rest = found[0]
     moved_axes = (replace(along, axis=None if along.axis is None else along.axis + 1) for along in rest)
-    masks = ((Along(0), *[REDUCED] * (len(s) - 1)) for s in call.inputs[1:])
+    masks = others(call)
     return ((batch, Along(1), *moved_axes), *masks)
 
 
@@ -835,7 +853,7 @@ def _both_ways_window(call: Call) -> Windows | str:
     found = windows_of(Call(call.operation.forward_layer, call.inputs[:1], call.outputs[:1]))
     if isinstance(found, Unknown | Regrouped):
         return UNKNOWN
-    return (*found, *((Along(0), *[REDUCED] * (len(s) - 1)) for s in call.inputs[1:]))
+    return (*found, *others(call))
 
 
 keras_layers("Bidirectional")(

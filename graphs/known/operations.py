@@ -7,7 +7,6 @@ from math import prod
 from typing import Any
 
 from ..knowledge import (
-    POINTWISE,
     REDUCED,
     UNKNOWN,
     UNREAD,
@@ -24,14 +23,12 @@ from . import common
 from .common import (
     axes_of,
     by,
-    channels,
     each,
     free,
     listed,
     mapped,
     none_at_all,
     places,
-    pointwise,
     sides,
     sliding,
     stepped,
@@ -58,8 +55,8 @@ _ACTIVATIONS = (
     "HardSigmoid HardSilu Elu Selu Gelu Celu TanhShrink HardTanh HardShrink Threshold Tanh"
 )
 _OF_ONE = (
-    "Absolute Angle Arccos Arccosh Arcsin Arcsinh Arctan Arctanh Array BitwiseInvert BitwiseNot Cast Cbrt Ceil Clip Conjugate "
-    "ConvertToTensor Copy Cos Cosh Deg2rad Rad2deg Erf Erfc Erfinv Exp Exp2 Expm1 Fabs Floor I0 Imag Isfinite Isinf "
+    "Absolute Angle Arccos Arccosh Arcsin Arcsinh Arctan Arctanh Array BitwiseInvert BitwiseNot Cast Cbrt Ceil Clip "
+    "Conjugate ConvertToTensor Copy Cos Cosh Deg2rad Rad2deg Erf Erfc Erfinv Exp Exp2 Expm1 Fabs Floor I0 Imag Isfinite Isinf "
     "Isnan Isneginf Isposinf Isreal Log Log10 Log1p Log2 LogicalNot NanToNum Negative Real Reciprocal Round Rsqrt "
     "SaturateCast Sign Signbit Sin Sinc Sinh Sqrt Square StopGradient Tan Trunc"
 )
@@ -117,17 +114,15 @@ def _axis_words(operation: Any) -> str:
 for _kind, _symbol in (("Mean", "mean"), ("Max", "max"), ("Min", "min"), ("Sum", "Σ")):
     operations(_kind)(free("pool", _axis_words, _reduction, _symbol))
 operations(
-    "All Any Amax Amin Argmax Argmin Average CountNonzero Logsumexp Median Nanargmax Nanargmin Nanmax Nanmean Nanmedian "
-    "Nanmin Nanprod Nanstd Nansum Nanvar Prod Ptp Std Var Moments"
+    "All Any Amax Amin Argmax Argmin Average CountNonzero Logsumexp Median Nanargmax Nanargmin Nanmax Nanmean "
+    "Nanmedian Nanmin Nanprod Nanstd Nansum Nanvar Prod Ptp Std Var Moments"
 )(free("pool", _axis_words, _reduction))
 operations("Softmax LogSoftmax Sparsemax")(free("activation", _axis_words, _gathered))
 operations("Normalize")(free("norm", _axis_words, _gathered))
-operations(
-    "Cumprod Cumsum Nancumsum Nancumprod Sort Argsort Argpartition TakeAlongAxis"
-)(free("other", _axis_words, _gathered))
-operations("TopK Glu")(
-    free("other", _name, lambda call: (aligned(call.inputs[0], call.inputs[0], (_last(call),)),))
+operations("Cumprod Cumsum Nancumsum Nancumprod Sort Argsort Argpartition TakeAlongAxis")(
+    free("other", _axis_words, _gathered)
 )
+operations("TopK Glu")(free("other", _name, lambda call: (aligned(call.inputs[0], call.inputs[0], (_last(call),)),)))
 
 
 def _last(call: Call) -> int:
@@ -155,9 +150,7 @@ operations("BatchNorm")(
 def _difference(call: Call) -> Windows:
     axis, n = _last(call), call.operation.n
     return (
-        tuple(
-            Along(a, Reads.window(n + 1)) if a == axis else Along(a) for a in range(len(call.inputs[0]))
-        ),
+        tuple(Along(a, Reads.window(n + 1)) if a == axis else Along(a) for a in range(len(call.inputs[0]))),
         *(tuple(REDUCED for _ in s) for s in call.inputs[1:]),
     )
 
@@ -261,7 +254,9 @@ def _taken(call: Call) -> Windows | str:
     keys = list(key) if isinstance(key, list | tuple) else [key]
     if any(not isinstance(k, int | slice | type(None) | type(Ellipsis)) for k in keys):
         return UNKNOWN
-    if any(isinstance(k, slice) and any(not isinstance(n, int | None) for n in (k.start, k.stop, k.step)) for k in keys):
+    if any(
+        isinstance(k, slice) and any(not isinstance(n, int | None) for n in (k.start, k.stop, k.step)) for k in keys
+    ):
         return UNKNOWN
     used = sum(k is not None and k is not Ellipsis for k in keys)
     if Ellipsis not in keys:
@@ -277,7 +272,9 @@ def _taken(call: Call) -> Windows | str:
                 out += 1
         elif isinstance(k, int):
             # One position of the axis, whatever the output's; which is not all, but where the others are is lost.
-            found.append(REDUCED if shape[len(found)] == 1 else Along(None, unknown=True, least=k + 1 if k >= 0 else -k))
+            found.append(
+                REDUCED if shape[len(found)] == 1 else Along(None, unknown=True, least=k + 1 if k >= 0 else -k)
+            )
         else:
             found.append(_slice_of(k, shape[len(found)], out))
             out += 1
@@ -315,9 +312,7 @@ def _stacked(call: Call) -> Windows:
 def _unstacked(call: Call) -> Windows:
     shape = call.inputs[0]
     axis = call.operation.axis % len(shape)
-    return (
-        tuple(Along(None, unknown=True) if a == axis else Along(a - (a > axis)) for a in range(len(shape))),
-    )
+    return (tuple(Along(None, unknown=True) if a == axis else Along(a - (a > axis)) for a in range(len(shape))),)
 
 
 def _hot(call: Call) -> Windows:
@@ -331,7 +326,7 @@ def _hot(call: Call) -> Windows:
 def _looked_up(call: Call) -> Windows | str:
     """`take`: of a table, in place of each number; of a tensor, from anywhere along the axis."""
     operands = call.operands()
-    (first, table), (_, indices) = operands if len(operands) == 2 else (operands[0], (None, ()))
+    (_, table), (_, indices) = operands if len(operands) == 2 else (operands[0], (None, ()))
     axis = call.operation.axis
     if axis is None:
         return UNKNOWN
@@ -491,7 +486,13 @@ def _attention_reads(call: Call) -> Windows:
 
 
 operations("DotProductAttention")(
-    Entry("attention", "", lambda o: listed("attention", "causal" if o.is_causal else ""), _attention_cost, _attention_reads)
+    Entry(
+        "attention",
+        "",
+        lambda o: listed("attention", "causal" if o.is_causal else ""),
+        _attention_cost,
+        _attention_reads,
+    )
 )
 
 
@@ -523,7 +524,9 @@ def _conv_reads(mixes: bool) -> Callable[[Call], Windows]:
 
 
 def _conv_words(what: str, sign: str = "/") -> Callable[[Any], str]:
-    return lambda o: listed(what, stepped(o.strides, sign), f"dilation {by(o.dilation_rate)}" if stepped(o.dilation_rate) else "")
+    return lambda o: listed(
+        what, stepped(o.strides, sign), f"dilation {by(o.dilation_rate)}" if stepped(o.dilation_rate) else ""
+    )
 
 
 operations("Conv")(Entry("conv", "", _conv_words("conv"), _conv_cost, _conv_reads(True)))
@@ -588,13 +591,17 @@ def _margins(sign: int, *names: str) -> Callable[[Call], Windows | str]:
 
 _SIDES = ("top", "left", "bottom", "right")
 operations("Resize")(free("shape", lambda o: listed(f"resize, {by(o.size)}", o.interpolation), _resized))
-operations("ExtractPatches")(
-    free("shape", lambda o: f"{by(o.size)} patches", lambda call: _patches(call))
-)
+operations("ExtractPatches")(free("shape", lambda o: f"{by(o.size)} patches", lambda call: _patches(call)))
 operations("PadImages")(free("shape", "pad", _margins(1, *(f"{side}_padding" for side in _SIDES))))
 operations("CropImages")(free("shape", "crop", _margins(-1, *(f"{side}_cropping" for side in _SIDES))))
 operations("RGBToGrayscale RGBToHSV HSVToRGB")(
-    free("other", _name, lambda call: (mapped(call, [Reads()] * (len(call.inputs[0]) - 2), True),) if len(call.inputs[0]) > 3 else UNKNOWN)
+    free(
+        "other",
+        _name,
+        lambda call: (
+            (mapped(call, [Reads()] * (len(call.inputs[0]) - 2), True),) if len(call.inputs[0]) > 3 else UNKNOWN
+        ),
+    )
 )
 operations("AffineTransform MapCoordinates PerspectiveTransform ElasticTransform ScaleAndTranslate")(
     free("other", _name, _unknown)
@@ -617,7 +624,9 @@ operations(
 operations("Map Scan AssociativeScan Switch WhileLoop ForiLoop Cond VectorizedMap")(
     Entry("other", "", _name, _cost_unknown, _unknown)
 )
-operations("CTCLoss CTCDecode CategoricalCrossentropy SparseCategoricalCrossentropy PSNR")(free("other", _name, _unknown))
+operations("CTCLoss CTCDecode CategoricalCrossentropy SparseCategoricalCrossentropy PSNR")(
+    free("other", _name, _unknown)
+)
 operations("SegmentReduction SegmentSum SegmentMax SegmentMin SegmentProd ExtractSequences InTopK")(
     free("other", _name, _unknown)
 )

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from ..knowledge import EVERYTHING, REDUCED, Along, Call, Entry, Reads, Windows, aligned, entry_of, knows
+from ..knowledge import REDUCED, Along, Call, Entry, Reads, Windows, aligned, knows
 from . import common
-from .common import activated, by, free, listed, mapped, none_at_all, sliding, stepped, windowed
+from .common import activated, by, free, listed, mapped, none_at_all, stepped, windowed
 
 
 def own(*names: str) -> Any:
@@ -77,9 +77,7 @@ own("PadChannels")(
     Entry("shape", "", lambda o: listed(f"pad channels, {o.filters}", stepped(o.strides)), none_at_all, _strided)
 )
 own("DilatedAveragePooling2D", "DilatedMaxPooling2D")(
-    Entry(
-        "pool", "", lambda o: f"{by(o.pool_size)} pool, dilation {by(o.dilation_rate)}", none_at_all, _dilated_pool
-    )
+    Entry("pool", "", lambda o: f"{by(o.pool_size)} pool, dilation {by(o.dilation_rate)}", none_at_all, _dilated_pool)
 )
 own("SparseConv2D")(
     Entry(
