@@ -56,7 +56,8 @@ _ACTIVATIONS = (
 )
 _OF_ONE = (
     "Absolute Angle Arccos Arccosh Arcsin Arcsinh Arctan Arctanh Array BitwiseInvert BitwiseNot Cast Cbrt Ceil Clip "
-    "Conjugate ConvertToTensor Copy Cos Cosh Deg2rad Rad2deg Erf Erfc Erfinv Exp Exp2 Expm1 Fabs Floor I0 Imag Isfinite Isinf "
+    "Conjugate ConvertToTensor Copy Cos Cosh "
+    "Deg2rad Rad2deg Erf Erfc Erfinv Exp Exp2 Expm1 Fabs Floor I0 Imag Isfinite Isinf "
     "Isnan Isneginf Isposinf Isreal Log Log10 Log1p Log2 LogicalNot NanToNum Negative Real Reciprocal Round Rsqrt "
     "SaturateCast Sign Signbit Sin Sinc Sinh Sqrt Square StopGradient Tan Trunc"
 )
