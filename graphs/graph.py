@@ -16,8 +16,8 @@ from itertools import accumulate, pairwise
 from typing import Any, TypeVar
 
 from .. import checks
-
-Shape = tuple[int | None, ...]
+from .knowledge import Shape as Shape
+from .knowledge import Unknown, Windows
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +75,9 @@ class Node:
         members: for a box that stands for several equal neighbours, the names of all of them; else empty. Weights
             and multiply-adds are those of all; `inner`, `attributes` and `path` the first's. A box in a frame that
             repeats has a member in every repeat.
-        receptive_field: how many pixels of the input one position of the output sees, per axis; None where it is
-            unknown or everything.
+        receptive_field: how many pixels of the input one position of the output sees, per axis, None on one of which it
+            sees everything; `Unknown` with the layers that do not say; None where no input has positions.
+        windows: what a position of the output reads of each input, as `knowledge` has it.
     """
 
     id: int
@@ -95,7 +96,8 @@ class Node:
     head: str | None = None
     inner: Graph | None = None
     members: tuple[str, ...] = ()
-    receptive_field: tuple[int, ...] | None = None
+    receptive_field: tuple[int | None, ...] | Unknown | None = None
+    windows: Windows | Unknown | None = None
     configuration: tuple[tuple[str, Hashable], ...] = ()
     closed: str = ""
 

@@ -13,8 +13,8 @@ import keras
 
 from .. import _keras, checks
 from ..garbage import no_collection
+from . import knowledge
 from .calls import calls, has_graph
-from .costs import multiply_adds
 from .equality import configuration
 from .graph import (
     Edge,
@@ -29,8 +29,8 @@ from .graph import (
     mark_heads,
     sum_known,
 )
-from .receptive_fields import with_receptive_fields
 from .tracing import Trace, has_layers_inside, paths_inside, tracing
+from .windows import with_receptive_fields
 
 # What a layer was given, in the order in which it is told.
 ATTRIBUTES = (
@@ -337,6 +337,8 @@ def _add_node(
     outputs = tuple(_shape(spec) for spec in specs if spec is not None)
     if call is None and not inputs:
         inputs = _built_on(operation)
+    arguments = getattr(call, "arguments", None)
+    asked = knowledge.Call(operation, inputs, outputs, getattr(arguments, "args", ()), getattr(arguments, "kwargs", {}))
     weights = getattr(operation, "weights", None)
     if weights is None:  # an operation has those that it was called with
         given = keras.tree.flatten((call.arguments.args, call.arguments.kwargs)) if call is not None else ()
@@ -356,7 +358,8 @@ def _add_node(
             dtypes=tuple(str(spec.dtype) for spec in specs if spec is not None),
             trainable=trainable,
             weights=tuple([_weight(reading, w, bool(trainable)) for w in weights]),
-            multiply_adds=_count(operation, received, inputs, outputs),
+            multiply_adds=_count(operation, received, asked),
+            windows=knowledge.windows_of(asked),
             frames=frames,
             closed=closed,
         )
@@ -368,11 +371,9 @@ def _add_node(
     return [_Tensor(number, port, spec) for port, spec in enumerate(specs or [None])]
 
 
-def _count(
-    operation: Any, received: Sequence[_Tensor], inputs: tuple[Shape, ...], outputs: tuple[Shape, ...]
-) -> int | None:
+def _count(operation: Any, received: Sequence[_Tensor], asked: knowledge.Call) -> int | None:
     if callable(getattr(operation, "multiply_adds", None)) or not isinstance(operation, keras.Model):
-        return multiply_adds(operation, inputs, outputs)
+        return knowledge.multiply_adds(asked)
     if not has_graph(operation) or len(received) not in (0, len(operation.inputs)):
         return None
     inside = _Reading(expand=True)

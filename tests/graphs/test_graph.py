@@ -252,7 +252,8 @@ KINDS = [
     (layers.Embedding(10, 4), (None,), 0),
     (layers.Conv2D(6, 3), (None, 9, 4), None),
     (layers.Dense(7), (None, 5), None),
-    (layers.LSTM(3), (4, 5), None),
+    (layers.LSTM(3), (4, 5), 4 * 4 * 3 * (5 + 3)),
+    (layers.Lambda(lambda x: x), (4, 5), None),
 ]
 
 
