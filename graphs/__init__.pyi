@@ -1,5 +1,4 @@
-from .backwards import min_input_size as min_input_size
-from .backwards import receptive_field as receptive_field
+from .costs import Total as Total
 from .equality import same_kind as same_kind
 from .equality import why_unequal as why_unequal
 from .folding import fold as fold
@@ -13,9 +12,15 @@ from .graph import Node as Node
 from .graph import Output as Output
 from .graph import Weight as Weight
 from .grouping import group as group
+from .knowledge import Entry as Entry
+from .knowledge import Reads as Reads
+from .knowledge import Unknown as Unknown
+from .knowledge import knows as knows
 from .overviews import overview as overview
 from .reader import read_graph as read_graph
 from .rewrite import collapse as collapse
 from .window_sizes import conv_out as conv_out
 from .window_sizes import pool_out as pool_out
 from .window_sizes import transposed_out as transposed_out
+from .windows import min_input_size as min_input_size
+from .windows import receptive_field as receptive_field

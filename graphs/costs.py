@@ -1,27 +1,83 @@
-"""How many multiply-adds a layer does for one example.
+"""Sums of what is known of layers, and what they leave out.
 
-Counted are the products that a convolution or a dense layer needs; bias, normalization, pooling and activations are
-not, as is usual. A layer of your own says for itself, by a method:
-
-    def multiply_adds(self, input_shape, output_shape):  # batch first, as Keras has them
-        return 400 * output_shape[1] * output_shape[2]
-
-It gets a list of shapes where there are several tensors, and is not called while a size other than the batch is None.
+Multiply-adds are the products that convolutions, dense layers and products of matrices need; bias, normalization,
+pooling and activations are not counted, as is usual. What a layer needs is in its entry (`knowledge`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from math import prod
 from typing import Any
 
-from .graph import Shape
+from . import knowledge
+from .knowledge import Call, Shape
 
-Count = Callable[[Any, Shape, Shape], int]
+_MOST_NAMES = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Total:
+    """A sum, and the names of what it leaves out because nobody knows it. It prints as `≥ 3.1 G` then.
+
+    >>> str(Total(3_100_000_000, ("lambda",))), str(Total(786_432)), Total(2) + Total(3, ("a",))
+    ('≥ 3.1 G', '786.43 k', Total(known=5, uncounted=('a',)))
+    """
+
+    known: int = 0
+    uncounted: tuple[str, ...] = ()
+
+    @property
+    def exact(self) -> int | None:
+        """The sum, or None if anything is left out."""
+        return None if self.uncounted else self.known
+
+    def __add__(self, other: Total) -> Total:
+        return Total(self.known + other.known, tuple(dict.fromkeys(self.uncounted + other.uncounted)))
+
+    def __str__(self) -> str:
+        return ("≥ " if self.uncounted else "") + short(self.known)
+
+    @property
+    def explanation(self) -> str:
+        """`3,100,000,000, not counting lambda and 2 others`: all digits, and what is left out."""
+        if not self.uncounted:
+            return f"{self.known:,}"
+        names, more = self.uncounted[:_MOST_NAMES], len(self.uncounted) - _MOST_NAMES
+        others = f" and {more} other{'s' * (more > 1)}" if more > 0 else ""
+        return f"at least {self.known:,}, not counting {', '.join(names)}{others}"
+
+
+def short(number: int) -> str:
+    """A number with at most five digits and k, M, G or T.
+
+    >>> short(999), short(1_000), short(3_858_000_000)
+    ('999', '1 k', '3.86 G')
+    """
+    for power, letter in ((12, " T"), (9, " G"), (6, " M"), (3, " k")):
+        if number >= 10**power:
+            return f"{number / 10**power:.2f}".rstrip("0").rstrip(".") + letter
+    return str(number)
+
+
+def total(named: Iterable[tuple[str, int | None]]) -> Total:
+    """The sum of what is known of some layers, each with its name.
+
+    >>> total([("conv", 12), ("lambda", None)])
+    Total(known=12, uncounted=('lambda',))
+    """
+    known, uncounted = 0, dict[str, None]()
+    for name, number in named:
+        if number is None:
+            uncounted[name] = None
+        else:
+            known += number
+    return Total(known, tuple(uncounted))
 
 
 def multiply_adds(layer: Any, inputs: Sequence[Shape], outputs: Sequence[Shape]) -> int | None:
-    """Multiply-adds of one call, for one example; None if a size is unknown or the layer does not say.
+    """Multiply-adds of one call without arguments, for one example; None where they are not known.
 
     Args:
         layer: a Keras layer or operation.
@@ -34,46 +90,40 @@ def multiply_adds(layer: Any, inputs: Sequence[Shape], outputs: Sequence[Shape])
     >>> multiply_adds(layer, [(None, 226, 226, 3)], [(None, 224, 224, 64)])
     86704128
     """
-    own = getattr(layer, "multiply_adds", None)
-    count = next((_COUNTS[c.__name__] for c in type(layer).__mro__ if c.__name__ in _COUNTS), None)
-    if not callable(own) and count is None:
-        # A matrix in a layer that we do not know (recurrent, attention) means work that we cannot count.
-        looks_up = any(c.__name__ == "Embedding" for c in type(layer).__mro__)
-        return None if not looks_up and any(len(w.shape) > 1 for w in getattr(layer, "weights", ())) else 0
-    if not inputs or not outputs or any(None in shape[1:] for shape in (*inputs, *outputs)):
-        return None
-    if callable(own):
-        told = own(*(shapes[0] if len(shapes) == 1 else list(shapes) for shapes in (inputs, outputs)))
-        return None if told is None else int(told)
-    return None if count is None else count(layer, inputs[0], outputs[0])
+    return knowledge.multiply_adds(Call(layer, tuple(inputs), tuple(outputs)))
 
 
-def _positions(layer: Any, shape: Shape) -> int:
-    """The number of places in a feature map: its height times width, or what there is of them."""
-    spatial = shape[2:] if getattr(layer, "data_format", None) == "channels_first" else shape[1:-1]
-    return prod(size or 0 for size in spatial)
+# Bytes of one number. Types of less than a byte are stored in one.
+_BYTES = {"bool": 1, "complex64": 8, "complex128": 16}
 
 
-def _convolution(layer: Any, inputs: Shape, outputs: Shape) -> int:
-    return prod(layer.kernel.shape) * _positions(layer, outputs)  # the kernel's shape is per group already
+def bytes_of(dtype: str) -> int | None:
+    """Bytes of one number of a dtype; None for text.
+
+    >>> bytes_of("float32"), bytes_of("bfloat16"), bytes_of("float8_e4m3fn"), bytes_of("string")
+    (4, 2, 1, None)
+    """
+    if dtype in _BYTES:
+        return _BYTES[dtype]
+    digits = "".join(c if c.isdigit() else " " for c in dtype).split()
+    return max(1, int(digits[0]) // 8) if digits else None
 
 
-def _transposed(layer: Any, inputs: Shape, outputs: Shape) -> int:
-    return prod(layer.kernel.shape) * _positions(layer, inputs)
+def activation_bytes(shapes: Sequence[Shape], dtypes: Sequence[str]) -> int | None:
+    """Bytes of what a call returns, for one example; None where a size is unknown.
+
+    >>> activation_bytes([(None, 8, 8, 3)], ["float32"])
+    768
+    """
+    total = 0
+    for shape, dtype in zip(shapes, dtypes, strict=True):
+        each = bytes_of(dtype)
+        if each is None or None in shape[1:]:
+            return None
+        total += each * prod(size or 0 for size in shape[1:])
+    return total
 
 
-def _separable(layer: Any, inputs: Shape, outputs: Shape) -> int:
-    kernels = (layer.depthwise_kernel, layer.pointwise_kernel)
-    return sum(prod(kernel.shape) for kernel in kernels) * _positions(layer, outputs)
-
-
-def _dense(layer: Any, inputs: Shape, outputs: Shape) -> int:
-    return prod(layer.kernel.shape) * prod(size or 0 for size in outputs[1:-1])
-
-
-_COUNTS: dict[str, Count] = {
-    **dict.fromkeys(("Conv1D", "Conv2D", "Conv3D", "DepthwiseConv1D", "DepthwiseConv2D"), _convolution),
-    **dict.fromkeys(("Conv1DTranspose", "Conv2DTranspose", "Conv3DTranspose"), _transposed),
-    **dict.fromkeys(("SeparableConv1D", "SeparableConv2D"), _separable),
-    "Dense": _dense,
-}
+def parameter_bytes(layer: Any) -> int:
+    """Bytes of the weights of a layer or model, as they are stored."""
+    return sum(prod(weight.shape) * (bytes_of(str(weight.dtype)) or 0) for weight in layer.weights)

@@ -42,7 +42,7 @@ def _structure(node: Node, sizes: bool, inside: bool) -> Hashable:
     inner = None if node.inner is None else _wiring(node.inner, sizes)
     measured: Hashable = None
     if sizes:
-        shared = node.path if node.call[1] > 1 else None
+        shared = node.path if node.call[1] > 1 and node.weights else None
         weights = tuple(weight.size for weight in node.weights)
         measured = (shared, node.inputs, node.outputs, node.dtypes, node.trainable, weights, node.multiply_adds)
         measured = (measured, node.repeats)

@@ -16,8 +16,8 @@ from itertools import accumulate, pairwise
 from typing import Any, TypeVar
 
 from .. import checks
-
-Shape = tuple[int | None, ...]
+from .knowledge import Shape as Shape
+from .knowledge import Unknown, Windows
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +60,7 @@ class Node:
         role: what it is for: `input conv pool merge add norm activation dense dropout shape model other`, and for
             blocks `residual` besides.
         attributes: what the layer was given (`kernel_size`, `strides`, `filters`, `activation` …), as pairs.
+        closed: why it is one box where it has layers inside; "" where it has none, or they are read.
         configuration: all that tells it from another layer of its kind (`equality`), with the arguments of the call.
         inputs: the shapes that this call received, batch first.
         outputs: the shapes that it returned.
@@ -74,8 +75,9 @@ class Node:
         members: for a box that stands for several equal neighbours, the names of all of them; else empty. Weights
             and multiply-adds are those of all; `inner`, `attributes` and `path` the first's. A box in a frame that
             repeats has a member in every repeat.
-        receptive_field: how many pixels of the input one position of the output sees, per axis; None where it is
-            unknown or everything.
+        receptive_field: how many pixels of the input one position of the output sees, per axis, None on one of which it
+            sees everything; `Unknown` with the layers that do not say; None where no input has positions.
+        windows: what a position of the output reads of each input, as `knowledge` has it.
     """
 
     id: int
@@ -94,8 +96,10 @@ class Node:
     head: str | None = None
     inner: Graph | None = None
     members: tuple[str, ...] = ()
-    receptive_field: tuple[int, ...] | None = None
+    receptive_field: tuple[int | None, ...] | Unknown | None = None
+    windows: Windows | Unknown | None = None
     configuration: tuple[tuple[str, Hashable], ...] = ()
+    closed: str = ""
 
     @property
     def repeats(self) -> int:
@@ -149,7 +153,8 @@ class Graph:
     """Nodes in an order in which they can be computed, `nodes[i].id == i`, and the edges between them.
 
     `entries` of the inside of a block are the edges that come from outside; their `source` says which of the inputs
-    of the block each carries, as `outputs` are in the order of its outputs.
+    of the block each carries, as `outputs` are in the order of its outputs. `unused` are the layers that a model keeps
+    and does not call; `loose` are weights of opened layers that none of the nodes has (a class token, a scale).
     """
 
     name: str
@@ -159,15 +164,17 @@ class Graph:
     outputs: tuple[Output, ...] = ()
     frames: tuple[Frame, ...] = ()
     entries: tuple[Edge, ...] = ()
+    unused: tuple[Node, ...] = ()
+    loose: tuple[Weight, ...] = ()
 
     @property
     def parameters(self) -> int:
-        """All parameters, those of a shared layer once."""
-        return sum_weights(self.nodes)[0]
+        """All parameters, as Keras counts them: those of a shared layer once, those of unused layers too."""
+        return sum_weights((*self.nodes, *self.unused), self.loose)[0]
 
     @property
     def trainable_parameters(self) -> int:
-        return sum_weights(self.nodes)[1]
+        return sum_weights((*self.nodes, *self.unused), self.loose)[1]
 
     @property
     def multiply_adds(self) -> int | None:
@@ -207,9 +214,9 @@ def _slots(of: type) -> tuple[Mapping[str, Callable[[Any, Any], None]], Callable
     return {name: getattr(of, name).__set__ for name in names}, operator.attrgetter(*names)
 
 
-def sum_weights(nodes: Iterable[Node]) -> tuple[int, int]:
-    """Parameters, and trainable parameters, of some nodes; every weight once."""
-    distinct = {weight.id: weight for node in nodes for weight in node.weights}.values()
+def sum_weights(nodes: Iterable[Node], more: Iterable[Weight] = ()) -> tuple[int, int]:
+    """Parameters, and trainable parameters, of some nodes and of more weights; every weight once."""
+    distinct = {weight.id: weight for weight in (*(w for node in nodes for w in node.weights), *more)}.values()
     return sum(w.size for w in distinct), sum(w.size for w in distinct if w.trainable)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -51,6 +52,19 @@ def text_of(name: str, words: Sequence[Word]) -> str:
 
 def is_automatic(node: Node) -> bool:
     """Whether Keras has made up the name: `conv2d`, `batch_normalization_3`."""
-    kind = re.sub(r"(.)([A-Z][a-z]+)", r"\1_\2", re.sub(r"\W+", "", node.kind))
-    kind = re.sub(r"([a-z])([A-Z])", r"\1_\2", kind).lower()
-    return re.fullmatch(rf"{re.escape(kind)}(_\d+)?", node.path[-1]) is not None
+    return is_made_up(node.kind, node.path[-1])
+
+
+def is_made_up(kind: str, name: str) -> bool:
+    """Whether Keras has made up a name for a layer of some class.
+
+    >>> is_made_up("Conv2D", "conv2d_7"), is_made_up("Conv2D", "conv1")
+    (True, False)
+    """
+    return re.fullmatch(rf"{re.escape(_snake(kind))}(_\d+)?", name) is not None
+
+
+@functools.lru_cache(maxsize=1024)
+def _snake(kind: str) -> str:
+    kind = re.sub(r"(.)([A-Z][a-z]+)", r"\1_\2", re.sub(r"\W+", "", kind))
+    return re.sub(r"([a-z])([A-Z])", r"\1_\2", kind).lower()

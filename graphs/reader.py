@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,8 +13,8 @@ import keras
 
 from .. import _keras, checks
 from ..garbage import no_collection
+from . import knowledge
 from .calls import calls, has_graph
-from .costs import multiply_adds
 from .equality import configuration
 from .graph import (
     Edge,
@@ -29,7 +29,8 @@ from .graph import (
     mark_heads,
     sum_known,
 )
-from .receptive_fields import with_receptive_fields
+from .tracing import Trace, has_layers_inside, paths_inside, tracing
+from .windows import with_receptive_fields
 
 # What a layer was given, in the order in which it is told.
 ATTRIBUTES = (
@@ -98,22 +99,22 @@ def _read(
             "call it on a batch, or model.build(input_shape), first"
         )
     reading = _Reading(expand=expand_nested)
+    keys: list[str] | None = None
     if has_graph(model):
         outputs = _read_functional(reading, model, None, (), ())
     elif isinstance(model, keras.Sequential):
         outputs = _read_chain(reading, model)
     else:
-        outputs = [_add_node(reading, model, None, (), (), [], [])[0]]
+        outputs, keys = _read_subclassed(reading, model, argument)
+    keys = keys or output_keys(model, len(outputs))
     graph = Graph(
         name=model.name,
         kind="Sequential" if isinstance(model, keras.Sequential) else type(model).__name__,
         nodes=_number_calls(reading),
         edges=tuple(reading.edges),
-        outputs=tuple(
-            Output(key, tensor.node, tensor.port)
-            for key, tensor in zip(output_keys(model, len(outputs)), outputs, strict=True)
-        ),
+        outputs=tuple(Output(key, tensor.node, tensor.port) for key, tensor in zip(keys, outputs, strict=True)),
         frames=tuple(reading.frames),
+        **_left_over(reading, model),
     )
     return mark_edges(
         mark_heads(with_receptive_fields(_with_loss_weights(graph, _loss_weights(model, graph, loss_weights))))
@@ -125,13 +126,61 @@ def output_keys(model: Any, count: int) -> list[str]:
     if not has_graph(model):
         return [model.name] * count
     makers = [_keras.call_of(tensor).operation.name for tensor in model.outputs]
-    if isinstance(model, keras.Sequential):
-        return makers
-    paths = [path for path, _ in keras.tree.flatten_with_path(model.output)]
+    return makers if isinstance(model, keras.Sequential) else _keys(model.output, makers)
+
+
+def _keys(outputs: Any, makers: Sequence[str]) -> list[str]:
+    paths = [path for path, _ in keras.tree.flatten_with_path(outputs)]
     return [
         ".".join(map(str, path)) if any(isinstance(part, str) for part in path) else maker
         for path, maker in zip(paths, makers, strict=True)
     ]
+
+
+def _read_subclassed(reading: _Reading, model: Any, argument: str) -> tuple[list[_Tensor], list[str] | None]:
+    """Add what the `call` of a model does; where it cannot be followed, one node that says why."""
+    with tracing(model) as trace:
+        if trace.unbuilt:
+            raise checks.complaint(
+                f"{argument} {model.name!r} is built in part only: {', '.join(map(repr, trace.unbuilt[:3]))} has no "
+                "weights yet: call the model on a batch first"
+            )
+        if trace.failure:
+            return _add_node(reading, model, None, (), (), [], [], closed=trace.failure), None
+        feeds = []
+        for tensor in trace.inputs:
+            call = _keras.call_of(tensor)
+            feeds += _add_node(reading, call.operation, call, (), (), [], [tensor])
+        outputs = _read_traced(reading, model, trace, feeds, (), ())
+        return outputs, _keys(trace.result, [reading.nodes[tensor.node].name for tensor in outputs])
+
+
+def _left_over(reading: _Reading, model: Any) -> dict[str, Any]:
+    """The layers that a model keeps and does not call, and weights of its opened layers that no node has."""
+    if type(model).__module__.startswith("keras.") and not reading.opened:
+        return {}
+    seen = {weight.id for node in reading.nodes for weight in node.weights}
+    nodes = len(reading.nodes)
+    unused = [
+        (path, layer)
+        for owner, prefix in {id(owner): (owner, prefix) for owner, prefix in [(model, ()), *reading.opened]}.values()
+        for path, layer in _not_called(reading, owner, prefix)
+    ]
+    for path, layer in unused:
+        _add_node(reading, layer, None, path[:-1], (), [], [], name=path[-1:])
+    found = tuple(reading.nodes[nodes:])
+    del reading.nodes[nodes:], reading.layers[nodes:]
+    seen |= {weight.id for node in found for weight in node.weights}
+    owned = (_weight(reading, w, True) for w in model.weights)
+    return {"unused": found, "loose": tuple(weight for weight in owned if weight.id not in seen)}
+
+
+def _not_called(reading: _Reading, owner: Any, prefix: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Any]]:
+    paths = paths_inside(owner)
+    for layer in _keras.sublayers(owner, deep=False):
+        inside = [layer, *_keras.sublayers(layer)]
+        if not any(id(one) in reading.called for one in inside):
+            yield prefix + paths.get(id(layer), (str(layer.name),)), layer
 
 
 # -- walking ----------------------------------------------------------------------------------------------------------
@@ -157,6 +206,9 @@ class _Reading:
     frames: list[Frame] = field(default_factory=list)
     numbers: dict[int, int] = field(default_factory=dict)  # id() of a layer or variable -> running number
     alive: list[Any] = field(default_factory=list)  # keeps what `numbers` knows from giving its id() away
+    called: set[int] = field(default_factory=set)  # id() of all layers that are nodes or were opened
+    opened: list[tuple[Any, tuple[str, ...]]] = field(default_factory=list)  # whose `call` was followed, and its path
+    paths: list[Mapping[int, tuple[str, ...]]] = field(default_factory=list)  # what layers are called, innermost last
 
     def number(self, thing: Any) -> int:
         if id(thing) not in self.numbers:
@@ -203,12 +255,60 @@ def _read_call(
     specs: Sequence[Any],
 ) -> list[_Tensor]:
     operation = call.operation
-    if not (reading.expand and has_graph(operation) and len(received) == len(operation.inputs)):
+    if not reading.expand:
         return _add_node(reading, operation, call, prefix, frames, received, specs)
-    path = prefix + _path(operation)
-    frame = Frame(len(reading.frames), path)
-    reading.frames.append(frame)
-    return _read_functional(reading, operation, received, path, (*frames, frame.id))
+    if has_graph(operation) and len(received) == len(operation.inputs):
+        path = prefix + _named(reading, operation)
+        reading.called.add(id(operation))
+        frame = Frame(len(reading.frames), path)
+        reading.frames.append(frame)
+        reading.paths.append({})
+        made = _read_functional(reading, operation, received, path, (*frames, frame.id))
+        reading.paths.pop()
+        return made
+    if not has_layers_inside(operation):
+        return _add_node(reading, operation, call, prefix, frames, received, specs)
+    with tracing(operation, call) as trace:
+        if trace.failure or len(trace.outputs) != len(specs) or len(trace.inputs) != len({*map(_place, received)}):
+            why = trace.failure or "its call does not return what it returned before"
+            return _add_node(reading, operation, call, prefix, frames, received, specs, closed=why)
+        path = prefix + _named(reading, operation)
+        frame = Frame(len(reading.frames), path)
+        reading.frames.append(frame)
+        feeds = list({_place(tensor): tensor for tensor in received}.values())
+        return _read_traced(reading, operation, trace, feeds, path, (*frames, frame.id))
+
+
+def _place(tensor: _Tensor) -> tuple[int, int]:
+    return tensor.node, tensor.port
+
+
+def _read_traced(
+    reading: _Reading,
+    layer: Any,
+    trace: Trace,
+    feeds: Sequence[_Tensor],
+    prefix: tuple[str, ...],
+    frames: tuple[int, ...],
+) -> list[_Tensor]:
+    """Add the calls inside a layer whose `call` was followed."""
+    reading.called.add(id(layer))
+    reading.opened.append((layer, prefix))
+    reading.paths.append(trace.paths or {})
+    known = dict(zip(map(id, trace.inputs), feeds, strict=True))
+    for call in calls(trace.outputs):
+        if id(call.outputs[0]) not in known:
+            received = [known[id(t)] for t in call.input_tensors]
+            made = _read_call(reading, call, prefix, frames, received, call.outputs)
+            known.update(zip(map(id, call.outputs), made, strict=True))
+    reading.paths.pop()
+    return [known[id(tensor)] for tensor in trace.outputs]
+
+
+def _named(reading: _Reading, operation: Any) -> tuple[str, ...]:
+    """What an operation is called where it is read: the attribute it is kept as, or its own name."""
+    known = reading.paths[-1].get(id(operation)) if reading.paths else None
+    return known or _path(operation)
 
 
 def _read_chain(reading: _Reading, model: Any) -> list[_Tensor]:
@@ -227,20 +327,28 @@ def _add_node(
     frames: tuple[int, ...],
     received: Sequence[_Tensor],
     specs: Sequence[Any],
+    closed: str = "",
+    name: tuple[str, ...] = (),
 ) -> list[_Tensor]:
     """Add one call of one layer, and the edges to it."""
+    reading.called.add(id(operation))
     number = len(reading.nodes)
     inputs = tuple(_shape(t.spec) for t in received if t.spec is not None)
     outputs = tuple(_shape(spec) for spec in specs if spec is not None)
     if call is None and not inputs:
         inputs = _built_on(operation)
-    weights = getattr(operation, "weights", ())
-    trainable = bool(operation.trainable) if weights and hasattr(operation, "trainable") else None
+    arguments = getattr(call, "arguments", None)
+    asked = knowledge.Call(operation, inputs, outputs, getattr(arguments, "args", ()), getattr(arguments, "kwargs", {}))
+    weights = getattr(operation, "weights", None)
+    if weights is None:  # an operation has those that it was called with
+        given = keras.tree.flatten((call.arguments.args, call.arguments.kwargs)) if call is not None else ()
+        weights = [value for value in given if isinstance(value, keras.Variable)]
+    trainable = bool(getattr(operation, "trainable", True)) if weights else None
     reading.layers.append(reading.number(operation))
     reading.nodes.append(
         Node(
             id=number,
-            path=prefix + _path(operation),
+            path=prefix + (name or _named(reading, operation)),
             kind=type(operation).__name__,
             role=_role(operation),
             attributes=_attributes(operation),
@@ -249,9 +357,11 @@ def _add_node(
             outputs=outputs,
             dtypes=tuple(str(spec.dtype) for spec in specs if spec is not None),
             trainable=trainable,
-            weights=tuple([Weight(reading.number(w), _size(w), bool(trainable and w.trainable)) for w in weights]),
-            multiply_adds=_count(operation, received, inputs, outputs),
+            weights=tuple([_weight(reading, w, bool(trainable)) for w in weights]),
+            multiply_adds=_count(operation, received, asked),
+            windows=knowledge.windows_of(asked),
             frames=frames,
+            closed=closed,
         )
     )
     reading.edges.extend(
@@ -261,11 +371,9 @@ def _add_node(
     return [_Tensor(number, port, spec) for port, spec in enumerate(specs or [None])]
 
 
-def _count(
-    operation: Any, received: Sequence[_Tensor], inputs: tuple[Shape, ...], outputs: tuple[Shape, ...]
-) -> int | None:
+def _count(operation: Any, received: Sequence[_Tensor], asked: knowledge.Call) -> int | None:
     if callable(getattr(operation, "multiply_adds", None)) or not isinstance(operation, keras.Model):
-        return multiply_adds(operation, inputs, outputs)
+        return knowledge.multiply_adds(asked)
     if not has_graph(operation) or len(received) not in (0, len(operation.inputs)):
         return None
     inside = _Reading(expand=True)
@@ -292,6 +400,10 @@ def _path(operation: Any) -> tuple[str, ...]:
 
 def _shape(spec: Any) -> Shape:
     return tuple(spec.shape)
+
+
+def _weight(reading: _Reading, weight: Any, trainable: bool) -> Weight:
+    return Weight(reading.number(weight), _size(weight), trainable and bool(weight.trainable))
 
 
 def _size(weight: Any) -> int:

@@ -319,3 +319,52 @@ def loss_trackers(model: Any) -> list[Any]:
 def restored_epoch(model: Any) -> int | None:
     """The epoch that `keras.callbacks.BackupAndRestore` goes on with, if it has restored one."""
     return model._initial_epoch
+
+
+def sublayers(layer: Any, deep: bool = True) -> list[Any]:
+    """The layers inside a layer, to any depth or those of its own alone."""
+    return list(layer._flatten_layers(include_self=False, recursive=deep)) if hasattr(layer, "_flatten_layers") else []
+
+
+def first_call(operation: Any) -> Any:
+    """The first call of an operation on symbolic tensors, None where there is none."""
+    return next(iter(getattr(operation, "_inbound_nodes", ())), None)
+
+
+@contextmanager
+def traced(layer: Any) -> Iterator[list[str]]:
+    """Let `layer.call` be followed on symbolic tensors, and nothing of it be left: no calls, names, states or losses.
+
+    Yields a list that gets the names of the layers that would have had to be built; these raise.
+    """
+    unbuilt: list[str] = []
+    inside = [layer, *sublayers(layer)]
+    calls = [(kept, len(kept)) for one in inside for kept in (one._inbound_nodes, one._outbound_nodes)]
+    names = global_state.get_global_attribute("object_name_uids")
+    global_state.set_global_attribute("object_name_uids", None)
+    fresh = [one for one in inside if not one.built]
+    builds = [(one, one.build) for one in fresh if not getattr(one.build, "_is_default", False)]
+    for one, build in builds:
+        object.__setattr__(one, "build", _refusing(build, one.name, unbuilt))
+    object.__setattr__(layer, "add_loss", lambda loss: None)  # which knows nothing of symbolic tensors
+    try:
+        with keras.StatelessScope(initialize_variables=False):
+            yield unbuilt
+    finally:
+        object.__delattr__(layer, "add_loss")
+        for one, build in builds:
+            object.__setattr__(one, "build", build)
+        for one in fresh:
+            one.built = False
+        for kept, count in calls:
+            del kept[count:]
+        global_state.set_global_attribute("object_name_uids", names)
+
+
+def _refusing(build: Callable[..., Any], name: str, unbuilt: list[str]) -> Callable[..., Any]:
+    @functools.wraps(build)  # Keras reads its signature
+    def refuse(*args: Any, **kwargs: Any) -> None:
+        unbuilt.append(name)
+        raise ValueError(f"{name!r} is not built")
+
+    return refuse

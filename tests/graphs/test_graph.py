@@ -193,15 +193,31 @@ class Subclassed(keras.Model):
         return self.dense(x)
 
 
-def test_a_subclassed_model_is_one_honest_box():
+def test_a_subclassed_model_is_read_by_following_its_call():
     model = Subclassed()
     model(keras.ops.zeros((2, 4)))
-    (node,) = read_graph(model).nodes
-    assert (node.kind, node.parameters, node.multiply_adds) == ("Subclassed", 15, None)
-    assert len(plot_model(model, None, depth=1).graph.nodes) == 1
+    _, node = read_graph(model).nodes
+    assert (node.name, node.kind, node.parameters, node.multiply_adds) == ("dense", "Dense", 15, 12)
     x = keras.Input((4,), name="x")
-    inside = read_graph(keras.Model(x, Subclassed()(x)), expand_nested=True)
-    assert [(n.kind, n.outputs, n.multiply_adds) for n in inside.nodes[1:]] == [("Subclassed", ((None, 3),), None)]
+    outer = keras.Model(x, Subclassed()(x))
+    inside = read_graph(outer, expand_nested=True)
+    assert [(n.name, n.outputs, n.multiply_adds) for n in inside.nodes[1:]] == [("own.dense", ((None, 3),), 12)]
+    assert [(n.kind, n.closed) for n in read_graph(outer).nodes[1:]] == [("Subclassed", "")]
+
+
+class Deciding(Subclassed):
+    def call(self, x):
+        return self.dense(x) if float(keras.ops.sum(x)) > 0 else x
+
+
+def test_a_model_whose_call_cannot_be_followed_is_one_box_that_says_why():
+    model = Deciding()
+    model.build((None, 4))
+    model(keras.ops.ones((2, 4)))
+    (node,) = read_graph(model).nodes
+    assert (node.kind, node.parameters, node.multiply_adds) == ("Deciding", 15, None)
+    assert node.closed.startswith("its call cannot be followed: ")
+    assert len(plot_model(model, None, depth=1).graph.nodes) == 1
 
 
 @pytest.mark.parametrize("model", [Subclassed(), keras.Sequential([layers.Dense(2)])], ids=["subclassed", "sequential"])
@@ -236,7 +252,8 @@ KINDS = [
     (layers.Embedding(10, 4), (None,), 0),
     (layers.Conv2D(6, 3), (None, 9, 4), None),
     (layers.Dense(7), (None, 5), None),
-    (layers.LSTM(3), (4, 5), None),
+    (layers.LSTM(3), (4, 5), 4 * 4 * 3 * (5 + 3)),
+    (layers.Lambda(lambda x: x), (4, 5), None),
 ]
 
 

@@ -9,6 +9,7 @@ from typing import Any, Literal, get_args
 
 from ... import checks
 from ...graphs.graph import Graph, Node
+from ...graphs.knowledge import field_words
 from ..texts.layer_labels import count_text, describe, shape_text
 from .box_text import Content
 from .series_parallel import Frames, frames_around, named
@@ -114,7 +115,7 @@ def _facts(node: Node, show: Sequence[str], shapes_inside: bool) -> list[tuple[s
         elif what == "multiply_adds" and node.multiply_adds:
             found.append((f"{short_count(node.multiply_adds)} mult-adds",))
         elif what == "receptive_field" and node.receptive_field and node.role != "input":
-            found.append((f"sees {'×'.join(map(str, node.receptive_field))}",))
+            found.append((f"sees {field_words(node.receptive_field)}",))
         elif what == "dtype" and node.dtypes and node.role != "input":
             found.append((", ".join(dict.fromkeys(node.dtypes)),))
     return found

@@ -16,6 +16,7 @@ from ...graphs.folding import fold as fold_equal
 from ...graphs.folding import structure
 from ...graphs.graph import Graph, Node, Shape, activation_of, leaves
 from ...graphs.grouping import group
+from ...graphs.knowledge import Unknown, field_words
 from ...graphs.reader import graph_of
 from ...graphs.rewrite import collapse
 from .layer_labels import describe, shape_text
@@ -35,8 +36,7 @@ class Row:
         trainable: those that are.
         multiply_adds: for one example; None if a size is unknown.
         repeats: how many equal neighbours it stands for; the numbers are those of all.
-        receptive_field: how many pixels of the input one position of the output sees, per axis; None where it is
-            unknown or everything.
+        receptive_field: as `Node` has it.
         layers: the same as `kind`, as data.
     """
 
@@ -47,7 +47,7 @@ class Row:
     trainable: int
     multiply_adds: int | None
     repeats: int = 1
-    receptive_field: tuple[int, ...] | None = None
+    receptive_field: tuple[int | None, ...] | Unknown | None = None
     layers: Cell = ""
 
 
@@ -68,7 +68,7 @@ COLUMNS: Mapping[str, Column] = {
     "kind": Column(lambda row, _: row.layers),
     "output shape": Column(lambda row, _: ", ".join(map(shape_text, row.outputs))),
     "repeats": Column(lambda row, _: row.repeats, number=True),
-    "receptive field": Column(lambda row, _: "×".join(map(str, row.receptive_field or ()))),
+    "receptive field": Column(lambda row, _: field_words(row.receptive_field)),
     "parameters": Column(lambda row, _: row.parameters, number=True, summed=True),
     "trainable": Column(lambda row, _: row.trainable, number=True, summed=True),
     "share of parameters": Column(lambda row, total: _share(row.parameters, total.parameters), True, True),

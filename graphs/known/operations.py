@@ -1,0 +1,638 @@
+"""Entries of `keras.ops`: the operations that stand in a functional graph."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from math import prod
+from typing import Any
+
+from ..knowledge import (
+    REDUCED,
+    UNKNOWN,
+    UNREAD,
+    Along,
+    Call,
+    Entry,
+    Reads,
+    Shape,
+    Windows,
+    aligned,
+    knows,
+)
+from . import common
+from .common import (
+    axes_of,
+    by,
+    each,
+    free,
+    listed,
+    mapped,
+    none_at_all,
+    places,
+    sides,
+    sliding,
+    stepped,
+)
+from .layers import concatenated, spaced
+
+
+def operations(names: str) -> Any:
+    return knows(*(f"keras.ops.{name}" for name in names.split()))
+
+
+def _name(operation: Any) -> str:
+    return spaced(type(operation).__name__)
+
+
+def _unknown(call: Call) -> str:
+    return UNKNOWN
+
+
+# -- element by element -----------------------------------------------------------------------------------------------
+
+_ACTIVATIONS = (
+    "Relu Relu6 Sigmoid SparseSigmoid Softplus Softsign SoftShrink SparsePlus Silu Squareplus LogSigmoid LeakyRelu "
+    "HardSigmoid HardSilu Elu Selu Gelu Celu TanhShrink HardTanh HardShrink Threshold Tanh"
+)
+_OF_ONE = (
+    "Absolute Angle Arccos Arccosh Arcsin Arcsinh Arctan Arctanh Array BitwiseInvert BitwiseNot Cast Cbrt Ceil Clip "
+    "Conjugate ConvertToTensor Copy Cos Cosh "
+    "Deg2rad Rad2deg Erf Erfc Erfinv Exp Exp2 Expm1 Fabs Floor I0 Imag Isfinite Isinf "
+    "Isnan Isneginf Isposinf Isreal Log Log10 Log1p Log2 LogicalNot NanToNum Negative Real Reciprocal Round Rsqrt "
+    "SaturateCast Sign Signbit Sin Sinc Sinh Sqrt Square StopGradient Tan Trunc"
+)
+_OF_TWO = (
+    "Arctan2 BitwiseAnd BitwiseOr BitwiseXor BitwiseLeftShift LeftShift BitwiseRightShift RightShift Equal Fmod Gcd "
+    "Greater GreaterEqual Heaviside Hypot Isclose Lcm Ldexp Less LessEqual Logaddexp Logaddexp2 LogicalAnd LogicalOr "
+    "LogicalXor Mod Nextafter NotEqual Polar FloorDivide Power DivideNoNan TrueDivide Where Select BinaryCrossentropy"
+)
+operations(_ACTIVATIONS)(free("activation", _name))
+operations(_OF_ONE)(free("other", _name))
+operations(_OF_TWO)(free("other", _name))
+for _kind, _role, _said, _symbol in (
+    ("Add", "add", "add", "⊕"),
+    ("Subtract", "add", "subtract", "⊖"),
+    ("Multiply", "activation", "multiply", "⊙"),
+    ("Divide", "activation", "divide", "⊘"),
+    ("Maximum", "add", "max", "max"),
+    ("Minimum", "add", "min", "min"),
+    ("Fmax", "add", "max", "max"),
+    ("Fmin", "add", "min", "min"),
+):
+    operations(_kind)(free(_role, _said, symbol=_symbol))
+operations("OnesLike ZerosLike EmptyLike FullLike")(
+    free("other", _name, lambda call: tuple(tuple(Along(axis) for axis in range(len(s))) for s in call.inputs))
+)
+
+
+# -- along some axes --------------------------------------------------------------------------------------------------
+
+
+def _axes(call: Call) -> tuple[int, ...]:
+    operation = call.operation
+    given = getattr(operation, "axis", getattr(operation, "axes", None))
+    return axes_of(given, len(call.inputs[0]))
+
+
+def _reduction(call: Call) -> Windows:
+    kept = bool(getattr(call.operation, "keepdims", False))
+    first = common.reduced(call.inputs[0], _axes(call), kept)
+    return (first, *(tuple(REDUCED for _ in shape) for shape in call.inputs[1:]))
+
+
+def _gathered(call: Call) -> Windows:
+    return (
+        aligned(call.inputs[0], call.outputs[0], _axes(call)),
+        *(tuple(REDUCED for _ in shape) for shape in call.inputs[1:]),
+    )
+
+
+def _axis_words(operation: Any) -> str:
+    axis = getattr(operation, "axis", getattr(operation, "axes", None))
+    return listed(_name(operation), "" if axis is None or axis in (-1, [-1], (-1,)) else f"axis {by(axis)}")
+
+
+for _kind, _symbol in (("Mean", "mean"), ("Max", "max"), ("Min", "min"), ("Sum", "Σ")):
+    operations(_kind)(free("pool", _axis_words, _reduction, _symbol))
+operations(
+    "All Any Amax Amin Argmax Argmin Average CountNonzero Logsumexp Median Nanargmax Nanargmin Nanmax Nanmean "
+    "Nanmedian Nanmin Nanprod Nanstd Nansum Nanvar Prod Ptp Std Var Moments"
+)(free("pool", _axis_words, _reduction))
+operations("Softmax LogSoftmax Sparsemax")(free("activation", _axis_words, _gathered))
+operations("Normalize")(free("norm", _axis_words, _gathered))
+operations("Cumprod Cumsum Nancumsum Nancumprod Sort Argsort Argpartition TakeAlongAxis")(
+    free("other", _axis_words, _gathered)
+)
+operations("TopK Glu")(free("other", _name, lambda call: (aligned(call.inputs[0], call.inputs[0], (_last(call),)),)))
+
+
+def _last(call: Call) -> int:
+    axis: int = getattr(call.operation, "axis", -1)
+    return axis % len(call.inputs[0])
+
+
+def _normed(call: Call) -> Windows:
+    operands = call.operands()
+    gathered = _axes(call)
+    found = [aligned(shape, call.outputs[0], gathered if i == 0 else ()) for i, (_, shape) in enumerate(operands)]
+    return common.of_inputs(call, found)
+
+
+operations("LayerNorm RMSNorm")(free("norm", _axis_words, _normed))
+operations("BatchNorm")(
+    free(
+        "norm",
+        "batch norm",
+        lambda call: (aligned(call.inputs[0], call.outputs[0]), *(tuple(REDUCED for _ in s) for s in call.inputs[1:])),
+    )
+)
+
+
+def _difference(call: Call) -> Windows:
+    axis, n = _last(call), call.operation.n
+    return (
+        tuple(Along(a, Reads.window(n + 1)) if a == axis else Along(a) for a in range(len(call.inputs[0]))),
+        *(tuple(REDUCED for _ in s) for s in call.inputs[1:]),
+    )
+
+
+operations("Diff")(free("other", _axis_words, _difference))
+
+
+def _shuffled(call: Call) -> Windows:
+    """Positions that move to where only the length of the axis says."""
+    given = getattr(call.operation, "axis", None)
+    fixed = {"Fliplr": 1, "Flipud": 0}.get(type(call.operation).__name__)
+    axes = axes_of(given if fixed is None else fixed, len(call.inputs[0]))
+    return (tuple(Along(a, unknown=a in axes) for a in range(len(call.inputs[0]))),)
+
+
+operations("Roll Flip Fliplr Flipud")(free("shape", _axis_words, _shuffled))
+
+
+# -- shapes -----------------------------------------------------------------------------------------------------------
+
+
+def _reshaped(call: Call) -> Windows | str:
+    target = call.operation.newshape
+    given = None if isinstance(target, int) else list(target)[1:]
+    return common.regrouped(call.inputs[0], call.outputs[0], given)
+
+
+def _expanded(call: Call) -> Windows:
+    new = axes_of(call.operation.axis, len(call.outputs[0]))
+    kept = [axis for axis in range(len(call.outputs[0])) if axis not in new]
+    return (tuple(Along(kept[axis]) for axis in range(len(call.inputs[0]))),)
+
+
+def _squeezed(call: Call) -> Windows:
+    shape, given = call.inputs[0], call.operation.axis
+    gone = [axis for axis, size in enumerate(shape) if size == 1] if given is None else axes_of(given, len(shape))
+    return (common.reduced(shape, gone, False),)
+
+
+def _transposed(call: Call) -> Windows:
+    rank = len(call.inputs[0])
+    axes = call.operation.axes
+    return (common.permuted(range(rank)[::-1] if axes is None else axes_of(list(axes), rank)),)
+
+
+def _swapped(call: Call) -> Windows:
+    rank = len(call.inputs[0])
+    order = list(range(rank))
+    a, b = call.operation.axis1 % rank, call.operation.axis2 % rank
+    order[a], order[b] = order[b], order[a]
+    return (common.permuted(order),)
+
+
+def _moved(call: Call) -> Windows:
+    rank = len(call.inputs[0])
+    source, target = axes_of(call.operation.source, rank), axes_of(call.operation.destination, rank)
+    order = [axis for axis in range(rank) if axis not in source]
+    for place, axis in sorted(zip(target, source, strict=True)):
+        order.insert(place, axis)
+    return (common.permuted(order),)
+
+
+def _repeated(call: Call) -> Windows | str:
+    axis, times = call.operation.axis, call.operation.repeats
+    if axis is None or not isinstance(times, int):
+        return UNKNOWN
+    axis %= len(call.inputs[0])
+    grown = Along(axis, Reads(1, times, 1 - times, 0, 1))
+    return (tuple(grown if a == axis else Along(a) for a in range(len(call.inputs[0]))),)
+
+
+def _tiled(call: Call) -> Windows:
+    shape, rank = call.inputs[0], len(call.outputs[0])
+    times = each(call.operation.repeats, 1)
+    times = (1,) * (rank - len(times)) + tuple(times)
+    shift = rank - len(shape)
+    return (
+        tuple(
+            Along(a + shift) if times[a + shift] == 1 else Along(a + shift, Reads(follows=False), unknown=shape[a] != 1)
+            for a in range(len(shape))
+        ),
+    )
+
+
+def _padded(call: Call) -> Windows | str:
+    widths = call.operation.pad_width
+    if call.operation.mode != "constant" or len(call.inputs) != 1:
+        return UNKNOWN
+    rank = len(call.inputs[0])
+    pairs = [widths] * rank if isinstance(widths, int) else list(widths)
+    pairs = [each(pair, 2) for pair in (pairs * rank if len(pairs) == 1 else pairs)]
+    if any(not isinstance(n, int) for pair in pairs for n in pair):
+        return UNKNOWN
+    return (tuple(Along(a, Reads.moved(*pair)) if any(pair) else Along(a) for a, pair in enumerate(pairs)),)
+
+
+def _taken(call: Call) -> Windows | str:
+    """What a slice reads."""
+    key = call.argument("key")
+    shape = call.inputs[0]
+    keys = list(key) if isinstance(key, list | tuple) else [key]
+    if any(not isinstance(k, int | slice | type(None) | type(Ellipsis)) for k in keys):
+        return UNKNOWN
+    if any(
+        isinstance(k, slice) and any(not isinstance(n, int | None) for n in (k.start, k.stop, k.step)) for k in keys
+    ):
+        return UNKNOWN
+    used = sum(k is not None and k is not Ellipsis for k in keys)
+    if Ellipsis not in keys:
+        keys.append(Ellipsis)
+    found: list[Along] = []
+    out = 0
+    for k in keys:
+        if k is None:
+            out += 1
+        elif k is Ellipsis:
+            for _ in range(len(shape) - used):
+                found.append(Along(out))
+                out += 1
+        elif isinstance(k, int):
+            # One position of the axis, whatever the output's; which is not all, but where the others are is lost.
+            found.append(
+                REDUCED if shape[len(found)] == 1 else Along(None, unknown=True, least=k + 1 if k >= 0 else -k)
+            )
+        else:
+            found.append(_slice_of(k, shape[len(found)], out))
+            out += 1
+    return (tuple(found),)
+
+
+def _slice_of(key: slice, length: int | None, out: int) -> Along:
+    step = 1 if key.step is None else key.step
+    start = 0 if key.start is None else key.start
+    if step < 0:
+        return Along(out, Reads(follows=False), unknown=True)
+    if start < 0:
+        if length is None:
+            return Along(out, Reads(follows=False), unknown=True)
+        start = max(0, start + length)
+    follows = key.stop is None or key.stop < 0
+    rest = -key.stop if key.stop is not None and key.stop < 0 else 0
+    return Along(out, Reads(step, 1, start, start, start + rest + 1, follows), least=1 if follows else start + 1)
+
+
+def _split(call: Call) -> Windows:
+    """Where the parts begin differs from one output to the next."""
+    shape = call.inputs[0]
+    axis = {"Vsplit": 0, "Hsplit": 1, "Dsplit": 2}.get(type(call.operation).__name__)
+    axis = getattr(call.operation, "axis", 0) % len(shape) if axis is None else axis
+    lost = Along(axis, Reads(follows=False), unknown=True)
+    return (tuple(lost if a == axis else Along(a) for a in range(len(shape))),)
+
+
+def _stacked(call: Call) -> Windows:
+    new = call.operation.axis % len(call.outputs[0])
+    return tuple(tuple(Along(a + (a >= new)) for a in range(len(shape))) for shape in call.inputs)
+
+
+def _unstacked(call: Call) -> Windows:
+    shape = call.inputs[0]
+    axis = call.operation.axis % len(shape)
+    return (tuple(Along(None, unknown=True) if a == axis else Along(a - (a > axis)) for a in range(len(shape))),)
+
+
+def _hot(call: Call) -> Windows:
+    shape, output = call.inputs[0], call.outputs[0]
+    axis = getattr(call.operation, "axis", -1) % len(output)
+    if len(output) == len(shape) + 1:
+        return (tuple(Along(a + (a >= axis)) for a in range(len(shape))),)
+    return (tuple(REDUCED if a == axis else Along(a) for a in range(len(shape))),)
+
+
+def _looked_up(call: Call) -> Windows | str:
+    """`take`: of a table, in place of each number; of a tensor, from anywhere along the axis."""
+    operands = call.operands()
+    (_, table), (_, indices) = operands if len(operands) == 2 else (operands[0], (None, ()))
+    axis = call.operation.axis
+    if axis is None:
+        return UNKNOWN
+    axis %= len(table)
+    more = len(indices)
+    of_table = tuple(
+        Along(None, unknown=True) if a == axis else Along(a if a < axis else a + more - 1) for a in range(len(table))
+    )
+    of_indices = tuple(Along(axis + a) for a in range(more))
+    return common.of_inputs(call, [of_table, of_indices][: len(operands)])
+
+
+operations("Reshape")(free("shape", lambda o: f"reshape, {by(o.newshape)}", _reshaped))
+operations("Ravel")(free("shape", "ravel", _unknown))
+operations("ExpandDims")(free("shape", _axis_words, _expanded))
+operations("Squeeze")(free("shape", _axis_words, _squeezed))
+operations("Transpose")(free("shape", lambda o: listed("transpose", "" if o.axes is None else by(o.axes)), _transposed))
+operations("Swapaxes")(free("shape", lambda o: f"swap axes {o.axis1} and {o.axis2}", _swapped))
+operations("Moveaxis")(free("shape", lambda o: f"move axis {by(o.source)} to {by(o.destination)}", _moved))
+operations("Repeat")(free("shape", lambda o: f"repeat ×{by(o.repeats)}", _repeated))
+operations("Tile")(free("shape", lambda o: f"tile ×{by(o.repeats)}", _tiled))
+operations("BroadcastTo")(free("shape", lambda o: f"broadcast, {by(o.shape)}"))
+operations("Pad")(free("shape", lambda o: f"pad, {o.mode}", _padded))
+operations("GetItem")(free("shape", "slice", _taken))
+operations("Split ArraySplit Hsplit Vsplit Dsplit")(free("shape", _axis_words, _split))
+operations("Stack")(free("merge", _axis_words, _stacked, "‖"))
+operations("Unstack")(free("shape", _axis_words, _unstacked))
+operations("Concatenate")(free("merge", "concat", concatenated, "‖"))
+operations("OneHot MultiHot")(free("embedding", _name, _hot))
+operations("Take")(free("embedding", _axis_words, _looked_up))
+operations("Tril Triu")(free("other", _name))
+operations("Meshgrid Hstack Vstack Dstack Append")(free("merge", _name, _unknown))
+operations("Rot90 Diag Diagflat Diagonal Trace View ViewAsComplex ViewAsReal")(free("shape", _name, _unknown))
+operations("Slice SliceUpdate Scatter ScatterUpdate")(free("shape", _name, _unknown))
+operations("Size Ndim")(free("other", _name, lambda call: tuple(tuple(UNREAD for _ in s) for s in call.inputs)))
+operations("Arange Linspace Logspace Geomspace Full")(free("other", _name, _unknown))
+
+
+# -- products ---------------------------------------------------------------------------------------------------------
+
+
+def _contracted(call: Call) -> int:
+    """Of two operands of which the last axis of the first is contracted."""
+    (_, first), _ = call.operands()
+    return prod(call.outputs[0][1:]) * first[-1]  # type: ignore[arg-type,operator]
+
+
+def _matmul_reads(call: Call) -> Windows:
+    (_, first), (_, second) = call.operands()
+    rank = len(call.outputs[0])
+    wide = rank + (len(first) == 1) + (len(second) == 1)
+    of_first = [*(Along(a + wide - len(first)) for a in range(len(first) - 1)), REDUCED]
+    if len(second) == 1:
+        of_second = [REDUCED]
+    else:
+        of_second = [Along(a + wide - len(second)) for a in range(len(second) - 2)]
+        of_second += [REDUCED, Along(rank - 1)]
+    out = call.outputs[0]
+    for axes, shape in ((of_first, first), (of_second, second)):
+        for a in range(len(axes) - 2):  # a broadcast batch
+            target = axes[a].axis
+            if shape[a] == 1 and target is not None and out[target] != 1:
+                axes[a] = REDUCED
+    return common.of_inputs(call, [tuple(of_first), tuple(of_second)])
+
+
+def _dot_reads(call: Call) -> Windows:
+    (_, first), (_, second) = call.operands()
+    b = len(second) - 2 if len(second) > 1 else 0
+    of_first = (*(Along(a) for a in range(len(first) - 1)), REDUCED)
+    rest = [a for a in range(len(second)) if a != b]
+    of_second = tuple(REDUCED if a == b else Along(len(first) - 1 + rest.index(a)) for a in range(len(second)))
+    return common.of_inputs(call, [of_first, of_second])
+
+
+def _tensordot_axes(call: Call) -> tuple[Sequence[int], Sequence[int]]:
+    (_, first), (_, second) = call.operands()
+    axes = call.operation.axes
+    if isinstance(axes, int):
+        return range(len(first) - axes, len(first)), range(axes)
+    one, other = axes
+    return axes_of(one, len(first)), axes_of(other, len(second))
+
+
+def _tensordot_cost(call: Call) -> int:
+    (_, first), _ = call.operands()
+    one, _ = _tensordot_axes(call)
+    return prod(call.outputs[0][1:]) * prod(first[axis] for axis in one)  # type: ignore[arg-type,misc]
+
+
+def _tensordot_reads(call: Call) -> Windows:
+    (_, first), (_, second) = call.operands()
+    one, other = _tensordot_axes(call)
+    kept = [a for a in range(len(first)) if a not in one]
+    more = [a for a in range(len(second)) if a not in other]
+    of_first = tuple(REDUCED if a in one else Along(kept.index(a)) for a in range(len(first)))
+    of_second = tuple(REDUCED if a in other else Along(len(kept) + more.index(a)) for a in range(len(second)))
+    return common.of_inputs(call, [of_first, of_second])
+
+
+def _einsum_cost(call: Call) -> int | None:
+    operands = call.operands()
+    batched = next(i for i, (number, _) in enumerate(operands) if number is not None)
+    return common.einsum_multiply_adds(call.operation.subscripts, [s for _, s in operands], call.outputs[0], batched)
+
+
+def _einsum_reads(call: Call) -> Windows:
+    shapes = [shape for _, shape in call.operands()]
+    return common.of_inputs(call, common.einsum_reads(call.operation.subscripts, shapes, call.outputs[0]))
+
+
+def _linear(words: Callable[[Any], str] | str, cost: Any, window: Any, symbol: str = "@") -> Entry:
+    said = (lambda operation: words) if isinstance(words, str) else words
+    return Entry("dense", symbol, said, cost, window)
+
+
+operations("Matmul")(_linear("matmul", _contracted, _matmul_reads))
+operations("Dot")(_linear("dot", _contracted, _dot_reads, "·"))
+operations("Inner")(
+    _linear(
+        "inner",
+        _contracted,
+        lambda call: common.of_inputs(
+            call,
+            [
+                (*(Along(a) for a in range(len(call.operands()[0][1]) - 1)), REDUCED),
+                (
+                    *(Along(len(call.operands()[0][1]) - 1 + a) for a in range(len(call.operands()[1][1]) - 1)),
+                    REDUCED,
+                ),
+            ],
+        ),
+        "·",
+    )
+)
+operations("Einsum")(_linear(lambda o: f"einsum {o.subscripts}", _einsum_cost, _einsum_reads))
+operations("Tensordot")(_linear(lambda o: f"tensordot, {o.axes}", _tensordot_cost, _tensordot_reads))
+operations("Outer Kron")(_linear(_name, none_at_all, _unknown, "⊗"))
+
+
+def _attention_cost(call: Call) -> int:
+    (_, query), (_, key), (_, value) = call.operands()[:3]
+    return prod(query[1:]) * key[1] + prod(query[1:3]) * value[1] * value[3]  # type: ignore[arg-type,operator]
+
+
+def _attention_reads(call: Call) -> Windows:
+    operands = call.operands()
+    found: list[tuple[Along, ...]] = []
+    for number, (_, shape) in enumerate(operands):
+        if number == 0:
+            found.append((Along(0), Along(1), Along(2), REDUCED))
+        elif number < 3:
+            found.append((Along(0), REDUCED, Along(2), Along(3, whole=True)))
+        else:
+            found.append(tuple(REDUCED for _ in shape))
+    return common.of_inputs(call, found)
+
+
+operations("DotProductAttention")(
+    Entry(
+        "attention",
+        "",
+        lambda o: listed("attention", "causal" if o.is_causal else ""),
+        _attention_cost,
+        _attention_reads,
+    )
+)
+
+
+# -- convolutions and poolings ----------------------------------------------------------------------------------------
+
+
+def _kernels(call: Call) -> list[Shape]:
+    return [shape for number, shape in call.operands()[1:]]
+
+
+def _conv_cost(call: Call) -> int:
+    return prod(_kernels(call)[0]) * places(call.operation, call.outputs[0])  # type: ignore[arg-type]
+
+
+def _transposed_cost(call: Call) -> int:
+    return prod(_kernels(call)[0]) * places(call.operation, call.inputs[0])  # type: ignore[arg-type]
+
+
+def _separable_cost(call: Call) -> int:
+    return sum(prod(kernel) for kernel in _kernels(call)) * places(call.operation, call.outputs[0])  # type: ignore[arg-type]
+
+
+def _conv_reads(mixes: bool) -> Callable[[Call], Windows]:
+    def window(call: Call) -> Windows:
+        rank = len(call.inputs[0]) - 2
+        return sliding(call, _kernels(call)[0][:rank], mixes)
+
+    return window
+
+
+def _conv_words(what: str, sign: str = "/") -> Callable[[Any], str]:
+    return lambda o: listed(
+        what, stepped(o.strides, sign), f"dilation {by(o.dilation_rate)}" if stepped(o.dilation_rate) else ""
+    )
+
+
+operations("Conv")(Entry("conv", "", _conv_words("conv"), _conv_cost, _conv_reads(True)))
+operations("DepthwiseConv")(Entry("conv", "", _conv_words("depthwise conv"), _conv_cost, _conv_reads(False)))
+operations("SeparableConv")(Entry("conv", "", _conv_words("separable conv"), _separable_cost, _conv_reads(True)))
+operations("ConvTranspose")(
+    Entry(
+        "conv",
+        "",
+        _conv_words("transposed conv", "×"),
+        _transposed_cost,
+        lambda call: common.transposed(call, _kernels(call)[0][: len(call.inputs[0]) - 2]),
+    )
+)
+for _kind, _said, _symbol in (("MaxPool", "max pool", "max"), ("AveragePool", "average pool", "mean")):
+    operations(_kind)(
+        free(
+            "pool",
+            lambda o, said=_said: listed(f"{by(o.pool_size)} {said}", stepped(o.strides or o.pool_size)),
+            lambda call: sliding(call, call.operation.pool_size, False),
+            _symbol,
+        )
+    )
+operations("AdaptiveMaxPool AdaptiveAveragePool")(free("pool", lambda o: f"{_name(o)}, {by(o.output_size)}", _unknown))
+operations("Unfold Fold DepthToSpace SpaceToDepth")(free("shape", _name, _unknown))
+
+
+# -- images -----------------------------------------------------------------------------------------------------------
+
+
+def _resized(call: Call) -> Windows | str:
+    operation = call.operation
+    if operation.crop_to_aspect_ratio or operation.pad_to_aspect_ratio or len(call.inputs[0]) != 4:
+        return UNKNOWN
+    before, after = sides(operation, call.inputs[0]), sides(operation, call.outputs[0])
+    reads = common.resized(before, after, operation.interpolation)
+    return UNKNOWN if reads is None else (mapped(call, reads, False),)
+
+
+def _patches(call: Call) -> Windows | str:
+    operation, rank = call.operation, len(call.inputs[0]) - 2
+    sizes = each(operation.size, rank)
+    steps = each(operation.strides or sizes, rank)
+    rates = each(operation.dilation_rate, rank)
+    lengths = sides(operation, call.inputs[0])
+    reads = [
+        Reads.window(k, s, d, operation.padding, n) for k, s, d, n in zip(sizes, steps, rates, lengths, strict=True)
+    ]
+    return (mapped(call, reads, True),)
+
+
+def _margins(sign: int, *names: str) -> Callable[[Call], Windows | str]:
+    def window(call: Call) -> Windows | str:
+        top, left, bottom, right = (getattr(call.operation, name) for name in names)
+        if None in (top, left, bottom, right) or len(call.inputs[0]) != 4:
+            return UNKNOWN
+        reads = [Reads.moved(sign * top, sign * bottom), Reads.moved(sign * left, sign * right)]
+        return (mapped(call, reads, False),)
+
+    return window
+
+
+_SIDES = ("top", "left", "bottom", "right")
+operations("Resize")(free("shape", lambda o: listed(f"resize, {by(o.size)}", o.interpolation), _resized))
+operations("ExtractPatches")(free("shape", lambda o: f"{by(o.size)} patches", lambda call: _patches(call)))
+operations("PadImages")(free("shape", "pad", _margins(1, *(f"{side}_padding" for side in _SIDES))))
+operations("CropImages")(free("shape", "crop", _margins(-1, *(f"{side}_cropping" for side in _SIDES))))
+operations("RGBToGrayscale RGBToHSV HSVToRGB")(
+    free(
+        "other",
+        _name,
+        lambda call: (
+            (mapped(call, [Reads()] * (len(call.inputs[0]) - 2), True),) if len(call.inputs[0]) > 3 else UNKNOWN
+        ),
+    )
+)
+operations("AffineTransform MapCoordinates PerspectiveTransform ElasticTransform ScaleAndTranslate")(
+    free("other", _name, _unknown)
+)
+
+
+# -- what is counted or followed by nobody ----------------------------------------------------------------------------
+
+
+def _cost_unknown(call: Call) -> None:
+    return None
+
+
+operations("GaussianBlur SobelEdges SSIM")(Entry("other", "", _name, _cost_unknown, _unknown))
+operations("FFT FFT2 IFFT2 RFFT IRFFT STFT ISTFT")(Entry("other", "", _name, _cost_unknown, _unknown))
+operations(
+    "Cholesky CholeskyInverse Det Eig Eigh Inv LuFactor Norm Qr Solve SolveTriangular SVD Lstsq MatrixRank Pinv JVP "
+    "Logdet Slogdet CDist Corrcoef Correlate Cross Vdot"
+)(Entry("other", "", _name, _cost_unknown, _unknown))
+operations("Map Scan AssociativeScan Switch WhileLoop ForiLoop Cond VectorizedMap")(
+    Entry("other", "", _name, _cost_unknown, _unknown)
+)
+operations("CTCLoss CTCDecode CategoricalCrossentropy SparseCategoricalCrossentropy PSNR")(
+    free("other", _name, _unknown)
+)
+operations("SegmentReduction SegmentSum SegmentMax SegmentMin SegmentProd ExtractSequences InTopK")(
+    free("other", _name, _unknown)
+)
+operations(
+    "AllClose Bincount Digitize Histogram IsIn Nonzero Percentile Quantile Nanpercentile Nanquantile SearchSorted "
+    "Trapezoid Unique UnravelIndex Vander"
+)(free("other", _name, _unknown))
+operations("Rearrange")(free("shape", _name, _unknown))

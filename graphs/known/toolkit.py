@@ -1,0 +1,98 @@
+"""Entries of this package's own layers, by name: nothing of them is imported."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from ..knowledge import REDUCED, Along, Call, Entry, Reads, Windows, aligned, knows
+from . import common
+from .common import activated, by, free, listed, mapped, none_at_all, stepped, windowed
+
+
+def own(*names: str) -> Any:
+    return knows(*(f"layerblocks.blocks.layers.{name}" for name in names))
+
+
+def _dilated_pool(call: Call) -> Windows:
+    layer = call.operation
+    reads = []
+    for k, d in zip(layer.pool_size, layer.dilation_rate, strict=True):
+        before = (k - 1) // 2 * d
+        reads.append(Reads(first=-before, last=(k - 1) * d - before))
+    return (mapped(call, reads, False),)
+
+
+def _strided(call: Call) -> Windows:
+    return (mapped(call, [Reads(step=s) for s in call.operation.strides], True),)
+
+
+def _matched(call: Call) -> Windows:
+    """The first image is cut to the size of the second, which only says how large."""
+    layer = call.operation
+    first = 2 if common.channels_first(layer) else 1
+    x = [Along(axis) for axis in range(4)]
+    like = [Along(0), *[Along(None)] * 3]
+    for axis, offset in enumerate(layer.offset):
+        x[first + axis] = Along(first + axis, Reads(first=offset, last=offset, follows=False))
+        like[first + axis] = Along(first + axis)
+    return (tuple(x), tuple(like))
+
+
+def _at_least(call: Call) -> Windows:
+    layer = call.operation
+    axes = list(aligned(call.inputs[0], call.outputs[0]))
+    first = 2 if common.channels_first(layer) else 1
+    for axis, least in enumerate((layer.height, layer.width)):
+        axes[first + axis] = replace(axes[first + axis], least=least)
+    return (tuple(axes),)
+
+
+def _adaptive(call: Call) -> Windows:
+    axes = list(mapped(call, [Reads()] * 2, False))
+    first = 2 if common.channels_first(call.operation) else 1
+    sizes = common.sides(call.operation, call.inputs[0])
+    for number, (n, m) in enumerate(zip(sizes, call.operation.output_size, strict=True)):
+        if m == 1:
+            axes[first + number] = Along(first + number, Reads(follows=False), whole=True)
+        elif n is None:
+            axes[first + number] = Along(first + number, Reads(follows=False), unknown=True)
+        else:
+            axes[first + number] = Along(first + number, Reads(n, m, 1 - m, n - 1, 1, False))
+    return (tuple(axes),)
+
+
+def _over_channels(call: Call) -> Windows:
+    shape = call.inputs[0]
+    return (aligned(shape, call.outputs[0], (len(shape) - 1 if not common.channels_first(call.operation) else 1,)),)
+
+
+own("AdaptiveAveragePooling2D")(
+    Entry("pool", "mean", lambda o: f"adaptive average pool, {by(o.output_size)}", none_at_all, _adaptive)
+)
+own("LocalResponseNormalization")(
+    Entry("norm", "", lambda o: f"local response norm, {o.depth}", none_at_all, _over_channels)
+)
+own("PadChannels")(
+    Entry("shape", "", lambda o: listed(f"pad channels, {o.filters}", stepped(o.strides)), none_at_all, _strided)
+)
+own("DilatedAveragePooling2D", "DilatedMaxPooling2D")(
+    Entry("pool", "", lambda o: f"{by(o.pool_size)} pool, dilation {by(o.dilation_rate)}", none_at_all, _dilated_pool)
+)
+own("SparseConv2D")(
+    Entry(
+        "conv",
+        "",
+        lambda o: listed(f"{by(o.kernel_size)} sparse conv", o.filters, stepped(o.strides)),
+        None,
+        activated(windowed("kernel_size")),
+    )
+)
+own("RadialBasisDense")(
+    Entry("dense", "", lambda o: f"radial basis, {o.units}", None, lambda call: ((Along(0), REDUCED),))
+)
+own("StochasticDepth")(free("dropout", lambda o: f"stochastic depth, {o.rate:g}"))
+own("MinimumSize")(free("other", lambda o: f"at least {o.height}×{o.width}", _at_least))
+own("Add")(free("add", "add", symbol="⊕"))
+own("FusedBatchNormalization")(free("norm", "batch norm"))
+own("MatchSize")(free("shape", "match size", _matched))

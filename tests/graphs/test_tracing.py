@@ -1,0 +1,229 @@
+"""Subclassed models and layers with layers inside, read by following their `call`."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+import pytest
+from keras import layers, ops
+
+from layerblocks.graphs import fold, overview, read_graph
+
+from ..helpers import needs_tensorflow
+
+
+class Residual(layers.Layer):
+    def __init__(self, filters, strides=1, **options):
+        super().__init__(**options)
+        self.conv1 = layers.Conv2D(filters, 3, strides, "same", use_bias=False)
+        self.bn1 = layers.BatchNormalization()
+        self.conv2 = layers.Conv2D(filters, 3, 1, "same", use_bias=False)
+        self.bn2 = layers.BatchNormalization()
+        self.relu = layers.ReLU()
+        self.projection = layers.Conv2D(filters, 1, strides, use_bias=False) if strides > 1 else None
+
+    def call(self, x, training=None):
+        y = self.relu(self.bn1(self.conv1(x), training=training))
+        y = self.bn2(self.conv2(y), training=training)
+        return self.relu(y + (x if self.projection is None else self.projection(x)))
+
+
+class ResNet(keras.Model):
+    def __init__(self, classes=10):
+        super().__init__(name="resnet")
+        self.stem = layers.Conv2D(8, 7, 2, "same")
+        self.stages = [[Residual(8), Residual(8)], [Residual(16, 2), Residual(16)]]
+        self.pool = layers.GlobalAveragePooling2D()
+        self.fc = layers.Dense(classes)
+        self.spare = layers.Dense(7, name="spare_head")
+        self.spare.build((None, 3))
+
+    def call(self, x, training=False):
+        x = self.stem(x)
+        for stage in self.stages:
+            for block in stage:
+                x = block(x, training=training)
+        return {"main": self.fc(self.pool(x))}
+
+
+@pytest.fixture(scope="module")
+def resnet():
+    model = ResNet()
+    model(np.zeros((2, 32, 32, 3), "float32"))
+    return model
+
+
+def test_layers_have_the_paths_of_their_attributes(resnet):
+    graph = read_graph(resnet, expand_nested=True)
+    names = [node.name for node in graph.nodes]
+    assert names[1:5] == ["stem", "stages.0.0.conv1", "stages.0.0.bn1", "stages.0.0.relu"]
+    assert "stages.1.0.projection" in names and names[-2:] == ["pool", "fc"]
+    assert [frame.name for frame in graph.frames] == ["stages.0.0", "stages.0.1", "stages.1.0", "stages.1.1"]
+    assert graph.nodes[1].outputs == ((None, 16, 16, 8),)
+    assert [output.key for output in graph.outputs] == ["main"]
+
+
+def test_all_parameters_are_there_and_unused_layers_are_named(resnet):
+    graph = read_graph(resnet, expand_nested=True)
+    assert [node.name for node in graph.unused] == ["spare_head"]
+    assert graph.parameters == resnet.count_params()
+    assert graph.trainable_parameters == sum(int(np.prod(w.shape)) for w in resnet.trainable_weights)
+    closed = read_graph(resnet)
+    assert [node.kind for node in closed.nodes].count("Residual") == 4
+    assert closed.parameters == resnet.count_params()
+
+
+def test_it_is_wired_as_its_functional_twin(resnet):
+    x = keras.Input((32, 32, 3))
+    twin = read_graph(keras.Model(x, resnet.call(x)), expand_nested=True)
+    graph = read_graph(resnet, expand_nested=True)
+
+    def said(of):
+        return [(node.kind, node.outputs, node.parameters, node.multiply_adds) for node in of.nodes]
+
+    assert said(graph) == said(twin) and [(e.source, e.target) for e in graph.edges] == [
+        (e.source, e.target) for e in twin.edges
+    ]
+
+
+def test_reading_leaves_nothing_behind(resnet):
+    before = [len(layer._inbound_nodes) for layer in resnet._flatten_layers()]
+    name = layers.Add().name
+    graph = read_graph(resnet, expand_nested=True)
+    assert read_graph(resnet, expand_nested=True) == graph
+    assert [len(layer._inbound_nodes) for layer in resnet._flatten_layers()] == before
+    after = layers.Add().name
+    assert int(after.removeprefix("add_")) == int((name + "_0").split("_")[1]) + 1
+
+
+def test_a_layer_with_layers_inside_opens_in_a_functional_model():
+    x = keras.Input((8, 8, 4), name="x")
+    model = keras.Model(x, Residual(4, name="block")(x))
+    graph = read_graph(model, expand_nested=True)
+    assert [node.name for node in graph.nodes][1:3] == ["block.conv1", "block.bn1"]
+    assert graph.parameters == model.count_params()
+    assert len(overview(graph, 1).nodes) == 2
+    assert [node.name for node in read_graph(model).nodes] == ["x", "block"]
+
+
+def test_equal_blocks_of_a_subclassed_model_fold():
+    x = y = keras.Input((8, 8, 4), name="x")
+    for _ in range(3):
+        y = Residual(4)(y)
+    folded = overview(read_graph(keras.Model(x, y), expand_nested=True), 1)
+    assert [node.repeats for node in folded.nodes] == [1, 3]
+
+
+class Half(keras.Model):
+    def __init__(self):
+        super().__init__(name="half")
+        self.first, self.second = layers.Dense(3, name="first"), layers.Dense(4, name="second")
+
+    def build(self, shape):
+        self.first.build(shape)
+
+    def call(self, x):
+        return self.second(self.first(x))
+
+
+def test_a_half_built_model_is_refused():
+    model = Half()
+    model.build((None, 5))
+    with pytest.raises(ValueError, match="read_graph: model 'half' is built in part only: 'second' has no weights yet"):
+        read_graph(model)
+    assert not model.second.built
+
+
+class Token(layers.Layer):
+    """Weights of its own: one that an operation gets, one that is computed with outside of the graph."""
+
+    def __init__(self, **options):
+        super().__init__(**options)
+        self.dense = layers.Dense(8)
+
+    def build(self, shape):
+        self.token = self.add_weight(shape=(1, 1, 8), name="token")
+        self.scale = self.add_weight(shape=(8,), name="scale")
+        self.dense.build(shape)
+
+    def call(self, x):
+        return self.dense(x) * self.scale + ops.expand_dims(self.token[0], 0)
+
+
+def test_weights_of_an_opened_layer_are_counted_once():
+    x = keras.Input((4, 8), name="x")
+    model = keras.Model(x, Token(name="t")(x))
+    graph = read_graph(model, expand_nested=True)
+    assert {node.name: node.parameters for node in graph.nodes}["t.multiply"] == 8
+    assert [weight.size for weight in graph.loose] == [8]
+    assert graph.parameters == model.count_params() == 72 + 16
+
+
+class Sampling(keras.Model):
+    def __init__(self):
+        super().__init__()
+        self.z_mean, self.decoder = layers.Dense(2), layers.Dense(5)
+        self.seed = keras.random.SeedGenerator(1)
+
+    def call(self, x):
+        z = self.z_mean(x)
+        self.add_loss(ops.mean(z * z))
+        return self.decoder(z + keras.random.normal(ops.shape(z), seed=self.seed))
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_losses_and_random_states_are_not_touched():
+    model = Sampling()
+    model(np.ones((2, 3), "float32"))
+    losses, state = len(model.losses), np.array(model.seed.state)
+    graph = read_graph(model)
+    assert {"z_mean", "decoder"} <= {node.name for node in graph.nodes}
+    assert len(model.losses) == losses and (np.array(model.seed.state) == state).all()
+
+
+class Pair(keras.Model):
+    def __init__(self):
+        super().__init__()
+        self.embed = layers.Embedding(10, 4)
+
+    def call(self, left, right, training):
+        return [self.embed(left), ops.subtract(self.embed(left), self.embed(right))]
+
+
+def test_several_inputs_and_shared_layers():
+    model = Pair()
+    tokens = np.ones((2, 3), "int32")
+    model(tokens, tokens, training=False)
+    assert read_graph(model).nodes[0].closed == "it is not known on what shapes it is called"
+    model(keras.Input((3,), dtype="int32"), keras.Input((3,), dtype="int32"), training=False)
+    graph = read_graph(model)
+    assert [node.kind for node in graph.nodes if node.role == "input"] == ["InputLayer"] * 2
+    assert sorted(node.call for node in graph.nodes if node.name == "embed") == [(1, 3), (2, 3), (3, 3)]
+    assert len(graph.outputs) == 2 and graph.parameters == 40
+
+
+@needs_tensorflow
+def test_what_another_library_computes_is_one_box_that_says_why():
+    import tensorflow as tf
+
+    class Foreign(layers.Layer):
+        def __init__(self, **options):
+            super().__init__(**options)
+            self.dense = layers.Dense(3)
+
+        def call(self, x):
+            return tf.nn.relu(self.dense(x))
+
+    x = keras.Input((4,), name="x")
+    _, box = read_graph(keras.Model(x, Foreign(name="own")(x)), expand_nested=True).nodes
+    assert (box.name, box.parameters) == ("own", 15) and box.closed.startswith("its call cannot be followed")
+
+
+def test_one_layer_called_several_times_is_no_row_of_equal_layers():
+    shared = layers.Dense(4, name="shared")
+    x = y = keras.Input((4,), name="x")
+    for _ in range(3):
+        y = shared(y)
+    folded = fold(read_graph(keras.Model(x, y)))
+    (node,) = [node for node in folded.nodes if node.role == "dense"]
+    assert node.repeats == 3 and node.parameters == 20 and len(node.weights) == 2
