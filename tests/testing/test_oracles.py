@@ -213,5 +213,6 @@ def test_nested_models_are_looked_into():
 
 @pytest.mark.parametrize("model", [3, keras.layers.ReLU(), keras.Sequential([keras.layers.Dense(3)])])
 def test_what_cannot_be_walked(model):
-    with pytest.raises(TypeError, match="min_input_size: model must be a functional or built sequential Keras model, or a chain"):
+    said = "min_input_size: model must be a functional or built sequential Keras model, or a chain"
+    with pytest.raises(TypeError, match=said):
         min_input_size(model)

@@ -13,7 +13,7 @@ from layerblocks.viz import Theme
 from layerblocks.viz.layouts.box_text import Content, cards, type_of, wrap
 from layerblocks.viz.layouts.figures import Look, figure_scene
 from layerblocks.viz.layouts.series_parallel import Fork, Irreducible, compose, numbers, split
-from layerblocks.viz.page import HEIGHTS, INCH, WIDTHS, height_for, length, wider
+from layerblocks.viz.page import HEIGHTS, INCH, WIDTHS, height_for, in_points, wider
 
 from .scene_checks import check_scene, labels, named
 
@@ -236,19 +236,19 @@ def test_cards_of_one_group_have_one_form():
     [("ieee1", 252), ("IEEE2", 515.52), ("8cm", 226.77), ("3.5in", 252), ("252pt", 252), (100, 100), ("90mm", 255.12)],
 )
 def test_lengths(value, points):
-    assert length("f", "width", value) == pytest.approx(points, abs=0.01)
+    assert in_points("width", value) == pytest.approx(points, abs=0.01)
 
 
 @pytest.mark.parametrize("value", ["ieee3", "8 parsecs", "", "-3cm", "cm", 0, -5, float("nan"), inf, "1e9pt"])
 def test_what_is_no_length(value):
-    with pytest.raises(ValueError, match=r"^f: width=.*it takes"):
-        length("f", "width", value)
+    with pytest.raises(ValueError, match=r"^layerblocks: width must be a length"):
+        in_points("width", value)
 
 
 @pytest.mark.parametrize("value", [None, True, [3], b"8cm"])
 def test_what_is_not_even_near_a_length(value):
-    with pytest.raises(TypeError, match=r"^f: width=.*it takes"):
-        length("f", "width", value)
+    with pytest.raises(TypeError, match=r"^layerblocks: width must be a length"):
+        in_points("width", value)
 
 
 def test_venues():
