@@ -68,7 +68,8 @@ class Node:
         trainable: None where there is nothing to train.
         weights: its variables.
         multiply_adds: for one example; None if a size is unknown or the layer does not say.
-        call: which call of how many, for a layer that is shared.
+        call: which call of how many, for a layer that is shared. A box for several neighbours that has several calls
+            has one set of weights for all of them.
         frames: ids of the frames it lies in, outermost first.
         head: the key of the auxiliary output that it serves, if it serves no other.
         inner: the layers of a block.

@@ -6,7 +6,7 @@ import keras
 import pytest
 from keras import layers, ops
 
-from layerblocks.graphs import collapse, overview, read_graph
+from layerblocks.graphs import collapse, fold, fuse, overview, read_graph
 from layerblocks.graphs.naming import scoped
 from layerblocks.graphs.rewrite import without_masks
 
@@ -80,3 +80,16 @@ def test_a_sum_is_a_residual_only_of_a_block_and_its_input(make, is_residual):
     model = keras.Model(x, layers.Concatenate(name="end")([make(y, g), g]))
     roles = {node.name: node.role for node in collapse(read_graph(model), 1).nodes}
     assert (roles["gate"] == "residual") == is_residual
+
+
+def test_a_shared_layer_stays_one_within_units_and_repeats():
+    shared = layers.Dense(4, name="shared")
+    a, b = keras.Input((4,), name="a"), keras.Input((4,), name="b")
+    both = [layers.BatchNormalization(name=f"bn{i}")(shared(x)) for i, x in enumerate((a, b))]
+    graph = fuse(read_graph(keras.Model([a, b], layers.Add(name="sum")(both))))
+    assert [node.call for node in graph.nodes if node.kind == "Unit"] == [(1, 2), (2, 2)]
+    y = a
+    for _ in range(6):
+        y = shared(y)
+    (row,) = [node for node in fold(read_graph(keras.Model(a, y))).nodes if node.role == "dense"]
+    assert (row.repeats, row.call, row.parameters) == (6, (1, 6), 20)
