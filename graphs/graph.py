@@ -68,7 +68,8 @@ class Node:
         trainable: None where there is nothing to train.
         weights: its variables.
         multiply_adds: for one example; None if a size is unknown or the layer does not say.
-        call: which call of how many, for a layer that is shared.
+        call: which call of how many, for a layer that is shared. A box for several neighbours that has several calls
+            has one set of weights for all of them.
         frames: ids of the frames it lies in, outermost first.
         head: the key of the auxiliary output that it serves, if it serves no other.
         inner: the layers of a block.
@@ -127,7 +128,8 @@ class Edge:
 
     `source_port` and `target_port` say which output it is and which input it becomes. The role is `trunk` (the only
     way on), `branch` (one of several), `skip` (a short cut past a longer way), `projection` (to or from a layer on a
-    short cut) or `aux` (to an auxiliary head).
+    short cut) or `aux` (to an auxiliary head). `carries` says what the target has it for: `data query key value mask
+    state`, as the layer's entry in `knowledge` does.
     """
 
     source: int
@@ -136,6 +138,7 @@ class Edge:
     target_port: int = 0
     shape: Shape | None = None
     role: str = "trunk"
+    carries: str = "data"
 
 
 @dataclass(frozen=True, slots=True)
@@ -336,7 +339,8 @@ def mark_heads(graph: Graph) -> Graph:
 
 def mark_edges(graph: Graph) -> Graph:
     """Give every edge its role."""
-    onward, backward = successors(graph), predecessors(graph)
+    plain = changed(graph, edges=tuple(edge for edge in graph.edges if edge.carries != "mask"))
+    onward, backward = successors(plain), predecessors(plain)
     arriving = [len(sources) for sources in backward]
     skips = {
         (source, target)
@@ -344,12 +348,14 @@ def mark_edges(graph: Graph) -> Graph:
         if len(targets) > 1
         for target in _shortcuts(source, targets, onward, arriving)
     }
-    projections = _projections(graph, onward, backward)
-    trunk = _trunk(graph, skips | projections)
+    projections = _projections(plain, onward, backward)
+    trunk = _trunk(plain, skips | projections)
     following = dict(pairwise(trunk))
 
     def role(edge: Edge) -> str:
         ends = (edge.source, edge.target)
+        if edge.carries == "mask":
+            return "branch"
         if graph.nodes[edge.target].head is not None:
             return "aux"
         if ends in skips:
