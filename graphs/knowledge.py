@@ -100,13 +100,14 @@ class Along:
     """What becomes of one axis of an input: which axis of the output follows it, and through which window.
 
     `axis` is None where no axis of the output follows it. With `whole`, every position of the output reads all of it:
-    a reduction, a contraction, a normalization or a softmax over it. With `whole` False and no axis, nothing is read.
+    a reduction, a contraction, a normalization or a softmax over it. Without `reads` nothing is read, though the length
+    may follow.
     `least` is a length below which the axis must not be, whatever is wanted of the output. Where it is `unknown`,
     nobody knows which position of the output reads what.
     """
 
     axis: int | None
-    reads: Reads = Reads()
+    reads: Reads | None = Reads()
     whole: bool = False
     least: int = 1
     unknown: bool = False
@@ -148,7 +149,7 @@ def field_words(field: tuple[int | None, ...] | Unknown | None) -> str:
 Windows = tuple[tuple[Along, ...], ...] | Regrouped
 
 REDUCED = Along(None, whole=True)
-UNREAD = Along(None)
+UNREAD = Along(None, None)
 
 # What an entry, or a method `window`, may say in short.
 POINTWISE = "pointwise"  # every position reads its own position only, channels aside

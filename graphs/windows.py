@@ -353,7 +353,7 @@ def _followed(step: _Step, number: int, place: _Place) -> _Place | Unknown | Non
         return lost
     if along.whole:
         return None
-    if along.axis is None:
+    if along.axis is None or along.reads is None:
         return _UNREAD
     if (along.reads.step, along.reads.per, along.reads.first, along.reads.last) == (1, 1, 0, 0):
         return _Place(along.axis, place.view, place.inner, place.length)
@@ -383,8 +383,10 @@ def _joined(step: _Step, one: _Place | Unknown | None, other: _Place | Unknown |
         return Unknown(tuple(dict.fromkeys(names)))
     if one == other:
         return one
+    if one.axis != other.axis:  # two positions, each of which may be anywhere
+        return None
     lost = Unknown((step.name,))
-    if (one.axis, one.inner, one.length) != (other.axis, other.inner, other.length) or one.inner is None:
+    if (one.inner, one.length) != (other.inner, other.length) or one.inner is None:
         return lost
     length = lcm(len(one.view.spans), len(other.view.spans))
     shifts = {place.view.shift * length // len(place.view.spans) for place in (one, other)}
@@ -472,10 +474,11 @@ def _before(step: _Step, place: int, wanted: Mapping[int, int]) -> dict[int, int
         return _asked(step, place, wanted)
     if isinstance(windows, Regrouped):
         return _before_regrouping(step, windows, wanted)
-    return {
-        axis: max(along.least, 1 if along.axis is None else along.reads.needs(wanted.get(along.axis, 1)))
-        for axis, along in enumerate(windows[place])
-    }
+    found = {}
+    for axis, along in enumerate(windows[place]):
+        least = 1 if along.axis is None else wanted.get(along.axis, 1)
+        found[axis] = max(along.least, along.reads.needs(least) if along.axis is not None and along.reads else least)
+    return found
 
 
 def _before_regrouping(step: _Step, windows: Regrouped, wanted: Mapping[int, int]) -> dict[int, int]:

@@ -358,7 +358,7 @@ def _conv_rnn_window(call: Call) -> Windows | str:
         if along.whole or steps is None or not 0 <= spatial < len(layer.cell.kernel_size):
             found.append(replace(along, axis=kept, whole=True))
             continue
-        k, r = layer.cell.kernel_size[spatial], along.reads
+        k, r = layer.cell.kernel_size[spatial], along.reads or Reads()
         before, after = (steps - 1) * ((k - 1) // 2), (steps - 1) * (k // 2)
         grown = Reads(r.step, r.per, r.first - before * r.step, r.last + after * r.step, r.least)
         found.append(Along(kept, grown))
