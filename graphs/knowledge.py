@@ -361,7 +361,7 @@ def multiply_adds(call: Call) -> int | None:
     """Multiply-adds of one call, for one example; None where they are not known.
 
     >>> import keras
-    >>> multiply_adds(Call(keras.ops.numpy.Matmul(), ((None, 4, 8), (None, 8, 2)), ((None, 4, 2),)))
+    >>> multiply_adds(Call(keras.layers.Dot(axes=1), ((None, 8, 4), (None, 8, 2)), ((None, 4, 2),)))
     64
     """
     own = getattr(call.operation, "multiply_adds", None)
@@ -532,10 +532,11 @@ def _config(operation: Any) -> Mapping[str, object] | None:
         config = dict(operation.get_config())
     except Exception:  # a layer of somebody else's
         return None
-    # The live function rather than what get_config made of it, so that two lambdas stay two.
+    # Functions and layers themselves rather than what get_config made of them, so that two lambdas stay two.
     for name in config:
         value = getattr(operation, name, None)
-        if callable(value) and not isinstance(value, keras.Layer) and inspect.isfunction(value):
+        some = value if isinstance(value, list | tuple) and value else [value]
+        if all(isinstance(one, keras.Layer) or inspect.isfunction(one) for one in some):
             config[name] = value
     return config
 
@@ -549,10 +550,11 @@ def _is_base_layer(kind: type) -> bool:
 
 
 def _pairs(config: Mapping[str, Any]) -> tuple[tuple[str, object], ...]:
+    aside = _ASIDE if "trainable" in config else ("seed", "seed_generator")  # a dtype policy's name is its dtype
     return tuple(
         (name, _plain(value))
         for name, value in sorted(config.items(), key=lambda pair: str(pair[0]))
-        if name not in _ASIDE and not str(name).endswith("_initializer") and name != "build_config"
+        if name not in aside and not str(name).endswith("_initializer") and name != "build_config"
     )
 
 
@@ -567,6 +569,11 @@ def _plain(value: Any) -> object:
     if inspect.isfunction(value):
         named = value.__name__ != "<lambda>" and "<locals>" not in value.__qualname__
         return f"{value.__module__}.{value.__qualname__}" if named else Opaque(value, f"function {value.__name__}")
+    import keras
+
+    if isinstance(value, keras.Layer):
+        inside = configuration_of(value)
+        return Opaque(value, value.name) if inside is None else (full_name(type(value)), inside)
     if hasattr(value, "get_config"):
         try:
             return (type(value).__name__, _pairs(value.get_config()))

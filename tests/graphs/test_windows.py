@@ -134,6 +134,31 @@ def test_what_is_seen_is_what_changes_the_output(number):
         assert seen(model, axis) == (shape[axis - 1] if size is None else size), (axis, told)
 
 
+def lengths(make, sides):
+    """The sides of the output for an input of these; None if it cannot be built."""
+    try:
+        with weightless():
+            shape = make(keras.Input((*sides, 3), batch_size=2)).shape
+    except (ValueError, TypeError):
+        return None
+    return shape if all(size is None or size > 0 for size in shape) else None
+
+
+FREE = [number for number, (_, shape) in enumerate(CASES[:33]) if shape in RANKS.values()]
+
+
+@pytest.mark.parametrize("number", FREE)
+def test_the_smallest_input_is_the_smallest_that_can_be_built(number):
+    make, shape = CASES[number]
+    x = keras.Input(shape)
+    with weightless():
+        least = min_input_size(keras.Model(x, make(x)))
+    assert lengths(make, least)
+    for axis, size in enumerate(least):
+        smaller = tuple(n - (i == axis) for i, n in enumerate(least))
+        assert size == 1 or not lengths(make, smaller)
+
+
 def image_model(make, shape=(32, 32, 3)):
     x = keras.Input(shape, name="image")
     return keras.Model(x, make(x))
