@@ -16,7 +16,9 @@ from itertools import accumulate, pairwise
 from typing import Any, TypeVar
 
 from .._old_checks import kind
-from .knowledge import Shape, Unknown, Windows
+from .costs import Total
+from .knowledge import Shape as Shape
+from .knowledge import Unknown, Windows
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +174,25 @@ class Graph:
     def multiply_adds(self) -> int | None:
         """Multiply-adds of one example, every call of a shared layer; None if any node's are unknown."""
         return sum_known(node.multiply_adds for node in self.nodes)
+
+    @property
+    def work(self) -> Total:
+        """Multiply-adds of one example as far as they are known, and the names of the layers that are not counted."""
+        return work_of(self.nodes)
+
+
+def work_of(nodes: Iterable[Node]) -> Total:
+    """Multiply-adds of some nodes as far as they are known; of a block of which not all is, of its layers."""
+    total = Total()
+    for node in nodes:
+        if node.multiply_adds is not None:
+            total += Total(node.multiply_adds)
+        elif node.inner is not None:
+            inside = work_of(node.inner.nodes)
+            total += Total(inside.known * node.repeats, inside.uncounted)
+        else:
+            total += Total(0, (node.name,))
+    return total
 
 
 def a_graph(function: str, graph: object) -> Graph:

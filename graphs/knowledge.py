@@ -1,4 +1,4 @@
-"""What is known of each kind of layer and operation, told once: one `Entry` each.
+"""What is known of each kind of layer and operation, in one place: one `Entry` each.
 
 Figures, tables, counts, receptive fields and equality all ask here. What has no entry, and does not say for itself, is
 unknown: never free, never pointwise, never equal. Entries of Keras's own layers and operations stand in `known/` and
@@ -79,9 +79,9 @@ class Reads:
         return cls(1, stride, cut - reach, cut, 1 - own + stride)
 
     @classmethod
-    def moved(cls, before: int, behind: int) -> Reads:
+    def moved(cls, before: int, after: int) -> Reads:
         """What a padding reads; a cropping where negative."""
-        return cls(first=-before, last=-before, least=1 - before - behind)
+        return cls(first=-before, last=-before, least=1 - before - after)
 
     def span(self, position: int) -> tuple[int, int]:
         """The first and the last position of the input that a position of the output reads."""
@@ -180,7 +180,8 @@ class Call:
 
     def argument(self, name: str, default: Any = None) -> Any:
         """What the call was given for a parameter of `call`, else what the operation was made with, else `default`."""
-        parameters = _parameters(type(self.operation))
+        kind: Any = type(self.operation)
+        parameters = _parameters(kind)
         if name in self.kwargs:
             return self.kwargs[name]
         if name in parameters and parameters.index(name) < len(self.args):
@@ -215,7 +216,7 @@ class Entry:
         multiply_adds: for a call, those of one example; None if not known. Sizes are known when it is called.
         window: for a call, `Windows`, or one of `POINTWISE`, `EVERYTHING`, `UNKNOWN`.
         inputs: what each input is, where the arguments do not say: "data", "query", "key", "value", "mask", "state".
-        configuration: what tells two of them apart, for an operation; None where that cannot be told.
+        configuration: what tells two of them apart, for an operation; None where that cannot be said.
     """
 
     role: str = "other"
@@ -322,6 +323,16 @@ def _adds_nothing(kind: type) -> bool:
     return not any(name in vars(base) for name in vars(kind) if name not in _HARMLESS for base in bases)
 
 
+def _says(kind: type, method: str) -> bool:
+    """Whether a layer says for itself: by a method that is not older than its `call`."""
+    for base in kind.__mro__:
+        if method in vars(base):
+            return callable(getattr(kind, method))
+        if "call" in vars(base):
+            return False
+    return False
+
+
 def full_name(kind: type) -> str:
     """The public name of a Keras class (`keras.layers.Conv2D`, `keras.ops.Matmul`), the full name of any other."""
     module = kind.__module__
@@ -364,7 +375,7 @@ def multiply_adds(call: Call) -> int | None:
     >>> multiply_adds(Call(keras.layers.Dot(axes=1), ((None, 8, 4), (None, 8, 2)), ((None, 4, 2),)))
     64
     """
-    own = getattr(call.operation, "multiply_adds", None)
+    own = getattr(call.operation, "multiply_adds", None) if _says(type(call.operation), "multiply_adds") else None
     count = entry_of(call.operation).multiply_adds
     if not callable(own) and count is None:
         return None
@@ -386,38 +397,38 @@ def _sized(call: Call) -> bool:
 
 def windows_of(call: Call) -> Windows | Unknown:
     """What becomes of each axis of each input of a call."""
-    own = getattr(type(call.operation), "window", None)
+    own = _says(type(call.operation), "window")
     window = entry_of(call.operation).window
-    told: Any = UNKNOWN
-    if callable(own):
-        told = call.operation.window()
+    said: Any = UNKNOWN
+    if own:
+        said = call.operation.window()
     elif window is not None:
         try:
-            told = window(call)
+            said = window(call)
         except (TypeError, AttributeError, IndexError, ValueError):
-            told = UNKNOWN
-    return _as_windows(call, told)
+            said = UNKNOWN
+    return _as_windows(call, said)
 
 
-def _as_windows(call: Call, told: Any) -> Windows | Unknown:
-    """What was told in short, in full."""
-    if isinstance(told, Regrouped):
-        return told
-    if told is UNKNOWN or told is None or not call.outputs:
+def _as_windows(call: Call, said: Any) -> Windows | Unknown:
+    """What was said in short, in full."""
+    if isinstance(said, Regrouped):
+        return said
+    if said in (None, UNKNOWN) or not call.outputs:
         return Unknown((str(getattr(call.operation, "name", type(call.operation).__name__)),))
-    if told is POINTWISE or told is EVERYTHING or not isinstance(told[0], tuple):
+    if said in (POINTWISE, EVERYTHING) or not isinstance(said[0], tuple):
         channels_first = getattr(call.operation, "data_format", None) == "channels_first"
-        return tuple(_in_full(shape, call.outputs[0], told, channels_first) for shape in call.inputs)
-    return tuple(tuple(axes) for axes in told)
+        return tuple(_in_full(shape, call.outputs[0], said, channels_first) for shape in call.inputs)
+    return tuple(tuple(axes) for axes in said)
 
 
-def _in_full(shape: Shape, output: Shape, told: Any, channels_first: bool) -> tuple[Along, ...]:
-    if told is POINTWISE:
+def _in_full(shape: Shape, output: Shape, said: Any, channels_first: bool) -> tuple[Along, ...]:
+    if said == POINTWISE:
         return aligned(shape, output)
-    if told is EVERYTHING:
+    if said == EVERYTHING:
         kept = len(shape) == len(output)
         return tuple(Along(0) if axis == 0 else Along(axis if kept else None, whole=True) for axis in range(len(shape)))
-    return spatial(shape, told, channels_first)
+    return spatial(shape, said, channels_first)
 
 
 def aligned(shape: Shape, output: Shape, gathered: Sequence[int] = ()) -> tuple[Along, ...]:
@@ -453,7 +464,11 @@ def mixes_positions(call: Call) -> bool | None:
         return None
     if isinstance(found, Regrouped):
         return False
-    return any(along.whole or along.reads.first != along.reads.last for axes in found for along in axes[1:-1])
+    return any(
+        along.whole or (along.reads is not None and along.reads.first != along.reads.last)
+        for axes in found
+        for along in axes[1:-1]
+    )
 
 
 _ROLES_OF_ARGUMENTS = {
@@ -469,7 +484,8 @@ def inputs_of(call: Call) -> tuple[str, ...]:
     """What each input of a call is: data, query, key, value, mask or state, in the order of its inputs."""
     import keras
 
-    names = _parameters(type(call.operation))
+    kind: Any = type(call.operation)
+    names = _parameters(kind)
     found: list[str] = []
     listed = entry_of(call.operation).inputs
     for position, value in enumerate(call.args):

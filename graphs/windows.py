@@ -412,18 +412,18 @@ def _regrouped(step: _Step, windows: Regrouped, place: _Place) -> _Place | None:
     length = place.length if place.length is not None else inputs[place.axis]
     if place.inner is None or None in later or length is None:
         return _Place(after[0], place.view, None) if len(after) == 1 else None
-    inner, behind = place.inner * prod(later), 1  # type: ignore[arg-type]
+    inner, later_ones = place.inner * prod(later), 1  # type: ignore[arg-type]
     for axis in reversed(after):
         size = outputs[axis]
         if size is None:
             return None
-        if inner < behind * size or (length == 1 and inner == behind * size):
-            fits = inner % behind == 0 and (size * behind) % (inner * length) == 0
+        if inner < later_ones * size or (length == 1 and inner == later_ones * size):
+            fits = inner % later_ones == 0 and (size * later_ones) % (inner * length) == 0
             if not fits:
                 return None
-            whole = inner == behind and length == size
-            return _Place(axis, place.view, 1 if whole else inner // behind, None if whole else length)
-        behind *= size
+            whole = inner == later_ones and length == size
+            return _Place(axis, place.view, 1 if whole else inner // later_ones, None if whole else length)
+        later_ones *= size
     return None
 
 

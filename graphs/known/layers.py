@@ -910,8 +910,9 @@ def _model_cost(call: Call) -> int | None:
     for inside in calls(model.outputs):
         if inside.is_input:
             continue
-        shapes = [tuple(tuple(specs[id(t)].shape) for t in some) for some in (inside.input_tensors, inside.outputs)]
-        count = multiply_adds(Call(inside.operation, *shapes, inside.arguments.args, inside.arguments.kwargs))
+        before = tuple(tuple(specs[id(tensor)].shape) for tensor in inside.input_tensors)
+        after = tuple(tuple(specs[id(tensor)].shape) for tensor in inside.outputs)
+        count = multiply_adds(Call(inside.operation, before, after, inside.arguments.args, inside.arguments.kwargs))
         if count is None:
             return None
         total += count

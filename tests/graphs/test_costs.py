@@ -201,6 +201,13 @@ def test_a_total_says_what_it_leaves_out():
     assert many.explanation == "at least 1, not counting a, b, c, d and 2 others"
 
 
+def test_one_unknown_layer_does_not_blank_the_budget():
+    x = keras.Input((8, 8, 3))
+    y = layers.Lambda(lambda t: t * 2, name="mine")(layers.Conv2D(4, 3, name="conv")(x))
+    graph = read_graph(keras.Model(x, layers.Dense(2, name="dense")(y)))
+    assert graph.work == Total(36 * 4 * 27 + 36 * 8, ("mine",)) and graph.multiply_adds is None
+
+
 def test_a_size_that_is_not_known_is_not_counted():
     assert of_call(Call(Matmul(), ((None, None, 8), (None, 8, 2)), ((None, None, 2),))) is None
 

@@ -23,7 +23,7 @@ ONES = {"kernel_initializer": "ones", "use_bias": False}
 # What keeps the length, and reads no more than its own position or a few.
 OTHERS = {
     "dense": lambda: layers.Dense(1, **ONES),
-    "softplus": lambda: layers.Activation("softplus"),
+    "relu": lambda: layers.Activation("relu"),
     "batch norm": lambda: layers.BatchNormalization(),
     "dropout": lambda: layers.Dropout(0.5),
     "separable": lambda: layers.SeparableConv1D(
