@@ -18,7 +18,7 @@ from __future__ import annotations
 import functools
 import importlib
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -95,6 +95,9 @@ class Reads:
         return max(1, -(-(self.step * (length - 1) + self.least) // self.per))
 
 
+IN_PLACE = Reads()
+
+
 @dataclass(frozen=True, slots=True)
 class Along:
     """What becomes of one axis of an input: which axis of the output follows it, and through which window.
@@ -107,7 +110,7 @@ class Along:
     """
 
     axis: int | None
-    reads: Reads | None = Reads()
+    reads: Reads | None = IN_PLACE
     whole: bool = False
     least: int = 1
     unknown: bool = False
@@ -431,7 +434,8 @@ def _in_full(shape: Shape, output: Shape, said: Any, channels_first: bool) -> tu
     return spatial(shape, said, channels_first)
 
 
-def aligned(shape: Shape, output: Shape, gathered: Sequence[int] = ()) -> tuple[Along, ...]:
+@functools.lru_cache(maxsize=1024)
+def aligned(shape: Shape, output: Shape, gathered: Iterable[int] = ()) -> tuple[Along, ...]:
     """Each position its own, as broadcasting aligns them; of the axes `gathered` (of the input) everything."""
     shift = len(output) - len(shape)
     found = []
@@ -446,11 +450,16 @@ def aligned(shape: Shape, output: Shape, gathered: Sequence[int] = ()) -> tuple[
 
 def spatial(shape: Shape, reads: Sequence[Reads | str], channels_first: bool = False) -> tuple[Along, ...]:
     """One window for each axis between batch and channels; all channels are read."""
+    return _spatial(shape, tuple(reads), channels_first)
+
+
+@functools.lru_cache(maxsize=1024)
+def _spatial(shape: Shape, reads: tuple[Reads | str, ...], channels_first: bool) -> tuple[Along, ...]:
     if len(reads) != len(shape) - 2:
         raise ValueError("one window for each axis between batch and channels")
     first = 2 if channels_first else 1
     axes = [
-        Along(axis + first, *((Reads(), True) if one == EVERYTHING else (Reads() if one == POINTWISE else one,)))
+        Along(axis + first, *((IN_PLACE, True) if one == EVERYTHING else (IN_PLACE if one == POINTWISE else one,)))
         for axis, one in enumerate(reads)
     ]
     channels = Along(1 if channels_first else len(shape) - 1, whole=True)

@@ -21,8 +21,6 @@ from ..knowledge import (
     spatial,
 )
 
-IN_PLACE = Reads()
-
 
 def none_at_all(call: Call) -> int:
     """Multiply-adds of what does not multiply and add, as convolutions do."""

@@ -219,3 +219,14 @@ def test_bytes():
     layer = layers.Dense(4, dtype="bfloat16")
     layer.build((None, 3))
     assert parameter_bytes(layer) == 2 * 16
+
+
+@pytest.mark.parametrize("name", ["ConvNeXtTiny", "InceptionResNetV2", "EfficientNetV2B0", "NASNetMobile"])
+def test_nothing_of_published_networks_is_unknown(name):
+    from layerblocks.blocks import weightless
+    from layerblocks.graphs import Unknown
+
+    with weightless():
+        graph = read_graph(getattr(keras.applications, name)(weights=None))
+    assert graph.work.uncounted == ()
+    assert not any(isinstance(node.receptive_field, Unknown) for node in graph.nodes)
