@@ -16,6 +16,7 @@ from itertools import accumulate, pairwise
 from typing import Any, TypeVar
 
 from .. import checks
+from .costs import Total
 from .knowledge import Shape as Shape
 from .knowledge import Unknown, Windows
 
@@ -183,6 +184,25 @@ class Graph:
     def multiply_adds(self) -> int | None:
         """Multiply-adds of one example, every call of a shared layer; None if any node's are unknown."""
         return sum_known(node.multiply_adds for node in self.nodes)
+
+    @property
+    def work(self) -> Total:
+        """Multiply-adds of one example as far as they are known, and the names of the layers that are not counted."""
+        return work_of(self.nodes)
+
+
+def work_of(nodes: Iterable[Node]) -> Total:
+    """Multiply-adds of some nodes as far as they are known; of a block of which not all is, of its layers."""
+    total = Total()
+    for node in nodes:
+        if node.multiply_adds is not None:
+            total += Total(node.multiply_adds)
+        elif node.inner is not None:
+            inside = work_of(node.inner.nodes)
+            total += Total(inside.known * node.repeats, inside.uncounted)
+        else:
+            total += Total(0, (node.name,))
+    return total
 
 
 def a_graph(graph: object, argument: str = "graph") -> Graph:
