@@ -16,9 +16,9 @@ from itertools import accumulate, pairwise
 from typing import Any, TypeVar
 
 from .. import checks
-from .costs import Total
-from .knowledge import Shape as Shape
-from .knowledge import Unknown, Windows
+from .rules import Shape as Shape
+from .rules import Unknown, Windows
+from .totals import Total
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +79,7 @@ class Node:
             repeats has a member in every repeat.
         receptive_field: how many pixels of the input one position of the output sees, per axis, None on one of which it
             sees everything; `Unknown` with the layers that do not say; None where no input has positions.
-        windows: what a position of the output reads of each input, as `knowledge` has it.
+        windows: what a position of the output reads of each input, as `rules` has it.
     """
 
     id: int
@@ -130,7 +130,7 @@ class Edge:
     `source_port` and `target_port` say which output it is and which input it becomes. The role is `trunk` (the only
     way on), `branch` (one of several), `skip` (a short cut past a longer way), `projection` (to or from a layer on a
     short cut) or `aux` (to an auxiliary head). `carries` says what the target has it for: `data query key value mask
-    state`, as the layer's entry in `knowledge` does.
+    state`, as the layer's entry in `rules` does.
     """
 
     source: int

@@ -6,10 +6,10 @@ from collections.abc import Collection, Iterator
 from typing import Literal
 
 from .. import checks
-from .folding import fold as fold_equal
 from .fusing import fuse
 from .graph import Graph, a_graph
 from .grouping import group
+from .repeats import fold as fold_equal
 from .rewrite import collapse, strip_common_prefix, without_masks
 
 

@@ -13,7 +13,7 @@ import keras
 
 from .. import _keras, checks
 from ..garbage import no_collection
-from . import knowledge
+from . import rules
 from .calls import calls, has_graph
 from .equality import configuration
 from .graph import (
@@ -30,9 +30,9 @@ from .graph import (
     sum_known,
 )
 from .naming import scoped
+from .receptive_fields import with_receptive_fields
 from .rewrite import mark_masks
 from .tracing import Trace, has_layers_inside, paths_inside, tracing
-from .windows import with_receptive_fields
 
 # What a layer was given, in the order in which it is told.
 ATTRIBUTES = (
@@ -341,7 +341,7 @@ def _add_node(
     if call is None and not inputs:
         inputs = _built_on(operation)
     arguments = getattr(call, "arguments", None)
-    asked = knowledge.Call(operation, inputs, outputs, getattr(arguments, "args", ()), getattr(arguments, "kwargs", {}))
+    asked = rules.Call(operation, inputs, outputs, getattr(arguments, "args", ()), getattr(arguments, "kwargs", {}))
     weights = getattr(operation, "weights", None)
     if weights is None:  # an operation has those that it was called with
         given = keras.tree.flatten((call.arguments.args, call.arguments.kwargs)) if call is not None else ()
@@ -362,7 +362,7 @@ def _add_node(
             trainable=trainable,
             weights=tuple([_weight(reading, w, bool(trainable)) for w in weights]),
             multiply_adds=_count(operation, received, asked),
-            windows=knowledge.windows_of(asked),
+            windows=rules.windows_of(asked),
             frames=frames,
             closed=closed,
         )
@@ -381,14 +381,14 @@ def _add_node(
     return [_Tensor(number, port, spec) for port, spec in enumerate(specs or [None])]
 
 
-def _carried(call: knowledge.Call, count: int) -> Sequence[str]:
+def _carried(call: rules.Call, count: int) -> Sequence[str]:
     """What each input of a call is for."""
-    return knowledge.inputs_of(call) if count > 1 and count == len(call.inputs) else ("data",) * count
+    return rules.inputs_of(call) if count > 1 and count == len(call.inputs) else ("data",) * count
 
 
-def _count(operation: Any, received: Sequence[_Tensor], asked: knowledge.Call) -> int | None:
+def _count(operation: Any, received: Sequence[_Tensor], asked: rules.Call) -> int | None:
     if callable(getattr(operation, "multiply_adds", None)) or not isinstance(operation, keras.Model):
-        return knowledge.multiply_adds(asked)
+        return rules.multiply_adds(asked)
     if not has_graph(operation) or len(received) not in (0, len(operation.inputs)):
         return None
     inside = _Reading(expand=True)

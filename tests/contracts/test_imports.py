@@ -68,7 +68,7 @@ OF_TENSORFLOW = {
 HYPOTHESIS_FREE = {"assertions", "oracles", "shapes", "grammar"}
 """Modules of `testing` that are used without it."""
 
-PLAIN_DATA = {"graph", "rewrite", "grouping", "folding", "fusing", "naming", "overviews", "window_sizes"}
+PLAIN_DATA = {"graph", "rewrite", "grouping", "repeats", "fusing", "naming", "overviews", "window_arithmetic"}
 """Modules of `graphs` that know no Keras."""
 
 # What Keras does not document: modules, attributes of its objects, and hidden state.

@@ -11,9 +11,9 @@ from keras import layers, ops
 from keras.src.ops.numpy import Matmul
 
 from layerblocks.graphs import Total, read_graph
-from layerblocks.graphs.costs import activation_bytes, bytes_of, multiply_adds, parameter_bytes, total
-from layerblocks.graphs.knowledge import Call
-from layerblocks.graphs.knowledge import multiply_adds as of_call
+from layerblocks.graphs.rules import Call
+from layerblocks.graphs.rules import multiply_adds as of_call
+from layerblocks.graphs.totals import activation_bytes, bytes_of, multiply_adds, parameter_bytes, total
 
 
 def products(jaxpr):

@@ -9,8 +9,8 @@ from keras import layers, ops
 
 from layerblocks.blocks import MatchSize, weightless
 from layerblocks.graphs import Reads, Unknown, knows, min_input_size, read_graph, receptive_field
-from layerblocks.graphs.knowledge import EVERYTHING, POINTWISE, Entry
-from layerblocks.graphs.windows import strides
+from layerblocks.graphs.receptive_fields import strides
+from layerblocks.graphs.rules import EVERYTHING, POINTWISE, Entry
 
 SIDE = 16
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from math import prod
 from typing import Any
 
-from ..knowledge import (
+from ..rules import (
     EVERYTHING,
     POINTWISE,
     REDUCED,
@@ -384,7 +384,7 @@ keras_layers(*(f"ConvLSTM{n}D" for n in RANKS))(
 
 def _attention_shapes(call: Call) -> tuple[Any, Any, Any]:
     """The shapes of query, value and key."""
-    from ..knowledge import inputs_of
+    from ..rules import inputs_of
 
     roles = inputs_of(call)
     found = dict(zip(reversed(roles), reversed(call.inputs), strict=True))
@@ -397,7 +397,7 @@ def _attention_shapes(call: Call) -> tuple[Any, Any, Any]:
 
 def _attends(call: Call, axes: tuple[int, ...]) -> Windows:
     """A position of the output reads its own query, and all keys and values along the axes."""
-    from ..knowledge import inputs_of
+    from ..rules import inputs_of
 
     roles = inputs_of(call)
     found: list[tuple[Along, ...]] = []

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from math import prod
 from typing import Any
 
-from ..knowledge import (
+from ..rules import (
     POINTWISE,
     REDUCED,
     UNKNOWN,
@@ -232,7 +232,7 @@ def activation_reads(activation: Any) -> str | None:
     if module.startswith("keras.") and name in LAST_AXIS_FUNCTIONS:
         return "last"
     if not isinstance(activation, type) and hasattr(activation, "get_config"):  # a layer
-        from ..knowledge import entry_of
+        from ..rules import entry_of
 
         window = entry_of(activation).window
         if window is pointwise:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from ..knowledge import REDUCED, UNREAD, Along, Call, Entry, Reads, Windows, aligned, knows
+from ..rules import REDUCED, UNREAD, Along, Call, Entry, Reads, Windows, aligned, knows
 from . import common
 from .common import activated, by, free, listed, mapped, none_at_all, stepped, windowed
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from math import prod
 from typing import Any
 
-from ..knowledge import (
+from ..rules import (
     REDUCED,
     UNKNOWN,
     UNREAD,

@@ -11,7 +11,7 @@ from keras import layers, ops
 from keras.src.ops import nn as nn_operations
 from keras.src.ops import numpy as numpy_operations
 
-from layerblocks.graphs.knowledge import (
+from layerblocks.graphs.rules import (
     NOTHING_KNOWN,
     Call,
     configuration_of,
@@ -22,7 +22,7 @@ from layerblocks.graphs.knowledge import (
     mixes_positions,
     words_of,
 )
-from layerblocks.graphs.knowledge import _entry as entry_of_class
+from layerblocks.graphs.rules import _entry as entry_of_class
 
 # What is in `keras.layers` and has no entry, and why.
 WITHOUT = {
@@ -59,10 +59,10 @@ def test_every_operation_of_keras_has_an_entry():
 
 
 def test_every_entry_is_of_something_that_there_is():
-    from layerblocks.graphs import knowledge
+    from layerblocks.graphs import rules
 
     there = {full_name(kind) for kind in (*operations(), *filter(inspect.isclass, vars(layers).values()))}
-    assert {name for name in knowledge._ENTRIES if name.startswith(("keras.ops.", "keras.layers."))} <= there
+    assert {name for name in rules._ENTRIES if name.startswith(("keras.ops.", "keras.layers."))} <= there
 
 
 class Quiet(layers.Conv2D):

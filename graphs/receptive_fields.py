@@ -1,6 +1,6 @@
 """What one pixel of the output sees of the input, and the smallest input that a network accepts, from one walk.
 
-The walk follows every axis of every tensor through the windows that `knowledge` has of each layer. What nobody knows is
+The walk follows every axis of every tensor through the windows that `rules` has of each layer. What nobody knows is
 said, with the layer's name. A chain of (window, stride, …) is worked out in plain Python.
 """
 
@@ -14,8 +14,8 @@ from typing import Any
 
 from .. import checks
 from .graph import Graph, Node, changed
-from .knowledge import IN_PLACE, Call, Reads, Regrouped, Shape, Unknown, Windows, windows_of
-from .window_sizes import least_input, receptive_field_of
+from .rules import IN_PLACE, Call, Reads, Regrouped, Shape, Unknown, Windows, windows_of
+from .window_arithmetic import least_input, receptive_field_of
 
 # A pattern of more positions than this, before it repeats, is not followed any further.
 _LONGEST = 4096

@@ -350,8 +350,7 @@ def full_name(kind: type) -> str:
 
 @functools.cache
 def _load() -> None:
-    for name in ("layers", "operations", "toolkit"):
-        importlib.import_module(f".known.{name}", __package__)
+    importlib.import_module(".layer_rules", __package__)
 
 
 @functools.lru_cache(maxsize=4096)
