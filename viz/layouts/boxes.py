@@ -11,7 +11,7 @@ from itertools import pairwise
 
 from ...graphs.graph import Edge, Graph
 from ..scene import Point
-from .geometry import Connector, Label, Line, Outline, Piece, Placed, Size, Spacing, moved
+from .geometry import Connector, Label, Line, Outline, Piece, Placed, Size, Spacing
 from .series_parallel import (
     ENTRY,
     EXIT,
@@ -96,15 +96,13 @@ class Layout:
                     top = max(top, lowest + self.spacing.layer_gap - start if heads else 0.0, -start)
                     lowest = top + start + head.height
                     heads.append((source, head, top + start))
-            placed = Piece(tops=moved(inner.tops, 0, top), bottoms=moved(inner.bottoms, 0, top))
-            fan = None if inner.fan is None else inner.fan + top
-            piece.add(inner, 0, top)
+            placed = piece.add(inner, 0, top)
             extents.append((inner.left, inner.right))
             spans.append((top, top + inner.height))
             if before is None:
-                piece.tops, piece.fan = placed.tops, piece.fan if fan is None else fan
+                piece.tops, piece.fan = placed.tops, piece.fan if placed.fan is None else placed.fan
             else:
-                self._connect(piece, before.bottoms, placed.tops, (end, top), fan)
+                self._connect(piece, before.bottoms, placed.tops, (end, top), placed.fan)
             before, y = placed, top + inner.height
             end = y
         if before is not None:
@@ -153,10 +151,9 @@ class Layout:
         else:
             above, below = (_FRAME, high + _FRAME + 1) if spacing.flipped else (high + _FRAME + 1, _FRAME)
             left, right = max(inner.left + _FRAME, wide + 3), inner.right + _FRAME
-        piece.add(inner, 0, above)
+        placed = piece.add(inner, 0, above)
         piece.left, piece.right, piece.height = left, right, above + inner.height + below
-        piece.tops, piece.bottoms = moved(inner.tops, 0, above), moved(inner.bottoms, 0, above)
-        piece.fan = None if inner.fan is None else inner.fan + above
+        piece.tops, piece.bottoms, piece.fan = placed.tops, placed.bottoms, placed.fan
         piece.outlines.insert(
             0, Outline(part.title, Placed(-left, 0.0, left + right, piece.height), level, part.repeats)
         )
@@ -183,10 +180,9 @@ class Layout:
         piece = Piece()
         tall = max(each.height for each in pieces)
         for i in order:
-            down = tall - pieces[i].height
-            piece.add(pieces[i], at[i] - axis, down)
-            piece.tops += moved(pieces[i].tops, at[i] - axis, down)
-            piece.bottoms += moved(pieces[i].bottoms, at[i] - axis, down)
+            placed = piece.add(pieces[i], at[i] - axis, tall - pieces[i].height)
+            piece.tops += placed.tops
+            piece.bottoms += placed.bottoms
         return piece
 
     # -- lines --

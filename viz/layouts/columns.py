@@ -13,8 +13,8 @@ from ...graphs.graph import Edge, Graph
 from ..theme import Theme
 from .box_text import Card, Content, Type
 from .boxes import Layout
-from .drawing import Geometry, title_width, turned
-from .geometry import Label, Line, Piece, Size, Spacing
+from .drawing import title_width
+from .geometry import Label, Line, Piece, Size, Spacing, turned
 from .series_parallel import Composition, Fork, Framed, Frames, Parts, numbers, part_of, split
 
 GUTTER = 16.0  # between columns, where the line from one to the next runs
@@ -52,7 +52,7 @@ class Request:
 class Arranged:
     """A layout with its cards and its type."""
 
-    geometry: Geometry
+    geometry: Piece
     cards: Sequence[Card]
     type: Type
 
@@ -199,7 +199,7 @@ def _balanced(places: Sequence[float], ends: tuple[float, float], columns: int) 
     return cuts if cuts is not None and len(cuts) == columns - 1 else None
 
 
-def assembled(request: Request, pieces: Sequence[Piece], type: Type) -> Geometry:
+def assembled(request: Request, pieces: Sequence[Piece], type: Type) -> Piece:
     """Columns side by side, with the line that leads from each to the next."""
     if len(pieces) == 1:
         return turned(pieces[0], request.direction)

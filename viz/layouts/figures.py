@@ -151,9 +151,7 @@ class _Part:
         roles = [
             self.look.paints.get(n.name, c.content.role) for n, c in zip(self.graph.nodes, arranged.cards, strict=True)
         ]
-        return drawn(
-            arranged.geometry, arranged.cards, names, arranged.type, self.look.theme, (x, y), roles.__getitem__
-        )
+        return drawn(arranged.geometry.moved(x, y), arranged.cards, names, arranged.type, self.look.theme, roles)
 
 
 def _page(parts: Sequence[_Part], panels: Sequence[Zoom], look: Look, way: _Way) -> Scene | None:

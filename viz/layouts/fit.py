@@ -10,8 +10,7 @@ from math import ceil, inf
 from ..theme import Theme
 from .box_text import Card, Type, cards, type_of
 from .columns import GUTTER, Arranged, Request, assembled, folded, sizes_of, spacing_of
-from .drawing import Geometry, turned
-from .geometry import Size
+from .geometry import Piece, Size, turned
 from .graphviz_layout import layered
 from .series_parallel import CONTINUED, Composition, Framed, Parts, main_branch, numbers
 from .u_shape import arms, u_shape
@@ -185,7 +184,7 @@ def _least_across(request: Request, made: Sequence[Card]) -> float:
     return max((made[number].height for number in axis[0]), default=0.0)
 
 
-def _within(request: Request, geometry: Geometry) -> bool:
+def _within(request: Request, geometry: Piece) -> bool:
     return geometry.width <= request.width + 0.01 and geometry.height <= request.height + 0.01
 
 

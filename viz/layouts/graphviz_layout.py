@@ -13,8 +13,8 @@ from ...graphs.graph import Graph, trunk_nodes
 from ..lines import line_roles
 from ..render import draw
 from .box_text import Type
-from .drawing import Geometry, title_width
-from .geometry import Label, Line, Outline, Placed, Size
+from .drawing import title_width
+from .geometry import Label, Line, Outline, Piece, Placed, Size
 from .series_parallel import Frames, frames_around, named
 
 MANY = 1000
@@ -34,7 +34,7 @@ def layered(
     gaps: tuple[float, float] = (11.5, 10.0),
     frames: Sequence[Frames] | None = None,
     ports: bool = True,
-) -> Geometry:
+) -> Piece:
     """Layers of boxes, with as few crossings as Graphviz's `dot` finds.
 
     Args:
@@ -139,9 +139,9 @@ def _read(
     type: Type,
     splines: str,
     frames: Sequence[Frames],
-) -> Geometry:
+) -> Piece:
     _, _, width, height = map(float, found["bb"].split(","))
-    geometry = Geometry(width, height)
+    geometry = Piece(right=width, height=height)
     order: list[Frames] = [()]
     for around in frames:
         for level in range(1, len(around) + 1):

@@ -8,8 +8,8 @@ from types import MappingProxyType
 
 from ..scene import Box, Item, Path, Point, Text
 from ..theme import Theme
-from .box_text import Line, Type
-from .drawing import pill, stripe
+from .box_text import Type
+from .drawing import badge, stripe
 from .geometry import Placed
 
 KINDS: Mapping[str, str] = MappingProxyType(
@@ -114,9 +114,8 @@ def _swatch(entry: Entry, x: float, middle: float, theme: Theme, type: Type) -> 
     high, wide = 7.6, _SWATCH - 1
     top = middle - high / 2
     if entry.role == REPEATED:
-        size = type.text
-        line = Line(0.0, 0.0, REPEATED, size, type.width(REPEATED, size, True), True)
-        yield from pill(line, x + (_SWATCH - line.width - 5) / 2, middle + size * _CAP, "badge", "badge-text")
+        left = x + (_SWATCH - type.width(REPEATED, type.text, True) - 5) / 2
+        yield from badge(REPEATED, type, left, middle + type.text * _CAP)
         return
     paint = theme.paint(entry.role)
     radius = 2.5 if paint.border == "rounded" else 1.0

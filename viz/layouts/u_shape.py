@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from itertools import pairwise
 
 from ...graphs.graph import Graph
 from .boxes import Layout
-from .geometry import Label, Line, Piece, Placed, Size, Spacing
+from .geometry import Label, Line, Piece, Size, Spacing
 from .series_parallel import Composition, Lane, Parts, key, numbers, part_of
 
 _MIDDLE = 26.0  # between the two sides
@@ -65,7 +64,8 @@ def u_shape(
         else:
             extra[1][first[1][outer.end]] = left - right
     down, up = (column(parts, more) for parts, more in zip(sides, extra, strict=True))
-    up = _flipped(up)
+    high = up.height
+    up = up.mapped(lambda p: (p[0], high - p[1]))
     shift = down.boxes[lanes[0].start].middle[1] - up.boxes[lanes[0].end].middle[1]
     whole, axis = Piece(), down.right + _MIDDLE + up.left
     whole.add(down, 0.0, max(0.0, -shift))
@@ -92,24 +92,3 @@ def u_shape(
 def _first(parts: Parts, number: int) -> int:
     """The first box of the part that a box is in."""
     return next(next(iter(numbers((part,)))) for part in parts if number in set(numbers((part,))))
-
-
-def _flipped(piece: Piece) -> Piece:
-    """The piece upside down."""
-    high = piece.height
-
-    def place(b: Placed) -> Placed:
-        return Placed(b.x, high - b.bottom, b.width, b.height)
-
-    return Piece(
-        piece.left,
-        piece.right,
-        high,
-        {number: place(box) for number, box in piece.boxes.items()},
-        [replace(line, points=tuple((x, high - y) for x, y in line.points)) for line in piece.lines],
-        [replace(label, y=high - label.y) for label in piece.labels],
-        [replace(outline, place=place(outline.place)) for outline in piece.outlines],
-        [],
-        [(n, x, high - y) for n, x, y in piece.tops],
-        [(n, x, high - y) for n, x, y in piece.bottoms],
-    )
