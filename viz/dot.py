@@ -11,10 +11,11 @@ from typing import Any
 from ..extras import needs
 from ..graphs.graph import Edge, Graph, Node, trunk_nodes
 from .layouts.box_text import text_width
+from .layouts.contents import words
 from .layouts.graphviz_layout import MANY
 from .layouts.keras_tables import Cell, Options, model_frames, name_within, table_rows
-from .layouts.series_parallel import Frames, frames_around, named
-from .texts.layer_labels import count_text, describe, shape_text
+from .layouts.series_parallel import Frames, frames_around, named, title_of
+from .texts.layer_labels import count_text, shape_text
 from .theme import DEFAULT, Paint, Theme
 
 # -- text -------------------------------------------------------------------------------------------------------------
@@ -89,10 +90,9 @@ def _enclosing(frames: Frames, places: dict[Frames, Any], theme: Theme, prefix: 
     """The cluster of the innermost frame, made where it is not there yet."""
     if frames not in places:
         outer = _enclosing(frames[:-1], places, theme, prefix)
-        before = len(frames[-2].path) if len(frames) > 1 else 0
         times = f" ×{frames[-1].repeats}" if frames[-1].repeats > 1 else ""
         look = {
-            "label": quoted((".".join(frames[-1].path[before:]) + times).strip()),
+            "label": quoted((title_of(frames) + times).strip()),
             "labeljust": "l",
             "style": "dashed",
             "color": f'"{theme.frame}"',
@@ -217,7 +217,7 @@ def block_figure(graph: Graph, options: Options, theme: Theme, subgraph: bool = 
     dot.set_node_defaults(shape="box", margin='"0.06,0.02"', width="0", height="0", fontname=_font_name(theme))
     dot.set_edge_defaults(**_attributes(_edge_defaults(theme)))
     prefix = identifier(graph.name)[1:-1] + "." if subgraph else ""
-    cells = {node.id: _cells_of(graph, node, named(frames[node.id])) for node in graph.nodes}
+    cells = {n.id: _cells_of(n, named(frames[n.id]), said) for n, said in zip(graph.nodes, words(graph), strict=True)}
     widths = _columns([cells[number] for number in sorted(trunk)], theme)
     places: dict[Frames, Any] = {(): dot}
     for node in graph.nodes:
@@ -279,28 +279,13 @@ def _room(edge: Edge, theme: Theme) -> float:
     return _width(shape_text(edge.shape), theme.edge_size) + 7
 
 
-def _cells_of(graph: Graph, node: Node, framed: int) -> Cells:
+def _cells_of(node: Node, framed: int, words: Sequence[str]) -> Cells:
     """Two lines of two cells: name and shape, kind and parameters. What stands on frames around it is not repeated."""
     name = ".".join(node.path[framed:])
     shape = ", ".join(map(shape_text, node.outputs)) or "?"
-    words = ", ".join(filter(None, (_words(graph, node), _loss(graph, node))))
-    return (name, shape), (words, f"{count_text(node.parameters)} params" if node.parameters else "")
-
-
-def _words(graph: Graph, node: Node) -> str:
-    """What a box is, unless its name says so."""
-    if node.role == "input":
-        return ", ".join(node.dtypes)
-    if node.head is not None and sum(other.head == node.head for other in graph.nodes) == 1:
-        return "" if node.name.lower().startswith("aux") else "aux head"
-    words = describe(node)
-    return "" if words == node.path[-1] else words
-
-
-def _loss(graph: Graph, node: Node) -> str:
-    """`loss × 0.3` on what makes an output; a main output's weight of 1 goes without saying."""
-    weight = next((o.loss_weight for o in graph.outputs if o.source == node.id), None)
-    return "" if weight is None or (weight == 1 and node.head is None) else f"loss × {weight:g}"
+    words = [*(node.dtypes if node.role == "input" else ()), *words]
+    count = f"{count_text(node.parameters)} params" if node.parameters else ""
+    return (name, shape), (", ".join(words).replace("\xa0", " "), count)
 
 
 def _columns(cells: Sequence[Cells], theme: Theme) -> tuple[float, float]:

@@ -6,7 +6,6 @@ from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from math import inf
 from string import ascii_uppercase
 
 from ...graphs.graph import Edge, Graph
@@ -19,7 +18,6 @@ from .series_parallel import Composition, Fork, Framed, Frames, Parts, numbers, 
 
 GUTTER = 16.0  # between columns, where the line from one to the next runs
 _TURN = 9.0  # how far that line goes on before it turns
-_MOST_COLUMNS = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,14 +32,14 @@ class Request:
     composition: Composition | None
     contents: Sequence[Content]
     labels: Mapping[tuple[int, int], str]
+    frames: Sequence[Frames]
     theme: Theme
-    direction: str = "TB"
-    width: float = inf
-    height: float = inf
-    most_columns: int = _MOST_COLUMNS
-    splines: str = "spline"
-    frames: Sequence[Frames] | None = None
-    roomy: bool = False
+    direction: str
+    splines: str
+    width: float
+    height: float
+    most_columns: int
+    roomy: bool
 
     @property
     def is_column(self) -> bool:

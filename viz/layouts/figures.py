@@ -136,13 +136,13 @@ class _Part:
             self.composition,
             self._contents[density],
             self._labels[inside],
+            self.frames,
             look.theme,
             look.direction,
+            "spline" if look.splines == "ortho" else look.splines,
             width,
             height,
             columns,
-            "spline" if look.splines == "ortho" else look.splines,
-            self.frames,
             way.roomy,
         )
 

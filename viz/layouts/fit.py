@@ -55,10 +55,10 @@ def _freely(request: Request, type: Type) -> Iterator[Arranged]:
             sizes,
             request.labels,
             type,
+            request.frames,
             direction=request.direction,
             splines=request.splines,
             gaps=gaps,
-            frames=request.frames,
         )
         if _within(request, geometry):
             yield Arranged(geometry, made, type)

@@ -126,12 +126,13 @@ class Piece:
     def width(self) -> float:
         return self.left + self.right
 
-    def mapped(self, point: Callable[[Point], Point]) -> Piece:
-        """The piece with every place moved, mirrored or turned; how far it reaches stays as it is."""
+    def mapped(self, point: Callable[[Point], Point], sized: bool = True) -> Piece:
+        """The piece with every place moved, mirrored, or (not `sized`) turned; how far it reaches stays as it is."""
 
         def place(box: Placed) -> Placed:
             (x0, y0), (x1, y1) = point((box.x, box.y)), point((box.right, box.bottom))
-            return Placed(min(x0, x1), min(y0, y1), abs(x1 - x0), abs(y1 - y0))
+            width, height = (box.width, box.height) if sized else (abs(x1 - x0), abs(y1 - y0))
+            return Placed(min(x0, x1), min(y0, y1), width, height)
 
         def ends(found: Iterable[tuple[int, float, float]]) -> list[tuple[int, float, float]]:
             return [(number, *point((x, y))) for number, x, y in found]
@@ -175,7 +176,7 @@ def turned(piece: Piece, direction: str) -> Piece:
         x, y = p[0] + piece.left, piece.height - p[1] if back else p[1]
         return (y, x) if sideways else (x, y)
 
-    whole = piece.mapped(point)
+    whole = piece.mapped(point, sized=False)
     whole.left, whole.right, whole.height = 0.0, piece.width, piece.height
     if sideways:
         whole.right, whole.height = piece.height, piece.width

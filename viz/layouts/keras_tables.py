@@ -101,10 +101,10 @@ def layer_scene(graph: Graph, options: Options, theme: Theme) -> Scene:
         [Size(table.width, table.height) for table in tables],
         {},
         type,
+        frames,
         direction=options.rankdir,
         splines=options.splines,
         gaps=_GAPS,
-        frames=frames,
         ports=False,
     )
     geometry = geometry.moved(_MARGIN, _MARGIN)

@@ -142,6 +142,11 @@ def named(frames: Frames) -> int:
     return max((len(around.path) for around in frames), default=0)
 
 
+def title_of(frames: Frames) -> str:
+    """What the innermost frame is called inside the others."""
+    return ".".join(frames[-1].path[named(frames[:-1]) :])
+
+
 def _around(graph: Graph, node: Node) -> Iterable[Around]:
     named = {len(graph.frames[f].path): graph.frames[f] for f in node.frames}
     for level in range(1, max((len(node.path), *(size + 1 for size in named)))):
@@ -248,9 +253,8 @@ def _framed(parts: Parts, frames: Sequence[Frames], depth: int) -> Parts:
             if key in seen:
                 raise Irreducible(f"{key[0].path} is in pieces", key)
             seen.add(key)
-            outer = named(_common(parts[at], frames)[:depth])
-            name = ".".join(key[0].path[outer:])
-            found.append(Framed(name, _framed(parts[at:end], frames, depth + 1), key[0].repeats))
+            title = title_of(_common(parts[at], frames)[: depth + 1])
+            found.append(Framed(title, _framed(parts[at:end], frames, depth + 1), key[0].repeats))
         at = end
     wanted = {frames[number][depth] for number in numbers(parts) if len(frames[number]) > depth}
     held = Counter(frames[next(iter(numbers((p,))))][depth] for p in _all_of(found) if isinstance(p, Framed))
