@@ -8,6 +8,7 @@ from math import ceil, inf
 
 from ...graphs.graph import Graph, Node
 from ..fonts import Face, face
+from ..layouts.contents import box_names
 from ..scene import Box, Item, Scene, moved
 from ..texts.layer_labels import describe, shape_text
 from ..theme import Theme
@@ -179,11 +180,10 @@ def _row_items(
         Box(r.left, r.top, r.right - r.left, r.bottom - r.top, "frame", 3.0, title=name) for r, name in frames
     ]
     items += [d.path for d in drawn if d.below]
+    names = box_names(graph)
     for placed in sorted(row.placed.values(), key=lambda p: (p.x, p.solid.node)):
         node = graph.nodes[placed.solid.node]
-        call = sum(other.name == node.name for other in graph.nodes[: node.id])
-        name = f"{node.name} ({call + 1})" if call else node.name  # of a layer that is shared
         title = f"{node.name}: {describe(node)}, {', '.join(map(shape_text, node.outputs))}"
-        items += volume_items(placed, name, title, paint(node) if paint is not None else None)
+        items += volume_items(placed, names[node.id], title, paint(node) if paint is not None else None)
     items += [d.path for d in drawn if not d.below]
     return [*items, *row.texts]
