@@ -55,26 +55,11 @@ def face(font: str | os.PathLike[str] | None = None) -> Face:
 
 @dataclass(frozen=True)
 class Face:
-    """A font in two cuts. Heights are fractions of the text size; see `face`."""
+    """A font in two cuts; see `face`."""
 
     family: str
     regular: Cut
     bold: Cut
-
-    @property
-    def ascent(self) -> float:
-        """How far letters may rise above the baseline."""
-        return max(self.regular.ascent, self.bold.ascent)
-
-    @property
-    def descent(self) -> float:
-        """How far letters may hang below the baseline, as a positive number."""
-        return max(self.regular.descent, self.bold.descent)
-
-    @property
-    def cap_height(self) -> float:
-        """The height of a capital letter: half of it below the middle puts a baseline that looks centred."""
-        return self.regular.cap_height
 
     def cut(self, bold: bool = False) -> Cut:
         return self.bold if bold else self.regular
@@ -83,10 +68,6 @@ class Face:
         """The width of a line in points, set without kerning or ligatures, as every backend sets it."""
         cut = self.cut(bold)
         return sum(map(cut.advance, printable(text))) * size / cut.units
-
-    def has(self, letter: str, bold: bool = False) -> bool:
-        """Whether the font has the letter; a box is drawn for one that it has not."""
-        return letter in self.cut(bold).glyphs
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,12 +6,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import pairwise
 from math import hypot
-from typing import Literal
 
 from ..scene import Box, Item, Path, Point, Polygon, Text
 from ..theme import Theme
 from .box_text import STACK, STRIPE, Card, Type
-from .box_text import Line as CardLine
 from .geometry import Line, Piece, Placed
 
 _RADIUS = 4.0  # of the corners of lines
@@ -58,16 +56,16 @@ def title_width(title: str, repeats: int, type: Type) -> float:
 
 def badge(text: str, type: Type, x: float, baseline: float) -> Iterator[Item]:
     """How many times something occurs."""
-    line = CardLine(0.0, 0.0, text, type.text, type.width(text, type.text, True), True)
-    yield from _pill(line, x, baseline, "badge", "badge-text")
+    wide = type.width(text, type.text, True)
+    yield from _pill(Text(x + 2.5, baseline, text, type.text, wide, bold=True, role="badge-text"), "badge")
 
 
-def _pill(line: CardLine, x: float, baseline: float, face: str, ink: str) -> Iterator[Item]:
+def _pill(text: Text, face: str) -> Iterator[Item]:
     """A short text in a box with round ends."""
-    high = line.size + 1.6
-    top = baseline - line.size * _CAP - high / 2
-    yield _box(Placed(x, top, line.width + 5, high), face, _short(high / 2))
-    yield Text(*_point((x + 2.5, baseline)), line.text, line.size, _short(line.width), "start", line.bold, ink)
+    high = text.size + 1.6
+    top = text.y - text.size * _CAP - high / 2
+    yield _box(Placed(text.x - 2.5, top, text.width + 5, high), face, _short(high / 2))
+    yield replace(text, x=_short(text.x), y=_short(text.y), width=_short(text.width))
 
 
 # -- boxes ------------------------------------------------------------------------------------------------------------
@@ -83,17 +81,15 @@ def box(card: Card, place: Placed, theme: Theme, role: str, name: str) -> Iterat
     yield from stripe(place, paint.stripe, f"{role}-mark", radius)
     down = place.y + (place.height - card.height) / 2
     for line in card.lines:
-        at = _point((place.right - line.x if line.right else place.x + line.x, down + line.y))
-        anchor: Literal["start", "end"] = "end" if line.right else "start"
-        yield Text(*at, line.text, line.size, _short(line.width), anchor, line.bold, line.role)
+        x, y = _point(((place.right if line.anchor == "end" else place.x) + line.x, down + line.y))
+        yield replace(line, x=x, y=y, width=_short(line.width))
     for mark in card.marks:
         face, ink = ("badge", "badge-text") if mark.bold else ("tag", "text")
-        yield from _pill(mark, place.x + mark.x - 2.5, down + mark.y, face, ink)
+        yield from _pill(replace(mark, x=place.x + mark.x, y=down + mark.y, role=ink), face)
 
 
 def _box(place: Placed, role: str, radius: float, name: str = "", title: str = "") -> Box:
-    sides = map(_short, (place.x, place.y, place.width, place.height))
-    return Box(*sides, role, radius, name, title)
+    return Box(_short(place.x), _short(place.y), _short(place.width), _short(place.height), role, radius, name, title)
 
 
 def stripe(place: Placed, pattern: str, role: str, radius: float = 0.0) -> Iterator[Item]:

@@ -14,7 +14,8 @@ from ..lines import line_roles
 from ..scene import Box, Item, Scene, Text, moved
 from ..theme import Paint, Theme
 from .box_text import Content, Type
-from .columns import Arranged, Request
+from .boxes import Request
+from .columns import Arranged
 from .contents import Say, box_names, contents, tensor_labels
 from .drawing import drawn, title_width
 from .fit import arrange, types

@@ -9,7 +9,8 @@ from math import ceil, inf
 
 from ..theme import Theme
 from .box_text import Card, Type, cards, type_of
-from .columns import GUTTER, Arranged, Request, assembled, folded, sizes_of, spacing_of
+from .boxes import Request, layer_gap, sizes_of
+from .columns import GUTTER, Arranged, assembled, folded
 from .geometry import Piece, Size, turned
 from .graphviz_layout import layered
 from .series_parallel import CONTINUED, Composition, Framed, Parts, main_branch, numbers
@@ -49,7 +50,7 @@ def _freely(request: Request, type: Type) -> Iterator[Arranged]:
         if made is None:
             return
         sizes = [Size(card.width, card.height, card.stacked) for card in made]
-        gaps = (spacing_of(request, type).layer_gap, request.theme.side_gap)
+        gaps = (layer_gap(request, type), request.theme.side_gap)
         geometry = layered(
             request.graph,
             sizes,
@@ -147,8 +148,7 @@ def _as_u(request: Request, type: Type) -> Arranged | None:
         made = _made(request, type, most, most)
         if made is None:
             return None
-        spacing = spacing_of(request, type)
-        piece = u_shape(request.graph, request.composition, sizes_of(request, made), request.labels, spacing)
+        piece = u_shape(request, type, sizes_of(request, made), request.composition)
         if piece is None:
             return None
         if piece.width <= request.width:

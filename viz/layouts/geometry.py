@@ -18,31 +18,6 @@ class Size:
 
 
 @dataclass(frozen=True, slots=True)
-class Spacing:
-    """Distances in points, and what is written beside lines.
-
-    Args:
-        layer_gap: between boxes that follow one another.
-        side_gap: between boxes side by side.
-        label: the height of what is written on a line; 0 where nothing is.
-        title: the height of the title of a frame.
-        measure: the width of a label.
-        measure_title: the width of the title of a frame, and of how many times it occurs.
-        turned: whether the figure will run from left to right, or back.
-        flipped: whether it will run from the bottom up.
-    """
-
-    layer_gap: float
-    side_gap: float
-    label: float
-    title: float
-    measure: Callable[[str], float]
-    measure_title: Callable[[str, int], float]
-    turned: bool = False
-    flipped: bool = False
-
-
-@dataclass(frozen=True, slots=True)
 class Placed:
     """A box: its upper left corner, width and height."""
 

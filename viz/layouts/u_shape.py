@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
 from ...graphs.graph import Graph
-from .boxes import Layout
-from .geometry import Label, Line, Piece, Size, Spacing
+from .box_text import Type
+from .boxes import Layout, Request
+from .geometry import Label, Line, Piece, Size
 from .series_parallel import Composition, Lane, Parts, key, numbers, part_of
 
 _MIDDLE = 26.0  # between the two sides
@@ -31,14 +32,9 @@ def arms(graph: Graph, composition: Composition) -> tuple[Parts, Parts, list[Lan
     return parts[: ends[0]], parts[ends[0] :], ordered
 
 
-def u_shape(
-    graph: Graph,
-    composition: Composition,
-    sizes: Sequence[Size],
-    labels: Mapping[tuple[int, int], str],
-    spacing: Spacing,
-) -> Piece | None:
+def u_shape(request: Request, type: Type, sizes: Sequence[Size], composition: Composition) -> Piece | None:
     """The network as a U, from the top down; none if it is not made so."""
+    graph, labels = request.graph, request.labels
     found = arms(graph, composition)
     if found is None:
         return None
@@ -48,7 +44,7 @@ def u_shape(
 
     def column(parts: Parts, extra: Mapping[int, float]) -> Piece:
         stretch = part_of(composition, parts, others)
-        return Layout(graph, stretch, sizes, labels, spacing, extra).column()
+        return Layout(request, type, sizes, stretch, extra).column()
 
     down, up = (column(parts, {}) for parts in sides)
     if len(up.tops) != 1 or len(down.bottoms) != 1:
@@ -83,8 +79,8 @@ def u_shape(
     whole.lines.append(Line(((box.right + sizes[last].beyond, y), (axis, y), (axis, top)), "trunk"))
     text = next((labels[k] for k in labels if k[0] == last), "")
     if text:
-        wide = spacing.measure(text)
-        whole.labels.append(Label(text, box.right + 5, y - spacing.label / 2 - 1.5, wide))
+        wide = type.width(text, type.edge)
+        whole.labels.append(Label(text, box.right + 5, y - type.edge * 1.15 / 2 - 1.5, wide))
     whole.tops, whole.bottoms = down.tops, []
     return whole
 
