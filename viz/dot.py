@@ -138,7 +138,7 @@ def layer_figure(graph: Graph, options: Options, theme: Theme, subgraph: bool = 
     """One table a layer, with the rows that `options` ask for; nested models in frames."""
     extra: dict[str, object] = {"splines": options.splines, "nodesep": 0.2, "ranksep": 0.25}
     if len(graph.nodes) > MANY:
-        # Straightening takes Graphviz time that grows with the square, and right angles with the cube.
+        # Straightening needs time that grows with the square, and right angles with the cube.
         extra |= {"nslimit": 0, "splines": "spline" if options.splines == "ortho" else options.splines}
     dot = _canvas(graph, options, theme, subgraph, extra)
     dot.set_node_defaults(shape="plain", fontname=_font_name(theme))
@@ -265,7 +265,7 @@ def _on_line(edge: Edge, options: Options) -> Attributes:
 
 
 def _beside_line(edge: Edge, theme: Theme, sideways: bool) -> Attributes:
-    """The shape as a label right beside a straight edge, which takes no room between the boxes.
+    """The shape as a label right beside a straight edge, which needs no room between the boxes.
 
     Graphviz places such a label at an angle and a distance from where the edge begins.
     """

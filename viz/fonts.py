@@ -20,7 +20,7 @@ from ..extras import needs
 DEFAULT_FAMILY = "DejaVu Sans"
 _OURS = Path(__file__).parent / "font_files"
 _OWN = ("DejaVuSans.ttf", "DejaVuSans-Bold.ttf")
-# Families that come with matplotlib, whose list of the machine's fonts takes long to load.
+# Families that come with matplotlib, whose list of the machine's fonts is slow to load.
 _MATPLOTLIB = {
     "DejaVu Sans Mono": ("DejaVuSansMono.ttf", "DejaVuSansMono-Bold.ttf"),
     "DejaVu Serif": ("DejaVuSerif.ttf", "DejaVuSerif-Bold.ttf"),

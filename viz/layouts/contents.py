@@ -13,7 +13,7 @@ from ...graphs.graph import Graph, Node
 from ...graphs.knowledge import field_words
 from ..texts.layer_labels import count_text, describe, shape_text
 from .box_text import Content
-from .series_parallel import Frames, frames_around, named
+from .series_parallel import Frames, named
 
 _SPAN = re.compile(r"\b(\D*)(\d+)–\1(\d+)")
 Fact = Literal["shape", "parameters", "multiply_adds", "receptive_field", "dtype"]
@@ -24,14 +24,12 @@ Say = Callable[[Node], "str | Sequence[str] | None"]
 def contents(
     graph: Graph,
     show: Sequence[str],
-    around: Sequence[Frames] | None = None,
-    *,
-    shapes_inside: bool = False,
-    say: Say | None = None,
-    tags: Mapping[str, str] | None = None,
+    around: Sequence[Frames],
+    shapes_inside: bool,
+    say: Say | None,
+    tags: Mapping[str, str],
 ) -> list[Content]:
     """What each box says: its name beyond those of the frames around it, what it is, and the numbers asked for."""
-    around = frames_around(graph) if around is None else around
     found = []
     for node, said_of in zip(graph.nodes, words(graph), strict=True):
         name = _name(node, named(around[node.id]))
@@ -48,7 +46,7 @@ def contents(
                 tuple(lines),
                 tuple(facts),
                 node.repeats // max(1, prod(frame.repeats for frame in around[node.id])),
-                (tags or {}).get(node.name, ""),
+                tags.get(node.name, ""),
                 "aux" if node.head is not None else node.role,
                 _title(node),
             )

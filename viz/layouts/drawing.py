@@ -93,7 +93,7 @@ def _box(place: Placed, role: str, radius: float, name: str = "", title: str = "
 
 
 def stripe(place: Placed, pattern: str, role: str, radius: float = 0.0) -> Iterator[Item]:
-    """The pattern at the left edge of a box, which tells its kind without colour."""
+    """The pattern at the left edge of a box, which shows its kind without colour."""
     if not pattern:
         return
     inset = 0.9

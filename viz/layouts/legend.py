@@ -78,7 +78,7 @@ def rows_of(found: Sequence[Entry], type: Type, width: float) -> list[list[tuple
 
 
 def height_of(found: Sequence[Entry], type: Type, width: float) -> float:
-    """How much room the legend takes below a figure."""
+    """How high the legend is below a figure."""
     return len(rows_of(found, type, width)) * _pitch(type) + 6.0 if found else 0.0
 
 

@@ -41,7 +41,7 @@ Parts = tuple[Part, ...]
 
 @dataclass(frozen=True, slots=True)
 class Around:
-    """A frame around a box: what tells it from others of the same name, its dotted name, how many times it occurs."""
+    """A frame around a box: its identity, its dotted name, how many times it occurs."""
 
     key: Hashable
     path: tuple[str, ...]
@@ -138,7 +138,7 @@ def frames_around(graph: Graph) -> list[Frames]:
 
 
 def named(frames: Frames) -> int:
-    """How many parts of a name the frames around a box tell."""
+    """How many parts of a name stand on the frames around a box."""
     return max((len(around.path) for around in frames), default=0)
 
 
@@ -172,7 +172,7 @@ def _heads(graph: Graph) -> dict[int, list[int]]:
             continue
         fed = {sources.get(source, source) for source in arriving[node.id]}
         if len(fed) != 1:
-            raise Irreducible(f"{node.name} takes from several places")
+            raise Irreducible(f"{node.name} has inputs from several places")
         sources[node.id] = fed.pop()
         found[sources[node.id]].append(node.id)
     return found
