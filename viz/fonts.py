@@ -178,8 +178,7 @@ def _plain(found: re.Match[str]) -> str:
 
 @functools.cache
 def _own() -> Face:
-    regular, bold = (_cut(str(_OURS / name)) for name in _OWN)
-    return Face(DEFAULT_FAMILY, regular, bold)
+    return Face(DEFAULT_FAMILY, *(_cut(str(_OURS / name)) for name in _OWN))
 
 
 @functools.cache
@@ -189,8 +188,7 @@ def _of_matplotlib(family: str) -> Face:
     if not places:
         needs("matplotlib", extra="training")
     folder = Path(places[0], "mpl-data", "fonts", "ttf")
-    regular, bold = (_cut(str(folder / name)) for name in _MATPLOTLIB[family])
-    return Face(family, regular, bold)
+    return Face(family, *(_cut(str(folder / name)) for name in _MATPLOTLIB[family]))
 
 
 @functools.cache
@@ -221,8 +219,7 @@ def _family(name: str) -> Face:
         fonts.fontManager.findfont(fonts.FontProperties(family=family, weight=weight), fallback_to_default=False)
         for weight in ("normal", "bold")
     )
-    regular, bold = (_cut(str(file)) for file in files)
-    return Face(family, regular, bold)
+    return Face(family, *(_cut(str(file)) for file in files))
 
 
 def _opened(path: str) -> Any:

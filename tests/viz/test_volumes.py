@@ -22,7 +22,7 @@ from layerblocks.blocks import weightless
 from layerblocks.graphs import Edge, Graph, Node, read_graph
 from layerblocks.graphs.graph import mark_edges
 from layerblocks.graphs.overviews import overview
-from layerblocks.viz import Theme
+from layerblocks.viz import Theme, diagram, points
 from layerblocks.viz.scene import Box, Path, Polygon, Text
 from layerblocks.viz.theme import DEFAULT
 from layerblocks.viz.volumes.captions import run_name
@@ -609,7 +609,7 @@ def test_text_that_would_be_too_small_is_refused_with_what_would_do(graphs):
 
 
 def test_an_error_of_a_label_is_no_misfit(graphs):
-    with pytest.raises(ValueError, match="^mine$"):
+    with pytest.raises(ValueError, match=r"^mine$"):
         diagram(graphs["lenet5"], style="volumes", label=_refuse)
 
 
