@@ -107,7 +107,7 @@ def diagram(
     )
     tried = []
     for shown in _overviews(wanted, depth):
-        drawn = _drawn(wanted, shown, replace(look, tells_all=True))
+        drawn = _drawn(wanted, shown, replace(look, shows_all=True))
         if drawn is not None:
             return _figure(shown, drawn, direction)
         tried.append(shown)
@@ -149,10 +149,6 @@ def _overviews(wanted: _Wanted, depth: Literal["auto"] | int | None) -> Iterator
             yield shown
 
 
-def _deepest(graph: Graph) -> int:
-    return max((len(node.path) for node in graph.nodes), default=1) + 1
-
-
 def _drawn(wanted: _Wanted, shown: Graph, look: Look) -> _Drawn | None:
     """The figure; none if it does not fit."""
     panels = _panels(wanted, shown)
@@ -167,25 +163,20 @@ def _drawn(wanted: _Wanted, shown: Graph, look: Look) -> _Drawn | None:
 def _volumes(shown: Graph, look: Look) -> Scene | None:
     from .volumes.scene import volumes
 
-    say = look.say
-    label = None if say is None else lambda node: _one_line(say(node))
-    try:
-        return volumes(
-            shown,
-            look.theme,
-            width=look.width,
-            height=look.height,
-            min_text=look.min_text,
-            label=label,
-            show=look.show,
-            legend=look.legend,
-        )
-    except ValueError:
-        return None
+    def label(node: Node) -> str | None:
+        said = look.say(node) if look.say else None
+        return said if said is None or isinstance(said, str) else " ".join(said)
 
-
-def _one_line(said: str | Sequence[str] | None) -> str | None:
-    return said if said is None or isinstance(said, str) else " ".join(said)
+    return volumes(
+        shown,
+        look.theme,
+        width=look.width,
+        height=look.height,
+        min_text=look.min_text,
+        label=label if look.say else None,
+        show=look.show,
+        legend=look.legend,
+    )
 
 
 def _panels(wanted: _Wanted, shown: Graph) -> list[Zoom]:
@@ -247,14 +238,12 @@ def _misfit(wanted: _Wanted, depth: Literal["auto"] | int | None) -> str:
     said = f"{checks.one_line(wanted.graph.name)} {deep} does not fit {page} points in type of {look.min_text:g} points"
     ways = []
     if depth != "auto":
-        deepest = _deepest(wanted.graph) if depth is None else depth
-        for less in range(min(deepest, 9) - 1, 0, -1):
-            if _fits(wanted, less, look):
-                ways.append(f"depth={less}")
-                break
+        layers = max((len(node.path) for node in wanted.graph.nodes), default=1) + 1
+        less = range(min(layers if depth is None else depth, 9) - 1, 0, -1)
+        ways += [f"depth={each}" for each in less if _fits(wanted, each, look)][:1]
     if look.width is not None:
         for name, points in wider(look.width):
-            if _drawn(wanted, first, replace(look, width=points, height=look.height)) is not None:
+            if _drawn(wanted, first, replace(look, width=points)) is not None:
                 ways.append(f"width={name!r} ({points / INCH:g} in)")
                 break
     taller = _drawn(wanted, first, replace(look, height=None))

@@ -278,7 +278,7 @@ def test_less_type_is_a_choice():
         ({"label": lambda node: 3}, TypeError, "what label gives for 'input' must be text.*, got 3"),
         ({"style": lambda node: "red"}, TypeError, "what style gives for 'input' must be a Paint or None, got 'red'"),
         ({"theme": "dark"}, TypeError, "theme must be a Theme, or None, got 'dark'"),
-        ({"loss_weights": {"x": 1}}, ValueError, "loss_weights names the output 'x'"),
+        ({"loss_weights": {"x": 1}}, ValueError, "loss_weights must be the name of an output: .*, got 'x'"),
     ],
 )
 def test_wrong_arguments(arguments, error, says):
