@@ -55,7 +55,7 @@ class Head:
         return x if self.pooling is None else _POOLS[self.pooling](x, name="global_pool")
 
 
-def dilate_stages(strides: Sequence[int], output_stride: int | None) -> list[tuple[int, int]]:
+def dilate_stages(strides: Sequence[int], output_stride: int | None) -> list[tuple[Any, int]]:
     """Give stride and dilation rate of each stage of a network whose strides multiply to `output_stride` and no more.
 
     A stage that would go beyond keeps the resolution; it and those after it see as far through holes instead. What

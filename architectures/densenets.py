@@ -32,7 +32,7 @@ DIALECTS: dict[str, dict[str, Any]] = {
 def _dense_stages(
     x: Tensor,
     layers: Sequence[int],
-    stages: Sequence[tuple[int, int]],
+    stages: Sequence[tuple[Any, int]],
     *,
     growth_rate: int,
     compression: float,

@@ -93,7 +93,7 @@ def mobilenet(
         4253864
     """
     alpha = checks.number("alpha", alpha, "a positive number", above=0)
-    options = {"residual": depthwise_separable, "depth_multiplier": depth_multiplier, "conv": conv}
+    options: dict[str, Any] = {"residual": depthwise_separable, "depth_multiplier": depth_multiplier, "conv": conv}
     x = conv(x, int(32 * alpha), 3, strides=2, name="stem")
     for number, (filters, repeats, strides) in enumerate(MOBILENET, 1):
         blocks = [{"strides": strides, "padding": padding}] if strides > 1 else [{}]
@@ -140,7 +140,7 @@ def mobilenet_v2(
     x = conv(x, multiple_of_8(32 * alpha), 3, strides=2, name="stem")
     for number, (expansion, filters, repeats, strides) in enumerate(MOBILENET_V2, 1):
         blocks, width = [{"strides": strides}, *[{}] * (repeats - 1)], round_filters(filters * alpha)
-        options = {"residual": inverted_residual, "expansion": expansion, "conv": conv}
+        options: dict[str, Any] = {"residual": inverted_residual, "expansion": expansion, "conv": conv}
         x = stage(x, width, blocks, name=f"stage{number}", **options)
     x = conv(x, multiple_of_8(1280 * max(alpha, 1.0)), 1, strides=1, name="last")
     return head(x, dropout=dropout)

@@ -24,7 +24,7 @@ from ..blocks import dropout as _dropout
 from ..blocks.decoders import zero_score
 from ..blocks.types import Padding, Tensor, Unit
 from .constructor import Head, architecture, published
-from .vggs import CONVS, FILTERS
+from .vggs import FILTERS, VGG16_CONVS
 
 FCN_DIALECTS: dict[str, dict[str, Any]] = {"paper": {}, "same": {"border": 0, "padding": "same"}}
 UNET_DIALECTS: dict[str, dict[str, Any]] = {"paper": {}, "same": {"padding": "same"}}
@@ -105,12 +105,12 @@ def fcn(
         TypeError: an unknown argument, or one of the wrong type.
     """
     border, units = checks.integer("border", border, at_least=0), checks.integer("units", units)
-    filters = checks.integers("filters", filters, len(CONVS["D"]))
+    filters = checks.integers("filters", filters, len(VGG16_CONVS))
     if tuple(skips) != (4, 3, 2, 1)[: len(skips)]:
         raise checks.refuse("skips", skips, "the first few of (4, 3, 2, 1)")
     image, grid, taps = x, Grid(origin=-border), {}
     x = zero_pad(x, border, name="border") if border else x
-    for number, (convs, width) in enumerate(zip(CONVS["D"], filters, strict=True), 1):
+    for number, (convs, width) in enumerate(zip(VGG16_CONVS, filters, strict=True), 1):
         x = vgg_block(x, width, convs, padding="same", conv=conv, name=f"block{number}")
         grid = grid.window(2, strides=2)
         taps[number] = x, grid

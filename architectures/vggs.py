@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 from .. import checks
 from ..blocks import batch_norm, conv_bn, default_of, local_response_norm, vgg_block
@@ -14,12 +14,13 @@ from ..blocks.types import Dense, Size, Tensor, Unit
 from .alexnets import narrow_dense
 from .constructor import Head, architecture, dilate_stages, published
 
+VGG16_CONVS = (2, 2, 3, 3, 3)
 # Table 1 of the paper: for each of the five blocks the number of its 3×3 convolutions, or their kernel sizes.
 CONVS: dict[str, tuple[int | tuple[int, ...], ...]] = {
     "A": (1, 1, 2, 2, 2),
     "B": (2, 2, 2, 2, 2),
     "C": (2, 2, (3, 3, 1), (3, 3, 1), (3, 3, 1)),
-    "D": (2, 2, 3, 3, 3),
+    "D": VGG16_CONVS,
     "E": (2, 2, 4, 4, 4),
 }
 FILTERS = (64, 128, 256, 512, 512)
@@ -59,7 +60,7 @@ def vgg(
     filters: Sequence[int] = FILTERS,
     lrn: bool = False,
     output_stride: int | None = None,
-    padding: str = "valid",
+    padding: Literal["same", "valid"] = "valid",
     block_dropout: float = 0.0,
     output_size: Size | None = None,
     units: tuple[int, ...] = (4096, 4096),

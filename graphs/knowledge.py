@@ -179,7 +179,7 @@ class Call:
 
     def argument(self, name: str, default: Any = None) -> Any:
         """What the call was given for a parameter of `call`, else what the operation was made with, else `default`."""
-        parameters = _parameters(type(self.operation))
+        parameters = _parameters(self.operation.__class__)
         if name in self.kwargs:
             return self.kwargs[name]
         if name in parameters and parameters.index(name) < len(self.args):
@@ -468,7 +468,7 @@ def inputs_of(call: Call) -> tuple[str, ...]:
     """What each input of a call is: data, query, key, value, mask or state, in the order of its inputs."""
     import keras
 
-    names = _parameters(type(call.operation))
+    names = _parameters(call.operation.__class__)
     found: list[str] = []
     listed = entry_of(call.operation).inputs
     for position, value in enumerate(call.args):

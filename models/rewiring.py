@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import keras
@@ -139,30 +139,3 @@ def images_of(height: int, width: int, order: Iterable[Any], first: int) -> dict
             shape = (*shape[:first], height, width, *shape[first + 2 :]) if len(shape) == 4 else shape
             specs[id(tensor)] = keras.KerasTensor(shape, tensor.dtype)
     return specs
-
-
-def infer(
-    outputs: Sequence[Any], specs: dict[int, Any], otherwise: Callable[[Any], Sequence[Any]] | None = None
-) -> list[Any]:
-    """Shapes of the outputs where `specs` says by `id` those of the inputs; fills it up.
-
-    What a layer raises that does not take such a shape goes on unless there is something `otherwise`.
-    """
-    for call in calls(outputs):
-        if id(call.outputs[0]) in specs:
-            continue
-        model = call.operation
-        try:
-            if isinstance(model, keras.Model) and hasattr(model, "outputs"):  # which itself takes its own size only
-                entering = [specs[id(tensor)] for tensor in call.input_tensors]
-                made: Sequence[Any] = infer(model.outputs, dict(zip(map(id, model.inputs), entering, strict=True)))
-            else:
-                made = _keras.infer_again(call, specs)
-            if any(size is not None and size < 1 for tensor in made for size in tensor.shape):
-                raise ValueError(f"{model.name!r} leaves nothing")
-        except Exception:
-            if otherwise is None:
-                raise
-            made = otherwise(call)
-        specs.update(zip(map(id, call.outputs), made, strict=True))
-    return [specs[id(tensor)] for tensor in outputs]

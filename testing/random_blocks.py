@@ -81,7 +81,7 @@ def chain() -> list[str]:
     """The names of the blocks of one image, from the simplest on; a block that says what it gives is one of them."""
     from layerblocks import blocks
 
-    own = [name for name in blocks.__all__ if name not in ORACLES and _own(getattr(blocks, name)) is not None]
+    own = [name for name in sorted(vars(blocks)) if name not in ORACLES and _own(getattr(blocks, name)) is not None]
     return [name for name, found in ORACLES.items() if found.chain] + own
 
 

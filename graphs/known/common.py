@@ -143,7 +143,8 @@ def everything(call: Call) -> Windows:
 
 def regrouped(shape: Shape, output: Shape, target: Sequence[Any] | None) -> Windows | str:
     """What a reshape reads, where the batch stays; `target` is what it was given for the axes after the batch."""
-    a, b, groups = 1, 1, [((0,), (0,), False)]
+    a, b = 1, 1
+    groups: list[tuple[tuple[int, ...], tuple[int, ...], bool]] = [((0,), (0,), False)]
     wild = None if target is None else [size in (-1, None) or not isinstance(size, int) for size in target]
     if shape[:1] != output[:1] or len(output) < 1:
         return UNKNOWN

@@ -237,11 +237,11 @@ def _tiled(call: Call) -> Windows:
 
 
 def _padded(call: Call) -> Windows | str:
-    widths = call.operation.pad_width
+    widths: Any = call.operation.pad_width
     if call.operation.mode != "constant" or len(call.inputs) != 1:
         return UNKNOWN
     rank = len(call.inputs[0])
-    pairs = [widths] * rank if isinstance(widths, int) else list(widths)
+    pairs: list[Any] = [widths] * rank if isinstance(widths, int) else list(widths)
     pairs = [each(pair, 2) for pair in (pairs * rank if len(pairs) == 1 else pairs)]
     if any(not isinstance(n, int) for pair in pairs for n in pair):
         return UNKNOWN
@@ -513,7 +513,8 @@ def _transposed_cost(call: Call) -> int:
 
 
 def _separable_cost(call: Call) -> int:
-    return sum(prod(kernel) for kernel in _kernels(call)) * places(call.operation, call.outputs[0])  # type: ignore[arg-type]
+    kernels: list[Any] = _kernels(call)
+    return sum(map(prod, kernels)) * places(call.operation, call.outputs[0])
 
 
 def _conv_reads(mixes: bool) -> Callable[[Call], Windows]:
@@ -542,11 +543,15 @@ operations("ConvTranspose")(
         lambda call: common.transposed(call, _kernels(call)[0][: len(call.inputs[0]) - 2]),
     )
 )
+def _pool_words(said: str) -> Callable[[Any], str]:
+    return lambda o: listed(f"{by(o.pool_size)} {said}", stepped(o.strides or o.pool_size))
+
+
 for _kind, _said, _symbol in (("MaxPool", "max pool", "max"), ("AveragePool", "average pool", "mean")):
     operations(_kind)(
         free(
             "pool",
-            lambda o, said=_said: listed(f"{by(o.pool_size)} {said}", stepped(o.strides or o.pool_size)),
+            _pool_words(_said),
             lambda call: sliding(call, call.operation.pool_size, False),
             _symbol,
         )

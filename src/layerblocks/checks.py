@@ -161,7 +161,7 @@ def listed(known: Sequence[object]) -> str:
 
 def _index(value: Any) -> int | None:
     """The value as an int, None if it is none; an array of one number is not one, nor is a truth value."""
-    if isinstance(value, bool) or type(value).__name__ in ("bool", "bool_") or getattr(value, "shape", ()):
+    if isinstance(value, bool) or type(value).__name__ in ("bool", "bool_") or getattr(value, "shape", None):
         return None
     try:
         return operator.index(value)
@@ -261,9 +261,9 @@ def choice(argument: str, value: Any, known: Iterable[Any], what: str = "") -> A
 
 def unknown(argument: str, name: object, known: Iterable[object], what: str = "block") -> Exception:
     """The error to raise where an argument names what is not there: which names are near, or some that there are."""
-    known = [str(one) for one in known]
-    near = difflib.get_close_matches(str(name)[:_LONGEST_VALUE], known, n=3)
-    said = f"; did you mean {listed(near)}?" if near else f": {listed(known)}"
+    words = [str(one) for one in known]
+    near = difflib.get_close_matches(str(name)[:_LONGEST_VALUE], words, n=3)
+    said = f"; did you mean {listed(near)}?" if near else f": {listed(words)}"
     return refuse(argument, name, f"the name of a{'n' * what.startswith(tuple('aeio'))} {what}{said}")
 
 
