@@ -45,7 +45,6 @@ def squeeze_excite(
 
     Raises:
         ValueError: `ratio` is no positive integer.
-        TypeError: an argument of the wrong type.
 
     Example:
         >>> model = keras.Model(x := keras.Input((56, 56, 256)), squeeze_excite(x))

@@ -94,10 +94,6 @@ def fuse_scores(
         up: function `(x, factor, *, name)`.
         score: unit of the scores of `skip`; linear, and zero at first, unless given.
 
-    Raises:
-        ValueError: a number out of range.
-        TypeError: an argument of the wrong type.
-
     Example:
         >>> fuse_scores(keras.Input((7, 7, 21)), keras.Input((13, 13, 512))).shape
         (None, 13, 13, 21)
@@ -141,10 +137,6 @@ def decoder_block(
             the earlier one is cropped. 0 is right for convolutions that keep the size.
         up: unit that doubles the sides.
         conv: unit.
-
-    Raises:
-        ValueError: a number out of range.
-        TypeError: an argument of the wrong type.
 
     Example:
         >>> decoder_block(keras.Input((28, 28, 1024)), keras.Input((64, 64, 512)), 512, offset=4).shape

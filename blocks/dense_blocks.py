@@ -50,10 +50,6 @@ def dense_layer(
         dilation_rate: of the 3×3 convolution.
         conv: unit; in the paper norm and activation stand before the convolution.
 
-    Raises:
-        ValueError: a number out of range.
-        TypeError: an argument of the wrong type.
-
     Example:
         >>> dense_layer(keras.Input((56, 56, 64)), 32).shape
         (None, 56, 56, 96)
@@ -124,7 +120,6 @@ def transition(
 
     Raises:
         ValueError: a number out of range, an image too small to pool, or `dilation_rate` with a stride.
-        TypeError: an argument of the wrong type.
 
     Example:
         >>> transition(keras.Input((56, 56, 256)), 128).shape

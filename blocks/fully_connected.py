@@ -74,7 +74,6 @@ def radial_basis(
 
     Raises:
         ValueError: the codes do not fit the units or the features, or `units` is out of range.
-        TypeError: an argument of the wrong type.
 
     Example:
         >>> radial_basis(keras.Input((84,)), 10, activation="softmax").shape

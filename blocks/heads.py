@@ -58,7 +58,6 @@ def classifier(
 
     Raises:
         ValueError: a number out of range, or flattening an unknown size.
-        TypeError: an argument of the wrong type.
 
     Example:
         >>> classifier(keras.Input((7, 7, 64)), 10, pooling="flatten", units=(128, 128), dropout=0.5).shape
@@ -146,8 +145,7 @@ def aux_classifier(
         options: those of `keras.layers.Dense`.
 
     Raises:
-        ValueError: height or width unknown or below 5 without `output_size`, or a number out of range.
-        TypeError: an argument of the wrong type.
+        ValueError: height or width unknown or below 5 without `output_size`.
 
     Example:
         >>> aux_classifier(keras.Input((14, 14, 512)), 1000).shape

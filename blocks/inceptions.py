@@ -79,7 +79,6 @@ def inception(
 
     Raises:
         ValueError: filters out of range, or a unit whose branches do not fit together.
-        TypeError: an argument of the wrong type.
 
     Example:
         >>> inception(keras.Input((28, 28, 192)), 64, (96, 128), (16, 32), 32).shape
@@ -127,7 +126,6 @@ def inception_stacked(
 
     Raises:
         ValueError: filters out of range, or a unit whose branches do not fit together.
-        TypeError: an argument of the wrong type.
 
     Example:
         >>> inception_stacked(keras.Input((35, 35, 192)), 64, (64, 64), (64, 96, 96), 32).shape
@@ -262,7 +260,6 @@ def inception_reduction(
 
     Raises:
         ValueError: filters out of range, an image below 3×3, or branches that do not fit together.
-        TypeError: an argument of the wrong type.
 
     Example:
         >>> inception_reduction(keras.Input((35, 35, 288)), (384,), (64, 96, 96)).shape

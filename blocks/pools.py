@@ -60,8 +60,7 @@ def max_pool(
         padding: `"same"`, `"valid"`, or zero rows and columns on every side (right for values from a ReLU on).
 
     Raises:
-        ValueError: the window is larger than the image under `"valid"`, or a number is out of range.
-        TypeError: an argument is of the wrong type.
+        ValueError: the window is larger than the image under `"valid"`.
 
     Example:
         >>> max_pool(keras.Input((7, 9, 3)), 3, strides=2).shape

@@ -161,8 +161,7 @@ def residual(
         options: of the convolutions wider than 1×1 alone: `groups`, `dilation_rate`, …
 
     Raises:
-        ValueError: the branch and the shortcut differ in shape, or an argument out of range.
-        TypeError: an argument of the wrong type.
+        ValueError: the branch and the shortcut differ in shape.
 
     Example:
         >>> residual(keras.Input((56, 56, 64)), [(64, 3), (64, 3), (128, 1)], strides=2).shape
@@ -221,8 +220,7 @@ def basic_residual(
         shortcut, conv, options: as in `residual`: `activation_at`, `zero_init`, `transforms`, …
 
     Raises:
-        ValueError: the branch and the shortcut differ in shape, or a number is out of range.
-        TypeError: an argument of the wrong type.
+        ValueError: the branch and the shortcut differ in shape.
 
     Example:
         >>> basic_residual(keras.Input((56, 56, 64)), 128, strides=2).shape
@@ -258,8 +256,7 @@ def bottleneck(
             `activation_at`, `zero_init`, `transforms`; `groups` and the like, for the 3×3 convolution.
 
     Raises:
-        ValueError: the branch and the shortcut differ in shape, or a number is out of range.
-        TypeError: an argument of the wrong type.
+        ValueError: the branch and the shortcut differ in shape.
 
     Example:
         >>> bottleneck(keras.Input((56, 56, 256)), 512, strides=2).shape

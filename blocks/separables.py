@@ -57,10 +57,6 @@ def depthwise_separable(
         depthwise: unit of the other one; None for `depthwise` with padding, norm and activation of `conv`.
         options: further arguments of `conv`.
 
-    Raises:
-        ValueError: a number out of range.
-        TypeError: an argument of the wrong type.
-
     Example:
         >>> model = keras.Model(x := keras.Input((56, 56, 64)), depthwise_separable(x, 128, strides=2))
         >>> model.output_shape, model.count_params()
@@ -102,10 +98,6 @@ def inverted_residual(
         expansion: the wide part has `expansion` times the channels of `x`; with 1 there is no first convolution.
         conv: unit of the 1×1 convolutions.
         depthwise: unit of the other one; None for `depthwise` with padding, norm and activation of `conv`.
-
-    Raises:
-        ValueError: a number out of range.
-        TypeError: an argument of the wrong type.
 
     Example:
         >>> model = keras.Model(x := keras.Input((56, 56, 24)), inverted_residual(x, 24))
@@ -154,8 +146,7 @@ def xception_module(
         conv: unit; its activation stands before it.
 
     Raises:
-        ValueError: the branch and the shortcut differ in shape, or a number is out of range.
-        TypeError: an argument of the wrong type.
+        ValueError: the branch and the shortcut differ in shape.
 
     Example:
         >>> xception_module(keras.Input((147, 147, 64)), (128, 128), strides=2).shape

@@ -94,8 +94,8 @@ class DenseOptions(KernelOptions, total=False):
     quantization_config: Any
 
 
-class DepthwiseOptions(BiasOptions, total=False):
-    """Of `keras.layers.DepthwiseConv2D`."""
+class DepthwiseOptions(KernelOptions, total=False):
+    """Of `keras.layers.DepthwiseConv2D`; `kernel_…` and `depthwise_…` are the same."""
 
     depthwise_initializer: Any
     depthwise_regularizer: Any
@@ -103,7 +103,7 @@ class DepthwiseOptions(BiasOptions, total=False):
 
 
 class SeparableOptions(DepthwiseOptions, total=False):
-    """Of `keras.layers.SeparableConv2D`."""
+    """Of `keras.layers.SeparableConv2D`; `kernel_…` is for both parts."""
 
     pointwise_initializer: Any
     pointwise_regularizer: Any
@@ -113,19 +113,6 @@ class SeparableOptions(DepthwiseOptions, total=False):
 class SubsampleOptions(DepthwiseOptions, total=False):
     use_bias: bool | None
     norm: Norm | None
-    kernel_initializer: Any
-    kernel_regularizer: Any
-    kernel_constraint: Any
-
-
-class UnitOptions(KernelOptions, SeparableOptions, total=False):
-    """Of a unit, beyond filters, kernel, strides, norm and activation."""
-
-    dilation_rate: Size
-    groups: int
-    depth_multiplier: int
-    padding: Padding
-    use_bias: bool | None
 
 
 class PreactOptions(KernelOptions, total=False):
@@ -136,28 +123,11 @@ class PreactOptions(KernelOptions, total=False):
     padding: Padding
 
 
-class DilatedOptions(KernelOptions, total=False):
-    """Of `conv`, beyond filters, kernel and dilation."""
+class UnitOptions(PreactOptions, SeparableOptions, total=False):
+    """Of a unit, beyond filters, kernel, strides, norm and activation."""
 
-    strides: Size
-    groups: int
-    padding: Padding
-    norm: Norm | None
-    activation: Activation
+    depth_multiplier: int
     use_bias: bool | None
-    name: str | None
-
-
-class ConvBnOptions(KernelOptions, total=False):
-    """Of `conv`, beyond filters, kernel and norm."""
-
-    strides: Size
-    dilation_rate: Size
-    groups: int
-    padding: Padding
-    activation: Activation
-    use_bias: bool | None
-    name: str | None
 
 
 class PointwiseOptions(KernelOptions, total=False):
@@ -167,6 +137,23 @@ class PointwiseOptions(KernelOptions, total=False):
     norm: Norm | None
     activation: Activation
     use_bias: bool | None
+
+
+class DilatedOptions(PointwiseOptions, total=False):
+    """Of `conv`, beyond filters, kernel and dilation."""
+
+    strides: Size
+    padding: Padding
+    name: str | None
+
+
+class ConvBnOptions(PreactOptions, total=False):
+    """Of `conv`, beyond filters, kernel and norm."""
+
+    strides: Size
+    activation: Activation
+    use_bias: bool | None
+    name: str | None
 
 
 class TransposedOptions(KernelOptions, total=False):

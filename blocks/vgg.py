@@ -69,8 +69,7 @@ def subsample(
         options: those of `keras.layers.DepthwiseConv2D`, which holds coefficients and biases.
 
     Raises:
-        ValueError: the window is larger than the image, or a number is out of range.
-        TypeError: an argument of the wrong type.
+        ValueError: the window is larger than the image.
 
     Example:
         >>> model = keras.Model(x := keras.Input((28, 28, 6)), subsample(x))
@@ -118,7 +117,6 @@ def vgg_block(
 
     Raises:
         ValueError: a number out of range, an image too small to pool, or `dilation_rate` with a stride.
-        TypeError: an argument of the wrong type.
 
     Example:
         >>> vgg_block(keras.Input((224, 224, 3)), 64).shape
