@@ -78,19 +78,6 @@ def mobilenet(
         padding: of the depthwise convolutions that have a stride; None for that of `conv`.
         conv: unit of every convolution; the depthwise ones have its norm and activation.
         dialect: `"paper"`, or `"keras"`: ReLU6, and zeros only below and on the right where there is a stride.
-        include_top, weights, input_tensor, input_shape, pooling, classes, classifier_activation, name: as in
-            `keras.applications`; `weights` may also be a Keras model.
-
-    Raises:
-        ValueError: an image too small, or another argument out of range.
-        TypeError: an unknown argument, or one of the wrong type.
-
-    Example:
-        >>> from layerblocks.blocks import weightless
-        >>> with weightless():
-        ...     model = mobilenet()
-        >>> model.count_params()
-        4253864
     """
     alpha = checks.number("alpha", alpha, "a positive number", above=0)
     options: dict[str, Any] = {"residual": depthwise_separable, "depth_multiplier": depth_multiplier, "conv": conv}
@@ -122,19 +109,6 @@ def mobilenet_v2(
         conv: unit of every convolution; the depthwise ones have its norm and activation.
         dialect: `"paper"`; `"keras"`: rounds `alpha·filters` down before it rounds to a multiple of 8, which differs
             at unusual values of `alpha` only; `"torchvision"`: as many zeros on every side, dropout, and logits.
-        include_top, weights, input_tensor, input_shape, pooling, classes, classifier_activation, name: as in
-            `keras.applications`; `weights` may also be a Keras model.
-
-    Raises:
-        ValueError: an argument out of range.
-        TypeError: an unknown argument, or one of the wrong type.
-
-    Example:
-        >>> from layerblocks.blocks import weightless
-        >>> with weightless():
-        ...     model = mobilenet_v2()
-        >>> model.count_params()
-        3538984
     """
     alpha = checks.number("alpha", alpha, "a positive number", above=0)
     x = conv(x, multiple_of_8(32 * alpha), 3, strides=2, name="stem")

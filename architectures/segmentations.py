@@ -97,12 +97,6 @@ def fcn(
         train_upsampling: whether the last enlargement is learned; in the paper it stays bilinear.
         conv: unit of the trunk and of the two convolutions.
         dialect: `"paper"`: 100 rows of zeros around the image; `"same"`: none, and `"same"` throughout.
-        include_top, weights, input_tensor, input_shape, pooling, classes, classifier_activation, name: as in
-            `keras.applications`; `weights` may also be a Keras model.
-
-    Raises:
-        ValueError: an argument out of range.
-        TypeError: an unknown argument, or one of the wrong type.
     """
     border, units = checks.integer("border", border, at_least=0), checks.integer("units", units)
     filters = checks.integers("filters", filters, len(VGG16_CONVS))
@@ -166,12 +160,9 @@ def unet(
         up: unit that doubles the sides.
         conv: unit of every other convolution.
         dialect: `"paper"`: no padding, skips are cropped; `"same"`: the output has the size of the input.
-        include_top, weights, input_tensor, input_shape, pooling, classes, classifier_activation, name: as in
-            `keras.applications`; `weights` may also be a Keras model.
 
     Raises:
-        ValueError: an image too small for `"valid"` (which says the smallest), or another argument out of range.
-        TypeError: an unknown argument, or one of the wrong type.
+        ValueError: an image too small for `"valid"` (which says the smallest).
 
     Example:
         >>> from layerblocks.blocks import weightless

@@ -90,12 +90,9 @@ def vgg(
         dialect: `"paper"`; `"keras"`: no dropout; `"torchvision"`: averaged to 7×7 before the dense layers; `"notes"`:
             other initialisers of these; `"notes_bn"`: BatchNorm, dropout after the blocks and a 4096-1024 head;
             `"notes_cifar"`: a 256-128 head that gives logits, for 32×32×3.
-        include_top, weights, input_tensor, input_shape, pooling, classes, classifier_activation, name: as in
-            `keras.applications`; `weights` may also be a Keras model.
 
     Raises:
-        ValueError: an image below 32×32, or another argument out of range.
-        TypeError: an unknown argument, or one of the wrong type.
+        ValueError: an image below 32×32.
     """
     if len(convs) != len(filters):
         raise checks.refuse("filters", filters, f"one number for each of the {len(convs)} blocks of convs")

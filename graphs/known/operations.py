@@ -543,6 +543,8 @@ operations("ConvTranspose")(
         lambda call: common.transposed(call, _kernels(call)[0][: len(call.inputs[0]) - 2]),
     )
 )
+
+
 def _pool_words(said: str) -> Callable[[Any], str]:
     return lambda o: listed(f"{by(o.pool_size)} {said}", stepped(o.strides or o.pool_size))
 

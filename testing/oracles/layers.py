@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import prod
 from typing import Any, Literal
@@ -72,10 +72,34 @@ def _not_both(strides: Size, dilation_rate: Size) -> None:
         raise ValueError("strides or dilation, not both")
 
 
-def _after(norm_parameters: int | None, use_bias: bool | None, filters: int) -> int:
-    """Parameters of bias (exactly where there is no norm, unless told) and norm."""
+def _windowed(
+    shape: Shape,
+    filters: int,
+    weights: int,
+    kernel_size: Size,
+    *,
+    strides: Size = 1,
+    dilation_rate: Size = 1,
+    padding: Any = "same",
+    side: Callable[..., Side] = conv_out,
+    more: Sequence[Any] = (),
+    **norm: Any,
+) -> Expected:
+    """What slides a kernel of so many `weights` over the image: the layer, its bias and its norm."""
+    size = axes(shape, side, kernel_size, strides, dilation_rate, padding, *more)
+    work = _times(weights, shape[:2] if side is transposed_out else size)
+    return Expected((*size, filters), weights + _after(filters, **norm), work)
+
+
+def _after(filters: int, norm_parameters: int | None = None, use_bias: bool | None = None) -> int:
+    """Parameters of bias (exactly where there is no norm, unless given) and norm."""
     bias = norm_parameters is None if use_bias is None else use_bias
     return filters * (bias + (norm_parameters or 0))
+
+
+def _channels(shape: Shape) -> int:
+    assert shape[2] is not None
+    return shape[2]
 
 
 def conv(
@@ -86,24 +110,19 @@ def conv(
     strides: Size = 1,
     dilation_rate: Size = 1,
     groups: int = 1,
-    padding: Padding = "same",
-    use_bias: bool | None = None,
-    norm_parameters: int | None = None,
+    **options: Any,
 ) -> Expected:
-    """A convolution; `norm_parameters` for each filter (4 for BatchNorm), None for no norm.
+    """A convolution, of some `padding`, and `norm_parameters` for each filter (4 for BatchNorm), None for no norm.
 
     Example:
         >>> conv((224, 224, 3), 64, 7, strides=2)
         Expected(shape=(112, 112, 64), parameters=9472, multiply_adds=118013952)
     """
-    channels = shape[2]
-    assert channels is not None
     _not_both(strides, dilation_rate)
-    if channels % groups or filters % groups:
+    if _channels(shape) % groups or filters % groups:
         raise ValueError("groups do not divide")
-    size = axes(shape, conv_out, kernel_size, strides, dilation_rate, padding)
-    weights = prod(pair(kernel_size)) * channels // groups * filters
-    return Expected((*size, filters), weights + _after(norm_parameters, use_bias, filters), _times(weights, size))
+    weights = prod(pair(kernel_size)) * _channels(shape) // groups * filters
+    return _windowed(shape, filters, weights, kernel_size, strides=strides, dilation_rate=dilation_rate, **options)
 
 
 def dilated(shape: Shape, filters: int, kernel_size: Size = 3, *, dilation_rate: Size = 2, **options: Any) -> Expected:
@@ -117,16 +136,7 @@ def dilated(shape: Shape, filters: int, kernel_size: Size = 3, *, dilation_rate:
 
 
 def separable(
-    shape: Shape,
-    filters: int,
-    kernel_size: Size = 3,
-    *,
-    strides: Size = 1,
-    dilation_rate: Size = 1,
-    depth_multiplier: int = 1,
-    padding: Padding = "same",
-    use_bias: bool | None = None,
-    norm_parameters: int | None = None,
+    shape: Shape, filters: int, kernel_size: Size = 3, *, depth_multiplier: int = 1, **options: Any
 ) -> Expected:
     """A depthwise and a 1×1 convolution.
 
@@ -134,41 +144,29 @@ def separable(
         >>> separable((28, 28, 3), 4)
         Expected(shape=(28, 28, 4), parameters=43, multiply_adds=30576)
     """
-    if len({*pair(strides)}) > 1:
-        raise ValueError("one stride for both axes")
-    assert shape[2] is not None
-    between = shape[2] * depth_multiplier
-    size = axes(shape, conv_out, kernel_size, strides, dilation_rate, padding)
+    _one_stride(options)
+    between = _channels(shape) * depth_multiplier
     weights = prod(pair(kernel_size)) * between + between * filters
-    return Expected((*size, filters), weights + _after(norm_parameters, use_bias, filters), _times(weights, size))
+    return _windowed(shape, filters, weights, kernel_size, **options)
 
 
-def depthwise(
-    shape: Shape,
-    filters: int | None = None,
-    kernel_size: Size = 3,
-    *,
-    strides: Size = 1,
-    dilation_rate: Size = 1,
-    padding: Padding = "same",
-    use_bias: bool | None = None,
-    norm_parameters: int | None = None,
-) -> Expected:
+def _one_stride(options: Mapping[str, Any]) -> None:
+    if len({*pair(options.get("strides", 1))}) > 1:
+        raise ValueError("one stride for both axes")
+
+
+def depthwise(shape: Shape, filters: int | None = None, kernel_size: Size = 3, **options: Any) -> Expected:
     """A convolution of every channel by itself; None for as many filters as channels.
 
     Example:
         >>> depthwise((28, 28, 32), strides=2, use_bias=False)
         Expected(shape=(14, 14, 32), parameters=288, multiply_adds=56448)
     """
-    filters = shape[2] if filters is None else filters
-    assert shape[2] is not None and filters is not None
-    if len({*pair(strides)}) > 1:
-        raise ValueError("one stride for both axes")
-    if filters % shape[2]:
+    _one_stride(options)
+    filters = _channels(shape) if filters is None else filters
+    if filters % _channels(shape):
         raise ValueError("filters are no multiple of the channels")
-    size = axes(shape, conv_out, kernel_size, strides, dilation_rate, padding)
-    weights = prod(pair(kernel_size)) * filters
-    return Expected((*size, filters), weights + _after(norm_parameters, use_bias, filters), _times(weights, size))
+    return _windowed(shape, filters, prod(pair(kernel_size)) * filters, kernel_size, **options)
 
 
 def transposed(
@@ -178,10 +176,8 @@ def transposed(
     *,
     strides: Size = 2,
     dilation_rate: Size = 1,
-    padding: Padding = "same",
     output_padding: Size | None = None,
-    use_bias: bool | None = None,
-    norm_parameters: int | None = None,
+    **options: Any,
 ) -> Expected:
     """A transposed convolution.
 
@@ -189,12 +185,10 @@ def transposed(
         >>> transposed((2, 2, 1), 1, padding="valid", output_padding=1)
         Expected(shape=(6, 6, 1), parameters=10, multiply_adds=36)
     """
-    assert shape[2] is not None
     _not_both(strides, dilation_rate)
-    size = axes(shape, transposed_out, kernel_size, strides, dilation_rate, padding, output_padding)
-    weights = prod(pair(kernel_size)) * shape[2] * filters
-    counts = weights + _after(norm_parameters, use_bias, filters), _times(weights, shape[:2])
-    return Expected((*size, filters), *counts)
+    weights = prod(pair(kernel_size)) * _channels(shape) * filters
+    geometry: dict[str, Any] = {"strides": strides, "dilation_rate": dilation_rate, "side": transposed_out}
+    return _windowed(shape, filters, weights, kernel_size, more=[output_padding], **geometry, **options)
 
 
 def pool(shape: Shape, pool_size: Size = 2, *, strides: Size | None = None, padding: Padding = "same") -> Expected:
