@@ -99,13 +99,7 @@ DIALECTS: dict[str, dict[str, Any]] = {
         "input_shape": (227, 227, 1),
         "classes": 10,
     },
-    "notes_bn": {
-        **_PLAIN,
-        "layers": HALF_SIZE,
-        "units": (2048, 2048),
-        "input_shape": (112, 112, 3),
-        "classes": 10,
-    },
+    "notes_bn": {**_PLAIN, "layers": HALF_SIZE, "units": (2048, 2048), "input_shape": (112, 112, 3), "classes": 10},
 }
 
 

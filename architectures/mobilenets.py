@@ -38,10 +38,7 @@ def _multiple_of_8_of_the_integer(width: float) -> int:
     return multiple_of_8(int(width))
 
 
-DIALECTS: dict[str, dict[str, Any]] = {
-    "paper": {},
-    "keras": {"conv": relu6_conv, "padding": ((0, 1), (0, 1))},
-}
+DIALECTS: dict[str, dict[str, Any]] = {"paper": {}, "keras": {"conv": relu6_conv, "padding": ((0, 1), (0, 1))}}
 V2_DIALECTS: dict[str, dict[str, Any]] = {
     "paper": {},
     "keras": {

@@ -27,9 +27,7 @@ def flatten(x: Tensor, *, name: str | None = None) -> Tensor:
     """
     if None in arguments.image(x)[1:]:
         raise checks.refuse(
-            "x",
-            tuple(x.shape),
-            "a known height and width where it is flattened; pool to a fixed size instead",
+            "x", tuple(x.shape), "a known height and width where it is flattened; pool to a fixed size instead"
         )
     return layer(keras.layers.Flatten, x, "flatten", name)
 

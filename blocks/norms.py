@@ -102,13 +102,7 @@ def layer_norm(x: Tensor, *, name: str | None = None, **options: Unpack[LayerNor
 @register("norm")
 @piece
 def local_response_norm(
-    x: Tensor,
-    *,
-    depth: int = 5,
-    k: float = 2.0,
-    alpha: float = 1e-4,
-    beta: float = 0.75,
-    name: str | None = None,
+    x: Tensor, *, depth: int = 5, k: float = 2.0, alpha: float = 1e-4, beta: float = 0.75, name: str | None = None
 ) -> Tensor:
     """Local response normalisation over `depth` neighbouring channels (Krizhevsky et al. 2012, section 3.3).
 

@@ -21,10 +21,7 @@ from .rewiring import Wiring
 _OUTPUT_AXIS: Mapping[type, int] = {
     **dict.fromkeys((keras.layers.Conv1D, keras.layers.Conv2D, keras.layers.Conv3D, keras.layers.Dense), -1),
     **dict.fromkeys((keras.layers.SeparableConv1D, keras.layers.SeparableConv2D), -1),
-    **dict.fromkeys(
-        (keras.layers.Conv1DTranspose, keras.layers.Conv2DTranspose, keras.layers.Conv3DTranspose),
-        -2,
-    ),
+    **dict.fromkeys((keras.layers.Conv1DTranspose, keras.layers.Conv2DTranspose, keras.layers.Conv3DTranspose), -2),
 }
 _DEPTHWISE = (keras.layers.DepthwiseConv1D, keras.layers.DepthwiseConv2D)
 _LINEAR = (*_OUTPUT_AXIS, *_DEPTHWISE)

@@ -105,13 +105,7 @@ def depthwise_separable(
 
 @oracle("inverted_residual", draws={"expansion": range(1, 4), "depthwise": OMITTED})
 def inverted_residual(
-    shape: Shape,
-    filters: int,
-    *,
-    strides: Size = 1,
-    expansion: int = 6,
-    kernel_size: Size = 3,
-    conv: Oracle = conv_bn,
+    shape: Shape, filters: int, *, strides: Size = 1, expansion: int = 6, kernel_size: Size = 3, conv: Oracle = conv_bn
 ) -> Expected:
     """1×1 up, depthwise, 1×1 down; a sum only where nothing changes.
 
@@ -474,12 +468,7 @@ def merged(shape: Shape, branch: Shape, *, strides: Size, shortcut: Oracle, conv
     chain=False,
 )
 def classifier(
-    shape: Shape,
-    classes: int,
-    *,
-    pooling: str | None = "avg",
-    units: Sequence[int] = (),
-    output_size: Any = None,
+    shape: Shape, classes: int, *, pooling: str | None = "avg", units: Sequence[int] = (), output_size: Any = None
 ) -> Expected:
     """Pool or flatten, and dense layers.
 
