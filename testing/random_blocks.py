@@ -168,19 +168,8 @@ def straight(shape: Sequence[Any]) -> tuple[Any, ...]:
 # A block's arguments in the words of its oracle.
 
 _SILENT = {
-    "activation",
-    "dropout",
-    "gate",
-    "hidden_activation",
-    "rate",
-    "depth",
-    "k",
-    "alpha",
-    "beta",
-    "keepdims",
-    "zero_init",
-    "activate_first",
-    "name",
+    *("activation", "dropout", "gate", "hidden_activation", "rate", "depth", "k", "alpha", "beta", "keepdims"),
+    *("zero_init", "activate_first", "name"),
 }
 """Arguments that change neither shape nor parameters."""
 

@@ -101,6 +101,7 @@ def matches(expected: Any, got: Any) -> bool:
 
 def _functions(value: Any) -> Iterable[Any]:
     if isinstance(value, partial):
+        yield partial
         yield from _functions([value.func, *value.args, *value.keywords.values()])
     elif isinstance(value, Mapping):
         yield from _functions(list(value.values()))
@@ -132,7 +133,8 @@ def imported(*values: Any) -> tuple[list[str], dict[str, Any]]:
         ['from functools import partial', 'from layerblocks.testing.code import code_of', \
 'from layerblocks.testing.reports import axes_off']
     """
-    lines, local = set(), {}
+    modules: dict[str, set[str]] = {}
+    local = {}
     for function in _functions(list(values)):
         module, name = getattr(function, "__module__", None), function.__name__
         if module == "builtins":
@@ -143,10 +145,8 @@ def imported(*values: Any) -> tuple[list[str], dict[str, Any]]:
         if home is None or home == "__main__":
             local[name] = function
         else:
-            lines.add(f"from {home} import {name}")
-    if any(isinstance(value, partial) for value in values):
-        lines.add("from functools import partial")
-    return sorted(lines), local
+            modules.setdefault(home, set()).add(name)
+    return [f"from {home} import {', '.join(sorted(names))}" for home, names in sorted(modules.items())], local
 
 
 def reproduction(

@@ -23,17 +23,7 @@ _WHOLE = (GREY, "x")  # the model of which the heads are
 _MARKERS = 8  # on each line
 # What is better when higher; all else is better when lower, as losses and errors are.
 _HIGHER = (
-    "acc",
-    "auc",
-    "precision",
-    "recall",
-    "sensitivity",
-    "specificity",
-    "score",
-    "iou",
-    "io_u",
-    "similarity",
-    "dice",
+    *("acc", "auc", "precision", "recall", "sensitivity", "specificity", "score", "iou", "io_u", "similarity", "dice"),
 )
 
 
