@@ -5,8 +5,9 @@ A unit is `unit(x, filters, kernel_size=3, *, strides=1, …, name=None)`: `conv
 initialiser and regulariser inside it. `@block` makes one of any function of tensors; a public name is
 one line here, and `registered("unit")` has the units by name.
 
-Every function here raises a ValueError of a number out of range and a TypeError of an argument of the wrong type, in
-one line that names both; its help says what else it refuses.
+`x` is a symbolic tensor. Every function here raises a ValueError of a number out of range and a TypeError of an
+argument of the wrong type or one that its Keras layer does not have, in one line that names both; its help says what
+else it refuses.
 
 Example:
     >>> import keras

@@ -45,6 +45,20 @@ def margins(argument: str, value: Any) -> Margins:
     return pair(argument, rows, at_least=0), pair(argument, columns, at_least=0)
 
 
+def holes(dilation_rate: Any) -> dict[str, tuple[int, int]]:
+    """The argument, for units that may not know it, only where it does something."""
+    rates = pair("dilation_rate", dilation_rate)
+    return {} if rates == (1, 1) else {"dilation_rate": rates}
+
+
+def halving(strides: Any, dilation_rate: Any) -> tuple[Literal[1, 2], dict[str, tuple[int, int]]]:
+    """The stride of a pool that halves its image or keeps it, and `holes` where it keeps it."""
+    strides, dilation = choice("strides", strides, (1, 2)), holes(dilation_rate)
+    if dilation and strides > 1:
+        raise refuse("strides", strides, f"1 with dilation_rate={one_line(dilation_rate)}")
+    return strides, dilation
+
+
 def functions(**given: Any) -> None:
     """Every argument is a function that is called with a `name`."""
     for argument, value in given.items():

@@ -37,7 +37,6 @@ def squeeze_excite(
     Shapes: `batch height width channels` -> the same, for any input size.
 
     Args:
-        x: symbolic tensor.
         ratio: the narrow part has `channels // ratio` channels, at least one.
         activation: of the narrow part.
         gate: from numbers to weights.

@@ -32,12 +32,8 @@ def bilinear_up(x: Tensor, factor: int = 2, *, name: str | None = None, **option
     more on every side than the image covers.
 
     Args:
-        x: symbolic tensor.
         factor: enlargement; the kernel has side `2·factor`.
         options: those of `transposed`; `trainable=False` keeps it as it is.
-
-    Raises:
-        ValueError, TypeError: `factor` is not a positive integer, or an option is out of range.
 
     Example:
         >>> bilinear_up(keras.Input((16, 16, 21)), 32).shape
@@ -129,7 +125,6 @@ def decoder_block(
     run time are matched there, so that odd ones fit as well.
 
     Args:
-        x: symbolic tensor.
         skip: feature map of half the stride.
         filters: output channels, also of the transposed convolution.
         convs: number of convolutions.

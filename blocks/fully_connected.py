@@ -38,9 +38,6 @@ def dense(
 ) -> Tensor:
     """A fully connected layer: `batch features` -> `batch units`. `options` are those of `keras.layers.Dense`.
 
-    Raises:
-        ValueError, TypeError: `units` is not a positive integer, or an option is not one of Dense.
-
     Example:
         >>> dense(keras.Input((1024,)), 10, activation="softmax").shape
         (None, 10)

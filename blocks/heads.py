@@ -43,7 +43,6 @@ def classifier(
     Shapes: `batch height width channels` (or `batch features`) -> `batch classes`.
 
     Args:
-        x: symbolic tensor.
         classes: number of classes.
         pooling: `"avg"`, `"max"`, `"flatten"`, or None for what is flat already.
         output_size: average to this size first, so that images of any size can be flattened.
@@ -133,7 +132,6 @@ def aux_classifier(
     height and width must be known and at least 5. With `output_size` any size will do, None included.
 
     Args:
-        x: symbolic tensor.
         classes: number of classes.
         filters: of the 1×1 convolution.
         units: of the hidden layer.

@@ -68,7 +68,6 @@ def inception(
     Shapes: `batch height width channels` -> `batch height width c1+c3[1]+c5[1]+pool_proj`.
 
     Args:
-        x: symbolic tensor.
         c1: filters of the 1×1 branch.
         c3: (reduction, output) filters of the 3×3 branch.
         c5: (reduction, output) filters of the 5×5 branch.
@@ -116,7 +115,6 @@ def inception_stacked(
     Shapes: `batch height width channels` -> `batch height width c1+single[-1]+double[-1]+pool_proj`.
 
     Args:
-        x: symbolic tensor.
         c1: filters of the 1×1 branch.
         single, double: filters of each convolution of the branch with one and with two, two and three numbers.
         pool_proj: filters of the 1×1 convolution after the pool.
@@ -250,7 +248,6 @@ def inception_reduction(
     `batch floor((height-3)/s)+1 floor((width-3)/s)+1 single[-1]+double[-1]+channels`.
 
     Args:
-        x: symbolic tensor.
         single: filters of each convolution of the first branch; one number for none but the strided.
         double: of the second, three numbers, or four with `n`.
         n: None for a 3×3 convolution in the middle of the second branch, else 1×n and n×1.

@@ -144,7 +144,6 @@ def residual(
     Shapes: `batch height width channels` -> `batch ceil(height/strides) ceil(width/strides) convs[-1][0]`.
 
     Args:
-        x: symbolic tensor.
         convs: (filters, side of the kernel) of each convolution.
         strides: of one convolution, and of the shortcut.
         stride_on: that convolution by its kernel, such as `"3x3"`; None for the first.
@@ -214,7 +213,6 @@ def basic_residual(
     Shapes: `batch height width channels` -> `batch ceil(height/strides) ceil(width/strides) filters`.
 
     Args:
-        x: symbolic tensor.
         filters: output channels.
         strides: of the first convolution and the shortcut.
         shortcut, conv, options: as in `residual`: `activation_at`, `zero_init`, `transforms`, …
@@ -248,7 +246,6 @@ def bottleneck(
     Shapes: `batch height width channels` -> `batch ceil(height/strides) ceil(width/strides) filters`.
 
     Args:
-        x: symbolic tensor.
         filters: output channels; the inner convolutions have `filters // reduction`.
         strides: of the convolution that `stride_on` names, and of the shortcut.
         reduction: divides `filters`.

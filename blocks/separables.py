@@ -48,7 +48,6 @@ def depthwise_separable(
     Shapes: `batch height width channels` -> `batch ceil(height/strides) ceil(width/strides) filters`.
 
     Args:
-        x: symbolic tensor.
         filters: output channels.
         kernel_size, strides, dilation_rate: of the depthwise convolution.
         depth_multiplier: depthwise filters for each channel.
@@ -92,7 +91,6 @@ def inverted_residual(
     Shapes: `batch height width channels` -> `batch ceil(height/strides) ceil(width/strides) filters`.
 
     Args:
-        x: symbolic tensor.
         filters: output channels.
         strides, kernel_size: of the depthwise convolution.
         expansion: the wide part has `expansion` times the channels of `x`; with 1 there is no first convolution.
@@ -137,7 +135,6 @@ def xception_module(
     Shapes: `batch height width channels` -> `batch ceil(height/strides) ceil(width/strides) filters[-1]`.
 
     Args:
-        x: symbolic tensor.
         filters: output channels of each convolution.
         strides: of the pool and the shortcut; 1 for no pool.
         activate_first: False leaves out the first activation, where `x` comes from one.

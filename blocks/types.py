@@ -30,34 +30,28 @@ Activation: TypeAlias = str | Callable[[Any], Any] | None
 # Classes, so that each word is a type of its own; any function at all is one to a type checker.
 
 
-class Unit(Protocol):
+class _Function(Protocol):
+    def __call__(self, *args: Any, **kwargs: Any) -> Tensor: ...
+
+
+class Unit(_Function, Protocol):
     """`unit(x, filters, kernel_size=3, *, strides=1, activation=…, name=None)`."""
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Tensor: ...
 
-
-class Norm(Protocol):
+class Norm(_Function, Protocol):
     """`norm(x, *, name)`."""
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Tensor: ...
 
-
-class Pool(Protocol):
+class Pool(_Function, Protocol):
     """`pool(x, pool_size, *, strides, name)`, and `padding` and `dilation_rate` where a block has them."""
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Tensor: ...
 
-
-class Dense(Protocol):
+class Dense(_Function, Protocol):
     """`dense(x, units, *, activation, name)`."""
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Tensor: ...
 
-
-class Shortcut(Protocol):
+class Shortcut(_Function, Protocol):
     """`shortcut(x, filters, *, strides, conv)`."""
-
-    def __call__(self, *args: Any, **kwargs: Any) -> Tensor: ...
 
 
 # What functions pass on as `**options`, spelled out, so that editors and type checkers know it.

@@ -205,9 +205,8 @@ def _sizes(model: keras.Model) -> list[tuple[int, int]]:
 
 
 def _accepts(model: keras.Model, size: tuple[int, int]) -> bool:
-    first = 1 if keras.config.image_data_format() == "channels_last" else 2
     try:
-        infer(model.outputs, images_of(*size, [_keras.call_of(tensor) for tensor in model.inputs], first))
+        infer(model.outputs, images_of(*size, [_keras.call_of(tensor) for tensor in model.inputs]))
     except Exception:  # layers refuse a shape with whatever they like
         return False
     return True

@@ -129,9 +129,14 @@ def inputs_again(model: keras.Model) -> Iterator[tuple[int, Any]]:
         yield id(tensor), type(layer).from_config(layer.get_config()).output
 
 
-def images_of(height: int, width: int, order: Iterable[Any], first: int) -> dict[int, Any]:
-    """Specs of the inputs among these calls, by `id`, images being of that size; `first` is the axis of height."""
-    specs = {}
+def height_axis() -> int:
+    """Of a batch of images under Keras's data format; that of the width is the next."""
+    return 1 if keras.config.image_data_format() == "channels_last" else 2
+
+
+def images_of(height: int, width: int, order: Iterable[Any]) -> dict[int, Any]:
+    """Specs of the inputs among these calls, by `id`, images being of that size."""
+    specs, first = {}, height_axis()
     for call in order:
         if call.is_input:
             (tensor,) = call.outputs
