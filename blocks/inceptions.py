@@ -115,15 +115,10 @@ def inception_stacked(
     Shapes: `batch height width channels` -> `batch height width c1+single[-1]+double[-1]+pool_proj`.
 
     Args:
-        c1: filters of the 1×1 branch.
         single, double: filters of each convolution of the branch with one and with two, two and three numbers.
-        pool_proj: filters of the 1×1 convolution after the pool.
         kernel_size: side of the convolution that stands alone; Inception-v3 has 5 there.
-        conv: unit; keeps height and width.
-        pool: function `(x, pool_size, *, strides, name)`.
 
-    Raises:
-        ValueError: filters out of range, or a unit whose branches do not fit together.
+    The other arguments and the errors are those of `inception`.
 
     Example:
         >>> inception_stacked(keras.Input((35, 35, 192)), 64, (64, 64), (64, 96, 96), 32).shape
@@ -164,7 +159,7 @@ def inception_asymmetric(
         single, double: filters of each convolution of the branch with one n×n and with two, three and five numbers.
         n: long side of the kernels.
 
-    The other arguments and the errors are those of `inception_stacked`.
+    The other arguments and the errors are those of `inception`.
 
     Example:
         >>> x = keras.Input((17, 17, 768))
@@ -209,7 +204,7 @@ def inception_expanded(
         single, double: filters of each convolution of the two inner branches, two and three numbers; the last is
             that of both ends.
 
-    The other arguments and the errors are those of `inception_stacked`.
+    The other arguments and the errors are those of `inception`.
 
     Example:
         >>> inception_expanded(keras.Input((8, 8, 1280)), 320, (384, 384), (448, 384, 384), 192).shape

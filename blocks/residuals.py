@@ -217,9 +217,6 @@ def basic_residual(
         strides: of the first convolution and the shortcut.
         shortcut, conv, options: as in `residual`: `activation_at`, `zero_init`, `transforms`, …
 
-    Raises:
-        ValueError: the branch and the shortcut differ in shape.
-
     Example:
         >>> basic_residual(keras.Input((56, 56, 64)), 128, strides=2).shape
         (None, 28, 28, 128)
@@ -251,9 +248,6 @@ def bottleneck(
         reduction: divides `filters`.
         shortcut, conv, options: as in `residual`: `stride_on` (`"1x1"`, the first, as in the paper; `"3x3"` is v1.5),
             `activation_at`, `zero_init`, `transforms`; `groups` and the like, for the 3×3 convolution.
-
-    Raises:
-        ValueError: the branch and the shortcut differ in shape.
 
     Example:
         >>> bottleneck(keras.Input((56, 56, 256)), 512, strides=2).shape

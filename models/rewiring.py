@@ -45,8 +45,8 @@ class Wiring:
             for words in (known.split(mark) for known in self.names)
             for length in range(1, len(words) + 1)
         }
-        takes = f"the name of a layer or block of {self.model.name!r}{checks.nearest(name, sorted(known))}"
-        raise checks.refuse(argument, name, takes)
+        must_be = f"the name of a layer or block of {self.model.name!r}{checks.nearest(name, sorted(known))}"
+        raise checks.refuse(argument, name, must_be)
 
     def entering(self, block: Sequence[Any]) -> list[Any]:
         """The tensors that come into a block from outside."""
@@ -69,6 +69,15 @@ class Wiring:
             places = ", ".join(repr(_keras.call_of(tensor).operation.name) for tensor in tensors) or "none"
             raise checks.refuse(argument, name, f"a block that one tensor {does}, not {len(tensors)} ({places})")
         return tensors[0]
+
+
+def leaves(layer: Any) -> Iterator[Any]:
+    """The layers of a model and of those nested in it; of any other layer itself."""
+    if isinstance(layer, keras.Model):
+        for inner in layer.layers:
+            yield from leaves(inner)
+    else:
+        yield layer
 
 
 def unique(tensors: Iterable[Any]) -> list[Any]:

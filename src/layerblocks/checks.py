@@ -208,27 +208,17 @@ def number(
     at_most: float | None = None,
 ) -> float:
     """The value as a float, if it is a finite number within the bounds."""
-    bounds = [
-        *([f"at least {at_least:g}"] if at_least is not None else []),
-        *([f"above {above:g}"] if above is not None else []),
-        *([f"below {below:g}"] if below is not None else []),
-        *([f"at most {at_most:g}"] if at_most is not None else []),
-    ]
-    must_be = must_be or " ".join(["a finite number", " and ".join(bounds)]).strip()
+    known = {"at least": (at_least, operator.ge), "above": (above, operator.gt)}
+    known |= {"below": (below, operator.lt), "at most": (at_most, operator.le)}
+    bounds = [(word, bound, holds) for word, (bound, holds) in known.items() if bound is not None]
+    must_be = must_be or f"a finite number {' and '.join(f'{word} {bound:g}' for word, bound, _ in bounds)}".strip()
     if isinstance(value, bool) or not isinstance(value, Real):
         raise refuse(argument, value, must_be, TypeError)
     try:
         real = float(value)
     except OverflowError:
         raise refuse(argument, value, must_be) from None
-    inside = (
-        math.isfinite(real)
-        and (at_least is None or real >= at_least)
-        and (above is None or real > above)
-        and (below is None or real < below)
-        and (at_most is None or real <= at_most)
-    )
-    if not inside:
+    if not math.isfinite(real) or not all(holds(real, bound) for _, bound, holds in bounds):
         raise refuse(argument, value, must_be)
     return real
 

@@ -16,23 +16,25 @@ from functools import partial
 from typing import Any
 
 from ...graphs.window_sizes import pair
-from .layers import Expected, Oracle, Padding, Shape, Size, add, concat, dense, flatten, global_pool
-from .registry import OMITTED, oracle
-from .units import (
-    FEW,
-    adaptive,
+from .layers import (
+    Expected,
+    Oracle,
+    Padding,
+    Shape,
+    Size,
+    add,
     channels_of,
+    concat,
     conv_bn,
+    dense,
     depthwise,
-    matching,
-    norm,
-    norm_activation,
-    plain_conv,
+    flatten,
+    global_pool,
     pool,
-    preact_conv,
-    separable_bn,
     transposed,
 )
+from .registry import FEW, OMITTED, oracle
+from .units import adaptive, matching, norm, norm_activation, plain_conv, preact_conv, separable_bn
 
 
 @oracle(
