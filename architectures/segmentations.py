@@ -51,11 +51,11 @@ class Grid:
     stride: int = 1
 
     def window(self, side: int, strides: int = 1) -> Grid:
-        """Behind a convolution or pool without padding."""
+        """After a convolution or pool without padding."""
         return Grid(self.origin + (side - 1) / 2 * self.stride, self.stride * strides)
 
     def enlarged(self, side: int, factor: int) -> Grid:
-        """Behind a transposed convolution without padding."""
+        """After a transposed convolution without padding."""
         stride = self.stride // factor
         return Grid(self.origin - (side - 1) / 2 * stride, stride)
 

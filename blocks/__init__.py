@@ -1,7 +1,7 @@
 """Tensor -> tensor functions: everything a network is made of.
 
 A unit is `unit(x, filters, kernel_size=3, *, strides=1, …, name=None)`: `conv`, `conv_bn`, `separable`, `dilated`,
-`transposed`. A block takes its unit as `conv=`, so that `functools.partial` reaches every norm, activation,
+`transposed`. A block is given its unit as `conv=`, so that `functools.partial` reaches every norm, activation,
 initialiser and regulariser inside it. `@block` makes one of any function of tensors; a public name is
 one line here, and `registered("unit")` has the units by name.
 

@@ -31,7 +31,7 @@ def squeeze_excite(
            └─────────────────────────────────────────────────┘
     ```
 
-    Behind any block, `squeeze_excite(inception(x, …))`, or inside a residual one before its sum,
+    After any block, `squeeze_excite(inception(x, …))`, or inside a residual one before its sum,
     `bottleneck(x, 256, transforms=[squeeze_excite])`.
 
     Shapes: `batch height width channels` -> the same, for any input size.

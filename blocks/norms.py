@@ -96,7 +96,7 @@ def local_response_norm(
 ) -> Tensor:
     """Local response normalisation over `depth` neighbouring channels (Krizhevsky et al. 2012, section 3.3).
 
-    Shapes: `batch height width channels` -> the same. Takes no parameters.
+    Shapes: `batch height width channels` -> the same. It has no parameters.
 
     Example:
         >>> local_response_norm(keras.Input((56, 56, 64))).shape

@@ -119,7 +119,7 @@ def _call_again(call: Any, known: Mapping[int, Any]) -> list[Any]:
             raise
         reason = " ".join(str(error).split()) or type(error).__name__
         name = call.operation.name
-        raise ValueError(f"{where()}: {name!r} takes {shapes(before)}, would get {shapes(now)} ({reason})") from error
+        raise ValueError(f"{where()}: {name!r} needs {shapes(before)}, would get {shapes(now)} ({reason})") from error
 
 
 def _still_agree(before: Sequence[Any], now: Sequence[Any], apart_from: int | None) -> None:

@@ -56,7 +56,7 @@ def from_annotation(annotation: Any) -> st.SearchStrategy[Any]:
         return _resolved(annotation, [])
     except _Unknown:
         raise InvalidArgument(
-            f"from_annotation: annotation takes a type that says which values, got {annotation!r}"
+            f"from_annotation: annotation must be a type that says which values, got {annotation!r}"
         ) from None
 
 
@@ -233,7 +233,7 @@ def block_kwargs(block: Callable[..., Any], **overrides: Any) -> st.SearchStrate
     takes_more = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
     for word in overrides:
         if word not in parameters and not takes_more:
-            raise InvalidArgument(f"block_kwargs: {called} takes no argument {word!r}; it has {', '.join(parameters)}")
+            raise InvalidArgument(f"block_kwargs: {called} has no argument {word!r}; it has {', '.join(parameters)}")
     hints = hints_of(block)
     required: dict[str, st.SearchStrategy[Any]] = {}
     optional: dict[str, st.SearchStrategy[Any]] = {}

@@ -46,7 +46,7 @@ def check_net(
         spec: in the shape language, such as `"b h w c -> b ceil(h/2) ceil(w/2) filters"`.
         sides: (least, most) pixels of a named side, or a strategy.
         params: by name, a value or a strategy each, or a strategy of such dicts. A name on the left of the spec, such
-            as `c`, is the size of that axis (channels are 1 to 8 unless given); the others go to `build` if it takes
+            as `c`, is the size of that axis (channels are 1 to 8 unless given); the others go to `build` if it has
             them, and to the spec.
         least: smallest side, or (height, width), at which the net has to work, where the spec does not show it.
         too_small: `"raises"`, where a side is below `least` or the spec has no pixel left, the net must raise
@@ -315,8 +315,8 @@ def _eager(checked: _Checked, example: Example) -> None:
         raise _failed(net, example, title, run=size, expected=expected, got=outcome.ended)
     if reply.get("stage") == "load":
         raise TypeError(
-            "check_net: eager takes a net that another process can build: of layers, or by a function, that can be "
-            f"imported there; it got {reply['error']}"
+            "check_net: build must be a net that another process can build, as eager is given: of layers, or by a function, "
+            f"that can be imported there; got {reply['error']}"
         )
     if "error" in reply:
         kind = reply["kind"]

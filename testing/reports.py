@@ -34,7 +34,7 @@ class Report:
     off: tuple[str, ...] = ()
     code: str = ""
     names: Mapping[str, Any] = field(default_factory=dict)
-    """What the code takes from where the check was called."""
+    """What the code has from where the check was called."""
 
     def __str__(self) -> str:
         lines = [self.title]
@@ -152,7 +152,7 @@ def imported(*values: Any) -> tuple[list[str], dict[str, Any]]:
 def reproduction(
     build: Callable[..., Any], shape: Shape, arguments: Mapping[str, Any], policy: str = "", run: Shape | None = None
 ) -> tuple[str, dict[str, Any]]:
-    """Code that builds the case once more, and the names that it takes from where the check was called.
+    """Code that builds the case once more, and the names that it has from where the check was called.
 
     Args:
         policy: dtype policy to build under.

@@ -111,7 +111,7 @@ def image_shapes(
 def tensors(
     shape: ValueOrStrategy[Sequence[int | None]] | None = None, *, dtype: ValueOrStrategy[str] = "float32"
 ) -> st.SearchStrategy[Any]:
-    """Symbolic tensors, such as every block takes.
+    """Symbolic tensors, the input of every block.
 
     Args:
         shape: without the batch; None for that of any image. `image_shapes(unknown=st.booleans())` gives sizes of None
@@ -192,7 +192,7 @@ def units(
     Args:
         norm: a norm or a strategy of them; None for any and for none.
         activation: a Keras name or a strategy of them; None for any.
-        padding: `"same"` unless told, as most blocks take a unit that keeps the size.
+        padding: `"same"` unless given, as most blocks need a unit that keeps the size.
 
     Example:
         >>> from hypothesis import find

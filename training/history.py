@@ -179,7 +179,7 @@ def _read_csv(path: Path) -> tuple[Sequence[int], dict[str, list[float | None]]]
     except (TypeError, ValueError):
         raise wrong("an epoch is no integer") from None
     grows = all(before < after for before, after in pairwise(epochs))
-    # CSVLogger(append=True) counts anew when a second fit is not told its initial_epoch.
+    # CSVLogger(append=True) counts anew when a second fit is not given its initial_epoch.
     return (epochs if grows else range(1, len(rows) + 1)), columns
 
 
