@@ -1,7 +1,6 @@
 """The published networks as data, a line each: nothing here imports Keras, so that listing them is instant.
 
-A new network is a constructor in the file of its family and its line here; `python -m layerblocks.architectures`
-then writes it into `__init__.pyi`, for type checkers.
+A new network is a constructor in the file of its family and its line here.
 """
 
 from __future__ import annotations

@@ -315,8 +315,8 @@ def _eager(checked: _Checked, example: Example) -> None:
         raise _failed(net, example, title, run=size, expected=expected, got=outcome.ended)
     if reply.get("stage") == "load":
         raise TypeError(
-            "check_net: build must be a net that another process can build, as eager is given: of layers, or by a function, "
-            f"that can be imported there; got {reply['error']}"
+            "check_net: build must be a net that another process can build, as eager is given: of layers, or by a "
+            f"function, that can be imported there; got {reply['error']}"
         )
     if "error" in reply:
         kind = reply["kind"]
