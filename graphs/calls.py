@@ -11,13 +11,6 @@ import keras
 from .. import _keras, checks
 
 
-def checked_model(piece: str, model: Any) -> keras.Model:
-    """The model, if it is one of Keras's."""
-    if not isinstance(model, keras.Model):
-        raise TypeError(f"{piece}: model takes a Keras model, got {model!r}")
-    return model
-
-
 def has_graph(model: Any) -> bool:
     """Whether Keras knows what the model is made of: a functional or a built sequential one."""
     if isinstance(model, keras.Sequential):
