@@ -118,7 +118,7 @@ def block(function: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
     keep the names that Keras gives them.
 
     Args:
-        function: takes tensors, returns tensors; made of blocks, Keras layers or `keras.ops`. It may declare
+        function: from tensors to tensors; made of blocks, Keras layers or `keras.ops`. It may declare
             `name: str | None = None` itself, so that editors and type checkers know of it, and need not use it.
 
     Returns:

@@ -17,10 +17,10 @@ import numpy as np
 from .. import _keras, checks
 from ..blocks.layers import MinimumSize
 from ..checks import public
-from ..graphs.calls import wired
+from ..graphs.calls import infer, wired
 from .file_formats import FORMATS, table
-from .file_formats.formats import Runtime, flat, leaves, line
-from .rewiring import images_of, infer
+from .file_formats.formats import Runtime, flat, line
+from .rewiring import images_of, leaves
 
 CLOSE = 1e-4
 # How far int8 answers may lie beyond what the steps of the tensors let expect (measured are up to 1 of it), and how far
@@ -205,9 +205,8 @@ def _sizes(model: keras.Model) -> list[tuple[int, int]]:
 
 
 def _accepts(model: keras.Model, size: tuple[int, int]) -> bool:
-    first = 1 if keras.config.image_data_format() == "channels_last" else 2
     try:
-        infer(model.outputs, images_of(*size, [_keras.call_of(tensor) for tensor in model.inputs], first))
+        infer(model.outputs, images_of(*size, [_keras.call_of(tensor) for tensor in model.inputs]))
     except Exception:  # layers refuse a shape with whatever they like
         return False
     return True

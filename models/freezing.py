@@ -6,7 +6,7 @@ import keras
 
 from ..checks import public
 from ..graphs.calls import calls
-from .rewiring import Wiring
+from .rewiring import Wiring, leaves
 
 
 @public
@@ -66,13 +66,6 @@ def _last(wiring: Wiring) -> set[object]:
 def _set(layer: keras.Layer, trainable: bool, norms: bool) -> None:
     layer.trainable = trainable
     if trainable and norms:
-        for part in _parts(layer):
+        for part in leaves(layer):
             if isinstance(part, keras.layers.BatchNormalization):
                 part.trainable = False
-
-
-def _parts(layer: keras.Layer) -> list[keras.Layer]:
-    """The layers of a nested model, or the layer itself."""
-    if not isinstance(layer, keras.Model):
-        return [layer]
-    return [part for inner in layer.layers for part in _parts(inner)]

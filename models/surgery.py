@@ -24,13 +24,12 @@ from .. import _keras, checks
 from ..blocks import arguments, classifier
 from ..blocks.core import default_of, is_block, scope
 from ..blocks.layers import MinimumSize
-from ..blocks.tensors import channel_axis
 from ..blocks.types import Tensor
 from ..checks import public
-from ..graphs.calls import calls, trunk
+from ..graphs.calls import calls, infer, trunk
 from ..graphs.window_arithmetic import LARGEST_MINIMUM, least_side
 from .outputs import main_output
-from .rewiring import Wiring, images_of, infer, inputs_again, recompute, shapes
+from .rewiring import Wiring, height_axis, images_of, inputs_again, recompute, shapes
 
 Piece = Callable[[Any], Any]
 
@@ -316,14 +315,14 @@ def _guarded(model: keras.Model) -> keras.Model:
     """Put a `MinimumSize` that holds where the model accepts images of any size and a new piece needs larger ones."""
     if len(model.inputs) != 1 or len(model.inputs[0].shape) != 4:
         return model
-    (image,), first = model.inputs, 1 if channel_axis() == -1 else 2
+    (image,), first = model.inputs, height_axis()
     sides = image.shape[first : first + 2]
     guards = [layer for layer in model.layers if isinstance(layer, MinimumSize)]
 
     def works(side: int) -> bool:
         height, width = (side if known is None else known for known in sides)
         try:
-            infer(model.outputs, images_of(height, width, calls(model.outputs), first))
+            infer(model.outputs, images_of(height, width, calls(model.outputs)))
         except Exception:  # layers refuse a shape with whatever they like
             return False
         return True

@@ -214,7 +214,7 @@ class _Reader:
         while self.operator(*kinds):
             sign = self.take()
             if sign.kind == "/" and not self.rounding:
-                raise self.error("'/' takes a ceil( ) or floor( ) around it, or is to be '//'", sign)
+                raise self.error("'/' must stand inside ceil( ) or floor( ), or be '//'", sign)
             if term.operation == "_":
                 raise self.error("'_' stands alone: it is no number to calculate with", sign)
             term = Term(sign.kind, terms=(term, part()), at=sign.at)

@@ -130,7 +130,7 @@ class Spec:
         known = _sizes(names)
         if self.inputs is not None:
             if shape is None:
-                raise ValueError(f"{self.text!r} takes the shape of the input")
+                raise ValueError(f"{self.text!r} needs the shape of the input")
             known = self.bind(shape, **names)
         shapes = {part.key: tuple(_size(d, known, self.text) for d in part.shape) for part in self.outputs}
         return shapes if self.keys else shapes[None]
@@ -189,7 +189,7 @@ def _bind(dimensions: Sequence[Dimension], shape: Shape, names: dict[str, Side],
     for axis in differing(expected, shape):
         raise ValueError(
             f"{shape} does not fit {text!r}: axis {axis} is {shape[axis]}, "
-            f"but {dimensions[axis].text} {'is ' if dimensions[axis].term.terms else 'takes '}{expected[axis]}"
+            f"but {dimensions[axis].text} {'is ' if dimensions[axis].term.terms else 'must be '}{expected[axis]}"
         )
     return names
 

@@ -161,7 +161,7 @@ def listed(known: Sequence[object]) -> str:
 
 def _index(value: Any) -> int | None:
     """The value as an int, None if it is none; an array of one number is not one, nor is a truth value."""
-    if isinstance(value, bool) or type(value).__name__ in ("bool", "bool_") or getattr(value, "shape", ()):
+    if isinstance(value, bool) or type(value).__name__ in ("bool", "bool_") or getattr(value, "shape", None):
         return None
     try:
         return operator.index(value)
@@ -208,27 +208,17 @@ def number(
     at_most: float | None = None,
 ) -> float:
     """The value as a float, if it is a finite number within the bounds."""
-    bounds = [
-        *([f"at least {at_least:g}"] if at_least is not None else []),
-        *([f"above {above:g}"] if above is not None else []),
-        *([f"below {below:g}"] if below is not None else []),
-        *([f"at most {at_most:g}"] if at_most is not None else []),
-    ]
-    must_be = must_be or " ".join(["a finite number", " and ".join(bounds)]).strip()
+    known = {"at least": (at_least, operator.ge), "above": (above, operator.gt)}
+    known |= {"below": (below, operator.lt), "at most": (at_most, operator.le)}
+    bounds = [(word, bound, holds) for word, (bound, holds) in known.items() if bound is not None]
+    must_be = must_be or f"a finite number {' and '.join(f'{word} {bound:g}' for word, bound, _ in bounds)}".strip()
     if isinstance(value, bool) or not isinstance(value, Real):
         raise refuse(argument, value, must_be, TypeError)
     try:
         real = float(value)
     except OverflowError:
         raise refuse(argument, value, must_be) from None
-    inside = (
-        math.isfinite(real)
-        and (at_least is None or real >= at_least)
-        and (above is None or real > above)
-        and (below is None or real < below)
-        and (at_most is None or real <= at_most)
-    )
-    if not inside:
+    if not math.isfinite(real) or not all(holds(real, bound) for _, bound, holds in bounds):
         raise refuse(argument, value, must_be)
     return real
 
@@ -261,9 +251,9 @@ def choice(argument: str, value: Any, known: Iterable[Any], what: str = "") -> A
 
 def unknown(argument: str, name: object, known: Iterable[object], what: str = "block") -> Exception:
     """The error to raise where an argument names what is not there: which names are near, or some that there are."""
-    known = [str(one) for one in known]
-    near = difflib.get_close_matches(str(name)[:_LONGEST_VALUE], known, n=3)
-    said = f"; did you mean {listed(near)}?" if near else f": {listed(known)}"
+    words = [str(one) for one in known]
+    near = difflib.get_close_matches(str(name)[:_LONGEST_VALUE], words, n=3)
+    said = f"; did you mean {listed(near)}?" if near else f": {listed(words)}"
     return refuse(argument, name, f"the name of a{'n' * what.startswith(tuple('aeio'))} {what}{said}")
 
 

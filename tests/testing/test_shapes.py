@@ -100,7 +100,7 @@ def test_order_of_operations(text, sizes, expected):
     [
         ("b h - 2 w", 4, "no blanks around it, as in h-2"),
         ("b h+ w", 3, "no blanks around '+'"),
-        ("b h/2", 3, "'/' takes a ceil( ) or floor( ) around it"),
+        ("b h/2", 3, "'/' must stand inside ceil( ) or floor( )"),
         ("b ceil(h/2 w", 6, "')' expected for this one"),
         ("b h+_ w", 4, "'_' stands alone"),
         ("b _*2", 3, "'_' stands alone"),
@@ -161,9 +161,9 @@ def test_a_dict_of_specs_has_one_left_side():
     [
         ("b n n c", (1, 7, 8, 3), "axis 2 is 8, but n is 7"),
         ("b n n c", (1, None, 8, 3), "axis 2 is 8, but n is None"),
-        ("b h w 3", (1, 7, 8, 4), "axis 3 is 4, but 3 takes 3"),
+        ("b h w 3", (1, 7, 8, 4), "axis 3 is 4, but 3 must be 3"),
         ("b h w 3", (1, 7, 8), "3 axes, not the 4"),
-        ("2 h", (None, 7), "axis 0 is None, but 2 takes 2"),
+        ("2 h", (None, 7), "axis 0 is None, but 2 must be 2"),
     ],
 )
 def test_shapes_that_do_not_fit(text, shape, words):

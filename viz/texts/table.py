@@ -281,9 +281,11 @@ def compare(
     ]
     trainable = [graph.trainable_parameters for graph in graphs.values()]
     parameters = [graph.parameters for graph in graphs.values()]
+    frozen = _differs(map(bool, map(int.__sub__, parameters, trainable)))
+    training: list[tuple[Cell, ...]] = [("trainable", "", *trainable)] if frozen else []
     sums: list[tuple[Cell, ...]] = [
         *_what_differs(list(layers.values())),
-        *([("trainable", "", *trainable)] if _differs(map(bool, map(int.__sub__, parameters, trainable))) else []),
+        *training,
         ("parameters", "", *parameters),
         ("multiply-adds", "", *(graph.multiply_adds for graph in graphs.values())),
     ]
