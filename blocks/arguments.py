@@ -13,7 +13,6 @@ import numpy as np
 
 from ..checks import (
     choice,
-    complaint,
     flag,
     function,
     integer,
@@ -23,8 +22,8 @@ from ..checks import (
     mapping,
     nearest,
     number,
-    one_line,
     refuse,
+    unexpected,
 )
 from .types import Dense, Margins, Norm, Pool, Unit
 
@@ -231,8 +230,4 @@ def options(layer: type, given: Mapping[str, Any]) -> None:
     known = {*inspect.signature(layer.__init__).parameters, "dtype", "trainable"} - own  # type: ignore[misc]
     for word in given:
         if word not in known:
-            raise complaint(
-                f"unexpected argument {one_line(word)}{nearest(word, known)} "
-                f"(beyond its own it has those of keras.layers.{layer.__name__})",
-                TypeError,
-            )
+            raise unexpected(word, given[word], known, f" (beyond its own it has those of keras.layers.{layer.__name__})")
