@@ -140,6 +140,49 @@ def test_panels_carry_the_letters_of_the_boxes():
     assert [text for text in words(one.scene) if text.startswith("(")] == ["(a) stage1.block2 and 11 more"]
 
 
+def nested():
+    """Three blocks with branches, `body1` to `body3`, and one without, `head`; small enough to be drawn layer by layer."""
+    x = y = keras.Input((8, 8, 4), name="image")
+    for number, width in enumerate((4, 8, 4), 1):
+        paths = [Conv2D(width, size, padding="same", name=f"body{number}.{side}.conv")(y) for side, size in SIDES.items()]
+        y = keras.layers.Concatenate(name=f"body{number}.join")(paths)
+    for layer in (Conv2D(2, 1, name="head.one.conv"), Conv2D(2, 1, name="head.two.conv")):
+        y = layer(y)
+    return keras.Model(x, y, name="nested")
+
+
+Conv2D, SIDES = keras.layers.Conv2D, {"small": 3, "large": 5}
+
+
+def panels_of(figure):
+    return [text for text in words(figure.scene) if text.startswith("(")]
+
+
+def test_zoom_leaves_closed_what_it_draws_in_panels():
+    model = nested()
+    assert not any("body1" in node.members or node.name == "body1" for node in diagram(model).graph.nodes), "open"
+    assert panels_of(diagram(model, zoom=True)) == ["(a) body1 and 2 more"]
+    for name in ("body1", "body3"):
+        figure = diagram(model, zoom=name)
+        assert panels_of(figure) == ["(a) body1 and 2 more"] and name in {node.name for node in figure.graph.nodes}
+    assert panels_of(diagram(model, zoom="head")) == ["(a) head"], "one that occurs once, without branches"
+    assert panels_of(diagram(model, zoom=["head", "body2"])) == ["(a) body1 and 2 more", "(b) head"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ({"depth": None, "zoom": True}, "zoom must be False where every block is drawn open; depth=1 draws some closed"),
+        ({"depth": None, "zoom": "body1"}, "zoom must be the name of a block that is drawn closed; depth=1 does so"),
+        ({"expand": "body1", "zoom": "body1"}, "zoom must be the name of a block that is drawn closed, got 'body1'"),
+        ({"zoom": "bdy1"}, "zoom must be the name of a block; did you mean 'body1'"),
+    ],
+)
+def test_zoom_says_what_is_open_already(arguments, says):
+    with pytest.raises(ValueError, match=f"^diagram: {says}"):
+        diagram(nested(), **arguments)
+
+
 def test_the_legend_tells_what_occurs_and_nothing_else():
     def told(**options):
         figure = diagram(graph_of("lenet5"), **options)
