@@ -230,4 +230,6 @@ def options(layer: type, given: Mapping[str, Any]) -> None:
     known = {*inspect.signature(layer.__init__).parameters, "dtype", "trainable"} - own  # type: ignore[misc]
     for word in given:
         if word not in known:
-            raise unexpected(word, given[word], known, f" (beyond its own it has those of keras.layers.{layer.__name__})")
+            raise unexpected(
+                word, given[word], known, f" (beyond its own it has those of keras.layers.{layer.__name__})"
+            )

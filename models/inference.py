@@ -111,7 +111,7 @@ def inference_model(
         14400
     """
     network = _one_output(checks.instance("model", model, keras.Model, "a Keras model"), output)
-    policy = _policy(dtype)
+    policy, fold_norm = _policy(dtype), checks.flag("fold_norm", fold_norm)
     if not has_graph(network):
         if policy is not None:
             raise checks.refuse("model", type(model).__name__, "a functional or sequential one where dtype is given")

@@ -242,7 +242,9 @@ def with_new_head(model: keras.Model, head: int | Piece, **options: Any) -> kera
             changes.append((_Change([start], [main]), _Growing(fn, "classifier", _names([start]))))
         else:
             end = _keras.call_of(output).operation.name
-            must_be = f"one whose outputs end in a dense layer; `replace(model, {checks.one_line(end)}, fn)` changes others"
+            must_be = (
+                f"one whose outputs end in a dense layer; `replace(model, {checks.one_line(end)}, fn)` changes others"
+            )
             raise checks.refuse("model", f"the output of {end}", must_be)
     return _rebuild(wiring, changes)
 
@@ -284,7 +286,13 @@ class _Growing:
         return self.made
 
     def _grow(self, x: Any) -> Any:
-        if isinstance(self.fn, keras.Layer) or (is_block(self.fn) and default_of(self.fn, "name") is not None):
+        if isinstance(self.fn, keras.Layer):
+            try:
+                return self.fn(x)
+            except (TypeError, ValueError) as error:  # it speaks of itself alone
+                accepted = f"a layer that accepts {shapes(keras.tree.flatten(x))} ({error})"
+                raise checks.refuse(self.argument, self.fn, accepted, type(error)) from error
+        if is_block(self.fn) and default_of(self.fn, "name") is not None:
             return self.fn(x)
         if is_block(self.fn):
             return self.fn(x, name=self.name)

@@ -101,8 +101,9 @@ def something(result: Result) -> Result:
 
 # -- what it says -----------------------------------------------------------------------------------------------------
 
+
 class _Repr(reprlib.Repr):
-    def repr_KerasTensor(self, x: Any, level: int) -> str:  # noqa: N802, as reprlib dispatches
+    def repr_KerasTensor(self, x: Any, level: int) -> str:  # as reprlib dispatches
         return f"tensor of shape {tuple(x.shape)}"
 
 
@@ -179,7 +180,7 @@ def nearest(word: object, known: Iterable[object]) -> str:
     """`; did you mean 'relu'?` where something known is near, or has it as one of its words, else nothing."""
     names = [str(one) for one in known]
     near = difflib.get_close_matches(str(word)[:_LONGEST_VALUE], names, n=1)
-    near = near or [name for name in sorted(names) if word in name.split("_")]
+    near = near or [name for name in sorted(names) if str(word) in name.split("_")]
     return f"; did you mean {one_line(near[0])}?" if near else ""
 
 
@@ -366,7 +367,9 @@ def function_of_one(argument: str, value: Any, must_be: str = "a function of one
     try:
         inspect.signature(value).bind(None)
     except (TypeError, ValueError) as error:
-        stray = "".join(f"; it was given {one_line(word)}{nearest(word, taken)}" for word in sorted(words - taken.keys()))
+        stray = "".join(
+            f"; it was given {one_line(word)}{nearest(word, taken)}" for word in sorted(words - taken.keys())
+        )
         raise refuse(argument, value, f"{must_be} ({plain(str(error))}{stray})", TypeError) from None
     return value
 

@@ -481,7 +481,10 @@ def test_errors_inside_nested_blocks_name_the_path():
             lambda x: dilated(x, 8, rate=3, name="a"),
             "dilated 'a': unexpected argument 'rate'; did you mean 'dilation_rate'?",
         ),
-        (lambda x: dilated(x, 8, strides=2, name="a"), "dilated 'a': dilation_rate must be 1 where strides are above 1"),
+        (
+            lambda x: dilated(x, 8, strides=2, name="a"),
+            "dilated 'a': dilation_rate must be 1 where strides are above 1",
+        ),
         (
             lambda x: basic_residual(x, 8, strides=0, name="a"),
             "basic_residual 'a': strides must be a positive integer, got 0",

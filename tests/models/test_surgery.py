@@ -150,10 +150,10 @@ def test_the_last_stage_goes(resnet):
 
 def test_a_stage_that_does_not_fit_says_where(resnet):
     with pytest.raises(
-        ValueError, match=r"remove: 'classifier.predictions' takes \(None, 2048\), would get \(None, 1024\)"
+        ValueError, match=r"remove: what 'classifier.predictions' receives must be \(None, 2048\), got \(None, 1024\)"
     ):
         remove(resnet, "stage4")
-    with pytest.raises(ValueError, match=r"replace: 'stage3.block5.add' takes .*1024.* would get .*1000"):
+    with pytest.raises(ValueError, match=r"replace: what 'stage3.block5.add' receives must be .*1024.*, got .*1000"):
         replace(resnet, "stage3.block5.conv3", partial(conv, filters=1000, kernel_size=1))
 
 
@@ -391,9 +391,7 @@ def test_several_tensors_and_operations():
     assert np.array_equal(run(changed, data), run(model, data))
     with pytest.raises(ValueError, match="a block that one tensor enters, not 2"):
         remove(model, operation)
-    with pytest.raises(
-        ValueError, match=r"takes \(None, 8, 8, 4\) and \(None, 8, 8, 4\), would get .* \(None, 8, 8, 1\)"
-    ):
+    with pytest.raises(ValueError, match=r"must be \(None, 8, 8, 4\) and \(None, 8, 8, 4\), got .* \(None, 8, 8, 1\)"):
         replace(model, "b", partial(conv, filters=1))  # Keras alone would broadcast it
 
 

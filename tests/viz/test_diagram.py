@@ -140,18 +140,19 @@ def test_panels_carry_the_letters_of_the_boxes():
     assert [text for text in words(one.scene) if text.startswith("(")] == ["(a) stage1.block2 and 11 more"]
 
 
+Conv2D = keras.layers.Conv2D
+
+
 def nested():
-    """Three blocks with branches, `body1` to `body3`, and one without, `head`; small enough to be drawn layer by layer."""
+    """Three blocks with branches, `body1` to `body3`, and one without, `head`; few enough to be drawn as layers."""
     x = y = keras.Input((8, 8, 4), name="image")
     for number, width in enumerate((4, 8, 4), 1):
-        paths = [Conv2D(width, size, padding="same", name=f"body{number}.{side}.conv")(y) for side, size in SIDES.items()]
+        sides = [Conv2D(width, 3, padding="same", name=f"body{number}.{side}.conv") for side in ("left", "right")]
+        paths = [side(y) for side in sides]
         y = keras.layers.Concatenate(name=f"body{number}.join")(paths)
     for layer in (Conv2D(2, 1, name="head.one.conv"), Conv2D(2, 1, name="head.two.conv")):
         y = layer(y)
     return keras.Model(x, y, name="nested")
-
-
-Conv2D, SIDES = keras.layers.Conv2D, {"small": 3, "large": 5}
 
 
 def panels_of(figure):
@@ -172,7 +173,10 @@ def test_zoom_leaves_closed_what_it_draws_in_panels():
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        ({"depth": None, "zoom": True}, "zoom must be False where every block is drawn open; depth=1 draws some closed"),
+        (
+            {"depth": None, "zoom": True},
+            "zoom must be False where every block is drawn open; depth=1 draws some closed",
+        ),
         ({"depth": None, "zoom": "body1"}, "zoom must be the name of a block that is drawn closed; depth=1 does so"),
         ({"expand": "body1", "zoom": "body1"}, "zoom must be the name of a block that is drawn closed, got 'body1'"),
         ({"zoom": "bdy1"}, "zoom must be the name of a block; did you mean 'body1'"),
