@@ -352,7 +352,8 @@ def function_of_one(argument: str, value: Any, must_be: str = "a function of one
     """Something to call with one argument and no more, partials seen through; no class."""
     if not callable(value) or isinstance(value, type):
         raise refuse(argument, value, must_be, TypeError)
-    inner, words = value, set[str]()
+    inner: Any = value
+    words: set[str] = set()
     while isinstance(inner, partial):
         inner, words = inner.func, words | inner.keywords.keys()
     try:
