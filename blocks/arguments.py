@@ -233,8 +233,6 @@ def options(layer: type, given: Mapping[str, Any]) -> None:
     known = {*inspect.signature(layer.__init__).parameters, "dtype", "trainable"} - own  # type: ignore[misc]
     for word in given:
         if word not in known:
-            raise checks.complaint(
-                f"unexpected argument {checks.one_line(word)}{checks.nearest(word, known)} "
-                f"(beyond its own it has those of keras.layers.{layer.__name__})",
-                TypeError,
+            raise checks.unexpected(
+                word, given[word], known, f" (beyond its own it has those of keras.layers.{layer.__name__})"
             )

@@ -12,7 +12,7 @@ import keras
 from .. import checks
 from . import arguments
 from .activations import activate
-from .core import block, default_of, is_block, register
+from .core import block, default_of, delegate, is_block, register
 from .layers import SparseConv2D
 from .norms import batch_norm
 from .sizes import crop, pad
@@ -149,6 +149,7 @@ _bare_conv = inspect.unwrap(conv)
 
 
 @register("unit")
+@delegate
 def conv_bn(
     x: Tensor, filters: int, kernel_size: Size = 3, *, norm: Norm = batch_norm, **options: Unpack[ConvBnOptions]
 ) -> Tensor:
@@ -217,6 +218,7 @@ def norm_activation(x: Tensor, *, conv: Unit = conv_bn, name: str | None = None)
 
 
 @register("unit")
+@delegate
 def dilated(
     x: Tensor, filters: int, kernel_size: Size = 3, *, dilation_rate: Size = 2, **options: Unpack[DilatedOptions]
 ) -> Tensor:

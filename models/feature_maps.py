@@ -57,8 +57,9 @@ def features(model: keras.Model, strides: Sequence[int] | None = (4, 8, 16, 32))
     """
     model = wired(model)
     taps = strided_maps(main_output(model))
-    count = len(strides) if isinstance(strides, Sequence) else 1
-    wanted = list(taps) if strides is None else checks.integers("strides", strides, count)
+    if strides is not None and not checks.is_sequence(strides):
+        raise checks.refuse("strides", strides, "a list of positive integers, or None", TypeError)
+    wanted = list(taps) if strides is None else checks.integers("strides", strides, len(strides))
     for stride in wanted:
         if stride not in taps:
             must_be = f"strides that {model.name!r} has a feature map of: {', '.join(map(str, taps)) or 'none'}"

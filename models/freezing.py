@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import keras
 
+from .. import checks
 from ..checks import public
 from ..graphs.calls import calls
 from .rewiring import Wiring, leaves
@@ -38,7 +39,7 @@ def freeze(model: keras.Model, up_to: str | None = None, *, norms: bool = True) 
         >>> sum(w.path.startswith("stage4") for w in model.trainable_weights), len(model.trainable_weights)
         (5, 7)
     """
-    wiring = Wiring(model)
+    wiring, norms = Wiring(model), checks.flag("norms", norms)
     if up_to is None:
         kept = set(wiring.calls) - _last(wiring)
     else:

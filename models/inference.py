@@ -110,6 +110,7 @@ def inference_model(
     """
     network = _one_output(checks.instance("model", model, keras.Model, "a Keras model"), output)
     arguments.identifier("dtype", dtype)
+    fold_norm = checks.flag("fold_norm", fold_norm)
     if not has_graph(network):
         if dtype is not None:
             raise checks.refuse("model", type(model).__name__, "a functional or sequential one where dtype is given")

@@ -9,7 +9,6 @@ from typing import Any
 import keras
 
 from .. import _keras, checks
-from ..checks import where
 from ..graphs.calls import calls, wired
 
 # What an operation with several inputs needs of them, where nobody checks: that those axes agree which agreed before.
@@ -119,7 +118,8 @@ def _call_again(call: Any, known: Mapping[int, Any]) -> list[Any]:
             raise
         reason = " ".join(str(error).split()) or type(error).__name__
         name = call.operation.name
-        raise ValueError(f"{where()}: {name!r} needs {shapes(before)}, would get {shapes(now)} ({reason})") from error
+        must_be = f"what {checks.one_line(name)} receives must be {shapes(before)}, got {shapes(now)} ({reason})"
+        raise checks.complaint(must_be) from error
 
 
 def _still_agree(before: Sequence[Any], now: Sequence[Any], apart_from: int | None) -> None:

@@ -188,6 +188,9 @@ def truncate(model: keras.Model, at: str) -> keras.Model:
     return _assembled(wiring.model, wiring.model.input, {**kept, "main": tensor})
 
 
+_HEAD = "a positive integer, the number of classes, or a function of one tensor"
+
+
 @public
 def with_new_head(model: keras.Model, head: int | Piece, **options: Any) -> keras.Model:
     """Put a new end, untrained, on the body of a network.
@@ -223,8 +226,9 @@ def with_new_head(model: keras.Model, head: int | Piece, **options: Any) -> kera
     if callable(head):
         if options:
             raise checks.complaint(f"unexpected argument {next(iter(options))!r} where head is a function", TypeError)
-        return _rebuild(wiring, [(_Change([features], [main]), _Growing(head, "head", _names([features])))])
-    classes = checks.integer("head", head)
+        grow = _Growing(head, "head", _names([features]), argument="head", must_be=_HEAD)
+        return _rebuild(wiring, [(_Change([features], [main]), grow)])
+    classes = checks.integer("head", head, must_be=_HEAD)
     changes: list[tuple[_Change, Grow]] = []
     for output in wiring.model.outputs:
         last, closed = _end(output)
@@ -236,7 +240,11 @@ def with_new_head(model: keras.Model, head: int | Piece, **options: Any) -> kera
             fn = partial(classifier, classes=classes, **{**pooling, **options})
             changes.append((_Change([start], [main]), _Growing(fn, "classifier", _names([start]))))
         else:
-            raise checks.refuse("model", last.operation.name, "one that ends in features or a dense layer; use replace")
+            end = _keras.call_of(output).operation.name
+            must_be = (
+                f"one whose outputs end in a dense layer; `replace(model, {checks.one_line(end)}, fn)` changes others"
+            )
+            raise checks.refuse("model", f"the output of {end}", must_be)
     return _rebuild(wiring, changes)
 
 
@@ -258,8 +266,11 @@ Grow = Callable[[Sequence[Any]], Sequence[Any]]
 class _Growing:
     """A user's function as that; called a second time it gives the layers of the first, shared."""
 
-    def __init__(self, fn: Piece, name: str, taken: set[str]) -> None:
-        self.fn, self.name = checks.function("fn", fn), _unused(name, taken)
+    def __init__(
+        self, fn: Piece, name: str, taken: set[str], argument: str = "fn", must_be: str = "a function of one tensor"
+    ) -> None:
+        self.fn, self.name = checks.function_of_one(argument, fn, must_be), _unused(name, taken)
+        self.argument = argument
         self.sources: Sequence[Any] = ()
         self.made: list[Any] = []
 
@@ -270,11 +281,17 @@ class _Growing:
         self.made = list(made) if isinstance(made, list | tuple) else [made]
         for tensor in self.made:
             if not isinstance(tensor, keras.KerasTensor):
-                raise checks.refuse("fn", type(tensor).__name__, "a function that gives symbolic tensors", TypeError)
+                raise checks.refuse(self.argument, tensor, "a function that gives symbolic tensors", TypeError)
         return self.made
 
     def _grow(self, x: Any) -> Any:
-        if isinstance(self.fn, keras.Layer) or (is_block(self.fn) and default_of(self.fn, "name") is not None):
+        if isinstance(self.fn, keras.Layer):
+            try:
+                return self.fn(x)
+            except (TypeError, ValueError) as error:  # it speaks of itself alone
+                accepted = f"a layer that accepts {shapes(keras.tree.flatten(x))} ({error})"
+                raise checks.refuse(self.argument, self.fn, accepted, type(error)) from error
+        if is_block(self.fn) and default_of(self.fn, "name") is not None:
             return self.fn(x)
         if is_block(self.fn):
             return self.fn(x, name=self.name)
@@ -304,7 +321,7 @@ def _rebuild(wiring: Wiring, changes: Sequence[tuple[_Change, Grow]]) -> keras.M
         made = grow(recompute(change.sources, known))
         if len(made) != len(change.targets):
             must_be = f"a function that gives {len(change.targets)} tensors, for {shapes(change.targets)}"
-            raise checks.refuse("fn", shapes(made), must_be)
+            raise checks.refuse(getattr(grow, "argument", "fn"), shapes(made), must_be)
         known.update(zip(map(id, change.targets), made, strict=True))
     recompute(model.outputs, known)
     outputs = keras.tree.map_structure(lambda tensor: known[id(tensor)], model.output)
@@ -382,7 +399,14 @@ def _end(output: Any) -> tuple[Any, bool]:
 def _dense_like(layer: keras.layers.Dense, classes: int, options: Mapping[str, Any]) -> Grow:
     """Make a dense layer of so many units, apart from the options as the old one and of its name."""
     arguments.options(type(layer), dict(options))
-    made = type(layer).from_config({**layer.get_config(), "units": classes, **options})
+    if "units" in options:
+        raise checks.complaint("unexpected argument 'units': head is their number", TypeError)
+    for word, option in options.items():
+        arguments.identifier(word, option)
+    try:
+        made = type(layer).from_config({**layer.get_config(), "units": classes, **options})
+    except (TypeError, ValueError) as error:
+        raise checks.complaint(str(error), type(error)) from error
     return lambda sources: [made(*sources)]
 
 

@@ -65,7 +65,8 @@ class Spec:
         """Read a spec; a dict has one for each output, all with the same left side.
 
         Raises:
-            SpecError: it is not of the shape language; the message marks the character.
+            SpecError: it is not of the shape language; below the message's first line stands the text, the character
+                marked.
             TypeError: it is neither text nor a dict of texts.
 
         Example:
@@ -81,7 +82,11 @@ class Spec:
             return spec
         if isinstance(spec, Mapping):
             spec = _joined(spec)
-        return _parse(checks.text("spec", spec, "text such as 'b h w c -> b h w f', or a dict of them by output"))
+        text = checks.text("spec", spec, "text such as 'b h w c -> b h w f', or a dict of them by output")
+        try:
+            return _parse(text)
+        except SpecError as error:
+            raise error.of_argument("spec") from None
 
     @property
     def keys(self) -> tuple[str, ...]:
