@@ -366,7 +366,7 @@ def test_a_table_that_does_not_fit(filters, connections):
 
 
 def test_codes_that_do_not_fit():
-    with pytest.raises(ValueError, match=r"radial_basis: .*codes must be the shape \(2, 3\), got \(2, 2\)"):
+    with pytest.raises(ValueError, match=r"radial_basis: .*codes must be of the shape \(2, 3\), got \(2, 2\)"):
         build_output(2, 3, codes=[[1, 1], [1, -1]])
     with pytest.raises(TypeError, match=r"radial_basis: units must be a positive integer, got 1\.5"):
         build_output(1.5)
