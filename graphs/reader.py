@@ -362,6 +362,7 @@ def _add_node(
             windows=knowledge.windows_of(asked),
             frames=frames,
             closed=closed,
+            words=knowledge.words_of(operation),
         )
     )
     reading.edges.extend(
