@@ -133,7 +133,10 @@ def test_less_room_means_less_said_but_never_the_ends():
 def test_a_caption_tells_what_was_folded():
     told = caption(made(resnet50))
     assert told.startswith("Architecture of resnet50: 175 layers in 13 boxes")
-    assert "×5 means 5 equal blocks in a row: stage3.block2–block6, each residual 1×1, 3×3, 1×1." in told
+    assert (
+        "×5 means 5 equal blocks in a row: stage3.block2–block6, each residual 1×1, 3×3, 1×1, 1,120,256 parameters."
+        in told
+    )
     assert "/2 is a stride of 2." in told
 
 

@@ -7,6 +7,7 @@ from collections.abc import Hashable, Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
 
+from ...graphs.equality import Opaque
 from ...graphs.graph import Edge, Graph, Node, trunk_nodes
 
 # What may be given its inputs in any order.
@@ -22,8 +23,16 @@ def own(node: Node) -> Hashable:
 
 
 def given(node: Node) -> dict[str, object]:
-    """What a layer was made with; an axis counted from the last."""
-    attributes = dict(node.attributes)
+    """What a layer was made with, all of it; an axis counted from the last.
+
+    The words of the attributes stand for what the configuration has under the same name, except for what is equal to
+    itself alone.
+    """
+    attributes: dict[str, object] = dict(node.configuration)
+    attributes.pop("class", None)
+    for name, value in node.attributes:
+        if not isinstance(attributes.get(name), Opaque):
+            attributes[name] = value
     axis, rank = attributes.get("axis"), len(node.inputs[0]) if node.inputs else 0
     if isinstance(axis, int) and 0 <= axis < rank:
         attributes["axis"] = axis - rank

@@ -11,7 +11,7 @@ from ...graphs.costs import Total
 from ...graphs.graph import Graph, Node, Shape, activation_of, leaves, predecessors
 
 # Layers that a short description does not tell: they come with the others.
-_SILENT = frozenset({"input", "norm", "activation", "dropout", "shape", "add"})
+_SILENT = frozenset({"input", "norm", "activation", "dropout", "shape"})
 _MOST_PARTS = 2
 
 
@@ -141,7 +141,7 @@ def _plain(node: Node) -> str:
         words = node.words or str(node.get("activation") or node.kind)
         return _SHORT.get(words, words)
     if node.words and not isinstance(rate, float):
-        return node.words
+        return "reshape" if node.words.startswith("reshape, ") else node.words  # to what, the shape after it says
     words = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", re.sub(r"\dD$", "", node.kind)).lower()
     return words.replace("normalization", "norm") + (f" {rate:g}" if isinstance(rate, float) else "")
 
@@ -179,7 +179,7 @@ def _pool(node: Node) -> str:
 
 
 def _dense(node: Node) -> str:
-    return node.words if node.words and node.get("units") is None else _join("dense", node.get("units"))
+    return node.words if node.kind == "EinsumDense" and node.words else _join("dense", node.get("units"))
 
 
 def _concat(node: Node) -> str:
@@ -189,7 +189,8 @@ def _concat(node: Node) -> str:
 def _sequence(nodes: Iterable[Node]) -> str:
     """The telling layers in a row, equal neighbours drawn together: `2 × 3×3 conv + 2×2 max pool`."""
     nodes = list(nodes)
-    telling = [n for n in nodes if n.role not in _SILENT] or [n for n in nodes if n.role != "input"]
+    telling = [n for n in nodes if n.role not in _SILENT and n.kind != "Add"]
+    telling = telling or [n for n in nodes if n.role != "input"]
     parts = [(text, len(list(same))) for text, same in groupby(map(_layer, telling))]
     if len(parts) == 1:
         return _times(*parts[0])
@@ -221,7 +222,7 @@ def _brief(node: Node) -> str:
     """A layer among others: its width shows in the shape of what comes out."""
     if node.role in ("conv", "dense"):
         return _layer(replace(node, attributes=tuple(a for a in node.attributes if a[0] not in ("filters", "units"))))
-    return _layer(node).removeprefix("global ").removeprefix("adaptive ")
+    return _layer(node)
 
 
 def _merge(inner: Graph) -> str:
@@ -256,10 +257,15 @@ def _sums(inner: Graph) -> int:
         if node.role != "add" or len(given) < 2:
             continue
         ways = [_way(sources, start, at[0]) for start in given]
-        if node.kind != "Add" or at[0] < passed or not _is_short_cut(inner, ways):
+        between = inner.nodes[passed : at[0]]
+        if node.kind != "Add" or at[0] < passed or _telling(between) or not _is_short_cut(inner, ways):
             return 0
         found, passed = found + 1, number
-    return found
+    return 0 if _telling(inner.nodes[passed:]) else found
+
+
+def _telling(nodes: Iterable[Node]) -> bool:
+    return any(n.role not in _SILENT for n in nodes)
 
 
 def _way(sources: Sequence[Sequence[int]], start: int, end: int) -> list[int]:
@@ -275,6 +281,7 @@ def _way(sources: Sequence[Sequence[int]], start: int, end: int) -> list[int]:
 
 def _is_short_cut(inner: Graph, ways: Sequence[Sequence[int]]) -> bool:
     """Whether one of the ways has nothing on it, or a projection; and one of the others a layer with weights."""
+
     def weighted(way: Sequence[int]) -> int:
         return sum(inner.nodes[n - 1].role in ("conv", "dense") for n in way)
 

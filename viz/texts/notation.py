@@ -13,7 +13,7 @@ from ...graphs.rewrite import collapse
 from .layer_labels import describe, longest_way
 from .table_formats import Stack
 
-_TOLD = frozenset({"conv", "dense", "pool", "model"})
+_TOLD = frozenset({"conv", "dense", "pool", "model", "attention", "recurrent", "embedding"})
 _MOST_LINES = 12
 
 
@@ -31,12 +31,17 @@ def notation(node: Node) -> tuple[Stack, ...]:
     [3×3, 8] × 2, /4
     """
     if node.inner is None:
-        return (Stack((describe(node),)),) if node.role in _TOLD else ()
-    telling = [n for n in node.inner.nodes if n.role in _TOLD]
+        return (Stack((describe(node),)),) if _tells(node) else ()
+    telling = [n for n in node.inner.nodes if _tells(n)]
     if len(telling) == 1:
         return notation(telling[0])
     steps = _steps(node)
     return tuple(map(_stack, steps)) if sum(len(step.lines) for step in steps) <= _MOST_LINES else ()
+
+
+def _tells(node: Node) -> bool:
+    """Whether a layer is one that a block is known by: also any that has weights, or multiplies, or nobody knows."""
+    return node.role in _TOLD or (node.role == "other" and bool(node.weights or node.multiply_adds != 0 or node.closed))
 
 
 def told(node: Node) -> tuple[Stack, ...]:
@@ -71,6 +76,7 @@ class _Step:
     role: str = ""
     alone: str = ""
     parallel: bool = False
+    grows: bool = False
 
 
 def _stack(step: _Step) -> Stack:
@@ -98,12 +104,14 @@ def _steps(node: Node) -> tuple[_Step, ...]:
 
 
 def _count(node: Node) -> int:
-    return sum(n.role in _TOLD for n in (node.inner.nodes if node.inner else (node,)))
+    return sum(_tells(n) for n in (node.inner.nodes if node.inner else (node,)))
 
 
 def _as_one(steps: tuple[_Step, ...]) -> tuple[_Step, ...]:
     """A block of a block: what is in a row in it belongs together."""
     if len(steps) < 2 or any(step.role != "conv" or len(step.lines) > 1 for step in steps):
+        return steps
+    if any(step.grows for step in steps):
         return steps
     lines = tuple(step.lines[0] for step in steps for _ in range(step.times))
     return (_Step(lines, prod(step.shrinks for step in steps)),)
@@ -136,27 +144,42 @@ def _flat(graph: Graph) -> Iterator[_Step]:
 
 def _region(graph: Graph, join: int, before: int, ends: Sequence[int]) -> Iterator[_Step]:
     """What lies between two nodes that everything passes: the longest way to a sum, all ways to a concatenation."""
-    counted = [before < n.id < join and n.role in _TOLD for n in graph.nodes]
+    counted = [before < n.id < join and _tells(n) for n in graph.nodes]
     ends = ends if graph.nodes[join].role == "merge" else [join]
     found = (longest_way(graph, counted, end) for end in ends)
     ways = list({tuple(n.id for n in way): way for way in found if way}.values())
     if len(ways) == 1 and len(ways[0]) == 1:
         yield from _layers(ways[0])
     elif ways:
-        lines = map(_line, ways[0]) if len(ways) == 1 else (" → ".join(map(_line, way)) for way in ways)
-        yield _Step(tuple(lines), max(prod(map(_shrinks, way)) for way in ways), parallel=len(ways) > 1)
+        grows = any(_grows(graph.nodes[number]) for number in range(before + 1, join))
+        say = _told_alone if grows else _line  # where a map shrinks and grows, by how much is told of each layer
+        lines = map(say, ways[0]) if len(ways) == 1 else (" → ".join(map(say, way)) for way in ways)
+        shrinks = 1 if grows else max(prod(map(_shrinks, way)) for way in ways)
+        yield _Step(tuple(lines), shrinks, parallel=len(ways) > 1)
 
 
 def _layers(nodes: Iterable[Node]) -> Iterator[_Step]:
-    return (_Step((_line(n),), _shrinks(n), role=n.role, alone=describe(n)) for n in nodes if n.role in _TOLD)
+    return (
+        _Step((_line(n),), _shrinks(n), role=n.role, alone=describe(n), grows=_grows(n)) for n in nodes if _tells(n)
+    )
 
 
 def _line(node: Node) -> str:
     """A layer among others: a convolution goes without saying, a stride is told for all."""
     shrinks = _shrinks(node) > 1
     attributes = tuple(("strides", 1) if name == "strides" and shrinks else (name, v) for name, v in node.attributes)
-    text = describe(replace(node, attributes=attributes))
-    return text.replace(" conv", "", 1) if node.role == "conv" else text
+    return _told_alone(replace(node, attributes=attributes))
+
+
+def _told_alone(node: Node) -> str:
+    return describe(node).replace(" conv", "", 1) if node.role == "conv" else describe(node)
+
+
+def _grows(node: Node) -> bool:
+    """Whether it makes a feature map larger."""
+    before, after = ((shapes[0][1:-1] if shapes else ()) for shapes in (node.inputs, node.outputs))
+    sizes = zip(before, after, strict=False)
+    return "Transpose" in node.kind or any(a is not None and b is not None and a < b for a, b in sizes)
 
 
 def _shrinks(node: Node) -> int:
