@@ -7,7 +7,6 @@ from collections.abc import Hashable, Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from ...graphs.equality import Opaque
 from ...graphs.graph import Edge, Graph, Node, trunk_nodes
 
 # What may be given its inputs in any order.
@@ -23,20 +22,17 @@ def own(node: Node) -> Hashable:
 
 
 def given(node: Node) -> dict[str, object]:
-    """What a layer was made with, all of it; an axis counted from the last.
+    """What a layer was made with and called with, all of it; an axis counted from the last.
 
-    The words of the attributes stand for what the configuration has under the same name, except for what is equal to
-    itself alone.
+    Of which class it is counts where nobody knows that by its name.
     """
-    attributes: dict[str, object] = dict(node.configuration)
-    attributes.pop("class", None)
-    for name, value in node.attributes:
-        if not isinstance(attributes.get(name), Opaque):
-            attributes[name] = value
-    axis, rank = attributes.get("axis"), len(node.inputs[0]) if node.inputs else 0
+    found: dict[str, object] = {**dict(node.attributes), **dict(node.configuration)}
+    if str(found.get("class", "")).startswith(("keras.", "layerblocks.")):
+        del found["class"]
+    axis, rank = found.get("axis"), len(node.inputs[0]) if node.inputs else 0
     if isinstance(axis, int) and 0 <= axis < rank:
-        attributes["axis"] = axis - rank
-    return attributes
+        found["axis"] = axis - rank
+    return found
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,6 @@ from .layer_labels import count_text, describe, is_residual, is_shared, shape_te
 _FIRST_SENTENCE = 124
 _LEAST = 200
 _MOST_LISTED = 6
-_SKIPS = ("skip", "concat", "projection")
 
 
 @checks.public
@@ -217,7 +216,8 @@ def _flow(steps: Sequence[tuple[str, str]], room: int) -> str:
 
 def _short_cuts(graph: Graph) -> Iterator[str]:
     roles = line_roles(graph)
-    direct = [(edge.source, edge.target) for edge, role in roles.items() if role in ("skip", "concat")]
+    parting = {number for number, count in Counter(edge.source for edge in graph.edges).items() if count > 1}
+    direct = [(e.source, e.target) for e, role in roles.items() if role in ("skip", "concat") and e.source in parting]
     longer = _with_layers(graph, [edge for edge, role in roles.items() if role == "projection"])
     for word, more, pairs in (("skip connection", "", direct), ("short cut", " with layers on", longer)):
         texts = [f"from {_name(graph.nodes[s])} to {_name(graph.nodes[t])}" for s, t in dict.fromkeys(pairs)]
@@ -231,22 +231,23 @@ def _short_cuts(graph: Graph) -> Iterator[str]:
 
 
 def _with_layers(graph: Graph, edges: Sequence[Edge]) -> list[tuple[int, int]]:
-    """Where each way of such edges begins and ends."""
+    """Where each way of such edges begins and ends: on it lie the boxes that read nothing else."""
     leaving: dict[int, list[int]] = {}
     for edge in edges:
         leaving.setdefault(edge.source, []).append(edge.target)
-    arrived = {edge.target for edge in edges}
+    reading = Counter(edge.target for edge in graph.edges)
+    on = {number for number, count in Counter(edge.target for edge in edges).items() if count == reading[number]}
     found = []
-    for start in (source for source in leaving if source not in arrived):
+    for start in sorted(leaving.keys() - on):
         waiting, seen = [start], set[int]()
         while waiting:
-            number = waiting.pop()
-            if number in leaving:
-                waiting += [n for n in leaving[number] if n not in seen]
-                seen.update(leaving[number])
-            elif number != start:
-                found.append((start, number))
-    return sorted(found)
+            for target in leaving.get(waiting.pop(), ()):
+                if target not in on:
+                    found.append((start, target))
+                elif target not in seen:
+                    seen.add(target)
+                    waiting.append(target)
+    return found
 
 
 def _heads(graph: Graph) -> Iterator[str]:
@@ -266,7 +267,9 @@ def _outputs(graph: Graph) -> Iterator[str]:
     """All outputs, by the keys that the model gives them, unless there is one and it has no name of its own."""
     main = [output for output in graph.outputs if graph.nodes[output.source].head is None]
     maker = graph.nodes[main[0].source] if len(main) == 1 else None
-    own = {"main"} if maker is None else {"main", *maker.members, *(n for x in leaves(maker) for n in (x.name, *x.path))}
+    own = (
+        {"main"} if maker is None else {"main", *maker.members, *(n for x in leaves(maker) for n in (x.name, *x.path))}
+    )
     if maker is not None and main[0].key in own:
         return
     texts = []

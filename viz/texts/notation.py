@@ -41,7 +41,9 @@ def notation(node: Node) -> tuple[Stack, ...]:
 
 def _tells(node: Node) -> bool:
     """Whether a layer is one that a block is known by: also any that has weights, or multiplies, or nobody knows."""
-    return node.role in _TOLD or (node.role == "other" and bool(node.weights or node.multiply_adds != 0 or node.closed))
+    if node.role in _TOLD or node.kind.startswith("UpSampling"):
+        return True
+    return node.role == "other" and bool(node.weights or node.multiply_adds != 0 or node.closed)
 
 
 def told(node: Node) -> tuple[Stack, ...]:
