@@ -22,7 +22,7 @@ from ..blocks.pools import global_avg_pool, global_max_pool
 from ..blocks.tensors import channel_axis, channels, guarded, layer, sides
 from ..blocks.types import Activation, Tensor
 from ..garbage import no_collection
-from ..graphs.window_sizes import least_side
+from ..graphs.window_arithmetic import least_side
 from ..models.outputs import output_weights
 from . import weights as _weights
 from .catalogue import ENTRIES

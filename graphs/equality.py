@@ -279,7 +279,8 @@ def _object(value: Any) -> Hashable:
         return _array(value)
     if hasattr(value, "get_config"):
         try:
-            return (_class(type(value)), _mapping(value.get_config()))
+            kind: Any = type(value)
+            return (_class(kind), _mapping(value.get_config()))
         except Exception:  # somebody else's
             return Opaque(value, f"{type(value).__name__} has no configuration")
     if isinstance(value, Iterable) and not isinstance(value, str | bytes):

@@ -91,7 +91,7 @@ def _dressed(node: Node) -> Node:
     core = next((n for n in layers if _is_core(n)), layers[0])
     activation = next(filter(None, map(activation_of, layers)), None)
     attributes = dict(core.attributes) | ({"activation": activation} if activation else {})
-    return changed(node, kind="Unit", role=core.role, attributes=tuple(attributes.items()))
+    return changed(node, kind="Unit", role=core.role, attributes=tuple(attributes.items()), call=core.call)
 
 
 def _units(graph: Graph) -> list[int]:

@@ -16,8 +16,9 @@ from itertools import accumulate, pairwise
 from typing import Any, TypeVar
 
 from .. import checks
-from .knowledge import Shape as Shape
-from .knowledge import Unknown, Windows
+from .rules import Shape as Shape
+from .rules import Unknown, Windows
+from .totals import Total
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +69,8 @@ class Node:
         trainable: None where there is nothing to train.
         weights: its variables.
         multiply_adds: for one example; None if a size is unknown or the layer does not say.
-        call: which call of how many, for a layer that is shared.
+        call: which call of how many, for a layer that is shared. A box for several neighbours that has several calls
+            has one set of weights for all of them.
         frames: ids of the frames it lies in, outermost first.
         head: the key of the auxiliary output that it serves, if it serves no other.
         inner: the layers of a block.
@@ -77,8 +79,8 @@ class Node:
             repeats has a member in every repeat.
         receptive_field: how many pixels of the input one position of the output sees, per axis, None on one of which it
             sees everything; `Unknown` with the layers that do not say; None where no input has positions.
-        windows: what a position of the output reads of each input, as `knowledge` has it.
-        words: what it is, with its sizes, as its entry in `knowledge` says.
+        windows: what a position of the output reads of each input, as `rules` has it.
+        words: what it is, with its sizes, as its entry in `rules` says.
     """
 
     id: int
@@ -129,7 +131,8 @@ class Edge:
 
     `source_port` and `target_port` say which output it is and which input it becomes. The role is `trunk` (the only
     way on), `branch` (one of several), `skip` (a short cut past a longer way), `projection` (to or from a layer on a
-    short cut) or `aux` (to an auxiliary head).
+    short cut) or `aux` (to an auxiliary head). `carries` says what the target has it for: `data query key value mask
+    state`, as the layer's entry in `rules` does.
     """
 
     source: int
@@ -138,6 +141,7 @@ class Edge:
     target_port: int = 0
     shape: Shape | None = None
     role: str = "trunk"
+    carries: str = "data"
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +186,25 @@ class Graph:
     def multiply_adds(self) -> int | None:
         """Multiply-adds of one example, every call of a shared layer; None if any node's are unknown."""
         return sum_known(node.multiply_adds for node in self.nodes)
+
+    @property
+    def work(self) -> Total:
+        """Multiply-adds of one example as far as they are known, and the names of the layers that are not counted."""
+        return work_of(self.nodes)
+
+
+def work_of(nodes: Iterable[Node]) -> Total:
+    """Multiply-adds of some nodes as far as they are known; of a block of which not all is, of its layers."""
+    total = Total()
+    for node in nodes:
+        if node.multiply_adds is not None:
+            total += Total(node.multiply_adds)
+        elif node.inner is not None:
+            inside = work_of(node.inner.nodes)
+            total += Total(inside.known * node.repeats, inside.uncounted)
+        else:
+            total += Total(0, (node.name,))
+    return total
 
 
 def a_graph(graph: object, argument: str = "graph") -> Graph:
@@ -338,7 +361,8 @@ def mark_heads(graph: Graph) -> Graph:
 
 def mark_edges(graph: Graph) -> Graph:
     """Give every edge its role."""
-    onward, backward = successors(graph), predecessors(graph)
+    plain = changed(graph, edges=tuple(edge for edge in graph.edges if edge.carries != "mask"))
+    onward, backward = successors(plain), predecessors(plain)
     arriving = [len(sources) for sources in backward]
     skips = {
         (source, target)
@@ -346,12 +370,14 @@ def mark_edges(graph: Graph) -> Graph:
         if len(targets) > 1
         for target in _shortcuts(source, targets, onward, arriving)
     }
-    projections = _projections(graph, onward, backward)
-    trunk = _trunk(graph, skips | projections)
+    projections = _projections(plain, onward, backward)
+    trunk = _trunk(plain, skips | projections)
     following = dict(pairwise(trunk))
 
     def role(edge: Edge) -> str:
         ends = (edge.source, edge.target)
+        if edge.carries == "mask":
+            return "branch"
         if graph.nodes[edge.target].head is not None:
             return "aux"
         if ends in skips:

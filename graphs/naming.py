@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from .graph import Node
 
@@ -68,3 +70,23 @@ def is_made_up(kind: str, name: str) -> bool:
 def _snake(kind: str) -> str:
     kind = re.sub(r"(.)([A-Z][a-z]+)", r"\1_\2", re.sub(r"\W+", "", kind))
     return re.sub(r"([a-z])([A-Z])", r"\1_\2", kind).lower()
+
+
+def scoped(names: Iterable[str], keys: Iterable[int]) -> dict[int, tuple[str, ...]]:
+    """The path of each name, by its key: cut at its dots, at one between two digits only if another name shares it.
+
+    >>> scoped(["a.conv", "a.bn", "mobilenetv2_1.00_32"], range(3))
+    {0: ('a', 'conv'), 1: ('a', 'bn'), 2: ('mobilenetv2_1.00_32',)}
+    """
+    parts = {key: str(name).split(".") for key, name in zip(keys, names, strict=True)}
+    scopes = Counter(tuple(own[:k]) for own in parts.values() for k in range(1, len(own)))
+    return {key: _cut(own, scopes) if len(own) > 1 else (own[0],) for key, own in parts.items()}
+
+
+def _cut(own: Sequence[str], scopes: Mapping[tuple[str, ...], int]) -> tuple[str, ...]:
+    ends = [k for k in range(1, len(own)) if scopes[tuple(own[:k])] > 1 or not _is_decimal(own[k - 1], own[k])]
+    return tuple(".".join(own[a:b]) for a, b in pairwise((0, *ends, len(own))))
+
+
+def _is_decimal(before: str, after: str) -> bool:
+    return before[-1:].isdigit() and after[:1].isdigit()

@@ -6,11 +6,11 @@ from collections.abc import Collection, Iterator
 from typing import Literal
 
 from .. import checks
-from .folding import fold as fold_equal
 from .fusing import fuse
 from .graph import Graph, a_graph
 from .grouping import group
-from .rewrite import collapse, strip_common_prefix
+from .repeats import fold as fold_equal
+from .rewrite import collapse, strip_common_prefix, without_masks
 
 
 @checks.public
@@ -49,7 +49,7 @@ def overview(
     if depth == "auto":
         return next(overviews(graph, max_boxes, expand, fold))
     _, expand, fold = _checked(graph, max_boxes, expand, fold)
-    return _at(strip_common_prefix(group(graph)), depth, expand, fold)
+    return _at(strip_common_prefix(group(without_masks(graph))), depth, expand, fold)
 
 
 def overviews(
@@ -57,7 +57,7 @@ def overviews(
 ) -> Iterator[Graph]:
     """The overviews of a network from the finest on: all of at most `max_boxes`, and that of the outermost blocks."""
     max_boxes, expand, fold = _checked(graph, max_boxes, expand, fold)
-    named = strip_common_prefix(group(graph))
+    named = strip_common_prefix(group(without_masks(graph)))
     found: list[Graph] = []
     for deeper in range(2, max((len(node.path) for node in named.nodes), default=1) + 1):
         finer = _at(named, deeper, expand, fold)

@@ -13,7 +13,7 @@ import keras
 
 from .. import _keras, checks
 from ..garbage import no_collection
-from . import knowledge
+from . import rules
 from .calls import calls, has_graph
 from .equality import configuration
 from .graph import (
@@ -29,8 +29,10 @@ from .graph import (
     mark_heads,
     sum_known,
 )
+from .naming import scoped
+from .receptive_fields import with_receptive_fields
+from .rewrite import mark_masks
 from .tracing import Trace, has_layers_inside, paths_inside, tracing
-from .windows import with_receptive_fields
 
 # What a layer was given, in the order in which it is told.
 ATTRIBUTES = (
@@ -116,6 +118,7 @@ def _read(
         frames=tuple(reading.frames),
         **_left_over(reading, model),
     )
+    graph = mark_masks(graph)
     return mark_edges(
         mark_heads(with_receptive_fields(_with_loss_weights(graph, _loss_weights(model, graph, loss_weights))))
     )
@@ -225,7 +228,9 @@ def _read_functional(
     entries = {id(tensor): i for i, tensor in enumerate(model.inputs)}
     anew = feeds is not None and any(f.spec.shape != t.shape for f, t in zip(feeds, model.inputs, strict=True))
     known: dict[int, _Tensor] = {}
-    for call in calls([*model.outputs, *model.inputs]):
+    order = calls([*model.outputs, *model.inputs])
+    reading.paths.append(scoped((call.operation.name for call in order), (id(call.operation) for call in order)))
+    for call in order:
         if feeds is not None and id(call.outputs[0]) in entries:
             made = [feeds[entries[id(call.outputs[0])]]]
             if not sequential:  # Keras does not count a Sequential's own input among its layers
@@ -235,6 +240,7 @@ def _read_functional(
             specs = _infer(call, {id(t): known[id(t)].spec for t in call.input_tensors}) if anew else call.outputs
             made = _read_call(reading, call, prefix, frames, received, specs)
         known.update(zip(map(id, call.outputs), made, strict=True))
+    reading.paths.pop()
     return [known[id(tensor)] for tensor in model.outputs]
 
 
@@ -262,10 +268,7 @@ def _read_call(
         reading.called.add(id(operation))
         frame = Frame(len(reading.frames), path)
         reading.frames.append(frame)
-        reading.paths.append({})
-        made = _read_functional(reading, operation, received, path, (*frames, frame.id))
-        reading.paths.pop()
-        return made
+        return _read_functional(reading, operation, received, path, (*frames, frame.id))
     if not has_layers_inside(operation):
         return _add_node(reading, operation, call, prefix, frames, received, specs)
     with tracing(operation, call) as trace:
@@ -308,7 +311,7 @@ def _read_traced(
 def _named(reading: _Reading, operation: Any) -> tuple[str, ...]:
     """What an operation is called where it is read: the attribute it is kept as, or its own name."""
     known = reading.paths[-1].get(id(operation)) if reading.paths else None
-    return known or _path(operation)
+    return known or (str(operation.name),)
 
 
 def _read_chain(reading: _Reading, model: Any) -> list[_Tensor]:
@@ -338,7 +341,7 @@ def _add_node(
     if call is None and not inputs:
         inputs = _built_on(operation)
     arguments = getattr(call, "arguments", None)
-    asked = knowledge.Call(operation, inputs, outputs, getattr(arguments, "args", ()), getattr(arguments, "kwargs", {}))
+    asked = rules.Call(operation, inputs, outputs, getattr(arguments, "args", ()), getattr(arguments, "kwargs", {}))
     weights = getattr(operation, "weights", None)
     if weights is None:  # an operation has those that it was called with
         given = keras.tree.flatten((call.arguments.args, call.arguments.kwargs)) if call is not None else ()
@@ -359,22 +362,34 @@ def _add_node(
             trainable=trainable,
             weights=tuple([_weight(reading, w, bool(trainable)) for w in weights]),
             multiply_adds=_count(operation, received, asked),
-            windows=knowledge.windows_of(asked),
+            windows=rules.windows_of(asked),
             frames=frames,
             closed=closed,
-            words=knowledge.words_of(operation),
+            words=rules.words_of(operation),
         )
     )
     reading.edges.extend(
-        Edge(tensor.node, number, tensor.port, port, None if tensor.spec is None else _shape(tensor.spec))
-        for port, tensor in enumerate(received)
+        Edge(
+            tensor.node,
+            number,
+            tensor.port,
+            port,
+            None if tensor.spec is None else _shape(tensor.spec),
+            carries=carried,
+        )
+        for port, (tensor, carried) in enumerate(zip(received, _carried(asked, len(received)), strict=True))
     )
     return [_Tensor(number, port, spec) for port, spec in enumerate(specs or [None])]
 
 
-def _count(operation: Any, received: Sequence[_Tensor], asked: knowledge.Call) -> int | None:
+def _carried(call: rules.Call, count: int) -> Sequence[str]:
+    """What each input of a call is for."""
+    return rules.inputs_of(call) if count > 1 and count == len(call.inputs) else ("data",) * count
+
+
+def _count(operation: Any, received: Sequence[_Tensor], asked: rules.Call) -> int | None:
     if callable(getattr(operation, "multiply_adds", None)) or not isinstance(operation, keras.Model):
-        return knowledge.multiply_adds(asked)
+        return rules.multiply_adds(asked)
     if not has_graph(operation) or len(received) not in (0, len(operation.inputs)):
         return None
     inside = _Reading(expand=True)
@@ -393,10 +408,6 @@ def _number_calls(reading: _Reading) -> tuple[Node, ...]:
 
 
 # -- one layer --------------------------------------------------------------------------------------------------------
-
-
-def _path(operation: Any) -> tuple[str, ...]:
-    return tuple(str(operation.name).split("."))
 
 
 def _shape(spec: Any) -> Shape:

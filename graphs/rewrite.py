@@ -166,6 +166,47 @@ def without_inputs(graph: Graph) -> Graph:
     )
 
 
+def mark_masks(graph: Graph) -> Graph:
+    """Let every edge to a node that serves masks alone carry one too."""
+    serving = _serving_masks(graph)
+    if not serving:
+        return graph
+    edges = (changed(e, carries="mask") if e.target in serving else e for e in graph.edges)
+    return changed(graph, edges=tuple(edges))
+
+
+def without_masks(graph: Graph) -> Graph:
+    """Leave out the operations that Keras computes masks with, and what they give."""
+    serving = _serving_masks(graph)
+    if not serving:
+        return graph
+    kept = [node.id for node in graph.nodes if node.id not in serving]
+    new = {number: i for i, number in enumerate(kept)}
+    edges = (e for e in graph.edges if e.source in new and e.target in new)
+    return changed(
+        graph,
+        nodes=tuple(changed(graph.nodes[number], id=new[number]) for number in kept),
+        edges=tuple(changed(e, source=new[e.source], target=new[e.target]) for e in edges),
+        outputs=tuple(changed(o, source=new[o.source]) for o in graph.outputs),
+    )
+
+
+def _serving_masks(graph: Graph) -> set[int]:
+    """The operations all of whose results are masks, or go into one."""
+    if not any(edge.carries == "mask" for edge in graph.edges):
+        return set()
+    leaving = {output.source for output in graph.outputs}
+    onward: list[list[Edge]] = [[] for _ in graph.nodes]
+    for edge in graph.edges:
+        onward[edge.source].append(edge)
+    found: set[int] = set()
+    for node in reversed(graph.nodes):
+        served = onward[node.id] and all(e.carries == "mask" or e.target in found for e in onward[node.id])
+        if served and node.id not in leaving and node.role != "input" and not node.weights:
+            found.add(node.id)
+    return found
+
+
 def _key(graph: Graph, node: Node, depth: int) -> Hashable:
     """Layers with equal keys belong to one block."""
     if len(node.path) <= depth:
@@ -291,8 +332,9 @@ def box(graph: Graph, members: Sequence[int], path: tuple[str, ...], frames: tup
 
 
 def _block_role(inner: Graph) -> str:
-    """What a block is for, from its layers alone: a sum makes it a residual, a concatenation a merge, and so on."""
-    if any(node.role == "add" and len(node.inputs) > 1 for node in inner.nodes):
+    """What a block is for: with a sum of what it computes and what that is computed from, a residual; and so on."""
+    sums = {node.id for node in inner.nodes if node.role == "add" and len(node.inputs) > 1}
+    if any(edge.target in sums and edge.role in ("skip", "projection") for edge in (*inner.edges, *inner.entries)):
         return "residual"
     roles = {node.role for node in inner.nodes}
     return next((role for role in _BLOCK_ROLES if role in roles), "other")

@@ -11,7 +11,7 @@ from ..blocks import AdaptiveAveragePooling2D, weightless
 from ..blocks.layers import MinimumSize
 from ..checks import public
 from ..graphs.calls import wired
-from ..graphs.window_sizes import LARGEST_MINIMUM, least_side
+from ..graphs.window_arithmetic import LARGEST_MINIMUM, least_side
 
 POOLS = {"avg": keras.layers.GlobalAveragePooling2D, "max": keras.layers.GlobalMaxPooling2D}
 # What does the same to a value wherever it stands, and so may stand on a map as well as on a vector.

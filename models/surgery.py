@@ -28,7 +28,7 @@ from ..blocks.tensors import channel_axis
 from ..blocks.types import Tensor
 from ..checks import public
 from ..graphs.calls import calls, trunk
-from ..graphs.window_sizes import LARGEST_MINIMUM, least_side
+from ..graphs.window_arithmetic import LARGEST_MINIMUM, least_side
 from .outputs import main_output
 from .rewiring import Wiring, images_of, infer, inputs_again, recompute, shapes
 

@@ -43,7 +43,7 @@ def inputs_for(model: Any, batch: int = BATCH, seed: int = 0) -> Any:
 
 
 def _least(model: Any) -> int:
-    from ..graphs.windows import min_input_size
+    from ..graphs.receptive_fields import min_input_size
 
     try:
         return max(SIDE, *min_input_size(model), 0)

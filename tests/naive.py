@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from layerblocks.graphs.window_sizes import conv_out, extent, pair, windows
+from layerblocks.graphs.window_arithmetic import conv_out, extent, pair, windows
 
 
 def margins(n: int, kernel: int, stride: int, dilation: int, padding: Any) -> tuple[int, int]:

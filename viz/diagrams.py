@@ -10,10 +10,10 @@ from typing import Any, Literal, get_args
 
 from .. import checks
 from ..garbage import no_collection
-from ..graphs.folding import kinds, opened
 from ..graphs.graph import Graph, Node
 from ..graphs.overviews import overview, overviews
 from ..graphs.reader import graph_of
+from ..graphs.repeats import kinds, opened
 from .dot import block_figure
 from .figure import Figure
 from .layouts.contents import SHOW, Fact, Say

@@ -15,14 +15,14 @@ to which block it belongs.
 
 from __future__ import annotations
 
-from ...graphs.window_sizes import Side as Side
-from ...graphs.window_sizes import conv_out as conv_out
-from ...graphs.window_sizes import extent as extent
-from ...graphs.window_sizes import least_input as least_input
-from ...graphs.window_sizes import pair as pair
-from ...graphs.window_sizes import pool_out as pool_out
-from ...graphs.window_sizes import transposed_out as transposed_out
-from ...graphs.window_sizes import windows as windows
+from ...graphs.window_arithmetic import Side as Side
+from ...graphs.window_arithmetic import conv_out as conv_out
+from ...graphs.window_arithmetic import extent as extent
+from ...graphs.window_arithmetic import least_input as least_input
+from ...graphs.window_arithmetic import pair as pair
+from ...graphs.window_arithmetic import pool_out as pool_out
+from ...graphs.window_arithmetic import transposed_out as transposed_out
+from ...graphs.window_arithmetic import windows as windows
 from .blocks import aux_classifier as aux_classifier
 from .blocks import basic_residual as basic_residual
 from .blocks import bilinear_up as bilinear_up

@@ -15,7 +15,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from ...graphs.window_sizes import pair
+from ...graphs.window_arithmetic import pair
 from .layers import Expected, Oracle, Padding, Shape, Size, add, concat, dense, flatten, global_pool
 from .registry import OMITTED, oracle
 from .units import (

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from math import prod
 from typing import Any, Literal
 
-from ...graphs.window_sizes import Side, conv_out, pair, pool_out, transposed_out
+from ...graphs.window_arithmetic import Side, conv_out, pair, pool_out, transposed_out
 
 Shape = tuple[Side, ...]
 Size = int | tuple[int, int]

@@ -17,7 +17,7 @@ from functools import partial
 from math import prod
 from typing import Any
 
-from ...graphs.window_sizes import extent, pair
+from ...graphs.window_arithmetic import extent, pair
 from . import layers
 from .layers import Expected, Oracle, Shape, Size
 from .registry import OMITTED, oracle

@@ -53,7 +53,10 @@ ONLY_WHEN_CALLED = {
 """Slow to import, or not installed by everybody: the function that needs one imports it."""
 
 OF_TENSORFLOW = {
-    "models/file_formats.py": "formats of TensorFlow",
+    "models/file_formats/formats.py": "its runtime",
+    "models/file_formats/litert_files.py": "its format",
+    "models/file_formats/onnx_files.py": "its converter",
+    "models/file_formats/saved_models.py": "its format",
     "training/devices.py": "its strategies",
     "training/distributed.py": "its strategies",
     "training/global_batches.py": "its data sets",
@@ -65,7 +68,7 @@ OF_TENSORFLOW = {
 HYPOTHESIS_FREE = {"assertions", "oracles", "shapes", "grammar"}
 """Modules of `testing` that are used without it."""
 
-PLAIN_DATA = {"graph", "rewrite", "grouping", "folding", "fusing", "naming", "overviews", "window_sizes"}
+PLAIN_DATA = {"graph", "rewrite", "grouping", "repeats", "fusing", "naming", "overviews", "window_arithmetic"}
 """Modules of `graphs` that know no Keras."""
 
 # What Keras does not document: modules, attributes of its objects, and hidden state.
@@ -76,10 +79,11 @@ PRIVATE = re.compile(
 
 
 def files_of(room: str) -> list[Path]:
-    return sorted((ROOT / room).rglob("*.py*") if room != "src" else (ROOT / "src/layerblocks").glob("*.py*"))
+    found = (ROOT / room).rglob("*.py*") if room != "src" else (ROOT / "src/layerblocks").glob("*.py*")
+    return sorted(path for path in found if path.suffix in (".py", ".pyi"))
 
 
-FILES = {path: room for room in (*ROOMS, "src") for path in files_of(room) if path.suffix in (".py", ".pyi")}
+FILES = {path: room for room in (*ROOMS, "src") for path in files_of(room)}
 
 
 def named(path: Path) -> str:

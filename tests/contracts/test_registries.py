@@ -11,7 +11,10 @@ from layerblocks import blocks
 from layerblocks.testing.oracles import ORACLES
 from layerblocks.testing.random_blocks import Piece, chain, piece, pieces
 
-TOOLS = {"block", "default_of", "matching", "scaled_tanh", "weightless"}
+TOOLS = {
+    *("block", "deep_graphs", "default_of", "expects", "matching", "register", "registered", "scaled_tanh"),
+    "weightless",
+}
 """Public functions of `blocks` that make no tensor."""
 OPEN = {
     "chain": "gives what its layers give",

@@ -14,8 +14,8 @@ from keras import layers
 
 from layerblocks.blocks import weightless
 from layerblocks.graphs import Graph, Node, collapse, read_graph
-from layerblocks.graphs.costs import multiply_adds
 from layerblocks.graphs.graph import Edge, mark_edges, mark_heads
+from layerblocks.graphs.totals import multiply_adds
 from layerblocks.viz import Theme, model_to_dot, plot_model
 from layerblocks.viz.dot import Options, layer_figure
 

@@ -20,10 +20,32 @@ PADDING = st.sampled_from(["same", "valid"])
 ONES = {"kernel_initializer": "ones", "use_bias": False}
 
 
+# What keeps the length, and reads no more than its own position or a few.
+OTHERS = {
+    "dense": lambda: layers.Dense(1, **ONES),
+    "relu": lambda: layers.Activation("relu"),
+    "batch norm": lambda: layers.BatchNormalization(),
+    "dropout": lambda: layers.Dropout(0.5),
+    "separable": lambda: layers.SeparableConv1D(
+        1, 3, padding="same", depthwise_initializer="ones", pointwise_initializer="ones", use_bias=False
+    ),
+    "wrapped": lambda: layers.SpectralNormalization(layers.Conv1D(1, 3, padding="same", **ONES)),
+    "repeat": lambda: lambda x: keras.ops.repeat(x, 2, axis=1),
+    "slice": lambda: lambda x: x[:, 1::2],
+    "there and back": lambda: lambda x: layers.Reshape(x.shape[1:])(layers.Reshape((1, -1, 1))(x)),
+    "differences": lambda: lambda x: x[:, 1:] + x[:, :-1],
+    "padded": lambda: lambda x: keras.ops.pad(x, ((0, 0), (1, 0), (0, 0))),
+}
+
+
 def random_step(draw):
     """One layer of one dimension; every weight is 1, so that no two ways cancel."""
     size, step = draw(st.integers(1, 4)), draw(st.integers(1, 3))
-    kind = draw(st.sampled_from(["conv", "dilated", "pool", "max", "depthwise", "transposed", "up", "pad", "crop"]))
+    kind = draw(
+        st.sampled_from(["conv", "dilated", "pool", "max", "depthwise", "transposed", "up", "pad", "crop", *OTHERS])
+    )
+    if kind in OTHERS:
+        return OTHERS[kind]()
     if kind == "conv":
         return layers.Conv1D(1, size, strides=step, padding=draw(st.sampled_from(["same", "valid", "causal"])), **ONES)
     if kind == "dilated":

@@ -42,8 +42,7 @@ def extensions() -> dict[str, Extension]:
                 changes.append((lines[number - 1][1:] if number else "", line[1:]))
             else:
                 assert line.startswith(" "), "an extension only adds"
-        others = [line for _, line in changes if line != f"from . import {Path(path).stem}"]
-        assert len(others) == 1 or len(changes) == 1, "an extension is one line beside its file, and its import"
+        assert len(changes) == 1, "an extension is one line beside its file"
         found[section.splitlines()[0]] = Extension(
             path, file.partition("\n")[2], head.removeprefix("+++ "), tuple(changes), check
         )

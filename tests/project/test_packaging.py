@@ -115,7 +115,7 @@ def unpacked(tree) -> Path:
 
 
 def test_the_source_distribution_is_the_repository(unpacked, tree):
-    parts = ("tests", "docs", "examples", "benchmarks", "LICENSES", ".ci", ".github", *FOLDERS)
+    parts = ("tests", "docs", "examples", "benchmarks", ".ci", ".github", *FOLDERS)
     wanted = {path.relative_to(tree) for part in parts for path in (tree / part).rglob("*") if path.is_file()}
     wanted |= {path.relative_to(tree) for ending in ("*.md", "*.cff", "*.py", "*.toml") for path in tree.glob(ending)}
     missing = {path for path in wanted if not (unpacked / path).is_file()}

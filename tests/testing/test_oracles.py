@@ -24,7 +24,7 @@ from layerblocks.blocks import (
     weightless,
 )
 from layerblocks.graphs import conv_out, min_input_size, pool_out, receptive_field, transposed_out
-from layerblocks.graphs.window_sizes import extent, transposed_in
+from layerblocks.graphs.window_arithmetic import extent, transposed_in
 from layerblocks.testing import oracles
 
 from ..agreement import multiply_adds

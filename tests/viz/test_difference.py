@@ -426,14 +426,14 @@ class Scaled(layers.Layer):
 
 
 class Forgetful(layers.Layer):
-    """It has no configuration that says what it was given."""
+    """It cannot write down what it was given."""
 
-    def __init__(self, by, **options):
+    def __init__(self, function, **options):
         super().__init__(**options)
-        self.by = by
+        self.function = function
 
     def call(self, x):
-        return x * self.by
+        return self.function(x)
 
 
 def in_a_row(*steps):
@@ -456,7 +456,7 @@ def in_time(layer):
 SEQUENCE, IMAGE = (8, 16), (8, 8, 4)
 # Two networks on an input of that shape, and what of the second is not as in the first.
 UNEQUAL = {
-    "heads": (SEQUENCE, lambda: heads(4, 16), lambda: heads(8, 8), "num heads 4 → 8, key dim 16 → 8"),
+    "heads": (SEQUENCE, lambda: heads(4, 16), lambda: heads(8, 8), "num heads 4 → 8"),
     "width of heads": (SEQUENCE, lambda: heads(2, 16), lambda: heads(2, 8), "key dim 16 → 8"),
     "causal": (SEQUENCE, lambda: heads(4, 16), lambda: heads(4, 16, use_causal_mask=True), "use causal mask"),
     "backwards": (
@@ -549,7 +549,12 @@ UNEQUAL = {
         "activation cannot be compared: doubled is not registered",
     ),
     "own layer": (SEQUENCE, lambda: Scaled(2), lambda: Scaled(3), "by 2 → 3"),
-    "own layer that does not say": (SEQUENCE, lambda: Forgetful(2), lambda: Forgetful(3), "cannot be compared"),
+    "own layer that does not say": (
+        SEQUENCE,
+        lambda: Forgetful(doubled),
+        lambda: Forgetful(halved),
+        "cannot be compared",
+    ),
     "slope": (SEQUENCE, lambda: layers.LeakyReLU(0.3), lambda: layers.LeakyReLU(0.01), "negative slope 0.3 → 0.01"),
     "ReLU6": (SEQUENCE, lambda: layers.ReLU(), lambda: layers.ReLU(6), "max value none → 6"),
     "threshold": (SEQUENCE, lambda: layers.ReLU(), lambda: layers.ReLU(threshold=1.0), "threshold 0 → 1"),

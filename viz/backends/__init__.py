@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -11,27 +12,32 @@ from ... import checks
 from ..fonts import Face, face
 from ..scene import Scene
 from ..theme import DEFAULT, Theme
-from . import eps, pdf, png, svg, tikz
 
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """How a scene is written (`dpi` is for pixels alone), and the endings of such files."""
+    """The function that writes a scene, as `module.function` of this folder, and the endings of such files."""
 
-    write: Callable[[Scene, Theme, Face, float], bytes]
+    writer: str
     endings: tuple[str, ...]
+
+    @property
+    def write(self) -> Callable[[Scene, Theme, Face, float], bytes]:
+        """The function of a scene, a theme, a font and the dots per inch of pixels; imported when first used."""
+        module, _, function = self.writer.partition(".")
+        return getattr(importlib.import_module(f".{module}", __name__), function)
 
 
 FORMATS: Mapping[str, Format] = MappingProxyType(
     {
-        "svg": Format(svg.svg, (".svg",)),
-        "pdf": Format(pdf.pdf, (".pdf",)),
-        "png": Format(png.png, (".png",)),
-        "eps": Format(eps.eps, (".eps",)),
-        "jpg": Format(png.jpg, (".jpg", ".jpeg")),
-        "gif": Format(png.gif, (".gif",)),
-        "tikz": Format(tikz.standalone, (".tex",)),
-        "tikz-fragment": Format(tikz.tikz, (".tikz",)),
+        "svg": Format("svg.svg", (".svg",)),
+        "pdf": Format("pdf.pdf", (".pdf",)),
+        "png": Format("png.png", (".png",)),
+        "eps": Format("eps.eps", (".eps",)),
+        "jpg": Format("png.jpg", (".jpg", ".jpeg")),
+        "gif": Format("png.gif", (".gif",)),
+        "tikz": Format("tikz.standalone", (".tex",)),
+        "tikz-fragment": Format("tikz.tikz", (".tikz",)),
     }
 )
 

@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from ... import checks
-from ...graphs.costs import Total
 from ...graphs.graph import Graph, Node, leaves
 from ...graphs.overviews import overview
 from ...graphs.reader import graph_of
+from ...graphs.totals import Total
 from ..texts.layer_labels import describe, work, work_text
 from ..texts.table import check_words
 from ..texts.table_formats import FORMATS, Cell, Sheet, write

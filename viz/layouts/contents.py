@@ -9,7 +9,7 @@ from typing import Any, Literal, get_args
 
 from ... import checks
 from ...graphs.graph import Graph, Node
-from ...graphs.knowledge import field_words
+from ...graphs.rules import field_words
 from ..texts.layer_labels import count_text, describe, shape_text
 from .box_text import Content
 from .series_parallel import Frames, frames_around, named

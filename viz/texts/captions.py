@@ -9,10 +9,10 @@ from itertools import groupby
 from typing import Any
 
 from ... import checks
-from ...graphs.costs import Total
 from ...graphs.graph import Edge, Graph, Node, Output, leaves
 from ...graphs.overviews import overview
 from ...graphs.reader import graph_of
+from ...graphs.totals import Total
 from ..lines import line_roles
 from .latex import latex_text
 from .layer_labels import count_text, describe, is_residual, is_shared, shape_text, work

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import groupby
 
-from ...graphs.costs import Total
 from ...graphs.graph import Graph, Node, Shape, activation_of, leaves, predecessors
+from ...graphs.totals import Total
 
 # Layers that a short description does not tell: they come with the others.
 _SILENT = frozenset({"input", "norm", "activation", "dropout", "shape"})

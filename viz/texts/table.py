@@ -12,14 +12,14 @@ from math import prod
 from typing import Any
 
 from ... import checks
-from ...graphs.costs import Total
-from ...graphs.folding import fold as fold_equal
-from ...graphs.folding import structure
 from ...graphs.graph import Graph, Node, Shape, activation_of, leaves, sum_weights
 from ...graphs.grouping import group
-from ...graphs.knowledge import Unknown, field_words
 from ...graphs.reader import graph_of
+from ...graphs.repeats import fold as fold_equal
+from ...graphs.repeats import structure
 from ...graphs.rewrite import collapse
+from ...graphs.rules import Unknown, field_words
+from ...graphs.totals import Total
 from .layer_labels import describe, each_text, shape_text, work
 from .notation import notation, told
 from .table_formats import FORMATS, Cell, Share, Sheet, Stack, write

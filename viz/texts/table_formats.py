@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, zip_longest
 
-from ...graphs.costs import Total
+from ...graphs.totals import Total
 from .latex import latex_text
 from .layer_labels import count_text, work_text
 

@@ -1,7 +1,7 @@
 """Sums of what is known of layers, and what they leave out.
 
 Multiply-adds are the products that convolutions, dense layers and products of matrices need; bias, normalization,
-pooling and activations are not counted, as is usual. What a layer needs is in its entry (`knowledge`).
+pooling and activations are not counted, as is usual. What a layer needs is in its entry (`rules`).
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from math import prod
 from typing import Any
 
-from . import knowledge
-from .knowledge import Call, Shape
+from . import rules
+from .rules import Call, Shape
 
 _MOST_NAMES = 4
 
@@ -90,7 +90,7 @@ def multiply_adds(layer: Any, inputs: Sequence[Shape], outputs: Sequence[Shape])
     >>> multiply_adds(layer, [(None, 226, 226, 3)], [(None, 224, 224, 64)])
     86704128
     """
-    return knowledge.multiply_adds(Call(layer, tuple(inputs), tuple(outputs)))
+    return rules.multiply_adds(Call(layer, tuple(inputs), tuple(outputs)))
 
 
 # Bytes of one number. Types of less than a byte are stored in one.

@@ -7,7 +7,7 @@ from dataclasses import replace
 from math import prod
 from typing import Any
 
-from ..knowledge import (
+from ..rules import (
     EVERYTHING,
     POINTWISE,
     REDUCED,
@@ -358,7 +358,7 @@ def _conv_rnn_window(call: Call) -> Windows | str:
         if along.whole or steps is None or not 0 <= spatial < len(layer.cell.kernel_size):
             found.append(replace(along, axis=kept, whole=True))
             continue
-        k, r = layer.cell.kernel_size[spatial], along.reads
+        k, r = layer.cell.kernel_size[spatial], along.reads or Reads()
         before, after = (steps - 1) * ((k - 1) // 2), (steps - 1) * (k // 2)
         grown = Reads(r.step, r.per, r.first - before * r.step, r.last + after * r.step, r.least)
         found.append(Along(kept, grown))
@@ -384,7 +384,7 @@ keras_layers(*(f"ConvLSTM{n}D" for n in RANKS))(
 
 def _attention_shapes(call: Call) -> tuple[Any, Any, Any]:
     """The shapes of query, value and key."""
-    from ..knowledge import inputs_of
+    from ..rules import inputs_of
 
     roles = inputs_of(call)
     found = dict(zip(reversed(roles), reversed(call.inputs), strict=True))
@@ -397,7 +397,7 @@ def _attention_shapes(call: Call) -> tuple[Any, Any, Any]:
 
 def _attends(call: Call, axes: tuple[int, ...]) -> Windows:
     """A position of the output reads its own query, and all keys and values along the axes."""
-    from ..knowledge import inputs_of
+    from ..rules import inputs_of
 
     roles = inputs_of(call)
     found: list[tuple[Along, ...]] = []
@@ -910,8 +910,9 @@ def _model_cost(call: Call) -> int | None:
     for inside in calls(model.outputs):
         if inside.is_input:
             continue
-        shapes = [tuple(tuple(specs[id(t)].shape) for t in some) for some in (inside.input_tensors, inside.outputs)]
-        count = multiply_adds(Call(inside.operation, *shapes, inside.arguments.args, inside.arguments.kwargs))
+        before = tuple(tuple(specs[id(tensor)].shape) for tensor in inside.input_tensors)
+        after = tuple(tuple(specs[id(tensor)].shape) for tensor in inside.outputs)
+        count = multiply_adds(Call(inside.operation, before, after, inside.arguments.args, inside.arguments.kwargs))
         if count is None:
             return None
         total += count
@@ -919,3 +920,9 @@ def _model_cost(call: Call) -> int | None:
 
 
 knows("keras.models.Functional", "keras.models.Sequential")(Entry("model", "", lambda model: model.name, _model_cost))
+
+# Layers of `keras.applications`.
+knows("keras.src.applications.convnext.LayerScale")(free("other", "layer scale"))
+knows("keras.src.applications.inception_resnet_v2.CustomScaleLayer")(
+    free("add", lambda layer: f"add, × {layer.scale:g}", symbol="⊕")
+)

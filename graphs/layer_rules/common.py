@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from math import prod
 from typing import Any
 
-from ..knowledge import (
+from ..rules import (
     POINTWISE,
     REDUCED,
     UNKNOWN,
@@ -20,8 +20,6 @@ from ..knowledge import (
     aligned,
     spatial,
 )
-
-IN_PLACE = Reads()
 
 
 def none_at_all(call: Call) -> int:
@@ -143,7 +141,8 @@ def everything(call: Call) -> Windows:
 
 def regrouped(shape: Shape, output: Shape, target: Sequence[Any] | None) -> Windows | str:
     """What a reshape reads, where the batch stays; `target` is what it was given for the axes after the batch."""
-    a, b, groups = 1, 1, [((0,), (0,), False)]
+    a, b = 1, 1
+    groups: list[tuple[tuple[int, ...], tuple[int, ...], bool]] = [((0,), (0,), False)]
     wild = None if target is None else [size in (-1, None) or not isinstance(size, int) for size in target]
     if shape[:1] != output[:1] or len(output) < 1:
         return UNKNOWN
@@ -233,7 +232,7 @@ def activation_reads(activation: Any) -> str | None:
     if module.startswith("keras.") and name in LAST_AXIS_FUNCTIONS:
         return "last"
     if not isinstance(activation, type) and hasattr(activation, "get_config"):  # a layer
-        from ..knowledge import entry_of
+        from ..rules import entry_of
 
         window = entry_of(activation).window
         if window is pointwise:
@@ -272,7 +271,7 @@ def windowed(size: str, mixes: bool = True) -> Callable[[Call], Windows]:
     return window
 
 
-def sliding(call: Call, size: Any, mixes: bool = True, stride: Any = None) -> Windows:
+def sliding(call: Call, size: Any, mixes: bool = True, stride: Any = None) -> tuple[tuple[Along, ...], ...]:
     operation, shape = call.operation, call.inputs[0]
     rank = len(shape) - 2
     sizes = each(size, rank)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from ..knowledge import REDUCED, Along, Call, Entry, Reads, Windows, aligned, knows
+from ..rules import REDUCED, UNREAD, Along, Call, Entry, Reads, Windows, aligned, knows
 from . import common
 from .common import activated, by, free, listed, mapped, none_at_all, stepped, windowed
 
@@ -32,10 +32,10 @@ def _matched(call: Call) -> Windows:
     layer = call.operation
     first = 2 if common.channels_first(layer) else 1
     x = [Along(axis) for axis in range(4)]
-    like = [Along(0), *[Along(None)] * 3]
+    like = [Along(0), *[UNREAD] * 3]
     for axis, offset in enumerate(layer.offset):
         x[first + axis] = Along(first + axis, Reads(first=offset, last=offset, follows=False))
-        like[first + axis] = Along(first + axis)
+        like[first + axis] = Along(first + axis, None)
     return (tuple(x), tuple(like))
 
 

@@ -13,8 +13,8 @@ from keras import layers
 from layerblocks.architectures import build
 from layerblocks.blocks import bottleneck, conv_bn, inception, max_pool, weightless
 from layerblocks.graphs import Graph, Node, collapse, fold, fuse, group, kinds, opened, overview, read_graph
-from layerblocks.graphs.folding import structure
 from layerblocks.graphs.graph import Edge, Output, leaves, mark_edges, mark_heads
+from layerblocks.graphs.repeats import structure
 from layerblocks.viz.texts.layer_labels import describe
 
 from ..random_models import random_model

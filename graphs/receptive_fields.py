@@ -1,11 +1,12 @@
 """What one pixel of the output sees of the input, and the smallest input that a network accepts, from one walk.
 
-The walk follows every axis of every tensor through the windows that `knowledge` has of each layer. What nobody knows is
+The walk follows every axis of every tensor through the windows that `rules` has of each layer. What nobody knows is
 said, with the layer's name. A chain of (window, stride, …) is worked out in plain Python.
 """
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import gcd, lcm, prod
@@ -13,8 +14,8 @@ from typing import Any
 
 from .. import checks
 from .graph import Graph, Node, changed
-from .knowledge import Call, Reads, Regrouped, Shape, Unknown, Windows, windows_of
-from .window_sizes import least_input, receptive_field_of
+from .rules import IN_PLACE, Call, Reads, Regrouped, Shape, Unknown, Windows, windows_of
+from .window_arithmetic import least_input, receptive_field_of
 
 # A pattern of more positions than this, before it repeats, is not followed any further.
 _LONGEST = 4096
@@ -80,7 +81,7 @@ def receptive_field(model: Any) -> Any:
     if _is_chain(model):
         return receptive_field_of(model)
     walk = _walk(model)
-    seen = _seen(walk.steps)
+    seen = _seen(walk.steps, walk.axes)
     ends = [seen[number] for number, _ in walk.outputs]
     found = {
         (number, axis): [end[number, axis] for end in ends if (number, axis) in end]
@@ -115,7 +116,7 @@ def with_receptive_fields(graph: Graph) -> Graph:
     """
     steps = _steps_of(graph)
     axes = {number: axes for number, step in enumerate(steps) if step.enters and (axes := _positions(steps, number))}
-    seen = _seen(steps)
+    seen = _seen(steps, axes)
     fields = (_field(one, axes) for one in seen)
     return changed(graph, nodes=tuple(changed(n, receptive_field=f) for n, f in zip(graph.nodes, fields, strict=True)))
 
@@ -132,7 +133,7 @@ def strides(model: Any) -> dict[str, tuple[int | None, ...] | Unknown]:
     {'x': (1, 1), 'a': (2, 2), 'b': (4, 4)}
     """
     walk = _walk(model)
-    seen = _seen(walk.steps)
+    seen = _seen(walk.steps, walk.axes)
     number, axes = next(iter(walk.axes.items()))
     found: dict[str, tuple[int | None, ...] | Unknown] = {}
     for step, one in zip(walk.steps, seen, strict=True):
@@ -315,12 +316,13 @@ class _Place:
 _Seen = Mapping[tuple[int, int], "_Place | Unknown | None"]
 
 
-def _seen(steps: Sequence[_Step]) -> list[_Seen]:
+def _seen(steps: Sequence[_Step], axes: Mapping[int, tuple[int, ...]]) -> list[_Seen]:
+    """What the output of each step sees of these axes of the inputs."""
     seen: list[_Seen] = []
     for number, step in enumerate(steps):
         if step.enters:
             one = _View(((0, 0),), 1)
-            seen.append({(number, axis): _Place(axis, one) for axis in range(1, len(step.outputs[0]))})
+            seen.append({(number, axis): _Place(axis, one) for axis in axes.get(number, ())})
         else:
             seen.append(_through(step, [seen[source] for source, _ in step.sources]))
     return seen
@@ -331,7 +333,7 @@ def _through(step: _Step, seen: Sequence[_Seen]) -> _Seen:
     for number, one in enumerate(seen):
         for key, place in one.items():
             new = _followed(step, number, place) if isinstance(place, _Place) else place
-            if new != _UNREAD:
+            if new is not _UNREAD:
                 found[key] = _joined(step, found[key], new) if key in found else new
     return found
 
@@ -341,26 +343,27 @@ _UNREAD = _Place(-1, _View(((0, 0),), 0))
 
 def _followed(step: _Step, number: int, place: _Place) -> _Place | Unknown | None:
     """Where the positions lie in the output of a step, of which it is this input."""
-    windows, lost = step.windows, Unknown((step.name,))
+    windows = step.windows
     if isinstance(windows, Unknown):
-        return lost
+        return windows
     if isinstance(windows, Regrouped):
-        return _regrouped(step, windows, place) or lost
-    if number >= len(windows) or place.axis >= len(windows[number]):
-        return lost
-    along = windows[number][place.axis]
-    if along.unknown:
-        return lost
+        return _regrouped(step, windows, place) or Unknown((step.name,))
+    along = windows[number][place.axis] if number < len(windows) and place.axis < len(windows[number]) else None
+    if along is None or along.unknown:
+        return Unknown((step.name,))
     if along.whole:
         return None
-    if along.axis is None:
+    reads = along.reads
+    if along.axis is None or reads is None:
         return _UNREAD
-    if (along.reads.step, along.reads.per, along.reads.first, along.reads.last) == (1, 1, 0, 0):
-        return _Place(along.axis, place.view, place.inner, place.length)
-    view = _composed(place.view, along.reads) if place.plain else None
-    return lost if view is None else _Place(along.axis, view)
+    if reads is IN_PLACE or (reads.step, reads.per, reads.first, reads.last) == (1, 1, 0, 0):
+        same = along.axis == place.axis
+        return place if same else _Place(along.axis, place.view, place.inner, place.length)
+    view = _composed(place.view, reads) if place.plain else None
+    return Unknown((step.name,)) if view is None else _Place(along.axis, view)
 
 
+@functools.lru_cache(maxsize=1024)
 def _composed(view: _View, reads: Reads) -> _View | None:
     common = gcd(reads.step, reads.per)
     outputs, inputs = reads.per // common, reads.step // common
@@ -381,10 +384,12 @@ def _joined(step: _Step, one: _Place | Unknown | None, other: _Place | Unknown |
     if isinstance(one, Unknown) or isinstance(other, Unknown):
         names = (name for some in (one, other) if isinstance(some, Unknown) for name in some.names)
         return Unknown(tuple(dict.fromkeys(names)))
-    if one == other:
+    if one is other or one == other:
         return one
+    if one.axis != other.axis:  # two positions, each of which may be anywhere
+        return None
     lost = Unknown((step.name,))
-    if (one.axis, one.inner, one.length) != (other.axis, other.inner, other.length) or one.inner is None:
+    if (one.inner, one.length) != (other.inner, other.length) or one.inner is None:
         return lost
     length = lcm(len(one.view.spans), len(other.view.spans))
     shifts = {place.view.shift * length // len(place.view.spans) for place in (one, other)}
@@ -410,18 +415,18 @@ def _regrouped(step: _Step, windows: Regrouped, place: _Place) -> _Place | None:
     length = place.length if place.length is not None else inputs[place.axis]
     if place.inner is None or None in later or length is None:
         return _Place(after[0], place.view, None) if len(after) == 1 else None
-    inner, behind = place.inner * prod(later), 1  # type: ignore[arg-type]
+    inner, later_ones = place.inner * prod(later), 1  # type: ignore[arg-type]
     for axis in reversed(after):
         size = outputs[axis]
         if size is None:
             return None
-        if inner < behind * size or (length == 1 and inner == behind * size):
-            fits = inner % behind == 0 and (size * behind) % (inner * length) == 0
+        if inner < later_ones * size or (length == 1 and inner == later_ones * size):
+            fits = inner % later_ones == 0 and (size * later_ones) % (inner * length) == 0
             if not fits:
                 return None
-            whole = inner == behind and length == size
-            return _Place(axis, place.view, 1 if whole else inner // behind, None if whole else length)
-        behind *= size
+            whole = inner == later_ones and length == size
+            return _Place(axis, place.view, 1 if whole else inner // later_ones, None if whole else length)
+        later_ones *= size
     return None
 
 
@@ -451,11 +456,11 @@ def _needs(walk: _Walk) -> list[dict[int, int]]:
     for number, _ in walk.outputs:
         for axis in range(len(walk.steps[number].outputs[0])):
             needs[number].setdefault(axis, 1)
-    relevant = [bool(one) for one in _seen(walk.steps)]
+    relevant = [bool(one) for one in _seen(walk.steps, walk.axes)]
     for number in reversed(range(len(walk.steps))):
         step = walk.steps[number]
         for place, (source, _) in enumerate(step.sources):
-            if not relevant[source] and not walk.steps[source].enters:
+            if not relevant[source]:
                 continue
             for axis, least in _before(step, place, needs[number]).items():
                 needs[source][axis] = max(needs[source].get(axis, 1), least)
@@ -472,10 +477,11 @@ def _before(step: _Step, place: int, wanted: Mapping[int, int]) -> dict[int, int
         return _asked(step, place, wanted)
     if isinstance(windows, Regrouped):
         return _before_regrouping(step, windows, wanted)
-    return {
-        axis: max(along.least, 1 if along.axis is None else along.reads.needs(wanted.get(along.axis, 1)))
-        for axis, along in enumerate(windows[place])
-    }
+    found = {}
+    for axis, along in enumerate(windows[place]):
+        least = 1 if along.axis is None else wanted.get(along.axis, 1)
+        found[axis] = max(along.least, along.reads.needs(least) if along.axis is not None and along.reads else least)
+    return found
 
 
 def _before_regrouping(step: _Step, windows: Regrouped, wanted: Mapping[int, int]) -> dict[int, int]:

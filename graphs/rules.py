@@ -1,4 +1,4 @@
-"""What is known of each kind of layer and operation, told once: one `Entry` each.
+"""What is known of each kind of layer and operation, in one place: one `Entry` each.
 
 Figures, tables, counts, receptive fields and equality all ask here. What has no entry, and does not say for itself, is
 unknown: never free, never pointwise, never equal. Entries of Keras's own layers and operations stand in `known/` and
@@ -18,7 +18,7 @@ from __future__ import annotations
 import functools
 import importlib
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -79,9 +79,9 @@ class Reads:
         return cls(1, stride, cut - reach, cut, 1 - own + stride)
 
     @classmethod
-    def moved(cls, before: int, behind: int) -> Reads:
+    def moved(cls, before: int, after: int) -> Reads:
         """What a padding reads; a cropping where negative."""
-        return cls(first=-before, last=-before, least=1 - before - behind)
+        return cls(first=-before, last=-before, least=1 - before - after)
 
     def span(self, position: int) -> tuple[int, int]:
         """The first and the last position of the input that a position of the output reads."""
@@ -95,18 +95,22 @@ class Reads:
         return max(1, -(-(self.step * (length - 1) + self.least) // self.per))
 
 
+IN_PLACE = Reads()
+
+
 @dataclass(frozen=True, slots=True)
 class Along:
     """What becomes of one axis of an input: which axis of the output follows it, and through which window.
 
     `axis` is None where no axis of the output follows it. With `whole`, every position of the output reads all of it:
-    a reduction, a contraction, a normalization or a softmax over it. With `whole` False and no axis, nothing is read.
+    a reduction, a contraction, a normalization or a softmax over it. Without `reads` nothing is read, though the length
+    may follow.
     `least` is a length below which the axis must not be, whatever is wanted of the output. Where it is `unknown`,
     nobody knows which position of the output reads what.
     """
 
     axis: int | None
-    reads: Reads = Reads()
+    reads: Reads | None = IN_PLACE
     whole: bool = False
     least: int = 1
     unknown: bool = False
@@ -148,7 +152,7 @@ def field_words(field: tuple[int | None, ...] | Unknown | None) -> str:
 Windows = tuple[tuple[Along, ...], ...] | Regrouped
 
 REDUCED = Along(None, whole=True)
-UNREAD = Along(None)
+UNREAD = Along(None, None)
 
 # What an entry, or a method `window`, may say in short.
 POINTWISE = "pointwise"  # every position reads its own position only, channels aside
@@ -179,7 +183,8 @@ class Call:
 
     def argument(self, name: str, default: Any = None) -> Any:
         """What the call was given for a parameter of `call`, else what the operation was made with, else `default`."""
-        parameters = _parameters(type(self.operation))
+        kind: Any = type(self.operation)
+        parameters = _parameters(kind)
         if name in self.kwargs:
             return self.kwargs[name]
         if name in parameters and parameters.index(name) < len(self.args):
@@ -214,7 +219,7 @@ class Entry:
         multiply_adds: for a call, those of one example; None if not known. Sizes are known when it is called.
         window: for a call, `Windows`, or one of `POINTWISE`, `EVERYTHING`, `UNKNOWN`.
         inputs: what each input is, where the arguments do not say: "data", "query", "key", "value", "mask", "state".
-        configuration: what tells two of them apart, for an operation; None where that cannot be told.
+        configuration: what tells two of them apart, for an operation; None where that cannot be said.
     """
 
     role: str = "other"
@@ -321,6 +326,16 @@ def _adds_nothing(kind: type) -> bool:
     return not any(name in vars(base) for name in vars(kind) if name not in _HARMLESS for base in bases)
 
 
+def _says(kind: type, method: str) -> bool:
+    """Whether a layer says for itself: by a method that is not older than its `call`."""
+    for base in kind.__mro__:
+        if method in vars(base):
+            return callable(getattr(kind, method))
+        if "call" in vars(base):
+            return False
+    return False
+
+
 def full_name(kind: type) -> str:
     """The public name of a Keras class (`keras.layers.Conv2D`, `keras.ops.Matmul`), the full name of any other."""
     module = kind.__module__
@@ -335,8 +350,7 @@ def full_name(kind: type) -> str:
 
 @functools.cache
 def _load() -> None:
-    for name in ("layers", "operations", "toolkit"):
-        importlib.import_module(f".known.{name}", __package__)
+    importlib.import_module(".layer_rules", __package__)
 
 
 @functools.lru_cache(maxsize=4096)
@@ -360,10 +374,10 @@ def multiply_adds(call: Call) -> int | None:
     """Multiply-adds of one call, for one example; None where they are not known.
 
     >>> import keras
-    >>> multiply_adds(Call(keras.ops.numpy.Matmul(), ((None, 4, 8), (None, 8, 2)), ((None, 4, 2),)))
+    >>> multiply_adds(Call(keras.layers.Dot(axes=1), ((None, 8, 4), (None, 8, 2)), ((None, 4, 2),)))
     64
     """
-    own = getattr(call.operation, "multiply_adds", None)
+    own = getattr(call.operation, "multiply_adds", None) if _says(type(call.operation), "multiply_adds") else None
     count = entry_of(call.operation).multiply_adds
     if not callable(own) and count is None:
         return None
@@ -385,41 +399,42 @@ def _sized(call: Call) -> bool:
 
 def windows_of(call: Call) -> Windows | Unknown:
     """What becomes of each axis of each input of a call."""
-    own = getattr(type(call.operation), "window", None)
+    own = _says(type(call.operation), "window")
     window = entry_of(call.operation).window
-    told: Any = UNKNOWN
-    if callable(own):
-        told = call.operation.window()
+    said: Any = UNKNOWN
+    if own:
+        said = call.operation.window()
     elif window is not None:
         try:
-            told = window(call)
+            said = window(call)
         except (TypeError, AttributeError, IndexError, ValueError):
-            told = UNKNOWN
-    return _as_windows(call, told)
+            said = UNKNOWN
+    return _as_windows(call, said)
 
 
-def _as_windows(call: Call, told: Any) -> Windows | Unknown:
-    """What was told in short, in full."""
-    if isinstance(told, Regrouped):
-        return told
-    if told is UNKNOWN or told is None or not call.outputs:
+def _as_windows(call: Call, said: Any) -> Windows | Unknown:
+    """What was said in short, in full."""
+    if isinstance(said, Regrouped):
+        return said
+    if said in (None, UNKNOWN) or not call.outputs:
         return Unknown((str(getattr(call.operation, "name", type(call.operation).__name__)),))
-    if told is POINTWISE or told is EVERYTHING or not isinstance(told[0], tuple):
+    if said in (POINTWISE, EVERYTHING) or not isinstance(said[0], tuple):
         channels_first = getattr(call.operation, "data_format", None) == "channels_first"
-        return tuple(_in_full(shape, call.outputs[0], told, channels_first) for shape in call.inputs)
-    return tuple(tuple(axes) for axes in told)
+        return tuple(_in_full(shape, call.outputs[0], said, channels_first) for shape in call.inputs)
+    return tuple(tuple(axes) for axes in said)
 
 
-def _in_full(shape: Shape, output: Shape, told: Any, channels_first: bool) -> tuple[Along, ...]:
-    if told is POINTWISE:
+def _in_full(shape: Shape, output: Shape, said: Any, channels_first: bool) -> tuple[Along, ...]:
+    if said == POINTWISE:
         return aligned(shape, output)
-    if told is EVERYTHING:
+    if said == EVERYTHING:
         kept = len(shape) == len(output)
         return tuple(Along(0) if axis == 0 else Along(axis if kept else None, whole=True) for axis in range(len(shape)))
-    return spatial(shape, told, channels_first)
+    return spatial(shape, said, channels_first)
 
 
-def aligned(shape: Shape, output: Shape, gathered: Sequence[int] = ()) -> tuple[Along, ...]:
+@functools.lru_cache(maxsize=1024)
+def aligned(shape: Shape, output: Shape, gathered: Iterable[int] = ()) -> tuple[Along, ...]:
     """Each position its own, as broadcasting aligns them; of the axes `gathered` (of the input) everything."""
     shift = len(output) - len(shape)
     found = []
@@ -434,11 +449,16 @@ def aligned(shape: Shape, output: Shape, gathered: Sequence[int] = ()) -> tuple[
 
 def spatial(shape: Shape, reads: Sequence[Reads | str], channels_first: bool = False) -> tuple[Along, ...]:
     """One window for each axis between batch and channels; all channels are read."""
+    return _spatial(shape, tuple(reads), channels_first)
+
+
+@functools.lru_cache(maxsize=1024)
+def _spatial(shape: Shape, reads: tuple[Reads | str, ...], channels_first: bool) -> tuple[Along, ...]:
     if len(reads) != len(shape) - 2:
         raise ValueError("one window for each axis between batch and channels")
     first = 2 if channels_first else 1
     axes = [
-        Along(axis + first, *((Reads(), True) if one == EVERYTHING else (Reads() if one == POINTWISE else one,)))
+        Along(axis + first, *((IN_PLACE, True) if one == EVERYTHING else (IN_PLACE if one == POINTWISE else one,)))
         for axis, one in enumerate(reads)
     ]
     channels = Along(1 if channels_first else len(shape) - 1, whole=True)
@@ -452,7 +472,11 @@ def mixes_positions(call: Call) -> bool | None:
         return None
     if isinstance(found, Regrouped):
         return False
-    return any(along.whole or along.reads.first != along.reads.last for axes in found for along in axes[1:-1])
+    return any(
+        along.whole or (along.reads is not None and along.reads.first != along.reads.last)
+        for axes in found
+        for along in axes[1:-1]
+    )
 
 
 _ROLES_OF_ARGUMENTS = {
@@ -468,7 +492,8 @@ def inputs_of(call: Call) -> tuple[str, ...]:
     """What each input of a call is: data, query, key, value, mask or state, in the order of its inputs."""
     import keras
 
-    names = _parameters(type(call.operation))
+    kind: Any = type(call.operation)
+    names = _parameters(kind)
     found: list[str] = []
     listed = entry_of(call.operation).inputs
     for position, value in enumerate(call.args):
@@ -531,10 +556,11 @@ def _config(operation: Any) -> Mapping[str, object] | None:
         config = dict(operation.get_config())
     except Exception:  # a layer of somebody else's
         return None
-    # The live function rather than what get_config made of it, so that two lambdas stay two.
+    # Functions and layers themselves rather than what get_config made of them, so that two lambdas stay two.
     for name in config:
         value = getattr(operation, name, None)
-        if callable(value) and not isinstance(value, keras.Layer) and inspect.isfunction(value):
+        some = value if isinstance(value, list | tuple) and value else [value]
+        if all(isinstance(one, keras.Layer) or inspect.isfunction(one) for one in some):
             config[name] = value
     return config
 
@@ -548,10 +574,11 @@ def _is_base_layer(kind: type) -> bool:
 
 
 def _pairs(config: Mapping[str, Any]) -> tuple[tuple[str, object], ...]:
+    aside = _ASIDE if "trainable" in config else ("seed", "seed_generator")  # a dtype policy's name is its dtype
     return tuple(
         (name, _plain(value))
         for name, value in sorted(config.items(), key=lambda pair: str(pair[0]))
-        if name not in _ASIDE and not str(name).endswith("_initializer") and name != "build_config"
+        if name not in aside and not str(name).endswith("_initializer") and name != "build_config"
     )
 
 
@@ -566,6 +593,11 @@ def _plain(value: Any) -> object:
     if inspect.isfunction(value):
         named = value.__name__ != "<lambda>" and "<locals>" not in value.__qualname__
         return f"{value.__module__}.{value.__qualname__}" if named else Opaque(value, f"function {value.__name__}")
+    import keras
+
+    if isinstance(value, keras.Layer):
+        inside = configuration_of(value)
+        return Opaque(value, value.name) if inside is None else (full_name(type(value)), inside)
     if hasattr(value, "get_config"):
         try:
             return (type(value).__name__, _pairs(value.get_config()))

@@ -271,13 +271,14 @@ def _one_for(equal: Sequence[Node], named: bool) -> Node:
     """One box for several equal ones."""
     first, last = equal[0], equal[-1]
     calls = sorted({node.call for node in equal})
+    shared = bool(first.weights) and first.weights == last.weights  # one set of weights, called several times
     return changed(
         first,
         path=span(first.path, last.path) if named else first.path,
         members=tuple(chain.from_iterable(node.members or (node.name,) for node in equal)),
         weights=tuple(dict.fromkeys(chain.from_iterable(node.weights for node in equal))),
         multiply_adds=sum_known(node.multiply_adds for node in equal),
-        call=(1, 1) if len(calls) == first.call[1] else first.call,
+        call=(1, 1) if len(calls) == first.call[1] and not shared else first.call,
         receptive_field=last.receptive_field,
     )
 

@@ -1,0 +1,287 @@
+"""Windows of every kind against what layers do: which positions of the input change which of the output."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+import pytest
+from keras import layers, ops
+
+from layerblocks.blocks import MatchSize, weightless
+from layerblocks.graphs import Reads, Unknown, knows, min_input_size, read_graph, receptive_field
+from layerblocks.graphs.receptive_fields import strides
+from layerblocks.graphs.rules import EVERYTHING, POINTWISE, Entry
+
+SIDE = 16
+
+
+def seen(model, axis):
+    """From the first to the last slice of the input, along an axis, that changes one number of the output."""
+    shape = model.input_shape[1:]
+    rng = np.random.default_rng(0)
+    x = rng.uniform(0.1, 1, (1, *shape)).astype("float32")
+    changed = np.repeat(x, shape[axis - 1], 0)
+    for place in range(shape[axis - 1]):
+        slab = changed[(place, *[slice(None)] * (axis - 1), place)]
+        slab += rng.uniform(3, 9, slab.shape).astype("float32")
+    difference = np.abs(np.asarray(model(changed)) - np.asarray(model(x))) > 1e-5
+    numbers = difference.reshape(len(difference), -1)
+    first, last = numbers.argmax(0), len(numbers) - 1 - numbers[::-1].argmax(0)
+    return int((last - first + 1)[numbers.any(0)].max())
+
+
+RANKS = {1: (SIDE, 3), 2: (SIDE, SIDE, 3), 3: (SIDE, SIDE, 8, 3)}
+
+
+def each_rank(name, *args, ranks=(1, 2, 3), **options):
+    return [(lambda x, n=n: getattr(layers, f"{name}{n}D")(*args, **options)(x), RANKS[n]) for n in ranks]
+
+
+IMAGE = RANKS[2]
+CASES = [
+    *each_rank("Conv", 4, 3, strides=2, padding="same"),
+    *each_rank("Conv", 4, 3, dilation_rate=2),
+    *each_rank("DepthwiseConv", 4, ranks=(1, 2), padding="same"),
+    *each_rank("SeparableConv", 4, 2, ranks=(1, 2)),
+    *[(lambda x, n=n: getattr(layers, f"Conv{n}DTranspose")(2, 3, strides=2)(x), RANKS[n]) for n in (1, 2, 3)],
+    (lambda x: layers.Conv1D(4, 3, padding="causal", dilation_rate=2)(x), RANKS[1]),
+    *each_rank("MaxPooling", 3, strides=2),
+    *each_rank("AveragePooling", 2, padding="same"),
+    *each_rank("GlobalMaxPooling", keepdims=True),
+    *each_rank("GlobalAveragePooling", keepdims=True),
+    *each_rank("UpSampling", 2),
+    *each_rank("ZeroPadding", 1),
+    *each_rank("Cropping", 1),
+    (lambda x: layers.AdaptiveAveragePooling2D((5, 8))(x), IMAGE),
+    (lambda x: layers.AdaptiveMaxPooling1D(5)(x), RANKS[1]),
+    (lambda x: layers.UpSampling2D(3, interpolation="bilinear")(x), IMAGE),
+    (lambda x: layers.Resizing(32, 24, "bilinear")(x), IMAGE),
+    (lambda x: layers.Resizing(32, 8, "nearest")(x), IMAGE),
+    (lambda x: layers.CenterCrop(8, 9)(x), IMAGE),
+    (lambda x: layers.Rescaling(2.0)(x), IMAGE),
+    (lambda x: layers.Dense(4)(x), IMAGE),
+    (lambda x: layers.EinsumDense("abcd,de->abce", output_shape=(None, None, 4))(x), IMAGE),
+    (lambda x: layers.EinsumDense("abcd,be->aecd", output_shape=(5, None, None))(x), IMAGE),
+    (lambda x: layers.Permute((2, 1, 3))(layers.Conv2D(2, (3, 1))(x)), IMAGE),
+    (lambda x: layers.Permute((3, 2, 1))(layers.Dense(4)(layers.Permute((3, 2, 1))(x))), IMAGE),
+    (lambda x: layers.BatchNormalization()(x), IMAGE),
+    (lambda x: layers.LayerNormalization()(x), IMAGE),
+    (lambda x: layers.LayerNormalization(axis=(1, 2, 3))(x), IMAGE),
+    (lambda x: layers.LayerNormalization(axis=2)(x), IMAGE),
+    (lambda x: layers.GroupNormalization(3)(x), IMAGE),
+    (lambda x: layers.RMSNormalization()(x), IMAGE),
+    (lambda x: layers.UnitNormalization(axis=2)(x), IMAGE),
+    (lambda x: layers.Softmax(axis=(1, 2))(x), IMAGE),
+    (lambda x: layers.Softmax()(x), IMAGE),
+    (lambda x: layers.Conv2D(4, 3, activation="softmax")(x), IMAGE),
+    (lambda x: layers.PReLU()(x), IMAGE),
+    (lambda x: layers.Dropout(0.5)(x), IMAGE),
+    (lambda x: layers.SpectralNormalization(layers.Conv2D(2, 5))(x), IMAGE),
+    (lambda x: layers.TimeDistributed(layers.Conv1D(2, 3))(x), IMAGE),
+    (lambda x: layers.LSTM(4, return_sequences=True)(x), RANKS[1]),
+    (lambda x: layers.Bidirectional(layers.GRU(4, return_sequences=True))(x), RANKS[1]),
+    (lambda x: layers.ConvLSTM1D(2, 3, return_sequences=True)(x), (3, SIDE, 2)),
+    (lambda x: layers.ConvLSTM1D(2, 2, strides=2, padding="same", return_sequences=True)(x), (3, SIDE, 2)),
+    (lambda x: layers.MultiHeadAttention(2, 3)(x, x), RANKS[1]),
+    (lambda x: layers.MultiHeadAttention(2, 3, attention_axes=(2,))(x, x), IMAGE),
+    (lambda x: layers.GroupQueryAttention(4, 4, 2)(x, x), RANKS[1]),
+    (lambda x: layers.Attention()([x, x]), RANKS[1]),
+    (lambda x: layers.AdditiveAttention()([x, x]), RANKS[1]),
+    (lambda x: layers.Dot(axes=2)([x, x]), RANKS[1]),
+    (lambda x: layers.Add()([x, layers.Conv2D(3, 3, padding="same")(x)]), IMAGE),
+    (lambda x: layers.Multiply()([x, layers.GlobalAveragePooling2D(keepdims=True)(x)]), IMAGE),
+    (lambda x: layers.Concatenate()([x, layers.MaxPooling2D(5, 1, "same")(x)]), IMAGE),
+    (lambda x: layers.Reshape((SIDE, SIDE, 3))(layers.Activation("relu")(layers.Reshape((SIDE**2, 3))(x))), IMAGE),
+    (lambda x: layers.Reshape((SIDE, SIDE, 3))(layers.Softmax(1)(layers.Reshape((-1, 3))(x))), IMAGE),
+    (lambda x: ops.conv(x, np.ones((5, 3, 3, 2), "float32"), padding="same"), IMAGE),
+    (lambda x: ops.depthwise_conv(x, np.ones((2, 3, 3, 1), "float32"), 2), IMAGE),
+    (lambda x: ops.max_pool(x, 3, 2), IMAGE),
+    (lambda x: ops.average_pool(x, 5, 1, "same"), IMAGE),
+    (lambda x: ops.mean(x, axis=(1, 2), keepdims=True), IMAGE),
+    (lambda x: x * ops.mean(x, axis=(1, 2), keepdims=True), IMAGE),
+    (lambda x: ops.max(x, axis=1, keepdims=True), IMAGE),
+    (lambda x: ops.cumsum(x, axis=1), IMAGE),
+    (lambda x: ops.softmax(x, axis=2), IMAGE),
+    (lambda x: ops.transpose(ops.conv(x, np.ones((3, 1, 3, 2), "float32")), (0, 2, 1, 3)), IMAGE),
+    (lambda x: x[:, 2:-1, ::3], IMAGE),
+    (lambda x: x + ops.pad(x[:, 3:], ((0, 0), (3, 0), (0, 0), (0, 0))), IMAGE),
+    (lambda x: x[:, 1:] - x[:, :-1], IMAGE),
+    (lambda x: ops.repeat(x, 2, axis=1), IMAGE),
+    (lambda x: ops.diff(x, axis=1), IMAGE),
+    (lambda x: ops.matmul(x, np.ones((3, 5), "float32")), IMAGE),
+    (lambda x: ops.matmul(np.ones((5, SIDE), "float32"), x), RANKS[1]),
+    (lambda x: ops.matmul(x, ops.transpose(x, (0, 2, 1))), RANKS[1]),
+    (lambda x: ops.einsum("bhwc,hk->bkwc", x, np.ones((SIDE, 4), "float32")), IMAGE),
+    (lambda x: ops.image.resize(x, (32, 32)), IMAGE),
+    (lambda x: layers.Dense(2)(ops.image.extract_patches(x, 4)), IMAGE),
+    (lambda x: ops.relu(x) + ops.sigmoid(x) * ops.exp(-x), IMAGE),
+    (lambda x: MatchSize(1)([layers.UpSampling2D(2)(x), x]), IMAGE),
+]
+
+
+@pytest.mark.parametrize("number", range(len(CASES)))
+def test_what_is_seen_is_what_changes_the_output(number):
+    make, shape = CASES[number]
+    keras.utils.set_random_seed(0)
+    x = keras.Input(shape)
+    model = keras.Model(x, make(x))
+    for weight in model.weights:  # nothing cancels
+        if "kernel" in weight.name and not isinstance(model.layers[-1], layers.RNN):
+            weight.assign(abs(weight))
+    told = receptive_field(model)
+    assert read_graph(model).nodes[-1].receptive_field == told
+    for axis, size in enumerate(told, 1):
+        assert seen(model, axis) == (shape[axis - 1] if size is None else size), (axis, told)
+
+
+def lengths(make, sides):
+    """The sides of the output for an input of these; None if it cannot be built."""
+    try:
+        with weightless():
+            shape = make(keras.Input((*sides, 3), batch_size=2)).shape
+    except (ValueError, TypeError):
+        return None
+    return shape if all(size is None or size > 0 for size in shape) else None
+
+
+FREE = [number for number, (_, shape) in enumerate(CASES[:33]) if shape in RANKS.values()]
+
+
+@pytest.mark.parametrize("number", FREE)
+def test_the_smallest_input_is_the_smallest_that_can_be_built(number):
+    make, shape = CASES[number]
+    x = keras.Input(shape)
+    with weightless():
+        least = min_input_size(keras.Model(x, make(x)))
+    assert lengths(make, least)
+    for axis, size in enumerate(least):
+        smaller = tuple(n - (i == axis) for i, n in enumerate(least))
+        assert size == 1 or not lengths(make, smaller)
+
+
+def image_model(make, shape=(32, 32, 3)):
+    x = keras.Input(shape, name="image")
+    return keras.Model(x, make(x))
+
+
+class Wrapper7(keras.Layer):
+    """A user's layer around a convolution."""
+
+    def __init__(self, **options):
+        super().__init__(**options)
+        self.conv = layers.Conv2D(3, 7, padding="same")
+
+    def call(self, x):
+        return self.conv(x)
+
+
+class Blur(keras.Layer):
+    """A blur pool that says what it reads."""
+
+    def call(self, x):
+        return ops.average_pool(x, 3, 2, "same")
+
+    def window(self):
+        return [Reads.window(3, 2, padding="same")] * 2
+
+    def multiply_adds(self, input_shape, output_shape):
+        return 0
+
+
+class Gate(keras.Layer):
+    def __init__(self, padding="same"):
+        super().__init__()
+        self.padding = padding
+
+    def call(self, x):
+        return x
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda x: Wrapper7(name="mine")(x),
+        lambda x: layers.Lambda(lambda t: ops.max_pool(t, 5, 1, "same"), name="mine")(x),
+        lambda x: Gate("same")(x),
+        lambda x: ops.roll(x, 1, axis=1),
+        lambda x: ops.flip(x, axis=2),
+        lambda x: layers.Conv2D(3, 3, activation=lambda t: ops.roll(t, 1, 1), name="mine")(x),
+    ],
+)
+def test_what_nobody_knows_is_said_by_name(make):
+    model = image_model(lambda x: layers.Conv2D(2, 3, padding="same")(make(x)))
+    name = read_graph(model).nodes[1].name
+    field = read_graph(model).nodes[-1].receptive_field
+    assert field == Unknown((name,)) and str(field) == f"unknown ({name})"
+    with pytest.raises(ValueError, match=f"receptive_field: nobody knows what layer '{name}' reads"):
+        receptive_field(model)
+
+
+def test_what_sees_everything_does_so_behind_an_unknown_layer_too():
+    def gated(x):
+        return layers.Multiply()([x, layers.Lambda(lambda t: t * 2)(layers.GlobalMaxPooling2D(keepdims=True)(x))])
+
+    assert receptive_field(image_model(gated)) == (None, None)
+
+
+def test_a_layer_says_for_itself():
+    model = image_model(lambda x: layers.Conv2D(2, 3)(Blur()(layers.Conv2D(2, 3, padding="same")(x))))
+    assert receptive_field(model) == (9, 9)
+    assert min_input_size(model) == (5, 5)
+    assert strides(model)[model.layers[-1].name] == (2, 2)
+
+
+@pytest.mark.parametrize(("window", "expected"), [(POINTWISE, (3, 3)), (EVERYTHING, (None, None))])
+def test_a_user_registers_a_layer(window, expected):
+    class Own(keras.Layer):
+        def call(self, x):
+            return x
+
+    model = image_model(lambda x: Own()(layers.Conv2D(2, 3)(x)))
+    assert isinstance(read_graph(model).nodes[-1].receptive_field, Unknown)
+    knows(Own)(Entry(window=lambda call: window))
+    assert receptive_field(image_model(lambda x: Own()(layers.Conv2D(2, 3)(x)))) == expected
+
+
+def test_a_reshape_to_fixed_sizes_accepts_one_size():
+    def make(x):
+        y = layers.Conv2D(8, 1)(x)
+        y = layers.Reshape((16, 16, 8))(layers.LayerNormalization()(layers.Reshape((4, 64, 8))(y)))
+        return layers.Conv2D(4, 3, strides=2)(layers.Concatenate()([y, x]))
+
+    assert min_input_size(image_model(make, (16, 16, 8))) == (16, 16)
+
+
+def test_an_input_without_positions_is_refused_by_its_name():
+    x = keras.Input((12,), name="vector")
+    model = keras.Model(x, layers.Conv2DTranspose(3, 3)(layers.Reshape((2, 2, 3))(layers.Dense(12)(x))))
+    for ask in (min_input_size, receptive_field):
+        with pytest.raises(ValueError, match=f"{ask.__name__}: model must have an input of images.*'vector'"):
+            ask(model)
+
+
+def test_several_images_have_an_answer_each():
+    a, b, c = keras.Input((32, 32, 3), name="a"), keras.Input((16, 16, 3), name="b"), keras.Input((3,), name="c")
+    y = layers.Concatenate()([layers.MaxPooling2D(2)(a), b])
+    y = layers.Conv2D(4, 3)(y) + layers.Dense(4)(c)[:, None, None]
+    model = keras.Model([a, b, c], y)
+    assert receptive_field(model) == {"a": (6, 6), "b": (3, 3)}
+    assert min_input_size(model) == {"a": (6, 6), "b": (3, 3)}
+
+
+def test_tokens_are_a_sequence():
+    x = keras.Input((20,), dtype="int32")
+    model = keras.Model(x, layers.Conv1D(4, 5)(layers.Embedding(10, 3)(x)))
+    assert (receptive_field(model), min_input_size(model)) == ((5,), (5,))
+
+
+@pytest.mark.parametrize("name", ["unet", "fcn8s"])
+def test_one_truth_for_networks_that_go_up_again(name):
+    from layerblocks.architectures import build
+
+    with weightless():
+        model = build(name)
+        told = receptive_field(model)
+    graph = read_graph(model)
+    ends = [graph.nodes[output.source].receptive_field for output in graph.outputs]
+    assert told in ends and told[0] is not None
