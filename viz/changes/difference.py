@@ -11,8 +11,7 @@ from ... import checks
 from ...graphs.graph import Graph, Node, leaves
 from ...graphs.overviews import overview
 from ...graphs.reader import graph_of
-from ...graphs.totals import Total
-from ..texts.layer_labels import describe, work, work_text
+from ..texts.layer_labels import describe, work_text
 from ..texts.table import check_words
 from ..texts.table_formats import FORMATS, Cell, Sheet, write
 from ..theme import DEFAULT, Paint
@@ -214,7 +213,7 @@ def _number(count: int) -> str:
 
 
 def _work(graph: Graph) -> str:
-    done = work_text(sum(map(work, graph.nodes), Total()))
+    done = work_text(graph.work)
     return "unknown" if done == "?" else done
 
 

@@ -12,10 +12,9 @@ from ... import checks
 from ...graphs.graph import Edge, Graph, Node, Output, leaves
 from ...graphs.overviews import overview
 from ...graphs.reader import graph_of
-from ...graphs.totals import Total
 from ..lines import line_roles
 from .latex import latex_text
-from .layer_labels import count_text, describe, is_residual, is_shared, shape_text, work
+from .layer_labels import count_text, describe, is_residual, is_shared, repeats_of, shape_text
 
 _FIRST_SENTENCE = 124
 _LEAST = 200
@@ -128,7 +127,7 @@ def _counted(count: int, word: str) -> str:
 def _shapes(node: Node) -> str:
     """All shapes that leave a node, those that are equal and follow each other once."""
     texts = [(text, len(list(same))) for text, same in groupby(map(shape_text, node.outputs))]
-    return _listed([text if count == 1 else f"{count} of {text}" for text, count in texts] or ["?"])
+    return _listed([text if count == 1 else f"{text} ({count} times)" for text, count in texts] or ["?"])
 
 
 # -- alt text ---------------------------------------------------------------------------------------------------------
@@ -168,23 +167,35 @@ def _steps(graph: Graph) -> Iterator[tuple[str, str]]:
         by = "" if not come or come == [before] else f" after {_some([_name(graph.nodes[s]) for s in come])}"
         last = graph.nodes[before] if before is not None else None
         gives = by + _gives(node, last if come == [before] else None)
-        yield f"{_name(node)}{_what(node)}{gives}", f"{_name(node)}{_in_brief(node)}{gives}"
+        again = "".join(_begins(graph, node, before))
+        own = repeats_of(graph, node)
+        yield f"{again}{_name(node)}{_what(node, own)}{gives}", f"{again}{_name(node)}{_in_brief(node)}{gives}"
         before = node.id
+
+
+def _begins(graph: Graph, node: Node, before: int | None) -> Iterator[str]:
+    """That from here on some boxes are computed several times over."""
+    around = () if before is None else graph.nodes[before].frames
+    for number in node.frames:
+        times = graph.frames[number].repeats
+        if times > 1 and number not in around:
+            boxes = sum(number in other.frames for other in graph.nodes)
+            yield f"{times} times over {_counted(boxes, 'box')}, that is "
 
 
 def _in_brief(node: Node) -> str:
     return f" (input of {_shapes(node)})" if node.role == "input" else ""
 
 
-def _what(node: Node) -> str:
+def _what(node: Node, repeats: int) -> str:
     """` (3×3 conv, 64)`; nothing where the name says it."""
     if node.role == "input":
         return f" (input of {_shapes(node)})"
     words = _plain(describe(node), 120)
     told = "" if words == _name(node) else words
-    times = f"{node.repeats} in a row" if node.repeats > 1 else ""
+    times = f"{repeats} in a row" if repeats > 1 else ""
     inside = ", each ".join(filter(None, (times, told)))
-    inside += ", all with one set of weights" if is_shared(node) else ""
+    inside += ", all with one set of weights" if is_shared(node) and repeats > 1 else ""
     closed = f"not opened, {_plain(node.closed, 80)}" if node.closed else ""
     inside = "; ".join(filter(None, (inside, closed)))
     return f" ({inside})" if inside else ""
@@ -302,7 +313,7 @@ def sum_sentence(graph: Graph) -> str:
     """What it comes to, and the names of the layers of which the multiply-adds are not known."""
     total, trained = graph.parameters, graph.trainable_parameters
     parts = [_counted(total, "parameter") + (f" ({count_text(trained)} trained)" if trained != total else "")]
-    done = sum(map(work, graph.nodes), Total())
+    done = graph.work
     if done.exact is not None:
         parts.append(_counted(done.known, "multiply-add"))
         return f"In all, {_listed(parts)}."
@@ -334,7 +345,9 @@ def _folded(graph: Graph) -> Iterator[str]:
             found.setdefault(node.repeats, []).append(f"{_name(node)}, each {_plain(describe(node), 120)}{each}")
     for frame in graph.frames:
         if frame.repeats > 1 and any(frame.id in node.frames for node in graph.nodes):
-            found.setdefault(frame.repeats, []).append(f"all in the frame {_plain(frame.name)}")
+            inside = [_name(node) for node in graph.nodes if frame.id in node.frames]
+            named = _plain(frame.name) if frame.path else f"around {inside[0]} to {inside[-1]}"
+            found.setdefault(frame.repeats, []).append(f"all in the frame {named}")
     for count, texts in sorted(found.items()):
         yield f"×{count} means {count} equal blocks in a row: {_joined(texts)}."
 

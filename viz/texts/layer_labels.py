@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import groupby
+from math import prod
 
 from ...graphs.graph import Graph, Node, Shape, activation_of, leaves, predecessors
 from ...graphs.totals import Total
@@ -23,7 +24,7 @@ def describe(node: Node) -> str:
     '7×7 conv, 64, /2'
     """
     call, calls = node.call
-    return _join(_what(node), f"call {call} of {calls}" if calls > 1 else None)
+    return _join(_what(node), f"call {call} of {calls}" if calls > 1 and not is_shared(node) else None)
 
 
 def _what(node: Node) -> str:
@@ -88,16 +89,6 @@ def count_text(count: int | None) -> str:
     return "?" if count is None else f"{count:,}"
 
 
-def work(node: Node) -> Total:
-    """The multiply-adds of a node, as far as they are known, and the names of the layers that are not counted."""
-    if node.multiply_adds is not None:
-        return Total(node.multiply_adds)
-    if node.inner is None:
-        return Total(0, (node.name,))
-    inside = sum((work(layer) for layer in node.inner.nodes), Total())
-    return Total(inside.known * node.repeats, inside.uncounted)
-
-
 def work_text(total: Total) -> str:
     """All digits: `3,888`, `≥ 3,888` where some are not counted, `?` where none is.
 
@@ -107,6 +98,11 @@ def work_text(total: Total) -> str:
     if total.exact is None and not total.known:
         return "?"
     return ("" if total.exact is not None else "≥ ") + count_text(total.known)
+
+
+def repeats_of(graph: Graph, node: Node) -> int:
+    """How many equal neighbours a box stands for by itself, those aside that the frames around it are repeated for."""
+    return max(1, node.repeats // prod(graph.frames[number].repeats for number in node.frames))
 
 
 def is_shared(node: Node) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 from math import prod
@@ -46,16 +46,22 @@ def _tells(node: Node) -> bool:
     return node.role == "other" and bool(node.weights or node.multiply_adds != 0 or node.closed)
 
 
-def told(node: Node) -> tuple[Stack, ...]:
-    """What a node is: its notation where there is more than one layer to tell, else a few words; `× n` for all."""
+def told(node: Node, repeats: int | None = None) -> tuple[Stack, ...]:
+    """What a node is: its notation where there is more than one layer to tell, else a few words; `× n` for all.
+
+    Args:
+        node: a layer or a block.
+        repeats: how many there are in a row; None for all that the node stands for.
+    """
+    repeats = node.repeats if repeats is None else repeats
     stacks = notation(node)
     if sum(len(stack.lines) * stack.times for stack in stacks) < 2:
         stacks = (Stack((", ".join(node.dtypes) if node.role == "input" else describe(node),)),)
-    if node.repeats == 1:
+    if repeats == 1:
         return stacks
     if len(stacks) == 1:
-        return (replace(stacks[0], times=stacks[0].times * node.repeats),)
-    return (Stack(tuple(map(str, stacks)), node.repeats),)
+        return (replace(stacks[0], times=stacks[0].times * repeats),)
+    return (Stack(tuple(map(str, stacks)), repeats),)
 
 
 def inside(node: Node) -> Graph:
@@ -150,6 +156,14 @@ def _region(graph: Graph, join: int, before: int, ends: Sequence[int]) -> Iterat
     ends = ends if graph.nodes[join].role == "merge" else [join]
     found = (longest_way(graph, counted, end) for end in ends)
     ways = list({tuple(n.id for n in way): way for way in found if way}.values())
+    if graph.nodes[join].role != "merge":
+        others = [longest_way(graph, counted, end) for end in predecessors(graph)[join]]
+        longer = {tuple(n.id for n in way): way for way in others if len(way) > 1}
+        ways = list(longer.values()) if len(longer) > 1 else ways
+    shown = {n.id for way in ways for n in way}
+    if any(_hides(graph, number, counted, shown) for number in range(before + 1, join)):
+        yield _Step(("",) * (_MOST_LINES + 1))  # no way tells what lies there
+        return
     if len(ways) == 1 and len(ways[0]) == 1:
         yield from _layers(ways[0])
     elif ways:
@@ -158,6 +172,14 @@ def _region(graph: Graph, join: int, before: int, ends: Sequence[int]) -> Iterat
         lines = map(say, ways[0]) if len(ways) == 1 else (" → ".join(map(say, way)) for way in ways)
         shrinks = 1 if grows else max(prod(map(_shrinks, way)) for way in ways)
         yield _Step(tuple(lines), shrinks, parallel=len(ways) > 1)
+
+
+def _hides(graph: Graph, number: int, counted: Sequence[bool], shown: Collection[int]) -> bool:
+    """Whether a concatenation joins a layer that is on none of the ways that are shown."""
+    if graph.nodes[number].role != "merge":
+        return False
+    last = [way[-1].id for s in predecessors(graph)[number] if (way := longest_way(graph, counted, s))]
+    return any(layer not in shown for layer in last)
 
 
 def _layers(nodes: Iterable[Node]) -> Iterator[_Step]:

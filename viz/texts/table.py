@@ -12,15 +12,15 @@ from math import prod
 from typing import Any
 
 from ... import checks
-from ...graphs.graph import Graph, Node, Shape, activation_of, leaves, sum_weights
+from ...graphs.graph import Graph, Node, Shape, activation_of, leaves, sum_weights, work_of
 from ...graphs.grouping import group
 from ...graphs.reader import graph_of
 from ...graphs.repeats import fold as fold_equal
 from ...graphs.repeats import structure
-from ...graphs.rewrite import collapse
+from ...graphs.rewrite import collapse, without_masks
 from ...graphs.rules import Unknown, field_words
 from ...graphs.totals import Total
-from .layer_labels import describe, each_text, shape_text, work
+from .layer_labels import describe, each_text, repeats_of, shape_text
 from .notation import notation, told
 from .table_formats import FORMATS, Cell, Share, Sheet, Stack, write
 
@@ -178,13 +178,26 @@ def table(
     chosen = [COLUMNS[name] for name in names]
     sheet = Sheet(
         heads=("layer" if depth is None else "block", *names),
-        body=tuple((row.name, *(c.cell(row, total) for c in chosen)) for row in _rows(graph)),
+        body=tuple(_body(graph, total, chosen, format == "csv")),
         foot=tuple(_foot(total, names, chosen, format == "csv")),
         numbers=frozenset(i for i, column in enumerate(chosen, 1) if column.number),
         caption=caption,
         label=label,
     )
     return write(sheet, format)
+
+
+def _body(graph: Graph, total: Row, chosen: Sequence[Column], bare: bool) -> Iterator[tuple[Cell, ...]]:
+    """The rows; before those that are computed several times over, one that says so."""
+    within: set[int] = set()
+    for number, row in enumerate(_rows(graph)):
+        for frame in graph.nodes[number].frames if number < len(graph.nodes) and not bare else ():
+            times = graph.frames[frame].repeats
+            if times > 1 and frame not in within:
+                count = sum(frame in node.frames for node in graph.nodes)
+                yield (f"{times} times over, {count} rows:", *[""] * len(chosen))
+            within.add(frame)
+        yield (row.name, *(column.cell(row, total) for column in chosen))
 
 
 def _columns(given: Sequence[str] | None, usual: tuple[str, ...]) -> tuple[str, ...]:
@@ -230,12 +243,12 @@ def _read(model: Any, depth: int | None, argument: str = "model") -> Graph:
 
 
 def _collapsed(graph: Graph, depth: int | None) -> Graph:
-    return collapse(group(graph), depth)
+    return collapse(group(without_masks(graph)), depth)
 
 
 def _rows(graph: Graph) -> list[Row]:
     """What is computed, in order; and then what is not, though its weights count."""
-    found = list(map(_row, graph.nodes))
+    found = [_row(node, repeats_of(graph, node)) for node in graph.nodes]
     found += (replace(_row(node), kind=(kind := f"not used: {describe(node)}"), layers=kind) for node in graph.unused)
     seen = {weight.id for node in (*graph.nodes, *graph.unused) for weight in node.weights}
     loose = {weight.id: weight for weight in graph.loose if weight.id not in seen}.values()
@@ -246,8 +259,8 @@ def _rows(graph: Graph) -> list[Row]:
     return found
 
 
-def _row(node: Node) -> Row:
-    layers = told(node)
+def _row(node: Node, repeats: int = 1) -> Row:
+    layers = told(node, repeats)
     return Row(
         name=node.name,
         kind=" + ".join(map(str, layers)),
@@ -258,14 +271,14 @@ def _row(node: Node) -> Row:
         repeats=node.repeats,
         receptive_field=node.receptive_field,
         layers=layers,
-        counted=work(node),
+        counted=work_of([node]),
         each=each_text(node),
         beside={name: ", ".join(_words(word, leaves(node))) for name, word in _BESIDE.items()},
     )
 
 
 def _total(graph: Graph) -> Row:
-    done = sum(map(work, graph.nodes), Total())
+    done = graph.work
     parameters, trainable = graph.parameters, graph.trainable_parameters
     return Row("total", "", (), parameters, trainable, done.exact, counted=done)
 
