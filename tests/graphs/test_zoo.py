@@ -18,8 +18,11 @@ ASIDE = ("resize", "scale_and_translate")
 
 def products(jaxpr):
     """The multiply-adds of the convolutions and products of matrices in a program of JAX."""
-    total = 0
-    for step in jaxpr.eqns:
+    total, needed = 0, set(map(id, jaxpr.outvars))
+    for step in reversed(jaxpr.eqns):
+        if needed.isdisjoint(map(id, step.outvars)):
+            continue  # Keras asks for one step more to learn its shapes
+        needed |= set(map(id, step.invars))
         given = step.params
         if step.primitive.name == "dot_general":
             total += of_matrices(*(v.aval.shape for v in step.invars), given["dimension_numbers"])

@@ -277,12 +277,12 @@ def _heads(graph: Graph) -> Iterator[str]:
 def _outputs(graph: Graph) -> Iterator[str]:
     """All outputs, by the keys that the model gives them, unless there is one and it has no name of its own."""
     main = [output for output in graph.outputs if graph.nodes[output.source].head is None]
-    maker = graph.nodes[main[0].source] if len(main) == 1 else None
-    own = (
-        {"main"} if maker is None else {"main", *maker.members, *(n for x in leaves(maker) for n in (x.name, *x.path))}
-    )
-    if maker is not None and main[0].key in own:
-        return
+    if len(main) == 1:
+        maker = graph.nodes[main[0].source]
+        layers = [part for layer in leaves(maker) for part in (layer.name, *layer.path)]
+        members = [part for member in maker.members for part in (member, member.rpartition(".")[2])]
+        if main[0].key in ("main", *members, *layers):
+            return
     texts = []
     for output in main:
         node, key = graph.nodes[output.source], _plain(output.key)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from difflib import SequenceMatcher
 from heapq import merge
-from itertools import combinations, groupby
+from itertools import groupby
 from math import prod
 from typing import Any
 
@@ -381,11 +381,38 @@ def _words(word: Callable[[Node], object], layers: Iterable[Node]) -> list[str]:
 def _told_apart(graphs: Sequence[Graph], found: Sequence[tuple[Cell, ...]]) -> list[tuple[Cell, ...]]:
     """A row with letters, equal where structures are, if columns are equal and what they stand for is not."""
     columns = list(zip(*(row[2:] for row in found), strict=True))
-    structures = [structure(Node(0, ("",), graph.kind, "model", inner=_unnamed(graph))) for graph in graphs]
-    letters = {made: chr(ord("A") + i) if i < 26 else str(i + 1) for i, made in enumerate(dict.fromkeys(structures))}
-    if all(structures[i] == structures[k] for i, k in combinations(range(len(graphs)), 2) if columns[i] == columns[k]):
-        return []
-    return [("structure", "", *(letters[made] for made in structures))]
+    letters: list[str] = []
+    doubts = False
+    for number, column in enumerate(columns):
+        alike = [k for k in range(number) if columns[k] == column]
+        said = {k: _why_unlike(graphs[k], graphs[number]) for k in alike}
+        same = next((k for k, why in said.items() if why is None), None)
+        if same is not None:
+            letters.append(letters[same])
+            continue
+        count = len(set(letters))
+        letters.append(chr(ord("A") + count) if count < 26 else str(count + 1))
+        doubts = doubts or bool(alike)
+        if why := next(filter(None, said.values()), None):
+            letters[-1] += f" ({why})"
+    return [("structure", "", *letters)] if doubts else []
+
+
+def _why_unlike(one: Graph, other: Graph) -> str | None:
+    """None for the same structure; why nobody can tell; "" for another."""
+    from ..changes.changes import find_changes
+
+    if _structure(one) == _structure(other):
+        return None
+    changes, _ = find_changes(one, other)
+    if not changes:
+        return None
+    unclear = all(change.status == "unclear" for change in changes)
+    return f"{changes[0].name}: {changes[0].words}" if unclear else ""
+
+
+def _structure(graph: Graph) -> Hashable:
+    return structure(Node(0, ("",), graph.kind, "model", inner=_unnamed(graph)))
 
 
 def _unnamed(graph: Graph) -> Graph:
