@@ -345,8 +345,8 @@ def _folded(graph: Graph) -> Iterator[str]:
             found.setdefault(node.repeats, []).append(f"{_name(node)}, each {_plain(describe(node), 120)}{each}")
     for frame in graph.frames:
         if frame.repeats > 1 and any(frame.id in node.frames for node in graph.nodes):
-            inside = [_name(node) for node in graph.nodes if frame.id in node.frames]
-            named = _plain(frame.name) if frame.path else f"around {inside[0]} to {inside[-1]}"
+            boxes = [_name(node) for node in graph.nodes if frame.id in node.frames]
+            named = _plain(frame.name) if frame.path else f"around {boxes[0]} to {boxes[-1]}"
             found.setdefault(frame.repeats, []).append(f"all in the frame {named}")
     for count, texts in sorted(found.items()):
         yield f"×{count} means {count} equal blocks in a row: {_joined(texts)}."

@@ -342,15 +342,13 @@ def compare(
     ]
     trainable = [graph.trainable_parameters for graph in graphs.values()]
     parameters = [graph.parameters for graph in graphs.values()]
-    counted = [_total(graph).counted for graph in graphs.values()]
-    left_out = [done.uncounted for done in counted]
-    sums: list[tuple[Cell, ...]] = [
-        *_what_differs(list(layers.values())),
-        ("parameters", "", *parameters),
-        *([("trainable", "", *trainable)] if parameters != trainable else []),
-        ("multiply-adds", "", *(done.exact if format == "csv" else done for done in counted)),
-        *([("not counted", "", *(tuple(_few(done.uncounted)) for done in counted))] if any(left_out) else []),
-    ]
+    counted = [graph.work for graph in graphs.values()]
+    sums: list[tuple[Cell, ...]] = [*_what_differs(list(layers.values())), ("parameters", "", *parameters)]
+    if parameters != trainable:
+        sums.append(("trainable", "", *trainable))
+    sums.append(("multiply-adds", "", *counted))
+    if any(done.uncounted for done in counted) and format != "csv":
+        sums.append(("not counted", "", *(tuple(_few(done.uncounted)) for done in counted)))
     sums[:0] = _told_apart(list(layers.values()), [*body, *sums])
     sheet = Sheet(("block", "output size", *graphs), tuple(body), tuple(sums), caption=caption, label=label)
     return write(sheet, format)
