@@ -8,23 +8,21 @@ Example:
     True
 """
 
-from importlib import import_module
-from typing import Any
-
 import lazy_loader
 
 from .catalogue import ENTRIES
 
-_named_in_the_stub, _, _names = lazy_loader.attach_stub(__name__, __file__)
-__all__ = sorted({*_names, *ENTRIES})
+# By module what is public beside the networks of the catalogue; type checkers read the same in `__init__.pyi`.
+_PUBLIC = {
+    "catalogue": ["build", "describe", "list_architectures"],
+    "constructor": ["architecture", "variant"],
+    "densenets": ["cifar_densenet", "densenet"],
+    "resnets": ["cifar_resnet", "resnet", "resnet_v2"],
+    "segmentations": ["fcn"],
+    "vggs": ["vgg"],
+    "weights": ["load_keras_applications", "load_torchvision"],
+}
+for _entry in ENTRIES.values():
+    _PUBLIC.setdefault(_entry.module, []).append(_entry.name)
 
-
-def __getattr__(name: str) -> Any:
-    """Resolve a network by its line in the catalogue, anything else by the stub."""
-    if name in ENTRIES:
-        return getattr(import_module(f".{ENTRIES[name].module}", __name__), name)
-    return _named_in_the_stub(name)
-
-
-def __dir__() -> list[str]:
-    return __all__
+__getattr__, __dir__, __all__ = lazy_loader.attach(__name__, submod_attrs=_PUBLIC)

@@ -1,64 +1,18 @@
-from .alexnets import alexnet as alexnet
-from .alexnets import zfnet as zfnet
+# ruff: noqa: F403  (the constructors of each family)
+from .alexnets import *
 from .catalogue import build as build
 from .catalogue import describe as describe
 from .catalogue import list_architectures as list_architectures
 from .constructor import architecture as architecture
 from .constructor import variant as variant
-from .densenets import cifar_densenet as cifar_densenet
-from .densenets import cifar_densenet40 as cifar_densenet40
-from .densenets import cifar_densenet_bc100 as cifar_densenet_bc100
-from .densenets import densenet as densenet
-from .densenets import densenet121 as densenet121
-from .densenets import densenet169 as densenet169
-from .densenets import densenet201 as densenet201
-from .densenets import densenet264 as densenet264
-from .googlenets import googlenet as googlenet
-from .googlenets import googlenet_bn as googlenet_bn
-from .googlenets import googlenet_torchvision as googlenet_torchvision
-from .inceptions_v3 import inception_v3 as inception_v3
-from .lenets import lenet5 as lenet5
-from .mobilenets import mobilenet as mobilenet
-from .mobilenets import mobilenet_v2 as mobilenet_v2
-from .resnets import cifar_resnet as cifar_resnet
-from .resnets import cifar_resnet20 as cifar_resnet20
-from .resnets import cifar_resnet32 as cifar_resnet32
-from .resnets import cifar_resnet44 as cifar_resnet44
-from .resnets import cifar_resnet56 as cifar_resnet56
-from .resnets import cifar_resnet110 as cifar_resnet110
-from .resnets import cifar_resnet164_v2 as cifar_resnet164_v2
-from .resnets import cifar_resnet1202 as cifar_resnet1202
-from .resnets import resnet as resnet
-from .resnets import resnet18 as resnet18
-from .resnets import resnet18_v2 as resnet18_v2
-from .resnets import resnet34 as resnet34
-from .resnets import resnet34_v2 as resnet34_v2
-from .resnets import resnet50 as resnet50
-from .resnets import resnet50_v2 as resnet50_v2
-from .resnets import resnet101 as resnet101
-from .resnets import resnet101_v2 as resnet101_v2
-from .resnets import resnet152 as resnet152
-from .resnets import resnet152_v2 as resnet152_v2
-from .resnets import resnet_v2 as resnet_v2
-from .resnets import se_resnet50 as se_resnet50
-from .segmentations import fcn as fcn
-from .segmentations import fcn8s as fcn8s
-from .segmentations import fcn16s as fcn16s
-from .segmentations import fcn32s as fcn32s
-from .segmentations import unet as unet
-from .vggs import vgg as vgg
-from .vggs import vgg11 as vgg11
-from .vggs import vgg11_bn as vgg11_bn
-from .vggs import vgg11_lrn as vgg11_lrn
-from .vggs import vgg11_lrn_bn as vgg11_lrn_bn
-from .vggs import vgg13 as vgg13
-from .vggs import vgg13_bn as vgg13_bn
-from .vggs import vgg16 as vgg16
-from .vggs import vgg16_bn as vgg16_bn
-from .vggs import vgg16c as vgg16c
-from .vggs import vgg16c_bn as vgg16c_bn
-from .vggs import vgg19 as vgg19
-from .vggs import vgg19_bn as vgg19_bn
+from .densenets import *
+from .googlenets import *  # type: ignore[assignment]  # tables of the same name, which are not public
+from .inceptions_v3 import *  # type: ignore[assignment]
+from .lenets import *
+from .mobilenets import *
+from .resnets import *
+from .segmentations import *
+from .vggs import *
 from .weights import load_keras_applications as load_keras_applications
 from .weights import load_torchvision as load_torchvision
-from .xceptions import xception as xception
+from .xceptions import *

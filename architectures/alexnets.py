@@ -11,7 +11,7 @@ from ..blocks import batch_norm, chain, default_of, local_response_norm, max_poo
 from ..blocks import conv as _conv
 from ..blocks import dense as _dense
 from ..blocks.types import Dense, Size, Tensor, Unit
-from .constructor import Head, architecture, variant
+from .constructor import Head, architecture, published
 
 Layers = Mapping[str, Mapping[str, Any] | Callable[..., Tensor]]
 
@@ -99,13 +99,7 @@ DIALECTS: dict[str, dict[str, Any]] = {
         "input_shape": (227, 227, 1),
         "classes": 10,
     },
-    "notes_bn": {
-        **_PLAIN,
-        "layers": HALF_SIZE,
-        "units": (2048, 2048),
-        "input_shape": (112, 112, 3),
-        "classes": 10,
-    },
+    "notes_bn": {**_PLAIN, "layers": HALF_SIZE, "units": (2048, 2048), "input_shape": (112, 112, 3), "classes": 10},
 }
 
 
@@ -142,12 +136,9 @@ def alexnet(
         dialect: `"paper"`; `"torchvision"`: the "one weird trick" network, for any size, with dropout before the dense
             layers; `"notes"`: one group and no normalization, for 227×227×1; `"notes_bn"`: BatchNorm and 2048 units,
             for 112×112×3.
-        include_top, weights, input_tensor, input_shape, pooling, classes, classifier_activation, name: as in
-            `keras.applications`; `weights` may also be a Keras model.
 
     Raises:
-        ValueError: an image too small (below 67×67 in the paper's network), or another argument out of range.
-        TypeError: an unknown argument, or one of the wrong type.
+        ValueError: an image too small (below 67×67 in the paper's network).
 
     Example:
         >>> from layerblocks.blocks import weightless
@@ -185,20 +176,7 @@ def _with_options(layers: Layers, groups: int | None, lrn: bool) -> Layers:
     return {**layers, **{name: {**step, **changed} for name, step in own.items()}}
 
 
-zfnet = variant(
-    alexnet,
-    "zfnet",
-    """ZFNet: AlexNet with a finer first layer (Zeiler and Fergus 2014, figure 3). Arguments and errors as `alexnet`.
-
-    Example:
-        >>> from layerblocks.blocks import weightless
-        >>> with weightless():
-        ...     model = zfnet()
-        >>> model.count_params()
-        62357608
-    """,
-    dialects={"paper": {}},
-    layers=ZFNET,
-    dense=_gaussian_dense,
-    input_shape=(224, 224, 3),
+# AlexNet with a finer first layer.
+zfnet = published(
+    alexnet, "zfnet", dialects={"paper": {}}, layers=ZFNET, dense=_gaussian_dense, input_shape=(224, 224, 3)
 )

@@ -1,7 +1,6 @@
 """The published networks as data, a line each: nothing here imports Keras, so that listing them is instant.
 
-A new network is a constructor in the file of its family and its line here; `python -m layerblocks.architectures`
-then writes it into `__init__.pyi`, for type checkers.
+A new network is a constructor in the file of its family and its line here.
 """
 
 from __future__ import annotations
@@ -39,114 +38,92 @@ class Entry:
         return int(re.findall(r"\d{4}", self.paper)[-1])
 
 
-_GRADIENT_BASED = "LeCun et al. 1998"
-_CONVOLUTIONAL = "Krizhevsky et al. 2012"
-_VISUALIZING = "Zeiler and Fergus 2014"
-_GOING_DEEPER = "Szegedy et al. 2015"
-_AFTER_GOING_DEEPER = "after Szegedy et al. 2015"
-_RETHINKING = "Szegedy et al. 2016"
-_VERY_DEEP = "Simonyan and Zisserman 2015"
-_AFTER_VERY_DEEP = "after Simonyan and Zisserman 2015"
-_RESIDUAL = "He et al. 2016"
-_IDENTITY = "He et al. 2016b"
-_AFTER_IDENTITY = "after He et al. 2016b"
-_SQUEEZE = "Hu et al. 2018"
-_DENSE = "Huang et al. 2017"
-_SEPARABLE = "Chollet 2017"
-_MOBILE = "Howard et al. 2017"
-_INVERTED = "Sandler et al. 2018"
-_PIXELS = "Long et al. 2015"
-_BIOMEDICAL = "Ronneberger et al. 2015"
+_LECUN = "LeCun et al. 1998"
+_KRIZHEVSKY = "Krizhevsky et al. 2012"
+_ZEILER = "Zeiler and Fergus 2014"
+_SZEGEDY = "Szegedy et al. 2015"
+_SZEGEDY_BN = "after Szegedy et al. 2015"
+_SZEGEDY_V3 = "Szegedy et al. 2016"
+_VGG = "Simonyan and Zisserman 2015"
+_VGG_BN = "after Simonyan and Zisserman 2015"
+_HE = "He et al. 2016"
+_HE_V2 = "He et al. 2016b"
+_AFTER_HE_V2 = "after He et al. 2016b"
+_HU = "Hu et al. 2018"
+_HUANG = "Huang et al. 2017"
+_CHOLLET = "Chollet 2017"
+_HOWARD = "Howard et al. 2017"
+_SANDLER = "Sandler et al. 2018"
+_LONG = "Long et al. 2015"
+_RONNEBERGER = "Ronneberger et al. 2015"
 
 ENTRIES = {
     entry.name: entry
     for entry in (
-        Entry("lenet5", "lenets", "LeNet-5", _GRADIENT_BASED, 60_000, 60_840, 328_096),
-        Entry("alexnet", "alexnets", "AlexNet", _CONVOLUTIONAL, 60_965_224, 60_965_224, 724_406_816),
-        Entry("zfnet", "alexnets", "ZFNet", _VISUALIZING, 62_357_608, 62_357_608, 1_168_032_896),
-        Entry("googlenet", "googlenets", "GoogLeNet", _GOING_DEEPER, 13_378_280, 13_378_280, 1_591_044_096),
+        Entry("lenet5", "lenets", "LeNet-5", _LECUN, 60_000, 60_840, 328_096),
+        Entry("alexnet", "alexnets", "AlexNet", _KRIZHEVSKY, 60_965_224, 60_965_224, 724_406_816),
+        Entry("zfnet", "alexnets", "ZFNet", _ZEILER, 62_357_608, 62_357_608, 1_168_032_896),
+        Entry("googlenet", "googlenets", "GoogLeNet", _SZEGEDY, 13_378_280, 13_378_280, 1_591_044_096),
         Entry(
-            "googlenet_bn",
-            "googlenets",
-            "GoogLeNet with BatchNorm",
-            _AFTER_GOING_DEEPER,
-            13_385_816,
-            13_400_888,
-            1_591_044_096,
+            "googlenet_bn", "googlenets", "GoogLeNet with BatchNorm", _SZEGEDY_BN, 13_385_816, 13_400_888, 1_591_044_096
         ),
         Entry(
             "googlenet_torchvision",
             "googlenets",
             "GoogLeNet of torchvision",
-            _AFTER_GOING_DEEPER,
+            _SZEGEDY_BN,
             13_004_888,
             13_019_960,
             1_506_748_416,
         ),
-        Entry("inception_v3", "inceptions_v3", "Inception-v3", _RETHINKING, 27_143_152, 27_179_376, 5_718_899_296),
-        Entry("vgg11", "vggs", "VGG-11 (A)", _VERY_DEEP, 132_863_336, 132_863_336, 7_609_090_048),
-        Entry("vgg11_lrn", "vggs", "VGG-11 (A-LRN)", _VERY_DEEP, 132_863_336, 132_863_336, 7_609_090_048),
-        Entry("vgg13", "vggs", "VGG-13 (B)", _VERY_DEEP, 133_047_848, 133_047_848, 11_308_466_176),
-        Entry("vgg16c", "vggs", "VGG-16 (C)", _VERY_DEEP, 133_638_952, 133_638_952, 11_770_888_192),
-        Entry("vgg16", "vggs", "VGG-16 (D)", _VERY_DEEP, 138_357_544, 138_357_544, 15_470_264_320),
-        Entry("vgg19", "vggs", "VGG-19 (E)", _VERY_DEEP, 143_667_240, 143_667_240, 19_632_062_464),
+        Entry("inception_v3", "inceptions_v3", "Inception-v3", _SZEGEDY_V3, 27_143_152, 27_179_376, 5_718_899_296),
+        Entry("vgg11", "vggs", "VGG-11 (A)", _VGG, 132_863_336, 132_863_336, 7_609_090_048),
+        Entry("vgg11_lrn", "vggs", "VGG-11 (A-LRN)", _VGG, 132_863_336, 132_863_336, 7_609_090_048),
+        Entry("vgg13", "vggs", "VGG-13 (B)", _VGG, 133_047_848, 133_047_848, 11_308_466_176),
+        Entry("vgg16c", "vggs", "VGG-16 (C)", _VGG, 133_638_952, 133_638_952, 11_770_888_192),
+        Entry("vgg16", "vggs", "VGG-16 (D)", _VGG, 138_357_544, 138_357_544, 15_470_264_320),
+        Entry("vgg19", "vggs", "VGG-19 (E)", _VGG, 143_667_240, 143_667_240, 19_632_062_464),
+        Entry("vgg11_bn", "vggs", "VGG-11 (A) with BatchNorm", _VGG_BN, 132_868_840, 132_874_344, 7_609_090_048),
         Entry(
-            "vgg11_bn", "vggs", "VGG-11 (A) with BatchNorm", _AFTER_VERY_DEEP, 132_868_840, 132_874_344, 7_609_090_048
+            "vgg11_lrn_bn", "vggs", "VGG-11 (A-LRN) with BatchNorm", _VGG_BN, 132_868_840, 132_874_344, 7_609_090_048
         ),
+        Entry("vgg13_bn", "vggs", "VGG-13 (B) with BatchNorm", _VGG_BN, 133_053_736, 133_059_624, 11_308_466_176),
+        Entry("vgg16c_bn", "vggs", "VGG-16 (C) with BatchNorm", _VGG_BN, 133_647_400, 133_655_848, 11_770_888_192),
+        Entry("vgg16_bn", "vggs", "VGG-16 (D) with BatchNorm", _VGG_BN, 138_365_992, 138_374_440, 15_470_264_320),
+        Entry("vgg19_bn", "vggs", "VGG-19 (E) with BatchNorm", _VGG_BN, 143_678_248, 143_689_256, 19_632_062_464),
+        Entry("resnet18", "resnets", "ResNet-18", _HE, 11_689_512, 11_699_112, 1_814_073_344),
+        Entry("resnet34", "resnets", "ResNet-34", _HE, 21_797_672, 21_814_696, 3_663_761_408),
+        Entry("resnet50", "resnets", "ResNet-50", _HE, 25_557_032, 25_610_152, 3_857_973_248),
+        Entry("resnet101", "resnets", "ResNet-101", _HE, 44_549_160, 44_654_504, 7_570_194_432),
+        Entry("resnet152", "resnets", "ResNet-152", _HE, 60_192_808, 60_344_232, 11_282_415_616),
+        Entry("resnet18_v2", "resnets", "ResNet-18 v2", _AFTER_HE_V2, 11_687_720, 11_695_528, 1_814_073_344),
+        Entry("resnet34_v2", "resnets", "ResNet-34 v2", _AFTER_HE_V2, 21_795_880, 21_811_112, 3_663_761_408),
+        Entry("resnet50_v2", "resnets", "ResNet-50 v2", _HE_V2, 25_549_352, 25_594_792, 3_857_973_248),
+        Entry("resnet101_v2", "resnets", "ResNet-101 v2", _HE_V2, 44_541_480, 44_639_144, 7_570_194_432),
+        Entry("resnet152_v2", "resnets", "ResNet-152 v2", _HE_V2, 60_185_128, 60_328_872, 11_282_415_616),
+        Entry("cifar_resnet20", "resnets", "ResNet-20 for CIFAR", _HE, 269_722, 271_098, 40_551_040),
+        Entry("cifar_resnet32", "resnets", "ResNet-32 for CIFAR", _HE, 464_154, 466_426, 68_862_592),
+        Entry("cifar_resnet44", "resnets", "ResNet-44 for CIFAR", _HE, 658_586, 661_754, 97_174_144),
+        Entry("cifar_resnet56", "resnets", "ResNet-56 for CIFAR", _HE, 853_018, 857_082, 125_485_696),
+        Entry("cifar_resnet110", "resnets", "ResNet-110 for CIFAR", _HE, 1_727_962, 1_736_058, 252_887_680),
+        Entry("cifar_resnet1202", "resnets", "ResNet-1202 for CIFAR", _HE, 19_421_274, 19_510_906, 2_829_238_912),
+        Entry("cifar_resnet164_v2", "resnets", "ResNet-164 v2 for CIFAR", _HE_V2, 1_703_258, 1_727_482, 244_500_992),
+        Entry("se_resnet50", "resnets", "SE-ResNet-50", _HU, 28_088_024, 28_141_144, 3_860_488_192),
+        Entry("densenet121", "densenets", "DenseNet-121", _HUANG, 7_978_856, 8_062_504, 2_834_161_664),
+        Entry("densenet169", "densenets", "DenseNet-169", _HUANG, 14_149_480, 14_307_880, 3_359_843_328),
+        Entry("densenet201", "densenets", "DenseNet-201", _HUANG, 20_013_928, 20_242_984, 4_291_365_888),
+        Entry("densenet264", "densenets", "DenseNet-264", _HUANG, 33_337_704, 33_736_232, 5_751_653_376),
+        Entry("cifar_densenet40", "densenets", "DenseNet L=40 for CIFAR", _HUANG, 1_019_722, 1_037_818, 264_812_928),
         Entry(
-            "vgg11_lrn_bn",
-            "vggs",
-            "VGG-11 (A-LRN) with BatchNorm",
-            _AFTER_VERY_DEEP,
-            132_868_840,
-            132_874_344,
-            7_609_090_048,
+            "cifar_densenet_bc100", "densenets", "DenseNet-BC L=100 for CIFAR", _HUANG, 769_162, 793_150, 287_929_692
         ),
-        Entry(
-            "vgg13_bn", "vggs", "VGG-13 (B) with BatchNorm", _AFTER_VERY_DEEP, 133_053_736, 133_059_624, 11_308_466_176
-        ),
-        Entry(
-            "vgg16c_bn", "vggs", "VGG-16 (C) with BatchNorm", _AFTER_VERY_DEEP, 133_647_400, 133_655_848, 11_770_888_192
-        ),
-        Entry(
-            "vgg16_bn", "vggs", "VGG-16 (D) with BatchNorm", _AFTER_VERY_DEEP, 138_365_992, 138_374_440, 15_470_264_320
-        ),
-        Entry(
-            "vgg19_bn", "vggs", "VGG-19 (E) with BatchNorm", _AFTER_VERY_DEEP, 143_678_248, 143_689_256, 19_632_062_464
-        ),
-        Entry("resnet18", "resnets", "ResNet-18", _RESIDUAL, 11_689_512, 11_699_112, 1_814_073_344),
-        Entry("resnet34", "resnets", "ResNet-34", _RESIDUAL, 21_797_672, 21_814_696, 3_663_761_408),
-        Entry("resnet50", "resnets", "ResNet-50", _RESIDUAL, 25_557_032, 25_610_152, 3_857_973_248),
-        Entry("resnet101", "resnets", "ResNet-101", _RESIDUAL, 44_549_160, 44_654_504, 7_570_194_432),
-        Entry("resnet152", "resnets", "ResNet-152", _RESIDUAL, 60_192_808, 60_344_232, 11_282_415_616),
-        Entry("resnet18_v2", "resnets", "ResNet-18 v2", _AFTER_IDENTITY, 11_687_720, 11_695_528, 1_814_073_344),
-        Entry("resnet34_v2", "resnets", "ResNet-34 v2", _AFTER_IDENTITY, 21_795_880, 21_811_112, 3_663_761_408),
-        Entry("resnet50_v2", "resnets", "ResNet-50 v2", _IDENTITY, 25_549_352, 25_594_792, 3_857_973_248),
-        Entry("resnet101_v2", "resnets", "ResNet-101 v2", _IDENTITY, 44_541_480, 44_639_144, 7_570_194_432),
-        Entry("resnet152_v2", "resnets", "ResNet-152 v2", _IDENTITY, 60_185_128, 60_328_872, 11_282_415_616),
-        Entry("cifar_resnet20", "resnets", "ResNet-20 for CIFAR", _RESIDUAL, 269_722, 271_098, 40_551_040),
-        Entry("cifar_resnet32", "resnets", "ResNet-32 for CIFAR", _RESIDUAL, 464_154, 466_426, 68_862_592),
-        Entry("cifar_resnet44", "resnets", "ResNet-44 for CIFAR", _RESIDUAL, 658_586, 661_754, 97_174_144),
-        Entry("cifar_resnet56", "resnets", "ResNet-56 for CIFAR", _RESIDUAL, 853_018, 857_082, 125_485_696),
-        Entry("cifar_resnet110", "resnets", "ResNet-110 for CIFAR", _RESIDUAL, 1_727_962, 1_736_058, 252_887_680),
-        Entry("cifar_resnet1202", "resnets", "ResNet-1202 for CIFAR", _RESIDUAL, 19_421_274, 19_510_906, 2_829_238_912),
-        Entry("cifar_resnet164_v2", "resnets", "ResNet-164 v2 for CIFAR", _IDENTITY, 1_703_258, 1_727_482, 244_500_992),
-        Entry("se_resnet50", "resnets", "SE-ResNet-50", _SQUEEZE, 28_088_024, 28_141_144, 3_860_488_192),
-        Entry("densenet121", "densenets", "DenseNet-121", _DENSE, 7_978_856, 8_062_504, 2_834_161_664),
-        Entry("densenet169", "densenets", "DenseNet-169", _DENSE, 14_149_480, 14_307_880, 3_359_843_328),
-        Entry("densenet201", "densenets", "DenseNet-201", _DENSE, 20_013_928, 20_242_984, 4_291_365_888),
-        Entry("densenet264", "densenets", "DenseNet-264", _DENSE, 33_337_704, 33_736_232, 5_751_653_376),
-        Entry("cifar_densenet40", "densenets", "DenseNet L=40 for CIFAR", _DENSE, 1_019_722, 1_037_818, 264_812_928),
-        Entry(
-            "cifar_densenet_bc100", "densenets", "DenseNet-BC L=100 for CIFAR", _DENSE, 769_162, 793_150, 287_929_692
-        ),
-        Entry("xception", "xceptions", "Xception", _SEPARABLE, 22_855_952, 22_910_480, 8_357_403_496),
-        Entry("mobilenet", "mobilenets", "MobileNet", _MOBILE, 4_231_976, 4_253_864, 568_740_352),
-        Entry("mobilenet_v2", "mobilenets", "MobileNetV2", _INVERTED, 3_504_872, 3_538_984, 300_774_272),
-        Entry("fcn32s", "segmentations", "FCN-32s", _PIXELS, 134_346_581, 136_152_917, 181_365_854_976),
-        Entry("fcn16s", "segmentations", "FCN-16s", _PIXELS, 134_364_410, 134_815_994, 181_448_086_272),
-        Entry("fcn8s", "segmentations", "FCN-8s", _PIXELS, 134_376_863, 134_489_759, 181_529_034_048),
-        Entry("unet", "segmentations", "U-Net", _BIOMEDICAL, 31_030_658, 31_030_658, 150_428_424_448),
+        Entry("xception", "xceptions", "Xception", _CHOLLET, 22_855_952, 22_910_480, 8_357_403_496),
+        Entry("mobilenet", "mobilenets", "MobileNet", _HOWARD, 4_231_976, 4_253_864, 568_740_352),
+        Entry("mobilenet_v2", "mobilenets", "MobileNetV2", _SANDLER, 3_504_872, 3_538_984, 300_774_272),
+        Entry("fcn32s", "segmentations", "FCN-32s", _LONG, 134_346_581, 136_152_917, 181_365_854_976),
+        Entry("fcn16s", "segmentations", "FCN-16s", _LONG, 134_364_410, 134_815_994, 181_448_086_272),
+        Entry("fcn8s", "segmentations", "FCN-8s", _LONG, 134_376_863, 134_489_759, 181_529_034_048),
+        Entry("unet", "segmentations", "U-Net", _RONNEBERGER, 31_030_658, 31_030_658, 150_428_424_448),
     )
 }
 

@@ -39,6 +39,21 @@ COMMON = {
 }
 _POOLS = {"avg": global_avg_pool, "max": global_max_pool}
 
+# What the help of every network ends in.
+_OF_ALL = """
+    `include_top`, `weights`, `input_tensor`, `input_shape`, `pooling`, `classes`, `classifier_activation` and `name`
+    are those of `keras.applications`; `weights` may also be a Keras model. An image too small or another argument
+    out of range is a ValueError, an unknown argument or one of the wrong type a TypeError.
+"""
+_EXAMPLE = """
+    Example:
+        >>> from layerblocks.blocks import weightless
+        >>> with weightless():
+        ...     model = {name}()
+        >>> model.count_params()
+        {parameters}
+"""
+
 
 @dataclass(frozen=True)
 class Head:
@@ -55,7 +70,7 @@ class Head:
         return x if self.pooling is None else _POOLS[self.pooling](x, name="global_pool")
 
 
-def dilate_stages(strides: Sequence[int], output_stride: int | None) -> list[tuple[int, int]]:
+def dilate_stages(strides: Sequence[int], output_stride: int | None) -> list[tuple[Any, int]]:
     """Give stride and dilation rate of each stage of a network whose strides multiply to `output_stride` and no more.
 
     A stage that would go beyond keeps the resolution; it and those after it see as far through holes instead. What
@@ -101,7 +116,9 @@ def architecture(
     """
 
     def decorate(walk: Callable[..., Any]) -> Callable[..., keras.Model]:
-        return _constructor(walk, walk.__name__, defaults, dialects or {})
+        made = _constructor(walk, walk.__name__, defaults, dialects or {})
+        made.__doc__ = f"{(walk.__doc__ or '').rstrip()}\n{_OF_ALL}{_example(walk.__name__)}    "
+        return made
 
     return decorate
 
@@ -133,16 +150,13 @@ def variant(
 def published(constructor: Callable[..., keras.Model], name: str, **bound: Any) -> Callable[..., keras.Model]:
     """Make the variant of a family that is in the catalogue under that name; its help is made of its line there."""
     entry = ENTRIES[name]
-    doc = f"""{entry.title} ({entry.paper}). Arguments and errors as `{constructor.__name__}`.
-
-    Example:
-        >>> from layerblocks.blocks import weightless
-        >>> with weightless():
-        ...     model = {name}()
-        >>> model.count_params()
-        {entry.parameters}
-    """
+    doc = f"{entry.title} ({entry.paper}). Arguments and errors as `{constructor.__name__}`.\n{_example(name)}    "
     return variant(constructor, name, doc, **bound)
+
+
+def _example(name: str) -> str:
+    """The example of a network of the catalogue, in its help."""
+    return _EXAMPLE.format(name=name, parameters=ENTRIES[name].parameters) if name in ENTRIES else ""
 
 
 def _constructor(

@@ -32,7 +32,7 @@ DIALECTS: dict[str, dict[str, Any]] = {
 def _dense_stages(
     x: Tensor,
     layers: Sequence[int],
-    stages: Sequence[tuple[int, int]],
+    stages: Sequence[tuple[Any, int]],
     *,
     growth_rate: int,
     compression: float,
@@ -84,12 +84,6 @@ def densenet(
         conv: unit of every convolution; norm and activation stand before it, and after it in the stem.
         dialect: `"paper"`; `"keras"` and `"torchvision"`: as many zeros on every side of the stem, Keras with its own
             constants of the norm and initialisers, torchvision with logits.
-        include_top, weights, input_tensor, input_shape, pooling, classes, classifier_activation, name: as in
-            `keras.applications`; `weights` may also be a Keras model.
-
-    Raises:
-        ValueError: an image too small, or another argument out of range.
-        TypeError: an unknown argument, or one of the wrong type.
 
     Example:
         >>> from layerblocks.blocks import weightless

@@ -19,7 +19,7 @@ from ..blocks import (
 )
 from ..blocks import conv as _conv
 from ..blocks.types import Tensor, Unit
-from .constructor import Head, architecture, variant
+from .constructor import Head, architecture, published
 
 # Table 1 of the paper. Of the Inception blocks the filters of the 1×1, 3×3, 5×5 and pool branches; the others are
 # layers of `chain`.
@@ -152,20 +152,10 @@ def googlenet(
         conv: unit of every convolution.
         dialect: `"paper"`; `"notes"`: no normalisation or dropout, heads pooled with `"same"`; `"notes_bn"`: norms,
             `"valid"` pools, no heads, a hidden layer; `"torchvision"`: norms, 3×3 for 5×5, heads for any size.
-        include_top, weights, input_tensor, input_shape, pooling, classes, classifier_activation, name: as in
-            `keras.applications`; `weights` may also be a Keras model.
 
     Raises:
         ValueError: an image too small (at least 65×65 with the paper's heads), of unknown size with the paper's
-            heads, or another argument out of range.
-        TypeError: an unknown argument, or one of the wrong type.
-
-    Example:
-        >>> from layerblocks.blocks import weightless
-        >>> with weightless():
-        ...     model = googlenet()
-        >>> model.count_params()
-        13378280
+            heads.
     """
     steps = {
         name: (block, *step) if isinstance(step, tuple) else step
@@ -176,37 +166,5 @@ def googlenet(
     return inception_network(x, head, steps, AUX, aux=aux, default_aux=aux_classifier, conv=conv, **options)
 
 
-googlenet_bn = variant(
-    googlenet,
-    "googlenet_bn",
-    """GoogLeNet with batch normalisation after every convolution, and so without bias and response normalisation.
-
-    Arguments as `googlenet`.
-
-    Example:
-        >>> from layerblocks.blocks import weightless
-        >>> with weightless():
-        ...     model = googlenet_bn(aux=False)
-        >>> model.count_params()
-        7020392
-    """,
-    dialects=("paper",),
-    conv=conv_bn,
-    lrn=False,
-)
-googlenet_torchvision = variant(
-    googlenet,
-    "googlenet_torchvision",
-    """GoogLeNet as torchvision has it: normalised, and with 3×3 convolutions where the paper has 5×5.
-
-    Arguments as `googlenet`; any input size from 15×15 on, None included.
-
-    Example:
-        >>> from layerblocks.blocks import weightless
-        >>> with weightless():
-        ...     model = googlenet_torchvision(aux=False)
-        >>> model.count_params()
-        6639464
-    """,
-    dialects=("torchvision",),
-)
+googlenet_bn = published(googlenet, "googlenet_bn", dialects=("paper",), conv=conv_bn, lrn=False)
+googlenet_torchvision = published(googlenet, "googlenet_torchvision", dialects=("torchvision",))

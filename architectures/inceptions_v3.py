@@ -108,12 +108,9 @@ def inception_v3(
         conv: unit of every convolution.
         dialect: `"paper"`, as the authors released it; `"keras"`: no head, no dropout; `"torchvision"`: norms with a
             scale, pools that average zeros around the image in.
-        include_top, weights, input_tensor, input_shape, pooling, classes, classifier_activation, name: as in
-            `keras.applications`; `weights` may also be a Keras model.
 
     Raises:
-        ValueError: an image below 299×299 (75×75 without the auxiliary head), or another argument out of range.
-        TypeError: an unknown argument, or one of the wrong type.
+        ValueError: an image below 299×299 (75×75 without the auxiliary head).
 
     Example:
         >>> from layerblocks.blocks import weightless

@@ -115,12 +115,9 @@ def lenet5(
         dialect: `"paper"`: sparse C3, trainable poolings, scaled tanh, and as output the distances from fixed codes;
             `"modern"`: dense C3, max-pools, ReLU, a dense output; `"notes"`: the same with tanh and C3 as two 3×3
             convolutions, for 32×32×3; `"notes_sigmoid"`: the modern one with sigmoid, for 32×32×3.
-        include_top, weights, input_tensor, input_shape, pooling, classes, classifier_activation, name: as in
-            `keras.applications`; `weights` may also be a Keras model.
 
     Raises:
-        ValueError: an image below 32×32, or another argument out of range.
-        TypeError: an unknown argument, or one of the wrong type.
+        ValueError: an image below 32×32.
 
     Example:
         >>> from layerblocks.blocks import weightless

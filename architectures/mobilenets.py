@@ -38,10 +38,7 @@ def _multiple_of_8_of_the_integer(width: float) -> int:
     return multiple_of_8(int(width))
 
 
-DIALECTS: dict[str, dict[str, Any]] = {
-    "paper": {},
-    "keras": {"conv": relu6_conv, "padding": ((0, 1), (0, 1))},
-}
+DIALECTS: dict[str, dict[str, Any]] = {"paper": {}, "keras": {"conv": relu6_conv, "padding": ((0, 1), (0, 1))}}
 V2_DIALECTS: dict[str, dict[str, Any]] = {
     "paper": {},
     "keras": {
@@ -78,22 +75,9 @@ def mobilenet(
         padding: of the depthwise convolutions that have a stride; None for that of `conv`.
         conv: unit of every convolution; the depthwise ones have its norm and activation.
         dialect: `"paper"`, or `"keras"`: ReLU6, and zeros only below and on the right where there is a stride.
-        include_top, weights, input_tensor, input_shape, pooling, classes, classifier_activation, name: as in
-            `keras.applications`; `weights` may also be a Keras model.
-
-    Raises:
-        ValueError: an image too small, or another argument out of range.
-        TypeError: an unknown argument, or one of the wrong type.
-
-    Example:
-        >>> from layerblocks.blocks import weightless
-        >>> with weightless():
-        ...     model = mobilenet()
-        >>> model.count_params()
-        4253864
     """
     alpha = checks.number("alpha", alpha, "a positive number", above=0)
-    options = {"residual": depthwise_separable, "depth_multiplier": depth_multiplier, "conv": conv}
+    options: dict[str, Any] = {"residual": depthwise_separable, "depth_multiplier": depth_multiplier, "conv": conv}
     x = conv(x, int(32 * alpha), 3, strides=2, name="stem")
     for number, (filters, repeats, strides) in enumerate(MOBILENET, 1):
         blocks = [{"strides": strides, "padding": padding}] if strides > 1 else [{}]
@@ -122,25 +106,12 @@ def mobilenet_v2(
         conv: unit of every convolution; the depthwise ones have its norm and activation.
         dialect: `"paper"`; `"keras"`: rounds `alpha·filters` down before it rounds to a multiple of 8, which differs
             at unusual values of `alpha` only; `"torchvision"`: as many zeros on every side, dropout, and logits.
-        include_top, weights, input_tensor, input_shape, pooling, classes, classifier_activation, name: as in
-            `keras.applications`; `weights` may also be a Keras model.
-
-    Raises:
-        ValueError: an argument out of range.
-        TypeError: an unknown argument, or one of the wrong type.
-
-    Example:
-        >>> from layerblocks.blocks import weightless
-        >>> with weightless():
-        ...     model = mobilenet_v2()
-        >>> model.count_params()
-        3538984
     """
     alpha = checks.number("alpha", alpha, "a positive number", above=0)
     x = conv(x, multiple_of_8(32 * alpha), 3, strides=2, name="stem")
     for number, (expansion, filters, repeats, strides) in enumerate(MOBILENET_V2, 1):
         blocks, width = [{"strides": strides}, *[{}] * (repeats - 1)], round_filters(filters * alpha)
-        options = {"residual": inverted_residual, "expansion": expansion, "conv": conv}
+        options: dict[str, Any] = {"residual": inverted_residual, "expansion": expansion, "conv": conv}
         x = stage(x, width, blocks, name=f"stage{number}", **options)
     x = conv(x, multiple_of_8(1280 * max(alpha, 1.0)), 1, strides=1, name="last")
     return head(x, dropout=dropout)

@@ -158,13 +158,9 @@ def resnet(
         dialect: `"paper"`; `"v1.5"`; `"keras"`, what `keras.applications` computes; `"torchvision"`; `"notes"`: biased
             convolutions and bare projections; `"notes_valid"`: biased convolutions, a stem without padding;
             `"notes_cifar"`: those of `"notes"` after a small stem, logits of 100 classes for 32×32 images.
-        include_top, weights, input_tensor, input_shape, pooling, classes, classifier_activation, name: as in
-            `keras.applications`; `weights` may also be a Keras model.
 
     Raises:
-        ValueError: an unknown shortcut or dialect, an output stride that no block reaches, or another argument out of
-            range.
-        TypeError: an unknown argument, or one of the wrong type.
+        ValueError: an unknown shortcut or dialect, an output stride that no block reaches.
     """
     usual, times, width = CONFIGS[checks.choice("depth", depth, tuple(CONFIGS))]
     residual = usual if residual is None else checks.function("residual", residual)

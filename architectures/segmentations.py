@@ -24,7 +24,7 @@ from ..blocks import dropout as _dropout
 from ..blocks.decoders import zero_score
 from ..blocks.types import Padding, Tensor, Unit
 from .constructor import Head, architecture, published
-from .vggs import CONVS, FILTERS
+from .vggs import FILTERS, VGG16_CONVS
 
 FCN_DIALECTS: dict[str, dict[str, Any]] = {"paper": {}, "same": {"border": 0, "padding": "same"}}
 UNET_DIALECTS: dict[str, dict[str, Any]] = {"paper": {}, "same": {"padding": "same"}}
@@ -51,11 +51,11 @@ class Grid:
     stride: int = 1
 
     def window(self, side: int, strides: int = 1) -> Grid:
-        """Behind a convolution or pool without padding."""
+        """After a convolution or pool without padding."""
         return Grid(self.origin + (side - 1) / 2 * self.stride, self.stride * strides)
 
     def enlarged(self, side: int, factor: int) -> Grid:
-        """Behind a transposed convolution without padding."""
+        """After a transposed convolution without padding."""
         stride = self.stride // factor
         return Grid(self.origin - (side - 1) / 2 * stride, stride)
 
@@ -97,20 +97,14 @@ def fcn(
         train_upsampling: whether the last enlargement is learned; in the paper it stays bilinear.
         conv: unit of the trunk and of the two convolutions.
         dialect: `"paper"`: 100 rows of zeros around the image; `"same"`: none, and `"same"` throughout.
-        include_top, weights, input_tensor, input_shape, pooling, classes, classifier_activation, name: as in
-            `keras.applications`; `weights` may also be a Keras model.
-
-    Raises:
-        ValueError: an argument out of range.
-        TypeError: an unknown argument, or one of the wrong type.
     """
     border, units = checks.integer("border", border, at_least=0), checks.integer("units", units)
-    filters = checks.integers("filters", filters, len(CONVS["D"]))
+    filters = checks.integers("filters", filters, len(VGG16_CONVS))
     if tuple(skips) != (4, 3, 2, 1)[: len(skips)]:
         raise checks.refuse("skips", skips, "the first few of (4, 3, 2, 1)")
     image, grid, taps = x, Grid(origin=-border), {}
     x = zero_pad(x, border, name="border") if border else x
-    for number, (convs, width) in enumerate(zip(CONVS["D"], filters, strict=True), 1):
+    for number, (convs, width) in enumerate(zip(VGG16_CONVS, filters, strict=True), 1):
         x = vgg_block(x, width, convs, padding="same", conv=conv, name=f"block{number}")
         grid = grid.window(2, strides=2)
         taps[number] = x, grid
@@ -166,12 +160,9 @@ def unet(
         up: unit that doubles the sides.
         conv: unit of every other convolution.
         dialect: `"paper"`: no padding, skips are cropped; `"same"`: the output has the size of the input.
-        include_top, weights, input_tensor, input_shape, pooling, classes, classifier_activation, name: as in
-            `keras.applications`; `weights` may also be a Keras model.
 
     Raises:
-        ValueError: an image too small for `"valid"` (which says the smallest), or another argument out of range.
-        TypeError: an unknown argument, or one of the wrong type.
+        ValueError: an image too small for `"valid"` (which says the smallest).
 
     Example:
         >>> from layerblocks.blocks import weightless

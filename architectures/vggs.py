@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 from .. import checks
 from ..blocks import batch_norm, conv_bn, default_of, local_response_norm, vgg_block
@@ -14,12 +14,13 @@ from ..blocks.types import Dense, Size, Tensor, Unit
 from .alexnets import narrow_dense
 from .constructor import Head, architecture, dilate_stages, published
 
+VGG16_CONVS = (2, 2, 3, 3, 3)
 # Table 1 of the paper: for each of the five blocks the number of its 3×3 convolutions, or their kernel sizes.
 CONVS: dict[str, tuple[int | tuple[int, ...], ...]] = {
     "A": (1, 1, 2, 2, 2),
     "B": (2, 2, 2, 2, 2),
     "C": (2, 2, (3, 3, 1), (3, 3, 1), (3, 3, 1)),
-    "D": (2, 2, 3, 3, 3),
+    "D": VGG16_CONVS,
     "E": (2, 2, 4, 4, 4),
 }
 FILTERS = (64, 128, 256, 512, 512)
@@ -59,7 +60,7 @@ def vgg(
     filters: Sequence[int] = FILTERS,
     lrn: bool = False,
     output_stride: int | None = None,
-    padding: str = "valid",
+    padding: Literal["same", "valid"] = "valid",
     block_dropout: float = 0.0,
     output_size: Size | None = None,
     units: tuple[int, ...] = (4096, 4096),
@@ -89,12 +90,9 @@ def vgg(
         dialect: `"paper"`; `"keras"`: no dropout; `"torchvision"`: averaged to 7×7 before the dense layers; `"notes"`:
             other initialisers of these; `"notes_bn"`: BatchNorm, dropout after the blocks and a 4096-1024 head;
             `"notes_cifar"`: a 256-128 head that gives logits, for 32×32×3.
-        include_top, weights, input_tensor, input_shape, pooling, classes, classifier_activation, name: as in
-            `keras.applications`; `weights` may also be a Keras model.
 
     Raises:
-        ValueError: an image below 32×32, or another argument out of range.
-        TypeError: an unknown argument, or one of the wrong type.
+        ValueError: an image below 32×32.
     """
     if len(convs) != len(filters):
         raise checks.refuse("filters", filters, f"one number for each of the {len(convs)} blocks of convs")

@@ -12,15 +12,6 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Table:
-    """The names of one family in one library."""
-
-    rules: dict[str, str]
-    numbered: tuple[str, ...] = ()
-    """What the other library numbers over all its layers: these numbers are replaced by places, from 0 on."""
-
-
-@dataclass(frozen=True)
 class Application:
     """A network of `keras.applications` with trained weights: its name, and what these depend on."""
 
@@ -51,6 +42,9 @@ APPLICATIONS = {
     "mobilenet_v2": Application("MobileNetV2", ("alpha",), (96, 128, 160, 192, 224)),
 }
 
+# What other libraries number over all their layers: instead of these numbers stand places here, from 0 on.
+NUMBERED = ("conv2d_", "batch_normalization_", "features.")
+
 # In the order in which they stand in a block.
 _INCEPTION_UNITS = "|".join(
     (
@@ -61,169 +55,132 @@ _INCEPTION_UNITS = "|".join(
     )
 )
 
-KERAS = {
-    "vgg": Table(
-        {
-            "block{b}.conv{c}.conv": "block{b}_conv{c}",
-            "classifier.dense{n}": "fc{n}",
-            "classifier.predictions": "predictions",
-        }
-    ),
-    "resnet": Table(
-        {
-            "stem.{kind:conv|norm}": "conv1_{kind:conv|bn}",
-            "stage{s}.block{b}.preactivation.norm": "conv{s:+1}_block{b}_preact_bn",
-            "stage{s}.block{b}.conv{c}.{kind:conv|norm}": "conv{s:+1}_block{b}_{c}_{kind:conv|bn}",
-            "stage{s}.block{b}.shortcut.{kind:conv|norm}": "conv{s:+1}_block{b}_0_{kind:conv|bn}",
-            "postactivation.norm": "post_bn",
-            "classifier.predictions": "predictions",
-        }
-    ),
-    "inception_v3": Table(
-        {
-            "conv{c}.{kind:conv|norm}": "{kind:conv2d|batch_normalization}_{c:-1}",
-            f"mixed{{n}}.{{unit:{_INCEPTION_UNITS}}}.{{kind:conv|norm}}": (
-                "{kind:conv2d|batch_normalization}_{n,unit:+5}"
-            ),
-            "classifier.predictions": "predictions",
-        },
-        numbered=("conv2d_", "batch_normalization_"),
-    ),
-    "densenet": Table(
-        {
-            "stem.{kind:conv|norm}": "conv1_{kind:conv|bn}",
-            "block{b}.layer{n}.{part:1x1.norm|1x1.conv|3x3.norm|3x3.conv}": (
-                "conv{b:+1}_block{n}_{part:0_bn|1_conv|1_bn|2_conv}"
-            ),
-            "transition{n}.conv.{kind:conv|norm}": "pool{n:+1}_{kind:conv|bn}",
-            "postactivation.norm": "bn",
-            "classifier.predictions": "predictions",
-        }
-    ),
-    "xception": Table(
-        {
-            "conv{c:1|2}.{kind:conv|norm}": "block1_conv{c}{kind:|_bn}",
-            "conv{c:3|4}.{kind:conv|norm}": "block14_sepconv{c:1|2}{kind:|_bn}",
-            "{module:entry1|entry2|entry3|exit}.shortcut.{kind:conv|norm}": (
-                "{kind:conv2d|batch_normalization}_{module:0|1|2|3}"
-            ),
-            "entry{n}.conv{c}.{kind:conv|norm}": "block{n:+1}_sepconv{c}{kind:|_bn}",
-            "middle{n}.conv{c}.{kind:conv|norm}": "block{n:+4}_sepconv{c}{kind:|_bn}",
-            "exit.conv{c}.{kind:conv|norm}": "block13_sepconv{c}{kind:|_bn}",
-            "classifier.predictions": "predictions",
-        },
-        numbered=("conv2d_", "batch_normalization_"),
-    ),
-    "mobilenet": Table(
-        {
-            "stem.{kind:conv|norm}": "conv1{kind:|_bn}",
-            "stage{s}.block{b}.{part:depthwise|pointwise}.{kind:conv|norm}": "conv_{part:dw|pw}_{s,b:+1}{kind:|_bn}",
-            "classifier.predictions": "conv_preds",
-        }
-    ),
-    "mobilenet_v2": Table(
-        {
-            "stem.{kind:conv|norm}": "{kind:Conv1|bn_Conv1}",
-            "stage1.block1.{part:depthwise|project}.{kind:conv|norm}": "expanded_conv_{part}{kind:|_BN}",
-            "stage{s}.block{b}.{part:expand|depthwise|project}.{kind:conv|norm}": "block_{s,b:+1}_{part}{kind:|_BN}",
-            "last.{kind:conv|norm}": "Conv_1{kind:|_bn}",
-            "classifier.predictions": "predictions",
-        }
-    ),
+KERAS: dict[str, dict[str, str]] = {
+    "vgg": {
+        "block{b}.conv{c}.conv": "block{b}_conv{c}",
+        "classifier.dense{n}": "fc{n}",
+        "classifier.predictions": "predictions",
+    },
+    "resnet": {
+        "stem.{kind:conv|norm}": "conv1_{kind:conv|bn}",
+        "stage{s}.block{b}.preactivation.norm": "conv{s:+1}_block{b}_preact_bn",
+        "stage{s}.block{b}.conv{c}.{kind:conv|norm}": "conv{s:+1}_block{b}_{c}_{kind:conv|bn}",
+        "stage{s}.block{b}.shortcut.{kind:conv|norm}": "conv{s:+1}_block{b}_0_{kind:conv|bn}",
+        "postactivation.norm": "post_bn",
+        "classifier.predictions": "predictions",
+    },
+    "inception_v3": {
+        "conv{c}.{kind:conv|norm}": "{kind:conv2d|batch_normalization}_{c:-1}",
+        f"mixed{{n}}.{{unit:{_INCEPTION_UNITS}}}.{{kind:conv|norm}}": ("{kind:conv2d|batch_normalization}_{n,unit:+5}"),
+        "classifier.predictions": "predictions",
+    },
+    "densenet": {
+        "stem.{kind:conv|norm}": "conv1_{kind:conv|bn}",
+        "block{b}.layer{n}.{part:1x1.norm|1x1.conv|3x3.norm|3x3.conv}": (
+            "conv{b:+1}_block{n}_{part:0_bn|1_conv|1_bn|2_conv}"
+        ),
+        "transition{n}.conv.{kind:conv|norm}": "pool{n:+1}_{kind:conv|bn}",
+        "postactivation.norm": "bn",
+        "classifier.predictions": "predictions",
+    },
+    "xception": {
+        "conv{c:1|2}.{kind:conv|norm}": "block1_conv{c}{kind:|_bn}",
+        "conv{c:3|4}.{kind:conv|norm}": "block14_sepconv{c:1|2}{kind:|_bn}",
+        "{module:entry1|entry2|entry3|exit}.shortcut.{kind:conv|norm}": (
+            "{kind:conv2d|batch_normalization}_{module:0|1|2|3}"
+        ),
+        "entry{n}.conv{c}.{kind:conv|norm}": "block{n:+1}_sepconv{c}{kind:|_bn}",
+        "middle{n}.conv{c}.{kind:conv|norm}": "block{n:+4}_sepconv{c}{kind:|_bn}",
+        "exit.conv{c}.{kind:conv|norm}": "block13_sepconv{c}{kind:|_bn}",
+        "classifier.predictions": "predictions",
+    },
+    "mobilenet": {
+        "stem.{kind:conv|norm}": "conv1{kind:|_bn}",
+        "stage{s}.block{b}.{part:depthwise|pointwise}.{kind:conv|norm}": "conv_{part:dw|pw}_{s,b:+1}{kind:|_bn}",
+        "classifier.predictions": "conv_preds",
+    },
+    "mobilenet_v2": {
+        "stem.{kind:conv|norm}": "{kind:Conv1|bn_Conv1}",
+        "stage1.block1.{part:depthwise|project}.{kind:conv|norm}": "expanded_conv_{part}{kind:|_BN}",
+        "stage{s}.block{b}.{part:expand|depthwise|project}.{kind:conv|norm}": "block_{s,b:+1}_{part}{kind:|_BN}",
+        "last.{kind:conv|norm}": "Conv_1{kind:|_bn}",
+        "classifier.predictions": "predictions",
+    },
 }
 
-TORCHVISION = {
-    "alexnet": Table(
-        {
-            "conv{c:1|2|3|4|5}.conv": "features.{c:0|3|6|8|10}",
-            "classifier.{part:dense1|dense2|predictions}": "classifier.{part:1|4|6}",
-        }
-    ),
-    "vgg": Table(
-        {
-            "block{b}.conv{c}.{kind:conv|norm}": "features.{b,c,kind}",
-            "classifier.{part:dense1|dense2|predictions}": "classifier.{part:0|3|6}",
-        },
-        numbered=("features.",),
-    ),
-    "googlenet": Table(
-        {
-            "{part:conv1|conv2_reduce|conv2}.{kind:conv|norm}": "{part:conv1|conv2|conv3}.{kind:conv|bn}",
-            "inception_{n}{letter:a|b|c|d|e}.{part:1x1|3x3_reduce|3x3|5x5_reduce|5x5|pool_proj}.{kind:conv|norm}": (
-                "inception{n}{letter}.branch{part:1|2.0|2.1|3.0|3.1|4.1}.{kind:conv|bn}"
-            ),
-            "aux{n}.conv.{kind:conv|norm}": "aux{n}.conv.{kind:conv|bn}",
-            "aux{n}.classifier.{part:dense1|predictions}": "aux{n}.{part:fc1|fc2}",
-            "classifier.predictions": "fc",
-        }
-    ),
-    "inception_v3": Table(
-        {
-            "conv{c:1|2|3|4|5}.{kind:conv|norm}": "Conv2d_{c:1a_3x3|2a_3x3|2b_3x3|3b_1x1|4a_3x3}.{kind:conv|bn}",
-            "mixed{n:0|1|2}.{part:1x1|single_reduce|single|pool_proj}.{kind:conv|norm}": (
-                "Mixed_{n:5b|5c|5d}.branch{part:1x1|5x5_1|5x5_2|_pool}.{kind:conv|bn}"
-            ),
-            "mixed{n:0|1|2}.double_{part:reduce|1|2}.{kind:conv|norm}": (
-                "Mixed_{n:5b|5c|5d}.branch3x3dbl_{part:1|2|3}.{kind:conv|bn}"
-            ),
-            "mixed3.{part:single_strided|double_reduce|double|double_strided}.{kind:conv|norm}": (
-                "Mixed_6a.branch{part:3x3|3x3dbl_1|3x3dbl_2|3x3dbl_3}.{kind:conv|bn}"
-            ),
-            "mixed{n:4|5|6|7}.{part:1x1|single_reduce|single_1|single_2|pool_proj}.{kind:conv|norm}": (
-                "Mixed_{n:6b|6c|6d|6e}.branch{part:1x1|7x7_1|7x7_2|7x7_3|_pool}.{kind:conv|bn}"
-            ),
-            "mixed{n:4|5|6|7}.double_{part:reduce|1|2|3|4}.{kind:conv|norm}": (
-                "Mixed_{n:6b|6c|6d|6e}.branch7x7dbl_{part:1|2|3|4|5}.{kind:conv|bn}"
-            ),
-            "mixed8.{part:single_reduce|single_strided}.{kind:conv|norm}": (
-                "Mixed_7a.branch3x3_{part:1|2}.{kind:conv|bn}"
-            ),
-            "mixed8.double_{part:reduce|1|2|strided}.{kind:conv|norm}": (
-                "Mixed_7a.branch7x7x3_{part:1|2|3|4}.{kind:conv|bn}"
-            ),
-            "mixed{n:9|10}.{part:1x1|single_reduce|single_1x3|single_3x1|pool_proj}.{kind:conv|norm}": (
-                "Mixed_{n:7b|7c}.branch{part:1x1|3x3_1|3x3_2a|3x3_2b|_pool}.{kind:conv|bn}"
-            ),
-            "mixed{n:9|10}.double_{part:reduce|1|2_1x3|2_3x1}.{kind:conv|norm}": (
-                "Mixed_{n:7b|7c}.branch3x3dbl_{part:1|2|3a|3b}.{kind:conv|bn}"
-            ),
-            "aux1.conv{c}.{kind:conv|norm}": "AuxLogits.conv{c:-1}.{kind:conv|bn}",
-            "aux1.classifier.predictions": "AuxLogits.fc",
-            "classifier.predictions": "fc",
-        }
-    ),
-    "resnet": Table(
-        {
-            "stem.{kind:conv|norm}": "{kind:conv1|bn1}",
-            "stage{s}.block{b}.conv{c}.{kind:conv|norm}": "layer{s}.{b:-1}.{kind:conv|bn}{c}",
-            "stage{s}.block{b}.shortcut.{kind:conv|norm}": "layer{s}.{b:-1}.downsample.{kind:0|1}",
-            "classifier.predictions": "fc",
-        }
-    ),
-    "densenet": Table(
-        {
-            "stem.{kind:conv|norm}": "features.{kind}0",
-            "block{b}.layer{n}.{part:1x1.norm|1x1.conv|3x3.norm|3x3.conv}": (
-                "features.denseblock{b}.denselayer{n}.{part:norm1|conv1|norm2|conv2}"
-            ),
-            "transition{n}.conv.{kind:conv|norm}": "features.transition{n}.{kind}",
-            "postactivation.norm": "features.norm5",
-            "classifier.predictions": "classifier",
-        }
-    ),
-    "mobilenet_v2": Table(
-        {
-            "stem.{kind:conv|norm}": "features.0.{kind:0|1}",
-            "stage1.block1.depthwise.{kind:conv|norm}": "features.1.conv.0.{kind:0|1}",
-            "stage1.block1.project.{kind:conv|norm}": "features.1.conv.{kind:1|2}",
-            "stage{s}.block{b}.{part:expand|depthwise}.{kind:conv|norm}": (
-                "features.{s,b:+2}.conv.{part:0|1}.{kind:0|1}"
-            ),
-            "stage{s}.block{b}.project.{kind:conv|norm}": "features.{s,b:+2}.conv.{kind:2|3}",
-            "last.{kind:conv|norm}": "features.18.{kind:0|1}",
-            "classifier.predictions": "classifier.1",
-        }
-    ),
+TORCHVISION: dict[str, dict[str, str]] = {
+    "alexnet": {
+        "conv{c}.conv": "features.{c:-1}",
+        "classifier.{part:dense1|dense2|predictions}": "classifier.{part:1|4|6}",
+    },
+    "vgg": {
+        "block{b}.conv{c}.{kind:conv|norm}": "features.{b,c,kind}",
+        "classifier.{part:dense1|dense2|predictions}": "classifier.{part:0|3|6}",
+    },
+    "googlenet": {
+        "{part:conv1|conv2_reduce|conv2}.{kind:conv|norm}": "{part:conv1|conv2|conv3}.{kind:conv|bn}",
+        "inception_{n}{letter:a|b|c|d|e}.{part:1x1|3x3_reduce|3x3|5x5_reduce|5x5|pool_proj}.{kind:conv|norm}": (
+            "inception{n}{letter}.branch{part:1|2.0|2.1|3.0|3.1|4.1}.{kind:conv|bn}"
+        ),
+        "aux{n}.conv.{kind:conv|norm}": "aux{n}.conv.{kind:conv|bn}",
+        "aux{n}.classifier.{part:dense1|predictions}": "aux{n}.{part:fc1|fc2}",
+        "classifier.predictions": "fc",
+    },
+    "inception_v3": {
+        "conv{c:1|2|3|4|5}.{kind:conv|norm}": "Conv2d_{c:1a_3x3|2a_3x3|2b_3x3|3b_1x1|4a_3x3}.{kind:conv|bn}",
+        "mixed{n:0|1|2}.{part:1x1|single_reduce|single|pool_proj}.{kind:conv|norm}": (
+            "Mixed_{n:5b|5c|5d}.branch{part:1x1|5x5_1|5x5_2|_pool}.{kind:conv|bn}"
+        ),
+        "mixed{n:0|1|2}.double_{part:reduce|1|2}.{kind:conv|norm}": (
+            "Mixed_{n:5b|5c|5d}.branch3x3dbl_{part:1|2|3}.{kind:conv|bn}"
+        ),
+        "mixed3.{part:single_strided|double_reduce|double|double_strided}.{kind:conv|norm}": (
+            "Mixed_6a.branch{part:3x3|3x3dbl_1|3x3dbl_2|3x3dbl_3}.{kind:conv|bn}"
+        ),
+        "mixed{n:4|5|6|7}.{part:1x1|single_reduce|single_1|single_2|pool_proj}.{kind:conv|norm}": (
+            "Mixed_{n:6b|6c|6d|6e}.branch{part:1x1|7x7_1|7x7_2|7x7_3|_pool}.{kind:conv|bn}"
+        ),
+        "mixed{n:4|5|6|7}.double_{part:reduce|1|2|3|4}.{kind:conv|norm}": (
+            "Mixed_{n:6b|6c|6d|6e}.branch7x7dbl_{part:1|2|3|4|5}.{kind:conv|bn}"
+        ),
+        "mixed8.{part:single_reduce|single_strided}.{kind:conv|norm}": ("Mixed_7a.branch3x3_{part:1|2}.{kind:conv|bn}"),
+        "mixed8.double_{part:reduce|1|2|strided}.{kind:conv|norm}": (
+            "Mixed_7a.branch7x7x3_{part:1|2|3|4}.{kind:conv|bn}"
+        ),
+        "mixed{n:9|10}.{part:1x1|single_reduce|single_1x3|single_3x1|pool_proj}.{kind:conv|norm}": (
+            "Mixed_{n:7b|7c}.branch{part:1x1|3x3_1|3x3_2a|3x3_2b|_pool}.{kind:conv|bn}"
+        ),
+        "mixed{n:9|10}.double_{part:reduce|1|2_1x3|2_3x1}.{kind:conv|norm}": (
+            "Mixed_{n:7b|7c}.branch3x3dbl_{part:1|2|3a|3b}.{kind:conv|bn}"
+        ),
+        "aux1.conv{c}.{kind:conv|norm}": "AuxLogits.conv{c:-1}.{kind:conv|bn}",
+        "aux1.classifier.predictions": "AuxLogits.fc",
+        "classifier.predictions": "fc",
+    },
+    "resnet": {
+        "stem.{kind:conv|norm}": "{kind:conv1|bn1}",
+        "stage{s}.block{b}.conv{c}.{kind:conv|norm}": "layer{s}.{b:-1}.{kind:conv|bn}{c}",
+        "stage{s}.block{b}.shortcut.{kind:conv|norm}": "layer{s}.{b:-1}.downsample.{kind:0|1}",
+        "classifier.predictions": "fc",
+    },
+    "densenet": {
+        "stem.{kind:conv|norm}": "features.{kind}0",
+        "block{b}.layer{n}.{part:1x1.norm|1x1.conv|3x3.norm|3x3.conv}": (
+            "features.denseblock{b}.denselayer{n}.{part:norm1|conv1|norm2|conv2}"
+        ),
+        "transition{n}.conv.{kind:conv|norm}": "features.transition{n}.{kind}",
+        "postactivation.norm": "features.norm5",
+        "classifier.predictions": "classifier",
+    },
+    "mobilenet_v2": {
+        "stem.{kind:conv|norm}": "features.0.{kind:0|1}",
+        "stage1.block1.depthwise.{kind:conv|norm}": "features.1.conv.0.{kind:0|1}",
+        "stage1.block1.project.{kind:conv|norm}": "features.1.conv.{kind:1|2}",
+        "stage{s}.block{b}.{part:expand|depthwise}.{kind:conv|norm}": ("features.{s,b:+2}.conv.{part:0|1}.{kind:0|1}"),
+        "stage{s}.block{b}.project.{kind:conv|norm}": "features.{s,b:+2}.conv.{kind:2|3}",
+        "last.{kind:conv|norm}": "features.18.{kind:0|1}",
+        "classifier.predictions": "classifier.1",
+    },
 }
 
 # Of torch's tensors by the names of Keras's.

@@ -24,13 +24,13 @@ from ..graphs.calls import calls, wired
 from .weight_names import (
     APPLICATIONS,
     KERAS,
+    NUMBERED,
     TORCH_COUNTERS,
     TORCH_DIALECT,
     TORCH_RENAMED,
     TORCH_TENSORS,
     TORCHVISION,
     TRAINED_DIALECT,
-    Table,
 )
 
 IMAGENET = "imagenet"
@@ -326,10 +326,10 @@ def _add_places(template: str, matches: Mapping[str, dict[str, _Group]]) -> None
                 groups[fields] = _Group(str(order[keys[name]]), order[keys[name]])
 
 
-def _renumbered(prefixes: Iterable[str], names: Iterable[str]) -> dict[str, str]:
-    """The names by what the tables call them: with places, from 0 on, instead of numbers after these prefixes."""
+def _renumbered(names: Iterable[str]) -> dict[str, str]:
+    """The names by what the tables call them: with places, from 0 on, instead of the numbers that count all layers."""
     called = {name: name for name in names}
-    for prefix in prefixes:
+    for prefix in NUMBERED:
         bare = prefix.rstrip("_.")
         numbers = {n: int(n.removeprefix(prefix)) for n in called if re.fullmatch(f"{re.escape(prefix)}[0-9]+", n)}
         numbers.update({name: 0 for name in called if name == bare})
@@ -338,14 +338,14 @@ def _renumbered(prefixes: Iterable[str], names: Iterable[str]) -> dict[str, str]
     return {new: name for name, new in called.items()}
 
 
-def _pairs(table: Table | None, ours: Iterable[str], theirs: Iterable[str]) -> dict[str, str]:
+def _pairs(table: Mapping[str, str] | None, ours: Iterable[str], theirs: Iterable[str]) -> dict[str, str]:
     """Their layer for each of ours that has one; None for a table means the same names."""
     if table is None:
         found = _relative(theirs)
         return {name: found[name] for name in ours if name in found}
-    found, pairs = _renumbered(table.numbered, theirs), {}
+    found, pairs = _renumbered(theirs), {}
     rest = list(ours)
-    for rule, template in table.rules.items():
+    for rule, template in table.items():
         matches = _matches(rule, rest)
         _add_places(template, matches)
         for name, groups in matches.items():
@@ -411,7 +411,7 @@ def _flattened(model: keras.Model) -> dict[str, tuple[int, ...]]:
 def _steps(
     layers: Sequence[keras.layers.Layer],
     source: Tensors,
-    tables: Iterable[Table | None],
+    tables: Iterable[Mapping[str, str] | None],
     argument: str,
     *,
     dialect: str = TRAINED_DIALECT,

@@ -34,19 +34,6 @@ def xception(x: Tensor, head: Head, *, dropout: float = 0.5, conv: Unit = xcepti
         dropout: rate before the classifier.
         conv: unit of every separable convolution; the two of the stem and the shortcuts are plain ones with its norm.
         dialect: `"paper"`, or `"keras"`, which has no dropout.
-        include_top, weights, input_tensor, input_shape, pooling, classes, classifier_activation, name: as in
-            `keras.applications`; `weights` may also be a Keras model.
-
-    Raises:
-        ValueError: an image too small, or another argument out of range.
-        TypeError: an unknown argument, or one of the wrong type.
-
-    Example:
-        >>> from layerblocks.blocks import weightless
-        >>> with weightless():
-        ...     model = xception()
-        >>> model.count_params()
-        22910480
     """
     plain = partial(matching(_conv, conv), padding="valid")
     x = plain(x, 32, 3, strides=2, name="conv1")

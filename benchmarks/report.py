@@ -112,7 +112,7 @@ def main() -> None:
     chosen = parser.parse_args()
     for name in chosen.sections:
         if name not in SECTIONS:
-            parser.error(f"SECTION takes some of {', '.join(SECTIONS)}, got {name!r}")
+            parser.error(f"SECTION must be some of {', '.join(SECTIONS)}, got {name!r}")
     where = machine()
     found = {} if chosen.quick else known(where)
     for name in chosen.sections or SECTIONS:

@@ -43,8 +43,8 @@ def measured(quick: bool) -> Section:
     ]
     ratios.append(Ratio("layerblocks list", "import keras, tensorflow", times["list"], times["keras on tensorflow"]))
     text = (
-        "Whole processes. Unless told, the command line takes jax where it is installed, and it spares what Keras "
-        "imports along for features that no figure needs."
+        "Whole processes. Unless asked otherwise, the command line uses jax where it is installed, and it spares what "
+        "Keras imports along for features that no figure needs."
     )
     return Section("Start of the command line", text, ratios)
 

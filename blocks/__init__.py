@@ -1,9 +1,13 @@
 """Tensor -> tensor functions: everything a network is made of.
 
 A unit is `unit(x, filters, kernel_size=3, *, strides=1, …, name=None)`: `conv`, `conv_bn`, `separable`, `dilated`,
-`transposed`. A block takes its unit as `conv=`, so that `functools.partial` reaches every norm, activation,
+`transposed`. A block is given its unit as `conv=`, so that `functools.partial` reaches every norm, activation,
 initialiser and regulariser inside it. `@block` makes one of any function of tensors; a public name is
 one line here, and `registered("unit")` has the units by name.
+
+`x` is a symbolic tensor. Every function here raises a ValueError of a number out of range and a TypeError of an
+argument of the wrong type or one that its Keras layer does not have, in one line that names both; its help says what
+else it refuses.
 
 Example:
     >>> import keras

@@ -19,9 +19,6 @@ from .types import Activation, StochasticDepthOptions, Tensor
 def dropout(x: Tensor, rate: float, *, name: str | None = None) -> Tensor:
     """Zeros for a share `rate` of the values in training; nothing at all, not even a layer, for 0.
 
-    Raises:
-        ValueError, TypeError: `rate` is not a number in [0, 1).
-
     Example:
         >>> dropout(keras.Input((1024,)), 0.4).shape
         (None, 1024)
@@ -42,9 +39,6 @@ def stochastic_depth(
     Args:
         rate: probability that an example skips the branch.
         options: `seed`, and those of every Keras layer.
-
-    Raises:
-        ValueError, TypeError: `rate` is not a number in [0, 1).
 
     Example:
         >>> stochastic_depth(keras.Input((8, 8, 64)), 0.2).shape

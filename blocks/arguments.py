@@ -11,30 +11,16 @@ from typing import Any, Literal, Union, get_args, get_origin
 import keras
 import numpy as np
 
-from ..checks import (
-    choice,
-    complaint,
-    flag,
-    function,
-    integer,
-    integers,
-    is_sequence,
-    listed,
-    mapping,
-    nearest,
-    number,
-    one_line,
-    refuse,
-)
+from .. import checks
 from .types import Dense, Margins, Norm, Pool, Unit
 
 
 def pair(argument: str, value: Any, at_least: int = 1) -> tuple[int, int]:
     """One integer for both axes, or two for height and width."""
-    if is_sequence(value):
-        height, width = integers(argument, value, 2, at_least)
+    if checks.is_sequence(value):
+        height, width = checks.integers(argument, value, 2, at_least)
         return height, width
-    number = integer(argument, value, at_least)
+    number = checks.integer(argument, value, at_least)
     return number, number
 
 
@@ -45,27 +31,41 @@ def margins(argument: str, value: Any) -> Margins:
     return pair(argument, rows, at_least=0), pair(argument, columns, at_least=0)
 
 
+def holes(dilation_rate: Any) -> dict[str, tuple[int, int]]:
+    """The argument, for units that may not know it, only where it does something."""
+    rates = pair("dilation_rate", dilation_rate)
+    return {} if rates == (1, 1) else {"dilation_rate": rates}
+
+
+def halving(strides: Any, dilation_rate: Any) -> tuple[Literal[1, 2], dict[str, tuple[int, int]]]:
+    """The stride of a pool that halves its image or keeps it, and `holes` where it keeps it."""
+    strides, dilation = checks.choice("strides", strides, (1, 2)), holes(dilation_rate)
+    if dilation and strides > 1:
+        raise checks.refuse("strides", strides, f"1 with dilation_rate={checks.one_line(dilation_rate)}")
+    return strides, dilation
+
+
 def functions(**given: Any) -> None:
     """Every argument is a function that is called with a `name`."""
     for argument, value in given.items():
-        function(argument, value, "name")
+        checks.function(argument, value, "name")
 
 
 def transforms(argument: str, value: Any) -> Sequence[Callable[..., Any]]:
     """Functions of one tensor."""
-    if not is_sequence(value):
-        raise refuse(argument, value, "a list of functions", TypeError)
+    if not checks.is_sequence(value):
+        raise checks.refuse(argument, value, "a list of functions", TypeError)
     for place, item in enumerate(value):
         if not callable(item):
-            raise refuse(f"{argument}[{place}]", item, "a function", TypeError)
+            raise checks.refuse(f"{argument}[{place}]", item, "a function", TypeError)
     return value
 
 
 def connections(argument: str, value: Any) -> tuple[tuple[int, ...], ...]:
     """Channels by output channel; whether they fit the tensor is for the layer to say."""
-    if not is_sequence(value) or not all(map(is_sequence, value)):
-        raise refuse(argument, value, "a list of channels for each filter", TypeError)
-    return tuple(integers(f"{argument}[{n}]", seen, len(seen), at_least=None) for n, seen in enumerate(value))
+    if not checks.is_sequence(value) or not all(map(checks.is_sequence, value)):
+        raise checks.refuse(argument, value, "a list of channels for each filter", TypeError)
+    return tuple(checks.integers(f"{argument}[{n}]", seen, len(seen), at_least=None) for n, seen in enumerate(value))
 
 
 def codes(argument: str, value: Any) -> tuple[tuple[float, ...], ...] | None:
@@ -77,7 +77,9 @@ def codes(argument: str, value: Any) -> tuple[tuple[float, ...], ...] | None:
     except (TypeError, ValueError):
         numbers = np.empty(())
     if numbers.ndim != 2 or not np.isfinite(numbers).all():
-        raise refuse(argument, value, "a code, a list of finite numbers, for each unit, all of one length", TypeError)
+        raise checks.refuse(
+            argument, value, "a code, a list of finite numbers, for each unit, all of one length", TypeError
+        )
     return tuple(tuple(code) for code in numbers.tolist())
 
 
@@ -87,23 +89,23 @@ def annotated(argument: str, value: Any, annotation: Any) -> Any:
     if origin in (Union, UnionType):
         return _one_of(argument, value, annotation, inner)
     if origin is Literal:
-        return choice(argument, value, inner)
+        return checks.choice(argument, value, inner)
     if annotation is bool:
-        return flag(argument, value)
+        return checks.flag(argument, value)
     if annotation is int:
-        return integer(argument, value, at_least=None)
+        return checks.integer(argument, value, at_least=None)
     if annotation is float:
-        return number(argument, value)
+        return checks.number(argument, value)
     if origin in (tuple, list, Sequence) and inner:
         return _sequence(argument, value, annotation)
     if origin is Mapping:
-        return mapping(argument, value)
+        return checks.mapping(argument, value)
     if annotation in (Unit, Norm, Pool, Dense):
-        return function(argument, value, "name")
+        return checks.function(argument, value, "name")
     if origin is Callable or getattr(annotation, "_is_protocol", False):
         return callable_instance(argument, value)
     if isinstance(annotation, type) and not isinstance(value, annotation):
-        raise refuse(argument, value, _words(annotation), TypeError)
+        raise checks.refuse(argument, value, _words(annotation), TypeError)
     return value
 
 
@@ -118,16 +120,16 @@ def _one_of(argument: str, value: Any, annotation: Any, members: Sequence[Any]) 
     precise = [error for error in faults if isinstance(error, ValueError) or f"{argument}[" in str(error)]
     if len(precise) == 1:
         raise precise[0]
-    raise refuse(argument, value, _words(annotation), ValueError if precise else TypeError)
+    raise checks.refuse(argument, value, _words(annotation), ValueError if precise else TypeError)
 
 
 def _sequence(argument: str, value: Any, annotation: Any) -> tuple[Any, ...]:
     origin, inner = get_origin(annotation), get_args(annotation)
-    if not is_sequence(value):
-        raise refuse(argument, value, _words(annotation), TypeError)
+    if not checks.is_sequence(value):
+        raise checks.refuse(argument, value, _words(annotation), TypeError)
     if origin is tuple and inner[-1] is not Ellipsis:
         if len(value) != len(inner):
-            raise refuse(argument, value, _words(annotation))
+            raise checks.refuse(argument, value, _words(annotation))
     else:
         inner = (inner[0],) * len(value)
     items = enumerate(zip(value, inner, strict=True))
@@ -137,7 +139,7 @@ def _sequence(argument: str, value: Any, annotation: Any) -> tuple[Any, ...]:
 def callable_instance(argument: str, value: Any) -> Callable[..., Any]:
     """A function, or an object that is called; no class and no layer, which would be the same one at every call."""
     if not callable(value) or isinstance(value, type | keras.Layer):
-        raise refuse(argument, value, "a function", TypeError)
+        raise checks.refuse(argument, value, "a function", TypeError)
     return value
 
 
@@ -150,7 +152,7 @@ def _words(annotation: Any, several: bool = False) -> str:
     if origin in (Union, UnionType):
         return " or ".join(dict.fromkeys(_words(one, several) for one in inner))
     if origin is Literal:
-        return listed(inner)
+        return checks.listed(inner)
     if origin in (tuple, list, Sequence) and inner:
         kinds = " and ".join(dict.fromkeys(_words(one, True) for one in inner if one is not Ellipsis))
         count = f"{len(inner)} " if origin is tuple and inner[-1] is not Ellipsis else ""
@@ -182,7 +184,7 @@ def identifier(argument: str, value: Any, kind: str | None = None) -> None:
     if kind not in _NAMED or value is None:
         return
     if kind == "activation" and isinstance(value, type):
-        raise refuse(argument, value, "a name or a function, not a class", TypeError)
+        raise checks.refuse(argument, value, "a name or a function, not a class", TypeError)
     try:
         known = kind == "dtype" or callable(_NAMED[kind].get(value))
         if kind == "dtype":
@@ -191,13 +193,13 @@ def identifier(argument: str, value: Any, kind: str | None = None) -> None:
         known = False
     if not known:
         must_be = "a dtype or a policy of Keras" if kind == "dtype" else f"a name in keras.{kind}s or a function"
-        close = nearest(value, dir(_NAMED[kind])) if isinstance(value, str) else ""
-        raise refuse(argument, value, must_be + close)
+        close = checks.nearest(value, dir(_NAMED[kind])) if isinstance(value, str) else ""
+        raise checks.refuse(argument, value, must_be + close)
 
 
 def symbolic(x: Any, kind: str = "a symbolic Keras tensor", argument: str = "x") -> None:
     if not isinstance(x, keras.KerasTensor):
-        raise refuse(argument, type(x).__name__, f"{kind} (keras.Input or a block's output)", TypeError)
+        raise checks.refuse(argument, type(x).__name__, f"{kind} (keras.Input or a block's output)", TypeError)
 
 
 def image(x: Any, argument: str = "x") -> tuple[int | None, ...]:
@@ -205,24 +207,24 @@ def image(x: Any, argument: str = "x") -> tuple[int | None, ...]:
     must_be = "a symbolic Keras tensor of rank 4"
     symbolic(x, must_be, argument)
     if len(x.shape) != 4:
-        raise refuse(argument, tuple(x.shape), f"{must_be}, batch and three axes")
+        raise checks.refuse(argument, tuple(x.shape), f"{must_be}, batch and three axes")
     return tuple(x.shape)
 
 
 def same_shapes(xs: Sequence[Any], skip: int | None = None) -> None:
     """Every tensor has one shape, apart from axis `skip`."""
     if not isinstance(xs, Sequence) or len(xs) < 2:
-        raise refuse("xs", xs, "a list of at least two tensors", TypeError)
+        raise checks.refuse("xs", xs, "a list of at least two tensors", TypeError)
     for x in xs:
         if not isinstance(x, keras.KerasTensor):
-            raise refuse("xs", type(x).__name__, "symbolic Keras tensors", TypeError)
+            raise checks.refuse("xs", type(x).__name__, "symbolic Keras tensors", TypeError)
     shapes = [list(x.shape) for x in xs]
     if skip is not None:
         for shape in shapes:
             shape[skip] = None
     if any(shape != shapes[0] for shape in shapes):
         must_be = "tensors of one shape" + ("" if skip is None else " apart from the channels")
-        raise refuse("xs", [tuple(x.shape) for x in xs], must_be)
+        raise checks.refuse("xs", [tuple(x.shape) for x in xs], must_be)
 
 
 def options(layer: type, given: Mapping[str, Any]) -> None:
@@ -231,8 +233,6 @@ def options(layer: type, given: Mapping[str, Any]) -> None:
     known = {*inspect.signature(layer.__init__).parameters, "dtype", "trainable"} - own  # type: ignore[misc]
     for word in given:
         if word not in known:
-            raise complaint(
-                f"unexpected argument {one_line(word)}{nearest(word, known)} "
-                f"(beyond its own it has those of keras.layers.{layer.__name__})",
-                TypeError,
+            raise checks.unexpected(
+                word, given[word], known, f" (beyond its own it has those of keras.layers.{layer.__name__})"
             )

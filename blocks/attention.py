@@ -31,13 +31,12 @@ def squeeze_excite(
            └─────────────────────────────────────────────────┘
     ```
 
-    Behind any block, `squeeze_excite(inception(x, …))`, or inside a residual one before its sum,
+    After any block, `squeeze_excite(inception(x, …))`, or inside a residual one before its sum,
     `bottleneck(x, 256, transforms=[squeeze_excite])`.
 
     Shapes: `batch height width channels` -> the same, for any input size.
 
     Args:
-        x: symbolic tensor.
         ratio: the narrow part has `channels // ratio` channels, at least one.
         activation: of the narrow part.
         gate: from numbers to weights.
@@ -45,7 +44,6 @@ def squeeze_excite(
 
     Raises:
         ValueError: `ratio` is no positive integer.
-        TypeError: an argument of the wrong type.
 
     Example:
         >>> model = keras.Model(x := keras.Input((56, 56, 256)), squeeze_excite(x))

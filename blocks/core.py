@@ -53,11 +53,11 @@ def _check_name(name: object) -> None:
         raise checks.refuse("name", name, "words of A-Z, a-z, 0-9, _ and - joined by dots")
 
 
-def full_name(base: str, name: str | None = None) -> str:
+def full_name(base: str, name: str | None = None, speaker: str = "") -> str:
     """The dotted name, unique where none is given, of a piece made at this point of the network."""
     scope = _current.get()
     if name is not None:
-        with checks.speaking(base) if scope is None else nullcontext():
+        with checks.speaking(speaker or base) if scope is None else nullcontext():
             _check_name(name)
         if scope is None:
             _keras.names_given().add(name)
@@ -118,14 +118,14 @@ def block(function: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
     keep the names that Keras gives them.
 
     Args:
-        function: takes tensors, returns tensors; made of blocks, Keras layers or `keras.ops`. It may declare
+        function: from tensors to tensors; made of blocks, Keras layers or `keras.ops`. It may declare
             `name: str | None = None` itself, so that editors and type checkers know of it, and need not use it.
 
     Returns:
         The function with the keyword `name`, a string or None, if it has none.
 
     Raises:
-        TypeError: the function has an argument `name` that is not None by default.
+        TypeError: it is no function, has no argument, or one `name` that is not None by default.
 
     Example:
         >>> import keras
@@ -138,7 +138,7 @@ def block(function: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
         >>> [layer.name for layer in model.layers[1:]]
         ['down1.3x3.conv', 'down1.pool']
     """
-    signature = inspect.signature(function)
+    signature = _signature(function)
     parameters = list(signature.parameters.values())
     declared = signature.parameters.get("name")
     if declared is not None and declared.default is not None:
@@ -152,8 +152,18 @@ def block(function: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
         name = args[place] if by_place else kwargs.get("name")  # type: ignore[index]
         if declared is None:
             kwargs.pop("name", None)
-        with scope(full_name(function.__name__, name), function.__name__):
-            return checks.something(function(*args, **kwargs))
+        speaker = _delegate.get() or function.__name__
+        token = _delegate.set("")
+        try:
+            with scope(full_name(function.__name__, name, speaker), speaker):
+                try:
+                    return checks.something(function(*args, **kwargs))
+                except (TypeError, ValueError) as error:
+                    if hasattr(error, "about"):
+                        checks.passed_on(error, _given(signature, args, kwargs))
+                    raise
+        finally:
+            _delegate.reset(token)
 
     if declared is None:
         named = inspect.Parameter("name", inspect.Parameter.KEYWORD_ONLY, default=None, annotation="str | None")
@@ -161,6 +171,47 @@ def block(function: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
         parameters.insert(last, named)
         wrapper.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
     wrapper.is_block = True  # type: ignore[attr-defined]
+    return wrapper
+
+
+def _signature(function: Any) -> inspect.Signature:
+    """That of a function of tensors."""
+    must_be = "a function of tensors"
+    with checks.speaking("block", ""):
+        if not callable(function) or isinstance(function, type):
+            raise checks.refuse("function", function, must_be, TypeError)
+        try:
+            signature = inspect.signature(function)
+        except (TypeError, ValueError):
+            raise checks.refuse("function", function, f"{must_be} with a signature", TypeError) from None
+        if not signature.parameters.keys() - {"name"}:
+            raise checks.refuse("function", function, f"{must_be}; this one has no argument", TypeError)
+        if not hasattr(function, "__name__"):
+            raise checks.refuse("function", function, f"{must_be} with a name, as of a def", TypeError)
+        return signature
+
+
+def _given(signature: inspect.Signature, args: Any, kwargs: Any) -> dict[str, Any]:
+    """By name what a function was called with; its options among them."""
+    given = dict(signature.bind_partial(*args, **kwargs).arguments)
+    options = [word for word, p in signature.parameters.items() if p.kind is p.VAR_KEYWORD and word in given]
+    return given | {word: value for options_of in options for word, value in given[options_of].items()}
+
+
+_delegate: ContextVar[str] = ContextVar("layerblocks_delegate", default="")
+
+
+def delegate(function: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
+    """Let errors of the one block that a function calls, with defaults of its own, name the function."""
+
+    @functools.wraps(function)
+    def wrapper(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:
+        token = _delegate.set(_delegate.get() or function.__name__)
+        try:
+            return function(*args, **kwargs)
+        finally:
+            _delegate.reset(token)
+
     return wrapper
 
 

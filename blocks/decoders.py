@@ -32,12 +32,8 @@ def bilinear_up(x: Tensor, factor: int = 2, *, name: str | None = None, **option
     more on every side than the image covers.
 
     Args:
-        x: symbolic tensor.
         factor: enlargement; the kernel has side `2·factor`.
         options: those of `transposed`; `trainable=False` keeps it as it is.
-
-    Raises:
-        ValueError, TypeError: `factor` is not a positive integer, or an option is out of range.
 
     Example:
         >>> bilinear_up(keras.Input((16, 16, 21)), 32).shape
@@ -94,10 +90,6 @@ def fuse_scores(
         up: function `(x, factor, *, name)`.
         score: unit of the scores of `skip`; linear, and zero at first, unless given.
 
-    Raises:
-        ValueError: a number out of range.
-        TypeError: an argument of the wrong type.
-
     Example:
         >>> fuse_scores(keras.Input((7, 7, 21)), keras.Input((13, 13, 512))).shape
         (None, 13, 13, 21)
@@ -133,7 +125,6 @@ def decoder_block(
     run time are matched there, so that odd ones fit as well.
 
     Args:
-        x: symbolic tensor.
         skip: feature map of half the stride.
         filters: output channels, also of the transposed convolution.
         convs: number of convolutions.
@@ -141,10 +132,6 @@ def decoder_block(
             the earlier one is cropped. 0 is right for convolutions that keep the size.
         up: unit that doubles the sides.
         conv: unit.
-
-    Raises:
-        ValueError: a number out of range.
-        TypeError: an argument of the wrong type.
 
     Example:
         >>> decoder_block(keras.Input((28, 28, 1024)), keras.Input((64, 64, 512)), 512, offset=4).shape

@@ -16,12 +16,6 @@ from .types import DenseLayerOptions, Pool, Size, Tensor, Unit
 from .units import preact_conv
 
 
-def _holes(dilation_rate: Size) -> dict[str, Size]:
-    """The argument, for units that may not know it, only where it does something."""
-    rates = arguments.pair("dilation_rate", dilation_rate)
-    return {} if rates == (1, 1) else {"dilation_rate": rates}
-
-
 @block
 def dense_layer(
     x: Tensor,
@@ -43,16 +37,11 @@ def dense_layer(
     Shapes: `batch height width channels` -> `batch height width channels+growth_rate`.
 
     Args:
-        x: symbolic tensor.
         growth_rate: new channels.
         bottleneck: the 1×1 convolution has `bottleneck` times `growth_rate` filters (the B of DenseNet-B); 0 for none.
         dropout: rate after each convolution.
         dilation_rate: of the 3×3 convolution.
         conv: unit; in the paper norm and activation stand before the convolution.
-
-    Raises:
-        ValueError: a number out of range.
-        TypeError: an argument of the wrong type.
 
     Example:
         >>> dense_layer(keras.Input((56, 56, 64)), 32).shape
@@ -64,7 +53,7 @@ def dense_layer(
     if bottleneck:
         y = conv(y, bottleneck * growth_rate, 1, strides=1, name="1x1")
         y = _dropout(y, dropout, name="1x1_dropout")
-    y = conv(y, growth_rate, 3, strides=1, name="3x3", **_holes(dilation_rate))
+    y = conv(y, growth_rate, 3, strides=1, name="3x3", **arguments.holes(dilation_rate))
     y = _dropout(y, dropout, name="3x3_dropout")
     return concat([x, y], name="concat")
 
@@ -78,14 +67,9 @@ def dense_block(
     Shapes: `batch height width channels` -> `batch height width channels+layers·growth_rate`.
 
     Args:
-        x: symbolic tensor.
         layers: their number.
         growth_rate: channels that each of them adds.
         options: those of `dense_layer`: `bottleneck`, `dropout`, `dilation_rate`, `conv`.
-
-    Raises:
-        ValueError: a number out of range.
-        TypeError: an argument of the wrong type, or one that `dense_layer` does not have.
 
     Example:
         >>> dense_block(keras.Input((56, 56, 64)), 6, 32).shape
@@ -114,7 +98,6 @@ def transition(
     `batch height width filters` with `strides=1`.
 
     Args:
-        x: symbolic tensor.
         filters: output channels; DenseNet-C has half of the channels of `x`.
         strides: of the pool; 1 keeps the resolution, to the same values at every other pixel.
         dilation_rate: of the pool, after a block that was dilated itself.
@@ -124,18 +107,14 @@ def transition(
 
     Raises:
         ValueError: a number out of range, an image too small to pool, or `dilation_rate` with a stride.
-        TypeError: an argument of the wrong type.
 
     Example:
         >>> transition(keras.Input((56, 56, 256)), 128).shape
         (None, 28, 28, 128)
     """
     arguments.functions(pool=pool, conv=conv)
-    strides = checks.choice("strides", strides, (1, 2))
+    strides, holes = arguments.halving(strides, dilation_rate)
     padding = "same" if strides == 1 else "valid"
-    holes = _holes(dilation_rate)
-    if holes and strides > 1:
-        raise checks.refuse("strides", strides, f"1 with dilation_rate={checks.one_line(dilation_rate)}")
     y = conv(x, filters, 1, strides=1, name="conv")
     y = _dropout(y, dropout, name="dropout")
     return pool(y, 2, strides=strides, padding=padding, name="pool", **holes)

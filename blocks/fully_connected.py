@@ -27,9 +27,7 @@ def flatten(x: Tensor, *, name: str | None = None) -> Tensor:
     """
     if None in arguments.image(x)[1:]:
         raise checks.refuse(
-            "x",
-            tuple(x.shape),
-            "a known height and width where it is flattened; pool to a fixed size instead",
+            "x", tuple(x.shape), "a known height and width where it is flattened; pool to a fixed size instead"
         )
     return layer(keras.layers.Flatten, x, "flatten", name)
 
@@ -39,9 +37,6 @@ def dense(
     x: Tensor, units: int, *, activation: Activation = None, name: str | None = None, **options: Unpack[DenseOptions]
 ) -> Tensor:
     """A fully connected layer: `batch features` -> `batch units`. `options` are those of `keras.layers.Dense`.
-
-    Raises:
-        ValueError, TypeError: `units` is not a positive integer, or an option is not one of Dense.
 
     Example:
         >>> dense(keras.Input((1024,)), 10, activation="softmax").shape
@@ -74,7 +69,6 @@ def radial_basis(
 
     Raises:
         ValueError: the codes do not fit the units or the features, or `units` is out of range.
-        TypeError: an argument of the wrong type.
 
     Example:
         >>> radial_basis(keras.Input((84,)), 10, activation="softmax").shape

@@ -43,7 +43,6 @@ def classifier(
     Shapes: `batch height width channels` (or `batch features`) -> `batch classes`.
 
     Args:
-        x: symbolic tensor.
         classes: number of classes.
         pooling: `"avg"`, `"max"`, `"flatten"`, or None for what is flat already.
         output_size: average to this size first, so that images of any size can be flattened.
@@ -58,7 +57,6 @@ def classifier(
 
     Raises:
         ValueError: a number out of range, or flattening an unknown size.
-        TypeError: an argument of the wrong type.
 
     Example:
         >>> classifier(keras.Input((7, 7, 64)), 10, pooling="flatten", units=(128, 128), dropout=0.5).shape
@@ -134,7 +132,6 @@ def aux_classifier(
     height and width must be known and at least 5. With `output_size` any size will do, None included.
 
     Args:
-        x: symbolic tensor.
         classes: number of classes.
         filters: of the 1×1 convolution.
         units: of the hidden layer.
@@ -146,8 +143,7 @@ def aux_classifier(
         options: those of `keras.layers.Dense`.
 
     Raises:
-        ValueError: height or width unknown or below 5 without `output_size`, or a number out of range.
-        TypeError: an argument of the wrong type.
+        ValueError: height or width unknown or below 5 without `output_size`.
 
     Example:
         >>> aux_classifier(keras.Input((14, 14, 512)), 1000).shape

@@ -68,7 +68,6 @@ def inception(
     Shapes: `batch height width channels` -> `batch height width c1+c3[1]+c5[1]+pool_proj`.
 
     Args:
-        x: symbolic tensor.
         c1: filters of the 1×1 branch.
         c3: (reduction, output) filters of the 3×3 branch.
         c5: (reduction, output) filters of the 5×5 branch.
@@ -79,7 +78,6 @@ def inception(
 
     Raises:
         ValueError: filters out of range, or a unit whose branches do not fit together.
-        TypeError: an argument of the wrong type.
 
     Example:
         >>> inception(keras.Input((28, 28, 192)), 64, (96, 128), (16, 32), 32).shape
@@ -117,17 +115,10 @@ def inception_stacked(
     Shapes: `batch height width channels` -> `batch height width c1+single[-1]+double[-1]+pool_proj`.
 
     Args:
-        x: symbolic tensor.
-        c1: filters of the 1×1 branch.
         single, double: filters of each convolution of the branch with one and with two, two and three numbers.
-        pool_proj: filters of the 1×1 convolution after the pool.
         kernel_size: side of the convolution that stands alone; Inception-v3 has 5 there.
-        conv: unit; keeps height and width.
-        pool: function `(x, pool_size, *, strides, name)`.
 
-    Raises:
-        ValueError: filters out of range, or a unit whose branches do not fit together.
-        TypeError: an argument of the wrong type.
+    The other arguments and the errors are those of `inception`.
 
     Example:
         >>> inception_stacked(keras.Input((35, 35, 192)), 64, (64, 64), (64, 96, 96), 32).shape
@@ -168,7 +159,7 @@ def inception_asymmetric(
         single, double: filters of each convolution of the branch with one n×n and with two, three and five numbers.
         n: long side of the kernels.
 
-    The other arguments and the errors are those of `inception_stacked`.
+    The other arguments and the errors are those of `inception`.
 
     Example:
         >>> x = keras.Input((17, 17, 768))
@@ -213,7 +204,7 @@ def inception_expanded(
         single, double: filters of each convolution of the two inner branches, two and three numbers; the last is
             that of both ends.
 
-    The other arguments and the errors are those of `inception_stacked`.
+    The other arguments and the errors are those of `inception`.
 
     Example:
         >>> inception_expanded(keras.Input((8, 8, 1280)), 320, (384, 384), (448, 384, 384), 192).shape
@@ -252,7 +243,6 @@ def inception_reduction(
     `batch floor((height-3)/s)+1 floor((width-3)/s)+1 single[-1]+double[-1]+channels`.
 
     Args:
-        x: symbolic tensor.
         single: filters of each convolution of the first branch; one number for none but the strided.
         double: of the second, three numbers, or four with `n`.
         n: None for a 3×3 convolution in the middle of the second branch, else 1×n and n×1.
@@ -262,7 +252,6 @@ def inception_reduction(
 
     Raises:
         ValueError: filters out of range, an image below 3×3, or branches that do not fit together.
-        TypeError: an argument of the wrong type.
 
     Example:
         >>> inception_reduction(keras.Input((35, 35, 288)), (384,), (64, 96, 96)).shape

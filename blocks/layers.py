@@ -17,17 +17,40 @@ from . import arguments
 serializable = keras.saving.register_keras_serializable("layerblocks")
 
 
-class _ImageLayer(keras.Layer):
+class _Layer(keras.Layer):
+    """Has the shape of its input, and for its configuration the arguments that `ARGUMENTS` names."""
+
+    ARGUMENTS: tuple[str, ...] = ()
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        return input_shape
+
+    def get_config(self) -> dict[str, Any]:
+        own = {word: getattr(self, word) for word in self.ARGUMENTS}
+        return {**super().get_config(), **{word: _serialized(word, value) for word, value in own.items()}}
+
+
+def _serialized(word: str, value: Any) -> Any:
+    kind = word.rpartition("_")[2]
+    named = kind in ("activation", "initializer", "regularizer")
+    return getattr(keras, f"{kind}s").serialize(value) if named else value
+
+
+class _ImageLayer(_Layer):
     """Remembers the data format it was made under, as Keras's own image layers do."""
 
     def __init__(self, data_format: str | None = None, **options: Any) -> None:
         super().__init__(**options)
         checks.choice("data_format", data_format, (None, "channels_last", "channels_first"))
         self.data_format = data_format or keras.config.image_data_format()
-        self.channel_axis = -1 if self.data_format == "channels_last" else 1
+        self.channel_axis, self.first = (-1, 1) if self.data_format == "channels_last" else (1, 2)
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "data_format": self.data_format}
+
+    def along(self, *values: Any) -> Any:
+        """Height and width: the axis of each, with what belongs to it."""
+        return zip((self.first, self.first + 1), *values, strict=True)
 
 
 @serializable
@@ -45,20 +68,20 @@ class AdaptiveAveragePooling2D(_ImageLayer):
         [0.5, 2.5]
     """
 
+    ARGUMENTS = ("output_size",)
+
     def __init__(self, output_size: tuple[int, int], **options: Any) -> None:
         super().__init__(**options)
         with checks.speaking(type(self).__name__):
             self.output_size = arguments.pair("output_size", output_size)
 
     def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
-        batch, channels = input_shape[0], input_shape[self.channel_axis]
-        if self.channel_axis == 1:
-            return (batch, channels, *self.output_size)
-        return (batch, *self.output_size, channels)
+        shape = list(input_shape)
+        shape[self.first : self.first + 2] = self.output_size
+        return tuple(shape)
 
     def call(self, x: Any) -> Any:
-        height_axis = 1 if self.channel_axis == -1 else 2
-        for axis, windows in zip((height_axis, height_axis + 1), self.output_size, strict=True):
+        for axis, windows in self.along(self.output_size):
             size, means = ops.shape(x)[axis], []
             for i in range(windows):
                 window: list[Any] = [slice(None)] * 4
@@ -66,9 +89,6 @@ class AdaptiveAveragePooling2D(_ImageLayer):
                 means.append(ops.mean(x[tuple(window)], axis=axis, keepdims=True))
             x = ops.concatenate(means, axis=axis)
         return x
-
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "output_size": self.output_size}
 
 
 @serializable
@@ -85,6 +105,8 @@ class LocalResponseNormalization(_ImageLayer):
         >>> np.asarray(LocalResponseNormalization(k=1.0, alpha=1.0, beta=1.0)(np.ones((1, 1, 1, 3)))).ravel().tolist()
         [0.25, 0.25, 0.25]
     """
+
+    ARGUMENTS = ("depth", "k", "alpha", "beta")
 
     def __init__(self, depth: int = 5, k: float = 2.0, alpha: float = 1e-4, beta: float = 0.75, **options: Any) -> None:
         super().__init__(**options)
@@ -108,13 +130,6 @@ class LocalResponseNormalization(_ImageLayer):
             total = total + squares[tuple(window)]
         return x * ops.cast(ops.power(self.k + self.alpha * total, -self.beta), x.dtype)
 
-    def compute_output_shape(self, input_shape: Any) -> Any:
-        return input_shape
-
-    def get_config(self) -> dict[str, Any]:
-        own = {"depth": self.depth, "k": self.k, "alpha": self.alpha, "beta": self.beta}
-        return {**super().get_config(), **own}
-
 
 @serializable
 class PadChannels(_ImageLayer):
@@ -127,6 +142,8 @@ class PadChannels(_ImageLayer):
         >>> PadChannels(filters=8, strides=2)(keras.Input((5, 5, 3))).shape
         (None, 3, 3, 8)
     """
+
+    ARGUMENTS = ("filters", "strides")
 
     def __init__(self, filters: int, strides: int | tuple[int, int] = 1, **options: Any) -> None:
         super().__init__(**options)
@@ -143,14 +160,10 @@ class PadChannels(_ImageLayer):
 
     def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
         shape = list(input_shape)
-        height_axis = 1 if self.channel_axis == -1 else 2
-        for axis, stride in zip((height_axis, height_axis + 1), self.strides, strict=True):
+        for axis, stride in self.along(self.strides):
             shape[axis] = None if shape[axis] is None else -(-shape[axis] // stride)
         shape[self.channel_axis] = self.filters
         return tuple(shape)
-
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "filters": self.filters, "strides": self.strides}
 
 
 @serializable  # type: ignore[untyped-decorator]
@@ -167,6 +180,8 @@ def scaled_tanh(x: Any) -> Any:
 class _DilatedPooling2D(_ImageLayer):
     """Joins `pool_size` pixels an axis that lie `dilation_rate` apart, at every pixel."""
 
+    ARGUMENTS = ("pool_size", "dilation_rate")
+
     def __init__(self, pool_size: int | tuple[int, int], dilation_rate: int | tuple[int, int], **options: Any) -> None:
         super().__init__(**options)
         with checks.speaking(type(self).__name__):
@@ -174,8 +189,7 @@ class _DilatedPooling2D(_ImageLayer):
             self.dilation_rate = arguments.pair("dilation_rate", dilation_rate)
 
     def _joined(self, x: Any, outside: float, join: Callable[[Any, Any], Any]) -> Any:
-        first = 1 if self.channel_axis == -1 else 2
-        for axis, pixels, rate in zip((first, first + 1), self.pool_size, self.dilation_rate, strict=True):
+        for axis, pixels, rate in self.along(self.pool_size, self.dilation_rate):
             before, size = (pixels - 1) // 2 * rate, ops.shape(x)[axis]
             widths: list[Any] = [(0, 0)] * 4
             widths[axis] = (before, (pixels - 1) * rate - before)
@@ -187,12 +201,6 @@ class _DilatedPooling2D(_ImageLayer):
                 shifted.append(padded[tuple(window)])
             x = functools.reduce(join, shifted)
         return x
-
-    def compute_output_shape(self, input_shape: Any) -> Any:
-        return input_shape
-
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "pool_size": self.pool_size, "dilation_rate": self.dilation_rate}
 
 
 @serializable
@@ -252,6 +260,11 @@ class SparseConv2D(_ImageLayer):
         >>> layer(keras.Input((14, 14, 3))).shape, layer.count_params()
         ((None, 10, 10, 2), 77)
     """
+
+    ARGUMENTS = (
+        *("filters", "kernel_size", "connections", "strides", "padding", "dilation_rate", "activation", "use_bias"),
+        *("kernel_initializer", "bias_initializer", "kernel_regularizer", "bias_regularizer"),
+    )
 
     def __init__(
         self,
@@ -331,37 +344,18 @@ class SparseConv2D(_ImageLayer):
 
     def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
         shape = list(input_shape)
-        first = 1 if self.channel_axis == -1 else 2
-        for axis, k, s, d in zip((first, first + 1), self.kernel_size, self.strides, self.dilation_rate, strict=True):
+        for axis, k, s, d in self.along(self.kernel_size, self.strides, self.dilation_rate):
             if shape[axis] is not None:
                 shape[axis] = -(-(shape[axis] - (d * (k - 1) if self.padding == "valid" else 0)) // s)
         shape[self.channel_axis] = self.filters
         return tuple(shape)
 
     def multiply_adds(self, input_shape: Any, output_shape: Any) -> int:
-        first = 1 if self.channel_axis == -1 else 2
-        return math.prod(self.kernel.shape) * math.prod(output_shape[first : first + 2])
-
-    def get_config(self) -> dict[str, Any]:
-        own = {
-            "filters": self.filters,
-            "kernel_size": self.kernel_size,
-            "connections": self.connections,
-            "strides": self.strides,
-            "padding": self.padding,
-            "dilation_rate": self.dilation_rate,
-            "activation": keras.activations.serialize(self.activation),
-            "use_bias": self.use_bias,
-            "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
-            "bias_initializer": keras.initializers.serialize(self.bias_initializer),
-            "kernel_regularizer": keras.regularizers.serialize(self.kernel_regularizer),
-            "bias_regularizer": keras.regularizers.serialize(self.bias_regularizer),
-        }
-        return {**super().get_config(), **own}
+        return math.prod(self.kernel.shape) * math.prod(output_shape[self.first : self.first + 2])
 
 
 @serializable
-class RadialBasisDense(keras.Layer):
+class RadialBasisDense(_Layer):
     """Minus the squared distance of the features from a fixed code of ±1 for each unit, and an activation.
 
     (LeCun et al. 1998, section II.B, eq. 7.) The nearest code has the largest output, so that a softmax after it and a
@@ -381,6 +375,8 @@ class RadialBasisDense(keras.Layer):
         >>> np.asarray(layer(np.array([[1.0, 1.0, 0.0]]))).tolist()
         [[-1.0, -5.0]]
     """
+
+    ARGUMENTS = ("units", "codes", "activation")
 
     def __init__(self, units: int, codes: Any = None, activation: Any = None, **options: Any) -> None:
         super().__init__(**options)
@@ -409,13 +405,9 @@ class RadialBasisDense(keras.Layer):
     def multiply_adds(self, input_shape: Any, output_shape: Any) -> int:
         return math.prod(self.centers.shape)
 
-    def get_config(self) -> dict[str, Any]:
-        own = {"units": self.units, "codes": self.codes, "activation": keras.activations.serialize(self.activation)}
-        return {**super().get_config(), **own}
-
 
 @serializable
-class StochasticDepth(keras.Layer):
+class StochasticDepth(_Layer):
     """In training, zeros for a share `rate` of the examples; the others divided by 1 - `rate` (Huang et al. 2016).
 
     The paper multiplies by 1 - `rate` in inference instead, which is the same network up to that factor.
@@ -428,6 +420,8 @@ class StochasticDepth(keras.Layer):
         >>> sorted({*y.ravel().tolist()}), {len({*example.ravel()}) for example in y}
         ([0.0, 2.0], {1})
     """
+
+    ARGUMENTS = ("rate", "seed")
 
     def __init__(self, rate: float, seed: int | None = None, **options: Any) -> None:
         super().__init__(**options)
@@ -443,12 +437,6 @@ class StochasticDepth(keras.Layer):
         one_each = (ops.shape(x)[0], *[1] * (len(x.shape) - 1))
         kept = keras.random.uniform(one_each, seed=self.seed_generator) >= self.rate
         return x * ops.cast(kept, x.dtype) / (1 - self.rate)
-
-    def compute_output_shape(self, input_shape: Any) -> Any:
-        return input_shape
-
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "rate": self.rate, "seed": self.seed}
 
 
 @serializable
@@ -468,15 +456,16 @@ class MinimumSize(_ImageLayer):
         (None, None, None, 3)
     """
 
+    ARGUMENTS = ("height", "width")
+
     def __init__(self, height: int, width: int, **options: Any) -> None:
         super().__init__(**options)
         with checks.speaking(type(self).__name__):
             self.height, self.width = checks.integer("height", height), checks.integer("width", width)
 
     def call(self, x: Any) -> Any:
-        first = 1 if self.channel_axis == -1 else 2
         message = f"{self.name}: images must be of at least {self.height}×{self.width} pixels, got shape"
-        for axis, least in ((first, self.height), (first + 1, self.width)):
+        for axis, least in self.along((self.height, self.width)):
             if x.shape[axis] is None:  # after a few sizes Keras traces a function for all of them
                 import tensorflow as tf
 
@@ -484,12 +473,6 @@ class MinimumSize(_ImageLayer):
             elif x.shape[axis] < least:
                 raise ValueError(f"{message} {tuple(x.shape)}")
         return x
-
-    def compute_output_shape(self, input_shape: Any) -> Any:
-        return input_shape
-
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "height": self.height, "width": self.width}
 
 
 @serializable
@@ -584,6 +567,8 @@ class MatchSize(_ImageLayer):
         [1.0, 2.0]
     """
 
+    ARGUMENTS = ("offset",)
+
     def __init__(self, offset: int | tuple[int, int] = 0, **options: Any) -> None:
         super().__init__(**options)
         with checks.speaking(type(self).__name__):
@@ -591,8 +576,7 @@ class MatchSize(_ImageLayer):
 
     def call(self, inputs: Any) -> Any:
         x, like = inputs
-        first = 1 if self.channel_axis == -1 else 2
-        for axis, offset in zip((first, first + 1), self.offset, strict=True):
+        for axis, offset in self.along(self.offset):
             size, wanted = ops.shape(x)[axis], ops.shape(like)[axis]
             missing = offset + wanted - size
             if not isinstance(missing, int) or missing > 0:
@@ -604,15 +588,11 @@ class MatchSize(_ImageLayer):
             x = x[tuple(window)]
         if None in tuple(x.shape):  # padding by what is known later, TensorFlow forgets even the channels
             shape = [*ops.shape(inputs[0])]
-            shape[first : first + 2] = ops.shape(like)[first : first + 2]
+            shape[self.first : self.first + 2] = ops.shape(like)[self.first : self.first + 2]
             x = ops.reshape(x, shape)
         return x
 
     def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
         shape, like = map(list, input_shape)
-        first = 1 if self.channel_axis == -1 else 2
-        shape[first : first + 2] = like[first : first + 2]
+        shape[self.first : self.first + 2] = like[self.first : self.first + 2]
         return tuple(shape)
-
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "offset": self.offset}

@@ -23,9 +23,6 @@ def batch_norm(x: Tensor, *, name: str | None = None, **options: Unpack[BatchNor
     Shapes: `batch height width channels` -> the same. `options` are those of `keras.layers.BatchNormalization`
     (`momentum` 0.99 and `epsilon` 1e-3 unless given).
 
-    Raises:
-        TypeError: an option that BatchNormalization does not take.
-
     Example:
         >>> from functools import partial
         >>> from layerblocks.blocks import conv
@@ -46,9 +43,6 @@ def fused_batch_norm(x: Tensor, *, name: str | None = None, **options: Unpack[Ba
 
     Shapes: `batch height width channels` -> the same. `options` are those of `keras.layers.BatchNormalization`.
 
-    Raises:
-        TypeError: an option that BatchNormalization does not take.
-
     Example:
         >>> from functools import partial
         >>> from layerblocks.blocks import bottleneck, conv_bn
@@ -68,7 +62,6 @@ def group_norm(x: Tensor, *, groups: int = 32, name: str | None = None, **option
 
     Raises:
         ValueError: `groups` does not divide the channels.
-        TypeError: an option that GroupNormalization does not take.
 
     Example:
         >>> group_norm(keras.Input((8, 8, 64)), groups=16).shape
@@ -88,9 +81,6 @@ def layer_norm(x: Tensor, *, name: str | None = None, **options: Unpack[LayerNor
 
     Shapes: `batch height width channels` -> the same. `options` are those of `keras.layers.LayerNormalization`.
 
-    Raises:
-        TypeError: an option that LayerNormalization does not take.
-
     Example:
         >>> layer_norm(keras.Input((8, 8, 64)), epsilon=1e-6).shape
         (None, 8, 8, 64)
@@ -102,20 +92,11 @@ def layer_norm(x: Tensor, *, name: str | None = None, **options: Unpack[LayerNor
 @register("norm")
 @piece
 def local_response_norm(
-    x: Tensor,
-    *,
-    depth: int = 5,
-    k: float = 2.0,
-    alpha: float = 1e-4,
-    beta: float = 0.75,
-    name: str | None = None,
+    x: Tensor, *, depth: int = 5, k: float = 2.0, alpha: float = 1e-4, beta: float = 0.75, name: str | None = None
 ) -> Tensor:
     """Local response normalisation over `depth` neighbouring channels (Krizhevsky et al. 2012, section 3.3).
 
-    Shapes: `batch height width channels` -> the same. Takes no parameters.
-
-    Raises:
-        ValueError, TypeError: `depth` is not a positive integer.
+    Shapes: `batch height width channels` -> the same. It has no parameters.
 
     Example:
         >>> local_response_norm(keras.Input((56, 56, 64))).shape

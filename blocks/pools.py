@@ -53,15 +53,13 @@ def max_pool(
     `floor((side-k)/s)+1` with `"valid"`.
 
     Args:
-        x: symbolic tensor.
         pool_size: side k of the window, or (height, width).
         strides: step s; None for the side of the window.
         dilation_rate: distance of the pixels of a window; above 1 only with `strides=1` and `"same"`.
         padding: `"same"`, `"valid"`, or zero rows and columns on every side (right for values from a ReLU on).
 
     Raises:
-        ValueError: the window is larger than the image under `"valid"`, or a number is out of range.
-        TypeError: an argument is of the wrong type.
+        ValueError: the window is larger than the image under `"valid"`.
 
     Example:
         >>> max_pool(keras.Input((7, 9, 3)), 3, strides=2).shape
@@ -96,9 +94,6 @@ def adaptive_avg_pool(x: Tensor, output_size: Size, *, name: str | None = None) 
     """Mean over as many nearly equal windows as the output has pixels, for any input size, None included.
 
     Shapes: `batch height width channels` -> `batch output_size output_size channels`.
-
-    Raises:
-        ValueError, TypeError: `output_size` is not a positive integer or a pair of them.
 
     Example:
         >>> adaptive_avg_pool(keras.Input((None, None, 8)), 4).shape

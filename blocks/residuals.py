@@ -144,7 +144,6 @@ def residual(
     Shapes: `batch height width channels` -> `batch ceil(height/strides) ceil(width/strides) convs[-1][0]`.
 
     Args:
-        x: symbolic tensor.
         convs: (filters, side of the kernel) of each convolution.
         strides: of one convolution, and of the shortcut.
         stride_on: that convolution by its kernel, such as `"3x3"`; None for the first.
@@ -161,8 +160,7 @@ def residual(
         options: of the convolutions wider than 1×1 alone: `groups`, `dilation_rate`, …
 
     Raises:
-        ValueError: the branch and the shortcut differ in shape, or an argument out of range.
-        TypeError: an argument of the wrong type.
+        ValueError: the branch and the shortcut differ in shape.
 
     Example:
         >>> residual(keras.Input((56, 56, 64)), [(64, 3), (64, 3), (128, 1)], strides=2).shape
@@ -215,14 +213,9 @@ def basic_residual(
     Shapes: `batch height width channels` -> `batch ceil(height/strides) ceil(width/strides) filters`.
 
     Args:
-        x: symbolic tensor.
         filters: output channels.
         strides: of the first convolution and the shortcut.
         shortcut, conv, options: as in `residual`: `activation_at`, `zero_init`, `transforms`, …
-
-    Raises:
-        ValueError: the branch and the shortcut differ in shape, or a number is out of range.
-        TypeError: an argument of the wrong type.
 
     Example:
         >>> basic_residual(keras.Input((56, 56, 64)), 128, strides=2).shape
@@ -250,16 +243,11 @@ def bottleneck(
     Shapes: `batch height width channels` -> `batch ceil(height/strides) ceil(width/strides) filters`.
 
     Args:
-        x: symbolic tensor.
         filters: output channels; the inner convolutions have `filters // reduction`.
         strides: of the convolution that `stride_on` names, and of the shortcut.
         reduction: divides `filters`.
         shortcut, conv, options: as in `residual`: `stride_on` (`"1x1"`, the first, as in the paper; `"3x3"` is v1.5),
             `activation_at`, `zero_init`, `transforms`; `groups` and the like, for the 3×3 convolution.
-
-    Raises:
-        ValueError: the branch and the shortcut differ in shape, or a number is out of range.
-        TypeError: an argument of the wrong type.
 
     Example:
         >>> bottleneck(keras.Input((56, 56, 256)), 512, strides=2).shape

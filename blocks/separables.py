@@ -48,7 +48,6 @@ def depthwise_separable(
     Shapes: `batch height width channels` -> `batch ceil(height/strides) ceil(width/strides) filters`.
 
     Args:
-        x: symbolic tensor.
         filters: output channels.
         kernel_size, strides, dilation_rate: of the depthwise convolution.
         depth_multiplier: depthwise filters for each channel.
@@ -56,10 +55,6 @@ def depthwise_separable(
         conv: unit of the 1×1 convolution.
         depthwise: unit of the other one; None for `depthwise` with padding, norm and activation of `conv`.
         options: further arguments of `conv`.
-
-    Raises:
-        ValueError: a number out of range.
-        TypeError: an argument of the wrong type.
 
     Example:
         >>> model = keras.Model(x := keras.Input((56, 56, 64)), depthwise_separable(x, 128, strides=2))
@@ -96,16 +91,11 @@ def inverted_residual(
     Shapes: `batch height width channels` -> `batch ceil(height/strides) ceil(width/strides) filters`.
 
     Args:
-        x: symbolic tensor.
         filters: output channels.
         strides, kernel_size: of the depthwise convolution.
         expansion: the wide part has `expansion` times the channels of `x`; with 1 there is no first convolution.
         conv: unit of the 1×1 convolutions.
         depthwise: unit of the other one; None for `depthwise` with padding, norm and activation of `conv`.
-
-    Raises:
-        ValueError: a number out of range.
-        TypeError: an argument of the wrong type.
 
     Example:
         >>> model = keras.Model(x := keras.Input((56, 56, 24)), inverted_residual(x, 24))
@@ -145,7 +135,6 @@ def xception_module(
     Shapes: `batch height width channels` -> `batch ceil(height/strides) ceil(width/strides) filters[-1]`.
 
     Args:
-        x: symbolic tensor.
         filters: output channels of each convolution.
         strides: of the pool and the shortcut; 1 for no pool.
         activate_first: False leaves out the first activation, where `x` comes from one.
@@ -154,8 +143,7 @@ def xception_module(
         conv: unit; its activation stands before it.
 
     Raises:
-        ValueError: the branch and the shortcut differ in shape, or a number is out of range.
-        TypeError: an argument of the wrong type.
+        ValueError: the branch and the shortcut differ in shape.
 
     Example:
         >>> xception_module(keras.Input((147, 147, 64)), (128, 128), strides=2).shape

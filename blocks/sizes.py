@@ -54,9 +54,6 @@ def match_size(x: Tensor, like: Tensor, *, offset: Any = 0, name: str | None = N
     Args:
         offset: rows and columns of `x` before the first that is kept, an integer or (rows, columns).
 
-    Raises:
-        ValueError, TypeError: `offset` is no integer from 0 on, nor two of them.
-
     Example:
         >>> match_size(keras.Input((392, 392, 64)), keras.Input((388, 388, 2)), offset=2).shape
         (None, 388, 388, 64)

@@ -30,34 +30,28 @@ Activation: TypeAlias = str | Callable[[Any], Any] | None
 # Classes, so that each word is a type of its own; any function at all is one to a type checker.
 
 
-class Unit(Protocol):
+class _Function(Protocol):
+    def __call__(self, *args: Any, **kwargs: Any) -> Tensor: ...
+
+
+class Unit(_Function, Protocol):
     """`unit(x, filters, kernel_size=3, *, strides=1, activation=…, name=None)`."""
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Tensor: ...
 
-
-class Norm(Protocol):
+class Norm(_Function, Protocol):
     """`norm(x, *, name)`."""
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Tensor: ...
 
-
-class Pool(Protocol):
+class Pool(_Function, Protocol):
     """`pool(x, pool_size, *, strides, name)`, and `padding` and `dilation_rate` where a block has them."""
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Tensor: ...
 
-
-class Dense(Protocol):
+class Dense(_Function, Protocol):
     """`dense(x, units, *, activation, name)`."""
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Tensor: ...
 
-
-class Shortcut(Protocol):
+class Shortcut(_Function, Protocol):
     """`shortcut(x, filters, *, strides, conv)`."""
-
-    def __call__(self, *args: Any, **kwargs: Any) -> Tensor: ...
 
 
 # What functions pass on as `**options`, spelled out, so that editors and type checkers know it.
@@ -94,8 +88,8 @@ class DenseOptions(KernelOptions, total=False):
     quantization_config: Any
 
 
-class DepthwiseOptions(BiasOptions, total=False):
-    """Of `keras.layers.DepthwiseConv2D`."""
+class DepthwiseOptions(KernelOptions, total=False):
+    """Of `keras.layers.DepthwiseConv2D`; `kernel_…` and `depthwise_…` are the same."""
 
     depthwise_initializer: Any
     depthwise_regularizer: Any
@@ -103,7 +97,7 @@ class DepthwiseOptions(BiasOptions, total=False):
 
 
 class SeparableOptions(DepthwiseOptions, total=False):
-    """Of `keras.layers.SeparableConv2D`."""
+    """Of `keras.layers.SeparableConv2D`; `kernel_…` is for both parts."""
 
     pointwise_initializer: Any
     pointwise_regularizer: Any
@@ -113,19 +107,6 @@ class SeparableOptions(DepthwiseOptions, total=False):
 class SubsampleOptions(DepthwiseOptions, total=False):
     use_bias: bool | None
     norm: Norm | None
-    kernel_initializer: Any
-    kernel_regularizer: Any
-    kernel_constraint: Any
-
-
-class UnitOptions(KernelOptions, SeparableOptions, total=False):
-    """Of a unit, beyond filters, kernel, strides, norm and activation."""
-
-    dilation_rate: Size
-    groups: int
-    depth_multiplier: int
-    padding: Padding
-    use_bias: bool | None
 
 
 class PreactOptions(KernelOptions, total=False):
@@ -136,28 +117,11 @@ class PreactOptions(KernelOptions, total=False):
     padding: Padding
 
 
-class DilatedOptions(KernelOptions, total=False):
-    """Of `conv`, beyond filters, kernel and dilation."""
+class UnitOptions(PreactOptions, SeparableOptions, total=False):
+    """Of a unit, beyond filters, kernel, strides, norm and activation."""
 
-    strides: Size
-    groups: int
-    padding: Padding
-    norm: Norm | None
-    activation: Activation
+    depth_multiplier: int
     use_bias: bool | None
-    name: str | None
-
-
-class ConvBnOptions(KernelOptions, total=False):
-    """Of `conv`, beyond filters, kernel and norm."""
-
-    strides: Size
-    dilation_rate: Size
-    groups: int
-    padding: Padding
-    activation: Activation
-    use_bias: bool | None
-    name: str | None
 
 
 class PointwiseOptions(KernelOptions, total=False):
@@ -167,6 +131,23 @@ class PointwiseOptions(KernelOptions, total=False):
     norm: Norm | None
     activation: Activation
     use_bias: bool | None
+
+
+class DilatedOptions(PointwiseOptions, total=False):
+    """Of `conv`, beyond filters, kernel and dilation."""
+
+    strides: Size
+    padding: Padding
+    name: str | None
+
+
+class ConvBnOptions(PreactOptions, total=False):
+    """Of `conv`, beyond filters, kernel and norm."""
+
+    strides: Size
+    activation: Activation
+    use_bias: bool | None
+    name: str | None
 
 
 class TransposedOptions(KernelOptions, total=False):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any, Literal, Unpack
 
@@ -12,7 +12,7 @@ import keras
 from .. import checks
 from . import arguments
 from .activations import activate
-from .core import block, default_of, is_block, register
+from .core import block, default_of, delegate, is_block, register
 from .layers import SparseConv2D
 from .norms import batch_norm
 from .sizes import crop, pad
@@ -37,10 +37,10 @@ from .types import (
 def _convolve(
     kind: type[keras.Layer],
     x: Tensor,
-    *,
     norm: Norm | None,
     activation: Activation,
     use_bias: bool | None,
+    *,
     margins: Margins = ((0, 0), (0, 0)),
     **options: Any,
 ) -> Tensor:
@@ -58,6 +58,16 @@ def _convolve(
     return x if fused else activate(x, activation, name="activation")
 
 
+def _padded(x: Tensor, padding: Any, geometry: dict[str, Any]) -> tuple[Tensor, dict[str, Any]]:
+    """`x`, padded where a word of Keras does not say it, into which the kernel fits, and the options of the layer."""
+    paddings, extent = ("same", "valid", "symmetric"), _extent(geometry)
+    if isinstance(padding, str) and checks.choice("padding", padding.lower(), paddings) == "symmetric":
+        is_same = geometry["strides"] == (1, 1) and all(side % 2 for side in extent)
+        padding = "same" if is_same else tuple((side - 1) // 2 for side in extent)
+    x, keras_padding = pad(x, padding)
+    return fits(x, extent, keras_padding, "kernel_size"), {**geometry, "padding": keras_padding}
+
+
 def _geometry(filters: Any, kernel_size: Size, strides: Size, dilation_rate: Any) -> dict[str, Any]:
     return {
         "filters": checks.integer("filters", filters),
@@ -67,24 +77,15 @@ def _geometry(filters: Any, kernel_size: Size, strides: Size, dilation_rate: Any
     }
 
 
-def _strided_or_dilated(strides: tuple[int, int], dilation_rate: tuple[int, int]) -> None:
-    if max(strides) > 1 and max(dilation_rate) > 1:
-        raise checks.refuse("dilation_rate", dilation_rate, f"1 where strides are above 1, as here: {strides}")
+def _strided_or_dilated(geometry: dict[str, Any]) -> None:
+    if max(geometry["strides"]) > 1 and max(rates := geometry["dilation_rate"]) > 1:
+        raise checks.refuse("dilation_rate", rates, f"1 where strides are above 1, as here: {geometry['strides']}")
 
 
 def _extent(geometry: dict[str, Any]) -> tuple[int, int]:
     """Side of the dilated kernel, e = d·(k-1) + 1, on both axes."""
     height, width = (d * (k - 1) + 1 for k, d in zip(geometry["kernel_size"], geometry["dilation_rate"], strict=True))
     return height, width
-
-
-def _pad(x: Tensor, padding: Any, geometry: dict[str, Any]) -> tuple[Any, str]:
-    """`pad`, which does not know the kernel that `"symmetric"` depends on."""
-    paddings, extent = ("same", "valid", "symmetric"), _extent(geometry)
-    if isinstance(padding, str) and checks.choice("padding", padding.lower(), paddings) == "symmetric":
-        is_same = geometry["strides"] == (1, 1) and all(side % 2 for side in extent)
-        padding = "same" if is_same else tuple((side - 1) // 2 for side in extent)
-    return pad(x, padding)
 
 
 @register("unit")
@@ -135,23 +136,12 @@ def conv(
     geometry = _geometry(filters, kernel_size, strides, dilation_rate)
     groups = checks.integer("groups", groups)
     arguments.options(keras.layers.Conv2D, options)
-    _strided_or_dilated(geometry["strides"], geometry["dilation_rate"])
+    _strided_or_dilated(geometry)
     for number, of in ((channels(x), "channels of x"), (geometry["filters"], "filters")):
         if number % groups:
             raise checks.refuse("groups", groups, f"a divisor of the {number} {of}")
-    x, keras_padding = _pad(x, padding, geometry)
-    x = fits(x, _extent(geometry), keras_padding, "kernel_size")
-    return _convolve(
-        keras.layers.Conv2D,
-        x,
-        norm=norm,
-        activation=activation,
-        use_bias=use_bias,
-        groups=groups,
-        padding=keras_padding,
-        **geometry,
-        **options,
-    )
+    x, geometry = _padded(x, padding, geometry)
+    return _convolve(keras.layers.Conv2D, x, norm, activation, use_bias, groups=groups, **geometry, **options)
 
 
 # Without a scope of its own: what is made is named into the unit that calls it.
@@ -159,6 +149,7 @@ _bare_conv = inspect.unwrap(conv)
 
 
 @register("unit")
+@delegate
 def conv_bn(
     x: Tensor, filters: int, kernel_size: Size = 3, *, norm: Norm = batch_norm, **options: Unpack[ConvBnOptions]
 ) -> Tensor:
@@ -227,6 +218,7 @@ def norm_activation(x: Tensor, *, conv: Unit = conv_bn, name: str | None = None)
 
 
 @register("unit")
+@delegate
 def dilated(
     x: Tensor, filters: int, kernel_size: Size = 3, *, dilation_rate: Size = 2, **options: Unpack[DilatedOptions]
 ) -> Tensor:
@@ -246,11 +238,15 @@ def _one_stride(strides: tuple[int, int]) -> None:
         raise checks.refuse("strides", strides, "one stride for both axes")
 
 
-def _of_parts(parts: Sequence[str], kernel: dict[str, Any]) -> dict[str, Any]:
-    """What is given for the kernel, under the name that Keras has for that of each part."""
-    for word, value in kernel.items():
-        arguments.identifier(f"kernel_{word}", value)
-    return {f"{part}_{word}": value for part in parts for word, value in kernel.items() if value is not None}
+def _of_parts(kind: type[keras.Layer], parts: Sequence[str], options: Mapping[str, Any]) -> dict[str, Any]:
+    """Options of a layer of several kernels, in which `kernel_…` stands for that of each part."""
+    shared = ("kernel_initializer", "kernel_regularizer", "kernel_constraint")
+    own = {word: value for word, value in options.items() if word not in shared}
+    given = {word: options[word] for word in shared if options.get(word) is not None}
+    arguments.options(kind, own)
+    for word, value in given.items():
+        arguments.identifier(word, value)
+    return {word.replace("kernel", part): value for part in parts for word, value in given.items()} | own
 
 
 @register("unit")
@@ -267,9 +263,6 @@ def separable(
     norm: Norm | None = None,
     activation: Activation = "relu",
     use_bias: bool | None = None,
-    kernel_initializer: Any = None,
-    kernel_regularizer: Any = None,
-    kernel_constraint: Any = None,
     name: str | None = None,
     **options: Unpack[SeparableOptions],
 ) -> Tensor:
@@ -280,9 +273,8 @@ def separable(
     Args:
         depth_multiplier: depthwise filters for each channel.
         strides: the same for both axes.
-        kernel_initializer, kernel_regularizer, kernel_constraint: for both parts, so that `separable` fits
-            wherever `conv` does; `depthwise_…` and `pointwise_…` in `options` set one alone.
-        options: those of `keras.layers.SeparableConv2D`.
+        options: those of `keras.layers.SeparableConv2D`; `kernel_initializer`, `kernel_regularizer` and
+            `kernel_constraint` are for both parts, so that `separable` fits wherever `conv` does.
 
     The other arguments and the errors are those of `conv`; strides and dilation may go together.
 
@@ -293,23 +285,11 @@ def separable(
     """
     geometry = _geometry(filters, kernel_size, strides, dilation_rate)
     _one_stride(geometry["strides"])
-    arguments.options(keras.layers.SeparableConv2D, options)
-    kernel = {"initializer": kernel_initializer, "regularizer": kernel_regularizer, "constraint": kernel_constraint}
-    own: dict[str, Any] = {**_of_parts(("depthwise", "pointwise"), kernel), **options}
+    own = _of_parts(keras.layers.SeparableConv2D, ("depthwise", "pointwise"), options)
     channels(x)
-    x, keras_padding = _pad(x, padding, geometry)
-    x = fits(x, _extent(geometry), keras_padding, "kernel_size")
-    return _convolve(
-        keras.layers.SeparableConv2D,
-        x,
-        norm=norm,
-        activation=activation,
-        use_bias=use_bias,
-        depth_multiplier=checks.integer("depth_multiplier", depth_multiplier),
-        padding=keras_padding,
-        **geometry,
-        **own,
-    )
+    x, geometry = _padded(x, padding, geometry)
+    own["depth_multiplier"] = checks.integer("depth_multiplier", depth_multiplier)
+    return _convolve(keras.layers.SeparableConv2D, x, norm, activation, use_bias, **geometry, **own)
 
 
 @register("unit")
@@ -325,9 +305,6 @@ def depthwise(
     norm: Norm | None = None,
     activation: Activation = "relu",
     use_bias: bool | None = None,
-    kernel_initializer: Any = None,
-    kernel_regularizer: Any = None,
-    kernel_constraint: Any = None,
     name: str | None = None,
     **options: Unpack[DepthwiseOptions],
 ) -> Tensor:
@@ -338,9 +315,7 @@ def depthwise(
     Args:
         filters: output channels, a multiple of the channels of `x`; None for just as many.
         strides: the same for both axes.
-        kernel_initializer, kernel_regularizer, kernel_constraint: Keras's `depthwise_…`, so that what fits `conv`
-            fits here.
-        options: those of `keras.layers.DepthwiseConv2D`.
+        options: those of `keras.layers.DepthwiseConv2D`, whose `depthwise_…` may be called `kernel_…` as in `conv`.
 
     The other arguments and the errors are those of `conv`; strides and dilation may go together.
 
@@ -355,22 +330,9 @@ def depthwise(
     if rest:
         raise checks.refuse("filters", filters, f"a multiple of the {channels(x)} channels of x")
     _one_stride(geometry["strides"])
-    arguments.options(keras.layers.DepthwiseConv2D, options)
-    kernel = {"initializer": kernel_initializer, "regularizer": kernel_regularizer, "constraint": kernel_constraint}
-    own: dict[str, Any] = {**_of_parts(("depthwise",), kernel), **options}
-    x, keras_padding = _pad(x, padding, geometry)
-    x = fits(x, _extent(geometry), keras_padding, "kernel_size")
-    return _convolve(
-        keras.layers.DepthwiseConv2D,
-        x,
-        norm=norm,
-        activation=activation,
-        use_bias=use_bias,
-        depth_multiplier=multiplier,
-        padding=keras_padding,
-        **geometry,
-        **own,
-    )
+    own = {**_of_parts(keras.layers.DepthwiseConv2D, ("depthwise",), options), "depth_multiplier": multiplier}
+    x, geometry = _padded(x, padding, geometry)
+    return _convolve(keras.layers.DepthwiseConv2D, x, norm, activation, use_bias, **geometry, **own)
 
 
 @register("unit")
@@ -408,32 +370,16 @@ def sparse(
     geometry = _geometry(filters, kernel_size, strides, dilation_rate)
     arguments.options(SparseConv2D, options)
     connections = arguments.connections("connections", connections)
-    _strided_or_dilated(geometry["strides"], geometry["dilation_rate"])
+    _strided_or_dilated(geometry)
     channels(x)
-    x, keras_padding = _pad(x, padding, geometry)
-    x = fits(x, _extent(geometry), keras_padding, "kernel_size")
-    return _convolve(
-        SparseConv2D,
-        x,
-        norm=norm,
-        activation=activation,
-        use_bias=use_bias,
-        connections=connections,
-        padding=keras_padding,
-        **geometry,
-        **options,
-    )
+    x, geometry = _padded(x, padding, geometry)
+    return _convolve(SparseConv2D, x, norm, activation, use_bias, connections=connections, **geometry, **options)
 
 
 # What a unit does besides its geometry, and what several units of one block therefore have in common.
 _CHARACTER = (
-    "padding",
-    "norm",
-    "activation",
-    "use_bias",
-    "kernel_initializer",
-    "kernel_regularizer",
-    "kernel_constraint",
+    *("padding", "norm", "activation", "use_bias"),
+    *("kernel_initializer", "kernel_regularizer", "kernel_constraint"),
 )
 
 
@@ -539,7 +485,7 @@ def transposed(
     """
     geometry = _geometry(filters, kernel_size, strides, dilation_rate)
     arguments.options(keras.layers.Conv2DTranspose, options)
-    _strided_or_dilated(geometry["strides"], geometry["dilation_rate"])
+    _strided_or_dilated(geometry)
     channels(x)
     if isinstance(padding, str):
         trims, keras_padding = (0, 0), checks.choice("padding", padding.lower(), ("same", "valid"))
@@ -561,15 +507,7 @@ def transposed(
         output_padding = 0  # Keras's default would fill a stride wider than the kernel
     if output_padding is not None:
         output_padding = _check_output_padding(output_padding, same, axes)
+    geometry |= {"padding": keras_padding, "output_padding": output_padding}
     return _convolve(
-        keras.layers.Conv2DTranspose,
-        x,
-        norm=norm,
-        activation=activation,
-        use_bias=use_bias,
-        margins=margins,
-        padding=keras_padding,
-        output_padding=output_padding,
-        **geometry,
-        **options,
+        keras.layers.Conv2DTranspose, x, norm, activation, use_bias, margins=margins, **geometry, **options
     )

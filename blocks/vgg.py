@@ -9,6 +9,7 @@ import keras  # noqa: F401  (the doctests use it)
 
 from .. import checks
 from ..checks import piece
+from . import arguments
 from .activations import dropout as _dropout
 from .core import block
 from .layers import scaled_tanh
@@ -23,7 +24,6 @@ def chain(x: Tensor, layers: Mapping[str, Mapping[str, Any] | Callable[..., Tens
     """One layer after the other, as a table says: a network without branches.
 
     Args:
-        x: symbolic tensor.
         layers: by name, either the arguments of a convolution or a function `(x, *, name)`.
         conv: unit of every convolution.
 
@@ -63,14 +63,12 @@ def subsample(
     Shapes: as `avg_pool`. Parameters: 2·channels.
 
     Args:
-        x: symbolic tensor.
         pool_size, strides, padding: as in `avg_pool`.
         activation: a Keras name, a function of a tensor, or a block; None for linear.
         options: those of `keras.layers.DepthwiseConv2D`, which holds coefficients and biases.
 
     Raises:
-        ValueError: the window is larger than the image, or a number is out of range.
-        TypeError: an argument of the wrong type.
+        ValueError: the window is larger than the image.
 
     Example:
         >>> model = keras.Model(x := keras.Input((28, 28, 6)), subsample(x))
@@ -103,7 +101,6 @@ def vgg_block(
     `batch height width filters` with `strides=1`.
 
     Args:
-        x: symbolic tensor.
         filters: output channels of every convolution.
         convs: their number, at least 1.
         kernel_size: their side, or a list with one for each of them (configuration C ends in 1).
@@ -118,7 +115,6 @@ def vgg_block(
 
     Raises:
         ValueError: a number out of range, an image too small to pool, or `dilation_rate` with a stride.
-        TypeError: an argument of the wrong type.
 
     Example:
         >>> vgg_block(keras.Input((224, 224, 3)), 64).shape
@@ -128,10 +124,7 @@ def vgg_block(
     kernels = kernel_size if isinstance(kernel_size, list) else [kernel_size] * convs
     if len(kernels) != convs:
         raise checks.refuse("kernel_size", kernel_size, f"one side, or a list of {convs}")
-    strides, dilation_rate = checks.choice("strides", strides, (1, 2)), checks.integer("dilation_rate", dilation_rate)
-    dilation = {"dilation_rate": dilation_rate} if dilation_rate > 1 else {}
-    if dilation and strides > 1:
-        raise checks.refuse("strides", strides, f"1 with dilation_rate={dilation_rate}")
+    strides, dilation = arguments.halving(strides, checks.integer("dilation_rate", dilation_rate))
     for number, side in enumerate(kernels, 1):
         x = conv(x, filters, side, strides=1, name=f"conv{number}", **dilation)
     if norm is not None:

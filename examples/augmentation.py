@@ -55,7 +55,7 @@ class Kind:
         most: the most that it may be; the least is above zero, which would do nothing.
         help: what the argument measures.
         layers: from the argument and the side of the images in pixels.
-        colour: whether it takes images in colour.
+        colour: whether it needs images in colour.
     """
 
     takes: type
@@ -127,7 +127,7 @@ def chosen(arguments: argparse.Namespace) -> dict[str, Any]:
     asked = {name: strength for name, strength in asked.items() if strength is not None}
     for name, strength in asked.items():
         if name != "flip" and not 0 < strength <= KINDS[name].most:
-            raise Refused(f"--{name} takes a number above 0 up to {KINDS[name].most}, got {strength}")
+            raise Refused(f"--{name} must be a number above 0 up to {KINDS[name].most}, got {strength}")
     return asked
 
 
@@ -158,7 +158,7 @@ def augmentation(kinds: dict[str, Any], *, side: int, channels: int, seed: int) 
     made: list[keras.Layer] = [layers.RandomFlip(way) for way in FLIPS[kinds["flip"]]] if "flip" in kinds else []
     for name, kind in KINDS.items():
         if name in kinds and kind.colour and channels != 3:
-            raise Refused(f"--{name} takes images in colour, and these are grey")
+            raise Refused(f"--{name} needs images in colour, and these are grey")
         if name in kinds:
             made.extend(kind.layers(kinds[name], side))
     for layer in made:

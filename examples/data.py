@@ -83,7 +83,9 @@ def load(data: str, *, validation: float, test: float, seed: int, skip_unreadabl
         images, tests = keras_dataset(data)
         return replace(split(images, validation, 0, seed), test=tests)
     names = ", ".join(name for name in dir(keras.datasets) if not name.startswith("_"))
-    raise Refused(f"--data takes digits, a name of keras.datasets ({names}) or a folder of class folders, got {data!r}")
+    raise Refused(
+        f"--data must be digits, a name of keras.datasets ({names}) or a folder of class folders, got {data!r}"
+    )
 
 
 def digits() -> Images:
@@ -124,13 +126,13 @@ def folder(path: str | Path, skip_unreadable: bool = False) -> Images:
     names = sorted(entry.name for entry in root.iterdir() if entry.is_dir() and not entry.name.startswith("."))
     paths = {name: image_files(root / name) for name in names}
     if not any(paths.values()):
-        beside = " directly, but it takes one folder of them for each class" if image_files(root) else ""
+        beside = " directly, but there must be one folder of them for each class" if image_files(root) else ""
         raise Refused(f"{root}: {'it has images' + beside if beside else 'no images in it'}")
     empty = [name for name, files in paths.items() if not files]
     if empty:
         raise Refused(f"{root}: no images in the class folder {', '.join(empty)}")
     if len(names) == 1:
-        raise Refused(f"{root}: one class ({names[0]}); it takes at least two to tell apart")
+        raise Refused(f"{root}: one class ({names[0]}); there must be at least two to tell apart")
     files = [file for name in names for file in paths[name]]
     labels = np.repeat(np.arange(len(names), dtype="int32"), [len(paths[name]) for name in names])
     channels, bad = inspect(files)

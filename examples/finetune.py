@@ -68,7 +68,7 @@ def parser() -> argparse.ArgumentParser:
     data.add_argument("--test", type=float, default=0.2, metavar="PART", help="held out for the confusion matrix")
     data.add_argument("--skip-unreadable", action="store_true", help="leave out broken files instead of refusing them")
     data.add_argument("--size", type=count, help="side of the images in pixels; else what the network is made for")
-    data.add_argument("--channels", type=int, choices=(1, 3), help="grey or colour, where the network takes both")
+    data.add_argument("--channels", type=int, choices=(1, 3), help="grey or colour, where the network accepts both")
     data.add_argument("--pad", action="store_true", help="keep the proportions and pad, instead of stretching")
     augmentation.add_arguments(tune)
 
@@ -99,7 +99,7 @@ def old_network(arguments: argparse.Namespace, images: Images) -> tuple[keras.Mo
     if name.endswith(".keras"):
         model = loaded(name)
         if len(model.inputs) != 1 or len(model.inputs[0].shape) != 4:
-            raise Refused(f"{name} takes {one_line(model.input_shape)}, which are no images")
+            raise Refused(f"{name} needs {one_line(model.input_shape)}, which are no images")
         side, channels = model.input_shape[1], model.input_shape[-1]
         side = arguments.size or side or images.side or train.PHOTOS
         return _for_short(keras.models.clone_model(model)) if weights is None else model, side, channels
@@ -134,7 +134,7 @@ def loaded(path: str | Path) -> keras.Model:
 def _of_user(name: str, weights: str | None, options: dict[str, Any]) -> keras.Model:
     model = train.user_function(name)(**options)
     if weights == IMAGENET:
-        raise Refused(f"--weights: {name} takes a file that save_weights wrote")
+        raise Refused(f"--weights: {name} needs a file that save_weights wrote")
     if weights is None:
         return _for_short(model)
     try:
@@ -158,7 +158,7 @@ def _fault(error: Exception) -> str:
     """The first layer that does not fit, out of what Keras says, which prints whole kernels; or the rest in short."""
     pattern = r"object <\w+ name=([^,]+),.*?variable\.shape=(\(.*?\)), Received: value\.shape=(\(.*?\))"
     found = re.search(pattern, str(error), re.DOTALL)
-    text = "layer {} takes {}, the file has {}".format(*found.groups()) if found else one_line(error)
+    text = "layer {} needs {}, the file has {}".format(*found.groups()) if found else one_line(error)
     return text if len(text) <= 600 else f"{text[:600]} …"
 
 
@@ -230,7 +230,7 @@ def fine_tune(arguments: argparse.Namespace) -> None:
         old, side, channels = old_network(arguments, splits.train)
         model = with_classes(old, len(splits.train.classes))
         if model.input_shape[1:] not in ((side, side, channels), (None, None, channels)):
-            raise Refused(f"{arguments.network} takes images of shape {model.input_shape[1:]}, --size is {side}")
+            raise Refused(f"{arguments.network} needs images of shape {model.input_shape[1:]}, --size is {side}")
         # Where no block is known, everything from the images on.
         in_table = known.up_to if known is not None and arguments.network in PRETRAINED else None
         up_to = arguments.up_to or beside.get("up_to") or in_table or _first(model)

@@ -4,7 +4,7 @@ python examples/launch.py --workers 2 examples/train.py googlenet_bn --strategy 
 python examples/launch.py --hosts a:2222,b:2222 --index 0 examples/train.py googlenet_bn --strategy multiworker
 
 The first runs all workers on this machine, to try it out. The second runs one of them; on b the same line has
-`--index 1`. Each worker is told by TF_CONFIG who the others are. When one of them is gone the others cannot go on, and
+`--index 1`. Each worker knows by TF_CONFIG who the others are. When one of them is gone the others cannot go on, and
 end; they are all started again, and go on from their last checkpoint.
 """
 
@@ -72,9 +72,9 @@ def main() -> int:
     if not arguments.program:
         parser.error("which program?")
     if arguments.workers is not None and arguments.workers < 1:
-        parser.error("--workers takes at least 1")
+        parser.error("--workers must be at least 1")
     if hosts and (arguments.index is None or not 0 <= arguments.index < len(hosts)):
-        parser.error(f"--index takes 0 to {len(hosts) - 1}, as --hosts has {len(hosts)}")
+        parser.error(f"--index must be 0 to {len(hosts) - 1}, as --hosts has {len(hosts)}")
 
     for attempt in range(arguments.restarts + 1):
         addresses = hosts or [f"127.0.0.1:{port}" for port in free_ports(arguments.workers)]

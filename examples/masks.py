@@ -107,7 +107,9 @@ def folder(path: str | Path, side: int, *, classes: int | None = None, ignore: i
     found = np.unique(stacked[stacked != ignore])
     if not limit and len(found) < 2:
         which = ", ".join(map(str, found)) or "none"
-        raise Refused(f"{root}: the masks have one class ({which}) besides {ignore}, which is ignored; it takes two")
+        raise Refused(
+            f"{root}: the masks have one class ({which}) besides {ignore}, which is ignored; there must be two"
+        )
     names = known or tuple(map(str, range(limit or int(found.max()) + 1)))
     numbers = np.arange(len(files), dtype="int32")
     return Masked(Images(np.array([str(file) for file in files]), numbers, names, channels), stacked, names, ignore)
@@ -115,7 +117,7 @@ def folder(path: str | Path, side: int, *, classes: int | None = None, ignore: i
 
 def _by_name(path: Path) -> dict[str, Path]:
     if not path.is_dir():
-        raise Refused(f"{path.parent}: it takes a folder with images/ and masks/, and there is no {path.name}/")
+        raise Refused(f"{path.parent}: it must be a folder with images/ and masks/, and there is no {path.name}/")
     found: dict[str, Path] = {}
     for file in image_files(path):
         name = str(file.relative_to(path).with_suffix(""))
@@ -133,7 +135,7 @@ def _names(root: Path) -> tuple[str, ...]:
         return ()
     names = tuple(line.strip() for line in path.read_text("utf-8").splitlines() if line.strip())
     if len(names) < 2:
-        raise Refused(f"{path}: {len(names)} classes; it takes two or more, a line each")
+        raise Refused(f"{path}: {len(names)} classes; there must be two or more, a line each")
     return names
 
 

@@ -221,7 +221,7 @@ def number(kind: type, least: float, most: float = math.inf) -> Callable[[str], 
             value = None
         if value is None or not least <= value <= most:
             limit = "on" if most == math.inf else f"to {most}"
-            raise argparse.ArgumentTypeError(f"it takes a number from {least} {limit}, got {text!r}")
+            raise argparse.ArgumentTypeError(f"it must be a number from {least} {limit}, got {text!r}")
         return value
 
     return convert

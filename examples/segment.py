@@ -64,13 +64,13 @@ def parser() -> argparse.ArgumentParser:
     training.add_argument("--batch-size", type=count, default=8)
     training.add_argument("--learning-rate", type=runs.number(float, 0), default=2e-3)
     training.add_argument("--seed", type=whole, default=0)
-    training.add_argument("--output", type=Path, help="the folder of the run; runs/NETWORK-DATA unless told")
+    training.add_argument("--output", type=Path, help="the folder of the run; runs/NETWORK-DATA unless given")
     training.add_argument("--verbose", type=int, choices=(0, 1, 2), default=1, help="0 nothing, 1 bars, 2 lines")
     return made
 
 
 def input_of_valid(side: int, levels: int, convs: int = CONVS) -> tuple[int, tuple[int, int]]:
-    """How large an image a U-Net without padding takes to give a class to `side` pixels a side.
+    """How large an image a U-Net without padding needs to give a class to `side` pixels a side.
 
     Without padding a network loses a border. From the coarsest level, where maps have m pixels a side, follow the size
     of the image and that of the output, without a rest at any pool.
@@ -145,7 +145,7 @@ def loaded(arguments: argparse.Namespace) -> masks.Masked:
     if arguments.data == "shapes":
         return masks.shapes(arguments.count, arguments.size, arguments.seed)
     if not Path(arguments.data).is_dir():
-        raise Refused(f"--data takes shapes or a folder with images/ and masks/, got {arguments.data!r}")
+        raise Refused(f"--data must be shapes or a folder with images/ and masks/, got {arguments.data!r}")
     return masks.folder(arguments.data, arguments.size, classes=arguments.classes, ignore=arguments.ignore)
 
 

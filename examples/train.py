@@ -44,7 +44,7 @@ OPTIMIZERS = {
     "sgd": partial(keras.optimizers.SGD, momentum=0.9, nesterov=True),
 }
 STRATEGIES = ("mirrored", "multiworker")
-SMALLEST = 32  # side of the images in pixels, unless told, where their own is less
+SMALLEST = 32  # side of the images in pixels, unless given, where their own is less
 PHOTOS = 224  # the same of files, for a user's network
 FREE = (
     "epochs",
@@ -79,7 +79,9 @@ def parser() -> argparse.ArgumentParser:
     training.add_argument("--steps-per-epoch", type=count, help="batches between two validations; else one pass")
     training.add_argument("--batch-size", type=count, default=32)
     training.add_argument("--optimizer", default="adam", choices=OPTIMIZERS)
-    training.add_argument("--learning-rate", type=runs.number(float, 0), help="0.001 unless told; 0.0001 without norms")
+    training.add_argument(
+        "--learning-rate", type=runs.number(float, 0), help="0.001 unless given; 0.0001 without norms"
+    )
     training.add_argument("--aux-weight", type=part, default=0.3, help="of the loss of each auxiliary head")
     training.add_argument("--patience", type=count, default=7, help="epochs without a better one before it stops")
     training.add_argument("--plateau", type=count, default=3, help="such epochs before the learning rate falls to 0.3")
@@ -88,7 +90,7 @@ def parser() -> argparse.ArgumentParser:
     training.add_argument("--deterministic", action="store_true", help="the same bits on a GPU too, at some cost")
 
     output = made.add_argument_group("output")
-    output.add_argument("--output", type=Path, help="the folder of the run; runs/NETWORK-DATA unless told")
+    output.add_argument("--output", type=Path, help="the folder of the run; runs/NETWORK-DATA unless given")
     output.add_argument("--tensorboard", action=argparse.BooleanOptionalAction, help="logs for it; where installed")
     output.add_argument("--dump-weights", action="store_true", help="the best weights as text too")
     output.add_argument("--verbose", type=int, choices=(0, 1, 2), default=1, help="0 nothing, 1 bars, 2 lines")
@@ -99,7 +101,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def user_function(name: str) -> Callable[..., Any]:
-    """The function behind `module:function` or `file.py:function`."""
+    """The function of `module:function` or `file.py:function`."""
     source, _, word = name.rpartition(":")
     file = source.endswith(".py")
     sys.path.insert(0, str(Path(source).parent) if file else "")  # for what it imports from beside it
@@ -126,7 +128,7 @@ def value_of(text: str) -> Any:
 
 
 def side_of(arguments: argparse.Namespace, images: Images) -> int:
-    """The side of the images: as told; else their own or, of files, what the network is made for."""
+    """The side of the images: as given; else their own or, of files, what the network is made for."""
     if arguments.size is not None:
         return arguments.size
     side = None if images.side is None else max(images.side, SMALLEST)
@@ -149,7 +151,7 @@ def network(arguments: argparse.Namespace, side: int, channels: int, classes: in
             raise Refused(f"{name} is called with {', '.join(options)}: {one_line(error)}") from error
         model = function(**options)
         if not isinstance(model, keras.Model):
-            raise Refused(f"{name} gave {type(model).__name__}; it takes a function that gives a Keras model")
+            raise Refused(f"{name} gave {type(model).__name__}; it must be a function that gives a Keras model")
     else:
         model = build(name, **options)
     for output in model.outputs:
@@ -159,7 +161,7 @@ def network(arguments: argparse.Namespace, side: int, channels: int, classes: in
     if len(model.inputs) != 1 or any(
         takes not in (None, given) for takes, given in zip(shape, options["input_shape"], strict=False)
     ):
-        raise Refused(f"{name} takes images of shape {shape}; --size and --channels make it {options['input_shape']}")
+        raise Refused(f"{name} needs images of shape {shape}; --size and --channels make it {options['input_shape']}")
     return model
 
 
@@ -214,7 +216,7 @@ def strategy_of(arguments: argparse.Namespace) -> tf.distribute.Strategy | None:
 def check_batch(arguments: argparse.Namespace, images: Images, replicas: int) -> None:
     """Refuse batches that the replicas cannot share out."""
     if (size := min(arguments.batch_size, len(images))) % replicas:
-        raise Refused(f"--batch-size takes a multiple of {replicas}, as so many replicas share a batch; it is {size}")
+        raise Refused(f"--batch-size must be a multiple of {replicas}, as so many replicas share a batch; it is {size}")
 
 
 def main(words: Sequence[str] | None = None) -> None:

@@ -10,6 +10,8 @@ from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from .rules import entry_of
+
 if TYPE_CHECKING:
     from .graph import Graph, Node
 
@@ -56,7 +58,10 @@ def configuration(operation: Any, call: Any = None) -> Configuration:
     """
     kind: Any = type(operation)
     own: tuple[tuple[str, Any], ...] = (("class", _class(kind)),)
-    if not _is_layer(kind):
+    if (says := entry_of(operation).configuration) is not None:
+        told_apart = says(operation)
+        own += (("configuration", Opaque(operation, "cannot be told") if told_apart is None else plain(told_apart)),)
+    elif not _is_layer(kind):
         own += tuple((k, plain(v)) for k, v in sorted(vars(operation).items()) if k[0] != "_" and k not in _ASIDE)
     else:
         own += _of_layer(operation, kind)
@@ -279,8 +284,7 @@ def _object(value: Any) -> Hashable:
         return _array(value)
     if hasattr(value, "get_config"):
         try:
-            kind: Any = type(value)
-            return (_class(kind), _mapping(value.get_config()))
+            return (_class(value.__class__), _mapping(value.get_config()))
         except Exception:  # somebody else's
             return Opaque(value, f"{type(value).__name__} has no configuration")
     if isinstance(value, Iterable) and not isinstance(value, str | bytes):

@@ -17,10 +17,10 @@ import numpy as np
 from .. import _keras, checks
 from ..blocks.layers import MinimumSize
 from ..checks import public
-from ..graphs.calls import wired
+from ..graphs.calls import infer, wired
 from .file_formats import FORMATS, table
-from .file_formats.formats import Runtime, flat, leaves, line
-from .rewiring import images_of, infer
+from .file_formats.formats import Runtime, flat, line
+from .rewiring import images_of, leaves
 
 CLOSE = 1e-4
 # How far int8 answers may lie beyond what the steps of the tensors let expect (measured are up to 1 of it), and how far
@@ -95,7 +95,7 @@ def export(
     _arguments(model, word, representative_data, check)
     kind.require(model)
     batches = [] if check is False else _batches(model, check, representative_data)
-    answers = [flat(model(batch, training=False)) for batch in batches]
+    answers = [_answer(model, batch, check) for batch in batches]
     draft = Path(tempfile.mkdtemp(prefix=".layerblocks-", dir=target.parent))
     try:
         made = draft / target.name
@@ -162,10 +162,16 @@ def _arguments(model: keras.Model, word: str, data: Any, check: Any) -> None:
 # -- what is compared -------------------------------------------------------------------------------------------------
 
 
+_CHECK = "True, False, or a batch that the model accepts"
+
+
 def _batches(model: keras.Model, check: Any, data: Any) -> list[Any]:
     """What the model and the file are asked, in the structure of the inputs."""
     if check is not True:
-        return [keras.tree.map_structure(np.asarray, check)]
+        try:
+            return [keras.tree.map_structure(np.asarray, check)]
+        except (TypeError, ValueError) as error:
+            raise checks.refuse("check", check, _CHECK) from error
     if data is not None:
         return [keras.tree.map_structure(lambda array: np.asarray(array)[:_CALIBRATED], data)]
     random = np.random.default_rng(0)
@@ -176,6 +182,15 @@ def _batches(model: keras.Model, check: Any, data: Any) -> list[Any]:
         alone = isinstance(model, keras.Sequential)  # which is called on an array, though its graph has a list
         batches.append(drawn[0] if alone else keras.tree.pack_sequence_as(graph.input, drawn))
     return batches
+
+
+def _answer(model: keras.Model, batch: Any, check: Any) -> Any:
+    try:
+        return flat(model(batch, training=False))
+    except Exception as error:  # a model refuses a batch with whatever it likes
+        if check is True:
+            raise
+        raise checks.refuse("check", check, _CHECK) from error
 
 
 def _drawn(random: np.random.Generator, shape: tuple[int, ...], dtype: str) -> np.ndarray:
@@ -205,9 +220,8 @@ def _sizes(model: keras.Model) -> list[tuple[int, int]]:
 
 
 def _accepts(model: keras.Model, size: tuple[int, int]) -> bool:
-    first = 1 if keras.config.image_data_format() == "channels_last" else 2
     try:
-        infer(model.outputs, images_of(*size, [_keras.call_of(tensor) for tensor in model.inputs], first))
+        infer(model.outputs, images_of(*size, [_keras.call_of(tensor) for tensor in model.inputs]))
     except Exception:  # layers refuse a shape with whatever they like
         return False
     return True

@@ -11,9 +11,9 @@ from .. import _keras, checks
 from ..blocks.tensors import channel_axis
 from ..blocks.types import Tensor
 from ..checks import public
-from ..graphs.calls import calls, trunk, wired
+from ..graphs.calls import calls, infer, trunk, wired
 from .outputs import main_output
-from .rewiring import images_of, infer
+from .rewiring import height_axis, images_of
 
 # A side so long that what padding adds and "valid" cuts off does not matter.
 SIDE = 2**20
@@ -57,8 +57,9 @@ def features(model: keras.Model, strides: Sequence[int] | None = (4, 8, 16, 32))
     """
     model = wired(model)
     taps = strided_maps(main_output(model))
-    count = len(strides) if isinstance(strides, Sequence) else 1
-    wanted = list(taps) if strides is None else checks.integers("strides", strides, count)
+    if strides is not None and not checks.is_sequence(strides):
+        raise checks.refuse("strides", strides, "a list of positive integers, or None", TypeError)
+    wanted = list(taps) if strides is None else checks.integers("strides", strides, len(strides))
     for stride in wanted:
         if stride not in taps:
             must_be = f"strides that {model.name!r} has a feature map of: {', '.join(map(str, taps)) or 'none'}"
@@ -89,8 +90,8 @@ def strided_maps(output: Tensor) -> dict[int, Tensor]:
 
 def _strides(output: Tensor) -> dict[int, int]:
     """By how much each map that `output` needs, by its `id`, is smaller than the image; of those where that is said."""
-    first = 1 if channel_axis() == -1 else 2
-    specs = images_of(SIDE, SIDE, calls([output]), first)
+    first = height_axis()
+    specs = images_of(SIDE, SIDE, calls([output]))
     infer([output], specs, otherwise=_unknown)
     found = {key: _stride(spec.shape[first : first + 2]) for key, spec in specs.items() if len(spec.shape) == 4}
     return {key: stride for key, stride in found.items() if stride is not None}

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import keras
 
+from .. import checks
 from ..checks import public
 from ..graphs.calls import calls
-from .rewiring import Wiring
+from .rewiring import Wiring, leaves
 
 
 @public
@@ -38,7 +39,7 @@ def freeze(model: keras.Model, up_to: str | None = None, *, norms: bool = True) 
         >>> sum(w.path.startswith("stage4") for w in model.trainable_weights), len(model.trainable_weights)
         (5, 7)
     """
-    wiring = Wiring(model)
+    wiring, norms = Wiring(model), checks.flag("norms", norms)
     if up_to is None:
         kept = set(wiring.calls) - _last(wiring)
     else:
@@ -66,13 +67,6 @@ def _last(wiring: Wiring) -> set[object]:
 def _set(layer: keras.Layer, trainable: bool, norms: bool) -> None:
     layer.trainable = trainable
     if trainable and norms:
-        for part in _parts(layer):
+        for part in leaves(layer):
             if isinstance(part, keras.layers.BatchNormalization):
                 part.trainable = False
-
-
-def _parts(layer: keras.Layer) -> list[keras.Layer]:
-    """The layers of a nested model, or the layer itself."""
-    if not isinstance(layer, keras.Model):
-        return [layer]
-    return [part for inner in layer.layers for part in _parts(inner)]

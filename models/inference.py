@@ -11,6 +11,7 @@ import keras
 import numpy as np
 
 from .. import _keras, checks
+from ..blocks import arguments
 from ..blocks.layers import FusedBatchNormalization
 from ..checks import public
 from ..graphs.calls import has_graph
@@ -21,10 +22,7 @@ from .rewiring import Wiring
 _OUTPUT_AXIS: Mapping[type, int] = {
     **dict.fromkeys((keras.layers.Conv1D, keras.layers.Conv2D, keras.layers.Conv3D, keras.layers.Dense), -1),
     **dict.fromkeys((keras.layers.SeparableConv1D, keras.layers.SeparableConv2D), -1),
-    **dict.fromkeys(
-        (keras.layers.Conv1DTranspose, keras.layers.Conv2DTranspose, keras.layers.Conv3DTranspose),
-        -2,
-    ),
+    **dict.fromkeys((keras.layers.Conv1DTranspose, keras.layers.Conv2DTranspose, keras.layers.Conv3DTranspose), -2),
 }
 _DEPTHWISE = (keras.layers.DepthwiseConv1D, keras.layers.DepthwiseConv2D)
 _LINEAR = (*_OUTPUT_AXIS, *_DEPTHWISE)
@@ -111,20 +109,21 @@ def inference_model(
         14400
     """
     network = _one_output(checks.instance("model", model, keras.Model, "a Keras model"), output)
-    policy = _policy(dtype)
+    arguments.identifier("dtype", dtype)
+    fold_norm = checks.flag("fold_norm", fold_norm)
     if not has_graph(network):
-        if policy is not None:
+        if dtype is not None:
             raise checks.refuse("model", type(model).__name__, "a functional or sequential one where dtype is given")
         return network
     parts = nested(network)
     found = linear_norms(parts) if fold_norm else ()
     into = {id(linear): call.operation for _, call, linear in found if not isinstance(linear, str)}
-    if policy is None and not into:
+    if dtype is None and not into:
         return network
 
     def remake(layer: keras.Layer, last: bool) -> keras.Layer:
         changes = {"use_bias": True} if id(layer) in into else {}
-        return remade(layer, **changes, **({} if policy is None or last else {"dtype": policy}))
+        return remade(layer, **changes, **({} if dtype is None or last else {"dtype": dtype}))
 
     def values(layer: keras.Layer) -> Sequence[Any]:
         return _folded(layer, into[id(layer)]) if id(layer) in into else layer.weights
@@ -143,17 +142,6 @@ def _one_output(model: keras.Model, output: str) -> keras.Model:
     if output not in outputs:
         raise checks.refuse("output", output, f"one of {', '.join(outputs)}{checks.nearest(output, outputs)}")
     return keras.Model(model.input, outputs[output], name=model.name)
-
-
-def _policy(dtype: Any) -> str | None:
-    if dtype is None:
-        return None
-    try:
-        keras.dtype_policies.get(dtype)
-    except (TypeError, ValueError):
-        must_be = "the name of a dtype or policy (float32, bfloat16, mixed_bfloat16 …)"
-        raise checks.refuse("dtype", dtype, must_be) from None
-    return dtype
 
 
 def linear_norms(parts: Parts) -> Iterator[tuple[str, Any, Any]]:

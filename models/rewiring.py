@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import keras
 
 from .. import _keras, checks
-from ..checks import where
 from ..graphs.calls import calls, wired
 
 # What an operation with several inputs needs of them, where nobody checks: that those axes agree which agreed before.
@@ -45,8 +44,8 @@ class Wiring:
             for words in (known.split(mark) for known in self.names)
             for length in range(1, len(words) + 1)
         }
-        takes = f"the name of a layer or block of {self.model.name!r}{checks.nearest(name, sorted(known))}"
-        raise checks.refuse(argument, name, takes)
+        must_be = f"the name of a layer or block of {self.model.name!r}{checks.nearest(name, sorted(known))}"
+        raise checks.refuse(argument, name, must_be)
 
     def entering(self, block: Sequence[Any]) -> list[Any]:
         """The tensors that come into a block from outside."""
@@ -69,6 +68,15 @@ class Wiring:
             places = ", ".join(repr(_keras.call_of(tensor).operation.name) for tensor in tensors) or "none"
             raise checks.refuse(argument, name, f"a block that one tensor {does}, not {len(tensors)} ({places})")
         return tensors[0]
+
+
+def leaves(layer: Any) -> Iterator[Any]:
+    """The layers of a model and of those nested in it; of any other layer itself."""
+    if isinstance(layer, keras.Model):
+        for inner in layer.layers:
+            yield from leaves(inner)
+    else:
+        yield layer
 
 
 def unique(tensors: Iterable[Any]) -> list[Any]:
@@ -110,7 +118,8 @@ def _call_again(call: Any, known: Mapping[int, Any]) -> list[Any]:
             raise
         reason = " ".join(str(error).split()) or type(error).__name__
         name = call.operation.name
-        raise ValueError(f"{where()}: {name!r} takes {shapes(before)}, would get {shapes(now)} ({reason})") from error
+        must_be = f"what {checks.one_line(name)} receives must be {shapes(before)}, got {shapes(now)} ({reason})"
+        raise checks.complaint(must_be) from error
 
 
 def _still_agree(before: Sequence[Any], now: Sequence[Any], apart_from: int | None) -> None:
@@ -129,9 +138,14 @@ def inputs_again(model: keras.Model) -> Iterator[tuple[int, Any]]:
         yield id(tensor), type(layer).from_config(layer.get_config()).output
 
 
-def images_of(height: int, width: int, order: Iterable[Any], first: int) -> dict[int, Any]:
-    """Specs of the inputs among these calls, by `id`, images being of that size; `first` is the axis of height."""
-    specs = {}
+def height_axis() -> int:
+    """Of a batch of images under Keras's data format; that of the width is the next."""
+    return 1 if keras.config.image_data_format() == "channels_last" else 2
+
+
+def images_of(height: int, width: int, order: Iterable[Any]) -> dict[int, Any]:
+    """Specs of the inputs among these calls, by `id`, images being of that size."""
+    specs, first = {}, height_axis()
     for call in order:
         if call.is_input:
             (tensor,) = call.outputs
@@ -139,30 +153,3 @@ def images_of(height: int, width: int, order: Iterable[Any], first: int) -> dict
             shape = (*shape[:first], height, width, *shape[first + 2 :]) if len(shape) == 4 else shape
             specs[id(tensor)] = keras.KerasTensor(shape, tensor.dtype)
     return specs
-
-
-def infer(
-    outputs: Sequence[Any], specs: dict[int, Any], otherwise: Callable[[Any], Sequence[Any]] | None = None
-) -> list[Any]:
-    """Shapes of the outputs where `specs` says by `id` those of the inputs; fills it up.
-
-    What a layer raises that does not take such a shape goes on unless there is something `otherwise`.
-    """
-    for call in calls(outputs):
-        if id(call.outputs[0]) in specs:
-            continue
-        model = call.operation
-        try:
-            if isinstance(model, keras.Model) and hasattr(model, "outputs"):  # which itself takes its own size only
-                entering = [specs[id(tensor)] for tensor in call.input_tensors]
-                made: Sequence[Any] = infer(model.outputs, dict(zip(map(id, model.inputs), entering, strict=True)))
-            else:
-                made = _keras.infer_again(call, specs)
-            if any(size is not None and size < 1 for tensor in made for size in tensor.shape):
-                raise ValueError(f"{model.name!r} leaves nothing")
-        except Exception:
-            if otherwise is None:
-                raise
-            made = otherwise(call)
-        specs.update(zip(map(id, call.outputs), made, strict=True))
-    return [specs[id(tensor)] for tensor in outputs]

@@ -24,13 +24,12 @@ from .. import _keras, checks
 from ..blocks import arguments, classifier
 from ..blocks.core import default_of, is_block, scope
 from ..blocks.layers import MinimumSize
-from ..blocks.tensors import channel_axis
 from ..blocks.types import Tensor
 from ..checks import public
-from ..graphs.calls import calls, trunk
+from ..graphs.calls import calls, infer, trunk
 from ..graphs.window_arithmetic import LARGEST_MINIMUM, least_side
 from .outputs import main_output
-from .rewiring import Wiring, images_of, infer, inputs_again, recompute, shapes
+from .rewiring import Wiring, height_axis, images_of, inputs_again, recompute, shapes
 
 Piece = Callable[[Any], Any]
 
@@ -189,6 +188,9 @@ def truncate(model: keras.Model, at: str) -> keras.Model:
     return _assembled(wiring.model, wiring.model.input, {**kept, "main": tensor})
 
 
+_HEAD = "a positive integer, the number of classes, or a function of one tensor"
+
+
 @public
 def with_new_head(model: keras.Model, head: int | Piece, **options: Any) -> keras.Model:
     """Put a new end, untrained, on the body of a network.
@@ -224,8 +226,9 @@ def with_new_head(model: keras.Model, head: int | Piece, **options: Any) -> kera
     if callable(head):
         if options:
             raise checks.complaint(f"unexpected argument {next(iter(options))!r} where head is a function", TypeError)
-        return _rebuild(wiring, [(_Change([features], [main]), _Growing(head, "head", _names([features])))])
-    classes = checks.integer("head", head)
+        grow = _Growing(head, "head", _names([features]), argument="head", must_be=_HEAD)
+        return _rebuild(wiring, [(_Change([features], [main]), grow)])
+    classes = checks.integer("head", head, must_be=_HEAD)
     changes: list[tuple[_Change, Grow]] = []
     for output in wiring.model.outputs:
         last, closed = _end(output)
@@ -237,7 +240,11 @@ def with_new_head(model: keras.Model, head: int | Piece, **options: Any) -> kera
             fn = partial(classifier, classes=classes, **{**pooling, **options})
             changes.append((_Change([start], [main]), _Growing(fn, "classifier", _names([start]))))
         else:
-            raise checks.refuse("model", last.operation.name, "one that ends in features or a dense layer; use replace")
+            end = _keras.call_of(output).operation.name
+            must_be = (
+                f"one whose outputs end in a dense layer; `replace(model, {checks.one_line(end)}, fn)` changes others"
+            )
+            raise checks.refuse("model", f"the output of {end}", must_be)
     return _rebuild(wiring, changes)
 
 
@@ -259,8 +266,11 @@ Grow = Callable[[Sequence[Any]], Sequence[Any]]
 class _Growing:
     """A user's function as that; called a second time it gives the layers of the first, shared."""
 
-    def __init__(self, fn: Piece, name: str, taken: set[str]) -> None:
-        self.fn, self.name = checks.function("fn", fn), _unused(name, taken)
+    def __init__(
+        self, fn: Piece, name: str, taken: set[str], argument: str = "fn", must_be: str = "a function of one tensor"
+    ) -> None:
+        self.fn, self.name = checks.function_of_one(argument, fn, must_be), _unused(name, taken)
+        self.argument = argument
         self.sources: Sequence[Any] = ()
         self.made: list[Any] = []
 
@@ -271,11 +281,17 @@ class _Growing:
         self.made = list(made) if isinstance(made, list | tuple) else [made]
         for tensor in self.made:
             if not isinstance(tensor, keras.KerasTensor):
-                raise checks.refuse("fn", type(tensor).__name__, "a function that gives symbolic tensors", TypeError)
+                raise checks.refuse(self.argument, tensor, "a function that gives symbolic tensors", TypeError)
         return self.made
 
     def _grow(self, x: Any) -> Any:
-        if isinstance(self.fn, keras.Layer) or (is_block(self.fn) and default_of(self.fn, "name") is not None):
+        if isinstance(self.fn, keras.Layer):
+            try:
+                return self.fn(x)
+            except (TypeError, ValueError) as error:  # it speaks of itself alone
+                accepted = f"a layer that accepts {shapes(keras.tree.flatten(x))} ({error})"
+                raise checks.refuse(self.argument, self.fn, accepted, type(error)) from error
+        if is_block(self.fn) and default_of(self.fn, "name") is not None:
             return self.fn(x)
         if is_block(self.fn):
             return self.fn(x, name=self.name)
@@ -305,7 +321,7 @@ def _rebuild(wiring: Wiring, changes: Sequence[tuple[_Change, Grow]]) -> keras.M
         made = grow(recompute(change.sources, known))
         if len(made) != len(change.targets):
             must_be = f"a function that gives {len(change.targets)} tensors, for {shapes(change.targets)}"
-            raise checks.refuse("fn", shapes(made), must_be)
+            raise checks.refuse(getattr(grow, "argument", "fn"), shapes(made), must_be)
         known.update(zip(map(id, change.targets), made, strict=True))
     recompute(model.outputs, known)
     outputs = keras.tree.map_structure(lambda tensor: known[id(tensor)], model.output)
@@ -316,14 +332,14 @@ def _guarded(model: keras.Model) -> keras.Model:
     """Put a `MinimumSize` that holds where the model accepts images of any size and a new piece needs larger ones."""
     if len(model.inputs) != 1 or len(model.inputs[0].shape) != 4:
         return model
-    (image,), first = model.inputs, 1 if channel_axis() == -1 else 2
+    (image,), first = model.inputs, height_axis()
     sides = image.shape[first : first + 2]
     guards = [layer for layer in model.layers if isinstance(layer, MinimumSize)]
 
     def works(side: int) -> bool:
         height, width = (side if known is None else known for known in sides)
         try:
-            infer(model.outputs, images_of(height, width, calls(model.outputs), first))
+            infer(model.outputs, images_of(height, width, calls(model.outputs)))
         except Exception:  # layers refuse a shape with whatever they like
             return False
         return True
@@ -383,7 +399,14 @@ def _end(output: Any) -> tuple[Any, bool]:
 def _dense_like(layer: keras.layers.Dense, classes: int, options: Mapping[str, Any]) -> Grow:
     """Make a dense layer of so many units, apart from the options as the old one and of its name."""
     arguments.options(type(layer), dict(options))
-    made = type(layer).from_config({**layer.get_config(), "units": classes, **options})
+    if "units" in options:
+        raise checks.complaint("unexpected argument 'units': head is their number", TypeError)
+    for word, option in options.items():
+        arguments.identifier(word, option)
+    try:
+        made = type(layer).from_config({**layer.get_config(), "units": classes, **options})
+    except (TypeError, ValueError) as error:
+        raise checks.complaint(str(error), type(error)) from error
     return lambda sources: [made(*sources)]
 
 

@@ -21,22 +21,13 @@ from hypothesis import strategies as st
 from hypothesis.errors import InvalidArgument
 
 from ..checks import one_line, public
-from .strategies import LARGEST, activations, denses, norms, paddings, pools, refuse, shortcuts, sizes, strategy, units
+from .strategies import LARGEST, refuse, strategy, units, words
 
 
 def _words() -> dict[Any, st.SearchStrategy[Any]]:
-    from layerblocks.blocks import types as words
+    from layerblocks.blocks import types
 
-    return {
-        words.Padding: paddings(),
-        words.Size: sizes(),
-        words.Activation: activations(),
-        words.Unit: units(),
-        words.Norm: norms(),
-        words.Pool: pools(),
-        words.Shortcut: shortcuts(),
-        words.Dense: denses(),
-    }
+    return {getattr(types, word): values for word, values in words().items()} | {types.Unit: units()}
 
 
 # From annotations.
@@ -65,13 +56,13 @@ def from_annotation(annotation: Any) -> st.SearchStrategy[Any]:
         return _resolved(annotation, [])
     except _Unknown:
         raise InvalidArgument(
-            f"from_annotation: annotation takes a type that says which values, got {annotation!r}"
+            f"from_annotation: annotation must be a type that says which values, got {annotation!r}"
         ) from None
 
 
 def _resolved(annotation: Any, metadata: Iterable[Any]) -> st.SearchStrategy[Any]:
-    words = _words()
-    if (word := _among(annotation, words)) is not None:
+    known = _words()
+    if (word := _among(annotation, known)) is not None:
         return word
     origin, arguments = get_origin(annotation), get_args(annotation)
     if origin is typing.Annotated:
@@ -79,7 +70,7 @@ def _resolved(annotation: Any, metadata: Iterable[Any]) -> st.SearchStrategy[Any
     if origin is Literal:
         return st.sampled_from(arguments)
     if origin in (Union, types.UnionType):
-        return _union(arguments, words)
+        return _union(arguments, known)
     if annotation in (None, type(None)):
         return st.none()
     if annotation is bool:
@@ -97,17 +88,17 @@ def _resolved(annotation: Any, metadata: Iterable[Any]) -> st.SearchStrategy[Any
     raise _Unknown
 
 
-def _among(annotation: Any, words: Mapping[Any, Any]) -> Any:
+def _among(annotation: Any, known: Mapping[Any, Any]) -> Any:
     try:
-        return words.get(annotation)
+        return known.get(annotation)
     except TypeError:  # not hashable
         return None
 
 
-def _union(members: Sequence[Any], words: Mapping[Any, st.SearchStrategy[Any]]) -> st.SearchStrategy[Any]:
+def _union(members: Sequence[Any], known: Mapping[Any, st.SearchStrategy[Any]]) -> st.SearchStrategy[Any]:
     """A union, which Python flattens, put together of the words that it was written with."""
     found, left = [], list(members)
-    for word, values in words.items():
+    for word, values in known.items():
         parts = get_args(word)
         if get_origin(word) in (Union, types.UnionType) and all(part in left for part in parts):
             left = [member for member in left if member not in parts]
@@ -242,7 +233,7 @@ def block_kwargs(block: Callable[..., Any], **overrides: Any) -> st.SearchStrate
     takes_more = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
     for word in overrides:
         if word not in parameters and not takes_more:
-            raise InvalidArgument(f"block_kwargs: {called} takes no argument {word!r}; it has {', '.join(parameters)}")
+            raise InvalidArgument(f"block_kwargs: {called} has no argument {word!r}; it has {', '.join(parameters)}")
     hints = hints_of(block)
     required: dict[str, st.SearchStrategy[Any]] = {}
     optional: dict[str, st.SearchStrategy[Any]] = {}

@@ -62,7 +62,7 @@ def built(build: Callable[..., Any], shape: Shape, arguments: Mapping[str, Any],
         y = build(x, **arguments)
         for tensor in keras.tree.flatten(y):
             if not isinstance(tensor, keras.KerasTensor):
-                raise TypeError(f"build takes a function that returns symbolic tensors, got {type(tensor).__name__}")
+                raise TypeError(f"build must be a function that returns symbolic tensors, got {type(tensor).__name__}")
         model = keras.Model(x, y)
         variables = {id(variable) for variable in model.variables}
         weights = model.weights

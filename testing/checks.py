@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Literal
 
 from .. import checks
@@ -45,7 +46,7 @@ def check_net(
         spec: in the shape language, such as `"b h w c -> b ceil(h/2) ceil(w/2) filters"`.
         sides: (least, most) pixels of a named side, or a strategy.
         params: by name, a value or a strategy each, or a strategy of such dicts. A name on the left of the spec, such
-            as `c`, is the size of that axis (channels are 1 to 8 unless given); the others go to `build` if it takes
+            as `c`, is the size of that axis (channels are 1 to 8 unless given); the others go to `build` if it has
             them, and to the spec.
         least: smallest side, or (height, width), at which the net has to work, where the spec does not show it.
         too_small: `"raises"`, where a side is below `least` or the spec has no pixel left, the net must raise
@@ -130,28 +131,19 @@ def _build(net: Net, example: Example, what: str = "", policy: str = "", shape: 
     """What is built, None where the net rightly refuses; else a CheckError."""
     from .builds import built
 
-    expected = net.expected(example)
+    expected, failed = net.expected(example), partial(_failed, net, example, policy=policy, shape=shape)
     try:
         made = built(net.build, example.shape if shape is None else shape, example.arguments)
     except ValueError as error:
         if expected is None:
             return None
-        title = f"it refuses an input that the spec allows{what}"
-        raise _failed(net, example, title, policy=policy, shape=shape, expected=expected, got=_said(error)) from error
+        raise failed(f"it refuses an input that the spec allows{what}", expected=expected, got=_said(error)) from error
     except Exception as error:
-        title = f"it raises something else than ValueError{what}"
         wanted = "ValueError, as the image is too small" if expected is None else expected
-        raise _failed(net, example, title, policy=policy, shape=shape, expected=wanted, got=_said(error)) from error
+        raise failed(f"it raises something else than ValueError{what}", expected=wanted, got=_said(error)) from error
     if expected is None:
-        raise _failed(
-            net,
-            example,
-            f"it accepts what is too small{what}",
-            policy=policy,
-            shape=shape,
-            expected="ValueError, as no pixel is left" if net.fits(example) else f"ValueError below {net.least}",
-            got=made.shapes,
-        )
+        wanted = "ValueError, as no pixel is left" if net.fits(example) else f"ValueError below {net.least}"
+        raise failed(f"it accepts what is too small{what}", expected=wanted, got=made.shapes)
     return made
 
 
@@ -283,26 +275,23 @@ def _mixed(checked: _Checked, example: Example) -> None:
 
     from .builds import policy
 
-    net = checked.net
+    net, failed = checked.net, partial(_failed, checked.net, example, policy=MIXED)
     with policy(MIXED):
         made = _build(net, example, f" under {MIXED}", policy=MIXED)
         after = keras.config.dtype_policy().name
     if after != MIXED:
-        raise _failed(
-            net, example, "it leaves Keras with another dtype policy", policy=MIXED, expected=MIXED, got=after
-        )
+        raise failed("it leaves Keras with another dtype policy", expected=MIXED, got=after)
     if made is None:
         return
     _same_shape(net, example, made.shapes, f"under {MIXED} the output has not the shape of the spec", policy=MIXED)
     halves = sum(dtype == "float16" for dtype in made.variable_dtypes)
     if halves:
-        got = f"{halves} of float16"
-        raise _failed(net, example, "weights of half precision", policy=MIXED, expected="float32", got=got)
-    takes = ("float16", "float32") if checked.mixed_dtype is None else (checked.mixed_dtype,)
+        raise failed("weights of half precision", expected="float32", got=f"{halves} of float16")
+    allowed = ("float16", "float32") if checked.mixed_dtype is None else (checked.mixed_dtype,)
     dtypes = made.dtypes if isinstance(made.dtypes, Mapping) else {"the output": made.dtypes}
-    off = tuple(f"{key} is {dtype}" for key, dtype in dtypes.items() if "float" in dtype and dtype not in takes)
+    off = tuple(f"{key} is {dtype}" for key, dtype in dtypes.items() if "float" in dtype and dtype not in allowed)
     if off:
-        raise _failed(net, example, f"dtype under {MIXED}", policy=MIXED, expected=" or ".join(takes), off=off)
+        raise failed(f"dtype under {MIXED}", expected=" or ".join(allowed), off=off)
 
 
 def _eager(checked: _Checked, example: Example) -> None:
@@ -326,8 +315,8 @@ def _eager(checked: _Checked, example: Example) -> None:
         raise _failed(net, example, title, run=size, expected=expected, got=outcome.ended)
     if reply.get("stage") == "load":
         raise TypeError(
-            "check_net: eager takes a net that another process can build: of layers, or by a function, that can be "
-            f"imported there; it got {reply['error']}"
+            "check_net: build must be a net that another process can build, as eager is given: of layers, or by a "
+            f"function, that can be imported there; got {reply['error']}"
         )
     if "error" in reply:
         kind = reply["kind"]

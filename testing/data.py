@@ -14,10 +14,10 @@ BATCH, SIDE = 4, 32
 
 
 def inputs_for(model: Any, batch: int = BATCH, seed: int = 0) -> Any:
-    """Random numbers in the structure that the model takes; unknown sides become 32, or the smallest that it takes.
+    """Random numbers in the structure of the model's inputs; unknown sides become 32, or the smallest that it accepts.
 
     Raises:
-        ValueError: the model does not say what it takes.
+        ValueError: the model does not say what its inputs are.
 
     Example:
         >>> x = keras.Input((None, 7, 3))

@@ -17,7 +17,7 @@ BATCH = 2
 def job_of(
     build: Callable[..., Any], arguments: Mapping[str, Any], models: Mapping[str, tuple[Any, Shape]], shape: Shape
 ) -> dict[str, Any]:
-    """What the worker is told: models, each with the shape that it was built for, and the shape of the images."""
+    """The job of the worker: models, each with the shape that it was built for, and the shape of the images."""
     configs = {kind: (_config(model), list(built_for)) for kind, (model, built_for) in models.items()}
     modules = {"layerblocks.blocks", *_modules_of_function(build)}
     for config, _ in configs.values():

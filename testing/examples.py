@@ -40,7 +40,7 @@ class Example:
 
 @dataclass(frozen=True)
 class Net:
-    """What is checked, and which cases it takes."""
+    """What is checked, and on which cases."""
 
     build: Callable[..., Any]
     spec: Spec
@@ -68,7 +68,7 @@ class Net:
         return tuple(None if axis in named else size for axis, size in enumerate(example.shape))
 
     def called(self, function: Callable[..., Any], example: Example) -> Any:
-        """A function of those names and arguments that it takes."""
+        """A function, called with those names and arguments that it has."""
         known = {**self.spec.bind(example.shape, **example.names), **example.arguments}
         takes = _takes(function)
         return function(**{name: value for name, value in known.items() if takes is None or name in takes})

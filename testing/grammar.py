@@ -20,18 +20,29 @@ from fractions import Fraction
 from math import ceil, floor
 from typing import Any
 
+from .. import checks
+
 _TOKEN = re.compile(r"(?P<number>[0-9]+)|(?P<name>[A-Za-z_][A-Za-z0-9_]*)|(?P<sign>->|//|[-+*/(),:{}])")
 _DIGITS, _DEPTH = 18, 30
+_SHOWN = 60  # characters before and after the place that is marked
 
 
 class SpecError(ValueError):
-    """A shape specification that cannot be read or worked out, with the place marked."""
+    """A shape specification that cannot be read or worked out: one line, the part of the text, and a mark below it."""
 
     def __init__(self, message: str, text: str, at: int) -> None:
         self.text, self.at = text, at
-        start = text.rfind("\n", 0, at) + 1
-        line = text[start:].partition("\n")[0]
-        super().__init__(f"{message}\n    {line}\n    {' ' * (at - start)}^")
+        start = max(text.rfind("\n", 0, at) + 1, at - _SHOWN)
+        line = text[start : at + _SHOWN].partition("\n")[0]
+        line = "".join(character if character.isprintable() else "?" for character in line)
+        super().__init__(f"{checks.plain(message)}\n    {line}\n    {' ' * (at - start)}^")
+
+    def of_argument(self, argument: str) -> SpecError:
+        """The same, which names the function speaking and its argument."""
+        speaker = checks.where("")
+        if speaker:
+            self.args = (f"{speaker}: {argument} must be of the shape language: {self}",)
+        return self
 
 
 @dataclass(frozen=True)
@@ -214,7 +225,7 @@ class _Reader:
         while self.operator(*kinds):
             sign = self.take()
             if sign.kind == "/" and not self.rounding:
-                raise self.error("'/' takes a ceil( ) or floor( ) around it, or is to be '//'", sign)
+                raise self.error("'/' must stand inside ceil( ) or floor( ), or be '//'", sign)
             if term.operation == "_":
                 raise self.error("'_' stands alone: it is no number to calculate with", sign)
             term = Term(sign.kind, terms=(term, part()), at=sign.at)

@@ -154,7 +154,7 @@ def network_machine(blocks: Any = None, name: str = "Networks") -> type[NetworkM
     """The machine for a set of blocks; its `TestCase` is a test to pytest and unittest.
 
     Args:
-        blocks: as `networks` takes them: None for those of this library, functions, or a dict of functions and oracles.
+        blocks: as for `networks`: None for those of this library, functions, or a dict of functions and oracles.
         name: of the class.
 
     Raises:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import partial
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from .code import code_of
@@ -56,33 +55,12 @@ class Call:
         inputs = [f"[{', '.join(xs)}]"] if joins(self.block) else xs
         return f"{name} = {self.name}({', '.join([*inputs, *_keywords(self.arguments)])})"
 
-    def functions(self) -> Iterator[tuple[str, str]]:
-        """Module and name of every function in its code."""
-        yield from _functions(self.block)
-        yield from _functions(self.arguments)
-
     def __repr__(self) -> str:
         return f"Call({', '.join([self.name, repr(list(self.inputs)), *_keywords(self.arguments)])})"
 
 
 def _keywords(arguments: Mapping[str, Any]) -> list[str]:
     return [f"{word}={code_of(value)}" for word, value in arguments.items()]
-
-
-def _functions(value: Any) -> Iterator[tuple[str, str]]:
-    if isinstance(value, partial):
-        yield ("functools", "partial")
-        yield from _functions(value.func)
-        yield from _functions(value.keywords)
-    elif isinstance(value, Mapping):
-        for item in value.values():
-            yield from _functions(item)
-    elif isinstance(value, list | tuple):
-        for item in value:
-            yield from _functions(item)
-    elif callable(value):
-        ours = value.__module__.startswith("layerblocks.blocks.")
-        yield ("layerblocks.blocks" if ours else value.__module__, value.__name__)
 
 
 class Draft:

@@ -22,14 +22,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--layerblocks-examples",
         type=int,
         metavar="N",
-        help="examples of each check_net that is not told a number (default: as the Hypothesis profile has it)",
+        help="examples of each check_net that is not given a number (default: as the Hypothesis profile has it)",
     )
 
 
 def pytest_configure(config: pytest.Config) -> None:
     number = config.getoption("--layerblocks-examples")
     if number is not None and number < 1:
-        raise pytest.UsageError(f"--layerblocks-examples takes a positive number, got {number}")
+        raise pytest.UsageError(f"--layerblocks-examples must be a positive number, got {number}")
     config.stash[_BEFORE] = options.EXAMPLES
     if number is not None:
         options.EXAMPLES = number

@@ -1,4 +1,4 @@
-"""What pytest was told on its command line; apart, so that nothing has to be imported for it."""
+"""What pytest was given on its command line; apart, so that nothing has to be imported for it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ EXAMPLES: int | None = None
 
 
 def max_examples() -> int:
-    """Examples of a check that is told no number."""
+    """Examples of a check that is given no number."""
     if EXAMPLES is not None:
         return EXAMPLES
     from hypothesis import settings

@@ -81,7 +81,7 @@ def chain() -> list[str]:
     """The names of the blocks of one image, from the simplest on; a block that says what it gives is one of them."""
     from layerblocks import blocks
 
-    own = [name for name in blocks.__all__ if name not in ORACLES and _own(getattr(blocks, name)) is not None]
+    own = [name for name in sorted(vars(blocks)) if name not in ORACLES and _own(getattr(blocks, name)) is not None]
     return [name for name, found in ORACLES.items() if found.chain] + own
 
 
@@ -168,19 +168,8 @@ def straight(shape: Sequence[Any]) -> tuple[Any, ...]:
 # A block's arguments in the words of its oracle.
 
 _SILENT = {
-    "activation",
-    "dropout",
-    "gate",
-    "hidden_activation",
-    "rate",
-    "depth",
-    "k",
-    "alpha",
-    "beta",
-    "keepdims",
-    "zero_init",
-    "activate_first",
-    "name",
+    *("activation", "dropout", "gate", "hidden_activation", "rate", "depth", "k", "alpha", "beta", "keepdims"),
+    *("zero_init", "activate_first", "name"),
 }
 """Arguments that change neither shape nor parameters."""
 

@@ -26,6 +26,7 @@ from .code import code_of
 from .network_building import Call, Draft
 from .oracles.layers import Expected, Shape, added
 from .random_blocks import oriented, piece, pieces
+from .reports import imported
 from .strategies import ValueOrStrategy, flag, integer, refuse, strategy
 
 __all__ = ["Call", "Network", "networks"]
@@ -63,7 +64,7 @@ class Network:
         return made if len(made) > 1 else made["main"]
 
     def model(self, shape: Sequence[Any] | None = None, *, weights: bool = False) -> Any:
-        """A Keras model of it; without weights unless told.
+        """A Keras model of it; without weights unless asked for.
 
         Args:
             shape: height, width and channels; None for the network's own.
@@ -126,11 +127,7 @@ class Network:
         ends = {role: f"x{number}" for role, number in self.outputs.items()}
         made = ", ".join(f"{role!r}: {end}" for role, end in ends.items())
         result = f"{{{made}}}" if len(ends) > 1 else ends["main"]
-        names = sorted({name for call in self.calls for name in call.functions()})
-        modules: dict[str, list[str]] = {}
-        for module, name in names:
-            modules.setdefault(module, []).append(name)
-        imports = [f"from {module} import {', '.join(found)}" for module, found in modules.items()]
+        imports, _ = imported([[call.block, *call.arguments.values()] for call in self.calls])
         head = ["import keras", *imports, "", f"x0 = keras.Input({code_of(oriented(self.shape))})"]
         return "\n".join([*head, *lines, f"model = keras.Model(x0, {result})"])
 
@@ -147,7 +144,7 @@ class Network:
 
 
 def _chain(draw: Any, draft: Draft, x: int, depth: int, blocks: Sequence[Any], most: int) -> int:
-    """Some calls one behind the other; gives the last."""
+    """Some calls one after the other; gives the last."""
     for _ in range(draw(st.integers(0, most))):
         kind = draw(st.sampled_from(_KINDS if depth else _KINDS[:1]))
         made = kind(draw, draft, x, depth, blocks)
@@ -239,7 +236,7 @@ def networks(
     max_calls: int = 24,
     heads: bool = True,
 ) -> st.SearchStrategy[Network]:
-    """Random well-formed networks: blocks one behind the other, branches and merges, skips, auxiliary heads.
+    """Random well-formed networks: blocks one after the other, branches and merges, skips, auxiliary heads.
 
     A network shrinks to few calls of simple blocks on a small image. Its `repr` is code that makes it again, `code` a
     script without Hypothesis; called on a symbolic tensor it builds; `expected()` says shape and parameters from
@@ -250,7 +247,7 @@ def networks(
         blocks: None for those of this library; or functions of an image; or a dict of functions and their oracles: a
             function of `(height, width, channels)` and the block's arguments, a shape specification, or None for what
             the block itself gives on a known size.
-        shape: height, width and channels of the image, at the most 33 and 6 unless told.
+        shape: height, width and channels of the image, at the most 33 and 6 unless given.
         depth: how deep branches nest.
         max_calls: no more calls than these.
         heads: end some networks in a classifier or in scores of pixels.

@@ -34,7 +34,7 @@ class Report:
     off: tuple[str, ...] = ()
     code: str = ""
     names: Mapping[str, Any] = field(default_factory=dict)
-    """What the code takes from where the check was called."""
+    """What the code has from where the check was called."""
 
     def __str__(self) -> str:
         lines = [self.title]
@@ -101,6 +101,7 @@ def matches(expected: Any, got: Any) -> bool:
 
 def _functions(value: Any) -> Iterable[Any]:
     if isinstance(value, partial):
+        yield partial
         yield from _functions([value.func, *value.args, *value.keywords.values()])
     elif isinstance(value, Mapping):
         yield from _functions(list(value.values()))
@@ -132,7 +133,8 @@ def imported(*values: Any) -> tuple[list[str], dict[str, Any]]:
         ['from functools import partial', 'from layerblocks.testing.code import code_of', \
 'from layerblocks.testing.reports import axes_off']
     """
-    lines, local = set(), {}
+    modules: dict[str, set[str]] = {}
+    local = {}
     for function in _functions(list(values)):
         module, name = getattr(function, "__module__", None), function.__name__
         if module == "builtins":
@@ -143,16 +145,14 @@ def imported(*values: Any) -> tuple[list[str], dict[str, Any]]:
         if home is None or home == "__main__":
             local[name] = function
         else:
-            lines.add(f"from {home} import {name}")
-    if any(isinstance(value, partial) for value in values):
-        lines.add("from functools import partial")
-    return sorted(lines), local
+            modules.setdefault(home, set()).add(name)
+    return [f"from {home} import {', '.join(sorted(names))}" for home, names in sorted(modules.items())], local
 
 
 def reproduction(
     build: Callable[..., Any], shape: Shape, arguments: Mapping[str, Any], policy: str = "", run: Shape | None = None
 ) -> tuple[str, dict[str, Any]]:
-    """Code that builds the case once more, and the names that it takes from where the check was called.
+    """Code that builds the case once more, and the names that it has from where the check was called.
 
     Args:
         policy: dtype policy to build under.

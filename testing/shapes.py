@@ -65,7 +65,8 @@ class Spec:
         """Read a spec; a dict has one for each output, all with the same left side.
 
         Raises:
-            SpecError: it is not of the shape language; the message marks the character.
+            SpecError: it is not of the shape language; below the message's first line stands the text, the character
+                marked.
             TypeError: it is neither text nor a dict of texts.
 
         Example:
@@ -81,7 +82,11 @@ class Spec:
             return spec
         if isinstance(spec, Mapping):
             spec = _joined(spec)
-        return _parse(checks.text("spec", spec, "text such as 'b h w c -> b h w f', or a dict of them by output"))
+        text = checks.text("spec", spec, "text such as 'b h w c -> b h w f', or a dict of them by output")
+        try:
+            return _parse(text)
+        except SpecError as error:
+            raise error.of_argument("spec") from None
 
     @property
     def keys(self) -> tuple[str, ...]:
@@ -130,7 +135,7 @@ class Spec:
         known = _sizes(names)
         if self.inputs is not None:
             if shape is None:
-                raise ValueError(f"{self.text!r} takes the shape of the input")
+                raise ValueError(f"{self.text!r} needs the shape of the input")
             known = self.bind(shape, **names)
         shapes = {part.key: tuple(_size(d, known, self.text) for d in part.shape) for part in self.outputs}
         return shapes if self.keys else shapes[None]
@@ -189,7 +194,7 @@ def _bind(dimensions: Sequence[Dimension], shape: Shape, names: dict[str, Side],
     for axis in differing(expected, shape):
         raise ValueError(
             f"{shape} does not fit {text!r}: axis {axis} is {shape[axis]}, "
-            f"but {dimensions[axis].text} {'is ' if dimensions[axis].term.terms else 'takes '}{expected[axis]}"
+            f"but {dimensions[axis].text} {'is ' if dimensions[axis].term.terms else 'must be '}{expected[axis]}"
         )
     return names
 

@@ -111,7 +111,7 @@ def image_shapes(
 def tensors(
     shape: ValueOrStrategy[Sequence[int | None]] | None = None, *, dtype: ValueOrStrategy[str] = "float32"
 ) -> st.SearchStrategy[Any]:
-    """Symbolic tensors, such as every block takes.
+    """Symbolic tensors, the input of every block.
 
     Args:
         shape: without the batch; None for that of any image. `image_shapes(unknown=st.booleans())` gives sizes of None
@@ -150,68 +150,30 @@ def tensors(
 # Words of the signatures of blocks.
 
 
-def sizes(least: int = 1, most: int = 3) -> st.SearchStrategy[Any]:
-    """One number for both axes, or (height, width).
+def words() -> dict[str, st.SearchStrategy[Any]]:
+    """What blocks are given, units aside, by the names that `layerblocks.blocks.types` has for it.
+
+    Norms are for any number of channels, shortcuts for any residual block.
 
     Example:
         >>> from hypothesis import find
-        >>> find(sizes(2), lambda size: isinstance(size, tuple))
-        (2, 2)
-    """
-    one = st.integers(least, most)
-    return one | st.tuples(one, one)
-
-
-def paddings() -> st.SearchStrategy[Any]:
-    """What a convolution takes as its padding: words, pixels on every side, pixels on each side.
-
-    Example:
-        >>> from hypothesis import find
-        >>> find(paddings(), lambda padding: not isinstance(padding, str))
+        >>> find(words()["Padding"], lambda padding: not isinstance(padding, str))
         0
     """
-    margin = st.integers(0, 2)
-    return (
-        st.sampled_from(["same", "valid", "symmetric"])
-        | sizes(0, 2)
-        | st.tuples(st.tuples(margin, margin), st.tuples(margin, margin))
-    )
+    from layerblocks import blocks as b  # with Keras, and so not before it is needed
 
-
-def activations() -> st.SearchStrategy[str | None]:
-    """Names of activations, and None.
-
-    Example:
-        >>> from hypothesis import find
-        >>> find(activations(), lambda activation: True) is None
-        True
-    """
-    return st.sampled_from([None, "relu", "gelu", "tanh", "sigmoid"])
-
-
-def _blocks() -> Any:
-    from layerblocks import blocks  # with Keras, and so not before it is needed
-
-    return blocks
-
-
-def norms() -> st.SearchStrategy[Any]:
-    """Norms for any number of channels.
-
-    Example:
-        >>> from hypothesis import find
-        >>> find(norms(), lambda norm: True).__name__
-        'batch_norm'
-    """
-    return st.sampled_from(
-        [
-            _blocks().batch_norm,
-            _blocks().layer_norm,
-            Written(_blocks().batch_norm, scale=False),
-            Written(_blocks().group_norm, groups=1),
-            _blocks().local_response_norm,
-        ]
-    )
+    side, margin = st.integers(1, 3), st.integers(0, 2)
+    margins = margin | st.tuples(margin, margin) | st.tuples(st.tuples(margin, margin), st.tuples(margin, margin))
+    norms = [b.batch_norm, b.layer_norm, Written(b.batch_norm, scale=False), Written(b.group_norm, groups=1)]
+    return {
+        "Padding": st.sampled_from(["same", "valid", "symmetric"]) | margins,
+        "Size": side | st.tuples(side, side),
+        "Activation": st.sampled_from([None, "relu", "gelu", "tanh", "sigmoid"]),
+        "Norm": st.sampled_from([*norms, b.local_response_norm]),
+        "Pool": st.sampled_from([b.max_pool, b.avg_pool]),
+        "Shortcut": st.sampled_from([b.projection_shortcut, Written(b.projection_shortcut, always=True)]),
+        "Dense": st.sampled_from([b.dense, Written(b.dense, use_bias=False)]),
+    }
 
 
 def _unit(function: Callable[..., Any], words: dict[str, Any]) -> Callable[..., Any]:
@@ -230,7 +192,7 @@ def units(
     Args:
         norm: a norm or a strategy of them; None for any and for none.
         activation: a Keras name or a strategy of them; None for any.
-        padding: `"same"` unless told, as most blocks take a unit that keeps the size.
+        padding: `"same"` unless given, as most blocks need a unit that keeps the size.
 
     Example:
         >>> from hypothesis import find
@@ -238,14 +200,16 @@ def units(
         'conv'
     """
     _check_unit(norm, activation, padding)
-    b = _blocks()
+    from layerblocks import blocks as b
+
+    known = words()
     kinds = [b.conv, b.conv_bn, b.separable, b.depthwise_separable, b.dilated, b.preact_conv]
-    words = {
-        "activation": activations() if activation is None else strategy(activation),
-        "norm": st.none() | norms() if norm is None else strategy(norm),
+    given = {
+        "activation": known["Activation"] if activation is None else strategy(activation),
+        "norm": st.none() | known["Norm"] if norm is None else strategy(norm),
         "padding": strategy(padding),
     }
-    return st.builds(_unit, st.sampled_from(kinds), st.fixed_dictionaries({}, optional=words))
+    return st.builds(_unit, st.sampled_from(kinds), st.fixed_dictionaries({}, optional=given))
 
 
 def _check_unit(norm: Any, activation: Any, padding: Any) -> None:
@@ -269,36 +233,3 @@ def _check_unit(norm: Any, activation: Any, padding: Any) -> None:
     )
     if not known and not all(type(side) is int and side >= 0 for side in flat):
         raise refuse("padding", padding, "'same', 'valid', 'symmetric', pixels, or a strategy")
-
-
-def pools() -> st.SearchStrategy[Callable[..., Any]]:
-    """Poolings to put into any block.
-
-    Example:
-        >>> from hypothesis import find
-        >>> find(pools(), lambda pool: True).__name__
-        'max_pool'
-    """
-    return st.sampled_from([_blocks().max_pool, _blocks().avg_pool])
-
-
-def shortcuts() -> st.SearchStrategy[Callable[..., Any]]:
-    """Shortcuts for any residual block: those that change the shape where the block does.
-
-    Example:
-        >>> from hypothesis import find
-        >>> find(shortcuts(), lambda shortcut: True).__name__
-        'projection_shortcut'
-    """
-    return st.sampled_from([_blocks().projection_shortcut, Written(_blocks().projection_shortcut, always=True)])
-
-
-def denses() -> st.SearchStrategy[Callable[..., Any]]:
-    """Dense layers to put into any head.
-
-    Example:
-        >>> from hypothesis import find
-        >>> find(denses(), lambda dense: True).__name__
-        'dense'
-    """
-    return st.sampled_from([_blocks().dense, Written(_blocks().dense, use_bias=False)])

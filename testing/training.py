@@ -25,7 +25,7 @@ _RATES = (0.02, 0.002)  # for small nets, and for deep ones
 def assert_trainable(model: Any, x: Any = None, *, seed: int = 0) -> None:
     """One step reaches every trainable weight of a model with a finite gradient that is not all zeros.
 
-    The loss is a random mixture of all outputs. Weights that one step misses by chance, behind a zero or a ReLU that is
+    The loss is a random mixture of all outputs. Weights that one step misses by chance, after a zero or a ReLU that is
     off, are looked for with other inputs and slightly other weights. The model is left as it was.
 
     Args:
@@ -161,7 +161,7 @@ def assert_learns(
     Args:
         model: a built Keras model.
         x: inputs; None for four random ones.
-        y: targets in the structure of the outputs, and `loss` as `compile` takes it.
+        y: targets in the structure of the outputs, and `loss` as in `compile`.
         steps: at most, at each of two learning rates.
         to: share of the first loss to fall to.
         seed: of the random numbers.

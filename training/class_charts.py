@@ -1,4 +1,4 @@
-"""How many images each class has, and which classes a network takes for which."""
+"""How many images each class has, and which classes a network mistakes for which."""
 
 from __future__ import annotations
 

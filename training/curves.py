@@ -23,17 +23,7 @@ _WHOLE = (GREY, "x")  # the model of which the heads are
 _MARKERS = 8  # on each line
 # What is better when higher; all else is better when lower, as losses and errors are.
 _HIGHER = (
-    "acc",
-    "auc",
-    "precision",
-    "recall",
-    "sensitivity",
-    "specificity",
-    "score",
-    "iou",
-    "io_u",
-    "similarity",
-    "dice",
+    *("acc", "auc", "precision", "recall", "sensitivity", "specificity", "score", "iou", "io_u", "similarity", "dice"),
 )
 
 
@@ -112,9 +102,7 @@ def _best(log: TrainingLog, best: Any) -> int | None:
         return None
     if series is None:
         raise checks.unknown("best", best, [series.key for series in log.series], "metric")
-    sign = -1 if any(part in series.quantity for part in _HIGHER) else 1
-    finite = [(sign * v, epoch) for epoch, v in zip(series.epochs, series.values, strict=True) if math.isfinite(v)]
-    return min(finite)[1] if finite else None
+    return series.best(higher=any(part in series.quantity for part in _HIGHER))
 
 
 # -- where ------------------------------------------------------------------------------------------------------------

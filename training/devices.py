@@ -84,12 +84,7 @@ def lost_workers(when: str) -> Iterator[None]:
 
     try:
         yield
-    except (
-        errors.AbortedError,
-        errors.CancelledError,
-        errors.DeadlineExceededError,
-        errors.UnavailableError,
-    ) as error:
+    except (errors.AbortedError, errors.CancelledError, errors.DeadlineExceededError, errors.UnavailableError) as error:
         lines = [line.strip(" :") for line in error.message.splitlines()]
         reason = next((line for line in lines if "aborted by" in line), type(error).__name__)
         again = "start all workers again, and they go on from the last checkpoint"

@@ -161,7 +161,7 @@ def _judge(
     key = "loss" if output is None else f"{output}_loss"
     train, validation = log.find(key), log.find(f"val_{key}")
     both = [series for series in (train, validation) if series is not None] if train else []
-    best = _best(both[-1]) if both else None
+    best = both[-1].best() if both else None
 
     def verdict(rule: Rule, evidence: str, *trends: Trend) -> Diagnosis:
         loss, val_loss = (*trends, None, None)[:2]
@@ -183,11 +183,6 @@ def _judge(
         return verdict(rule, f"{when} {trends[0]}, and there is nothing to compare it with", *trends)
     rule = RULES[trends[0].kind, trends[1].kind]
     return verdict(rule, f"{when} {trends[0]} while {trends[1]}", *trends)
-
-
-def _best(series: Series) -> int | None:
-    finite = [(value, epoch) for epoch, value in zip(series.epochs, series.values, strict=True) if math.isfinite(value)]
-    return min(finite)[1] if finite else None
 
 
 def _broken(series: Series) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import math
 import os
 from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -40,6 +41,12 @@ class Series:
     validation: bool
     epochs: tuple[int, ...]
     values: tuple[float, ...]
+
+    def best(self, higher: bool = False) -> int | None:
+        """The epoch of the lowest, or highest, finite value; of two alike, the first."""
+        sign = -1 if higher else 1
+        finite = [(sign * v, epoch) for epoch, v in zip(self.epochs, self.values, strict=True) if math.isfinite(v)]
+        return min(finite)[1] if finite else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +179,7 @@ def _read_csv(path: Path) -> tuple[Sequence[int], dict[str, list[float | None]]]
     except (TypeError, ValueError):
         raise wrong("an epoch is no integer") from None
     grows = all(before < after for before, after in pairwise(epochs))
-    # CSVLogger(append=True) counts anew when a second fit is not told its initial_epoch.
+    # CSVLogger(append=True) counts anew when a second fit is not given its initial_epoch.
     return (epochs if grows else range(1, len(rows) + 1)), columns
 
 

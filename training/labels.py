@@ -1,4 +1,4 @@
-"""Labels of images in every form that Keras takes them: numbers, one-hot rows, text, whole datasets."""
+"""Labels of images in every form that Keras accepts: numbers, one-hot rows, text, whole datasets."""
 
 from __future__ import annotations
 

@@ -105,11 +105,7 @@ def compile_args(
         >>> compile_args(model)["loss_weights"]
         {'main': 1.0, 'aux1': 0.3, 'aux2': 0.3}
     """
-    common = {
-        "optimizer": _optimizer(optimizer),
-        "jit_compile": quickest_jit(),
-        **options,
-    }
+    common = {"optimizer": _optimizer(optimizer), "jit_compile": quickest_jit(), **options}
     weights = loss_weights(model, aux_weight)
     _known_loss(loss)
     if not isinstance(metrics, list | tuple):

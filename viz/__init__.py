@@ -4,8 +4,9 @@
 
     diagram(model, width="ieee1").save("net.pdf")
 
-`plot_model` and `model_to_dot` take what Keras's take and draw what they draw; `depth=1` draws a box per block instead,
-fit for a paper's column. `to_graphviz` gives a `graphviz.Source`, `table` and `rows` say the same in words and numbers.
+`plot_model` and `model_to_dot` have Keras's arguments and draw what Keras's draw; `depth=1` draws a box per block
+instead, fit for a paper's column. `to_graphviz` gives a `graphviz.Source`, `table` and `rows` say the same in words
+and numbers.
 
     plot_model(model, "net.pdf", depth=1)
 

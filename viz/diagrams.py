@@ -61,7 +61,7 @@ def diagram(
         max_boxes: how many boxes "auto" may draw.
         expand: names of blocks that are drawn open where they stand, each in a frame.
         zoom: True for a panel with the inside of every kind of block, or names of blocks whose kinds are wanted; the
-            boxes carry the letters of the panels.
+            boxes carry the letters of the panels. Depth "auto" leaves these blocks closed.
         fold: whether equal neighbours become one box, `×6`.
         width: the figure comes out as wide: a length (`"8cm"`, `"3.5in"`, `"252pt"`, a number of points), or the
             column of a venue: ieee1, ieee2, acm1, acm2, cvpr1, cvpr2, icml1, icml2, neurips, iclr, springer,
@@ -106,8 +106,8 @@ def diagram(
         look,
     )
     tried = []
-    for shown in _overviews(wanted, depth):
-        drawn = _drawn(wanted, shown, replace(look, tells_all=True))
+    for shown in _zoomable(wanted, depth):
+        drawn = _drawn(wanted, shown, replace(look, shows_all=True))
         if drawn is not None:
             return _figure(shown, drawn, direction)
         tried.append(shown)
@@ -149,6 +149,37 @@ def _overviews(wanted: _Wanted, depth: Literal["auto"] | int | None) -> Iterator
             yield shown
 
 
+def _zoomable(wanted: _Wanted, depth: Literal["auto"] | int | None) -> Iterator[Graph]:
+    """Those of the overviews in which the blocks that are wanted in panels are closed."""
+    if not wanted.zoom or wanted.style == "volumes":
+        yield from _overviews(wanted, depth)
+        return
+    found = list(_overviews(wanted, depth))
+    closed = [shown for shown in found if _has_panels(wanted, shown)]
+    depths = [] if closed else _depths_with_panels(wanted)
+    if depths and isinstance(wanted.zoom, bool):
+        must_be = f"False where every block is drawn open; depth={depths[-1]} draws some closed"
+        raise checks.refuse("zoom", wanted.zoom, must_be)
+    yield from closed or found
+
+
+def _has_panels(wanted: _Wanted, shown: Graph) -> bool:
+    if isinstance(wanted.zoom, bool):
+        return bool(kinds(shown))
+    return all(name in _closed(shown) for name in wanted.zoom)
+
+
+def _closed(shown: Graph) -> dict[str, Node]:
+    """The boxes of blocks by their names, and by those of all that each stands for."""
+    boxes = [node for node in shown.nodes if node.inner is not None]
+    return {name: node for node in boxes for name in (node.name, *node.members)}
+
+
+def _depths_with_panels(wanted: _Wanted) -> list[int]:
+    depths = range(1, _deepest(wanted.graph))
+    return [depth for depth in depths if any(_has_panels(wanted, shown) for shown in _overviews(wanted, depth))]
+
+
 def _deepest(graph: Graph) -> int:
     return max((len(node.path) for node in graph.nodes), default=1) + 1
 
@@ -167,25 +198,20 @@ def _drawn(wanted: _Wanted, shown: Graph, look: Look) -> _Drawn | None:
 def _volumes(shown: Graph, look: Look) -> Scene | None:
     from .volumes.scene import volumes
 
-    say = look.say
-    label = None if say is None else lambda node: _one_line(say(node))
-    try:
-        return volumes(
-            shown,
-            look.theme,
-            width=look.width,
-            height=look.height,
-            min_text=look.min_text,
-            label=label,
-            show=look.show,
-            legend=look.legend,
-        )
-    except ValueError:
-        return None
+    def label(node: Node) -> str | None:
+        said = look.say(node) if look.say else None
+        return said if said is None or isinstance(said, str) else " ".join(said)
 
-
-def _one_line(said: str | Sequence[str] | None) -> str | None:
-    return said if said is None or isinstance(said, str) else " ".join(said)
+    return volumes(
+        shown,
+        look.theme,
+        width=look.width,
+        height=look.height,
+        min_text=look.min_text,
+        label=label if look.say else None,
+        show=look.show,
+        legend=look.legend,
+    )
 
 
 def _panels(wanted: _Wanted, shown: Graph) -> list[Zoom]:
@@ -196,13 +222,38 @@ def _panels(wanted: _Wanted, shown: Graph) -> list[Zoom]:
     found = kinds(shown)
     if isinstance(wanted.zoom, bool):
         return zooms(found, opened)
-    known = [name for _, names in found for name in names]
-    boxes = {node.name: node.members or (node.name,) for node in shown.nodes}
-    asked = [boxes.get(name, (name,))[0] for name in wanted.zoom]
-    for name, given in zip(asked, wanted.zoom, strict=True):
-        if name not in known:
-            raise checks.unknown("zoom", given, known)
-    return zooms([kind for kind in found if set(asked) & set(kind[1])], opened)
+    closed = _closed(shown)
+    for name in wanted.zoom:
+        if name not in closed:
+            raise _not_closed(wanted, name)
+    # Also what is no kind worth a panel of its own accord.
+    known = {name for _, names in found for name in names}
+    boxes = {node.name: node for node in map(closed.__getitem__, wanted.zoom) if not known & {*_names(node)}}
+    asked = {name for given in wanted.zoom for name in _names(closed[given])}
+    wide = [*found, *((node, _names(node)) for node in boxes.values())]
+    return zooms([kind for kind in wide if asked & set(kind[1])], opened)
+
+
+def _names(node: Node) -> tuple[str, ...]:
+    return node.members or (node.name,)
+
+
+def _not_closed(wanted: _Wanted, name: str) -> Exception:
+    """What to say of a name that is no closed block: at which depth it is one."""
+    known: list[str] = []
+    for depth in range(1, _deepest(wanted.graph)):
+        for shown in _overviews(wanted, depth):
+            if name in _closed(shown):
+                return checks.refuse("zoom", name, f"the name of a block that is drawn closed; depth={depth} does so")
+            known += _closed(shown)
+    if any(name in _levels(node) for node in wanted.graph.nodes):
+        return checks.refuse("zoom", name, "the name of a block that is drawn closed")
+    return checks.unknown("zoom", name, dict.fromkeys(known))
+
+
+def _levels(node: Node) -> list[str]:
+    """The names of the blocks that it lies in."""
+    return [".".join(node.path[:length]) for length in range(1, len(node.path))]
 
 
 # -- arguments --------------------------------------------------------------------------------------------------------
@@ -241,20 +292,18 @@ def _style(style: Any) -> Style | Callable[[Node], Paint | None]:
 def _misfit(wanted: _Wanted, depth: Literal["auto"] | int | None) -> str:
     """That the figure does not fit, and which depth or width would do: found by trying."""
     look = wanted.look
-    first = next(_overviews(wanted, depth if depth != "auto" else 1))
+    *_, first = _zoomable(wanted, depth)
     page = " × ".join(f"{side:g}" for side in (look.width, look.height) if side is not None)
     deep = "layer by layer" if depth is None else f"at depth {depth}"
     said = f"{checks.one_line(wanted.graph.name)} {deep} does not fit {page} points in type of {look.min_text:g} points"
     ways = []
     if depth != "auto":
-        deepest = _deepest(wanted.graph) if depth is None else depth
-        for less in range(min(deepest, 9) - 1, 0, -1):
-            if _fits(wanted, less, look):
-                ways.append(f"depth={less}")
-                break
+        layers = max((len(node.path) for node in wanted.graph.nodes), default=1) + 1
+        less = range(min(layers if depth is None else depth, 9) - 1, 0, -1)
+        ways += [f"depth={each}" for each in less if _fits(wanted, each, look)][:1]
     if look.width is not None:
         for name, points in wider(look.width):
-            if _drawn(wanted, first, replace(look, width=points, height=look.height)) is not None:
+            if _drawn(wanted, first, replace(look, width=points)) is not None:
                 ways.append(f"width={name!r} ({points / INCH:g} in)")
                 break
     taller = _drawn(wanted, first, replace(look, height=None))
@@ -264,4 +313,5 @@ def _misfit(wanted: _Wanted, depth: Literal["auto"] | int | None) -> str:
 
 
 def _fits(wanted: _Wanted, depth: int, look: Look) -> bool:
-    return any(_drawn(wanted, shown, look) is not None for shown in _overviews(wanted, depth))
+    shown_at = [shown for shown in _overviews(wanted, depth) if not wanted.zoom or _has_panels(wanted, shown)]
+    return any(_drawn(wanted, shown, look) is not None for shown in shown_at)

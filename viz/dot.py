@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from math import atan2, degrees, hypot
+from types import MappingProxyType
 from typing import Any
 
 from ..extras import needs
 from ..graphs.graph import Edge, Graph, Node, trunk_nodes
 from .layouts.box_text import text_width
+from .layouts.contents import words
 from .layouts.graphviz_layout import MANY
 from .layouts.keras_tables import Cell, Options, model_frames, name_within, table_rows
-from .layouts.series_parallel import Frames, frames_around, named
-from .texts.layer_labels import count_text, describe, shape_text
+from .layouts.series_parallel import Frames, frames_around, named, title_of
+from .texts.layer_labels import count_text, shape_text
 from .theme import DEFAULT, Paint, Theme
 
 # -- text -------------------------------------------------------------------------------------------------------------
@@ -67,15 +69,15 @@ Attributes = Mapping[str, object]
 
 
 def _canvas(graph: Graph, options: Options, theme: Theme, subgraph: bool, extra: Attributes) -> Any:
+    pydot = needs("pydot", extra="dot")
     if subgraph:
-        return needs("pydot", extra="dot").Cluster(
+        return pydot.Cluster(
             re.sub(r"\W", "_", graph.name),
             style="dashed",
             label=quoted(graph.name),
             labeljust="l",
             fontname=_font_name(theme),
         )
-    needs("pydot", extra="dot")
     from .dot_classes import Dot
 
     dot = Dot(identifier(graph.name), graph_type="digraph")
@@ -89,10 +91,9 @@ def _enclosing(frames: Frames, places: dict[Frames, Any], theme: Theme, prefix: 
     """The cluster of the innermost frame, made where it is not there yet."""
     if frames not in places:
         outer = _enclosing(frames[:-1], places, theme, prefix)
-        before = len(frames[-2].path) if len(frames) > 1 else 0
         times = f" ×{frames[-1].repeats}" if frames[-1].repeats > 1 else ""
         look = {
-            "label": quoted((".".join(frames[-1].path[before:]) + times).strip()),
+            "label": quoted((title_of(frames) + times).strip()),
             "labeljust": "l",
             "style": "dashed",
             "color": f'"{theme.frame}"',
@@ -135,25 +136,47 @@ _GROUP: Mapping[bool, Attributes] = {True: {"group": "trunk"}, False: {}}
 
 def layer_figure(graph: Graph, options: Options, theme: Theme, subgraph: bool = False) -> Any:
     """One table a layer, with the rows that `options` ask for; nested models in frames."""
-    pydot = needs("pydot", extra="dot")
     extra: dict[str, object] = {"splines": options.splines, "nodesep": 0.2, "ranksep": 0.25}
     if len(graph.nodes) > MANY:
-        # Straightening takes Graphviz time that grows with the square, and right angles with the cube.
+        # Straightening needs time that grows with the square, and right angles with the cube.
         extra |= {"nslimit": 0, "splines": "spline" if options.splines == "ortho" else options.splines}
     dot = _canvas(graph, options, theme, subgraph, extra)
     dot.set_node_defaults(shape="plain", fontname=_font_name(theme))
+    frames = model_frames(graph)
+    looks = [
+        {"label": _layer_label(node, name_within(node, around), options, theme)}
+        for node, around in zip(graph.nodes, frames, strict=True)
+    ]
+    line = {"color": f'"{theme.edge}"', "arrowsize": 0.6}
+    return _filled(dot, graph, subgraph, frames, theme, looks, lambda edge: {**line, **_EDGES[edge.role]})
+
+
+def _filled(
+    dot: Any,
+    graph: Graph,
+    subgraph: bool,
+    frames: Sequence[Frames],
+    theme: Theme,
+    looks: Sequence[Attributes],
+    line: Callable[[Edge], Attributes],
+    beside: Mapping[int, int] = MappingProxyType({}),
+) -> Any:
+    """The canvas with every node in its frames, nodes that stand `beside` others on their rank, and every edge."""
+    pydot = needs("pydot", extra="dot")
     prefix = identifier(graph.name)[1:-1] + "." if subgraph else ""
     trunk = set(trunk_nodes(graph))
     places: dict[Frames, Any] = {(): dot}
-    around = model_frames(graph)
-    for node in graph.nodes:
-        frames = around[node.id]
-        place = _enclosing(frames, places, theme, prefix)
-        look = {"label": _layer_label(node, name_within(node, frames), options, theme), **_GROUP[node.id in trunk]}
-        place.add_node(pydot.Node(_id(node.id, prefix), **_attributes(look)))
+    for node, around, look in zip(graph.nodes, frames, looks, strict=True):
+        place = _enclosing(around, places, theme, prefix)
+        place.add_node(pydot.Node(_id(node.id, prefix), **_attributes({**look, **_GROUP[node.id in trunk]})))
+    for number, source in beside.items():
+        rank = pydot.Subgraph(f'"{prefix}beside{number}"', rank="same")
+        for each in (source, number):
+            rank.add_node(pydot.Node(_id(each, prefix)))
+        dot.add_subgraph(rank)
     for edge in graph.edges:
-        look = {"color": f'"{theme.edge}"', "arrowsize": 0.6, **_EDGES[edge.role]}
-        dot.add_edge(pydot.Edge(_id(edge.source, prefix), _id(edge.target, prefix), **_attributes(look)))
+        ends = (_id(end, prefix) for end in (edge.source, edge.target))
+        dot.add_edge(pydot.Edge(*ends, **_attributes(line(edge))))
     return dot
 
 
@@ -174,14 +197,12 @@ def _layer_label(node: Node, name: str, options: Options, theme: Theme) -> str:
 
 def _row(row: Sequence[Cell], span: str, number: int, theme: Theme) -> str:
     size = theme.text_size if number else theme.name_size
-    return "".join(
-        f'<TD{span} BGCOLOR="{theme.paint(cell.role).fill}">{_font("".join(map(_run, cell.runs)), size)}</TD>'
-        for cell in row
-    )
+    texts = [_font("".join(_text(*run) for run in cell.runs), size) for cell in row]
+    fills = [theme.paint(cell.role).fill for cell in row]
+    return "".join(f'<TD{span} BGCOLOR="{fill}">{text}</TD>' for fill, text in zip(fills, texts, strict=True))
 
 
-def _run(run: tuple[str, bool]) -> str:
-    text, bold = run
+def _text(text: str, bold: bool) -> str:
     return f"<B>{html(text)}</B>" if bold else html(text)
 
 
@@ -196,7 +217,6 @@ Cells = tuple[tuple[str, str], tuple[str, str]]
 
 def block_figure(graph: Graph, options: Options, theme: Theme, subgraph: bool = False) -> Any:
     """A column of boxes of one width for what everything passes; branches and auxiliary heads beside it."""
-    pydot = needs("pydot", extra="dot")
     trunk = set(trunk_nodes(graph))
     frames = frames_around(graph)
     beside = _beside(graph, frames)
@@ -216,31 +236,21 @@ def block_figure(graph: Graph, options: Options, theme: Theme, subgraph: bool = 
     dot = _canvas(graph, options, theme, subgraph, extra)
     dot.set_node_defaults(shape="box", margin='"0.06,0.02"', width="0", height="0", fontname=_font_name(theme))
     dot.set_edge_defaults(**_attributes(_edge_defaults(theme)))
-    prefix = identifier(graph.name)[1:-1] + "." if subgraph else ""
-    cells = {node.id: _cells_of(graph, node, named(frames[node.id])) for node in graph.nodes}
+    cells = {n.id: _cells_of(n, named(frames[n.id]), said) for n, said in zip(graph.nodes, words(graph), strict=True)}
     widths = _columns([cells[number] for number in sorted(trunk)], theme)
-    places: dict[Frames, Any] = {(): dot}
+    looks: list[Attributes] = []
     for node in graph.nodes:
-        paint = theme.paint("aux" if node.head is not None else node.role)
+        paint = _paint(theme.paint("aux" if node.head is not None else node.role))
         label = _wide(cells[node.id], widths, theme) if node.id in trunk else _narrow(cells[node.id], theme)
-        place = _enclosing(frames[node.id], places, theme, prefix)
-        place.add_node(
-            pydot.Node(_id(node.id, prefix), label=label, **_attributes({**_paint(paint), **_GROUP[node.id in trunk]}))
-        )
-    for number, source in beside.items():
-        dot.add_subgraph(_same_rank(number, source, prefix))
-    for edge in graph.edges:
+        looks.append({"label": label, **paint})
+
+    def line(edge: Edge) -> Attributes:
         written = _beside_line(edge, theme, edge.target in beside) if column else _on_line(edge, options)
-        ports = _ports(options.rankdir) if edge.role == "skip" else {}
-        attributes = {**_EDGES[edge.role], **ports, **written}
-        dot.add_edge(pydot.Edge(_id(edge.source, prefix), _id(edge.target, prefix), **_attributes(attributes)))
-    return dot
+        side = "e" if options.rankdir in ("TB", "BT") else "s"  # where a skip leaves and arrives
+        ports = {"tailport": side, "headport": side} if edge.role == "skip" else {}
+        return {**_EDGES[edge.role], **ports, **written}
 
-
-def _ports(rankdir: str) -> Attributes:
-    """A skip leaves and arrives at the side."""
-    side = "e" if rankdir in ("TB", "BT") else "s"
-    return {"tailport": side, "headport": side}
+    return _filled(dot, graph, subgraph, frames, theme, looks, line, beside)
 
 
 def _edge_defaults(theme: Theme) -> Attributes:
@@ -255,7 +265,7 @@ def _on_line(edge: Edge, options: Options) -> Attributes:
 
 
 def _beside_line(edge: Edge, theme: Theme, sideways: bool) -> Attributes:
-    """The shape as a label right beside a straight edge, which takes no room between the boxes.
+    """The shape as a label right beside a straight edge, which needs no room between the boxes.
 
     Graphviz places such a label at an angle and a distance from where the edge begins.
     """
@@ -279,28 +289,13 @@ def _room(edge: Edge, theme: Theme) -> float:
     return _width(shape_text(edge.shape), theme.edge_size) + 7
 
 
-def _cells_of(graph: Graph, node: Node, framed: int) -> Cells:
+def _cells_of(node: Node, framed: int, words: Sequence[str]) -> Cells:
     """Two lines of two cells: name and shape, kind and parameters. What stands on frames around it is not repeated."""
     name = ".".join(node.path[framed:])
     shape = ", ".join(map(shape_text, node.outputs)) or "?"
-    words = ", ".join(filter(None, (_words(graph, node), _loss(graph, node))))
-    return (name, shape), (words, f"{count_text(node.parameters)} params" if node.parameters else "")
-
-
-def _words(graph: Graph, node: Node) -> str:
-    """What a box is, unless its name says so."""
-    if node.role == "input":
-        return ", ".join(node.dtypes)
-    if node.head is not None and sum(other.head == node.head for other in graph.nodes) == 1:
-        return "" if node.name.lower().startswith("aux") else "aux head"
-    words = describe(node)
-    return "" if words == node.path[-1] else words
-
-
-def _loss(graph: Graph, node: Node) -> str:
-    """`loss × 0.3` on what makes an output; a main output's weight of 1 goes without saying."""
-    weight = next((o.loss_weight for o in graph.outputs if o.source == node.id), None)
-    return "" if weight is None or (weight == 1 and node.head is None) else f"loss × {weight:g}"
+    words = [*(node.dtypes if node.role == "input" else ()), *words]
+    count = f"{count_text(node.parameters)} params" if node.parameters else ""
+    return (name, shape), (", ".join(words).replace("\xa0", " "), count)
 
 
 def _columns(cells: Sequence[Cells], theme: Theme) -> tuple[float, float]:
@@ -358,11 +353,3 @@ def _beside(graph: Graph, frames: Sequence[Frames]) -> dict[int, int]:
         and not frames[edge.source]
         and not frames[edge.target]
     }
-
-
-def _same_rank(number: int, source: int, prefix: str) -> Any:
-    pydot = needs("pydot", extra="dot")
-    rank = pydot.Subgraph(f'"{prefix}beside{number}"', rank="same")
-    for each in (source, number):
-        rank.add_node(pydot.Node(_id(each, prefix)))
-    return rank

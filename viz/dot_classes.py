@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
 import os
 import shutil
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -47,59 +50,43 @@ class Source(_Source):
     b'<?xml'
     """
 
-    def pipe(
-        self,
-        format: str | None = None,
-        renderer: str | None = None,
-        formatter: str | None = None,
-        neato_no_op: bool | int | None = None,
-        quiet: bool = False,
-        *,
-        engine: str | None = None,
-        encoding: str | None = None,
-    ) -> Any:
-        others = {"renderer": renderer, "formatter": formatter, "neato_no_op": neato_no_op, "quiet": quiet}
+    @functools.wraps(_Source.pipe)
+    def pipe(self, *args: Any, **options: Any) -> Any:
         try:
-            return super().pipe(format, engine=engine, encoding=encoding, **others)
+            return super().pipe(*args, **options)
         except graphviz.ExecutableNotFound:
-            data = self._draw(format, renderer, formatter, engine)
-            return data if encoding is None else data.decode(encoding)
+            asked = _bound(_Source.pipe, self, *args, **options)
+            data = self._draw(asked)
+            return data if asked["encoding"] is None else data.decode(asked["encoding"])
 
-    def render(
-        self,
-        filename: str | os.PathLike[str] | None = None,
-        directory: str | os.PathLike[str] | None = None,
-        view: bool = False,
-        cleanup: bool = False,
-        format: str | None = None,
-        renderer: str | None = None,
-        formatter: str | None = None,
-        neato_no_op: bool | int | None = None,
-        quiet: bool = False,
-        quiet_view: bool = False,
-        *,
-        outfile: str | os.PathLike[str] | None = None,
-        **others: Any,
-    ) -> str:
-        others |= {"renderer": renderer, "formatter": formatter, "neato_no_op": neato_no_op, "quiet": quiet}
-        others |= {"view": view, "cleanup": cleanup, "quiet_view": quiet_view}
+    @functools.wraps(_Source.render)
+    def render(self, *args: Any, **options: Any) -> str:
         try:
-            return super().render(filename, directory=directory, format=format, outfile=outfile, **others)
-        except graphviz.ExecutableNotFound:
-            pass  # by now the arguments are checked and the source is saved
+            return super().render(*args, **options)
+        except graphviz.ExecutableNotFound:  # by now the arguments are checked and the source is saved
+            asked = _bound(_Source.render, self, *args, **options)
+        outfile = asked["outfile"]
         if outfile is None:
-            target = ".".join(filter(None, (self.filepath, formatter, renderer, format or self.format)))
+            asked["format"] = asked["format"] or self.format
+            target = ".".join(filter(None, (self.filepath, asked["formatter"], asked["renderer"], asked["format"])))
         else:
-            folder = Path() if directory is not None else Path(self.directory)
+            folder = Path() if asked["directory"] is not None else Path(self.directory)
             target = os.fspath(folder / outfile)
-            format = format or Path(outfile).suffix[1:]
-        write_whole(target, self._draw(format, renderer, formatter, others.get("engine")))
-        if cleanup:
+            asked["format"] = asked["format"] or Path(outfile).suffix[1:]
+        write_whole(target, self._draw(asked))
+        if asked["cleanup"]:
             Path(self.filepath).unlink()
-        if view or quiet_view:
+        if asked["view"] or asked["quiet_view"]:
             graphviz.view(target)
         return target
 
-    def _draw(self, format: str | None, renderer: str | None, formatter: str | None, engine: str | None) -> bytes:
-        wanted = ":".join(filter(None, (format or self.format, renderer, formatter)))
-        return draw(self.source, wanted, engine or self.engine)
+    def _draw(self, asked: Mapping[str, Any]) -> bytes:
+        wanted = ":".join(filter(None, (asked["format"] or self.format, asked["renderer"], asked["formatter"])))
+        return draw(self.source, wanted, asked["engine"] or self.engine)
+
+
+def _bound(function: Callable[..., Any], *args: Any, **options: Any) -> dict[str, Any]:
+    """The arguments of a call by name, those that were not given too."""
+    bound = inspect.signature(function).bind(*args, **options)
+    bound.apply_defaults()
+    return bound.arguments

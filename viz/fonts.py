@@ -20,7 +20,7 @@ from ..extras import needs
 DEFAULT_FAMILY = "DejaVu Sans"
 _OURS = Path(__file__).parent / "font_files"
 _OWN = ("DejaVuSans.ttf", "DejaVuSans-Bold.ttf")
-# Families that come with matplotlib, whose list of the machine's fonts takes long to load.
+# Families that come with matplotlib, whose list of the machine's fonts is slow to load.
 _MATPLOTLIB = {
     "DejaVu Sans Mono": ("DejaVuSansMono.ttf", "DejaVuSansMono-Bold.ttf"),
     "DejaVu Serif": ("DejaVuSerif.ttf", "DejaVuSerif-Bold.ttf"),
@@ -55,26 +55,11 @@ def face(font: str | os.PathLike[str] | None = None) -> Face:
 
 @dataclass(frozen=True)
 class Face:
-    """A font in two cuts. Heights are fractions of the text size; see `face`."""
+    """A font in two cuts; see `face`."""
 
     family: str
     regular: Cut
     bold: Cut
-
-    @property
-    def ascent(self) -> float:
-        """How far letters may rise above the baseline."""
-        return max(self.regular.ascent, self.bold.ascent)
-
-    @property
-    def descent(self) -> float:
-        """How far letters may hang below the baseline, as a positive number."""
-        return max(self.regular.descent, self.bold.descent)
-
-    @property
-    def cap_height(self) -> float:
-        """The height of a capital letter: half of it below the middle puts a baseline that looks centred."""
-        return self.regular.cap_height
 
     def cut(self, bold: bool = False) -> Cut:
         return self.bold if bold else self.regular
@@ -83,10 +68,6 @@ class Face:
         """The width of a line in points, set without kerning or ligatures, as every backend sets it."""
         cut = self.cut(bold)
         return sum(map(cut.advance, printable(text))) * size / cut.units
-
-    def has(self, letter: str, bold: bool = False) -> bool:
-        """Whether the font has the letter; a box is drawn for one that it has not."""
-        return letter in self.cut(bold).glyphs
 
 
 @dataclass(frozen=True, eq=False)
@@ -197,8 +178,7 @@ def _plain(found: re.Match[str]) -> str:
 
 @functools.cache
 def _own() -> Face:
-    regular, bold = (_cut(str(_OURS / name)) for name in _OWN)
-    return Face(DEFAULT_FAMILY, regular, bold)
+    return Face(DEFAULT_FAMILY, *(_cut(str(_OURS / name)) for name in _OWN))
 
 
 @functools.cache
@@ -208,8 +188,7 @@ def _of_matplotlib(family: str) -> Face:
     if not places:
         needs("matplotlib", extra="training")
     folder = Path(places[0], "mpl-data", "fonts", "ttf")
-    regular, bold = (_cut(str(folder / name)) for name in _MATPLOTLIB[family])
-    return Face(family, regular, bold)
+    return Face(family, *(_cut(str(folder / name)) for name in _MATPLOTLIB[family]))
 
 
 @functools.cache
@@ -240,8 +219,7 @@ def _family(name: str) -> Face:
         fonts.fontManager.findfont(fonts.FontProperties(family=family, weight=weight), fallback_to_default=False)
         for weight in ("normal", "bold")
     )
-    regular, bold = (_cut(str(file)) for file in files)
-    return Face(family, regular, bold)
+    return Face(family, *(_cut(str(file)) for file in files))
 
 
 def _opened(path: str) -> Any:

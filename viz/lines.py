@@ -15,7 +15,7 @@ _MOST_ON_A_PROJECTION = 2
 
 
 def line_roles(graph: Graph) -> dict[Edge, str]:
-    """Tell what each edge is.
+    """Find what each edge is.
 
     - `skip`: an identity skip, unchanged into the sum of the block that it by-passes.
     - `projection`: to or from the layer on a projection skip, into such a sum.

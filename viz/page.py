@@ -51,6 +51,8 @@ WIDTHS: Mapping[Venue, float] = MappingProxyType(
 )
 _INCHES: Mapping[str, float] = {str(name): inches for name, inches in WIDTHS.items()}
 HEIGHTS: Mapping[str, float] = MappingProxyType({"springer": 7.6, "a4": 9.7, "iclr": 9.0})
+_LONGEST_SIDE = 32_000  # pixels: cairo stops at 32,767
+_MOST_PIXELS = 2**28  # a gigabyte of memory
 TALLEST = 9.0  # inches: of the text on a page
 _UNITS: Mapping[str, float] = MappingProxyType(
     {"pt": 1.0, "bp": 1.0, "in": INCH, "cm": INCH / 2.54, "mm": INCH / 25.4, "pc": 12.0, "px": 0.75}
@@ -97,6 +99,18 @@ def height_for(width: object) -> float:
     """How tall a figure of that width may be, in points: as the text of the venue's page."""
     name = width.lower() if isinstance(width, str) else ""
     return HEIGHTS.get(name, TALLEST) * INCH
+
+
+def possible_dpi(width: float, height: float, dpi: float) -> tuple[float, str]:
+    """The resolution at which so many points can be pixels, and what is said where that is less than what is asked."""
+    wide, high = width / INCH, height / INCH
+    most: float = min(_LONGEST_SIDE / max(wide, high), (_MOST_PIXELS / (wide * high)) ** 0.5)
+    if dpi <= most:
+        return dpi, ""
+    return most, (
+        f"drawn at {most:.3g} instead of {dpi:g} dots per inch, which would make {wide * dpi:,.0f} × {high * dpi:,.0f} "
+        "pixels, more than a picture can have; SVG and PDF have no limit, and depth=1 draws less"
+    )
 
 
 def wider(width: float) -> list[tuple[str, float]]:

@@ -79,7 +79,7 @@ def plot_model(
 
     Raises:
         ValueError, TypeError: an argument is wrong; the message says which, and what it must be.
-        OSError: the file cannot be written. Nothing is left behind.
+        OSError: the file cannot be written. Nothing is left of it.
 
     >>> import keras
     >>> x = keras.Input((32, 32, 3), name="image")

@@ -14,12 +14,11 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from ..extras import needs
+from .page import INCH, possible_dpi
 
 _ONE_AT_A_TIME = threading.Lock()  # Graphviz keeps global state, and file descriptor 2 belongs to everybody
 _STACK = 128 * 2**20  # Graphviz recurses as deep as the network; this is address space, used as far as needed
 _PIXELS = ("png", "jpg", "jpeg", "jpe", "gif")
-_LONGEST_SIDE = 32_000  # cairo stops at 32,767
-_MOST_PIXELS = 2**28  # a gigabyte of memory
 _LONG_AGO = b"/CreationDate (D:19700101000000Z)"
 
 
@@ -118,18 +117,13 @@ def _rendered(gv: Any, context: Any, graph: Any, format: str) -> bytes:
 def _fit_pixels(gv: Any, context: Any, graph: Any, engine: str, notes: list[str]) -> None:
     """Lower the resolution of a picture that would be cut off, and say so."""
     _, _, width, height = _rendered(gv, context, graph, "plain").split(b"\n")[0].split()
-    wide, high = float(width) + 0.2, float(height) + 0.2  # inches, with a margin
-    asked = float(gv.agget(graph, b"dpi") or 96)
-    dpi = min(asked, _LONGEST_SIDE / max(wide, high), (_MOST_PIXELS / (wide * high)) ** 0.5)
-    if dpi >= asked:
-        return
-    notes.append(
-        f"drawn at {dpi:.3g} instead of {asked:g} dots per inch, which would make {wide * asked:,.0f} × "
-        f"{high * asked:,.0f} pixels, more than a picture can have; SVG and PDF have no limit, and depth=1 draws less"
-    )
-    gv.gvFreeLayout(context, graph)
-    gv.agsafeset(graph, b"dpi", f"{dpi:.4g}".encode(), b"")
-    _lay_out(gv, context, graph, engine)
+    wide, high = ((float(side) + 0.2) * INCH for side in (width, height))  # with a margin
+    dpi, lowered = possible_dpi(wide, high, float(gv.agget(graph, b"dpi") or 96))
+    if lowered:
+        notes.append(lowered)
+        gv.gvFreeLayout(context, graph)
+        gv.agsafeset(graph, b"dpi", f"{dpi:.4g}".encode(), b"")
+        _lay_out(gv, context, graph, engine)
 
 
 def _with_deep_stack(work: Callable[[], Any]) -> Any:

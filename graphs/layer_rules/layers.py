@@ -349,7 +349,8 @@ def _conv_rnn_window(call: Call) -> Windows | str:
     layer, (batch, steps, *rest) = call.operation, call.inputs[0]
     output = call.outputs[0][2:] if layer.return_sequences else call.outputs[0][1:]
     inside = Call(layer.cell, ((batch, *rest),), ((batch, *output),))
-    (axes,) = sliding(inside, layer.cell.kernel_size)
+    windows: Any = sliding(inside, layer.cell.kernel_size)
+    (axes,) = windows
     found = []
     first = common.channels_first(layer)
     for number, along in enumerate(axes[1:]):
@@ -898,8 +899,7 @@ def _model_cost(call: Call) -> int | None:
     """The sum over the calls inside a model of which Keras knows the graph, at the sizes that it is called on."""
     import keras
 
-    from ..._keras import infer_again
-    from ..calls import calls, has_graph
+    from ..calls import calls, has_graph, infer
 
     model = call.operation
     if not has_graph(model) or len(call.inputs) != len(model.inputs):
@@ -908,14 +908,14 @@ def _model_cost(call: Call) -> int | None:
         id(tensor): keras.KerasTensor(shape, tensor.dtype)
         for tensor, shape in zip(model.inputs, call.inputs, strict=True)
     }
+    infer(model.outputs, specs)
     total = 0
     for inside in calls(model.outputs):
         if inside.is_input:
             continue
-        specs.update(zip(map(id, inside.outputs), infer_again(inside, specs), strict=True))
-        before = tuple(tuple(specs[id(tensor)].shape) for tensor in inside.input_tensors)
-        after = tuple(tuple(specs[id(tensor)].shape) for tensor in inside.outputs)
-        count = multiply_adds(Call(inside.operation, before, after, inside.arguments.args, inside.arguments.kwargs))
+        entering, made = ([tuple(specs[id(t)].shape) for t in some] for some in (inside.input_tensors, inside.outputs))
+        given = inside.arguments
+        count = multiply_adds(Call(inside.operation, tuple(entering), tuple(made), given.args, given.kwargs))
         if count is None:
             return None
         total += count

@@ -237,12 +237,12 @@ def _tiled(call: Call) -> Windows:
 
 
 def _padded(call: Call) -> Windows | str:
-    widths = call.operation.pad_width
+    widths: Any = call.operation.pad_width
     if call.operation.mode != "constant" or len(call.inputs) != 1:
         return UNKNOWN
     rank = len(call.inputs[0])
-    given: list[Any] = [widths] * rank if isinstance(widths, int) else list(widths)
-    pairs = [each(pair, 2) for pair in (given * rank if len(given) == 1 else given)]
+    pairs: list[Any] = [widths] * rank if isinstance(widths, int) else list(widths)
+    pairs = [each(pair, 2) for pair in (pairs * rank if len(pairs) == 1 else pairs)]
     if any(not isinstance(n, int) for pair in pairs for n in pair):
         return UNKNOWN
     return (tuple(Along(a, Reads.moved(*pair)) if any(pair) else Along(a) for a, pair in enumerate(pairs)),)
@@ -513,9 +513,8 @@ def _transposed_cost(call: Call) -> int:
 
 
 def _separable_cost(call: Call) -> int:
-    depthwise, pointwise = _kernels(call)
-    weights: int = prod(depthwise) + prod(pointwise)  # type: ignore[arg-type]
-    return weights * places(call.operation, call.outputs[0])
+    kernels: list[Any] = _kernels(call)
+    return sum(map(prod, kernels)) * places(call.operation, call.outputs[0])
 
 
 def _conv_reads(mixes: bool) -> Callable[[Call], Windows]:
@@ -546,13 +545,18 @@ operations("ConvTranspose")(
 )
 
 
-def _pool_words(what: str) -> Callable[[Any], str]:
-    return lambda o: listed(f"{by(o.pool_size)} {what}", stepped(o.strides or o.pool_size))
+def _pool_words(said: str) -> Callable[[Any], str]:
+    return lambda o: listed(f"{by(o.pool_size)} {said}", stepped(o.strides or o.pool_size))
 
 
 for _kind, _said, _symbol in (("MaxPool", "max pool", "max"), ("AveragePool", "average pool", "mean")):
     operations(_kind)(
-        free("pool", _pool_words(_said), lambda call: sliding(call, call.operation.pool_size, False), _symbol)
+        free(
+            "pool",
+            _pool_words(_said),
+            lambda call: sliding(call, call.operation.pool_size, False),
+            _symbol,
+        )
     )
 operations("AdaptiveMaxPool AdaptiveAveragePool")(free("pool", lambda o: f"{_name(o)}, {by(o.output_size)}", _unknown))
 operations("Unfold Fold DepthToSpace SpaceToDepth")(free("shape", _name, _unknown))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ import keras
 import numpy as np
 
 from ... import checks
+from ..rewiring import leaves
 
 # A file's answer to one batch, as a flat list of arrays.
 Runtime = Callable[[Any], list[np.ndarray]]
@@ -84,12 +85,6 @@ def flat(answer: Any) -> list[np.ndarray]:
 def _array(tensor: Any) -> np.ndarray:
     array = np.asarray(keras.ops.convert_to_numpy(tensor))
     return array.astype("float32") if array.dtype == "bfloat16" else array
-
-
-def leaves(model: Any) -> Iterator[Any]:
-    """Iterate over the layers of a model and of those nested in it."""
-    for layer in model.layers:
-        yield from leaves(layer) if isinstance(layer, keras.Model) else (layer,)
 
 
 def line(error: BaseException) -> str:

@@ -11,7 +11,8 @@ from typing import Any
 import keras
 import numpy as np
 
-from .formats import Format, Runtime, by_name, leaves
+from ..rewiring import leaves
+from .formats import Format, Runtime, by_name
 
 
 def _save(model: keras.Model, path: Path, options: Mapping[str, Any]) -> None:

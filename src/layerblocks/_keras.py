@@ -7,7 +7,7 @@ import sys
 import threading
 import warnings
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import ExitStack, _GeneratorContextManager, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import partial
@@ -28,7 +28,8 @@ _made: ContextVar[list[Any] | None] = ContextVar("layerblocks_operations_made", 
 
 def names_given() -> set[str]:
     """The names that pieces outside of any block were given since `keras.backend.clear_session()`."""
-    return global_state.get_global_attribute(_NAMES, set(), set_to_default=True)
+    names: Any = global_state.get_global_attribute(_NAMES, set(), set_to_default=True)
+    return names
 
 
 # -- what is replaced in Keras while a block, a constructor or a loader of ours runs ----------------------------------
@@ -48,7 +49,7 @@ def _tested() -> None:
 
 def _replacing(
     owner: Any, attribute: str, replacement: Callable[[Any], Any]
-) -> Callable[[], AbstractContextManager[None]]:
+) -> Callable[[], _GeneratorContextManager[None]]:
     """A context in which `owner.attribute` is what `replacement(original)` gives.
 
     Contexts may overlap in any number of threads and end in any order: the first replaces, the last restores. The

@@ -11,10 +11,12 @@ import functools
 import inspect
 import math
 import operator
+import re
 import reprlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import partial
 from numbers import Real
 from typing import Any, Literal, ParamSpec, TypeVar
 
@@ -33,12 +35,12 @@ _inside: ContextVar[str] = ContextVar("layerblocks_inside", default="")
 # -- who is speaking --------------------------------------------------------------------------------------------------
 
 
-def where() -> str:
+def where(nobody: str = "layerblocks") -> str:
     """The function that an error names, and what is being built: `max_pool in inception 'inception_3a'`."""
     function, inside = _function.get(), _inside.get()
     if function and inside:
         return f"{function} in {inside}"
-    return function or inside or "layerblocks"
+    return function or inside or nobody
 
 
 @contextmanager
@@ -99,7 +101,13 @@ def something(result: Result) -> Result:
 
 # -- what it says -----------------------------------------------------------------------------------------------------
 
-_repr = reprlib.Repr()
+
+class _Repr(reprlib.Repr):
+    def repr_KerasTensor(self, x: Any, level: int) -> str:  # as reprlib dispatches
+        return f"tensor of shape {tuple(x.shape)}"
+
+
+_repr = _Repr()
 _repr.maxlevel = 4
 _repr.maxtuple = _repr.maxlist = _repr.maxdict = _repr.maxset = _repr.maxfrozenset = 10
 _repr.maxstring = _repr.maxother = _LONGEST_VALUE
@@ -134,7 +142,12 @@ def plain(text: str, longest: int = _LONGEST_LINE) -> str:
 
 def refuse(argument: str, got: object, must_be: str, error: type[Exception] = ValueError) -> Exception:
     """The error to raise: `conv: filters must be a positive integer, got 0`."""
-    return error(plain(f"{where()}: {argument} must be {must_be}, got {one_line(got)}"))
+    return _about(argument, got, f"{argument} must be {must_be}, got {one_line(got)}", error)
+
+
+def unexpected(argument: str, got: object, known: Iterable[object], of: str = "") -> Exception:
+    """The error to raise where there is no such argument: `conv: unexpected argument 'filtres'; did you mean …?`."""
+    return _about(argument, got, f"unexpected argument {one_line(argument)}{nearest(argument, known)}{of}", TypeError)
 
 
 def complaint(message: str, error: type[Exception] = ValueError) -> Exception:
@@ -142,9 +155,32 @@ def complaint(message: str, error: type[Exception] = ValueError) -> Exception:
     return error(plain(f"{where()}: {message}"))
 
 
+def _about(argument: str, got: object, message: str, error: type[Exception]) -> Exception:
+    made = complaint(message, error)
+    made.about = (argument, got, message)  # type: ignore[attr-defined]
+    return made
+
+
+def passed_on(error: Exception, given: Mapping[str, Any]) -> None:
+    """Let an error name who speaks now, if that was given the very value refused, under the same name.
+
+    What a function only passes on is so refused under its own name, not under that of a piece which nobody called.
+    What is said of the tensor of that piece stays there.
+    """
+    argument, got, message = getattr(error, "about", ("", None, ""))
+    word, is_item, _ = argument.partition("[")
+    if word not in given or re.search(r"\bof x\b", message):
+        return
+    value = given[word]
+    if value is got or (is_item and is_sequence(value) and any(item is got for item in value)):
+        error.args = (plain(f"{where()}: {message}"),)
+
+
 def nearest(word: object, known: Iterable[object]) -> str:
-    """`; did you mean 'relu'?` where something known is near, else nothing."""
-    near = difflib.get_close_matches(str(word)[:_LONGEST_VALUE], [str(one) for one in known], n=1)
+    """`; did you mean 'relu'?` where something known is near, or has it as one of its words, else nothing."""
+    names = [str(one) for one in known]
+    near = difflib.get_close_matches(str(word)[:_LONGEST_VALUE], names, n=1)
+    near = near or [name for name in sorted(names) if str(word) in name.split("_")]
     return f"; did you mean {one_line(near[0])}?" if near else ""
 
 
@@ -161,7 +197,7 @@ def listed(known: Sequence[object]) -> str:
 
 def _index(value: Any) -> int | None:
     """The value as an int, None if it is none; an array of one number is not one, nor is a truth value."""
-    if isinstance(value, bool) or type(value).__name__ in ("bool", "bool_") or getattr(value, "shape", ()):
+    if isinstance(value, bool) or type(value).__name__ in ("bool", "bool_") or getattr(value, "shape", None):
         return None
     try:
         return operator.index(value)
@@ -208,27 +244,17 @@ def number(
     at_most: float | None = None,
 ) -> float:
     """The value as a float, if it is a finite number within the bounds."""
-    bounds = [
-        *([f"at least {at_least:g}"] if at_least is not None else []),
-        *([f"above {above:g}"] if above is not None else []),
-        *([f"below {below:g}"] if below is not None else []),
-        *([f"at most {at_most:g}"] if at_most is not None else []),
-    ]
-    must_be = must_be or " ".join(["a finite number", " and ".join(bounds)]).strip()
+    known = {"at least": (at_least, operator.ge), "above": (above, operator.gt)}
+    known |= {"below": (below, operator.lt), "at most": (at_most, operator.le)}
+    bounds = [(word, bound, holds) for word, (bound, holds) in known.items() if bound is not None]
+    must_be = must_be or f"a finite number {' and '.join(f'{word} {bound:g}' for word, bound, _ in bounds)}".strip()
     if isinstance(value, bool) or not isinstance(value, Real):
         raise refuse(argument, value, must_be, TypeError)
     try:
         real = float(value)
     except OverflowError:
         raise refuse(argument, value, must_be) from None
-    inside = (
-        math.isfinite(real)
-        and (at_least is None or real >= at_least)
-        and (above is None or real > above)
-        and (below is None or real < below)
-        and (at_most is None or real <= at_most)
-    )
-    if not inside:
+    if not math.isfinite(real) or not all(holds(real, bound) for _, bound, holds in bounds):
         raise refuse(argument, value, must_be)
     return real
 
@@ -261,9 +287,9 @@ def choice(argument: str, value: Any, known: Iterable[Any], what: str = "") -> A
 
 def unknown(argument: str, name: object, known: Iterable[object], what: str = "block") -> Exception:
     """The error to raise where an argument names what is not there: which names are near, or some that there are."""
-    known = [str(one) for one in known]
-    near = difflib.get_close_matches(str(name)[:_LONGEST_VALUE], known, n=3)
-    said = f"; did you mean {listed(near)}?" if near else f": {listed(known)}"
+    words = [str(one) for one in known]
+    near = difflib.get_close_matches(str(name)[:_LONGEST_VALUE], words, n=3)
+    said = f"; did you mean {listed(near)}?" if near else f": {listed(words)}"
     return refuse(argument, name, f"the name of a{'n' * what.startswith(tuple('aeio'))} {what}{said}")
 
 
@@ -309,6 +335,33 @@ def function(argument: str, value: Any, *words: str) -> Callable[..., Any]:
         if missing:
             must_be = f"a function with the argument{'s' * (len(missing) > 1)} {', '.join(sorted(missing))}"
             raise refuse(argument, value, must_be, TypeError)
+    return value
+
+
+def function_of_one(argument: str, value: Any, must_be: str = "a function of one tensor") -> Callable[..., Any]:
+    """Something to call with one argument and no more, partials seen through; no class."""
+    if not callable(value) or isinstance(value, type):
+        raise refuse(argument, value, must_be, TypeError)
+    inner: Any = value
+    words: set[str] = set()
+    while isinstance(inner, partial):
+        inner, words = inner.func, words | inner.keywords.keys()
+    try:
+        taken = inspect.signature(inner).parameters
+    except (TypeError, ValueError):  # of some functions in C none is known
+        return value
+    if not any(parameter.kind is parameter.VAR_KEYWORD for parameter in taken.values()):
+        for word in sorted(words - taken.keys()):
+            name = one_line(getattr(inner, "__name__", inner)).strip("'")
+            near = nearest(word, taken)
+            raise refuse(argument, value, f"{must_be}; {name} has no argument {one_line(word)}{near}", TypeError)
+    try:
+        inspect.signature(value).bind(None)
+    except (TypeError, ValueError) as error:
+        stray = "".join(
+            f"; it was given {one_line(word)}{nearest(word, taken)}" for word in sorted(words - taken.keys())
+        )
+        raise refuse(argument, value, f"{must_be} ({plain(str(error))}{stray})", TypeError) from None
     return value
 
 

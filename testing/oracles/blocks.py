@@ -16,23 +16,25 @@ from functools import partial
 from typing import Any
 
 from ...graphs.window_arithmetic import pair
-from .layers import Expected, Oracle, Padding, Shape, Size, add, concat, dense, flatten, global_pool
-from .registry import OMITTED, oracle
-from .units import (
-    FEW,
-    adaptive,
+from .layers import (
+    Expected,
+    Oracle,
+    Padding,
+    Shape,
+    Size,
+    add,
     channels_of,
+    concat,
     conv_bn,
+    dense,
     depthwise,
-    matching,
-    norm,
-    norm_activation,
-    plain_conv,
+    flatten,
+    global_pool,
     pool,
-    preact_conv,
-    separable_bn,
     transposed,
 )
+from .registry import FEW, OMITTED, oracle
+from .units import adaptive, matching, norm, norm_activation, plain_conv, preact_conv, separable_bn
 
 
 @oracle(
@@ -90,31 +92,22 @@ def depthwise_separable(
     filters: int,
     kernel_size: Size = 3,
     *,
+    depth_multiplier: int = 1,
+    conv: Oracle = conv_bn,
     strides: Size = 1,
     dilation_rate: Size = 1,
-    depth_multiplier: int = 1,
     padding: Any = None,
-    conv: Oracle = conv_bn,
     **options: Any,
 ) -> Expected:
     """A depthwise and a 1×1 unit."""
-    first = matching(depthwise, conv)
-    own = {} if padding is None else {"padding": padding}
-    y = Expected(shape).then(
-        first, channels_of(shape) * depth_multiplier, kernel_size, strides=strides, dilation_rate=dilation_rate, **own
-    )
+    own = {"strides": strides, "dilation_rate": dilation_rate, **({} if padding is None else {"padding": padding})}
+    y = Expected(shape).then(matching(depthwise, conv), channels_of(shape) * depth_multiplier, kernel_size, **own)
     return y.then(conv, filters, 1, strides=1, **options)
 
 
 @oracle("inverted_residual", draws={"expansion": range(1, 4), "depthwise": OMITTED})
 def inverted_residual(
-    shape: Shape,
-    filters: int,
-    *,
-    strides: Size = 1,
-    expansion: int = 6,
-    kernel_size: Size = 3,
-    conv: Oracle = conv_bn,
+    shape: Shape, filters: int, *, strides: Size = 1, expansion: int = 6, kernel_size: Size = 3, conv: Oracle = conv_bn
 ) -> Expected:
     """1×1 up, depthwise, 1×1 down; a sum only where nothing changes.
 
@@ -248,8 +241,9 @@ def _inception(
     c1: int,
     branches: Sequence[tuple[Sequence[int], Sequence[Any]]],
     pool_proj: int,
-    conv: Oracle,
-    pool: Oracle,
+    *,
+    conv: Oracle = plain_conv,
+    pool: Oracle = pool,
 ) -> Expected:
     x = Expected(shape)
     ends = [x.then(conv, c1, 1, strides=1)]
@@ -260,15 +254,7 @@ def _inception(
 
 @oracle("inception")
 def inception(
-    shape: Shape,
-    c1: int,
-    c3: Any,
-    c5: Any,
-    pool_proj: int,
-    *,
-    kernel_size: Size = 5,
-    conv: Oracle = plain_conv,
-    pool: Oracle = pool,
+    shape: Shape, c1: int, c3: Any, c5: Any, pool_proj: int, *, kernel_size: Size = 5, **units: Oracle
 ) -> Expected:
     """Inception v1, whose large kernel has any side.
 
@@ -276,49 +262,31 @@ def inception(
         >>> inception((28, 28, 192), 64, (96, 128), (16, 32), 32)
         Expected(shape=(28, 28, 256), parameters=163696, multiply_adds=128049152)
     """
-    return _inception(shape, c1, [(c3, [3]), (c5, [kernel_size])], pool_proj, conv, pool)
+    return _inception(shape, c1, [(c3, [3]), (c5, [kernel_size])], pool_proj, **units)
 
 
 @oracle("inception_stacked")
 def inception_stacked(
-    shape: Shape,
-    c1: int,
-    single: Any,
-    double: Any,
-    pool_proj: int,
-    *,
-    kernel_size: Size = 3,
-    conv: Oracle = plain_conv,
-    pool: Oracle = pool,
+    shape: Shape, c1: int, single: Any, double: Any, pool_proj: int, *, kernel_size: Size = 3, **units: Oracle
 ) -> Expected:
     """Inception whose 5×5 convolution is two 3×3."""
-    return _inception(shape, c1, [(single, [kernel_size]), (double, [3, 3])], pool_proj, conv, pool)
+    return _inception(shape, c1, [(single, [kernel_size]), (double, [3, 3])], pool_proj, **units)
 
 
 @oracle("inception_asymmetric", draws={"n": [3, 2, 5, 7]})
 def inception_asymmetric(
-    shape: Shape,
-    c1: int,
-    single: Any,
-    double: Any,
-    pool_proj: int,
-    *,
-    n: int = 7,
-    conv: Oracle = plain_conv,
-    pool: Oracle = pool,
+    shape: Shape, c1: int, single: Any, double: Any, pool_proj: int, *, n: int = 7, **units: Oracle
 ) -> Expected:
     """Inception whose n×n convolutions are 1×n and n×1."""
     row, column = (1, n), (n, 1)
-    return _inception(shape, c1, [(single, [row, column]), (double, [column, row, column, row])], pool_proj, conv, pool)
+    return _inception(shape, c1, [(single, [row, column]), (double, [column, row, column, row])], pool_proj, **units)
 
 
 @oracle("inception_expanded")
-def inception_expanded(
-    shape: Shape, c1: int, single: Any, double: Any, pool_proj: int, *, conv: Oracle = plain_conv, pool: Oracle = pool
-) -> Expected:
+def inception_expanded(shape: Shape, c1: int, single: Any, double: Any, pool_proj: int, **units: Oracle) -> Expected:
     """Inception whose last 1×3 and 3×1 stand side by side."""
     ends = [(1, 3), (3, 1)]
-    return _inception(shape, c1, [(single, [ends]), (double, [3, ends])], pool_proj, conv, pool)
+    return _inception(shape, c1, [(single, [ends]), (double, [3, ends])], pool_proj, **units)
 
 
 def _widths(st: Any, count: int) -> Any:
@@ -502,12 +470,7 @@ def merged(shape: Shape, branch: Shape, *, strides: Size, shortcut: Oracle, conv
     chain=False,
 )
 def classifier(
-    shape: Shape,
-    classes: int,
-    *,
-    pooling: str | None = "avg",
-    units: Sequence[int] = (),
-    output_size: Any = None,
+    shape: Shape, classes: int, *, pooling: str | None = "avg", units: Sequence[int] = (), output_size: Any = None
 ) -> Expected:
     """Pool or flatten, and dense layers.
 

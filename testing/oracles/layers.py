@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from math import prod
 from typing import Any, Literal
 
-from ...graphs.window_arithmetic import Side, conv_out, pair, pool_out, transposed_out
+from ...graphs.window_arithmetic import Side, conv_out, extent, pair, pool_out, transposed_out
+from .registry import FEW, OMITTED, oracle
 
 Shape = tuple[Side, ...]
 Size = int | tuple[int, int]
@@ -72,12 +74,42 @@ def _not_both(strides: Size, dilation_rate: Size) -> None:
         raise ValueError("strides or dilation, not both")
 
 
-def _after(norm_parameters: int | None, use_bias: bool | None, filters: int) -> int:
-    """Parameters of bias (exactly where there is no norm, unless told) and norm."""
+def _windowed(
+    shape: Shape,
+    filters: int,
+    weights: int,
+    kernel_size: Size,
+    *,
+    strides: Size = 1,
+    dilation_rate: Size = 1,
+    padding: Any = "same",
+    side: Callable[..., Side] = conv_out,
+    more: Sequence[Any] = (),
+    **norm: Any,
+) -> Expected:
+    """What slides a kernel of so many `weights` over the image: the layer, its bias and its norm."""
+    if padding == "symmetric":
+        extents = [extent(k, d) for k, d in zip(pair(kernel_size), pair(dilation_rate), strict=True)]
+        same = pair(strides) == (1, 1) and all(pixels % 2 for pixels in extents)
+        padding = "same" if same else tuple((pixels - 1) // 2 for pixels in extents)
+    size = axes(shape, side, kernel_size, strides, dilation_rate, padding, *more)
+    work = _times(weights, shape[:2] if side is transposed_out else size)
+    return Expected((*size, filters), weights + _after(filters, **norm), work)
+
+
+def _after(filters: int, norm_parameters: int | None = None, use_bias: bool | None = None) -> int:
+    """Parameters of bias (exactly where there is no norm, unless given) and norm."""
     bias = norm_parameters is None if use_bias is None else use_bias
     return filters * (bias + (norm_parameters or 0))
 
 
+def channels_of(shape: Shape) -> int:
+    """The last of a shape; of images it has to be known."""
+    assert shape[-1] is not None
+    return shape[-1]
+
+
+@oracle("conv", draws={"filters": FEW, "groups": [1, 2]})
 def conv(
     shape: Shape,
     filters: int,
@@ -86,26 +118,25 @@ def conv(
     strides: Size = 1,
     dilation_rate: Size = 1,
     groups: int = 1,
-    padding: Padding = "same",
-    use_bias: bool | None = None,
-    norm_parameters: int | None = None,
+    **options: Any,
 ) -> Expected:
-    """A convolution; `norm_parameters` for each filter (4 for BatchNorm), None for no norm.
+    """A convolution, of some `padding`, and `norm_parameters` for each filter (4 for BatchNorm), None for no norm.
 
     Example:
         >>> conv((224, 224, 3), 64, 7, strides=2)
         Expected(shape=(112, 112, 64), parameters=9472, multiply_adds=118013952)
     """
-    channels = shape[2]
-    assert channels is not None
     _not_both(strides, dilation_rate)
-    if channels % groups or filters % groups:
+    if channels_of(shape) % groups or filters % groups:
         raise ValueError("groups do not divide")
-    size = axes(shape, conv_out, kernel_size, strides, dilation_rate, padding)
-    weights = prod(pair(kernel_size)) * channels // groups * filters
-    return Expected((*size, filters), weights + _after(norm_parameters, use_bias, filters), _times(weights, size))
+    weights = prod(pair(kernel_size)) * channels_of(shape) // groups * filters
+    return _windowed(shape, filters, weights, kernel_size, strides=strides, dilation_rate=dilation_rate, **options)
 
 
+conv_bn = oracle("conv_bn")(partial(conv, norm_parameters=4))
+
+
+@oracle("dilated")
 def dilated(shape: Shape, filters: int, kernel_size: Size = 3, *, dilation_rate: Size = 2, **options: Any) -> Expected:
     """A convolution with holes.
 
@@ -116,17 +147,9 @@ def dilated(shape: Shape, filters: int, kernel_size: Size = 3, *, dilation_rate:
     return conv(shape, filters, kernel_size, dilation_rate=dilation_rate, **options)
 
 
+@oracle("separable")
 def separable(
-    shape: Shape,
-    filters: int,
-    kernel_size: Size = 3,
-    *,
-    strides: Size = 1,
-    dilation_rate: Size = 1,
-    depth_multiplier: int = 1,
-    padding: Padding = "same",
-    use_bias: bool | None = None,
-    norm_parameters: int | None = None,
+    shape: Shape, filters: int, kernel_size: Size = 3, *, depth_multiplier: int = 1, **options: Any
 ) -> Expected:
     """A depthwise and a 1×1 convolution.
 
@@ -134,43 +157,33 @@ def separable(
         >>> separable((28, 28, 3), 4)
         Expected(shape=(28, 28, 4), parameters=43, multiply_adds=30576)
     """
-    if len({*pair(strides)}) > 1:
-        raise ValueError("one stride for both axes")
-    assert shape[2] is not None
-    between = shape[2] * depth_multiplier
-    size = axes(shape, conv_out, kernel_size, strides, dilation_rate, padding)
+    _one_stride(options)
+    between = channels_of(shape) * depth_multiplier
     weights = prod(pair(kernel_size)) * between + between * filters
-    return Expected((*size, filters), weights + _after(norm_parameters, use_bias, filters), _times(weights, size))
+    return _windowed(shape, filters, weights, kernel_size, **options)
 
 
-def depthwise(
-    shape: Shape,
-    filters: int | None = None,
-    kernel_size: Size = 3,
-    *,
-    strides: Size = 1,
-    dilation_rate: Size = 1,
-    padding: Padding = "same",
-    use_bias: bool | None = None,
-    norm_parameters: int | None = None,
-) -> Expected:
+def _one_stride(options: Mapping[str, Any]) -> None:
+    if len({*pair(options.get("strides", 1))}) > 1:
+        raise ValueError("one stride for both axes")
+
+
+@oracle("depthwise", draws={"filters": None})
+def depthwise(shape: Shape, filters: int | None = None, kernel_size: Size = 3, **options: Any) -> Expected:
     """A convolution of every channel by itself; None for as many filters as channels.
 
     Example:
         >>> depthwise((28, 28, 32), strides=2, use_bias=False)
         Expected(shape=(14, 14, 32), parameters=288, multiply_adds=56448)
     """
-    filters = shape[2] if filters is None else filters
-    assert shape[2] is not None and filters is not None
-    if len({*pair(strides)}) > 1:
-        raise ValueError("one stride for both axes")
-    if filters % shape[2]:
+    _one_stride(options)
+    filters = channels_of(shape) if filters is None else filters
+    if filters % channels_of(shape):
         raise ValueError("filters are no multiple of the channels")
-    size = axes(shape, conv_out, kernel_size, strides, dilation_rate, padding)
-    weights = prod(pair(kernel_size)) * filters
-    return Expected((*size, filters), weights + _after(norm_parameters, use_bias, filters), _times(weights, size))
+    return _windowed(shape, filters, prod(pair(kernel_size)) * filters, kernel_size, **options)
 
 
+@oracle("transposed", draws={"filters": FEW, "strides": [1, 2, (1, 2)], "output_size": OMITTED})
 def transposed(
     shape: Shape,
     filters: int,
@@ -178,43 +191,49 @@ def transposed(
     *,
     strides: Size = 2,
     dilation_rate: Size = 1,
-    padding: Padding = "same",
+    padding: Any = "same",
     output_padding: Size | None = None,
-    use_bias: bool | None = None,
-    norm_parameters: int | None = None,
+    **options: Any,
 ) -> Expected:
-    """A transposed convolution.
+    """A transposed convolution, which has no other padding than a word or pixels alike on both sides.
 
     Example:
         >>> transposed((2, 2, 1), 1, padding="valid", output_padding=1)
         Expected(shape=(6, 6, 1), parameters=10, multiply_adds=36)
     """
-    assert shape[2] is not None
     _not_both(strides, dilation_rate)
-    size = axes(shape, transposed_out, kernel_size, strides, dilation_rate, padding, output_padding)
-    weights = prod(pair(kernel_size)) * shape[2] * filters
-    counts = weights + _after(norm_parameters, use_bias, filters), _times(weights, shape[:2])
-    return Expected((*size, filters), *counts)
+    if padding == "symmetric" or isinstance(pair(padding)[0], tuple):
+        raise ValueError("no such padding of a transposed convolution")
+    weights = prod(pair(kernel_size)) * channels_of(shape) * filters
+    options |= {"strides": strides, "dilation_rate": dilation_rate, "padding": padding}
+    return _windowed(shape, filters, weights, kernel_size, side=transposed_out, more=[output_padding], **options)
 
 
-def pool(shape: Shape, pool_size: Size = 2, *, strides: Size | None = None, padding: Padding = "same") -> Expected:
-    """A maximum or mean over windows.
+@oracle("max_pool", "avg_pool")
+def pool(
+    shape: Shape, pool_size: Size = 2, *, strides: Size | None = None, dilation_rate: Size = 1, padding: Any = "same"
+) -> Expected:
+    """A maximum or mean over windows, with holes only where it keeps the size.
 
     Example:
         >>> pool((7, 9, 3), 3, strides=2)
         Expected(shape=(4, 5, 3), parameters=0, multiply_adds=0)
     """
+    steps = pair(pool_size if strides is None else strides)
+    if padding == "symmetric" or (pair(dilation_rate) != (1, 1) and (steps != (1, 1) or padding != "same")):
+        raise ValueError("holes only with strides 1 and 'same'")
     return Expected((*axes(shape, pool_out, pool_size, strides, padding), shape[2]))
 
 
-def global_pool(shape: Shape) -> Expected:
+@oracle("global_avg_pool", "global_max_pool", chain=False)
+def global_pool(shape: Shape, *, keepdims: bool = False) -> Expected:
     """A maximum or mean over all pixels.
 
     Example:
         >>> global_pool((None, 7, 64)).shape
         (64,)
     """
-    return Expected((shape[2],))
+    return Expected((1, 1, shape[2]) if keepdims else (shape[2],))
 
 
 def upsample(shape: Shape, size: Size = 2) -> Expected:
@@ -229,6 +248,8 @@ def upsample(shape: Shape, size: Size = 2) -> Expected:
     )
 
 
+@oracle("batch_norm")
+@oracle("fused_batch_norm", chain=False)
 def batch_norm(shape: Shape, *, center: bool = True, scale: bool = True) -> Expected:
     """Mean and variance of each channel, and its offset and factor where they are trained.
 
@@ -239,6 +260,7 @@ def batch_norm(shape: Shape, *, center: bool = True, scale: bool = True) -> Expe
     return Expected(shape, (shape[-1] or 0) * (2 + center + scale))
 
 
+@oracle("dense", chain=False)
 def dense(shape: Shape, units: int, *, use_bias: bool = True) -> Expected:
     """A fully connected layer.
 
@@ -253,6 +275,7 @@ def dense(shape: Shape, units: int, *, use_bias: bool = True) -> Expected:
     return Expected((*shape[:-1], units), weights + units * use_bias, _times(weights, shape[:-1]))
 
 
+@oracle("flatten", chain=False)
 def flatten(shape: Shape) -> Expected:
     """All values in one row.
 

@@ -17,6 +17,7 @@ class _Omitted:
 
 
 OMITTED = _Omitted()
+FEW = range(1, 9)
 
 
 @dataclass(frozen=True)

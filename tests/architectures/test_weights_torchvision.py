@@ -122,7 +122,7 @@ def test_all_or_nothing(missing, extra, changed):
     if not missing and not extra and not changed:
         load_torchvision(model, state)
         return
-    with pytest.raises(ValueError, match="takes exactly the tensors of the network, those of dialect='tor") as caught:
+    with pytest.raises(ValueError, match="must be exactly the tensors of the network, those of dialect='tor") as caught:
         load_torchvision(model, state)
     message = str(caught.value)
     for title, faults in (("left in the model", missing), ("left in state_dict", extra), ("of another shape", changed)):

@@ -149,7 +149,7 @@ def test_pairs(piece, argument, value):
 @pytest.mark.parametrize("value", [-1, (0, -1), "sam", "", None, True, 1.5, (1, 2, 3), b"\0\0"])
 def test_paddings(piece, value):
     message, _ = refused(PIECES[piece], padding=value)
-    assert message.startswith(f"{'conv' if piece == 'dilated' else piece}")
+    assert message.startswith(piece)
     assert "padding" in message
 
 
@@ -195,7 +195,7 @@ def test_words_with_the_nearest(piece, word, value, nearest):
 def test_unknown_arguments_with_the_nearest(piece, word, nearest):
     message, kind = refused(PIECES[piece], **{word: "x"})
     assert kind is TypeError
-    assert message.startswith(f"{piece if piece != 'classifier' else 'dense in classifier'}")
+    assert message.startswith(piece)
     assert f"unexpected argument {word!r}; did you mean {nearest!r}?" in message
 
 
@@ -463,11 +463,66 @@ def test_merge_residual_says_what_differs():
 
 
 def test_errors_inside_nested_blocks_name_the_path():
-    with (
-        weightless(),
-        pytest.raises(ValueError, match=r"^conv 'net\.conv1': strides must be a positive integer, got 0$"),
-    ):
-        basic_residual(keras.Input((8, 8, 4)), 4, strides=0, name="net")
+    @blocks.block
+    def halved(x, filters):
+        return basic_residual(x, filters // 2, name="body")
+
+    message, _ = refused(partial(halved, filters=1, name="net"))
+    assert message == "basic_residual 'net.body': filters must be a positive integer, got 0"
+
+
+@pytest.mark.parametrize(
+    "call, message",
+    [
+        (lambda x: conv_bn(x, 0, name="a"), "conv_bn 'a': filters must be a positive integer, got 0"),
+        (lambda x: dilated(x, 0, name="a"), "dilated 'a': filters must be a positive integer, got 0"),
+        (lambda x: dilated(x, 8, name="a/b"), "dilated: name must be words"),
+        (
+            lambda x: dilated(x, 8, rate=3, name="a"),
+            "dilated 'a': unexpected argument 'rate'; did you mean 'dilation_rate'?",
+        ),
+        (
+            lambda x: dilated(x, 8, strides=2, name="a"),
+            "dilated 'a': dilation_rate must be 1 where strides are above 1",
+        ),
+        (
+            lambda x: basic_residual(x, 8, strides=0, name="a"),
+            "basic_residual 'a': strides must be a positive integer, got 0",
+        ),
+        (
+            lambda x: basic_residual(x, 8, strides=(0, 1), name="a"),
+            "basic_residual 'a': strides[0] must be a positive integer, got 0",
+        ),
+        (lambda x: bottleneck(x, 8, activatoin="relu", name="a"), "bottleneck 'a': unexpected argument 'activatoin'"),
+        (lambda x: basic_residual(x, 8, conv=partial(conv_bn, groups=0), name="a"), "conv_bn 'a.conv1': groups must"),
+        # Of which tensor it is said stays plain.
+        (lambda x: basic_residual(x, 8, groups=3, name="a"), "conv_bn 'a.conv1': groups must be a divisor of the 4"),
+    ],
+)
+def test_what_is_only_passed_on_is_refused_by_who_was_given_it(call, message):
+    assert refused(call)[0].startswith(message)
+
+
+@pytest.mark.parametrize(
+    "function, words",
+    [
+        (3, "a function of tensors, got 3"),
+        (lambda: 3, "a function of tensors; this one has no argument, got"),
+        (keras.layers.ReLU, "a function of tensors, got"),
+        (partial(conv, filters=3), "a function of tensors with a name, as of a def, got functools.partial"),
+    ],
+)
+def test_block_decorates_functions_of_tensors(function, words):
+    with pytest.raises(TypeError) as caught:
+        blocks.block(function)
+    message = str(caught.value)
+    assert message.startswith(f"block: function must be {words}") and "\n" not in message
+
+
+def test_tensors_are_shown_by_their_shape():
+    x = keras.Input((8, 8, 4))
+    with pytest.raises(TypeError, match=r"^concat: xs must be .*, got \[tensor of shape \(None, 8, 8, 4\)\]$"):
+        concat([x])
 
 
 # Layers by themselves.

@@ -235,14 +235,14 @@ def break_folder(folder, how):
         "no mask": "12 images and 11 masks; no mask for {folder}/images/01.jpg",
         "no image": "11 images and 12 masks; no image for {folder}/masks/01.png",
         "no masks at all": "{folder}/masks: no images in it",
-        "no folder": "it takes a folder with images/ and masks/, and there is no masks/",
+        "no folder": "it must be a folder with images/ and masks/, and there is no masks/",
         "other size": "{folder}/masks/01.png: 31×32 pixels, but {folder}/images/01.jpg has 32×32",
         "colour": "{folder}/masks/01.png: a mask is one number a pixel, grey or from a palette, but this has mode RGB",
         "range": ".png: label 3, but they go from 0 to 2, and 255 is ignored",
         "broken image": "1 of 12 images cannot be read: {folder}/images/01.jpg (",
         "broken mask": "{folder}/masks/01.png: no mask that can be read (cannot identify image file",
-        "one class": "the masks have one class (0) besides 255, which is ignored; it takes two",
-        "one name": "classes.txt: 1 classes; it takes two or more",
+        "one class": "the masks have one class (0) besides 255, which is ignored; there must be two",
+        "one name": "classes.txt: 1 classes; there must be two or more",
         "same name": "{folder}/images/01.jpg and {folder}/images/01.png have the same name",
     }.items(),
 )
@@ -255,12 +255,15 @@ def test_folders_that_nobody_can_train_on(folder, tmp_path, capsys, how, said):
 @pytest.mark.parametrize(
     "words, said",
     [
-        (["--data", "no/such/folder"], "--data takes shapes or a folder with images/ and masks/, got 'no/such/folder'"),
+        (
+            ["--data", "no/such/folder"],
+            "--data must be shapes or a folder with images/ and masks/, got 'no/such/folder'",
+        ),
         (["--count", 9, "--validation", 0.5, "--test", 0.5], "--validation and --test take parts of 1 that leave some"),
         (["--count", 2], "1 images to validate and 1 to test on leave none of 2 to train on"),
         (["fcn4s"], "argument network: invalid choice: 'fcn4s'"),
-        (["--ignore", 256], "argument --ignore: it takes a number from 0 to 255, got '256'"),
-        (["--size", 0], "argument --size: it takes a number from 1 on, got '0'"),
+        (["--ignore", 256], "argument --ignore: it must be a number from 0 to 255, got '256'"),
+        (["--size", 0], "argument --size: it must be a number from 1 on, got '0'"),
     ],
 )
 def test_bad_arguments(tmp_path, capsys, words, said):

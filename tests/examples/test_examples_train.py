@@ -266,9 +266,9 @@ def test_folders_that_nobody_can_train_on(tmp_path, capsys):
 
     assert said() == f"{folder}: no images in it"
     photo(folder / "loose.png")
-    assert said() == f"{folder}: it has images directly, but it takes one folder of them for each class"
+    assert said() == f"{folder}: it has images directly, but there must be one folder of them for each class"
     photo(folder / "cat" / "1.png")
-    assert said() == f"{folder}: one class (cat); it takes at least two to tell apart"
+    assert said() == f"{folder}: one class (cat); there must be at least two to tell apart"
     (folder / "dog").mkdir()
     assert said() == f"{folder}: no images in the class folder dog"
     (folder / "dog" / "1.png").write_bytes(b"broken")
@@ -363,17 +363,17 @@ def test_augmented_streams_go_on_where_they_are_told():
 @pytest.mark.parametrize(
     "words, said",
     [
-        (["--hue", 0.1], "--hue takes images in colour, and these are grey"),
-        (["--zoom", 1.5], "--zoom takes a number above 0 up to 0.99, got 1.5"),
-        (["--rotation", 0], "--rotation takes a number above 0 up to 180, got 0.0"),
-        (["--noise", "nan"], "--noise takes a number above 0 up to 1, got nan"),
+        (["--hue", 0.1], "--hue needs images in colour, and these are grey"),
+        (["--zoom", 1.5], "--zoom must be a number above 0 up to 0.99, got 1.5"),
+        (["--rotation", 0], "--rotation must be a number above 0 up to 180, got 0.0"),
+        (["--noise", "nan"], "--noise must be a number above 0 up to 1, got nan"),
         (["--flip", "up"], "argument --flip: invalid choice: 'up'"),
-        (["--epochs", 0], "argument --epochs: it takes a number from 1 on, got '0'"),
-        (["--bn-momentum", 2], "argument --bn-momentum: it takes a number from 0 to 1, got '2'"),
+        (["--epochs", 0], "argument --epochs: it must be a number from 1 on, got '0'"),
+        (["--bn-momentum", 2], "argument --bn-momentum: it must be a number from 0 to 1, got '2'"),
         (["--validation", 0], "--validation and --test take parts of 1"),
         (["--validation", 0.5, "--test", 0.5], "--validation and --test take parts of 1"),
-        (["--data", "digit"], "--data takes digits, a name of keras.datasets (boston_housing, california_housing, "),
-        (["--data", "no/such/folder"], "--data takes digits"),
+        (["--data", "digit"], "--data must be digits, a name of keras.datasets (boston_housing, california_housing, "),
+        (["--data", "no/such/folder"], "--data must be digits"),
         (["--size", 4], "lenet5"),
         (["--option", "depth=3"], "lenet5: unexpected argument 'depth'"),
     ],
@@ -393,7 +393,7 @@ def test_bad_networks(tmp_path, nets, capsys):
         f"{nets}:positional": "is called with input_shape, classes",
         f"{nets}:none": "gave NoneType",
         f"{nets}:outside_in": "an output has shape (None, 11); 10 classes take (None, 10)",
-        f"{nets}:picky": "takes images of shape (9, 9, 3); --size and --channels make it (32, 32, 1)",
+        f"{nets}:picky": "needs images of shape (9, 9, 3); --size and --channels make it (32, 32, 1)",
     }.items():
         assert said in refused(capsys, network, "--output", tmp_path / "out")
     assert not (tmp_path / "out").exists()

@@ -245,7 +245,7 @@ FAILURES = {
         r"answers \(2, 2, 6, 6, 2\) to \(2, 6, 6, 3\), the model \(2, 6, 6, 2\)",
     ),
     "not loaded": (lambda path, model: 1 / 0, "cannot be loaded: division by zero"),
-    "not run": (lambda path, model: lambda batch: 1 / 0, r"does not take a batch of \(2, 6, 6, 3\): division by zero"),
+    "not run": (lambda path, model: lambda batch: 1 / 0, r"refuses a batch of \(2, 6, 6, 3\): division by zero"),
 }
 
 

@@ -263,7 +263,8 @@ def test_after_surgery_and_conversion():
         ((1,), ValueError, "got 1"),
         ((), ValueError, "strides must be at least one of 2, 4, 8, 16, 32"),
         (("4",), TypeError, r"strides\[0\] must be a positive integer, got '4'"),
-        (8, TypeError, "strides must be"),
+        (8, TypeError, "strides must be a list of positive integers, or None, got 8"),
+        ("8", TypeError, "strides must be a list of positive integers, or None, got '8'"),
     ],
 )
 def test_strides_that_are_not_there(strides, error, message):

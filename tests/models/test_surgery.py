@@ -23,6 +23,7 @@ from layerblocks.blocks import (
     dilated,
     group_norm,
     inception_stacked,
+    pixel_predictions,
     separable,
     squeeze_excite,
     weightless,
@@ -149,10 +150,10 @@ def test_the_last_stage_goes(resnet):
 
 def test_a_stage_that_does_not_fit_says_where(resnet):
     with pytest.raises(
-        ValueError, match=r"remove: 'classifier.predictions' takes \(None, 2048\), would get \(None, 1024\)"
+        ValueError, match=r"remove: what 'classifier.predictions' receives must be \(None, 2048\), got \(None, 1024\)"
     ):
         remove(resnet, "stage4")
-    with pytest.raises(ValueError, match=r"replace: 'stage3.block5.add' takes .*1024.* would get .*1000"):
+    with pytest.raises(ValueError, match=r"replace: what 'stage3.block5.add' receives must be .*1024.*, got .*1000"):
         replace(resnet, "stage3.block5.conv3", partial(conv, filters=1000, kernel_size=1))
 
 
@@ -390,9 +391,7 @@ def test_several_tensors_and_operations():
     assert np.array_equal(run(changed, data), run(model, data))
     with pytest.raises(ValueError, match="a block that one tensor enters, not 2"):
         remove(model, operation)
-    with pytest.raises(
-        ValueError, match=r"takes \(None, 8, 8, 4\) and \(None, 8, 8, 4\), would get .* \(None, 8, 8, 1\)"
-    ):
+    with pytest.raises(ValueError, match=r"must be \(None, 8, 8, 4\) and \(None, 8, 8, 4\), got .* \(None, 8, 8, 1\)"):
         replace(model, "b", partial(conv, filters=1))  # Keras alone would broadcast it
 
 
@@ -439,6 +438,8 @@ def test_saving(tmp_path, net):
 
 # Bad input.
 
+HEAD = "a positive integer, the number of classes, or a function of one tensor"
+
 
 @pytest.mark.parametrize(
     "call, error, message",
@@ -450,7 +451,7 @@ def test_saving(tmp_path, net):
         ),
         (lambda m: truncate(m, "stage9"), ValueError, r"truncate: at must be .*did you mean 'stage"),
         (lambda m: insert(m, 3, conv), TypeError, "insert: after must be the name of a layer or block, got 3"),
-        (lambda m: replace(m, "stage1", 3), TypeError, "replace: fn must be a function, got 3"),
+        (lambda m: replace(m, "stage1", 3), TypeError, "replace: fn must be a function of one tensor, got 3"),
         (lambda m: replace(m, "input", lambda x: x), ValueError, "replace: name must be a block that a tensor enters"),
         (
             lambda m: replace(m, "stage1", lambda x: None),
@@ -468,8 +469,46 @@ def test_saving(tmp_path, net):
             ValueError,
             "insert: name must be one that the model does not",
         ),
-        (lambda m: with_new_head(m, 0), ValueError, "with_new_head: head must be a positive integer, got 0"),
-        (lambda m: with_new_head(m, "ten"), TypeError, "with_new_head: head must be a positive integer, got 'ten'"),
+        (lambda m: with_new_head(m, 0), ValueError, f"with_new_head: head must be {HEAD}, got 0"),
+        (lambda m: with_new_head(m, "ten"), TypeError, f"with_new_head: head must be {HEAD}, got 'ten'"),
+        (lambda m: with_new_head(m, keras.layers.ReLU), TypeError, f"with_new_head: head must be {HEAD}, got <class"),
+        (
+            lambda m: with_new_head(m, lambda: 3),
+            TypeError,
+            rf"^with_new_head: head must be {HEAD} \(too many positional arguments\), got <function",
+        ),
+        (
+            lambda m: replace(m, "stage1", lambda x, y: x),
+            TypeError,
+            r"^replace: fn must be a function of one tensor \(missing a required argument: 'y'\), got <function",
+        ),
+        (
+            lambda m: with_new_head(m, partial(pixel_predictions, activatoin=None)),
+            TypeError,
+            f"^with_new_head: head must be {HEAD}; pixel_predictions has no argument 'activatoin'; "
+            "did you mean 'activation'",
+        ),
+        (
+            lambda m: with_new_head(m, partial(classifier, clases=3)),
+            TypeError,
+            rf"^with_new_head: head must be {HEAD}.*'classes'.*, got functools.partial",
+        ),
+        (
+            lambda m: with_new_head(m, lambda x: 3),
+            TypeError,
+            "^with_new_head: head must be a function that gives symbolic tensors, got 3$",
+        ),
+        (
+            lambda m: with_new_head(m, lambda x: [x, x]),
+            ValueError,
+            "^with_new_head: head must be a function that gives 1 tensors",
+        ),
+        (
+            lambda m: with_new_head(m, 5, activation="softmx"),
+            ValueError,
+            "^with_new_head: activation must be a name in keras.activations .*did you mean 'softmax'.*, got 'softmx'$",
+        ),
+        (lambda m: with_new_head(m, 5, units=3), TypeError, "^with_new_head: unexpected argument 'units'"),
         (
             lambda m: with_new_head(m, 3, unit=4),
             TypeError,
@@ -484,6 +523,14 @@ def test_bad_input(call, error, message):
     model = made(resnet18, input_shape=(64, 64, 3))
     with weightless(), pytest.raises(error, match=message):
         call(model)
+
+
+def test_a_head_for_a_network_that_ends_in_a_convolution():
+    x = keras.Input((8, 8, 3))
+    y = conv(conv(x, 4, name="body"), 2, 1, activation="softmax", name="mask")
+    said = r"^with_new_head: model must be .*; `replace\(model, 'mask.conv', fn\)` changes others, got .*mask.conv"
+    with pytest.raises(ValueError, match=said):
+        with_new_head(keras.Model(x, y), 9)
 
 
 def test_a_block_that_is_entered_again():

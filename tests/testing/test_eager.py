@@ -111,7 +111,7 @@ class Local(keras.Layer):
 
 
 def test_a_net_that_no_other_process_can_build():
-    with pytest.raises(TypeError, match="eager takes a net that another process can build"):
+    with pytest.raises(TypeError, match="build must be a net that another process can build"):
         check_net(lambda x: Local()(x), "b h w c -> b h w c", max_examples=2, eager=1)
 
 

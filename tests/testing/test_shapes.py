@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+import re
 import subprocess
 import sys
 from fractions import Fraction
+from functools import partial
 
 import keras
 import numpy as np
@@ -13,7 +15,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from layerblocks.testing import CheckError, Spec, SpecError, assert_shape
+from layerblocks.blocks import conv
+from layerblocks.testing import CheckError, Spec, SpecError, assert_shape, check_net
 from layerblocks.testing.shapes import ANYTHING
 
 NAMES = ("h", "w", "filters")
@@ -100,7 +103,7 @@ def test_order_of_operations(text, sizes, expected):
     [
         ("b h - 2 w", 4, "no blanks around it, as in h-2"),
         ("b h+ w", 3, "no blanks around '+'"),
-        ("b h/2", 3, "'/' takes a ceil( ) or floor( ) around it"),
+        ("b h/2", 3, "'/' must stand inside ceil( ) or floor( )"),
         ("b ceil(h/2 w", 6, "')' expected for this one"),
         ("b h+_ w", 4, "'_' stands alone"),
         ("b _*2", 3, "'_' stands alone"),
@@ -128,6 +131,24 @@ def test_errors_point_at_the_character(text, at, words):
     assert words in str(caught.value)
     _, shown, mark = str(caught.value).splitlines()
     assert shown.strip() == text and mark.index("^") - 4 == at == caught.value.at
+
+
+def test_a_check_names_itself_and_the_spec():
+    for call in (partial(check_net, conv), partial(assert_shape, np.zeros((1, 2, 3, 4)))):
+        with pytest.raises(SpecError) as caught:
+            call("b 2*h w c -> b h w c")
+        first, shown, mark = str(caught.value).splitlines()
+        assert re.match(r"(check_net|assert_shape): spec must be of the shape language: a name, an integer or _", first)
+        assert shown[mark.index("^")] == "*" and len(mark) <= len(shown)
+
+
+def test_a_long_spec_is_shown_where_it_is_wrong():
+    text = "b " + "h " * 500 + "\x1b! " + "w " * 500
+    with pytest.raises(SpecError) as caught:
+        Spec.parse(text)
+    first, shown, mark = str(caught.value).splitlines()
+    assert len(first) <= 500 and len(shown) <= 130 and shown[mark.index("^")] == "?"
+    assert text[caught.value.at] == "\x1b" and str(caught.value).replace("\n", "").isprintable()
 
 
 @given(st.text(st.sampled_from("bhw12_ +-*/(),:{}>ceilfloormnax\n"), max_size=30) | st.text(max_size=30))
@@ -161,9 +182,9 @@ def test_a_dict_of_specs_has_one_left_side():
     [
         ("b n n c", (1, 7, 8, 3), "axis 2 is 8, but n is 7"),
         ("b n n c", (1, None, 8, 3), "axis 2 is 8, but n is None"),
-        ("b h w 3", (1, 7, 8, 4), "axis 3 is 4, but 3 takes 3"),
+        ("b h w 3", (1, 7, 8, 4), "axis 3 is 4, but 3 must be 3"),
         ("b h w 3", (1, 7, 8), "3 axes, not the 4"),
-        ("2 h", (None, 7), "axis 0 is None, but 2 takes 2"),
+        ("2 h", (None, 7), "axis 0 is None, but 2 must be 2"),
     ],
 )
 def test_shapes_that_do_not_fit(text, shape, words):

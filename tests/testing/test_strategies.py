@@ -153,7 +153,9 @@ def test_annotations(annotation, holds):
 
 
 def test_an_annotation_that_says_nothing():
-    with pytest.raises(InvalidArgument, match=r"annotation takes a type that says which values, got <class 'object'>"):
+    with pytest.raises(
+        InvalidArgument, match=r"annotation must be a type that says which values, got <class 'object'>"
+    ):
         from_annotation(object)
 
 
@@ -196,7 +198,7 @@ def tower_without_name(x, filters: int):
     [
         (lambda: block_kwargs(lambda x, y: x), "'y', whose annotation is missing and says nothing of its values"),
         (lambda: block_kwargs(odd), "odd needs 'codec', whose annotation object says nothing"),
-        (lambda: block_kwargs(tower, nonsense=1), "tower takes no argument 'nonsense'; it has x, filters"),
+        (lambda: block_kwargs(tower, nonsense=1), "tower has no argument 'nonsense'; it has x, filters"),
         (lambda: block_kwargs(3), "block must be a function whose signature can be read, got 3"),
         (lambda: block_kwargs(empty), "empty, 'filters': no integer from 5 to 4"),
     ],

@@ -291,9 +291,9 @@ def test_launcher(tmp_path, body, code, starts, words):
 @pytest.mark.parametrize(
     "words, said",
     [
-        (["--workers", "0", "x.py"], "--workers takes at least 1"),
-        (["--hosts", "a:1,b:2", "--index", "2", "x.py"], "--index takes 0 to 1, as --hosts has 2"),
-        (["--hosts", "a:1,b:2", "x.py"], "--index takes 0 to 1"),
+        (["--workers", "0", "x.py"], "--workers must be at least 1"),
+        (["--hosts", "a:1,b:2", "--index", "2", "x.py"], "--index must be 0 to 1, as --hosts has 2"),
+        (["--hosts", "a:1,b:2", "x.py"], "--index must be 0 to 1"),
         (["--workers", "2"], "which program"),
     ],
 )
@@ -320,8 +320,8 @@ TWO = {"worker": ["a:1", "b:2"]}
     "text, words",
     [
         (None, "which is not set"),
-        ("", "takes JSON"),
-        ("{'cluster': 1}", "takes JSON"),
+        ("", "must be JSON"),
+        ("{'cluster': 1}", "must be JSON"),
         ("[]", "a cluster and a task"),
         ('{"cluster": {"worker": ["a:1"]}}', "a cluster and a task"),
         (config({}), "a cluster of worker"),

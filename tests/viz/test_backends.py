@@ -221,7 +221,7 @@ def test_letters_stay_in_their_boxes(scene):
     dark = np.array(image) < 250
     for item in texts:
         left = item.x - item.width * {"start": 0, "middle": 0.5, "end": 1}[item.anchor]
-        top, bottom = item.y - item.size * face().ascent, item.y + item.size * face().descent
+        top, bottom = item.y - item.size * face().regular.ascent, item.y + item.size * face().regular.descent
         dark[
             max(0, math.floor(2 * (top - 0.5))) : math.ceil(2 * (bottom + 0.5)),
             max(0, math.floor(2 * (left - 0.5))) : math.ceil(2 * (left + item.width + 0.5)),

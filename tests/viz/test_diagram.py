@@ -140,6 +140,53 @@ def test_panels_carry_the_letters_of_the_boxes():
     assert [text for text in words(one.scene) if text.startswith("(")] == ["(a) stage1.block2 and 11 more"]
 
 
+Conv2D = keras.layers.Conv2D
+
+
+def nested():
+    """Three blocks with branches, `body1` to `body3`, and one without, `head`; few enough to be drawn as layers."""
+    x = y = keras.Input((8, 8, 4), name="image")
+    for number, width in enumerate((4, 8, 4), 1):
+        sides = [Conv2D(width, 3, padding="same", name=f"body{number}.{side}.conv") for side in ("left", "right")]
+        paths = [side(y) for side in sides]
+        y = keras.layers.Concatenate(name=f"body{number}.join")(paths)
+    for layer in (Conv2D(2, 1, name="head.one.conv"), Conv2D(2, 1, name="head.two.conv")):
+        y = layer(y)
+    return keras.Model(x, y, name="nested")
+
+
+def panels_of(figure):
+    return [text for text in words(figure.scene) if text.startswith("(")]
+
+
+def test_zoom_leaves_closed_what_it_draws_in_panels():
+    model = nested()
+    assert not any("body1" in node.members or node.name == "body1" for node in diagram(model).graph.nodes), "open"
+    assert panels_of(diagram(model, zoom=True)) == ["(a) body1 and 2 more"]
+    for name in ("body1", "body3"):
+        figure = diagram(model, zoom=name)
+        assert panels_of(figure) == ["(a) body1 and 2 more"] and name in {node.name for node in figure.graph.nodes}
+    assert panels_of(diagram(model, zoom="head")) == ["(a) head"], "one that occurs once, without branches"
+    assert panels_of(diagram(model, zoom=["head", "body2"])) == ["(a) body1 and 2 more", "(b) head"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (
+            {"depth": None, "zoom": True},
+            "zoom must be False where every block is drawn open; depth=1 draws some closed",
+        ),
+        ({"depth": None, "zoom": "body1"}, "zoom must be the name of a block that is drawn closed; depth=1 does so"),
+        ({"expand": "body1", "zoom": "body1"}, "zoom must be the name of a block that is drawn closed, got 'body1'"),
+        ({"zoom": "bdy1"}, "zoom must be the name of a block; did you mean 'body1'"),
+    ],
+)
+def test_zoom_says_what_is_open_already(arguments, says):
+    with pytest.raises(ValueError, match=f"^diagram: {says}"):
+        diagram(nested(), **arguments)
+
+
 def test_the_legend_tells_what_occurs_and_nothing_else():
     def told(**options):
         figure = diagram(graph_of("lenet5"), **options)
@@ -278,7 +325,7 @@ def test_less_type_is_a_choice():
         ({"label": lambda node: 3}, TypeError, "what label gives for 'input' must be text.*, got 3"),
         ({"style": lambda node: "red"}, TypeError, "what style gives for 'input' must be a Paint or None, got 'red'"),
         ({"theme": "dark"}, TypeError, "theme must be a Theme, or None, got 'dark'"),
-        ({"loss_weights": {"x": 1}}, ValueError, "loss_weights names the output 'x'"),
+        ({"loss_weights": {"x": 1}}, ValueError, "loss_weights must be the name of an output: .*, got 'x'"),
     ],
 )
 def test_wrong_arguments(arguments, error, says):

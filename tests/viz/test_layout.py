@@ -221,9 +221,9 @@ def test_cards_of_one_group_have_one_form():
     type = type_of(Theme())
     contents = [Content("a", ("words",), (("1,234,567 params", "1.23 M params"),)), Content("much longer name", ("w",))]
     free = cards(contents, type, Theme())
-    assert [line.right for line in free[0].lines] == [False, True, False]
+    assert [line.anchor == "end" for line in free[0].lines] == [False, True, False]
     narrow = cards(contents, type, Theme(), 65)
-    assert not any(line.right for card in narrow for line in card.lines)
+    assert not any(line.anchor == "end" for card in narrow for line in card.lines)
     assert all(card.width <= 65 for card in narrow)
     assert cards([Content("a", (), (("123456789",),))], type, Theme(), 30) is None, "a number is not broken"
 

@@ -79,7 +79,8 @@ def test_the_figure_shows_itself_and_can_be_saved(model, tmp_path, no_dot):
     assert figure._repr_svg_().startswith("<?xml")
     saved = figure.save(tmp_path / "later.pdf")
     assert saved.path.read_bytes().startswith(MAGIC["pdf"]) and "later.pdf" in repr(saved)
-    with pytest.raises(ValueError, match=r"^save: path must .*\.svg, .*did you mean '\.pdf'\?, got 'later.pfd'$"):
+    words = r"^Figure\.save: path must .*\.svg, .*did you mean '\.pdf'\?, got 'later.pfd'$"
+    with pytest.raises(ValueError, match=words):
         figure.save("later.pfd")
 
 

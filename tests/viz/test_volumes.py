@@ -22,7 +22,7 @@ from layerblocks.blocks import weightless
 from layerblocks.graphs import Edge, Graph, Node, read_graph
 from layerblocks.graphs.graph import mark_edges
 from layerblocks.graphs.overviews import overview
-from layerblocks.viz import Theme
+from layerblocks.viz import Theme, diagram, points
 from layerblocks.viz.scene import Box, Path, Polygon, Text
 from layerblocks.viz.theme import DEFAULT
 from layerblocks.viz.volumes.captions import run_name
@@ -524,12 +524,8 @@ def networks(draw):
 @settings(max_examples=25)
 @given(networks(), st.sampled_from([None, 252.0, 396.0, 504.0]))
 def test_every_network_is_drawn_whole_or_refused(graph, width):
-    try:
-        scene = volumes(graph, DEFAULT, width=width)
-    except ValueError as error:
-        needed = float(re.search(r"width=(\d+) would do", str(error))[1])
-        assert needed > width
-        scene, width = volumes(graph, DEFAULT, width=needed), needed
+    while (scene := volumes(graph, DEFAULT, width=width)) is None:
+        width *= 1.1
     check(scene, graph, inf if width is None else width, through=False)
     assert scene == volumes(graph, DEFAULT, width=width)
 
@@ -587,7 +583,7 @@ def test_other_shapes_than_images(net):
 # -- arguments --------------------------------------------------------------------------------------------------------
 
 
-def test_label_paint_and_show(graphs):
+def test_label_and_show(graphs):
     graph = graphs["lenet5"]
     scene = volumes(graph, DEFAULT, label=lambda node: f"L{node.id}\n{node.role}", show=("parameters",))
     words = [t.text for t in texts(scene)]
@@ -596,22 +592,29 @@ def test_label_paint_and_show(graphs):
     assert any(w.endswith("par.") for w in words)
     assert "32²" not in words
     check(scene, graph)
-    painted = volumes(graph, DEFAULT, paint=lambda node: "residual" if node.role == "conv" else None)
-    assert "residual" in drawn(painted)["c1.conv" if "c1.conv" in drawn(painted) else "c1"].roles
 
 
-def test_text_that_would_be_too_small_is_an_error_that_says_what_would_do(graphs):
+def test_text_that_would_be_too_small_is_refused_with_what_would_do(graphs):
     graph = graphs["unet"]
-    with pytest.raises(ValueError, match=r"39 volumes.*width=200.*width=\d+ would do, or a smaller depth") as caught:
-        volumes(graph, DEFAULT, width=200)
-    needed = int(re.search(r"width=(\d+) would do", str(caught.value))[1])
-    check(volumes(graph, DEFAULT, width=needed), graph, needed)
-    with pytest.raises(ValueError, match=r"height=60.*height=\d+ would do") as caught:
-        volumes(graph, DEFAULT, height=60)
-    needed = int(re.search(r"height=(\d+) would do", str(caught.value))[1])
-    assert volumes(graph, DEFAULT, height=needed).height <= needed
-    with pytest.raises(ValueError, match="min_text"):
-        volumes(graphs["vgg16"], DEFAULT, width=200, min_text=20.0)
+    assert volumes(graph, DEFAULT, width=200) is None and volumes(graph, DEFAULT, height=60) is None
+    assert volumes(graphs["vgg16"], DEFAULT, width=200, min_text=20.0) is None
+    with pytest.raises(ValueError, match=r"does not fit 120 × 648 points .* it would with .*width='\w+'") as caught:
+        diagram(graph, depth=None, style="volumes", width=120)
+    venue = re.search(r"width='(\w+)'", str(caught.value))[1]
+    assert diagram(graph, depth=None, style="volumes", width=venue).scene.width <= points(venue) + 0.01
+    with pytest.raises(ValueError, match=r"it would with .*height=\d+$") as caught:
+        diagram(graph, depth=None, style="volumes", height=40)
+    needed = int(re.search(r"height=(\d+)$", str(caught.value))[1])
+    assert diagram(graph, depth=None, style="volumes", height=needed).height <= needed
+
+
+def test_an_error_of_a_label_is_no_misfit(graphs):
+    with pytest.raises(ValueError, match=r"^mine$"):
+        diagram(graphs["lenet5"], style="volumes", label=_refuse)
+
+
+def _refuse(node):
+    raise ValueError("mine")
 
 
 def test_min_text_and_the_theme_set_the_size(graphs):

@@ -84,7 +84,7 @@ def _shown(text: Letters, y: float, font: Subset) -> str:
 
 
 def _font(font: Subset) -> Iterator[str]:
-    """A Type 42 font and, past 255 letters, others that share its outlines; glyphs have names that tell the letters."""
+    """A Type 42 font and, past 255 letters, others that share its outlines; names of glyphs identify letters."""
     box = " ".join(number(side / font.units) for side in font.bounds)
     names = [glyph_name(letter) for letter in font.letters]
     for part in range(ceil(len(names) / _CODES)):

@@ -10,12 +10,10 @@ from typing import Any
 
 from ...extras import needs
 from ..fonts import Cut, Face
+from ..page import possible_dpi
 from ..scene import Scene
 from ..theme import Theme
 from .marks import Letters, Shape, Step, Steps, marks
-
-_LONGEST_SIDE = 32_000
-_MOST_PIXELS = 2**28  # a gigabyte of memory
 
 
 def png(scene: Scene, theme: Theme, face: Face, dpi: float) -> bytes:
@@ -27,22 +25,22 @@ def png(scene: Scene, theme: Theme, face: Face, dpi: float) -> bytes:
         if text:
             words.add_itxt(key, text.encode("utf-8", "replace").decode())
     picture, dpi = _painted(scene, theme, face, dpi)
-    file = io.BytesIO()
-    picture.save(file, "png", dpi=(dpi, dpi), pnginfo=words)
-    return file.getvalue()
+    return _saved(picture, "PNG", dpi=(dpi, dpi), pnginfo=words)
 
 
 def jpg(scene: Scene, theme: Theme, face: Face, dpi: float) -> bytes:
     """A scene as JPEG."""
-    file = io.BytesIO()
-    _painted(scene, theme, face, dpi)[0].save(file, "JPEG", quality=95)
-    return file.getvalue()
+    return _saved(_painted(scene, theme, face, dpi)[0], "JPEG", quality=95)
 
 
 def gif(scene: Scene, theme: Theme, face: Face, dpi: float) -> bytes:
     """A scene as GIF."""
+    return _saved(_painted(scene, theme, face, dpi)[0], "GIF")
+
+
+def _saved(picture: Any, format: str, **options: Any) -> bytes:
     file = io.BytesIO()
-    _painted(scene, theme, face, dpi)[0].save(file, "GIF")
+    picture.save(file, format, **options)
     return file.getvalue()
 
 
@@ -53,7 +51,9 @@ def _painted(scene: Scene, theme: Theme, face: Face, dpi: float) -> tuple[Any, f
 
     agg, transforms = (needs(f"matplotlib.{part}", extra="training") for part in ("backends.backend_agg", "transforms"))
     RendererAgg, Affine2D = agg.RendererAgg, transforms.Affine2D
-    dpi = _possible(scene.width, scene.height, dpi)
+    dpi, lowered = possible_dpi(scene.width, scene.height, dpi)
+    if lowered:
+        warnings.warn(lowered, stacklevel=3)
     wide, high = (max(1, round(side * dpi / 72)) for side in (scene.width, scene.height))
     renderer = RendererAgg(wide, high, dpi)
     paper = renderer.new_gc()
@@ -72,19 +72,6 @@ def _painted(scene: Scene, theme: Theme, face: Face, dpi: float) -> tuple[Any, f
             _draw(renderer, _path(mark.steps), page, mark)
     pixels = np.asarray(renderer.buffer_rgba())[..., :3]
     return Image.fromarray(np.ascontiguousarray(pixels)), dpi
-
-
-def _possible(width: float, height: float, dpi: float) -> float:
-    wide, high = width / 72, height / 72
-    most: float = min(_LONGEST_SIDE / max(wide, high), (_MOST_PIXELS / (wide * high)) ** 0.5)
-    if dpi <= most:
-        return dpi
-    warnings.warn(
-        f"drawn at {most:.3g} instead of {dpi:g} dots per inch, which would make {wide * dpi:,.0f} × {high * dpi:,.0f} "
-        "pixels, more than a picture can have; SVG and PDF have no limit",
-        stacklevel=4,
-    )
-    return most
 
 
 def _draw(renderer: Any, path: Any, transform: Any, shape: Shape) -> None:

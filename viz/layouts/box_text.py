@@ -9,16 +9,17 @@ from dataclasses import dataclass
 from math import inf
 
 from ..fonts import Face, face, printable
+from ..scene import Text
 from ..theme import Theme
 
 STRIPE = 4.0  # how wide the pattern at the left edge of a box is
-STACK = 3.0  # how far the cards behind a box that stands for several look out
+STACK = 3.0  # how far the cards under a box that stands for several look out
 _LEADING = 1.22
 _LONG = 150.0  # points: a name in one piece as long as this is broken anywhere
 _USUAL = 85.0  # points: a name longer than this may be broken anyway
 _PARTS = re.compile(r"[^_.\-]+[_.\-]*|[_.\-]+")
 _PIECES = re.compile(r"[^_.\-\s]+[_.\-]*|[_.\-]+")
-_APART = 3.5  # between a text and the marks behind it
+_APART = 3.5  # between a text and the marks after it
 _ASCENT = 0.76  # of letters above the baseline, where brackets are the highest
 
 
@@ -78,31 +79,18 @@ class Content:
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
-    """A line of a card: `x` from its left edge (from its right edge if `right`), `y` of its baseline from the top."""
-
-    x: float
-    y: float
-    text: str
-    size: float
-    width: float
-    bold: bool = False
-    right: bool = False
-    role: str = "text"
-
-
-@dataclass(frozen=True, slots=True)
 class Card:
-    """A box with its text, at its least size, without the cards that may lie behind it.
+    """A box with its text, at its least size, without the cards that may lie under it.
 
-    `marks` say how many boxes it stands for (in bold), and which panel shows its inside.
+    Its `lines` begin at so much from its left edge (or, anchored there, end before its right edge), and stand so far
+    below its top. `marks` say how many boxes it stands for (in bold), and which panel shows its inside.
     """
 
     content: Content
     width: float
     height: float
-    lines: tuple[Line, ...]
-    marks: tuple[Line, ...] = ()
+    lines: tuple[Text, ...]
+    marks: tuple[Text, ...]
 
     @property
     def stacked(self) -> float:
@@ -164,7 +152,7 @@ def _card(content: Content, type: Type, theme: Theme, most: float, wide: bool, s
                 row.fact = facts.pop(0).replace("\xa0", " ")
     below = _together(facts, room, lambda t: type.width(t, type.text))
     rows += [_Row(line, type.text, role="muted") for line in below]
-    # Marks stand behind the name, or where that leaves no room, on the first line that does.
+    # Marks stand after the name, or where that leaves no room, on the first line that does.
     at = next((i for i, row in enumerate(rows) if type.width(row.text, row.size, row.bold) + marked <= room), None)
     if pills and at is None:
         rows.append(_Row("", type.text))
@@ -174,14 +162,14 @@ def _card(content: Content, type: Type, theme: Theme, most: float, wide: bool, s
         baseline = round(y + row.size * (_LEADING - 1) / 2 + row.size * _ASCENT, 3)
         reach = type.width(row.text, row.size, row.bold)
         if row.text:
-            lines.append(Line(left, baseline, row.text, row.size, reach, row.bold, False, row.role))
+            lines.append(Text(left, baseline, row.text, row.size, reach, "start", row.bold, row.role))
         for text, bold, far in pills if i == at else ():
             x = left + reach + (_APART if row.text else 0.0)
-            marks.append(Line(x + 2.5, baseline, text, type.text, far - 5.0, bold))
+            marks.append(Text(x + 2.5, baseline, text, type.text, far - 5.0, bold=bold))
             reach = x - left + far + (0.0 if row.text else _APART)
         if row.fact:
             far = type.width(row.fact, type.text)
-            lines.append(Line(pad, baseline, row.fact, type.text, far, False, True, "muted"))
+            lines.append(Text(-pad, baseline, row.fact, type.text, far, "end", role="muted"))
             reach += theme.padding + far
         widest = max(widest, reach)
         y += row.size * _LEADING

@@ -7,17 +7,22 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 
 from ...graphs.graph import Edge, Graph
 from ..scene import Point
-from .geometry import Connector, Label, Line, Outline, Piece, Placed, Size, Spacing, moved
+from ..theme import Theme
+from .box_text import Card, Content, Type
+from .drawing import title_width
+from .geometry import Connector, Label, Line, Outline, Piece, Placed, Size
 from .series_parallel import (
     ENTRY,
     EXIT,
     Composition,
     Fork,
     Framed,
+    Frames,
     Irreducible,
     Lane,
     Part,
@@ -34,21 +39,61 @@ _FRAME = 5.0  # between a frame and what is in it
 _JUNCTION = 6.0  # room for a short cut that leaves a line
 
 
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What is to be laid out. `width` and `height` bound it, in points; inf where nothing does.
+
+    `roomy`: no usual name on an axis may be broken.
+    A graph without a composition is laid out by Graphviz.
+    """
+
+    graph: Graph
+    composition: Composition | None
+    contents: Sequence[Content]
+    labels: Mapping[tuple[int, int], str]
+    frames: Sequence[Frames]
+    theme: Theme
+    direction: str
+    splines: str
+    width: float
+    height: float
+    most_columns: int
+    roomy: bool
+
+    @property
+    def is_column(self) -> bool:
+        return self.direction in ("TB", "BT")
+
+
+def sizes_of(request: Request, made: Sequence[Card]) -> list[Size]:
+    if request.is_column:
+        return [Size(card.width, card.height, card.stacked) for card in made]
+    return [Size(card.height, card.width, card.stacked) for card in made]
+
+
+def layer_gap(request: Request, type: Type) -> float:
+    """Between boxes that follow one another, with what may be written there."""
+    gap = request.theme.layer_gap
+    return max(gap, type.edge * 1.25 + 3) if request.labels else gap * 0.7
+
+
 class Layout:
     """Lays out a composition with boxes of given sizes."""
 
     def __init__(
         self,
-        graph: Graph,
-        composition: Composition,
+        request: Request,
+        type: Type,
         sizes: Sequence[Size],
-        labels: Mapping[tuple[int, int], str],
-        spacing: Spacing,
+        composition: Composition,
         extra: Mapping[int, float] | None = None,
     ) -> None:
-        self.graph, self.composition, self.sizes, self.spacing = graph, composition, sizes, spacing
+        self.request, self.type, self.sizes, self.composition = request, type, sizes, composition
+        self.graph = graph = request.graph
         self.extra = extra or {}  # further room above a part, by its first box
-        self.labels = labels  # by node and output: what is written once where that tensor leaves
+        self.labels = request.labels  # by node and output: what is written once where that tensor leaves
+        self.layer_gap, self.side_gap = layer_gap(request, type), request.theme.side_gap
+        self.label = type.edge * 1.15 if self.labels else 0.0  # the height of what is written on a line
         self.edges: dict[tuple[int, int], list[Edge]] = defaultdict(list)
         self.leaving = [0] * len(graph.nodes)
         for edge in graph.edges:
@@ -93,18 +138,16 @@ class Layout:
                     head = self._sequence(self.composition.heads[source], 0)
                     first = head.boxes[head.tops[0][0]]
                     start = inner.boxes[source].middle[1] - first.middle[1]
-                    top = max(top, lowest + self.spacing.layer_gap - start if heads else 0.0, -start)
+                    top = max(top, lowest + self.layer_gap - start if heads else 0.0, -start)
                     lowest = top + start + head.height
                     heads.append((source, head, top + start))
-            placed = Piece(tops=moved(inner.tops, 0, top), bottoms=moved(inner.bottoms, 0, top))
-            fan = None if inner.fan is None else inner.fan + top
-            piece.add(inner, 0, top)
+            placed = piece.add(inner, 0, top)
             extents.append((inner.left, inner.right))
             spans.append((top, top + inner.height))
             if before is None:
-                piece.tops, piece.fan = placed.tops, piece.fan if fan is None else fan
+                piece.tops, piece.fan = placed.tops, piece.fan if placed.fan is None else placed.fan
             else:
-                self._connect(piece, before.bottoms, placed.tops, (end, top), fan)
+                self._connect(piece, before.bottoms, placed.tops, (end, top), placed.fan)
             before, y = placed, top + inner.height
             end = y
         if before is not None:
@@ -128,14 +171,14 @@ class Layout:
         piece.tops, piece.bottoms = [(number, 0.0, 0.0)], [(number, 0.0, height)]
         text = self.labels.get((number, self.returned.get(number, 0)), "")
         if not self.leaving[number] and number in self.returned and self.graph.nodes[number].head is None and text:
-            end = height + max(self.spacing.layer_gap, 10.0)
+            end = height + max(self.layer_gap, 10.0)
             piece.lines.append(Line(((0.0, height), (0.0, end)), "trunk"))
             self._write(piece, text, 0.0, (height + end) / 2 - 0.5)
             piece.height = end
         return piece
 
     def _label_reach(self, number: int) -> float:
-        return max((3 + self.spacing.measure(t) for (n, _), t in self._texts(number)), default=0.0)
+        return max((3 + self.type.width(t, self.type.edge) for (n, _), t in self._texts(number)), default=0.0)
 
     def _texts(self, number: int) -> list[tuple[tuple[int, int], str]]:
         node = self.graph.nodes[number]
@@ -144,19 +187,19 @@ class Layout:
 
     def _framed(self, part: Framed, level: int) -> Piece:
         inner = self._sequence(part.parts, level + 1, framed=True)
-        spacing, piece = self.spacing, Piece()
-        wide, high = spacing.measure_title(part.title, part.repeats) + 6, spacing.title
-        if spacing.turned:  # the title stands at the left of the sequence, along it
+        piece, wide, high = Piece(), title_width(part.title, part.repeats, self.type) + 6, self.type.text * 1.2
+        if not self.request.is_column:  # the title stands at the left of the sequence, along it
             above, below = _FRAME + 3, _FRAME + 1
             left, right = inner.left + _FRAME + high, inner.right + _FRAME
             below += max(0.0, wide - above - inner.height - below)
         else:
-            above, below = (_FRAME, high + _FRAME + 1) if spacing.flipped else (high + _FRAME + 1, _FRAME)
+            above, below = (
+                (_FRAME, high + _FRAME + 1) if self.request.direction == "BT" else (high + _FRAME + 1, _FRAME)
+            )
             left, right = max(inner.left + _FRAME, wide + 3), inner.right + _FRAME
-        piece.add(inner, 0, above)
+        placed = piece.add(inner, 0, above)
         piece.left, piece.right, piece.height = left, right, above + inner.height + below
-        piece.tops, piece.bottoms = moved(inner.tops, 0, above), moved(inner.bottoms, 0, above)
-        piece.fan = None if inner.fan is None else inner.fan + above
+        piece.tops, piece.bottoms, piece.fan = placed.tops, placed.bottoms, placed.fan
         piece.outlines.insert(
             0, Outline(part.title, Placed(-left, 0.0, left + right, piece.height), level, part.repeats)
         )
@@ -174,7 +217,7 @@ class Layout:
         at, x = {}, 0.0
         for i in order:
             at[i] = x + pieces[i].left
-            x += pieces[i].width + self.spacing.side_gap
+            x += pieces[i].width + self.side_gap
         if axis is None:
             axis = (at[order[0]] + at[order[-1]]) / 2
             middle = at[order[len(order) // 2]]
@@ -183,18 +226,17 @@ class Layout:
         piece = Piece()
         tall = max(each.height for each in pieces)
         for i in order:
-            down = tall - pieces[i].height
-            piece.add(pieces[i], at[i] - axis, down)
-            piece.tops += moved(pieces[i].tops, at[i] - axis, down)
-            piece.bottoms += moved(pieces[i].bottoms, at[i] - axis, down)
+            placed = piece.add(pieces[i], at[i] - axis, tall - pieces[i].height)
+            piece.tops += placed.tops
+            piece.bottoms += placed.bottoms
         return piece
 
     # -- lines --
 
     def _gap(self, before: Piece, after: Piece) -> float:
         if len(before.bottoms) == 1 and (len(after.tops) == 1 or after.fan is not None):
-            return self.spacing.layer_gap
-        return max(self.spacing.label + 2, _STUB) + _DROP
+            return self.layer_gap
+        return max(self.label + 2, _STUB) + _DROP
 
     def _connect(
         self,
@@ -221,7 +263,7 @@ class Layout:
         if fan is not None:
             bus = fan
         elif len(tops) > 1:
-            bus = gap[0] + max(self.spacing.label + 2, _STUB)
+            bus = gap[0] + max(self.label + 2, _STUB)
         written: set[tuple[int, int]] = set()
         joined: set[Point] = set()
         # What runs straight comes first, so that the others can join it.
@@ -233,7 +275,7 @@ class Layout:
             tensor = (edge.source, edge.source_port)
             if tensor not in written and (text := self.labels.get(tensor)):
                 written.add(tensor)
-                down = gap[0] + self.spacing.label / 2 + 0.8
+                down = gap[0] + self.label / 2 + 0.8
                 if straight or fan is not None:
                     down = (
                         min(down, (gap[0] + gap[1]) / 2 - 0.6) if gap[1] - gap[0] > 30 else (gap[0] + gap[1]) / 2 - 0.6
@@ -258,7 +300,7 @@ class Layout:
             piece.lines.append(Line(points, role, arrow))
 
     def _write(self, piece: Piece, text: str, x: float, y: float) -> None:
-        width = self.spacing.measure(text)
+        width = self.type.width(text, self.type.edge)
         piece.labels.append(Label(text, x + 3, y, width))
         piece.right = max(piece.right, x + 3 + width)
 
@@ -329,7 +371,7 @@ class Layout:
         )
         for source, head, y in heads:
             box, size = piece.boxes[source], self.sizes[source]
-            piece.add(head, out + self.spacing.side_gap + 4 + head.left, y)
+            piece.add(head, out + self.side_gap + 4 + head.left, y)
             target = piece.boxes[head.tops[0][0]]
             self.edges.pop((source, head.tops[0][0]), None)
             middle = box.middle[1]
@@ -347,7 +389,7 @@ class Layout:
             for (ax, ay), (bx, by) in pairwise(line.points)
             if ax == bx and min(ay, by) - 5 < y < max(ay, by) + 5
         ]
-        wide = max(8.0, self.spacing.measure(text) + 4)
+        wide = max(8.0, self.type.width(text, self.type.edge) + 4)
         far = max([self.side * (box.right if self.side > 0 else box.x) + 9, *(out + 4 for out in beside)])
         points = ((x, y), (self.side * far, y))
         piece.lines.append(Line(points if leaving else points[::-1], role, not leaving))

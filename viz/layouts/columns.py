@@ -3,79 +3,28 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from math import inf
 from string import ascii_uppercase
 
-from ...graphs.graph import Edge, Graph
-from ..theme import Theme
-from .box_text import Card, Content, Type
-from .boxes import Layout
-from .drawing import Geometry, title_width, turned
-from .geometry import Label, Line, Piece, Size, Spacing
-from .series_parallel import Composition, Fork, Framed, Frames, Parts, numbers, part_of, split
+from ...graphs.graph import Edge
+from .box_text import Card, Type
+from .boxes import Layout, Request, sizes_of
+from .geometry import Label, Line, Piece, turned
+from .series_parallel import Fork, Framed, Parts, numbers, part_of, split
 
 GUTTER = 16.0  # between columns, where the line from one to the next runs
 _TURN = 9.0  # how far that line goes on before it turns
-_MOST_COLUMNS = 6
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """What is to be laid out. `width` and `height` bound it, in points; inf where nothing does.
-
-    `roomy`: no usual name on an axis may be broken.
-    A graph without a composition is laid out by Graphviz.
-    """
-
-    graph: Graph
-    composition: Composition | None
-    contents: Sequence[Content]
-    labels: Mapping[tuple[int, int], str]
-    theme: Theme
-    direction: str = "TB"
-    width: float = inf
-    height: float = inf
-    most_columns: int = _MOST_COLUMNS
-    splines: str = "spline"
-    frames: Sequence[Frames] | None = None
-    roomy: bool = False
-
-    @property
-    def is_column(self) -> bool:
-        return self.direction in ("TB", "BT")
 
 
 @dataclass(frozen=True, slots=True)
 class Arranged:
     """A layout with its cards and its type."""
 
-    geometry: Geometry
+    geometry: Piece
     cards: Sequence[Card]
     type: Type
-
-
-def spacing_of(request: Request, type: Type) -> Spacing:
-    theme = request.theme
-    labelled = bool(request.labels)
-    return Spacing(
-        layer_gap=max(theme.layer_gap, type.edge * 1.25 + 3) if labelled else theme.layer_gap * 0.7,
-        side_gap=theme.side_gap,
-        label=type.edge * 1.15 if labelled else 0.0,
-        title=type.text * 1.2,
-        measure=lambda text: type.width(text, type.edge),
-        measure_title=lambda text, repeats: title_width(text, repeats, type),
-        turned=not request.is_column,
-        flipped=request.direction == "BT",
-    )
-
-
-def sizes_of(request: Request, made: Sequence[Card]) -> list[Size]:
-    if request.is_column:
-        return [Size(card.width, card.height, card.stacked) for card in made]
-    return [Size(card.height, card.width, card.stacked) for card in made]
 
 
 def folded(
@@ -86,9 +35,9 @@ def folded(
     Args:
         longest: if given, no frame and no short cut is cut through, and no column is longer.
     """
-    sizes, spacing, whole = sizes_of(request, made), spacing_of(request, type), request.composition
+    sizes, whole = sizes_of(request, made), request.composition
     assert whole is not None
-    layout = Layout(request.graph, whole, sizes, request.labels, spacing)
+    layout = Layout(request, type, sizes, whole)
     piece = layout.column()
     if columns == 1:
         layout.finish()
@@ -101,7 +50,7 @@ def folded(
     rest = whole.parts
     for number in (*cuts, None):
         stretch, rest = (rest, ()) if number is None else split(rest, number)
-        layout = Layout(request.graph, part_of(whole, stretch, skips), sizes, request.labels, spacing)
+        layout = Layout(request, type, sizes, part_of(whole, stretch, skips))
         piece = layout.column()
         ends: dict[tuple[int, bool, str], list[str]] = {}
         for edge in skips:
@@ -199,7 +148,7 @@ def _balanced(places: Sequence[float], ends: tuple[float, float], columns: int) 
     return cuts if cuts is not None and len(cuts) == columns - 1 else None
 
 
-def assembled(request: Request, pieces: Sequence[Piece], type: Type) -> Geometry:
+def assembled(request: Request, pieces: Sequence[Piece], type: Type) -> Piece:
     """Columns side by side, with the line that leads from each to the next."""
     if len(pieces) == 1:
         return turned(pieces[0], request.direction)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from math import prod
 from typing import Any, Literal, get_args
@@ -12,7 +13,7 @@ from ...graphs.graph import Graph, Node
 from ...graphs.rules import field_words
 from ..texts.layer_labels import count_text, describe, shape_text
 from .box_text import Content
-from .series_parallel import Frames, frames_around, named
+from .series_parallel import Frames, named
 
 _SPAN = re.compile(r"\b(\D*)(\d+)–\1(\d+)")
 Fact = Literal["shape", "parameters", "multiply_adds", "receptive_field", "dtype"]
@@ -23,24 +24,16 @@ Say = Callable[[Node], "str | Sequence[str] | None"]
 def contents(
     graph: Graph,
     show: Sequence[str],
-    around: Sequence[Frames] | None = None,
-    *,
-    shapes_inside: bool = False,
-    say: Say | None = None,
-    tags: Mapping[str, str] | None = None,
+    around: Sequence[Frames],
+    shapes_inside: bool,
+    say: Say | None,
+    tags: Mapping[str, str],
 ) -> list[Content]:
     """What each box says: its name beyond those of the frames around it, what it is, and the numbers asked for."""
-    around = frames_around(graph) if around is None else around
-    weights = {output.source: output.loss_weight for output in graph.outputs}
-    of_head: dict[str | None, int] = {}
-    for node in graph.nodes:
-        of_head[node.head] = of_head.get(node.head, 0) + 1
     found = []
-    for node in graph.nodes:
+    for node, said_of in zip(graph.nodes, words(graph), strict=True):
         name = _name(node, named(around[node.id]))
-        words = _words(node, of_head[node.head] == 1)
-        loss = _loss(node, weights)
-        lines: Sequence[str] = [word for word in (words, loss) if word]
+        lines: Sequence[str] = said_of
         if node.head is None:
             lines = [", ".join(lines)] if lines else []
         lines = [line.replace("+ ", "+\xa0").replace(", /", ",\xa0/") for line in lines]  # to be broken elsewhere
@@ -53,7 +46,7 @@ def contents(
                 tuple(lines),
                 tuple(facts),
                 node.repeats // max(1, prod(frame.repeats for frame in around[node.id])),
-                (tags or {}).get(node.name, ""),
+                tags.get(node.name, ""),
                 "aux" if node.head is not None else node.role,
                 _title(node),
             )
@@ -88,20 +81,26 @@ def _name(node: Node, framed: int) -> str:
     return _SPAN.sub(r"\1\2–\3", name)
 
 
-def _words(node: Node, lone_head: bool) -> str:
-    """What a box is, unless its name says so."""
-    if node.role == "input":
-        return ""
-    if node.head is not None and lone_head:
-        return "" if node.name.lower().startswith("aux") else "aux head"
-    words = describe(node)
-    return "" if words == node.path[-1] else words
+def words(graph: Graph) -> list[list[str]]:
+    """What each box is, unless its name says so, and `loss × 0.3` if it makes an output of that weight.
 
-
-def _loss(node: Node, weights: Mapping[int, float | None]) -> str:
-    """`loss × 0.3` on what makes an output; a main output's weight of 1 goes without saying."""
-    weight = weights.get(node.id)
-    return "" if weight is None or (weight == 1 and node.head is None) else f"loss\xa0×\xa0{weight:g}"
+    A main output's weight of 1 goes without saying.
+    """
+    weights = {output.source: output.loss_weight for output in graph.outputs}
+    of_head = Counter(node.head for node in graph.nodes)
+    found = []
+    for node in graph.nodes:
+        if node.role == "input":
+            kind = ""
+        elif node.head is not None and of_head[node.head] == 1:
+            kind = "" if node.name.lower().startswith("aux") else "aux head"
+        else:
+            kind = describe(node)
+        weight = weights.get(node.id)
+        said = weight is not None and (weight != 1 or node.head is not None)
+        loss = f"loss\xa0×\xa0{weight:g}" if said else ""
+        found.append([word for word in (kind if kind != node.path[-1] else "", loss) if word])
+    return found
 
 
 def _facts(node: Node, show: Sequence[str], shapes_inside: bool) -> list[tuple[str, ...]]:
@@ -130,23 +129,16 @@ def short_count(number: int) -> str:
     for unit, size in (("G", 1e9), ("M", 1e6), ("k", 1e3)):
         if number >= size:
             value = number / size
-            return (
-                f"{value:.0f}\xa0{unit}"
-                if value >= 100
-                else f"{value:.1f}\xa0{unit}"
-                if value >= 10
-                else f"{value:.2f}\xa0{unit}"
-            )
+            digits = 0 if value >= 100 else 1 if value >= 10 else 2
+            return f"{value:.{digits}f}\xa0{unit}"
     return str(number)
 
 
 def _title(node: Node) -> str:
     """For a reader who points at the box: what it stands for, and what comes out."""
     name = f"{node.members[0]} to {node.members[-1]}" if len(node.members) > 1 else node.name
-    shapes = ", ".join(map(shape_text, node.outputs))
-    return "; ".join(
-        filter(None, (name, shapes, f"{count_text(node.parameters)} parameters" if node.parameters else ""))
-    )
+    count = f"{count_text(node.parameters)} parameters" if node.parameters else ""
+    return "; ".join(filter(None, (name, ", ".join(map(shape_text, node.outputs)), count)))
 
 
 def tensor_labels(graph: Graph, show: Sequence[str]) -> dict[tuple[int, int], str]:

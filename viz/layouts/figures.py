@@ -14,11 +14,12 @@ from ..lines import line_roles
 from ..scene import Box, Item, Scene, Text, moved
 from ..theme import Paint, Theme
 from .box_text import Content, Type
-from .columns import Arranged, Request
+from .boxes import Request
+from .columns import Arranged
 from .contents import Say, box_names, contents, tensor_labels
 from .drawing import drawn, title_width
 from .fit import arrange, types
-from .legend import entries, height_of, legend_items, width_of
+from .legend import Entry, entries, height_of, legend_items, width_of
 from .series_parallel import Composition, Frames, Irreducible, compose, frames_around
 
 MARGIN = 2.0
@@ -53,8 +54,7 @@ class Look:
     say: Say | None = None
     paints: Mapping[str, str] = field(default_factory=dict)  # the role that a box of that name gets in place of its own
     splines: str = "ortho"
-    columns: int = 6
-    tells_all: bool = False  # whether a figure that leaves out some of `show` counts as one that does not fit
+    shows_all: bool = False  # whether a figure that leaves out some of `show` counts as one that does not fit
 
 
 def zooms(found: Sequence[tuple[Node, tuple[str, ...]]], opened: Callable[[Node], Graph]) -> list[Zoom]:
@@ -70,11 +70,12 @@ def figure_scene(graph: Graph, look: Look, panels: Sequence[Zoom] = ()) -> Scene
     parts = [_Part(graph, look, tags), *(_Part(panel.graph, look, {}) for panel in panels)]
     sizes = list(types(look.theme, look.min_text))
     if look.width is None and look.height is None:
-        return _page(parts, panels, look, _Way(sizes[0]))
-    densest = _Way(sizes[-1], 1 if look.tells_all else 3)
-    if _page(parts, panels, look, densest) is None:
+        return _Page(parts, panels, look, _Way(sizes[0])).scene()
+    densest = _Way(sizes[-1], 1 if look.shows_all else 3)
+    if _Page(parts, panels, look, densest).scene() is None:
         return None
-    return next((scene for way in _ways(sizes, look) if (scene := _page(parts, panels, look, way)) is not None), None)
+    scenes = (_Page(parts, panels, look, way).scene() for way in _ways(sizes, look))
+    return next((scene for scene in scenes if scene is not None), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +95,7 @@ def _ways(sizes: Sequence[Type], look: Look) -> Iterator[_Way]:
     inside = look.direction in ("LR", "RL")  # where shapes stand in the boxes anyway
     for roomy in (True, False):
         yield from (_Way(type, density, roomy) for type in sizes for density in ((0,) if inside else (0, 1)))
-        if not look.tells_all:
+        if not look.shows_all:
             yield from (_Way(type, density, roomy) for density in (2, 3) for type in sizes)
 
 
@@ -103,174 +104,156 @@ class _Part:
 
     def __init__(self, graph: Graph, look: Look, tags: Mapping[str, str]) -> None:
         self.graph, self.look = graph, look
-        self.composition: Composition | None
-        frames: Sequence[Frames]
-        self.composition, frames = None, frames_around(graph)
+        self.composition: Composition | None = None
+        self.frames: Sequence[Frames] = frames_around(graph)
         if look.splines == "ortho":  # which this package lays out itself, where it can
             with suppress(Irreducible):
                 self.composition = compose(graph)
-                frames = self.composition.frames
-        self.frames = frames
+                self.frames = self.composition.frames
         self.tags = {
             node.name: letter
             for node in graph.nodes
             for name in (node.members or (node.name,))
             if (letter := tags.get(name))
         }
-        self._contents: dict[int, list[Content]] = {}
-        self._labels: dict[bool, dict[tuple[int, int], str]] = {}
+        self._said: dict[int, tuple[list[Content], dict[tuple[int, int], str]]] = {}
 
-    def request(self, way: _Way, width: float, height: float, columns: int) -> Request:
-        """What is to be laid out."""
+    def arranged(self, way: _Way, width: float, height: float, columns: int = 6) -> Arranged | None:
+        """The layout in at most so many columns; none if it does not fit."""
         look, density = self.look, way.density
-        inside = density > 0 or look.direction in ("LR", "RL")
-        if density not in self._contents:
+        if density not in self._said:
+            inside = density > 0 or look.direction in ("LR", "RL")
             show = [what for what in look.show if density < 2 or (density == 2 and what == "shape")]
-            said = contents(self.graph, show, self.frames, shapes_inside=inside, say=look.say, tags=self.tags)
+            said = contents(self.graph, show, self.frames, inside, look.say, self.tags)
             if density == 3:
                 said = [replace(c, words=(), facts=(c.words,) if c.words else ()) for c in said]
-            self._contents[density] = said
-            self._labels[inside] = {} if inside else tensor_labels(self.graph, look.show)
-        return Request(
+            self._said[density] = said, {} if inside else tensor_labels(self.graph, look.show)
+        request = Request(
             self.graph,
             self.composition,
-            self._contents[density],
-            self._labels[inside],
+            *self._said[density],
+            self.frames,
             look.theme,
             look.direction,
+            "spline" if look.splines == "ortho" else look.splines,
             width,
             height,
             columns,
-            "spline" if look.splines == "ortho" else look.splines,
-            self.frames,
             way.roomy,
         )
+        return arrange(request, way.type)
 
     def drawn(self, arranged: Arranged, x: float, y: float, named: bool) -> Iterator[Item]:
         names = box_names(self.graph) if named else [""] * len(self.graph.nodes)
         roles = [
             self.look.paints.get(n.name, c.content.role) for n, c in zip(self.graph.nodes, arranged.cards, strict=True)
         ]
-        return drawn(
-            arranged.geometry, arranged.cards, names, arranged.type, self.look.theme, (x, y), roles.__getitem__
-        )
+        return drawn(arranged.geometry.moved(x, y), arranged.cards, names, arranged.type, self.look.theme, roles)
 
 
-def _page(parts: Sequence[_Part], panels: Sequence[Zoom], look: Look, way: _Way) -> Scene | None:
-    type, room = way.type, inf if look.width is None else look.width - 2 * MARGIN
-    tall = inf if look.height is None else look.height - 2 * MARGIN
-    found = entries(*_occurring(parts), _repeated(parts)) if look.legend else []
-    if width_of(found, type) > room:
-        return None
-    # The legend is as wide as the page, or, where that is not bounded, as the figure; its height is known once that is.
-    below = height_of(found, type, room) if room < inf else 0.0
-    best: tuple[float, float, list[Item]] | None = None
-    for put in (_beside, _under) if panels else (_alone,):
-        page = put(parts, panels, look, way, room, tall - below)
-        if page is not None and (best is None or page[1] < best[1] * 0.95):
-            best = page
-    if best is None:
-        return None
-    wide, high, items = best
-    if room == inf:
-        room = max(wide, min(width_of(found, type) * 2.2, 200.0)) if found else wide
-        below = height_of(found, type, room)
-        if high + below > tall:
+_Put = tuple[float, float, list[Item]]  # how wide and high shapes are together
+
+
+@dataclass(frozen=True, slots=True)
+class _Page:
+    """The overview and panels of a figure, set in one way."""
+
+    parts: Sequence[_Part]
+    panels: Sequence[Zoom]
+    look: Look
+    way: _Way
+
+    def scene(self) -> Scene | None:
+        """The figure with its legend; none if it does not fit."""
+        look, type = self.look, self.way.type
+        room = inf if look.width is None else look.width - 2 * MARGIN
+        tall = inf if look.height is None else look.height - 2 * MARGIN
+        found = self._legend() if look.legend else []
+        if width_of(found, type) > room:
             return None
-    shift = MARGIN + (room - wide) / 2
-    items = [moved(item, shift, MARGIN) for item in items]
-    items += legend_items(found, type, look.theme, (MARGIN, MARGIN + high), room)
-    width = look.width if look.width is not None else room + 2 * MARGIN
-    return Scene(round(width, 3), round(high + below + 2 * MARGIN, 3), tuple(items))
+        # The legend is as wide as the page, or, where that is not bounded, as the figure; that says how high it is.
+        below = height_of(found, type, room) if room < inf else 0.0
+        best: _Put | None = None
+        for put in (self._beside, self._under) if self.panels else (self._alone,):
+            page = put(room, tall - below)
+            if page is not None and (best is None or page[1] < best[1] * 0.95):
+                best = page
+        if best is None:
+            return None
+        wide, high, items = best
+        if room == inf:
+            room = max(wide, min(width_of(found, type) * 2.2, 200.0)) if found else wide
+            below = height_of(found, type, room)
+            if high + below > tall:
+                return None
+        items = [moved(item, MARGIN + (room - wide) / 2, MARGIN) for item in items]
+        items += legend_items(found, type, look.theme, (MARGIN, MARGIN + high), room)
+        width = look.width if look.width is not None else room + 2 * MARGIN
+        return Scene(round(width, 3), round(high + below + 2 * MARGIN, 3), tuple(items))
 
+    def _legend(self) -> list[Entry]:
+        nodes = [node for part in self.parts for node in part.graph.nodes]
+        boxes = [self.look.paints.get(n.name, "aux" if n.head is not None else n.role) for n in nodes]
+        lines = [role for part in self.parts for role in line_roles(part.graph).values()]
+        return entries(boxes, lines, any(node.repeats > 1 for node in nodes))
 
-_Put = tuple[float, float, list[Item]]
-
-
-def _alone(
-    parts: Sequence[_Part], panels: Sequence[Zoom], look: Look, way: _Way, room: float, tall: float
-) -> _Put | None:
-    arranged = arrange(parts[0].request(way, room, tall, look.columns), way.type)
-    if arranged is None:
-        return None
-    geometry = arranged.geometry
-    return geometry.width, geometry.height, list(parts[0].drawn(arranged, 0.0, 0.0, True))
-
-
-def _under(
-    parts: Sequence[_Part], panels: Sequence[Zoom], look: Look, way: _Way, room: float, tall: float
-) -> _Put | None:
-    """Panels below the overview."""
-    shelf = _shelf(parts[1:], panels, way, room, tall)
-    if shelf is None or shelf[1] > tall - 40:
-        return None
-    top = _alone(parts, panels, look, way, room, tall - shelf[1] - _BETWEEN)
-    if top is None:
-        return None
-    wide = max(top[0], shelf[0])
-    items = [moved(item, (wide - top[0]) / 2, 0.0) for item in top[2]]
-    items += [moved(item, (wide - shelf[0]) / 2, top[1] + _BETWEEN) for item in shelf[2]]
-    return wide, top[1] + _BETWEEN + shelf[1], items
-
-
-def _beside(
-    parts: Sequence[_Part], panels: Sequence[Zoom], look: Look, way: _Way, room: float, tall: float
-) -> _Put | None:
-    """Panels at the right of the overview."""
-    if look.direction in ("LR", "RL"):
-        return None
-    for share in (0.5, 0.38, 0.62) if room < inf else (1.0,):
-        left = _alone(parts, panels, look, way, room * share, tall)
-        if left is None:
-            continue
-        shelf = _shelf(parts[1:], panels, way, room - left[0] - _BETWEEN * 1.4, tall)
-        if shelf is None or shelf[1] > tall:
-            continue
-        x, high = left[0] + _BETWEEN * 1.4, max(left[1], shelf[1])
-        items = [*left[2], *(moved(item, x, 0.0) for item in shelf[2])]
-        return x + shelf[0], high, items
-    return None
-
-
-def _shelf(parts: Sequence[_Part], panels: Sequence[Zoom], way: _Way, room: float, tall: float) -> _Put | None:
-    """Panels in rows, each in a frame with its title."""
-    if room < 50:
-        return None
-    type = way.type
-    x = y = high = wide = 0.0
-    items: list[Item] = []
-    for part, panel in zip(parts, panels, strict=True):
-        arranged = arrange(part.request(way, room - 2 * _PANEL, tall, 1), type)
+    def _alone(self, room: float, tall: float) -> _Put | None:
+        overview = self.parts[0]
+        arranged = overview.arranged(self.way, room, tall)
         if arranged is None:
             return None
-        geometry, title = arranged.geometry, type.text * 1.2 + 3
-        inner = max(geometry.width, title_width(panel.title, 1, type))
-        if inner > room - 2 * _PANEL + 0.01:
+        return arranged.geometry.width, arranged.geometry.height, list(overview.drawn(arranged, 0.0, 0.0, True))
+
+    def _under(self, room: float, tall: float) -> _Put | None:
+        """Panels below the overview."""
+        shelf = self._shelf(room, tall)
+        if shelf is None or shelf[1] > tall - 40:
             return None
-        frame = (inner + 2 * _PANEL, geometry.height + 2 * _PANEL + title)
-        if x and x + frame[0] > min(room, 520.0):
-            x, y, high = 0.0, y + high + _BETWEEN, 0.0
-        items.append(Box(x, y, frame[0], frame[1], "panel", 3))
-        said = type.width(panel.title, type.text, True)
-        items.append(Text(x + 4, y + 3 + type.text, panel.title, type.text, said, bold=True, role="title"))
-        items += part.drawn(arranged, x + _PANEL + (inner - geometry.width) / 2, y + _PANEL + title, False)
-        x, high, wide = x + frame[0] + _BETWEEN, max(high, frame[1]), max(wide, x + frame[0])
-    return wide, y + high, items
+        top = self._alone(room, tall - shelf[1] - _BETWEEN)
+        if top is None:
+            return None
+        wide = max(top[0], shelf[0])
+        items = [moved(item, (wide - top[0]) / 2, 0.0) for item in top[2]]
+        items += [moved(item, (wide - shelf[0]) / 2, top[1] + _BETWEEN) for item in shelf[2]]
+        return wide, top[1] + _BETWEEN + shelf[1], items
 
+    def _beside(self, room: float, tall: float) -> _Put | None:
+        """Panels at the right of the overview."""
+        if self.look.direction in ("LR", "RL"):
+            return None
+        for share in (0.5, 0.38, 0.62) if room < inf else (1.0,):
+            left = self._alone(room * share, tall)
+            shelf = left and self._shelf(room - left[0] - _BETWEEN * 1.4, tall)
+            if left and shelf and shelf[1] <= tall:
+                x = left[0] + _BETWEEN * 1.4
+                items = [*left[2], *(moved(item, x, 0.0) for item in shelf[2])]
+                return x + shelf[0], max(left[1], shelf[1]), items
+        return None
 
-def _occurring(parts: Sequence[_Part]) -> tuple[list[str], list[str]]:
-    """The roles of boxes and of lines that the figure will show."""
-    boxes = [
-        part.look.paints.get(node.name, "aux" if node.head is not None else node.role)
-        for part in parts
-        for node in part.graph.nodes
-    ]
-    lines = [role for part in parts for role in line_roles(part.graph).values()]
-    return boxes, lines
-
-
-def _repeated(parts: Sequence[_Part]) -> bool:
-    return any(node.repeats > 1 for part in parts for node in part.graph.nodes)
+    def _shelf(self, room: float, tall: float) -> _Put | None:
+        """Panels in rows, each in a frame with its title."""
+        if room < 50:
+            return None
+        type = self.way.type
+        x = y = high = wide = 0.0
+        items: list[Item] = []
+        for part, panel in zip(self.parts[1:], self.panels, strict=True):
+            arranged = part.arranged(self.way, room - 2 * _PANEL, tall, columns=1)
+            if arranged is None:
+                return None
+            geometry, title = arranged.geometry, type.text * 1.2 + 3
+            inner = max(geometry.width, title_width(panel.title, 1, type))
+            if inner > room - 2 * _PANEL + 0.01:
+                return None
+            frame = (inner + 2 * _PANEL, geometry.height + 2 * _PANEL + title)
+            if x and x + frame[0] > min(room, 520.0):
+                x, y, high = 0.0, y + high + _BETWEEN, 0.0
+            items.append(Box(x, y, frame[0], frame[1], "panel", 3))
+            said = type.width(panel.title, type.text, True)
+            items.append(Text(x + 4, y + 3 + type.text, panel.title, type.text, said, bold=True, role="title"))
+            items += part.drawn(arranged, x + _PANEL + (inner - geometry.width) / 2, y + _PANEL + title, False)
+            x, high, wide = x + frame[0] + _BETWEEN, max(high, frame[1]), max(wide, x + frame[0])
+        return wide, y + high, items
 
 
 def repainted(

@@ -9,9 +9,9 @@ from math import ceil, inf
 
 from ..theme import Theme
 from .box_text import Card, Type, cards, type_of
-from .columns import GUTTER, Arranged, Request, assembled, folded, sizes_of, spacing_of
-from .drawing import Geometry, turned
-from .geometry import Size
+from .boxes import Request, layer_gap, sizes_of
+from .columns import GUTTER, Arranged, assembled, folded
+from .geometry import Piece, Size, turned
 from .graphviz_layout import layered
 from .series_parallel import CONTINUED, Composition, Framed, Parts, main_branch, numbers
 from .u_shape import arms, u_shape
@@ -50,16 +50,16 @@ def _freely(request: Request, type: Type) -> Iterator[Arranged]:
         if made is None:
             return
         sizes = [Size(card.width, card.height, card.stacked) for card in made]
-        gaps = (spacing_of(request, type).layer_gap, request.theme.side_gap)
+        gaps = (layer_gap(request, type), request.theme.side_gap)
         geometry = layered(
             request.graph,
             sizes,
             request.labels,
             type,
+            request.frames,
             direction=request.direction,
             splines=request.splines,
             gaps=gaps,
-            frames=request.frames,
         )
         if _within(request, geometry):
             yield Arranged(geometry, made, type)
@@ -148,8 +148,7 @@ def _as_u(request: Request, type: Type) -> Arranged | None:
         made = _made(request, type, most, most)
         if made is None:
             return None
-        spacing = spacing_of(request, type)
-        piece = u_shape(request.graph, request.composition, sizes_of(request, made), request.labels, spacing)
+        piece = u_shape(request, type, sizes_of(request, made), request.composition)
         if piece is None:
             return None
         if piece.width <= request.width:
@@ -185,7 +184,7 @@ def _least_across(request: Request, made: Sequence[Card]) -> float:
     return max((made[number].height for number in axis[0]), default=0.0)
 
 
-def _within(request: Request, geometry: Geometry) -> bool:
+def _within(request: Request, geometry: Piece) -> bool:
     return geometry.width <= request.width + 0.01 and geometry.height <= request.height + 0.01
 
 

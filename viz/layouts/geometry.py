@@ -18,31 +18,6 @@ class Size:
 
 
 @dataclass(frozen=True, slots=True)
-class Spacing:
-    """Distances in points, and what is written beside lines.
-
-    Args:
-        layer_gap: between boxes that follow one another.
-        side_gap: between boxes side by side.
-        label: the height of what is written on a line; 0 where nothing is.
-        title: the height of the title of a frame.
-        measure: the width of a label.
-        measure_title: the width of the title of a frame, and of how many times it occurs.
-        turned: whether the figure will run from left to right, or back.
-        flipped: whether it will run from the bottom up.
-    """
-
-    layer_gap: float
-    side_gap: float
-    label: float
-    title: float
-    measure: Callable[[str], float]
-    measure_title: Callable[[str, int], float]
-    turned: bool = False
-    flipped: bool = False
-
-
-@dataclass(frozen=True, slots=True)
 class Placed:
     """A box: its upper left corner, width and height."""
 
@@ -126,22 +101,58 @@ class Piece:
     def width(self) -> float:
         return self.left + self.right
 
-    def add(self, other: Piece, x: float, y: float) -> None:
-        """Take in another piece, moved; its tops and bottoms are not taken over."""
-        self.boxes.update((n, Placed(b.x + x, b.y + y, b.width, b.height)) for n, b in other.boxes.items())
-        self.lines += [
-            Line(tuple((px + x, py + y) for px, py in o.points), o.role, o.arrow, o.curved) for o in other.lines
-        ]
-        self.labels += [Label(o.text, o.x + x, o.y + y, o.width) for o in other.labels]
-        self.outlines += [
-            replace(o, place=Placed(o.place.x + x, o.place.y + y, o.place.width, o.place.height))
-            for o in other.outlines
-        ]
-        self.connectors += [Connector(c.letters, (c.middle[0] + x, c.middle[1] + y), c.width) for c in other.connectors]
+    def mapped(self, point: Callable[[Point], Point], sized: bool = True) -> Piece:
+        """The piece with every place moved, mirrored, or (not `sized`) turned; how far it reaches stays as it is."""
+
+        def place(box: Placed) -> Placed:
+            (x0, y0), (x1, y1) = point((box.x, box.y)), point((box.right, box.bottom))
+            width, height = (box.width, box.height) if sized else (abs(x1 - x0), abs(y1 - y0))
+            return Placed(min(x0, x1), min(y0, y1), width, height)
+
+        def ends(found: Iterable[tuple[int, float, float]]) -> list[tuple[int, float, float]]:
+            return [(number, *point((x, y))) for number, x, y in found]
+
+        return Piece(
+            self.left,
+            self.right,
+            self.height,
+            {number: place(box) for number, box in self.boxes.items()},
+            [Line(tuple(map(point, line.points)), line.role, line.arrow, line.curved) for line in self.lines],
+            [Label(label.text, *point((label.x, label.y)), label.width) for label in self.labels],
+            [replace(outline, place=place(outline.place)) for outline in self.outlines],
+            [Connector(each.letters, point(each.middle), each.width) for each in self.connectors],
+            ends(self.tops),
+            ends(self.bottoms),
+            None if self.fan is None else point((0.0, self.fan))[1],
+        )
+
+    def moved(self, x: float, y: float) -> Piece:
+        return self.mapped(lambda p: (p[0] + x, p[1] + y))
+
+    def add(self, other: Piece, x: float, y: float) -> Piece:
+        """Take in another piece, moved, but for its ends, which are those of what is returned."""
+        moved = other.moved(x, y)
+        self.boxes |= moved.boxes
+        self.lines += moved.lines
+        self.labels += moved.labels
+        self.outlines += moved.outlines
+        self.connectors += moved.connectors
         self.left = max(self.left, other.left - x)
         self.right = max(self.right, other.right + x)
         self.height = max(self.height, other.height + y)
+        return moved
 
 
-def moved(ends: Iterable[tuple[int, float, float]], x: float, y: float) -> list[tuple[int, float, float]]:
-    return [(number, px + x, py + y) for number, px, py in ends]
+def turned(piece: Piece, direction: str) -> Piece:
+    """A piece that runs from the top down, in the direction asked for, with its upper left corner at (0, 0)."""
+    sideways, back = direction in ("LR", "RL"), direction in ("BT", "RL")
+
+    def point(p: Point) -> Point:
+        x, y = p[0] + piece.left, piece.height - p[1] if back else p[1]
+        return (y, x) if sideways else (x, y)
+
+    whole = piece.mapped(point, sized=False)
+    whole.left, whole.right, whole.height = 0.0, piece.width, piece.height
+    if sideways:
+        whole.right, whole.height = piece.height, piece.width
+    return whole

@@ -10,7 +10,7 @@ from ..scene import Box, Item, Point, Scene, Text
 from ..theme import Theme
 from .box_text import Type, type_of, wrap
 from .contents import box_names
-from .drawing import drawn
+from .drawing import frames_and_lines
 from .geometry import Size
 from .graphviz_layout import layered
 from .series_parallel import Around, Frames
@@ -101,16 +101,17 @@ def layer_scene(graph: Graph, options: Options, theme: Theme) -> Scene:
         [Size(table.width, table.height) for table in tables],
         {},
         type,
+        frames,
         direction=options.rankdir,
         splines=options.splines,
         gaps=_GAPS,
-        frames=frames,
         ports=False,
     )
-    items: list[Item] = list(drawn(geometry, (), (), type, theme, (_MARGIN, _MARGIN), boxes=False))
+    geometry = geometry.moved(_MARGIN, _MARGIN)
+    items: list[Item] = list(frames_and_lines(geometry, type))
     names = box_names(graph)
     for number, place in sorted(geometry.boxes.items()):
-        items += _drawn(tables[number], names[number], (place.x + _MARGIN, place.y + _MARGIN))
+        items += _drawn(tables[number], names[number], (place.x, place.y))
     return Scene(round(geometry.width + 2 * _MARGIN, 3), round(geometry.height + 2 * _MARGIN, 3), tuple(items))
 
 

@@ -8,8 +8,8 @@ from types import MappingProxyType
 
 from ..scene import Box, Item, Path, Point, Text
 from ..theme import Theme
-from .box_text import Line, Type
-from .drawing import pill, stripe
+from .box_text import Type
+from .drawing import badge, stripe
 from .geometry import Placed
 
 KINDS: Mapping[str, str] = MappingProxyType(
@@ -59,14 +59,8 @@ def entries(boxes: Iterable[str], lines: Iterable[str], repeated: bool) -> list[
 
 def rows_of(found: Sequence[Entry], type: Type, width: float) -> list[list[tuple[float, Entry]]]:
     """The entries in as few rows as they fit in, and where in its row each begins; in columns if there are several."""
-    wide = [_SWATCH + _GAP + type.width(entry.words, type.text) for entry in found]
-    if sum(wide) + _BETWEEN * (len(wide) - 1) <= width or not found:
-        row, x = [], 0.0
-        for entry, each in zip(found, wide, strict=True):
-            row.append((x, entry))
-            x += each + _BETWEEN
-        return [row]
-    for count in range(len(found) - 1, 0, -1):
+    wide = [width_of([entry], type) for entry in found]
+    for count in range(len(found), 0, -1):
         columns = [max(wide[k::count]) for k in range(count)]
         if sum(columns) + _BETWEEN * (count - 1) <= width or count == 1:
             starts = [sum(columns[:k]) + _BETWEEN * k for k in range(count)]
@@ -78,7 +72,7 @@ def rows_of(found: Sequence[Entry], type: Type, width: float) -> list[list[tuple
 
 
 def height_of(found: Sequence[Entry], type: Type, width: float) -> float:
-    """How much room the legend takes below a figure."""
+    """How high the legend is below a figure."""
     return len(rows_of(found, type, width)) * _pitch(type) + 6.0 if found else 0.0
 
 
@@ -94,9 +88,7 @@ def width_of(found: Sequence[Entry], type: Type) -> float:
 def legend_items(found: Sequence[Entry], type: Type, theme: Theme, at: Point, width: float) -> Iterator[Item]:
     """The legend, from a place down, in the middle of a width."""
     rows = rows_of(found, type, width)
-    reach = max(
-        (x + _SWATCH + _GAP + type.width(entry.words, type.text) for row in rows for x, entry in row), default=0.0
-    )
+    reach = max((x + width_of([entry], type) for row in rows for x, entry in row), default=0.0)
     left = at[0] + max(0.0, (width - reach) / 2)
     for i, row in enumerate(rows):
         middle = at[1] + 6.0 + (i + 0.5) * _pitch(type)
@@ -114,9 +106,8 @@ def _swatch(entry: Entry, x: float, middle: float, theme: Theme, type: Type) -> 
     high, wide = 7.6, _SWATCH - 1
     top = middle - high / 2
     if entry.role == REPEATED:
-        size = type.text
-        line = Line(0.0, 0.0, REPEATED, size, type.width(REPEATED, size, True), True)
-        yield from pill(line, x + (_SWATCH - line.width - 5) / 2, middle + size * _CAP, "badge", "badge-text")
+        left = x + (_SWATCH - type.width(REPEATED, type.text, True) - 5) / 2
+        yield from badge(REPEATED, type, left, middle + type.text * _CAP)
         return
     paint = theme.paint(entry.role)
     radius = 2.5 if paint.border == "rounded" else 1.0

@@ -41,7 +41,7 @@ Parts = tuple[Part, ...]
 
 @dataclass(frozen=True, slots=True)
 class Around:
-    """A frame around a box: what tells it from others of the same name, its dotted name, how many times it occurs."""
+    """A frame around a box: its identity, its dotted name, how many times it occurs."""
 
     key: Hashable
     path: tuple[str, ...]
@@ -138,8 +138,13 @@ def frames_around(graph: Graph) -> list[Frames]:
 
 
 def named(frames: Frames) -> int:
-    """How many parts of a name the frames around a box tell."""
+    """How many parts of a name stand on the frames around a box."""
     return max((len(around.path) for around in frames), default=0)
+
+
+def title_of(frames: Frames) -> str:
+    """What the innermost frame is called inside the others."""
+    return ".".join(frames[-1].path[named(frames[:-1]) :])
 
 
 def _around(graph: Graph, node: Node) -> Iterable[Around]:
@@ -167,7 +172,7 @@ def _heads(graph: Graph) -> dict[int, list[int]]:
             continue
         fed = {sources.get(source, source) for source in arriving[node.id]}
         if len(fed) != 1:
-            raise Irreducible(f"{node.name} takes from several places")
+            raise Irreducible(f"{node.name} has inputs from several places")
         sources[node.id] = fed.pop()
         found[sources[node.id]].append(node.id)
     return found
@@ -248,9 +253,8 @@ def _framed(parts: Parts, frames: Sequence[Frames], depth: int) -> Parts:
             if key in seen:
                 raise Irreducible(f"{key[0].path} is in pieces", key)
             seen.add(key)
-            outer = named(_common(parts[at], frames)[:depth])
-            name = ".".join(key[0].path[outer:])
-            found.append(Framed(name, _framed(parts[at:end], frames, depth + 1), key[0].repeats))
+            title = title_of(_common(parts[at], frames)[: depth + 1])
+            found.append(Framed(title, _framed(parts[at:end], frames, depth + 1), key[0].repeats))
         at = end
     wanted = {frames[number][depth] for number in numbers(parts) if len(frames[number]) > depth}
     held = Counter(frames[next(iter(numbers((p,))))][depth] for p in _all_of(found) if isinstance(p, Framed))

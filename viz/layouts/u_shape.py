@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from itertools import pairwise
 
 from ...graphs.graph import Graph
-from .boxes import Layout
-from .geometry import Label, Line, Piece, Placed, Size, Spacing
+from .box_text import Type
+from .boxes import Layout, Request
+from .geometry import Label, Line, Piece, Size
 from .series_parallel import Composition, Lane, Parts, key, numbers, part_of
 
 _MIDDLE = 26.0  # between the two sides
@@ -32,14 +32,9 @@ def arms(graph: Graph, composition: Composition) -> tuple[Parts, Parts, list[Lan
     return parts[: ends[0]], parts[ends[0] :], ordered
 
 
-def u_shape(
-    graph: Graph,
-    composition: Composition,
-    sizes: Sequence[Size],
-    labels: Mapping[tuple[int, int], str],
-    spacing: Spacing,
-) -> Piece | None:
+def u_shape(request: Request, type: Type, sizes: Sequence[Size], composition: Composition) -> Piece | None:
     """The network as a U, from the top down; none if it is not made so."""
+    graph, labels = request.graph, request.labels
     found = arms(graph, composition)
     if found is None:
         return None
@@ -49,7 +44,7 @@ def u_shape(
 
     def column(parts: Parts, extra: Mapping[int, float]) -> Piece:
         stretch = part_of(composition, parts, others)
-        return Layout(graph, stretch, sizes, labels, spacing, extra).column()
+        return Layout(request, type, sizes, stretch, extra).column()
 
     down, up = (column(parts, {}) for parts in sides)
     if len(up.tops) != 1 or len(down.bottoms) != 1:
@@ -65,7 +60,8 @@ def u_shape(
         else:
             extra[1][first[1][outer.end]] = left - right
     down, up = (column(parts, more) for parts, more in zip(sides, extra, strict=True))
-    up = _flipped(up)
+    high = up.height
+    up = up.mapped(lambda p: (p[0], high - p[1]))
     shift = down.boxes[lanes[0].start].middle[1] - up.boxes[lanes[0].end].middle[1]
     whole, axis = Piece(), down.right + _MIDDLE + up.left
     whole.add(down, 0.0, max(0.0, -shift))
@@ -83,8 +79,8 @@ def u_shape(
     whole.lines.append(Line(((box.right + sizes[last].beyond, y), (axis, y), (axis, top)), "trunk"))
     text = next((labels[k] for k in labels if k[0] == last), "")
     if text:
-        wide = spacing.measure(text)
-        whole.labels.append(Label(text, box.right + 5, y - spacing.label / 2 - 1.5, wide))
+        wide = type.width(text, type.edge)
+        whole.labels.append(Label(text, box.right + 5, y - type.edge * 1.15 / 2 - 1.5, wide))
     whole.tops, whole.bottoms = down.tops, []
     return whole
 
@@ -92,24 +88,3 @@ def u_shape(
 def _first(parts: Parts, number: int) -> int:
     """The first box of the part that a box is in."""
     return next(next(iter(numbers((part,)))) for part in parts if number in set(numbers((part,))))
-
-
-def _flipped(piece: Piece) -> Piece:
-    """The piece upside down."""
-    high = piece.height
-
-    def place(b: Placed) -> Placed:
-        return Placed(b.x, high - b.bottom, b.width, b.height)
-
-    return Piece(
-        piece.left,
-        piece.right,
-        high,
-        {number: place(box) for number, box in piece.boxes.items()},
-        [replace(line, points=tuple((x, high - y) for x, y in line.points)) for line in piece.lines],
-        [replace(label, y=high - label.y) for label in piece.labels],
-        [replace(outline, place=place(outline.place)) for outline in piece.outlines],
-        [],
-        [(n, x, high - y) for n, x, y in piece.tops],
-        [(n, x, high - y) for n, x, y in piece.bottoms],
-    )

@@ -62,7 +62,7 @@ def captions(
         for frame in unit.frames:
             if graph.frames[frame].repeats == 1:  # which says the rest
                 names[place] = names[place].removeprefix(graph.frames[frame].name).removeprefix(".")
-    told: dict[tuple[str | None, int, int], str] = {}  # the size last written on a lane
+    latest: dict[tuple[str | None, int, int], str] = {}  # the size last written on a lane
     written: list[Caption] = []
     for place, unit in enumerate(plan.units):
         nodes = [graph.nodes[n] for n in unit.nodes]
@@ -74,7 +74,7 @@ def captions(
             own = label(node) if label is not None else None
             under.append((*lines, *(line(w, "muted") for w in (own.split("\n") if own else ()) if w)))
         below: list[Line] = []
-        words = _sizes(graph, found, plan, place, told) if "shape" in show else ""
+        words = _sizes(graph, found, plan, place, latest) if "shape" in show else ""
         if words:
             below.append(line(words, "edge"))
         if names[place]:
@@ -123,7 +123,7 @@ def _sizes(
     found: Sequence[Extent],
     plan: Plan,
     place: int,
-    told: dict[tuple[str | None, int, int], str],
+    latest: dict[tuple[str | None, int, int], str],
 ) -> str:
     """The size of the unit's maps, if it is not what was written last; that of the pool at its end if none follows."""
     unit = plan.units[place]
@@ -134,14 +134,14 @@ def _sizes(
     body = [n for n in sized if is_thick(graph.nodes[n])] or sized[:1]
     first, last = found[body[0]].text, found[body[-1]].text
     words = [first if first == last else f"{first.removesuffix('²')}–{last}"]
-    if told.get(lane) == last == first:
+    if latest.get(lane) == last == first:
         words = []
-    told[lane] = last
+    latest[lane] = last
     end = found[sized[-1]].text
     later = (n for u in plan.units[place + 1 :] for n in u.nodes)
     if end != last and all(graph.nodes[n].head is not None or not found[n].space for n in later):
         words += [f"→ {end}"]
-        told[lane] = end
+        latest[lane] = end
     return " ".join(words)
 
 
@@ -182,7 +182,7 @@ def _names(graph: Graph, plan: Plan) -> list[str]:
 
 
 def _level(graph: Graph) -> int:
-    """How many parts of a name tell blocks apart: more than one if nearly all layers begin with the same."""
+    """How many parts of a name distinguish blocks: more than one if nearly all layers begin with the same."""
     deepest = max((len(n.path) for n in graph.nodes), default=1)
     level = 1
     while level < deepest and len({n.path[:level] for n in graph.nodes if len(n.path) > level}) == 1:
@@ -196,8 +196,8 @@ def run_name(nodes: Sequence[Node], level: int = 1) -> str:
     >>> run_name([Node(i, (f"conv{i}",), "Conv2D", "conv") for i in (3, 4, 5)])
     'conv3–5'
     """
-    telling = [n for n in nodes if is_thick(n)] or list(nodes)
-    blocks = [".".join(n.path[:level]) for n in telling]
+    thick = [n for n in nodes if is_thick(n)] or list(nodes)
+    blocks = [".".join(n.path[:level]) for n in thick]
     first, last = blocks[0], blocks[-1]
     if first.startswith(last) or last.startswith(first):
         return min(first, last, key=len)

@@ -10,16 +10,16 @@ from .place import Placed, Rect
 _TOP, _FRONT, _RIGHT = 1.0, 0.95, 0.84  # how light the faces are
 
 
-def volume_items(placed: Placed, name: str = "", title: str = "", role: str | None = None) -> list[Item]:
+def volume_items(placed: Placed, name: str = "", title: str = "") -> list[Item]:
     """The faces of one volume, part by part; of a sum, a ball with a plus."""
     if placed.solid.ball:
-        return _ball(placed, name, title, role)
+        return _ball(placed, name, title)
     front, shift = placed.front, placed.shift
     items: list[Item] = []
     left = front.left
     for part in placed.solid.parts:
         right = left + part.thickness
-        look = _look(part.role, role)
+        look = part.role if "-" in part.role else f"{part.role}-volume"
         face_of = ((left, front.top), (right, front.top), (right, front.bottom), (left, front.bottom))
         top_of = (face_of[0], face_of[1], (right + shift, front.top - shift), (left + shift, front.top - shift))
         own = (name, title) if not items else ("", "")
@@ -34,23 +34,16 @@ def volume_items(placed: Placed, name: str = "", title: str = "", role: str | No
     return items
 
 
-def _look(role: str, own: str | None) -> str:
-    """The role of a face: thin lines, and colours that stand up to light and shade."""
-    if own is not None and role != "copy":
-        role = own + role.removeprefix(role.partition("-")[0])
-    return role if "-" in role else f"{role}-volume"
-
-
-def _ball(placed: Placed, name: str, title: str, role: str | None) -> list[Item]:
+def _ball(placed: Placed, name: str, title: str) -> list[Item]:
     x, y, r = placed.x + placed.solid.thickness / 2, placed.y, placed.solid.height / 2
-    look = f"{role or placed.solid.parts[0].role}-volume"
+    look = f"{placed.solid.parts[0].role}-volume"
     ring = tuple((x + r * cos(2 * pi * i / 24), y + r * sin(2 * pi * i / 24)) for i in range(24))
     plus: list[tuple[Point, Point]] = [((x - r / 2, y), (x + r / 2, y)), ((x, y - r / 2), (x, y + r / 2))]
     return [Polygon(ring, look, 1.0, name, title), *(Path(a, ((b,),), look, arrow=False) for a, b in plus)]
 
 
 def path_rect(path: Path) -> Rect:
-    """What a line takes up; its corners are cut, not bulged."""
+    """The rectangle around a line; its corners are cut, not bulged."""
     points = [path.start, *(step[-1] for step in path.steps)]
     xs, ys = [p[0] for p in points], [p[1] for p in points]
     return Rect(min(xs), min(ys) - 1.0, max(xs), max(ys) + 1.0)

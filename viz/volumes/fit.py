@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import TypeVar
 
 from ...graphs.graph import Graph
 from .captions import Caption
@@ -13,7 +12,6 @@ from .plan import Plan
 from .solids import Extent, Solid, measure, solids
 
 LARGEST = 1.0
-T = TypeVar("T")
 _STEPS = 9  # of halving
 
 
@@ -56,14 +54,7 @@ class Attempt:
             laid = self.laid(limit, scale)
             return laid if laid is not None and len(laid.rows) <= len(least.rows) and suits(laid) else None
 
-        return _last(at_scale, smallest, LARGEST, least)[1]
-
-    def width(self, scale: float) -> float:
-        """The least limit at which there are rows."""
-        widest = 64.0
-        while self.laid(widest, scale) is None:
-            widest *= 2
-        return widest - _last(lambda saved: self.laid(widest - saved, scale), 0.0, widest, None)[0]
+        return _last(at_scale, smallest, LARGEST, least)
 
 
 def balanced(laid: Laid, limit: float) -> Laid:
@@ -73,14 +64,14 @@ def balanced(laid: Laid, limit: float) -> Laid:
         filled = rows(laid.given, limit - saved)
         return replace(laid, rows=filled) if filled is not None and len(filled) <= len(laid.rows) else None
 
-    return laid if len(laid.rows) == 1 else _last(at_limit, 0.0, limit, laid)[1]
+    return laid if len(laid.rows) == 1 else _last(at_limit, 0.0, limit, laid)
 
 
-def _last(trial: Callable[[float], T | None], low: float, high: float, known: T) -> tuple[float, T]:
-    """How far one can go from `low`, where `known` is, towards `high` with a trial that gives something."""
+def _last(trial: Callable[[float], Laid | None], low: float, high: float, known: Laid) -> Laid:
+    """What a trial finds, if anything, as far from `low`, where `known` is, towards `high` as can be."""
     found = trial(high)
     if found is not None:
-        return high, found
+        return found
     for _ in range(_STEPS):
         middle = (low + high) / 2
         found = trial(middle)
@@ -88,4 +79,4 @@ def _last(trial: Callable[[float], T | None], low: float, high: float, known: T)
             high = middle
         else:
             low, known = middle, found
-    return low, known
+    return known

@@ -85,6 +85,17 @@ class Placed:
 
 
 @dataclass(frozen=True, slots=True)
+class _Standing:
+    """A unit by itself, beginning at 0 on the axis."""
+
+    placed: tuple[Placed, ...]
+    texts: tuple[Text, ...]
+    bodies: tuple[Rect, ...]
+    words: tuple[Rect, ...]
+    whole: Rect
+
+
+@dataclass(frozen=True, slots=True)
 class Setting:
     """What is to be placed: units, each by itself, the height of each lane, and what feeds a node.
 
@@ -183,8 +194,8 @@ def _lane_heights(plan: Plan, standing: Sequence[_Standing]) -> dict[tuple[int, 
     for unit, shape in zip(plan.units, standing, strict=True):
         if unit.head is None:
             key = (unit.region, unit.lane)
-            above[key] = max(above.get(key, 0.0), -shape.top)
-            below[key] = max(below.get(key, 0.0), shape.bottom)
+            above[key] = max(above.get(key, 0.0), -shape.whole.top)
+            below[key] = max(below.get(key, 0.0), shape.whole.bottom)
     found = {(-1, 0): 0.0}
     for level in range(1, plan.levels):
         found[-1, level] = found[-1, level - 1] + below[-1, level - 1] + _ARC + above[-1, level]
@@ -200,25 +211,6 @@ def _lane_heights(plan: Plan, standing: Sequence[_Standing]) -> dict[tuple[int, 
 
 
 # -- one unit ---------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class _Standing:
-    """A unit by itself, beginning at 0 on the axis."""
-
-    placed: tuple[Placed, ...]
-    texts: tuple[Text, ...]
-    bodies: tuple[Rect, ...]
-    words: tuple[Rect, ...]
-    whole: Rect
-
-    @property
-    def top(self) -> float:
-        return self.whole.top
-
-    @property
-    def bottom(self) -> float:
-        return self.whole.bottom
 
 
 def _standing(unit: Unit, caption: Caption, solids: Sequence[Solid]) -> _Standing:
@@ -277,7 +269,7 @@ def _extend(row: Row, group: Sequence[int], given: Setting) -> None:
             y = given.lanes[unit.region, unit.lane]
             for frame in unit.frames:
                 top, bottom = heights.get(frame, (inf, -inf))
-                heights[frame] = min(top, shape.top + y), max(bottom, shape.bottom + y)
+                heights[frame] = min(top, shape.whole.top + y), max(bottom, shape.whole.bottom + y)
     for unit, shape in units:
         if unit.head is None:
             y = given.lanes[unit.region, unit.lane]
@@ -314,7 +306,7 @@ def _add_heads(row: Row, given: Setting) -> None:
         near, far = [*lines, *above], [*row.bodies[:bodies], *row.words[:words]]  # heads; what arrows lead to
         under = [b.top for b in near if b.left < right + _WORDS and left < b.right]
         under += [b.top for b in far if b.left < right + _TURN and left < b.right]
-        y = min(under, default=0.0) - _LANES - max(shape.bottom for shape in shapes)
+        y = min(under, default=0.0) - _LANES - max(shape.whole.bottom for shape in shapes)
         for shape, x in zip(shapes, places, strict=True):
             _put(row, shape, x, y)
             above.append(shape.whole.moved(x, y))

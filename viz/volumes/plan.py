@@ -79,7 +79,7 @@ def plan(graph: Graph, found: Sequence[Extent]) -> Plan:
 
 
 def _framed(graph: Graph, units: Sequence[Unit]) -> tuple[Unit, ...]:
-    """The units, told which frames begin and end with them."""
+    """The units, with the frames that begin and end with them."""
     ends: dict[int, list[int]] = {}
     around: dict[int, set[int]] = {}  # for each node, the frames around all that feeds it
     for edge in graph.edges:
@@ -218,7 +218,7 @@ def _pieces(run: list[int]) -> list[list[int]]:
 
 
 def _touches(graph: Graph, found: Sequence[Extent], run: Sequence[int], number: int) -> bool:
-    """Whether the node stands right behind the last of the run."""
+    """Whether the node stands right after the last of the run."""
     last, node = graph.nodes[run[-1]], graph.nodes[number]
     if last.role == "input" or is_ball(last) or is_ball(node) or last.frames != node.frames:
         return False

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import product
-from math import ceil, inf
+from math import inf
 
 from ...graphs.graph import Graph, Node
 from ..fonts import Face, face
+from ..layouts.contents import box_names
 from ..scene import Box, Item, Scene, moved
 from ..texts.layer_labels import describe, shape_text
 from ..theme import Theme
@@ -22,7 +23,7 @@ from .solids import extents
 
 _ROOMY, _SMALLEST = 0.62, 0.3  # scales of the volumes: the least that is tried first, and the least
 _GOOD = 0.58  # worth of a layout after which none is sought with smaller or fewer texts
-_ROW_COST, _TEXT_COST = 0.7, 0.9  # what a further row, and smaller text, take from the worth of a scale
+_ROW_COST, _TEXT_COST = 0.7, 0.9  # by how much a further row, and smaller text, lower the worth of a scale
 _MARGIN = 2.0
 _ROW_GAP = 12.0
 _ABOVE_LEGEND = 7.0
@@ -37,13 +38,12 @@ def volumes(
     height: float | None = None,
     min_text: float = 6.0,
     label: Callable[[Node], str | None] | None = None,
-    paint: Callable[[Node], str | None] | None = None,
     show: Iterable[str] = ("shape",),
     legend: bool = True,
-) -> Scene:
+) -> Scene | None:
     """Draw every node of a graph as an oblique box: as high and deep as its maps, as thick as its channels.
 
-    Sizes are on a square-root scale (see `volumes_solids.Measure`), so that 224² and 1² both can be seen: a larger map
+    Sizes are on a square-root scale (see `solids.Measure`), so that 224² and 1² both can be seen: a larger map
     is never drawn smaller, more channels never thinner. Pooling and other layers without channels of their own are
     thin slabs, vectors are rods, a darker end is the norm and activation of a layer, a coloured one where branches
     join, a white one what a short cut copies. Layers on maps of one size stand together; long nets go on in rows.
@@ -55,12 +55,11 @@ def volumes(
         height: at most, in points.
         min_text: no text is smaller, in points.
         label: what is written under a node in the place of the name of its run; None for nothing.
-        paint: the role whose look a node gets; None for its own.
         show: `shape` (channels and sizes) and `parameters`.
         legend: whether to explain what occurs.
 
-    Raises:
-        ValueError: the texts do not fit; it says which width or height would do.
+    Returns:
+        None if the texts do not fit.
 
     >>> from layerblocks.viz.theme import DEFAULT
     >>> nodes = tuple(Node(i, (f"conv{i}",), "Conv2D", "conv", outputs=((None, 8, 8, 4**i),)) for i in range(3))
@@ -75,7 +74,7 @@ def volumes(
     plans = [p for p in (as_u(graph, line), line) if p is not None]
 
     def drawn(laid: Laid, size: float) -> Scene:
-        return _drawn(graph, laid, font, size, width, paint, legend)
+        return _drawn(graph, laid, font, size, width, legend)
 
     def low_enough(size: float) -> Callable[[Laid], bool]:
         return lambda laid: not height or drawn(laid, size).height <= height
@@ -92,21 +91,11 @@ def volumes(
                 best = worth, laid, size
         if best is not None and best[0] >= _GOOD:
             break
-    if best is not None:
-        _, laid, size = best
-        scene = drawn(balanced(laid, limit), size)
-        return scene if not height or scene.height <= height else drawn(laid, size)
-    asked = ", ".join(f"{name}={value:g} pt" for name, value in (("width", width), ("height", height)) if value)
-    needed = attempt.width(_SMALLEST) + 2 * _MARGIN
-    would = f"width={ceil(needed)}"
-    if width is None or needed <= width:
-        flat = attempt.laid(limit, _SMALLEST)
-        assert flat is not None
-        would = f"height={ceil(drawn(flat, min_text).height)}"
-    raise ValueError(
-        f'diagram: style="volumes": {len(graph.nodes)} volumes do not fit {asked} with text of '
-        f"min_text={min_text:g} pt; {would} would do, or a smaller depth"
-    )
+    if best is None:
+        return None
+    _, laid, size = best
+    scene = drawn(balanced(laid, limit), size)
+    return scene if not height or scene.height <= height else drawn(laid, size)
 
 
 def _candidates(attempt: Attempt, limit: float, suits: Callable[[Laid], bool]) -> Iterator[Laid]:
@@ -122,15 +111,7 @@ def _candidates(attempt: Attempt, limit: float, suits: Callable[[Laid], bool]) -
 # -- drawing ----------------------------------------------------------------------------------------------------------
 
 
-def _drawn(
-    graph: Graph,
-    laid: Laid,
-    font: Face,
-    size: float,
-    width: float | None,
-    paint: Callable[[Node], str | None] | None,
-    legend: bool,
-) -> Scene:
+def _drawn(graph: Graph, laid: Laid, font: Face, size: float, width: float | None, legend: bool) -> Scene:
     """The rows below one another, and the legend below them."""
     across = max(row.right + (STUB if row is not laid.rows[-1] else 0.0) for row in laid.rows)
     items: list[Item] = []
@@ -139,7 +120,7 @@ def _drawn(
         frames = _frames(graph, row)
         extent = around((*row.bodies, *row.words, *(path_rect(d.path) for d in drawn), *(rect for rect, _ in frames)))
         y -= extent.top
-        items += [moved(item, _MARGIN, y) for item in _row_items(graph, row, drawn, frames, paint)]
+        items += [moved(item, _MARGIN, y) for item in _row_items(graph, row, drawn, frames)]
         y += extent.bottom + _ROW_GAP
     y -= _ROW_GAP
     if legend:
@@ -167,23 +148,16 @@ def _frames(graph: Graph, row: Row) -> list[tuple[Rect, str]]:
     return found
 
 
-def _row_items(
-    graph: Graph,
-    row: Row,
-    drawn: Sequence[Drawn],
-    frames: Sequence[tuple[Rect, str]],
-    paint: Callable[[Node], str | None] | None,
-) -> list[Item]:
-    """What lies below first: frames, lines that pass behind, volumes from left to right, the other lines, texts."""
+def _row_items(graph: Graph, row: Row, drawn: Sequence[Drawn], frames: Sequence[tuple[Rect, str]]) -> list[Item]:
+    """What lies below first: frames, lines under volumes, volumes from left to right, the other lines, texts."""
     items: list[Item] = [
         Box(r.left, r.top, r.right - r.left, r.bottom - r.top, "frame", 3.0, title=name) for r, name in frames
     ]
     items += [d.path for d in drawn if d.below]
+    names = box_names(graph)
     for placed in sorted(row.placed.values(), key=lambda p: (p.x, p.solid.node)):
         node = graph.nodes[placed.solid.node]
-        call = sum(other.name == node.name for other in graph.nodes[: node.id])
-        name = f"{node.name} ({call + 1})" if call else node.name  # of a layer that is shared
         title = f"{node.name}: {describe(node)}, {', '.join(map(shape_text, node.outputs))}"
-        items += volume_items(placed, name, title, paint(node) if paint is not None else None)
+        items += volume_items(placed, names[node.id], title)
     items += [d.path for d in drawn if not d.below]
     return [*items, *row.texts]

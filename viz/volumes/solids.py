@@ -93,7 +93,7 @@ class Measure:
 
 @dataclass(frozen=True, slots=True)
 class Extent:
-    """A shape told apart: `space` are the sizes of its positions, empty for a vector."""
+    """A shape in its parts: `space` are the sizes of its positions, empty for a vector."""
 
     space: tuple[int | None, ...]
     channels: int | None
@@ -173,7 +173,7 @@ def own_repeats(graph: Graph, node: Node) -> int:
 def extras(node: Node) -> tuple[str, ...]:
     """What a convolution or dense layer does besides, as words for the legend: `norm`, `ReLU`.
 
-    A block of several convolutions does it in each, and tells nothing by it.
+    A block of several convolutions does it in each, which distinguishes nothing.
     """
     inside = node.inner.nodes if node.inner is not None else (node,)
     if node.role not in ("conv", "dense") or sum(n.role in ("conv", "dense") for n in inside) != 1:
@@ -216,7 +216,7 @@ def _solid(graph: Graph, node: Node, found: Sequence[Extent], measure: Measure) 
 
 
 def _slabs(graph: Graph, node: Node, thickness: float) -> tuple[Part, ...]:
-    """One slab for each of the equal neighbours that the node stands for, as far as can be told apart."""
+    """One slab for each of the equal neighbours that the node stands for, as far as can be seen."""
     role = "aux" if node.head is not None else node.role
     return (Part(role, thickness),) * min(own_repeats(graph, node), _MOST_SLABS)
 
