@@ -80,6 +80,7 @@ class Node:
         receptive_field: how many pixels of the input one position of the output sees, per axis, None on one of which it
             sees everything; `Unknown` with the layers that do not say; None where no input has positions.
         windows: what a position of the output reads of each input, as `rules` has it.
+        words: what it is, with its sizes, as its entry in `rules` says.
     """
 
     id: int
@@ -102,6 +103,7 @@ class Node:
     windows: Windows | Unknown | None = None
     configuration: tuple[tuple[str, Hashable], ...] = ()
     closed: str = ""
+    words: str = ""
 
     @property
     def repeats(self) -> int:

@@ -15,8 +15,11 @@ from layerblocks.blocks import weightless
 from layerblocks.graphs import collapse, overview, read_graph
 from layerblocks.graphs.graph import Edge, Frame, Graph, Node, Output, mark_edges, mark_heads
 from layerblocks.viz.texts.captions import alt_text, caption
+from layerblocks.viz.texts.mermaid import mermaid
+from layerblocks.viz.texts.table import table
 
 from ..random_models import random_model
+from ..zoo import build
 
 
 def made(constructor, **options):
@@ -133,7 +136,10 @@ def test_less_room_means_less_said_but_never_the_ends():
 def test_a_caption_tells_what_was_folded():
     told = caption(made(resnet50))
     assert told.startswith("Architecture of resnet50: 175 layers in 13 boxes")
-    assert "×5 means 5 equal blocks in a row: stage3.block2–block6, each residual 1×1, 3×3, 1×1." in told
+    assert (
+        "×5 means 5 equal blocks in a row: stage3.block2–block6, each residual 1×1, 3×3, 1×1, 1,120,256 parameters."
+        in told
+    )
     assert "/2 is a stride of 2." in told
 
 
@@ -174,3 +180,55 @@ def test_wrong_arguments(function, arguments, error, says):
     x = keras.Input((4,), name="x")
     with pytest.raises(error, match=says):
         function(**{"model": keras.Model(x, layers.Dense(2, name="d")(x)), **arguments})
+
+
+# -- nothing that is not so -------------------------------------------------------------------------------------------
+
+
+def test_an_unknown_size_is_not_kept():
+    x = keras.Input((None, None, 3))
+    model = keras.Model(x, layers.Conv2D(3, 3, strides=2, name="down")(layers.Conv2D(3, 1, name="same")(x)))
+    assert "keeps" not in alt_text(model) and "down (3×3 conv, 3, /2) gives ?×?×3" in alt_text(model)
+
+
+def test_all_outputs_are_told_by_their_keys():
+    x = keras.Input((8,))
+    keys = ("mean", "spread", "skew", "excess", "tail")
+    model = keras.Model(x, {key: layers.Dense(i + 1, name=f"dense{i}")(x) for i, key in enumerate(keys)})
+    text = alt_text(model)
+    assert "to 5 outputs" in text
+    assert all(f"{key} by dense{i} ({i + 1})" in text for i, key in enumerate(keys))
+    split = keras.Model(x, keras.ops.split(x, 4, -1))
+    assert "gives 2 (4 times)" in alt_text(split)
+
+
+def test_what_is_not_counted_is_named():
+    x = keras.Input((8,))
+    own = layers.Lambda(lambda x: x, output_shape=(8,), name="own")
+    model = keras.Model(x, layers.Dense(2, name="top")(own(x)))
+    for text in (alt_text(model), caption(model)):
+        assert text.endswith("In all, 18 parameters and at least 16 multiply-adds, not counting own.")
+
+
+@pytest.mark.parametrize("name", ["prenorm_encoder", "attention_unet", "siamese", "attention_by_hand"])
+def test_only_what_adds_its_input_to_its_result_is_residual(name):
+    model = build(name)
+    assert "residual" not in alt_text(model) + caption(model) + table(model)
+
+
+def test_boxes_that_are_repeated_together_are_not_each_in_a_row():
+    model = build("prenorm_encoder")
+    assert "4 times over 7 boxes" in alt_text(model) and "in a row" not in alt_text(model)
+    assert "4 times over, 2 rows:" in table(model) and "× 4" not in table(model)
+
+
+def test_one_set_of_weights_is_told_once():
+    model = build("shared_six_times")
+    assert "6 in a row" in alt_text(model) and "all with one set of weights" in alt_text(model)
+    assert "one set, used 6 times" in table(model)
+    assert "584 params, one set, used 6 times" in mermaid(overview(read_graph(model, expand_nested=True)))
+
+
+def test_ways_with_layers_on_them_end_where_something_else_comes_in():
+    text = alt_text(build("ecg_resnet"))
+    assert "3 short cuts with layers on them: from conv1d to add.add, from add.add to add_1.add_1" in text

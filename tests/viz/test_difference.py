@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import csv
+import re
 from dataclasses import replace
 from functools import partial
 
 import keras
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -123,7 +125,9 @@ def test_the_5x5_of_googlenet_is_3x3_in_torchvision():
 
 def test_another_norm_is_that_and_nothing_else():
     difference = diff(made(resnet50), made(resnet50, conv=partial(conv_bn, norm=group_norm)))
-    assert {words for _, _, words in told(difference)} == {"BatchNormalization → GroupNormalization"}
+    assert {words for _, _, words in told(difference)} == {
+        "BatchNormalization → GroupNormalization, epsilon 1e-05 → 0.001"
+    }
     assert len(difference.changes) == 53
     assert len(difference.table().splitlines()) == 3, "all in one row"
 
@@ -143,7 +147,10 @@ def test_without_auxiliary_heads():
 def test_the_keras_resnet_is_ours_with_biases_and_paddings():
     difference = diff(made(resnet50), made(keras.applications.ResNet50, weights=None))
     assert [name for status, name, _ in told(difference) if status != "changed"] == ["conv1_pad", "pool1_pad"]
-    assert {attribute for c in difference.changes for attribute, _, _ in c.details} == {"use_bias", "padding"}
+    assert {attribute for c in difference.changes for attribute, _, _ in c.details} == {
+        *("use_bias", "padding"),
+        *("epsilon", "momentum"),
+    }
 
 
 # -- one thing at a time ----------------------------------------------------------------------------------------------
@@ -202,7 +209,7 @@ def test_a_layer_that_is_another_only_in_what_it_returns():
     def net(height):
         return small(lambda y: layers.Reshape((height, 256 // height, 8), name="body")(y))
 
-    assert told(diff(net(16), net(8))) == [("changed", "body", "output shape 16×16×8 → 8×32×8")]
+    assert told(diff(net(16), net(8))) == [("changed", "body", "target shape 16×16×8 → 8×32×8")]
 
 
 def test_an_axis_may_be_counted_from_either_end():
@@ -393,3 +400,240 @@ def test_three_looks_in_black_and_white():
     looks = [(paint.dashes, paint.stripe, paint.width) for paint in PAINTS.values()]
     assert len(set(looks)) == len(looks)
     assert PAINTS["removed"].dashes and not PAINTS["added"].dashes and PAINTS["changed"].width > PAINTS["added"].width
+
+
+# -- pairs that differ in one thing -----------------------------------------------------------------------------------
+
+
+def doubled(x):
+    return 2 * x
+
+
+def halved(x):
+    return x / 2
+
+
+class Scaled(layers.Layer):
+    def __init__(self, by, **options):
+        super().__init__(**options)
+        self.by = by
+
+    def call(self, x):
+        return x * self.by
+
+    def get_config(self):
+        return {**super().get_config(), "by": self.by}
+
+
+class Forgetful(layers.Layer):
+    """It cannot write down what it was given."""
+
+    def __init__(self, function, **options):
+        super().__init__(**options)
+        self.function = function
+
+    def call(self, x):
+        return self.function(x)
+
+
+def in_a_row(*steps):
+    def chain(x):
+        for step in steps:
+            x = step(x)
+        return x
+
+    return chain
+
+
+def heads(number, width, **given):
+    return lambda x: layers.MultiHeadAttention(number, width)(x, x, **given)
+
+
+def in_time(layer):
+    return in_a_row(layers.Reshape((4, 4, 4, 1)), layers.TimeDistributed(layer))
+
+
+SEQUENCE, IMAGE = (8, 16), (8, 8, 4)
+# Two networks on an input of that shape, and what of the second is not as in the first.
+UNEQUAL = {
+    "heads": (SEQUENCE, lambda: heads(4, 16), lambda: heads(8, 8), "num heads 4 → 8"),
+    "width of heads": (SEQUENCE, lambda: heads(2, 16), lambda: heads(2, 8), "key dim 16 → 8"),
+    "causal": (SEQUENCE, lambda: heads(4, 16), lambda: heads(4, 16, use_causal_mask=True), "use causal mask"),
+    "backwards": (
+        SEQUENCE,
+        lambda: layers.LSTM(8, return_sequences=True),
+        lambda: layers.LSTM(8, return_sequences=True, go_backwards=True),
+        "go backwards False → True",
+    ),
+    "recurrent activation": (
+        SEQUENCE,
+        lambda: layers.GRU(8),
+        lambda: layers.GRU(8, recurrent_activation="tanh"),
+        "recurrent activation sigmoid → tanh",
+    ),
+    "reset after": (SEQUENCE, lambda: layers.GRU(8), lambda: layers.GRU(8, reset_after=False), "reset after"),
+    "one of two cells": (
+        SEQUENCE,
+        lambda: layers.RNN([layers.LSTMCell(4), layers.LSTMCell(4)]),
+        lambda: layers.RNN([layers.LSTMCell(4), layers.LSTMCell(4, recurrent_activation="relu")]),
+        "cell.cells.1.recurrent activation",
+    ),
+    "merge of both ways": (
+        SEQUENCE,
+        lambda: layers.Bidirectional(layers.LSTM(4), merge_mode="sum"),
+        lambda: layers.Bidirectional(layers.LSTM(4), merge_mode="ave"),
+        "merge mode sum → ave",
+    ),
+    "kind in both ways": (
+        SEQUENCE,
+        lambda: layers.Bidirectional(layers.LSTM(4)),
+        lambda: layers.Bidirectional(layers.GRU(4)),
+        "layer .*LSTM → GRU",
+    ),
+    "dilation in time": (
+        (64,),
+        lambda: in_time(layers.Conv2D(4, 3, padding="same", dilation_rate=1)),
+        lambda: in_time(layers.Conv2D(4, 3, padding="same", dilation_rate=2)),
+        "layer.dilation rate",
+    ),
+    "activation in time": (
+        SEQUENCE,
+        lambda: layers.TimeDistributed(layers.Dense(4, "relu")),
+        lambda: layers.TimeDistributed(layers.Dense(4, "tanh")),
+        "layer.activation relu → tanh",
+    ),
+    "factor": (SEQUENCE, lambda: lambda x: x * 2.0, lambda: lambda x: x * 3.0, "argument 1 2 → 3"),
+    "summand": (SEQUENCE, lambda: lambda x: x + 1.0, lambda: lambda x: x + 2.0, "argument 1 1 → 2"),
+    "exponent": (SEQUENCE, lambda: lambda x: x**2, lambda: lambda x: x**3, "argument 1 2 → 3"),
+    "constant": (
+        SEQUENCE,
+        lambda: lambda x: x + np.arange(16.0, dtype="float32"),
+        lambda: lambda x: x + np.arange(1.0, 17.0, dtype="float32"),
+        "argument 1 array 16 with",
+    ),
+    "slice": (SEQUENCE, lambda: lambda x: x[..., :4], lambda: lambda x: x[..., 12:], "argument 1"),
+    "axes": (
+        IMAGE,
+        lambda: lambda x: keras.ops.transpose(x, (0, 1, 2, 3)),
+        lambda: lambda x: keras.ops.transpose(x, (0, 2, 1, 3)),
+        "axes 0×1×2×3 → 0×2×1×3",
+    ),
+    "axis of a mean": (
+        IMAGE,
+        lambda: lambda x: keras.ops.mean(x, 1),
+        lambda: lambda x: keras.ops.mean(x, 2),
+        "axis",
+    ),
+    "axis of a softmax": (SEQUENCE, lambda: layers.Softmax(-1), lambda: layers.Softmax(1), "axis"),
+    "permutation": (IMAGE, lambda: layers.Permute((1, 2, 3)), lambda: layers.Permute((2, 1, 3)), "dims"),
+    "shift": (SEQUENCE, lambda: lambda x: keras.ops.roll(x, 1, 1), lambda: lambda x: keras.ops.roll(x, 2, 1), "shift"),
+    "equation": (
+        SEQUENCE,
+        lambda: lambda x: keras.ops.einsum("bij,bij->bi", x, x),
+        lambda: lambda x: keras.ops.einsum("bij,bkj->bi", x, x),
+        "subscripts",
+    ),
+    "rescaling": (IMAGE, lambda: layers.Rescaling(1 / 255), lambda: layers.Rescaling(1 / 127.5), "scale"),
+    "offset": (IMAGE, lambda: layers.Rescaling(2.0), lambda: layers.Rescaling(2.0, -1.0), "offset 0 → -1"),
+    "lambda": (SEQUENCE, lambda: layers.Lambda(lambda x: x), lambda: layers.Lambda(lambda x: -x), "cannot be compared"),
+    "activation lambda": (
+        SEQUENCE,
+        lambda: layers.Dense(4, activation=lambda x: x),
+        lambda: layers.Dense(4, activation=lambda x: -x),
+        "activation cannot be compared: <lambda> is not registered",
+    ),
+    "own activation": (
+        SEQUENCE,
+        lambda: layers.Dense(4, doubled),
+        lambda: layers.Dense(4, halved),
+        "activation cannot be compared: doubled is not registered",
+    ),
+    "own layer": (SEQUENCE, lambda: Scaled(2), lambda: Scaled(3), "by 2 → 3"),
+    "own layer that does not say": (
+        SEQUENCE,
+        lambda: Forgetful(doubled),
+        lambda: Forgetful(halved),
+        "cannot be compared",
+    ),
+    "slope": (SEQUENCE, lambda: layers.LeakyReLU(0.3), lambda: layers.LeakyReLU(0.01), "negative slope 0.3 → 0.01"),
+    "ReLU6": (SEQUENCE, lambda: layers.ReLU(), lambda: layers.ReLU(6), "max value none → 6"),
+    "threshold": (SEQUENCE, lambda: layers.ReLU(), lambda: layers.ReLU(threshold=1.0), "threshold 0 → 1"),
+    "ELU": (SEQUENCE, lambda: layers.ELU(1.0), lambda: layers.ELU(0.5), "alpha 1 → 0.5"),
+    "dtype": (SEQUENCE, lambda: layers.Dense(4), lambda: layers.Dense(4, dtype="bfloat16"), "dtype"),
+    "regularizer": (
+        SEQUENCE,
+        lambda: layers.Dense(4),
+        lambda: layers.Dense(4, kernel_regularizer="l2"),
+        "kernel regularizer none → ",
+    ),
+    "constraint": (
+        SEQUENCE,
+        lambda: layers.Dense(4),
+        lambda: layers.Dense(4, kernel_constraint="non_neg"),
+        "kernel constraint none → ",
+    ),
+    "epsilon": (
+        SEQUENCE,
+        lambda: layers.LayerNormalization(),
+        lambda: layers.LayerNormalization(epsilon=1e-6),
+        "epsilon 0.001 → 1e-06",
+    ),
+    "groups": (IMAGE, lambda: layers.GroupNormalization(2), lambda: layers.GroupNormalization(4), "groups 2 → 4"),
+    "interpolation": (
+        IMAGE,
+        lambda: layers.UpSampling2D(2),
+        lambda: layers.UpSampling2D(2, interpolation="bilinear"),
+        "interpolation nearest → bilinear",
+    ),
+    "side of a padding": (
+        IMAGE,
+        lambda: layers.ZeroPadding2D(((1, 0), (1, 0))),
+        lambda: layers.ZeroPadding2D(((0, 1), (0, 1))),
+        "padding",
+    ),
+    "side of a cropping": (
+        IMAGE,
+        lambda: layers.Cropping2D(((1, 0), (1, 0))),
+        lambda: layers.Cropping2D(((0, 1), (0, 1))),
+        "cropping",
+    ),
+    "rate": (SEQUENCE, lambda: layers.Dropout(0.1), lambda: layers.Dropout(0.2), "rate 0.1 → 0.2"),
+}
+UNCLEAR = [name for name, case in UNEQUAL.items() if "cannot be compared" in case[3]]
+
+
+def of(shape, make):
+    x = keras.Input(shape, name="x")
+    return keras.Model(x, make()(x), name="net")
+
+
+@pytest.mark.parametrize("name", UNEQUAL)
+def test_no_change_goes_unseen(name):
+    shape, before, after, says = UNEQUAL[name]
+    difference = diff(of(shape, before), of(shape, after))
+    assert difference and "have the same structure" not in difference.summary
+    (change,) = [c for c in difference.changes if re.search(says, c.words)]
+    assert change.status == ("unclear" if name in UNCLEAR else "changed")
+    assert change.words.split(":")[0].split(" →")[0] in difference.table()
+
+
+@pytest.mark.parametrize("name", [name for name in UNEQUAL if name not in UNCLEAR])
+def test_what_is_made_twice_is_the_same(name):
+    shape, before, _, _ = UNEQUAL[name]
+    assert not diff(of(shape, before), of(shape, before))
+
+
+def test_what_cannot_be_compared_is_the_same_as_itself_and_shown_with_a_mark():
+    models = [of(SEQUENCE, UNEQUAL["lambda"][which]) for which in (1, 2)]
+    assert not diff(models[0], models[0])
+    difference = diff(*models)
+    assert [status(node) for node in difference.layers.nodes] == ["kept", "unclear"]
+    assert "1 layer that cannot be compared (function)" in difference.summary
+    assert difference.figure()
+
+
+def test_what_is_trained_is_no_change_of_structure_but_said():
+    one, other = (of(SEQUENCE, lambda: layers.Dense(4)) for _ in range(2))
+    other.layers[1].trainable = False
+    assert not diff(one, other)
+    assert diff(one, other).summary.endswith("have the same structure; trained parameters 68 → 0.")

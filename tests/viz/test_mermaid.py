@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from layerblocks.architectures import googlenet, resnet50, unet
 from layerblocks.blocks import weightless
 from layerblocks.graphs import overview, read_graph
+from layerblocks.viz.lines import line_roles
 from layerblocks.viz.texts.mermaid import mermaid
 
 from ..random_models import random_model
@@ -73,7 +74,8 @@ def test_any_graph_is_there_whole(graph, direction):
     text = mermaid(graph, direction=direction)
     boxes, edges, classes = read(text)
     assert sorted(boxes) == [n.id for n in graph.nodes]
-    assert edges == [(e.source, e.target, ARROWS.get(e.role, "-->")) for e in graph.edges]
+    roles = line_roles(graph)
+    assert edges == [(e.source, e.target, ARROWS.get(roles[e], "-->")) for e in graph.edges]
     assert [frames for _, frames, _ in boxes.values()] == [graph.nodes[i].frames for i in boxes]
     assert sorted(classes) == sorted({role for _, _, role in boxes.values()}) == sorted(set(classes))
     for number, (label, _, role) in boxes.items():
@@ -82,7 +84,7 @@ def test_any_graph_is_there_whole(graph, direction):
         assert visible(".".join(node.path)) in visible(words(label)) or node.frames
 
 
-ARROWS = {"aux": "-.->", "skip": "-->|skip|", "projection": "-->|projection|"}
+ARROWS = {"aux": "-.->", "skip": "-->|skip|", "concat": "-->|skip|", "projection": "-->|projection|"}
 
 
 @given(st.data())

@@ -32,12 +32,14 @@ from layerblocks.architectures import (
 from layerblocks.blocks import weightless
 from layerblocks.graphs import collapse, read_graph
 from layerblocks.graphs.graph import Graph, Node
+from layerblocks.viz.changes.difference import diff
 from layerblocks.viz.texts.latex import latex_text
 from layerblocks.viz.texts.notation import notation
 from layerblocks.viz.texts.table import COLUMNS, compare, rows, table, totals
 from layerblocks.viz.texts.table_formats import FORMATS, Sheet, Stack, write
 
 from ..random_models import random_model
+from ..zoo import build
 
 
 def made(constructor, **options):
@@ -72,7 +74,8 @@ def test_table_as_text():
         "stem           3×3 conv, 4      ?×?×4                128              ?",
         "head           global avg pool  4                      0              0",
         "head|er\\       dense, 2         2                     10              8",
-        "total                                                138              ?",
+        "total                                                138            ≥ 8",
+        "not counted    stem.conv",
         "trainable                                            130",
         "non-trainable                                          8",
     ]
@@ -111,7 +114,8 @@ def test_equal_neighbours_are_one_row():
     assert len(middle) == 1 and len(equal) == 8
     assert "[3×3 separable, 728; 3×3 separable, 728; 3×3 separable, 728] × 8" in middle[0]
     assert f"{sum(row.parameters for row in equal):,}" in middle[0]
-    assert len(table(made(xception), fold=False).splitlines()) == len(lines) + 7
+    assert f"{equal[0].parameters:,} each ×8" in lines[lines.index(middle[0]) + 1]
+    assert len(table(made(xception), fold=False).splitlines()) == len(lines) - 1 + 7
     assert len(table(made(xception), format="csv").splitlines()) == len(one) + 2, "plain rows for programs"
 
 
@@ -204,7 +208,8 @@ PAPER = {
 
 def test_the_table_of_the_resnet_paper():
     models = [made(network) for network in (resnet18, resnet34, resnet50, resnet101, resnet152)]
-    head, *body, parameters, multiply_adds = csv.reader(compare(models, "csv").splitlines())
+    head, *body, parameters, trainable, multiply_adds = csv.reader(compare(models, "csv").splitlines())
+    assert trainable[2:] == [str(totals(model).trainable) for model in models]
     assert head == ["block", "output size", "resnet18", "resnet34", "resnet50", "resnet101", "resnet152"]
     assert {row[1]: row[2:] for row in body} == PAPER
     assert [row[0] for row in body] == ["stem", "pool, stage1", "stage2", "stage3", "stage4", "classifier"]
@@ -266,6 +271,75 @@ def test_equal_columns_are_of_equal_networks():
         assert a != b, change
     with weightless():
         assert "structure" not in compare({"a": variant("gate"), "b": variant("gate")})
+
+
+@given(st.data())
+def test_equal_columns_are_of_equal_random_networks(data):
+    """Nets drawn twice, or one changed in a layer: where two columns are equal, so is what they stand for."""
+    one = random_model(data.draw)
+    other = random_model(data.draw) if data.draw(st.booleans()) else changed_in_one_layer(one, data.draw)
+    _, *rows_ = csv.reader(compare({"a": one, "b": other}, "csv").splitlines())
+    if all(row[2] == row[3] for row in rows_):
+        assert not diff(one, other)
+
+
+def changed_in_one_layer(model, draw):
+    """The model with one of its layers made otherwise."""
+    found = [layer for layer in model.layers if isinstance(layer, CHANGES_OF)]
+    chosen = draw(st.sampled_from(found)) if found else None
+
+    def copy(layer):
+        config = layer.get_config()
+        if layer is chosen:
+            _, name, value = next(change for change in CHANGES if isinstance(layer, change[0]))
+            config[name] = value
+        return type(layer).from_config(config)
+
+    with weightless():
+        return keras.models.clone_model(model, clone_function=copy)
+
+
+CHANGES = (
+    (layers.Conv2D, "activation", "tanh"),
+    (layers.BatchNormalization, "epsilon", 0.1),
+    (layers.ReLU, "max_value", 6.0),
+    (layers.Resizing, "interpolation", "nearest"),
+    (layers.Dense, "activation", "tanh"),
+)
+CHANGES_OF = tuple(kind for kind, _, _ in CHANGES)
+
+
+def test_what_cannot_be_told_apart_is_said():
+    def net():
+        x = keras.Input((8,))
+        return keras.Model(x, layers.Dense(2)(layers.Lambda(lambda x: x, name="own")(x)))
+
+    one = net()
+    assert "structure" not in compare({"a": one, "b": one})
+    assert "own: function cannot be compared: <lambda> is not registered" in compare({"a": one, "b": net()})
+
+
+def test_the_order_in_which_branches_were_made_is_no_structure():
+    def net(first):
+        x = keras.Input((8, 8, 2))
+        made = {size: layers.Conv2D(4, size, padding="same")(x) for size in ((1, 3) if first else (3, 1))}
+        return keras.Model(x, layers.Concatenate()([made[1], made[3]]))
+
+    assert "structure" not in compare({"a": net(True), "b": net(False)})
+
+
+FAMILIES = (
+    ("vit", "vit_by_ops"),
+    ("unet", "attention_unet"),
+    ("prenorm_encoder", "postnorm_encoder"),
+    ("gcn", "gcn_by_dot"),
+)
+
+
+@pytest.mark.parametrize(("one", "other"), FAMILIES)
+def test_related_networks_have_other_columns(one, other):
+    _, *rows_ = csv.reader(compare({name: build(name) for name in (one, other)}, "csv").splitlines())
+    assert any(row[2] != row[3] for row in rows_)
 
 
 def test_names_of_compared_models():

@@ -24,7 +24,7 @@ for _module in pkgutil.iter_modules(__path__, f"{__name__}."):
 __all__ = ["ZOO", "Network", "build"]
 
 Network = Callable[[], Any]
-RUNS = {"untraceable"}
+RUNS = {"untraceable", "perceiver"}
 """Those that compute numbers to be built."""
 
 

@@ -120,7 +120,7 @@ def gpt():
 def bert():
     """Three embeddings, a stack, and two heads."""
     tokens, segments = keras.Input((48,), dtype="int32"), keras.Input((48,), dtype="int32")
-    x = L.Add()([L.Embedding(800, 48)(tokens), L.Embedding(2, 48)(segments), L.Embedding(48, 48)(ops.arange(48))])
+    x = L.Add()([L.Embedding(800, 48)(tokens), L.Embedding(2, 48)(segments)]) + L.Embedding(48, 48)(ops.arange(48))
     x = L.Dropout(0.1)(L.LayerNormalization()(x))
     for _ in range(3):
         x = L.LayerNormalization()(L.Add()([x, L.MultiHeadAttention(4, 12)(x, x)]))
@@ -182,7 +182,7 @@ def perceiver():
     """A few latents look at many tokens."""
     inputs = keras.Input((196, 24))
     latents = L.Embedding(16, 32)(ops.arange(16))
-    x = latents + L.Dense(32)(ops.mean(inputs, axis=1, keepdims=True))
+    x = L.Dense(32)(ops.mean(inputs, axis=1, keepdims=True)) + latents
     for _ in range(2):
         x = L.Add()([x, L.MultiHeadAttention(1, 32)(L.LayerNormalization()(x), L.LayerNormalization()(inputs))])
         x = encoder_block(x, 4, 32, 64)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from ... import checks
+from ...graphs.equality import Opaque
 from ...graphs.graph import Graph, Node, leaves
 from ...graphs.grouping import group
 from ...graphs.rewrite import box, shared_prefix
@@ -16,7 +17,7 @@ from .alignment import align
 from .merging import Merged, merge
 from .wiring import Pairs, Wired, given, moved_outputs, own, rewired
 
-Status = Literal["added", "removed", "changed", "kept"]
+Status = Literal["added", "removed", "changed", "unclear", "kept"]
 Detail = tuple[str, object, object]
 _STEPS = ("strides", "dilation_rate")  # told by one number where that is the same along all axes
 _NOTHING = Node(0, ("",), "", "other")
@@ -27,7 +28,7 @@ class Change:
     """One thing that is not the same in both models: a layer, or a block that is new, gone or another.
 
     Args:
-        status: added, removed or changed.
+        status: added, removed, changed; or unclear, where nobody can tell whether it is the same.
         name: what it is called in the second model, or in the first if it is gone.
         before: what it was; None for something new.
         after: what it is; None for something gone.
@@ -65,20 +66,23 @@ def find_changes(before: Graph, after: Graph) -> tuple[tuple[Change, ...], Graph
     pairs = align(before, after)
     details = _details(before, after, pairs)
     words = {u: ", ".join(_detail(*detail) for detail in found) for u, found in details.items()}
+    unclear = [u for u, found in details.items() if _all_unclear(found)]
     sides = _Side(before, group(before)), _Side(after, group(after))
-    merged = merge(sides[0].grouped, sides[1].grouped, pairs, words)
+    merged = merge(sides[0].grouped, sides[1].grouped, pairs, words, unclear)
     return tuple(_changes(*sides, details, merged)), merged.graph
 
 
 @checks.public
 def status(node: Node) -> Status:
-    """Whether a node of `Difference.graph` is added, removed, changed or kept; a block is what all its layers are.
+    """Whether a node of `Difference.graph` is added, removed, changed, unclear or kept; a block is as all its layers.
 
     >>> status(Node(0, ("a",), "Dense", "dense", (("status", "added"),)))
     'added'
     """
     checks.instance("node", node, Node, "a Node of a Graph")
     found = {str(layer.get("status", "kept")) for layer in leaves(node)}
+    if found == {"unclear", "kept"}:
+        return "unclear"
     return found.pop() if len(found) == 1 else "changed"  # type: ignore[return-value]
 
 
@@ -88,6 +92,9 @@ def words_of(node: Node) -> str:
 
 def _detail(name: str, was: object, now: object) -> str:
     word = "" if name == "kind" else name.replace("_", " ") + " "
+    why = _unclear(was, now)
+    if why is not None:
+        return f"{word}cannot be compared: {why}"
     if name in _STEPS:
         was, now = (value[0] if isinstance(value, tuple) and len(set(value)) == 1 else value for value in (was, now))
     return f"{word}{_value(was)} → {_value(now)}"
@@ -95,8 +102,43 @@ def _detail(name: str, was: object, now: object) -> str:
 
 def _value(value: object) -> str:
     if isinstance(value, tuple):
+        if value[:1] == ("slice",):
+            first, last, step = ("" if part is None else str(part) for part in value[1:])
+            return f"{first}:{last}" + (f":{step}" if step else "")
+        if value[:1] == ("array",):
+            return f"{value[3]}" if not isinstance(value[3], str) else f"array {_value(value[2])} with {value[3][:8]}…"
+        if any(isinstance(side, str | tuple) for side in value):
+            return ", ".join(map(_value, value))
         return "×".join("?" if side is None else str(side) for side in value) or "none"
-    return "none" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
+    if isinstance(value, Opaque):
+        return value.why
+    text = "none" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
+    return text.rpartition(".")[2] if text.startswith("keras.") else text
+
+
+def _masked(value: object) -> object:
+    """The value with everything taken for equal that is equal to itself alone."""
+    if isinstance(value, tuple):
+        return tuple(map(_masked, value))
+    return Opaque if isinstance(value, Opaque) else value
+
+
+def _unclear(was: object, now: object) -> str | None:
+    """Why nobody can tell whether two values are the same; None where one can."""
+    if was == now or _masked(was) != _masked(now):
+        return None
+    waiting = [(was, now)]
+    while waiting:
+        a, b = waiting.pop()
+        if isinstance(a, Opaque) and a != b:
+            return a.why
+        if isinstance(a, tuple) and isinstance(b, tuple):
+            waiting += zip(a, b, strict=True)
+    return None
+
+
+def _all_unclear(details: Sequence[Detail]) -> bool:
+    return all(_unclear(was, now) is not None for _, was, now in details)
 
 
 # -- what is not the same in two layers -------------------------------------------------------------------------------
@@ -141,17 +183,39 @@ def _own_details(old: Node, new: Node) -> Iterator[Detail]:
     was, now = given(old), given(new)
     if old.kind != new.kind:
         yield "kind", old.kind, new.kind
-        names = [name for name in was if name in now]
-    else:
-        names = [*was, *(name for name in now if name not in was)]
+    both = old.kind != new.kind or ("dtype" in was) != ("dtype" in now)  # a layer, and an operation that does the same
+    names = [name for name in was if not both or name in now]
+    names += [name for name in now if name not in was and not both]
     for name in names:
-        if was.get(name) != now.get(name):
-            yield name, was.get(name), now.get(name)
+        yield from _parts(name, was.get(name), now.get(name))
     if own(old) != own(new) or old.inputs != new.inputs:
         return
     yield from _unequal("output shape", old.outputs, new.outputs)
     if old.outputs == new.outputs:
         yield from _unequal("weights", tuple(w.size for w in old.weights), tuple(w.size for w in new.weights))
+
+
+def _parts(name: str, was: object, now: object) -> Iterator[Detail]:
+    """What is not the same in two values; of configurations within a configuration, which of their values."""
+    if was == now:
+        return
+    before, after = _named(was), _named(now)
+    if before.keys() == after.keys() and before:
+        for inside in before:
+            yield from _parts(f"{name}.{inside}", before[inside], after[inside])
+    elif before and after and before.get("class") != after.get("class"):
+        yield name, before.get("class"), after.get("class")
+    else:
+        yield name, was, now
+
+
+def _named(value: object) -> dict[str, object]:
+    """The pairs of a configuration, of several by their place; nothing for other values."""
+    if not isinstance(value, tuple) or not all(isinstance(item, tuple) and item for item in value):
+        return {}
+    if all(len(item) == 2 and isinstance(item[0], str) for item in value):
+        return dict(value)
+    return {str(place): item for place, item in enumerate(value)} if all(map(_named, value)) else {}
 
 
 def _unequal(name: str, was: tuple[Any, ...], now: tuple[Any, ...]) -> Iterator[Detail]:
@@ -202,7 +266,7 @@ def _changes(
         if u is not None and v is not None:
             if u in details:
                 old, new = before.layers.nodes[u], after.layers.nodes[v]
-                yield Change("changed", new.name, old, new, details[u])
+                yield Change("unclear" if _all_unclear(details[u]) else "changed", new.name, old, new, details[u])
         elif node.id not in blocks:
             yield _new_or_gone(before, after, merged, [node.id])
         elif members[blocks[node.id]][0] == node.id:

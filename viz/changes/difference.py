@@ -11,34 +11,36 @@ from ... import checks
 from ...graphs.graph import Graph, Node, leaves
 from ...graphs.overviews import overview
 from ...graphs.reader import graph_of
-from ..texts.layer_labels import describe
+from ..texts.layer_labels import describe, work_text
 from ..texts.table import check_words
 from ..texts.table_formats import FORMATS, Cell, Sheet, write
 from ..theme import DEFAULT, Paint
 from .changes import Change, find_changes, status
 
-SIGNS: Mapping[str, str] = {"added": "+", "removed": "−", "changed": "≠", "kept": ""}
+SIGNS: Mapping[str, str] = {"added": "+", "removed": "−", "changed": "≠", "unclear": "?", "kept": ""}
 # Told apart by outline and stripe where there is no colour.
 PAINTS: Mapping[str, Paint] = {
     "added": Paint("#D3EEE4", "#007A59", width=1.4, stripe="solid"),
     "removed": Paint("#FBE3D3", "#D55E00", "dashed", width=1.2, stripe="cross"),
     "changed": Paint("#FDEFCF", "#B87900", width=1.8, stripe="zigzag"),
+    "unclear": Paint("#F1ECF6", "#6B4E8F", "dotted", width=1.4),
     "kept": Paint("#FFFFFF", "#8C8C8C"),
 }
+_VERBS = {"unclear": "that cannot be compared"}
 _MOST_NAMES = 3
 _MINOR = ("norm", "activation", "dropout", "shape")  # layers that come with others
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Difference:
-    """What changed between two models. False if nothing did; a notebook shows the figure.
+    """What changed between two models. False if nothing did for certain; a notebook shows the figure.
 
     Args:
         before: the layers of the first model.
         after: those of the second.
         changes: what is not the same, in the order of the layers.
         layers: both in one graph: the second, and in it what only the first has. `status` says of a node whether it is
-            added, removed, changed or kept.
+            added, removed, changed, unclear or kept.
         depth, max_boxes, fold: how the figure is drawn together.
     """
 
@@ -66,20 +68,27 @@ class Difference:
         """One sentence: how much changed, what, and what it costs."""
         names = f"{self.before.name} and {self.after.name}"
         if not self:
-            return f"{names} have the same structure."
-        found: dict[str, list[Change]] = {status: [] for status in ("changed", "added", "removed")}
+            trained = [graph.trainable_parameters for graph in (self.before, self.after)]
+            more = (
+                ""
+                if trained[0] == trained[1]
+                else f"; trained parameters {_number(trained[0])} → {_number(trained[1])}"
+            )
+            return f"{names} have the same structure{more}."
+        found: dict[str, list[Change]] = {status: [] for status in ("changed", "unclear", "added", "removed")}
         for change in self.changes:
             found[change.status].append(change)
         parts = [
-            f"{_count_of(changes)} {status}" + (f" ({_attributes(changes)})" if status == "changed" else "")
+            f"{_count_of(changes)} {_VERBS.get(status, status)}"
+            + (f" ({_attributes(changes)})" if status in ("changed", "unclear") else "")
             for status, changes in found.items()
             if changes
         ]
         costs = [
-            f"{what} {_number(was)} → {_number(now)}" if was != now else f"{what} {_number(now)} as before"
+            f"{what} {was} → {now}" if was != now or "≥" in was else f"{what} {now} as before"
             for what, was, now in (
-                ("parameters", self.before.parameters, self.after.parameters),
-                ("multiply-adds", self.before.multiply_adds, self.after.multiply_adds),
+                ("parameters", _number(self.before.parameters), _number(self.after.parameters)),
+                ("multiply-adds", _work(self.before), _work(self.after)),
             )
         ]
         return f"From {self.before.name} to {self.after.name}: {', '.join(parts)}; {'; '.join(costs)}."
@@ -117,7 +126,7 @@ class Difference:
         """The second model with what was removed still in it, drawn by `diagram`.
 
         What is new has a `+` and a bold outline, what is gone a `−` and a dashed one, what changed a `≠`, the boldest
-        outline, and what changed in it; the rest is plain.
+        outline, and what changed in it; what cannot be compared a `?`, a dotted outline, and why; the rest is plain.
 
         Args:
             options: those of `diagram`; `depth`, `max_boxes` and `fold` are those given to `diff` unless told.
@@ -148,8 +157,9 @@ def diff(
 ) -> Difference:
     """What changed from one model to another: layers new, gone or made otherwise, and wired otherwise.
 
-    Layers are matched by what they are and how they are wired. Names do not count, nor do the values of weights, what
-    is trained, and shapes that only follow from a change before.
+    Layers are matched by what they are and how they are wired; their whole configuration counts. Names do not, nor do
+    the values of weights, what is trained, and shapes that only follow from a change before. What nobody can tell of,
+    such as two lambdas, is a change of status "unclear" that says why.
 
     Args:
         a: the model before: a built Keras model, or a graph of its layers.
@@ -198,8 +208,13 @@ def _attributes(changes: Sequence[Change]) -> str:
     return ", ".join(dict.fromkeys(name.replace("_", " ") for change in changes for name, _, _ in change.details))
 
 
-def _number(count: int | None) -> str:
-    return "unknown" if count is None else f"{count:,}"
+def _number(count: int) -> str:
+    return f"{count:,}"
+
+
+def _work(graph: Graph) -> str:
+    done = work_text(graph.work)
+    return "unknown" if done == "?" else done
 
 
 def _more(count: int, format: str) -> Cell:
@@ -219,7 +234,7 @@ def _said(node: Node) -> list[str] | None:
     if own_status == "kept":
         return None
     name = f"{SIGNS[own_status]} {node.name}"
-    if own_status != "changed":
+    if own_status not in ("changed", "unclear"):
         return [name, describe(node), *([f"{node.parameters:,} params"] if node.parameters else [])]
     changed = [layer for layer in leaves(node) if layer.get("status", "kept") != "kept"]
     telling = [layer for layer in changed if layer.get("change") or layer.role not in _MINOR]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from ...graphs.graph import Edge, Frame, Graph, Node, mark_edges, mark_heads
@@ -22,14 +22,17 @@ class Merged:
     origins: tuple[tuple[int | None, int | None], ...]
 
 
-def merge(before: Graph, after: Graph, pairs: Pairs, changes: Mapping[int, str]) -> Merged:
-    """Both models in one graph. What is added, removed or changed says so in its attribute `status`.
+def merge(
+    before: Graph, after: Graph, pairs: Pairs, changes: Mapping[int, str], unclear: Collection[int] = ()
+) -> Merged:
+    """Both models in one graph. What is added, removed, changed or unclear says so in its attribute `status`.
 
     Args:
         before: the layers of the first model.
         after: those of the second.
         pairs: which layer of the first is which of the second.
         changes: what changed, by numbers of the first.
+        unclear: of which of these nobody can tell whether they changed.
     """
     back = {v: u for u, v in pairs.items()}
     places = _places(before, pairs)
@@ -56,7 +59,7 @@ def merge(before: Graph, after: Graph, pairs: Pairs, changes: Mapping[int, str])
             node, u = after.nodes[place[0]], back.get(place[0])
             told = (("status", "added"),) if u is None else ()
             if u is not None and u in changes:
-                told = (("status", "changed"), ("change", changes[u]))
+                told = (("status", "unclear" if u in unclear else "changed"), ("change", changes[u]))
             origins.append((u, node.id))
         nodes.append(replace(node, id=number, attributes=(*node.attributes, *told)))
     ends = {**{u: new[v, 0, 0] for u, v in pairs.items()}, **{u: new[place] for u, place in places.items()}}

@@ -22,12 +22,17 @@ def own(node: Node) -> Hashable:
 
 
 def given(node: Node) -> dict[str, object]:
-    """What a layer was made with; an axis counted from the last."""
-    attributes = dict(node.attributes)
-    axis, rank = attributes.get("axis"), len(node.inputs[0]) if node.inputs else 0
+    """What a layer was made with and called with, all of it; an axis counted from the last.
+
+    Of which class it is counts where nobody knows that by its name.
+    """
+    found: dict[str, object] = {**dict(node.attributes), **dict(node.configuration)}
+    if str(found.get("class", "")).startswith(("keras.", "layerblocks.")):
+        del found["class"]
+    axis, rank = found.get("axis"), len(node.inputs[0]) if node.inputs else 0
     if isinstance(axis, int) and 0 <= axis < rank:
-        attributes["axis"] = axis - rank
-    return attributes
+        found["axis"] = axis - rank
+    return found
 
 
 @dataclass(frozen=True)

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import unicodedata
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
 from typing import Any
 
 from ... import checks
-from ...graphs.graph import Graph, Node, leaves, sum_weights
+from ...graphs.graph import Edge, Graph, Node, Output, leaves
 from ...graphs.overviews import overview
 from ...graphs.reader import graph_of
 from ..lines import line_roles
 from .latex import latex_text
-from .layer_labels import count_text, describe, shape_text
+from .layer_labels import count_text, describe, is_residual, is_shared, repeats_of, shape_text
 
 _FIRST_SENTENCE = 124
 _LEAST = 200
 _MOST_LISTED = 6
-_SKIPS = ("skip", "concat", "projection")
 
 
 @checks.public
@@ -50,7 +51,7 @@ def described(graph: Graph, max_length: int = 2000, ends: Sequence[str] = ()) ->
     """`alt_text` of a graph as it is drawn; `ends` are the sentences that it ends with in the place of the totals."""
     first = _first_sentence(graph)
     steps = list(_steps(graph))
-    others = [*_short_cuts(graph), *_heads(graph), *(ends or (sum_sentence(graph),))]
+    others = [*_short_cuts(graph), *_heads(graph), *_outputs(graph), *_unused(graph), *(ends or (sum_sentence(graph),))]
     room = max_length - 1 - len(first) - 1
     while others and len(" ".join(others)) > room * 2 // 3:  # the totals, which come last, stay longest
         others.pop(0)
@@ -77,7 +78,7 @@ def caption(model: Any, format: str = "text") -> str:
     ...     y = keras.layers.ReLU(name=f"block{i}.activation")(y)
     >>> print(caption(keras.Model(x, y, name="net")))
     Architecture of net: 7 layers in 2 boxes, with the shapes of what passes between them. ×3 means 3 equal blocks in \
-a row: block1–block3, each dense, 8 + ReLU. In all, 216 parameters and 192 multiply-adds.
+a row: block1–block3, each dense, 8 + ReLU, 72 parameters. In all, 216 parameters and 192 multiply-adds.
     """
     format = checks.choice("format", format, ("text", "latex"))
     graph = _drawn(model)
@@ -124,7 +125,9 @@ def _counted(count: int, word: str) -> str:
 
 
 def _shapes(node: Node) -> str:
-    return " and ".join(map(shape_text, node.outputs[:3])) or "?"
+    """All shapes that leave a node, those that are equal and follow each other once."""
+    texts = [(text, len(list(same))) for text, same in groupby(map(shape_text, node.outputs))]
+    return _listed([text if count == 1 else f"{text} ({count} times)" for text, count in texts] or ["?"])
 
 
 # -- alt text ---------------------------------------------------------------------------------------------------------
@@ -134,12 +137,15 @@ def _first_sentence(graph: Graph) -> str:
     """What it is: under 125 characters, whatever the network is called."""
     boxes = _counted(len(graph.nodes), "box")
     ends = []
-    inputs = [node for node in graph.nodes if node.role == "input"]
-    if len(inputs) == 1:
-        ends.append(f"from an input of {_shapes(inputs[0])}")
-    main = [graph.nodes[o.source] for o in graph.outputs if graph.nodes[o.source].head is None]
-    if len(main) == 1:
-        ends.append(f"to an output of {_shapes(main[0])}")
+    reading = {edge.target for edge in graph.edges}
+    inputs = [node for node in graph.nodes if node.role == "input" and node.id not in reading]
+    if inputs:
+        one = len(inputs) == 1
+        ends.append(f"from an input of {_shapes(inputs[0])}" if one else f"from {_counted(len(inputs), 'input')}")
+    main = [o for o in graph.outputs if graph.nodes[o.source].head is None]
+    if main:
+        one = len(main) == 1
+        ends.append(f"to an output of {_shape_of(graph, main[0])}" if one else f"to {_counted(len(main), 'output')}")
     for tail in (f"{boxes}, {' '.join(ends)}." if ends else f"{boxes}.", f"{boxes}."):
         head = "Diagram of the network "
         room = _FIRST_SENTENCE - len(head) - len(tail) - 2
@@ -152,10 +158,8 @@ def _steps(graph: Graph) -> Iterator[tuple[str, str]]:
     """Each box of the main part, in order, in full and in brief; what it follows, if not the one before."""
     before: int | None = None
     sources: dict[int, list[int]] = {}
-    roles = line_roles(graph)
     for edge in sorted(graph.edges, key=lambda e: (e.target, e.target_port)):
-        if roles[edge] not in _SKIPS or graph.nodes[edge.target].role in ("merge", "add"):
-            sources.setdefault(edge.target, []).append(edge.source)
+        sources.setdefault(edge.target, []).append(edge.source)
     for node in graph.nodes:
         if node.head is not None:
             continue
@@ -163,25 +167,45 @@ def _steps(graph: Graph) -> Iterator[tuple[str, str]]:
         by = "" if not come or come == [before] else f" after {_some([_name(graph.nodes[s]) for s in come])}"
         last = graph.nodes[before] if before is not None else None
         gives = by + _gives(node, last if come == [before] else None)
-        yield f"{_name(node)}{_what(node)}{gives}", f"{_name(node)}{gives}"
+        again = "".join(_begins(graph, node, before))
+        own = repeats_of(graph, node)
+        yield f"{again}{_name(node)}{_what(node, own)}{gives}", f"{again}{_name(node)}{_in_brief(node)}{gives}"
         before = node.id
 
 
-def _what(node: Node) -> str:
+def _begins(graph: Graph, node: Node, before: int | None) -> Iterator[str]:
+    """That from here on some boxes are computed several times over."""
+    around = () if before is None else graph.nodes[before].frames
+    for number in node.frames:
+        times = graph.frames[number].repeats
+        if times > 1 and number not in around:
+            boxes = sum(number in other.frames for other in graph.nodes)
+            yield f"{times} times over {_counted(boxes, 'box')}, that is "
+
+
+def _in_brief(node: Node) -> str:
+    return f" (input of {_shapes(node)})" if node.role == "input" else ""
+
+
+def _what(node: Node, repeats: int) -> str:
     """` (3×3 conv, 64)`; nothing where the name says it."""
     if node.role == "input":
         return f" (input of {_shapes(node)})"
     words = _plain(describe(node), 120)
     told = "" if words == _name(node) else words
-    times = f"{node.repeats} in a row" if node.repeats > 1 else ""
+    times = f"{repeats} in a row" if repeats > 1 else ""
     inside = ", each ".join(filter(None, (times, told)))
+    inside += ", all with one set of weights" if is_shared(node) and repeats > 1 else ""
+    closed = f"not opened, {_plain(node.closed, 80)}" if node.closed else ""
+    inside = "; ".join(filter(None, (inside, closed)))
     return f" ({inside})" if inside else ""
 
 
 def _gives(node: Node, before: Node | None) -> str:
     if node.role == "input":
         return ""
-    kept = before is not None and before.outputs == node.outputs and node.outputs
+    known = not any(None in shape[1:] for shape in node.outputs)
+    kept = known and before is not None and before.outputs == node.outputs and node.outputs
     return f" keeps {_shapes(node)}" if kept else f" gives {_shapes(node)}"
 
 
@@ -203,15 +227,38 @@ def _flow(steps: Sequence[tuple[str, str]], room: int) -> str:
 
 def _short_cuts(graph: Graph) -> Iterator[str]:
     roles = line_roles(graph)
-    for wanted, word in (({"skip", "concat"}, "skip connection"), ({"projection"}, "short cut")):
-        pairs = dict.fromkeys((edge.source, edge.target) for edge, role in roles.items() if role in wanted)
-        texts = [f"from {_name(graph.nodes[s])} to {_name(graph.nodes[t])}" for s, t in pairs]
+    parting = {number for number, count in Counter(edge.source for edge in graph.edges).items() if count > 1}
+    direct = [(e.source, e.target) for e, role in roles.items() if role in ("skip", "concat") and e.source in parting]
+    longer = _with_layers(graph, [edge for edge, role in roles.items() if role == "projection"])
+    for word, more, pairs in (("skip connection", "", direct), ("short cut", " with layers on", longer)):
+        texts = [f"from {_name(graph.nodes[s])} to {_name(graph.nodes[t])}" for s, t in dict.fromkeys(pairs)]
         if texts:
-            yield f"{_counted(len(texts), word)}: {_some(texts)}.".replace("cuts:", "cuts with a layer on them:")
-    inside = sum(node.repeats for node in graph.nodes if node.role == "residual")
+            on = (more + (" it" if len(texts) == 1 else " them")) if more else ""
+            yield f"{_counted(len(texts), word)}{on}: {_some(texts)}."
+    inside = sum(node.repeats for node in graph.nodes if is_residual(node))
     if inside:
-        add = "adds" if inside == 1 else "add"
-        yield f"{_counted(inside, 'residual block')} {add} the input to what the layers make of it."
+        adds = "block adds" if inside == 1 else "blocks add"
+        yield f"{inside:,} residual {adds} the input to what the layers make of it."
+
+
+def _with_layers(graph: Graph, edges: Sequence[Edge]) -> list[tuple[int, int]]:
+    """Where each way of such edges begins and ends: on it lie the boxes that read nothing else."""
+    leaving: dict[int, list[int]] = {}
+    for edge in edges:
+        leaving.setdefault(edge.source, []).append(edge.target)
+    reading = Counter(edge.target for edge in graph.edges)
+    on = {number for number, count in Counter(edge.target for edge in edges).items() if count == reading[number]}
+    found = []
+    for start in sorted(leaving.keys() - on):
+        waiting, seen = [start], set[int]()
+        while waiting:
+            for target in leaving.get(waiting.pop(), ()):
+                if target not in on:
+                    found.append((start, target))
+                elif target not in seen:
+                    seen.add(target)
+                    waiting.append(target)
+    return found
 
 
 def _heads(graph: Graph) -> Iterator[str]:
@@ -227,6 +274,35 @@ def _heads(graph: Graph) -> Iterator[str]:
         yield f"Auxiliary head {_plain(head)} branches off after {_some(list(dict.fromkeys(sources)))}{loss}."
 
 
+def _outputs(graph: Graph) -> Iterator[str]:
+    """All outputs, by the keys that the model gives them, unless there is one and it has no name of its own."""
+    main = [output for output in graph.outputs if graph.nodes[output.source].head is None]
+    if len(main) == 1:
+        maker = graph.nodes[main[0].source]
+        layers = [part for layer in leaves(maker) for part in (layer.name, *layer.path)]
+        members = [part for member in maker.members for part in (member, member.rpartition(".")[2])]
+        if main[0].key in ("main", *members, *layers):
+            return
+    texts = []
+    for output in main:
+        node, key = graph.nodes[output.source], _plain(output.key)
+        by = "" if key in (_name(node), _plain(node.path[-1])) else f" by {_name(node)}"
+        texts.append(f"{key}{by} ({_shape_of(graph, output)})")
+    if texts:
+        yield f"Output{'' if len(texts) == 1 else 's'}: {'; '.join(texts)}."
+
+
+def _shape_of(graph: Graph, output: Output) -> str:
+    shapes = graph.nodes[output.source].outputs
+    return shape_text(shapes[output.source_port]) if output.source_port < len(shapes) else "?"
+
+
+def _unused(graph: Graph) -> Iterator[str]:
+    if graph.unused:
+        are = "is" if len(graph.unused) == 1 else "are"
+        yield f"{_some([_name(node) for node in graph.unused])} {are} kept by the model and not used."
+
+
 def panel_sentence(titles: Sequence[str]) -> str:
     """That there are panels, and what is in them."""
     are = "panel shows a block" if len(titles) == 1 else "panels show blocks"
@@ -234,11 +310,18 @@ def panel_sentence(titles: Sequence[str]) -> str:
 
 
 def sum_sentence(graph: Graph) -> str:
-    total, trained = sum_weights(graph.nodes)
+    """What it comes to, and the names of the layers of which the multiply-adds are not known."""
+    total, trained = graph.parameters, graph.trainable_parameters
     parts = [_counted(total, "parameter") + (f" ({count_text(trained)} trained)" if trained != total else "")]
-    if graph.multiply_adds is not None:
-        parts.append(_counted(graph.multiply_adds, "multiply-add"))
-    return f"In all, {_listed(parts)}."
+    done = graph.work
+    if done.exact is not None:
+        parts.append(_counted(done.known, "multiply-add"))
+        return f"In all, {_listed(parts)}."
+    left_out = _some([_plain(name) for name in done.uncounted])
+    if done.known:
+        parts.append(f"at least {_counted(done.known, 'multiply-add')}, not counting {left_out}")
+        return f"In all, {_listed(parts)}."
+    return f"In all, {_listed(parts)}; multiply-adds are not known, those of {left_out}."
 
 
 # -- caption ----------------------------------------------------------------------------------------------------------
@@ -257,10 +340,14 @@ def _folded(graph: Graph) -> Iterator[str]:
     for node in graph.nodes:
         inside = any(graph.frames[f].repeats > 1 for f in node.frames)
         if node.repeats > 1 and not inside:
-            found.setdefault(node.repeats, []).append(f"{_name(node)}, each {_plain(describe(node), 120)}")
+            each = "" if is_shared(node) or not node.parameters else f", {node.parameters // node.repeats:,} parameters"
+            each += ", all with one set of weights" if is_shared(node) else ""
+            found.setdefault(node.repeats, []).append(f"{_name(node)}, each {_plain(describe(node), 120)}{each}")
     for frame in graph.frames:
         if frame.repeats > 1 and any(frame.id in node.frames for node in graph.nodes):
-            found.setdefault(frame.repeats, []).append(f"all in the frame {_plain(frame.name)}")
+            boxes = [_name(node) for node in graph.nodes if frame.id in node.frames]
+            named = _plain(frame.name) if frame.path else f"around {boxes[0]} to {boxes[-1]}"
+            found.setdefault(frame.repeats, []).append(f"all in the frame {named}")
     for count, texts in sorted(found.items()):
         yield f"×{count} means {count} equal blocks in a row: {_joined(texts)}."
 
@@ -272,7 +359,8 @@ def _joined(texts: Sequence[str]) -> str:
 
 def _opened(graph: Graph) -> Iterator[str]:
     around = {f for node in graph.nodes for f in node.frames}
-    names = [_plain(frame.name) for frame in graph.frames if frame.id in around and frame.repeats == 1]
+    found = Counter(_plain(frame.name) for frame in graph.frames if frame.id in around and frame.repeats == 1)
+    names = [name if count == 1 else f"{name} ({count} times)" for name, count in found.items()]
     if names:
         yield f"{_some(names)} {'is' if len(names) == 1 else 'are'} drawn open, in a frame."
 
@@ -280,7 +368,7 @@ def _opened(graph: Graph) -> Iterator[str]:
 _MEANINGS = {
     "branch": "lines that part are branches",
     "skip": "lines past boxes are skip connections that change nothing",
-    "projection": "dash-dotted lines are short cuts with a layer on them",
+    "projection": "dash-dotted lines are short cuts with layers on them",
     "aux": "dashed lines lead to auxiliary heads, which serve in training only",
 }
 

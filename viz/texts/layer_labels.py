@@ -6,11 +6,13 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import groupby
+from math import prod
 
 from ...graphs.graph import Graph, Node, Shape, activation_of, leaves, predecessors
+from ...graphs.totals import Total
 
 # Layers that a short description does not tell: they come with the others.
-_SILENT = frozenset({"input", "norm", "activation", "dropout", "shape", "add"})
+_SILENT = frozenset({"input", "norm", "activation", "dropout", "shape"})
 _MOST_PARTS = 2
 
 
@@ -22,7 +24,7 @@ def describe(node: Node) -> str:
     '7×7 conv, 64, /2'
     """
     call, calls = node.call
-    return _join(_what(node), f"call {call} of {calls}" if calls > 1 else None)
+    return _join(_what(node), f"call {call} of {calls}" if calls > 1 and not is_shared(node) else None)
 
 
 def _what(node: Node) -> str:
@@ -30,10 +32,10 @@ def _what(node: Node) -> str:
         return _layer(node)
     if node.kind == "Unit":
         return " + ".join(_unit(node))
-    if node.role == "residual":
-        return _residual(node.inner)
     if node.role == "merge":
         return _merge(node.inner)
+    if is_residual(node):
+        return _residual(node.inner)
     return _sequence(node.inner.nodes) or node.role
 
 
@@ -57,7 +59,7 @@ _SHORT: Mapping[str, str] = {
     "swish": "SiLU",
     "hard_silu": "hard SiLU",
     "hard_sigmoid": "hard sigmoid",
-    "Softmax": "softmax",
+    "leaky ReLU": "leaky ReLU",
     "log_softmax": "log softmax",
 }
 
@@ -67,8 +69,7 @@ def _unit(node: Node) -> list[str]:
     parts: list[str] = []
     for layer in leaves(node):
         if layer.role in ("norm", "activation"):
-            own = activation_of(layer) if layer.role == "activation" else layer.kind
-            parts.append(_SHORT.get(str(own)) or _plain(layer))
+            parts.append((_SHORT.get(layer.kind) if layer.role == "norm" else None) or _plain(layer))
         elif layer.role != "shape":
             own = activation_of(layer)
             parts.append(_layer(layer))
@@ -88,17 +89,56 @@ def count_text(count: int | None) -> str:
     return "?" if count is None else f"{count:,}"
 
 
+def work_text(total: Total) -> str:
+    """All digits: `3,888`, `≥ 3,888` where some are not counted, `?` where none is.
+
+    >>> work_text(Total(3888)), work_text(Total(3888, ("blur",))), work_text(Total(0, ("blur",)))
+    ('3,888', '≥ 3,888', '?')
+    """
+    if total.exact is None and not total.known:
+        return "?"
+    return ("" if total.exact is not None else "≥ ") + count_text(total.known)
+
+
+def repeats_of(graph: Graph, node: Node) -> int:
+    """How many equal neighbours a box stands for by itself, those aside that the frames around it are repeated for."""
+    return max(1, node.repeats // prod(graph.frames[number].repeats for number in node.frames))
+
+
+def is_shared(node: Node) -> bool:
+    """Whether a box that stands for several stands for as many calls of the same weights."""
+    return node.repeats > 1 and bool(node.weights) and len(set(node.members)) == 1
+
+
+def each_text(node: Node) -> str:
+    """The parameters of one of the equal neighbours that a box stands for: `16,640 each ×12`; "" for a single one."""
+    if node.repeats == 1 or not node.parameters:
+        return ""
+    if is_shared(node):
+        return f"one set, used {node.repeats} times"
+    return f"{count_text(node.parameters // node.repeats)} each ×{node.repeats}"
+
+
+def parameters_text(node: Node) -> str:
+    """`16,640 params`; of several `199,680 params, 16,640 each ×12`."""
+    each = each_text(node)
+    return f"{count_text(node.parameters)} params" + (f", {each}" if each else "")
+
+
 def _layer(node: Node) -> str:
     words = {"conv": _conv, "pool": _pool, "dense": _dense, "merge": _concat}.get(node.role, _plain)
-    return words(node)
+    return node.words if node.words == node.kind else words(node)  # nobody knows it by more than the name of its class
 
 
 def _plain(node: Node) -> str:
-    """The name of its class in words: `zero padding`, `local response norm`, `dropout 0.4`; an activation's own."""
-    if node.role == "activation":
-        return str(node.get("activation") or node.kind)
-    words = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", re.sub(r"\dD$", "", node.kind)).lower()
+    """What its entry says; of a node without one the name of its class in words, with a rate: `dropout 0.4`."""
     rate = node.get("rate") if node.role == "dropout" else None
+    if node.role == "activation":
+        words = node.words or str(node.get("activation") or node.kind)
+        return _SHORT.get(words, words)
+    if node.words and not isinstance(rate, float):
+        return "reshape" if node.words.startswith("reshape, ") else node.words  # to what, the shape after it says
+    words = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", re.sub(r"\dD$", "", node.kind)).lower()
     return words.replace("normalization", "norm") + (f" {rate:g}" if isinstance(rate, float) else "")
 
 
@@ -119,6 +159,7 @@ def _conv(node: Node) -> str:
         _step(node),
         _unless_one("rate ", node.get("dilation_rate")),
         f"{groups} groups" if isinstance(groups, int) and groups > 1 else None,
+        "causal" if node.get("padding") == "causal" else None,
     )
 
 
@@ -134,7 +175,7 @@ def _pool(node: Node) -> str:
 
 
 def _dense(node: Node) -> str:
-    return _join("dense", node.get("units"))
+    return node.words if node.kind == "EinsumDense" and node.words else _join("dense", node.get("units"))
 
 
 def _concat(node: Node) -> str:
@@ -144,17 +185,29 @@ def _concat(node: Node) -> str:
 def _sequence(nodes: Iterable[Node]) -> str:
     """The telling layers in a row, equal neighbours drawn together: `2 × 3×3 conv + 2×2 max pool`."""
     nodes = list(nodes)
-    telling = [n for n in nodes if n.role not in _SILENT] or [n for n in nodes if n.role != "input"]
+    telling = [n for n in nodes if n.role not in _SILENT and n.kind != "Add"]
+    telling = telling or [n for n in nodes if n.role != "input"]
     parts = [(text, len(list(same))) for text, same in groupby(map(_layer, telling))]
     if len(parts) == 1:
         return _times(*parts[0])
     parts = [(text, len(list(same))) for text, same in groupby(map(_brief, telling))]
     if len(parts) <= _MOST_PARTS:
         return " + ".join(_times(*part) for part in parts)
-    roles = [(role, len(list(same))) for role, same in groupby(n.role for n in telling)]
-    if len(roles) <= _MOST_PARTS + 1:
-        return " + ".join(role if count == 1 else f"{count} {role}s" for role, count in roles)
+    kinds = [(kind, len(list(same))) for kind, same in groupby(map(_in_a_word, telling))]
+    if len(kinds) <= _MOST_PARTS + 1:
+        return " + ".join(_several(*kind) for kind in kinds)
     return f"{len(nodes)} layers"
+
+
+def _in_a_word(node: Node) -> str:
+    """`conv`, `dense`, `pool`; else what it is without its sizes."""
+    return node.role if node.role in ("conv", "dense", "pool") else _layer(node).partition(",")[0]
+
+
+def _several(kind: str, count: int) -> str:
+    if count == 1:
+        return kind
+    return f"{count} {kind}s" if kind in ("conv", "pool") else f"{count} × {kind}"
 
 
 def _times(text: str, count: int) -> str:
@@ -165,7 +218,7 @@ def _brief(node: Node) -> str:
     """A layer among others: its width shows in the shape of what comes out."""
     if node.role in ("conv", "dense"):
         return _layer(replace(node, attributes=tuple(a for a in node.attributes if a[0] not in ("filters", "units"))))
-    return _layer(node).removeprefix("global ").removeprefix("adaptive ")
+    return _layer(node)
 
 
 def _merge(inner: Graph) -> str:
@@ -173,15 +226,87 @@ def _merge(inner: Graph) -> str:
     return f"{len(joins[0].inputs)}-branch concat" if len(joins) == 1 else f"{len(joins)} concats"
 
 
+def is_residual(node: Node) -> bool:
+    """Whether a block adds what comes in to what its layers make of it, once or several times one after the other."""
+    return node.inner is not None and bool(_sums(node.inner))
+
+
+def _sums(inner: Graph) -> int:
+    """How many sums a block has, if it is a chain of them, each of what came in and what layers made of it; else 0."""
+    if len({edge.source for edge in inner.entries}) != 1 or any(_attends(n) for n in inner.nodes):
+        return 0
+    sources: list[list[int]] = [[] for _ in inner.nodes]  # one further than the node; 0 is what comes in
+    for edge in inner.edges:
+        sources[edge.target].append(edge.source + 1)
+    for edge in inner.entries:
+        sources[edge.target].append(0)
+    if not all(sources):
+        return 0
+    before, depth, found, passed = [0], [0], 0, 0
+    for number, given in enumerate(sources, 1):
+        node, at = inner.nodes[number - 1], list(given)
+        while len(set(at)) > 1:  # the nearest that all ways pass
+            deepest = max(at, key=lambda n: depth[n])
+            at[at.index(deepest)] = before[deepest]
+        before.append(at[0])
+        depth.append(depth[at[0]] + 1)
+        if node.role != "add" or len(given) < 2:
+            continue
+        ways = [_way(sources, start, at[0]) for start in given]
+        between = inner.nodes[passed : at[0]]
+        if node.kind != "Add" or at[0] < passed or _telling(between) or not _is_short_cut(inner, ways):
+            return 0
+        found, passed = found + 1, number
+    return 0 if _telling(inner.nodes[passed:]) else found
+
+
+def _telling(nodes: Iterable[Node]) -> bool:
+    return any(n.role not in _SILENT for n in nodes)
+
+
+def _way(sources: Sequence[Sequence[int]], start: int, end: int) -> list[int]:
+    """All that lies on the ways back from one node to another, itself left out."""
+    waiting, seen = [start], set[int]()
+    while waiting:
+        number = waiting.pop()
+        if number != end and number not in seen:
+            seen.add(number)
+            waiting.extend(sources[number - 1])
+    return sorted(seen)
+
+
+def _is_short_cut(inner: Graph, ways: Sequence[Sequence[int]]) -> bool:
+    """Whether one of the ways has nothing on it, or a projection; and one of the others a layer with weights."""
+
+    def weighted(way: Sequence[int]) -> int:
+        return sum(inner.nodes[n - 1].role in ("conv", "dense") for n in way)
+
+    def plain(way: Sequence[int]) -> bool:
+        allowed = ("conv", "norm", "pool", "shape", "activation", "dense")
+        return weighted(way) < 2 and all(inner.nodes[n - 1].role in allowed for n in way)
+
+    short = min(ways, key=len)
+    return plain(short) and any(weighted(way) for way in ways if way is not short)
+
+
+def _attends(node: Node) -> bool:
+    return "ttention" in node.kind or node.role == "attention"
+
+
 def _residual(inner: Graph) -> str:
     """The convolutions along the longer way, and how much smaller they make the feature map."""
     convs = longest_way(inner, [n.role == "conv" for n in inner.nodes])
-    kernels = [_extent(n.get("kernel_size")) for n in convs]
+    kernels = [_kernel(n) for n in convs]
     sums = sum(n.role == "add" and len(n.inputs) > 1 for n in inner.nodes)
     one = kernels[: len(kernels) // sums]
     times = f"{sums} × " if sums > 1 else ""
     told = f"{times}residual {', '.join(one)}" if one * sums == kernels and len(one) <= 3 else f"{times}residual"
     return _join(told.strip(), *map(_step, convs))
+
+
+def _kernel(node: Node) -> str:
+    """`3×3`, `3×3 transposed`: a convolution goes without saying."""
+    return _conv(replace(node, attributes=(("kernel_size", node.get("kernel_size")),))).removesuffix(" conv")
 
 
 def longest_way(graph: Graph, counted: Sequence[bool], end: int | None = None) -> list[Node]:

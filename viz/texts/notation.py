@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 from math import prod
@@ -13,7 +13,7 @@ from ...graphs.rewrite import collapse
 from .layer_labels import describe, longest_way
 from .table_formats import Stack
 
-_TOLD = frozenset({"conv", "dense", "pool", "model"})
+_TOLD = frozenset({"conv", "dense", "pool", "model", "attention", "recurrent", "embedding"})
 _MOST_LINES = 12
 
 
@@ -31,24 +31,37 @@ def notation(node: Node) -> tuple[Stack, ...]:
     [3×3, 8] × 2, /4
     """
     if node.inner is None:
-        return (Stack((describe(node),)),) if node.role in _TOLD else ()
-    telling = [n for n in node.inner.nodes if n.role in _TOLD]
+        return (Stack((describe(node),)),) if _tells(node) else ()
+    telling = [n for n in node.inner.nodes if _tells(n)]
     if len(telling) == 1:
         return notation(telling[0])
     steps = _steps(node)
     return tuple(map(_stack, steps)) if sum(len(step.lines) for step in steps) <= _MOST_LINES else ()
 
 
-def told(node: Node) -> tuple[Stack, ...]:
-    """What a node is: its notation where there is more than one layer to tell, else a few words; `× n` for all."""
+def _tells(node: Node) -> bool:
+    """Whether a layer is one that a block is known by: also any that has weights, or multiplies, or nobody knows."""
+    if node.role in _TOLD or node.kind.startswith("UpSampling"):
+        return True
+    return node.role == "other" and bool(node.weights or node.multiply_adds != 0 or node.closed)
+
+
+def told(node: Node, repeats: int | None = None) -> tuple[Stack, ...]:
+    """What a node is: its notation where there is more than one layer to tell, else a few words; `× n` for all.
+
+    Args:
+        node: a layer or a block.
+        repeats: how many there are in a row; None for all that the node stands for.
+    """
+    repeats = node.repeats if repeats is None else repeats
     stacks = notation(node)
     if sum(len(stack.lines) * stack.times for stack in stacks) < 2:
         stacks = (Stack((", ".join(node.dtypes) if node.role == "input" else describe(node),)),)
-    if node.repeats == 1:
+    if repeats == 1:
         return stacks
     if len(stacks) == 1:
-        return (replace(stacks[0], times=stacks[0].times * node.repeats),)
-    return (Stack(tuple(map(str, stacks)), node.repeats),)
+        return (replace(stacks[0], times=stacks[0].times * repeats),)
+    return (Stack(tuple(map(str, stacks)), repeats),)
 
 
 def inside(node: Node) -> Graph:
@@ -71,6 +84,7 @@ class _Step:
     role: str = ""
     alone: str = ""
     parallel: bool = False
+    grows: bool = False
 
 
 def _stack(step: _Step) -> Stack:
@@ -98,12 +112,14 @@ def _steps(node: Node) -> tuple[_Step, ...]:
 
 
 def _count(node: Node) -> int:
-    return sum(n.role in _TOLD for n in (node.inner.nodes if node.inner else (node,)))
+    return sum(_tells(n) for n in (node.inner.nodes if node.inner else (node,)))
 
 
 def _as_one(steps: tuple[_Step, ...]) -> tuple[_Step, ...]:
     """A block of a block: what is in a row in it belongs together."""
     if len(steps) < 2 or any(step.role != "conv" or len(step.lines) > 1 for step in steps):
+        return steps
+    if any(step.grows for step in steps):
         return steps
     lines = tuple(step.lines[0] for step in steps for _ in range(step.times))
     return (_Step(lines, prod(step.shrinks for step in steps)),)
@@ -136,27 +152,58 @@ def _flat(graph: Graph) -> Iterator[_Step]:
 
 def _region(graph: Graph, join: int, before: int, ends: Sequence[int]) -> Iterator[_Step]:
     """What lies between two nodes that everything passes: the longest way to a sum, all ways to a concatenation."""
-    counted = [before < n.id < join and n.role in _TOLD for n in graph.nodes]
+    counted = [before < n.id < join and _tells(n) for n in graph.nodes]
     ends = ends if graph.nodes[join].role == "merge" else [join]
     found = (longest_way(graph, counted, end) for end in ends)
     ways = list({tuple(n.id for n in way): way for way in found if way}.values())
+    if graph.nodes[join].role != "merge":
+        others = [longest_way(graph, counted, end) for end in predecessors(graph)[join]]
+        longer = {tuple(n.id for n in way): way for way in others if len(way) > 1}
+        ways = list(longer.values()) if len(longer) > 1 else ways
+    shown = {n.id for way in ways for n in way}
+    if any(_hides(graph, number, counted, shown) for number in range(before + 1, join)):
+        yield _Step(("",) * (_MOST_LINES + 1))  # no way tells what lies there
+        return
     if len(ways) == 1 and len(ways[0]) == 1:
         yield from _layers(ways[0])
     elif ways:
-        lines = map(_line, ways[0]) if len(ways) == 1 else (" → ".join(map(_line, way)) for way in ways)
-        yield _Step(tuple(lines), max(prod(map(_shrinks, way)) for way in ways), parallel=len(ways) > 1)
+        grows = any(_grows(graph.nodes[number]) for number in range(before + 1, join))
+        say = _told_alone if grows else _line  # where a map shrinks and grows, by how much is told of each layer
+        lines = map(say, ways[0]) if len(ways) == 1 else (" → ".join(map(say, way)) for way in ways)
+        shrinks = 1 if grows else max(prod(map(_shrinks, way)) for way in ways)
+        yield _Step(tuple(lines), shrinks, parallel=len(ways) > 1)
+
+
+def _hides(graph: Graph, number: int, counted: Sequence[bool], shown: Collection[int]) -> bool:
+    """Whether a concatenation joins a layer that is on none of the ways that are shown."""
+    if graph.nodes[number].role != "merge":
+        return False
+    last = [way[-1].id for s in predecessors(graph)[number] if (way := longest_way(graph, counted, s))]
+    return any(layer not in shown for layer in last)
 
 
 def _layers(nodes: Iterable[Node]) -> Iterator[_Step]:
-    return (_Step((_line(n),), _shrinks(n), role=n.role, alone=describe(n)) for n in nodes if n.role in _TOLD)
+    return (
+        _Step((_line(n),), _shrinks(n), role=n.role, alone=describe(n), grows=_grows(n)) for n in nodes if _tells(n)
+    )
 
 
 def _line(node: Node) -> str:
     """A layer among others: a convolution goes without saying, a stride is told for all."""
     shrinks = _shrinks(node) > 1
     attributes = tuple(("strides", 1) if name == "strides" and shrinks else (name, v) for name, v in node.attributes)
-    text = describe(replace(node, attributes=attributes))
-    return text.replace(" conv", "", 1) if node.role == "conv" else text
+    return _told_alone(replace(node, attributes=attributes))
+
+
+def _told_alone(node: Node) -> str:
+    return describe(node).replace(" conv", "", 1) if node.role == "conv" else describe(node)
+
+
+def _grows(node: Node) -> bool:
+    """Whether it makes a feature map larger."""
+    before, after = ((shapes[0][1:-1] if shapes else ()) for shapes in (node.inputs, node.outputs))
+    sizes = zip(before, after, strict=False)
+    return "Transpose" in node.kind or any(a is not None and b is not None and a < b for a, b in sizes)
 
 
 def _shrinks(node: Node) -> int:

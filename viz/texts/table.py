@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from difflib import SequenceMatcher
 from heapq import merge
-from itertools import combinations, groupby
+from itertools import groupby
 from math import prod
 from typing import Any
 
 from ... import checks
-from ...graphs.graph import Graph, Node, Shape, activation_of, leaves
+from ...graphs.graph import Graph, Node, Shape, activation_of, leaves, sum_weights, work_of
 from ...graphs.grouping import group
 from ...graphs.reader import graph_of
 from ...graphs.repeats import fold as fold_equal
 from ...graphs.repeats import structure
-from ...graphs.rewrite import collapse
+from ...graphs.rewrite import collapse, without_masks
 from ...graphs.rules import Unknown, field_words
-from .layer_labels import describe, shape_text
+from ...graphs.totals import Total
+from .layer_labels import describe, each_text, repeats_of, shape_text
 from .notation import notation, told
 from .table_formats import FORMATS, Cell, Share, Sheet, Stack, write
+
+_NOTHING = Total()
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,10 +37,13 @@ class Row:
         outputs: the shapes that leave it, batch first.
         parameters: all of them, trainable or not.
         trainable: those that are.
-        multiply_adds: for one example; None if a size is unknown.
+        multiply_adds: for one example; None if those of any layer are unknown.
         repeats: how many equal neighbours it stands for; the numbers are those of all.
         receptive_field: as `Node` has it.
         layers: the same as `kind`, as data.
+        counted: the multiply-adds as far as they are known, and the names of the layers that are not counted.
+        each: the parameters of one of the neighbours, in words.
+        beside: what `kind` does not say, by columns: norms, activations, dropout, attention, joins.
     """
 
     name: str
@@ -49,6 +55,9 @@ class Row:
     repeats: int = 1
     receptive_field: tuple[int | None, ...] | Unknown | None = None
     layers: Cell = ""
+    counted: Total = _NOTHING
+    each: str = ""
+    beside: Mapping[str, str] = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +69,10 @@ class Column:
     summed: bool = False
 
 
+def _beside(name: str) -> Column:
+    return Column(lambda row, _: row.beside.get(name, ""))
+
+
 def _share(part: int | None, whole: int | None) -> Cell:
     return Share(part / whole) if part is not None and whole else None
 
@@ -69,10 +82,11 @@ COLUMNS: Mapping[str, Column] = {
     "output shape": Column(lambda row, _: ", ".join(map(shape_text, row.outputs))),
     "repeats": Column(lambda row, _: row.repeats, number=True),
     "receptive field": Column(lambda row, _: field_words(row.receptive_field)),
-    "parameters": Column(lambda row, _: row.parameters, number=True, summed=True),
+    **{name: _beside(name) for name in ("norm", "activation", "dropout", "attention", "joins")},
+    "parameters": Column(lambda row, _: (row.parameters, row.each) if row.each else row.parameters, True, True),
     "trainable": Column(lambda row, _: row.trainable, number=True, summed=True),
     "share of parameters": Column(lambda row, total: _share(row.parameters, total.parameters), True, True),
-    "multiply-adds": Column(lambda row, _: row.multiply_adds, number=True, summed=True),
+    "multiply-adds": Column(lambda row, _: row.counted, number=True, summed=True),
     "share of multiply-adds": Column(lambda row, total: _share(row.multiply_adds, total.multiply_adds), True, True),
 }
 USUAL = ("kind", "output shape", "parameters", "multiply-adds")
@@ -96,12 +110,15 @@ def rows(model: Any, depth: int | None = 1) -> list[Row]:
     >>> rows(keras.Model(x, y), depth=None)[1].multiply_adds
     3888
     """
-    return list(map(_row, _read(model, depth).nodes))
+    return _rows(_read(model, depth))
 
 
 @checks.public
 def totals(model: Any) -> Row:
-    """A model's parameters and multiply-adds in all, those of shared layers once.
+    """A model's parameters in all, those of shared layers once, and its multiply-adds as far as they are known.
+
+    `multiply_adds` is None where those of any layer are unknown; `counted` prints as `≥ 3.1 G` then, and has in
+    `uncounted` the names of these layers.
 
     >>> import keras
     >>> totals(keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)])).parameters
@@ -129,8 +146,9 @@ def table(
         format: text, markdown, latex (with the package booktabs), csv (plain numbers, for programs) or html.
         fold: whether equal neighbours are one row, with the numbers of all of them. None: blocks are, layers are not,
             and nothing is in csv.
-        columns: which, behind the names: "kind", "output shape", "repeats", "receptive field", "parameters",
-            "trainable", "share of parameters", "multiply-adds", "share of multiply-adds".
+        columns: which, after the names: "kind", "output shape", "repeats", "receptive field", "norm", "activation",
+            "dropout", "attention", "joins", "parameters", "trainable", "share of parameters", "multiply-adds",
+            "share of multiply-adds".
         caption: for latex and html.
         label: to refer to the table by, in latex (`\ref`) and html (`id`).
 
@@ -160,13 +178,26 @@ def table(
     chosen = [COLUMNS[name] for name in names]
     sheet = Sheet(
         heads=("layer" if depth is None else "block", *names),
-        body=tuple((row.name, *(c.cell(row, total) for c in chosen)) for row in map(_row, graph.nodes)),
+        body=tuple(_body(graph, total, chosen, format == "csv")),
         foot=tuple(_foot(total, names, chosen, format == "csv")),
         numbers=frozenset(i for i, column in enumerate(chosen, 1) if column.number),
         caption=caption,
         label=label,
     )
     return write(sheet, format)
+
+
+def _body(graph: Graph, total: Row, chosen: Sequence[Column], bare: bool) -> Iterator[tuple[Cell, ...]]:
+    """The rows; before those that are computed several times over, one that says so."""
+    within: set[int] = set()
+    for number, row in enumerate(_rows(graph)):
+        for frame in graph.nodes[number].frames if number < len(graph.nodes) and not bare else ():
+            times = graph.frames[frame].repeats
+            if times > 1 and frame not in within:
+                count = sum(frame in node.frames for node in graph.nodes)
+                yield (f"{times} times over, {count} rows:", *[""] * len(chosen))
+            within.add(frame)
+        yield (row.name, *(column.cell(row, total) for column in chosen))
 
 
 def _columns(given: Sequence[str] | None, usual: tuple[str, ...]) -> tuple[str, ...]:
@@ -187,10 +218,22 @@ def check_words(caption: object, label: object) -> None:
 def _foot(total: Row, names: Sequence[str], chosen: Sequence[Column], bare: bool) -> Iterator[tuple[Cell, ...]]:
     """The sums, and of the parameters those that are trained and those that are not."""
     yield ("total", *(column.cell(total, total) if column.summed else "" for column in chosen))
+    if total.counted.uncounted and "multiply-adds" in names and not bare:
+        left_out = tuple(_few(total.counted.uncounted))
+        words = [name for name, column in zip(names, chosen, strict=True) if not column.number]
+        if words:
+            yield ("not counted", *(left_out if name == words[0] else "" for name in names))
+        else:
+            yield (("not counted:", *left_out), *[""] * len(names))
     if bare or "parameters" not in names:
         return
     for name, count in (("trainable", total.trainable), ("non-trainable", total.parameters - total.trainable)):
         yield (name, *(count if column == "parameters" else "" for column in names))
+
+
+def _few(names: Sequence[str], most: int = 6) -> list[str]:
+    """All of the names, or the first few and how many more."""
+    return list(names) if len(names) <= most else [*names[: most - 1], f"and {len(names) - most + 1:,} more"]
 
 
 def _read(model: Any, depth: int | None, argument: str = "model") -> Graph:
@@ -200,26 +243,44 @@ def _read(model: Any, depth: int | None, argument: str = "model") -> Graph:
 
 
 def _collapsed(graph: Graph, depth: int | None) -> Graph:
-    return collapse(group(graph), depth)
+    return collapse(group(without_masks(graph)), depth)
 
 
-def _row(node: Node) -> Row:
-    layers = told(node)
+def _rows(graph: Graph) -> list[Row]:
+    """What is computed, in order; and then what is not, though its weights count."""
+    found = [_row(node, repeats_of(graph, node)) for node in graph.nodes]
+    found += (replace(_row(node), kind=(kind := f"not used: {describe(node)}"), layers=kind) for node in graph.unused)
+    seen = {weight.id for node in (*graph.nodes, *graph.unused) for weight in node.weights}
+    loose = {weight.id: weight for weight in graph.loose if weight.id not in seen}.values()
+    if loose:
+        size, trained = sum(w.size for w in loose), sum(w.size for w in loose if w.trainable)
+        kind = f"{len(loose)} of no layer"
+        found.append(Row("weights", kind, (), size, trained, 0, layers=kind))
+    return found
+
+
+def _row(node: Node, repeats: int = 1) -> Row:
+    layers = told(node, repeats)
     return Row(
         name=node.name,
         kind=" + ".join(map(str, layers)),
         outputs=node.outputs,
         parameters=node.parameters,
-        trainable=sum(w.size for w in node.weights if w.trainable),
+        trainable=sum_weights([node])[1],
         multiply_adds=node.multiply_adds,
         repeats=node.repeats,
         receptive_field=node.receptive_field,
         layers=layers,
+        counted=work_of([node]),
+        each=each_text(node),
+        beside={name: ", ".join(_words(word, leaves(node))) for name, word in _BESIDE.items()},
     )
 
 
 def _total(graph: Graph) -> Row:
-    return Row("total", "", (), graph.parameters, graph.trainable_parameters, graph.multiply_adds)
+    done = graph.work
+    parameters, trainable = graph.parameters, graph.trainable_parameters
+    return Row("total", "", (), parameters, trainable, done.exact, counted=done)
 
 
 # -- several models ---------------------------------------------------------------------------------------------------
@@ -281,14 +342,13 @@ def compare(
     ]
     trainable = [graph.trainable_parameters for graph in graphs.values()]
     parameters = [graph.parameters for graph in graphs.values()]
-    frozen = _differs(map(bool, map(int.__sub__, parameters, trainable)))
-    training: list[tuple[Cell, ...]] = [("trainable", "", *trainable)] if frozen else []
-    sums: list[tuple[Cell, ...]] = [
-        *_what_differs(list(layers.values())),
-        *training,
-        ("parameters", "", *parameters),
-        ("multiply-adds", "", *(graph.multiply_adds for graph in graphs.values())),
-    ]
+    counted = [graph.work for graph in graphs.values()]
+    sums: list[tuple[Cell, ...]] = [*_what_differs(list(layers.values())), ("parameters", "", *parameters)]
+    if parameters != trainable:
+        sums.append(("trainable", "", *trainable))
+    sums.append(("multiply-adds", "", *counted))
+    if any(done.uncounted for done in counted) and format != "csv":
+        sums.append(("not counted", "", *(tuple(_few(done.uncounted)) for done in counted)))
     sums[:0] = _told_apart(list(layers.values()), [*body, *sums])
     sheet = Sheet(("block", "output size", *graphs), tuple(body), tuple(sums), caption=caption, label=label)
     return write(sheet, format)
@@ -307,19 +367,50 @@ _BESIDE: Mapping[str, Callable[[Node], object]] = {
 def _what_differs(graphs: Sequence[Graph]) -> Iterator[tuple[Cell, ...]]:
     """A row for each of these kinds of layers of which the models do not have the same."""
     for name, word in _BESIDE.items():
-        found = [sorted({str(said) for layer in graph.nodes if (said := word(layer))}) for graph in graphs]
+        found = [_words(word, graph.nodes) for graph in graphs]
         if _differs(map(tuple, found)):
             yield (name, "", *(", ".join(words) or "none" for words in found))
+
+
+def _words(word: Callable[[Node], object], layers: Iterable[Node]) -> list[str]:
+    return sorted({str(said) for layer in layers if (said := word(layer))})
 
 
 def _told_apart(graphs: Sequence[Graph], found: Sequence[tuple[Cell, ...]]) -> list[tuple[Cell, ...]]:
     """A row with letters, equal where structures are, if columns are equal and what they stand for is not."""
     columns = list(zip(*(row[2:] for row in found), strict=True))
-    structures = [structure(Node(0, ("",), graph.kind, "model", inner=_unnamed(graph))) for graph in graphs]
-    letters = {made: chr(ord("A") + i) if i < 26 else str(i + 1) for i, made in enumerate(dict.fromkeys(structures))}
-    if all(structures[i] == structures[k] for i, k in combinations(range(len(graphs)), 2) if columns[i] == columns[k]):
-        return []
-    return [("structure", "", *(letters[made] for made in structures))]
+    letters: list[str] = []
+    doubts = False
+    for number, column in enumerate(columns):
+        alike = [k for k in range(number) if columns[k] == column]
+        said = {k: _why_unlike(graphs[k], graphs[number]) for k in alike}
+        same = next((k for k, why in said.items() if why is None), None)
+        if same is not None:
+            letters.append(letters[same])
+            continue
+        count = len(set(letters))
+        letters.append(chr(ord("A") + count) if count < 26 else str(count + 1))
+        doubts = doubts or bool(alike)
+        if why := next(filter(None, said.values()), None):
+            letters[-1] += f" ({why})"
+    return [("structure", "", *letters)] if doubts else []
+
+
+def _why_unlike(one: Graph, other: Graph) -> str | None:
+    """None for the same structure; why nobody can tell; "" for another."""
+    from ..changes.changes import find_changes
+
+    if _structure(one) == _structure(other):
+        return None
+    changes, _ = find_changes(one, other)
+    if not changes:
+        return None
+    unclear = all(change.status == "unclear" for change in changes)
+    return f"{changes[0].name}: {changes[0].words}" if unclear else ""
+
+
+def _structure(graph: Graph) -> Hashable:
+    return structure(Node(0, ("",), graph.kind, "model", inner=_unnamed(graph)))
 
 
 def _unnamed(graph: Graph) -> Graph:

@@ -9,8 +9,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, zip_longest
 
+from ...graphs.totals import Total
 from .latex import latex_text
-from .layer_labels import count_text
+from .layer_labels import count_text, work_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +47,9 @@ class Share:
         return f"{100 * self.value:.1f} %"
 
 
-# What a cell may hold: words; a number, None if it is unknown; layers; or several of these, a line each.
-Cell = str | int | None | Share | Stack | tuple["Cell", ...]
+# What a cell may hold: words; a number, None if it is unknown; a sum, some of which may be unknown; layers; or several
+# of these, a line each. For programs only the first of several numbers is written.
+Cell = str | int | None | Share | Total | Stack | tuple["Cell", ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +85,8 @@ def _plain(cell: Cell) -> str:
         return " + ".join(map(_plain, cell))
     if cell is None or isinstance(cell, int):
         return count_text(cell)
+    if isinstance(cell, Total):
+        return work_text(cell)
     return _CONTROLS.sub(lambda c: c[0].encode("unicode_escape").decode("ascii"), " ".join(str(cell).split()))
 
 
@@ -146,6 +150,10 @@ def _csv(sheet: Sheet) -> str:
 
 
 def _value(cell: Cell) -> object:
+    if isinstance(cell, tuple) and cell and isinstance(cell[0], int | Total):
+        return _value(cell[0])
+    if isinstance(cell, Total):
+        return cell.exact
     if cell is None or isinstance(cell, int):
         return cell
     if isinstance(cell, Share):
