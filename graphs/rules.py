@@ -326,6 +326,7 @@ def _adds_nothing(kind: type) -> bool:
     return not any(name in vars(base) for name in vars(kind) if name not in _HARMLESS for base in bases)
 
 
+@functools.lru_cache(maxsize=4096)
 def _says(kind: type, method: str) -> bool:
     """Whether a layer says for itself: by a method that is not older than its `call`."""
     for base in kind.__mro__:
@@ -419,14 +420,14 @@ def _as_windows(call: Call, said: Any) -> Windows | Unknown:
     if said in (None, UNKNOWN) or not call.outputs:
         return Unknown((str(getattr(call.operation, "name", type(call.operation).__name__)),))
     if said in (POINTWISE, EVERYTHING) or not isinstance(said[0], tuple):
+        if said == POINTWISE:
+            return tuple([aligned(shape, call.outputs[0]) for shape in call.inputs])
         channels_first = getattr(call.operation, "data_format", None) == "channels_first"
         return tuple(_in_full(shape, call.outputs[0], said, channels_first) for shape in call.inputs)
     return tuple(tuple(axes) for axes in said)
 
 
 def _in_full(shape: Shape, output: Shape, said: Any, channels_first: bool) -> tuple[Along, ...]:
-    if said == POINTWISE:
-        return aligned(shape, output)
     if said == EVERYTHING:
         kept = len(shape) == len(output)
         return tuple(Along(0) if axis == 0 else Along(axis if kept else None, whole=True) for axis in range(len(shape)))
