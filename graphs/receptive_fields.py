@@ -388,7 +388,9 @@ def _composed(view: _View, reads: Reads) -> _View | None:
     return _View(tuple(spans), view.shift * inputs * turns // len(view.spans))
 
 
-def _joined(step: _Step | Node, one: _Place | Unknown | None, other: _Place | Unknown | None) -> _Place | Unknown | None:
+def _joined(
+    step: _Step | Node, one: _Place | Unknown | None, other: _Place | Unknown | None
+) -> _Place | Unknown | None:
     """What two see together, where their positions lie equally far apart."""
     if one is None or other is None:
         return None
