@@ -302,7 +302,7 @@ class _Place:
 
     @property
     def stride(self) -> int | None:
-        steps, rest = divmod(self.view.shift, len(self.view.spans))
+        steps, rest = divmod(abs(self.view.shift), len(self.view.spans))
         return steps if self.plain and not rest else None
 
 
@@ -383,8 +383,8 @@ def _composed(view: _View, reads: Reads) -> _View | None:
         return None
     spans = []
     for position in range(turns * outputs):
-        first, last = reads.span(position)
-        spans.append((view.at(first)[0], view.at(last)[1]))
+        ends = [view.at(place) for place in reads.span(position)]
+        spans.append((min(first for first, _ in ends), max(last for _, last in ends)))
     return _View(tuple(spans), view.shift * inputs * turns // len(view.spans))
 
 

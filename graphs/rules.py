@@ -34,7 +34,8 @@ class Reads:
 
     Position `p` of the output reads the input from `ceil((step·p + first) / per)` up to and including
     `floor((step·p + last) / per)`, and `m` positions of the output need `ceil((step·(m - 1) + least) / per)` of it.
-    `step / per` is the stride. `follows` is False where the output is as long whatever the input.
+    `step / per` is the stride, negative where the axis is reversed. `follows` is False where the output is as long
+    whatever the input.
     """
 
     step: int = 1
@@ -79,6 +80,11 @@ class Reads:
         return cls(1, stride, cut - reach, cut, 1 - own + stride)
 
     @classmethod
+    def reversed(cls, length: int, step: int = 1) -> Reads:
+        """What a flip of an axis of that length reads, of every `step`-th position."""
+        return cls(-step, 1, length - 1, length - 1)
+
+    @classmethod
     def moved(cls, before: int, after: int) -> Reads:
         """What a padding reads; a cropping where negative."""
         return cls(first=-before, last=-before, least=1 - before - after)
@@ -92,7 +98,7 @@ class Reads:
         """The least input from which there are so many positions."""
         if not self.follows:
             return 1
-        return max(1, -(-(self.step * (length - 1) + self.least) // self.per))
+        return max(1, -(-(abs(self.step) * (length - 1) + self.least) // self.per))
 
 
 IN_PLACE = Reads()
