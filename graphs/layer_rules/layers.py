@@ -896,7 +896,8 @@ def _model_cost(call: Call) -> int | None:
     """The sum over the calls inside a model of which Keras knows the graph, at the sizes that it is called on."""
     import keras
 
-    from ..calls import calls, has_graph, infer
+    from ..._keras import infer_again
+    from ..calls import calls, has_graph
 
     model = call.operation
     if not has_graph(model) or len(call.inputs) != len(model.inputs):
@@ -905,11 +906,11 @@ def _model_cost(call: Call) -> int | None:
         id(tensor): keras.KerasTensor(shape, tensor.dtype)
         for tensor, shape in zip(model.inputs, call.inputs, strict=True)
     }
-    infer(model.outputs, specs)
     total = 0
     for inside in calls(model.outputs):
         if inside.is_input:
             continue
+        specs.update(zip(map(id, inside.outputs), infer_again(inside, specs), strict=True))
         before = tuple(tuple(specs[id(tensor)].shape) for tensor in inside.input_tensors)
         after = tuple(tuple(specs[id(tensor)].shape) for tensor in inside.outputs)
         count = multiply_adds(Call(inside.operation, before, after, inside.arguments.args, inside.arguments.kwargs))
