@@ -8,6 +8,7 @@ import inspect
 import operator
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass
+from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
 from .rules import entry_of
@@ -57,14 +58,16 @@ def configuration(operation: Any, call: Any = None) -> Configuration:
     False
     """
     kind: Any = type(operation)
-    own: tuple[tuple[str, Any], ...] = (("class", _class(kind)),)
+    own: Configuration
     if (says := entry_of(operation).configuration) is not None:
         told_apart = says(operation)
-        own += (("configuration", Opaque(operation, "cannot be told") if told_apart is None else plain(told_apart)),)
+        value = Opaque(operation, "cannot be told") if told_apart is None else plain(told_apart)
+        own = (("class", _class(kind)), ("configuration", value))
     elif not _is_layer(kind):
-        own += tuple((k, plain(v)) for k, v in sorted(vars(operation).items()) if k[0] != "_" and k not in _ASIDE)
+        given = sorted(vars(operation).items())
+        own = (("class", _class(kind)), *[(k, plain(v)) for k, v in given if k[0] != "_" and k not in _ASIDE])
     else:
-        own += _of_layer(operation, kind)
+        own = _of_layer(operation, kind)
     return own if call is None else own + _arguments(call)
 
 
@@ -180,15 +183,22 @@ def _kept(kind: Any) -> tuple[tuple[str, ...], Callable[[Any], tuple[Any, ...]] 
     return (*names, "dtype"), operator.attrgetter(*names, "dtype_policy.name", "__class__")
 
 
-def _of_layer(layer: Any, kind: type) -> Configuration:
+def _of_layer(layer: Any, kind: Any) -> Configuration:
     names, read = _kept(kind)
-    if read is not None:
-        try:
-            values = read(layer)
-        except AttributeError:
-            return _of_config(layer, kind)
-        return tuple([(n, v if type(v) in _SIMPLE else plain(v)) for n, v in zip(names, values, strict=False)])
-    return _of_config(layer, kind)
+    try:
+        values = read(layer)[: len(names)] if read is not None else None
+    except AttributeError:
+        values = None
+    if values is None:
+        return (("class", _class(kind)), *_of_config(layer, kind))
+    return _of_values(kind, values) if _LASTING.issuperset(map(type, values)) else _of_values.__wrapped__(kind, values)
+
+
+@functools.lru_cache(maxsize=4096)
+def _of_values(kind: Any, values: tuple[Any, ...]) -> Configuration:
+    """The configuration of a layer of Keras's own; one for all that are alike, as a network has many."""
+    pairs = zip(_kept(kind)[0], values, strict=True)
+    return (("class", _class(kind)), *[(n, v if type(v) in _SIMPLE else plain(v)) for n, v in pairs])
 
 
 def _of_config(layer: Any, kind: type) -> Configuration:
@@ -242,6 +252,7 @@ def _arguments(call: Any) -> Configuration:
 
 _TENSOR = "a tensor"
 _SIMPLE = frozenset({type(None), str, int, float, bool, bytes, complex})
+_LASTING = _SIMPLE | {tuple, FunctionType}  # of these, what is equal once stays so
 
 
 def plain(value: Any) -> Hashable:

@@ -12,7 +12,7 @@ import operator
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import accumulate, pairwise
+from itertools import accumulate, pairwise, repeat
 from typing import Any, TypeVar
 
 from .. import checks
@@ -225,8 +225,7 @@ def changed(thing: Thing, **fields: Any) -> Thing:
     kind_of: Any = type(thing)
     places, values = _slots(kind_of)
     new: Thing = object.__new__(kind_of)
-    for place, value in zip(places.values(), values(thing), strict=True):
-        place(new, value)
+    any(map(operator.call, places.values(), repeat(new), values(thing)))  # each returns None
     for name, value in fields.items():
         places[name](new, value)
     return new

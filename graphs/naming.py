@@ -78,9 +78,15 @@ def scoped(names: Iterable[str], keys: Iterable[int]) -> dict[int, tuple[str, ..
     >>> scoped(["a.conv", "a.bn", "mobilenetv2_1.00_32"], range(3))
     {0: ('a', 'conv'), 1: ('a', 'bn'), 2: ('mobilenetv2_1.00_32',)}
     """
-    parts = {key: str(name).split(".") for key, name in zip(keys, names, strict=True)}
+    texts = list(map(str, names))
+    parts = {key: text.split(".") for key, text in zip(keys, texts, strict=True)}
+    if not any(map(_DECIMAL.search, texts)):
+        return {key: tuple(own) for key, own in parts.items()}
     scopes = Counter(tuple(own[:k]) for own in parts.values() for k in range(1, len(own)))
-    return {key: _cut(own, scopes) if len(own) > 1 else (own[0],) for key, own in parts.items()}
+    return {key: _cut(own, scopes) for key, own in parts.items()}
+
+
+_DECIMAL = re.compile(r"\d\.\d")
 
 
 def _cut(own: Sequence[str], scopes: Mapping[tuple[str, ...], int]) -> tuple[str, ...]:

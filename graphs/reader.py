@@ -5,8 +5,10 @@ from __future__ import annotations
 import functools
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from math import prod
+from operator import attrgetter
 from typing import Any
 
 import keras
@@ -216,10 +218,10 @@ class _Reading:
     paths: list[Mapping[int, tuple[str, ...]]] = field(default_factory=list)  # what layers are called, innermost last
 
     def number(self, thing: Any) -> int:
-        if id(thing) not in self.numbers:
-            self.numbers[id(thing)] = len(self.numbers)
+        number = self.numbers.setdefault(id(thing), len(self.alive))
+        if number == len(self.alive):
             self.alive.append(thing)
-        return self.numbers[id(thing)]
+        return number
 
 
 def _read_functional(
@@ -338,8 +340,8 @@ def _add_node(
     """Add one call of one layer, and the edges to it."""
     reading.called.add(id(operation))
     number = len(reading.nodes)
-    inputs = tuple(_shape(t.spec) for t in received if t.spec is not None)
-    outputs = tuple(_shape(spec) for spec in specs if spec is not None)
+    inputs = tuple([_shape(t.spec) for t in received if t.spec is not None])
+    outputs = tuple([_shape(spec) for spec in specs if spec is not None])
     if call is None and not inputs:
         inputs = _built_on(operation)
     arguments = getattr(call, "arguments", None)
@@ -360,7 +362,7 @@ def _add_node(
             configuration=configuration(operation, call),
             inputs=inputs,
             outputs=outputs,
-            dtypes=tuple(str(spec.dtype) for spec in specs if spec is not None),
+            dtypes=tuple([str(spec.dtype) for spec in specs if spec is not None]),
             trainable=trainable,
             weights=tuple([_weight(reading, w, bool(trainable)) for w in weights]),
             multiply_adds=_count(operation, received, asked),
@@ -370,17 +372,9 @@ def _add_node(
             words=rules.words_of(operation),
         )
     )
-    reading.edges.extend(
-        Edge(
-            tensor.node,
-            number,
-            tensor.port,
-            port,
-            None if tensor.spec is None else _shape(tensor.spec),
-            carries=carried,
-        )
-        for port, (tensor, carried) in enumerate(zip(received, _carried(asked, len(received)), strict=True))
-    )
+    for port, (tensor, carried) in enumerate(zip(received, _carried(asked, len(received)), strict=True)):
+        shape = None if tensor.spec is None else _shape(tensor.spec)
+        reading.edges.append(Edge(tensor.node, number, tensor.port, port, shape, carries=carried))
     return [_Tensor(number, port, spec) for port, spec in enumerate(specs or [None])]
 
 
@@ -417,14 +411,7 @@ def _shape(spec: Any) -> Shape:
 
 
 def _weight(reading: _Reading, weight: Any, trainable: bool) -> Weight:
-    return Weight(reading.number(weight), _size(weight), trainable and bool(weight.trainable))
-
-
-def _size(weight: Any) -> int:
-    size = 1
-    for length in weight.shape:
-        size *= length
-    return size
+    return Weight(reading.number(weight), prod(weight.shape), trainable and bool(weight.trainable))
 
 
 def _role(operation: Any) -> str:
@@ -442,25 +429,41 @@ def _attributes(operation: Any) -> tuple[tuple[str, object], ...]:
     if isinstance(operation, keras.Model):
         return ()
     kind_of: Any = type(operation)
-    given = [(name, getattr(operation, name, None)) for name in _names_of(kind_of, operation)]
-    return tuple([(name, _plain(value)) for name, value in given if value is not None])
+    names, read = _attributes_of(kind_of, operation)
+    try:
+        values = read(operation)
+    except AttributeError:
+        values = tuple([getattr(operation, name, None) for name in names])
+    return _told(names, tuple(map(_plain, values[: len(names)])))
 
 
-_NAMES: dict[type, tuple[str, ...]] = {}
+@functools.lru_cache(maxsize=4096)
+def _told(names: tuple[str, ...], values: tuple[object, ...]) -> tuple[tuple[str, object], ...]:
+    """The attributes by name; one tuple for all layers that are alike, as a network has many."""
+    return tuple([(name, value) for name, value in zip(names, values, strict=True) if value is not None])
 
 
-def _names_of(kind: type, operation: Any) -> Sequence[str]:
-    """Which of `ATTRIBUTES` a layer has; those of a kind of Keras's are looked up once."""
-    if not kind.__module__.startswith("keras."):
-        return ATTRIBUTES
-    if kind not in _NAMES:
-        _NAMES[kind] = tuple(name for name in ATTRIBUTES if hasattr(operation, name))
-    return _NAMES[kind]
+_Getter = Callable[[Any], tuple[Any, ...]]
+_ATTRIBUTES_OF: dict[type, tuple[tuple[str, ...], _Getter]] = {}
+
+
+def _attributes_of(kind: type, operation: Any) -> tuple[tuple[str, ...], _Getter]:
+    """Which of `ATTRIBUTES` a layer has, and what reads these; those of a kind of Keras's are looked up once."""
+    if kind in _ATTRIBUTES_OF:
+        return _ATTRIBUTES_OF[kind]
+    of_keras = kind.__module__.startswith("keras.")
+    names = tuple(name for name in ATTRIBUTES if not of_keras or hasattr(operation, name))
+    found = names, attrgetter(*names, "__class__", "__class__")  # of one name it would not be a tuple
+    if of_keras:
+        _ATTRIBUTES_OF[kind] = found
+    return found
 
 
 def _plain(value: Any) -> object:
     """A value that can be compared and printed: functions and objects by their name."""
-    if type(value) in (str, int, bool, float):
+    if value is None or type(value) in (str, int, bool, float):
+        return value
+    if type(value) is tuple and all(type(item) is int for item in value):
         return value
     if isinstance(value, list | tuple):
         return tuple([_plain(item) for item in value])

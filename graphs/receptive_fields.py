@@ -7,10 +7,11 @@ said, with the layer's name. A chain of (window, stride, …) is worked out in p
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import gcd, lcm, prod
-from typing import Any
+from operator import is_
+from typing import Any, NamedTuple
 
 from .. import checks
 from .graph import Graph, Node, changed
@@ -81,7 +82,7 @@ def receptive_field(model: Any) -> Any:
     if _is_chain(model):
         return receptive_field_of(model)
     walk = _walk(model)
-    seen = _seen(walk.steps, walk.axes)
+    seen = _seen_of(walk)
     ends = [seen[number] for number, _ in walk.outputs]
     found = {
         (number, axis): [end[number, axis] for end in ends if (number, axis) in end]
@@ -114,11 +115,18 @@ def with_receptive_fields(graph: Graph) -> Graph:
     >>> [node.receptive_field for node in read_graph(keras.Model(x, y)).nodes]
     [(1, 1), (3, 3), (7, 7)]
     """
-    steps = _steps_of(graph)
-    axes = {number: axes for number, step in enumerate(steps) if step.enters and (axes := _positions(steps, number))}
-    seen = _seen(steps, axes)
-    fields = (_field(one, axes) for one in seen)
-    return changed(graph, nodes=tuple(changed(n, receptive_field=f) for n, f in zip(graph.nodes, fields, strict=True)))
+    sources: list[list[tuple[int, int]]] = [[] for _ in graph.nodes]
+    for edge in graph.edges:
+        sources[edge.target].append((edge.target_port, edge.source))
+    axes = {}
+    for node, before in zip(graph.nodes, sources, strict=True):
+        before.sort()
+        if node.role == "input" and not before and (found := _positions_of(graph, node)):
+            axes[node.id] = found
+    seen = _seen(graph.nodes, [[source for _, source in before] for before in sources], axes)
+    fields = {id(one): _field(one, axes) for one in {id(one): one for one in seen}.values()}
+    nodes = (changed(n, receptive_field=fields[id(one)]) for n, one in zip(graph.nodes, seen, strict=True))
+    return changed(graph, nodes=tuple(nodes))
 
 
 def strides(model: Any) -> dict[str, tuple[int | None, ...] | Unknown]:
@@ -133,7 +141,7 @@ def strides(model: Any) -> dict[str, tuple[int | None, ...] | Unknown]:
     {'x': (1, 1), 'a': (2, 2), 'b': (4, 4)}
     """
     walk = _walk(model)
-    seen = _seen(walk.steps, walk.axes)
+    seen = _seen_of(walk)
     number, axes = next(iter(walk.axes.items()))
     found: dict[str, tuple[int | None, ...] | Unknown] = {}
     for step, one in zip(walk.steps, seen, strict=True):
@@ -151,8 +159,7 @@ def _is_chain(model: Any) -> bool:
 # -- one walk ---------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class _Step:
+class _Step(NamedTuple):
     """One call: what it reads, from where."""
 
     name: str
@@ -181,7 +188,11 @@ def _walk(model: Any) -> _Walk:
     steps: list[_Step] = []
     outputs = _add(steps, model, None)
     entries = [number for number, step in enumerate(steps) if step.enters]
-    axes = {number: found for number in entries if (found := _positions(steps, number))}
+    axes = {}
+    for number in entries:
+        first = (step.channels_first for step in steps[number:] if step.channels_first is not None)
+        if found := _positions(steps[number].outputs[0], steps[number].tokens, first):
+            axes[number] = found
     if not axes:
         names = ", ".join(f"{steps[number].name!r} of {steps[number].outputs[0]}" for number in entries)
         raise checks.complaint(f"model must have an input of images, signals or sequences, got {names}")
@@ -224,40 +235,24 @@ def _step_of(call: Any, sources: Sequence[tuple[int, int]], shapes: tuple[Shape,
     return _Step(call.operation.name, windows, tuple(sources), inputs, shapes, False, first, ask=ask)
 
 
-def _steps_of(graph: Graph) -> list[_Step]:
-    sources: list[list[tuple[int, int, int]]] = [[] for _ in graph.nodes]
-    for edge in graph.edges:
-        sources[edge.target].append((edge.target_port, edge.source, edge.source_port))
-    return [
-        _Step(
-            node.name,
-            _windows(node),
-            tuple((source, port) for _, source, port in sorted(sources[node.id])),
-            node.inputs,
-            node.outputs,
-            node.role == "input" and not sources[node.id],
-            None if node.get("data_format") is None else node.get("data_format") == "channels_first",
-            bool(node.dtypes) and "int" in node.dtypes[0],
-        )
-        for node in graph.nodes
-    ]
+def _positions_of(graph: Graph, node: Node) -> tuple[int, ...]:
+    orders = (later.get("data_format") for later in graph.nodes[node.id :])
+    first = (order == "channels_first" for order in orders if order is not None)
+    return _positions(node.outputs[0] if node.outputs else (), bool(node.dtypes) and "int" in node.dtypes[0], first)
 
 
-def _windows(node: Node) -> Windows | Unknown:
-    return Unknown((node.name,)) if node.windows is None else node.windows
+def _positions(shape: Shape, tokens: bool, channels_first: Iterator[bool]) -> tuple[int, ...]:
+    """The axes of an input that have positions: all but batch and channels; those of a sequence of tokens.
 
-
-def _positions(steps: Sequence[_Step], number: int) -> tuple[int, ...]:
-    """The axes of an input that have positions: all but batch and channels; those of a sequence of tokens."""
+    `channels_first` says of each layer after it that has an order of axes which it is.
+    """
     import keras
 
-    shape = steps[number].outputs[0]
-    if len(shape) == 2 and steps[number].tokens:
+    if len(shape) == 2 and tokens:
         return (1,)
     if len(shape) < 3:
         return ()
-    orders = (step.channels_first for step in steps[number:] if step.channels_first is not None)
-    first = next(orders, keras.config.image_data_format() == "channels_first")
+    first = next(channels_first, keras.config.image_data_format() == "channels_first")
     return tuple(range(2, len(shape)) if first else range(1, len(shape) - 1))
 
 
@@ -307,7 +302,7 @@ class _Place:
 
     @property
     def stride(self) -> int | None:
-        steps, rest = divmod(self.view.shift, len(self.view.spans))
+        steps, rest = divmod(abs(self.view.shift), len(self.view.spans))
         return steps if self.plain and not rest else None
 
 
@@ -316,20 +311,32 @@ class _Place:
 _Seen = Mapping[tuple[int, int], "_Place | Unknown | None"]
 
 
-def _seen(steps: Sequence[_Step], axes: Mapping[int, tuple[int, ...]]) -> list[_Seen]:
-    """What the output of each step sees of these axes of the inputs."""
+def _seen(
+    steps: Sequence[_Step | Node], sources: Iterable[Sequence[int]], axes: Mapping[int, tuple[int, ...]]
+) -> list[_Seen]:
+    """What the output of each step sees of these axes of the inputs; `sources` are the steps that it reads."""
     seen: list[_Seen] = []
-    for number, step in enumerate(steps):
-        if step.enters:
-            one = _View(((0, 0),), 1)
-            seen.append({(number, axis): _Place(axis, one) for axis in axes.get(number, ())})
+    for number, (step, before) in enumerate(zip(steps, sources, strict=True)):
+        if number in axes:
+            seen.append({(number, axis): _Place(axis, _View(((0, 0),), 1)) for axis in axes[number]})
         else:
-            seen.append(_through(step, [seen[source] for source, _ in step.sources]))
+            seen.append(_through(step, [seen[source] for source in before]))
     return seen
 
 
-def _through(step: _Step, seen: Sequence[_Seen]) -> _Seen:
+def _seen_of(walk: _Walk) -> list[_Seen]:
+    return _seen(walk.steps, ([source for source, _ in step.sources] for step in walk.steps), walk.axes)
+
+
+def _through(step: _Step | Node, seen: Sequence[_Seen]) -> _Seen:
     found: dict[tuple[int, int], _Place | Unknown | None] = {}
+    if len(seen) == 1:  # what leaves all as it is keeps the very same
+        found = {
+            key: new
+            for key, place in seen[0].items()
+            if (new := _followed(step, 0, place) if isinstance(place, _Place) else place) is not _UNREAD
+        }
+        return seen[0] if len(found) == len(seen[0]) and all(map(is_, found.values(), seen[0].values())) else found
     for number, one in enumerate(seen):
         for key, place in one.items():
             new = _followed(step, number, place) if isinstance(place, _Place) else place
@@ -341,20 +348,24 @@ def _through(step: _Step, seen: Sequence[_Seen]) -> _Seen:
 _UNREAD = _Place(-1, _View(((0, 0),), 0))
 
 
-def _followed(step: _Step, number: int, place: _Place) -> _Place | Unknown | None:
+def _followed(step: _Step | Node, number: int, place: _Place) -> _Place | Unknown | None:
     """Where the positions lie in the output of a step, of which it is this input."""
     windows = step.windows
+    if windows is None:
+        return Unknown((step.name,))
     if isinstance(windows, Unknown):
         return windows
     if isinstance(windows, Regrouped):
         return _regrouped(step, windows, place) or Unknown((step.name,))
-    along = windows[number][place.axis] if number < len(windows) and place.axis < len(windows[number]) else None
-    if along is None or along.unknown:
+    if number >= len(windows) or place.axis >= len(windows[number]):
+        return Unknown((step.name,))
+    along = windows[number][place.axis]
+    reads = along.reads
+    if along.unknown:
         return Unknown((step.name,))
     if along.whole:
         return None
-    reads = along.reads
-    if along.axis is None or reads is None:
+    if reads is None or along.axis is None:
         return _UNREAD
     if reads is IN_PLACE or (reads.step, reads.per, reads.first, reads.last) == (1, 1, 0, 0):
         same = along.axis == place.axis
@@ -372,12 +383,14 @@ def _composed(view: _View, reads: Reads) -> _View | None:
         return None
     spans = []
     for position in range(turns * outputs):
-        first, last = reads.span(position)
-        spans.append((view.at(first)[0], view.at(last)[1]))
+        ends = [view.at(place) for place in reads.span(position)]
+        spans.append((min(first for first, _ in ends), max(last for _, last in ends)))
     return _View(tuple(spans), view.shift * inputs * turns // len(view.spans))
 
 
-def _joined(step: _Step, one: _Place | Unknown | None, other: _Place | Unknown | None) -> _Place | Unknown | None:
+def _joined(
+    step: _Step | Node, one: _Place | Unknown | None, other: _Place | Unknown | None
+) -> _Place | Unknown | None:
     """What two see together, where their positions lie equally far apart."""
     if one is None or other is None:
         return None
@@ -402,7 +415,7 @@ def _joined(step: _Step, one: _Place | Unknown | None, other: _Place | Unknown |
     return _Place(one.axis, _View(tuple(spans), shifts.pop()), one.inner, one.length)
 
 
-def _regrouped(step: _Step, windows: Regrouped, place: _Place) -> _Place | None:
+def _regrouped(step: _Step | Node, windows: Regrouped, place: _Place) -> _Place | None:
     """Where the positions of an axis lie after a reshape; None if nobody knows."""
     inputs, outputs = step.inputs[0], step.outputs[0]
     group = next((g for g in windows.groups if place.axis in g[0]), None)
@@ -456,7 +469,7 @@ def _needs(walk: _Walk) -> list[dict[int, int]]:
     for number, _ in walk.outputs:
         for axis in range(len(walk.steps[number].outputs[0])):
             needs[number].setdefault(axis, 1)
-    relevant = [bool(one) for one in _seen(walk.steps, walk.axes)]
+    relevant = [bool(one) for one in _seen_of(walk)]
     for number in reversed(range(len(walk.steps))):
         step = walk.steps[number]
         for place, (source, _) in enumerate(step.sources):

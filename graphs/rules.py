@@ -34,7 +34,8 @@ class Reads:
 
     Position `p` of the output reads the input from `ceil((step·p + first) / per)` up to and including
     `floor((step·p + last) / per)`, and `m` positions of the output need `ceil((step·(m - 1) + least) / per)` of it.
-    `step / per` is the stride. `follows` is False where the output is as long whatever the input.
+    `step / per` is the stride, negative where the axis is reversed. `follows` is False where the output is as long
+    whatever the input.
     """
 
     step: int = 1
@@ -79,6 +80,11 @@ class Reads:
         return cls(1, stride, cut - reach, cut, 1 - own + stride)
 
     @classmethod
+    def reversed(cls, length: int, step: int = 1) -> Reads:
+        """What a flip of an axis of that length reads, of every `step`-th position."""
+        return cls(-step, 1, length - 1, length - 1)
+
+    @classmethod
     def moved(cls, before: int, after: int) -> Reads:
         """What a padding reads; a cropping where negative."""
         return cls(first=-before, last=-before, least=1 - before - after)
@@ -92,7 +98,7 @@ class Reads:
         """The least input from which there are so many positions."""
         if not self.follows:
             return 1
-        return max(1, -(-(self.step * (length - 1) + self.least) // self.per))
+        return max(1, -(-(abs(self.step) * (length - 1) + self.least) // self.per))
 
 
 IN_PLACE = Reads()
@@ -325,6 +331,7 @@ def _adds_nothing(kind: type) -> bool:
     return not any(name in vars(base) for name in vars(kind) if name not in _HARMLESS for base in bases)
 
 
+@functools.lru_cache(maxsize=4096)
 def _says(kind: type, method: str) -> bool:
     """Whether a layer says for itself: by a method that is not older than its `call`."""
     for base in kind.__mro__:
@@ -418,14 +425,14 @@ def _as_windows(call: Call, said: Any) -> Windows | Unknown:
     if said in (None, UNKNOWN) or not call.outputs:
         return Unknown((str(getattr(call.operation, "name", type(call.operation).__name__)),))
     if said in (POINTWISE, EVERYTHING) or not isinstance(said[0], tuple):
+        if said == POINTWISE:
+            return tuple([aligned(shape, call.outputs[0]) for shape in call.inputs])
         channels_first = getattr(call.operation, "data_format", None) == "channels_first"
         return tuple(_in_full(shape, call.outputs[0], said, channels_first) for shape in call.inputs)
     return tuple(tuple(axes) for axes in said)
 
 
 def _in_full(shape: Shape, output: Shape, said: Any, channels_first: bool) -> tuple[Along, ...]:
-    if said == POINTWISE:
-        return aligned(shape, output)
     if said == EVERYTHING:
         kept = len(shape) == len(output)
         return tuple(Along(0) if axis == 0 else Along(axis if kept else None, whole=True) for axis in range(len(shape)))

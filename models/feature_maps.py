@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import inf, prod
 from typing import Any
 
 import keras
@@ -74,7 +75,9 @@ def strided_maps(output: Tensor) -> dict[int, Tensor]:
     """Find for each stride that a network has up to `output` the last map that every way to its coarsest map passes."""
     strides = _strides(output)
     if not strides:
-        raise checks.refuse("model", _keras.call_of(output).operation.name, "one whose input is a batch of images")
+        entries = (call.outputs[0] for call in calls([output]) if call.is_input)
+        got = ", ".join(f"{tensor.name!r} of {tuple(tensor.shape)}" for tensor in entries)
+        raise checks.complaint(f"model must be one whose input is a batch of images, got {got}")
     coarsest = max(strides.values())
     maps = [tensor for call in calls([output]) for tensor in call.outputs if strides.get(id(tensor)) == coarsest]
     steps = [call for call in trunk(maps[-1]) if id(call.outputs[0]) in strides]
@@ -89,11 +92,42 @@ def strided_maps(output: Tensor) -> dict[int, Tensor]:
 
 
 def _strides(output: Tensor) -> dict[int, int]:
-    """By how much each map that `output` needs, by its `id`, is smaller than the image; of those where that is said."""
+    """By how much each map of the image is smaller than it, by the map's `id`; of those where that is said.
+
+    The image is the largest input; maps that do not depend on it have no stride, nor have those of a size of their own,
+    which an image twice as large tells from the others.
+    """
     first = height_axis()
-    specs = images_of(SIDE, SIDE, calls([output]))
+    order = calls([output])
+    images = [call.outputs[0] for call in order if call.is_input and len(call.outputs[0].shape) == 4]
+    if not images:
+        return {}
+    image = max(images, key=lambda tensor: _area(tensor.shape[first : first + 2]))
+    found = _ratios(output, order, image, SIDE, first)
+    twice = _ratios(output, order, image, 2 * SIDE, first)
+    seen = {id(image)}
+    for call in order:
+        if any(id(tensor) in seen for tensor in call.input_tensors):
+            seen.update(map(id, call.outputs))
+    return {key: stride for key, stride in found.items() if key in seen and twice.get(key) == stride}
+
+
+def _area(sides: Sequence[int | None]) -> float:
+    return prod(inf if side is None else side for side in sides)
+
+
+def _ratios(output: Tensor, order: Sequence[Any], image: Tensor, side: int, first: int) -> dict[int, int]:
+    """Side of the image by side of each map; smaller images keep their size in proportion to it."""
+    specs = images_of(side, side, order)
+    whole = image.shape[first : first + 2]
+    for call in order:
+        (tensor, *_) = call.outputs
+        if call.is_input and len(tensor.shape) == 4 and None not in (*whole, *tensor.shape[first : first + 2]):
+            sides = [max(1, side * n // of) for n, of in zip(tensor.shape[first : first + 2], whole, strict=True)]
+            shape = (*tensor.shape[:first], *sides, *tensor.shape[first + 2 :])
+            specs[id(tensor)] = keras.KerasTensor(shape, tensor.dtype)
     infer([output], specs, otherwise=_unknown)
-    found = {key: _stride(spec.shape[first : first + 2]) for key, spec in specs.items() if len(spec.shape) == 4}
+    found = {key: _stride(spec.shape[first : first + 2], side) for key, spec in specs.items() if len(spec.shape) == 4}
     return {key: stride for key, stride in found.items() if stride is not None}
 
 
@@ -102,8 +136,8 @@ def _unknown(call: Any) -> list[Any]:
     return [keras.KerasTensor((None,) * len(tensor.shape), tensor.dtype) for tensor in call.outputs]
 
 
-def _stride(sides: Sequence[int | None]) -> int | None:
+def _stride(sides: Sequence[int | None], image: int) -> int | None:
     if any(side is None or side < LEAST for side in sides):
         return None
-    ratios = {round(SIDE / side, 1) for side in sides if side is not None}
+    ratios = {round(image / side, 1) for side in sides if side is not None}
     return int(ratios.pop()) if len(ratios) == 1 and all(ratio == int(ratio) >= 1 for ratio in ratios) else None

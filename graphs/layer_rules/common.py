@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from math import prod
 from typing import Any
 
 from ..rules import (
+    IN_PLACE,
     POINTWISE,
     REDUCED,
     UNKNOWN,
@@ -277,14 +279,19 @@ def sliding(call: Call, size: Any, mixes: bool = True, stride: Any = None) -> tu
     sizes = each(size, rank)
     steps = each(stride or getattr(operation, "strides", None) or sizes, rank)
     rates = each(getattr(operation, "dilation_rate", 1), rank)
-    padding = str(operation.padding).lower()
+    reads = _slid(sides(operation, shape), sizes, steps, rates, str(operation.padding).lower())
+    return (mapped(call, reads, mixes), *others(call))
+
+
+@functools.lru_cache(maxsize=1024)
+def _slid(
+    lengths: Shape, sizes: tuple[int, ...], steps: tuple[int, ...], rates: tuple[int, ...], padding: str
+) -> tuple[Reads, ...]:
     if padding not in ("valid", "same", "causal"):
         raise ValueError(padding)
-    reads = [
-        Reads.window(k, s, d, padding, n)
-        for k, s, d, n in zip(sizes, steps, rates, sides(operation, shape), strict=True)
-    ]
-    return (mapped(call, reads, mixes), *others(call))
+    each_axis = zip(sizes, steps, rates, lengths, strict=True)
+    reads = (Reads.window(k, s, d, padding, n) for k, s, d, n in each_axis)
+    return tuple(IN_PLACE if one == IN_PLACE else one for one in reads)
 
 
 def mapped(call: Call, reads: Sequence[Reads], mixes: bool) -> tuple[Along, ...]:

@@ -159,15 +159,26 @@ def _difference(call: Call) -> Windows:
 operations("Diff")(free("other", _axis_words, _difference))
 
 
-def _shuffled(call: Call) -> Windows:
-    """Positions that move to where only the length of the axis says."""
-    given = getattr(call.operation, "axis", None)
-    fixed = {"Fliplr": 1, "Flipud": 0}.get(type(call.operation).__name__)
-    axes = axes_of(given if fixed is None else fixed, len(call.inputs[0]))
+def _rolled(call: Call) -> Windows:
+    """What leaves at one end comes in at the other, which no window says."""
+    axes = axes_of(getattr(call.operation, "axis", None), len(call.inputs[0]))
     return (tuple(Along(a, unknown=a in axes) for a in range(len(call.inputs[0]))),)
 
 
-operations("Roll Flip Fliplr Flipud")(free("shape", _axis_words, _shuffled))
+def _flipped(call: Call) -> Windows:
+    shape = call.inputs[0]
+    fixed = {"Fliplr": 1, "Flipud": 0}.get(type(call.operation).__name__)
+    axes = axes_of(getattr(call.operation, "axis", None) if fixed is None else fixed, len(shape))
+    return (tuple(_reversed(n, a) if a in axes else Along(a) for a, n in enumerate(shape)),)
+
+
+def _reversed(length: int | None, out: int, step: int = 1) -> Along:
+    """The axis from its end, which is known only of a known length."""
+    return Along(out, unknown=True) if length is None else Along(out, Reads.reversed(length, step))
+
+
+operations("Roll")(free("shape", _axis_words, _rolled))
+operations("Flip Fliplr Flipud")(free("shape", _axis_words, _flipped))
 
 
 # -- shapes -----------------------------------------------------------------------------------------------------------
@@ -286,7 +297,8 @@ def _slice_of(key: slice, length: int | None, out: int) -> Along:
     step = 1 if key.step is None else key.step
     start = 0 if key.start is None else key.start
     if step < 0:
-        return Along(out, Reads(follows=False), unknown=True)
+        whole = key.start is None and key.stop is None
+        return _reversed(length, out, -step) if whole else Along(out, Reads(follows=False), unknown=True)
     if start < 0:
         if length is None:
             return Along(out, Reads(follows=False), unknown=True)

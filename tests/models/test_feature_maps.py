@@ -273,11 +273,37 @@ def test_strides_that_are_not_there(strides, error, message):
 
 
 def test_models_without_images():
-    x = keras.Input((8,))
-    with pytest.raises(ValueError, match="features: model must be one whose input is a batch of images"):
+    x = keras.Input((8,), name="noise")
+    message = r"features: model must be one whose input is a batch of images, got 'noise' of \(None, 8\)"
+    with pytest.raises(ValueError, match=message):
         features(keras.Model(x, keras.layers.Dense(3)(x)))
+    y = keras.layers.Reshape((4, 4, 3))(keras.layers.Dense(48)(x))
+    generator = keras.Model(x, keras.layers.Conv2D(3, 3, padding="same")(keras.layers.UpSampling2D(32)(y)))
+    with pytest.raises(ValueError, match=message):
+        features(generator, None)
     with pytest.raises(TypeError, match="features: model must be a functional or a built sequential model, got 'str'"):
         features("resnet18")
+
+
+@pytest.mark.parametrize("sides", [(64, 64), (None, None)])
+def test_strides_are_of_the_largest_image(sides):
+    image, hint = keras.Input((*sides, 3)), keras.Input((1, 1, 1))
+    if sides[0] is None:
+        y = keras.layers.Multiply()([image, hint])
+    else:
+        y = keras.layers.Concatenate()([image, keras.layers.UpSampling2D(64)(hint)])
+    y = keras.layers.AveragePooling2D(2)(keras.layers.Conv2D(8, 3, padding="same")(y))
+    y = keras.layers.Conv2D(8, 3, padding="same", name="last")(y)
+    assert taps(keras.Model([image, hint], y))[2] == "last"
+    assert set(taps(keras.Model([image, hint], y))) <= {1, 2}
+
+
+def test_maps_of_a_size_of_their_own_have_no_stride():
+    x = keras.Input((64, 64, 3))
+    y = keras.layers.Conv2D(4, 3, strides=2, padding="same", name="map")(x)
+    y = keras.layers.Resizing(96, 96)(y)
+    y = keras.layers.Conv2D(5, 3, strides=2, padding="same")(y)
+    assert taps(keras.Model(x, keras.layers.Resizing(64, 64)(y))) == {2: "map"}
 
 
 # What there is to know.
