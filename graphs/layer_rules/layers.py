@@ -899,7 +899,7 @@ def _model_cost(call: Call) -> int | None:
     """The sum over the calls inside a model of which Keras knows the graph, at the sizes that it is called on."""
     import keras
 
-    from ..calls import calls, has_graph
+    from ..calls import calls, has_graph, infer
 
     model = call.operation
     if not has_graph(model) or len(call.inputs) != len(model.inputs):
