@@ -10,6 +10,11 @@ from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import keras
+
+from .. import _keras
+from . import rules
+
 if TYPE_CHECKING:
     from .graph import Graph, Node
 
@@ -149,7 +154,7 @@ def _pairs(value: Any) -> Mapping[str, object]:
 
 @functools.lru_cache(maxsize=4096)
 def _is_layer(kind: Any) -> bool:
-    return any(base.__name__ == "Layer" and base.__module__.startswith("keras.") for base in kind.__mro__)
+    return issubclass(kind, keras.Layer)
 
 
 @functools.lru_cache(maxsize=4096)
@@ -176,6 +181,12 @@ def _kept(kind: Any) -> tuple[tuple[str, ...], Callable[[Any], tuple[Any, ...]] 
 
 
 def _of_layer(layer: Any, kind: type) -> Configuration:
+    entry = rules.entry_of(layer)
+    if entry.configuration is not None:
+        said = entry.configuration(layer)
+        if said is None:
+            return (("layer", Opaque(layer, f"the entry of {kind.__name__} does not say")),)
+        return tuple(sorted((str(name), plain(value)) for name, value in said.items()))
     names, read = _kept(kind)
     if read is not None:
         try:
@@ -188,7 +199,7 @@ def _of_layer(layer: Any, kind: type) -> Configuration:
 
 def _of_config(layer: Any, kind: type) -> Configuration:
     try:
-        config = dict(layer.get_config())
+        config = _keras.config_of(layer)
     except Exception as error:  # a layer of somebody else's: whatever it raises, it does not say
         return (("layer", Opaque(layer, f"{kind.__name__} has no configuration: {type(error).__name__}")),)
     given = [name for name in _parameters(kind) if name not in config and name != "dtype"]
@@ -228,7 +239,7 @@ def _has_nameless(value: Any) -> bool:
 def _arguments(call: Any) -> Configuration:
     """What a call was given besides tensors; of these only the places."""
     args, kwargs = call.arguments.args, call.arguments.kwargs
-    if len(args) == 1 and not kwargs and hasattr(args[0], "_keras_history"):
+    if len(args) == 1 and not kwargs and isinstance(args[0], keras.KerasTensor):
         return ()
     given = [(f"argument {i}", plain(value)) for i, value in enumerate(args)]
     given += [(name, plain(value)) for name, value in sorted(kwargs.items()) if value is not None]
@@ -251,8 +262,6 @@ def plain(value: Any) -> Hashable:
         return _mapping(value)
     if isinstance(value, set | frozenset):
         return ("set", *sorted(map(repr, value)))
-    if hasattr(value, "_keras_history"):
-        return _TENSOR
     return _object(value)
 
 
@@ -264,8 +273,6 @@ def _mapping(value: Mapping[Any, Any]) -> Hashable:
 
 
 def _object(value: Any) -> Hashable:
-    import keras
-
     if isinstance(value, keras.Variable):  # a weight: what it is filled with does not count
         return ("weight", tuple(value.shape), str(value.dtype))
     if isinstance(value, keras.KerasTensor):
@@ -280,7 +287,7 @@ def _object(value: Any) -> Hashable:
     if hasattr(value, "get_config"):
         try:
             kind: Any = type(value)
-            return (_class(kind), _mapping(value.get_config()))
+            return (_class(kind), _mapping(_keras.config_of(value)))
         except Exception:  # somebody else's
             return Opaque(value, f"{type(value).__name__} has no configuration")
     if isinstance(value, Iterable) and not isinstance(value, str | bytes):
@@ -293,8 +300,6 @@ def _object(value: Any) -> Hashable:
 
 @functools.lru_cache(maxsize=1024)
 def _function(function: Any) -> Hashable:
-    import keras
-
     name = f"{getattr(function, '__module__', '')}.{getattr(function, '__qualname__', '')}"
     if name.startswith("keras."):
         return name

@@ -91,6 +91,7 @@ _MODEL = "a built Keras model"
 
 
 @no_collection()
+@_keras.tensorflow_once_imported()
 def _read(
     model: Any, argument: str, must_be: str, expand_nested: bool, loss_weights: Mapping[str, float] | None
 ) -> Graph:

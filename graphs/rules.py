@@ -1,7 +1,7 @@
 """What is known of each kind of layer and operation, in one place: one `Entry` each.
 
 Figures, tables, counts, receptive fields and equality all ask here. What has no entry, and does not say for itself, is
-unknown: never free, never pointwise, never equal. Entries of Keras's own layers and operations stand in `known/` and
+unknown: never free, never pointwise, never equal. Entries of Keras's own layers and operations stand in `layer_rules/` and
 are read when the first is asked for. A layer of your own either says for itself, by methods,
 
     def multiply_adds(self, input_shape, output_shape):  # batch first; a list of shapes where there are several
@@ -21,6 +21,8 @@ import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+
+from .. import _keras
 
 Shape = tuple[int | None, ...]
 
@@ -288,7 +290,7 @@ def entry_of(operation: Any) -> Entry:
 def _entry(kind: type) -> Entry:
     _load()
     for base in kind.__mro__:
-        found = _OF_CLASSES.get(base) or _ENTRIES.get(full_name(base))
+        found = _OF_CLASSES.get(base) or _ENTRIES.get(_keras.public_name(base))
         if found is not None:
             return found if isinstance(found, Entry) else found()
         if not _adds_nothing(base):
@@ -334,18 +336,6 @@ def _says(kind: type, method: str) -> bool:
         if "call" in vars(base):
             return False
     return False
-
-
-def full_name(kind: type) -> str:
-    """The public name of a Keras class (`keras.layers.Conv2D`, `keras.ops.Matmul`), the full name of any other."""
-    module = kind.__module__
-    if module.startswith("keras.src.layers."):
-        return f"keras.layers.{kind.__name__}"
-    if module.startswith("keras.src.ops."):
-        return f"keras.ops.{kind.__name__}"
-    if module.startswith("keras.src.models"):
-        return f"keras.models.{kind.__name__}"
-    return f"{module}.{kind.__qualname__}"
 
 
 @functools.cache
@@ -506,113 +496,3 @@ def inputs_of(call: Call) -> tuple[str, ...]:
         found += [_ROLES_OF_ARGUMENTS.get(name, "data")] * tensors
     found += ["data"] * (len(call.inputs) - len(found))
     return tuple(found[: len(call.inputs)])
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Opaque:
-    """A value of which only it itself can be said to be the same: a lambda, an object without a configuration."""
-
-    value: object
-    why: str
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Opaque) and self.value is other.value
-
-    def __hash__(self) -> int:
-        return id(self.value)
-
-    def __repr__(self) -> str:
-        return self.why
-
-
-# What differs between two equal layers.
-_ASIDE = ("name", "trainable", "seed", "seed_generator")
-
-
-def configuration_of(operation: Any) -> tuple[tuple[str, object], ...] | None:
-    """What tells a layer or operation from another: its whole configuration, names, seeds and initial values aside.
-
-    Plain values, to any depth; functions that have no registered name are `Opaque`. None where the layer does not say.
-
-    >>> import keras
-    >>> configuration_of(keras.layers.ReLU(6)) == configuration_of(keras.layers.ReLU())
-    False
-    """
-    own = entry_of(operation).configuration
-    given: Any = own(operation) if own is not None else _config(operation)
-    return None if given is None else _pairs(given)
-
-
-def _config(operation: Any) -> Mapping[str, object] | None:
-    import keras
-
-    if not isinstance(operation, keras.Layer):  # an operation keeps what it was made with as attributes
-        return {k: v for k, v in vars(operation).items() if not k.startswith("_") and k not in _ASIDE}
-    if "get_config" not in {k for c in type(operation).__mro__[:-1] if not _is_base_layer(c) for k in vars(c)}:
-        taken = inspect.signature(type(operation).__init__).parameters
-        if any(p.kind is not p.VAR_KEYWORD and name != "self" for name, p in taken.items()):
-            return None  # Keras's own get_config knows nothing of these arguments
-    try:
-        config = dict(operation.get_config())
-    except Exception:  # a layer of somebody else's
-        return None
-    # Functions and layers themselves rather than what get_config made of them, so that two lambdas stay two.
-    for name in config:
-        value = getattr(operation, name, None)
-        some = value if isinstance(value, list | tuple) and value else [value]
-        if all(isinstance(one, keras.Layer) or inspect.isfunction(one) for one in some):
-            config[name] = value
-    return config
-
-
-def _is_base_layer(kind: type) -> bool:
-    return full_name(kind) in ("keras.layers.Layer", "keras.src.ops.operation.Operation") or kind.__module__ in (
-        "keras.src.ops.operation",
-        "keras.src.saving.keras_saveable",
-        "keras.src.layers.layer",
-    )
-
-
-def _pairs(config: Mapping[str, Any]) -> tuple[tuple[str, object], ...]:
-    aside = _ASIDE if "trainable" in config else ("seed", "seed_generator")  # a dtype policy's name is its dtype
-    return tuple(
-        (name, _plain(value))
-        for name, value in sorted(config.items(), key=lambda pair: str(pair[0]))
-        if name not in aside and not str(name).endswith("_initializer") and name != "build_config"
-    )
-
-
-def _plain(value: Any) -> object:
-    """A value as one that can be compared and hashed."""
-    if isinstance(value, Mapping):
-        return _pairs({str(k): v for k, v in value.items()})
-    if isinstance(value, list | tuple):
-        return tuple(map(_plain, value))
-    if isinstance(value, str | int | float | bool | bytes | complex | slice) or value is None or value is Ellipsis:
-        return (value.start, value.stop, value.step) if isinstance(value, slice) else value
-    if inspect.isfunction(value):
-        named = value.__name__ != "<lambda>" and "<locals>" not in value.__qualname__
-        return f"{value.__module__}.{value.__qualname__}" if named else Opaque(value, f"function {value.__name__}")
-    import keras
-
-    if isinstance(value, keras.Layer):
-        inside = configuration_of(value)
-        return Opaque(value, value.name) if inside is None else (full_name(type(value)), inside)
-    if hasattr(value, "get_config"):
-        try:
-            return (type(value).__name__, _pairs(value.get_config()))
-        except Exception:  # somebody else's
-            return Opaque(value, type(value).__name__)
-    if hasattr(value, "dtype") and hasattr(value, "shape") and hasattr(value, "__array__"):
-        return _array(value)
-    name = getattr(value, "name", None) or getattr(value, "__name__", None)
-    return str(name) if isinstance(name, str) else Opaque(value, type(value).__name__)
-
-
-def _array(value: Any) -> object:
-    import hashlib
-
-    import numpy as np
-
-    array = np.asarray(value)
-    return (str(array.dtype), array.shape, hashlib.sha256(np.ascontiguousarray(array).tobytes()).hexdigest())

@@ -150,7 +150,7 @@ def paths_inside(layer: Any) -> Mapping[int, Path]:
                 if id(one) in found or one is layer:
                     continue
                 given = not is_made_up(type(one).__name__, str(one.name))
-                found[id(one)] = (*path, *((str(one.name),) if given else (name, *more)))
+                found[id(one)] = (*path, str(one.name) if given else ".".join((name, *more)))
                 waiting.append((found[id(one)], one))
     return found
 

@@ -922,7 +922,7 @@ def _model_cost(call: Call) -> int | None:
 knows("keras.models.Functional", "keras.models.Sequential")(Entry("model", "", lambda model: model.name, _model_cost))
 
 # Layers of `keras.applications`.
-knows("keras.src.applications.convnext.LayerScale")(free("other", "layer scale"))
-knows("keras.src.applications.inception_resnet_v2.CustomScaleLayer")(
+knows("keras.applications.convnext.LayerScale")(free("other", "layer scale"))
+knows("keras.applications.inception_resnet_v2.CustomScaleLayer")(
     free("add", lambda layer: f"add, × {layer.scale:g}", symbol="⊕")
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import inspect
 import sys
 import threading
 import warnings
@@ -17,6 +18,7 @@ from typing import Any
 import keras
 from keras.src.backend.common import global_state, variables
 from keras.src.ops import function
+from keras.src.saving import serialization_lib
 
 _TESTED = ("3.15.",)
 _STATELESS = "stateless_scope"
@@ -67,7 +69,9 @@ def _replacing(
                 original = getattr(owner, attribute)
                 own = attribute in vars(owner)
                 restore = partial(setattr, owner, attribute, original) if own else partial(delattr, owner, attribute)
-                made = functools.wraps(original)(replacement(original))
+                made = replacement(original)
+                if inspect.isroutine(original):
+                    functools.update_wrapper(made, original)
                 setattr(owner, attribute, made)
         try:
             yield
@@ -368,3 +372,48 @@ def _refusing(build: Callable[..., Any], name: str, unbuilt: list[str]) -> Calla
         raise ValueError(f"{name!r} is not built")
 
     return refuse
+
+
+# -- what a layer says of itself --------------------------------------------------------------------------------------
+
+
+class _OnceImported:
+    """TensorFlow as Keras looks it up, which is not there until somebody has imported it."""
+
+    def __init__(self, module: Any) -> None:
+        self._module = module
+
+    @property
+    def available(self) -> bool:
+        return "tensorflow" in sys.modules and bool(self._module.available)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._module, name)
+
+
+tensorflow_once_imported = _replacing(serialization_lib, "tf", _OnceImported)
+"""A context in which Keras, asked for a configuration, does not import TensorFlow to see that nothing is of it.
+
+That takes seconds, and prints, on JAX and PyTorch."""
+
+
+def config_of(thing: Any) -> dict[str, Any]:
+    """What `get_config` of a layer, an initializer, … gives."""
+    with tensorflow_once_imported():
+        return dict(thing.get_config())
+
+
+_PUBLIC = ("layers", "ops", "models")
+
+
+@functools.lru_cache(maxsize=4096)
+def public_name(kind: type) -> str:
+    """The public name of a Keras class (`keras.layers.Conv2D`, `keras.ops.Matmul`), the full name of any other.
+
+    Those without one, the layers of `keras.applications` among them, are named by their modules, without `src`.
+    """
+    module = kind.__module__
+    for room in _PUBLIC:
+        if module.startswith(f"keras.src.{room}."):
+            return f"keras.{room}.{kind.__name__}"
+    return f"{module.replace('keras.src.', 'keras.')}.{kind.__qualname__}"
