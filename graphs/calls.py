@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from itertools import accumulate
 from typing import Any
 
 import keras
 
 from .. import _keras, checks
-
-
-def checked_model(piece: str, model: Any) -> keras.Model:
-    """The model, if it is one of Keras's."""
-    if not isinstance(model, keras.Model):
-        raise TypeError(f"{piece}: model takes a Keras model, got {model!r}")
-    return model
+from .tracing import functional
 
 
 def has_graph(model: Any) -> bool:
@@ -27,9 +21,11 @@ def has_graph(model: Any) -> bool:
 
 @_keras.deep_graphs()
 def wired(model: Any) -> keras.Model:
-    """The model as one that has a graph, or an error."""
+    """The model as one that has a graph, of the same layers, or an error; `call` of a subclassed one is followed."""
+    if not isinstance(model, keras.Model) or (isinstance(model, keras.Sequential) and not has_graph(model)):
+        raise checks.refuse("model", type(model).__name__, "a functional or a built model", TypeError)
     if not has_graph(model):
-        raise checks.refuse("model", type(model).__name__, "a functional or a built sequential model", TypeError)
+        return functional(model)
     return keras.Model(model.inputs, model.outputs, name=model.name) if isinstance(model, keras.Sequential) else model
 
 
@@ -67,3 +63,30 @@ def trunk(tensor: Any) -> list[Any]:
         handed[start + 1] += 1
         handed[i] -= 1
     return [call for call, over in zip(order, accumulate(handed), strict=False) if over == 0]
+
+
+def infer(
+    outputs: Sequence[Any], specs: dict[int, Any], otherwise: Callable[[Any], Sequence[Any]] | None = None
+) -> list[Any]:
+    """Shapes of the outputs where `specs` says by `id` those of the inputs; fills it up.
+
+    What a layer raises that does not take such a shape goes on unless there is something `otherwise`.
+    """
+    for call in calls(outputs):
+        if id(call.outputs[0]) in specs:
+            continue
+        model = call.operation
+        try:
+            if isinstance(model, keras.Model) and hasattr(model, "outputs"):  # which itself takes its own size only
+                entering = [specs[id(tensor)] for tensor in call.input_tensors]
+                made: Sequence[Any] = infer(model.outputs, dict(zip(map(id, model.inputs), entering, strict=True)))
+            else:
+                made = _keras.infer_again(call, specs)
+            if any(size is not None and size < 1 for tensor in made for size in tensor.shape):
+                raise ValueError(f"{model.name!r} leaves nothing")
+        except Exception:
+            if otherwise is None:
+                raise
+            made = otherwise(call)
+        specs.update(zip(map(id, call.outputs), made, strict=True))
+    return [specs[id(tensor)] for tensor in outputs]

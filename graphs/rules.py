@@ -340,7 +340,7 @@ def _says(kind: type, method: str) -> bool:
 
 @functools.cache
 def _load() -> None:
-    importlib.import_module(".layer_rules", __package__)
+    importlib.import_module(f"{__package__}.layer_rules")
 
 
 @functools.lru_cache(maxsize=4096)

@@ -17,10 +17,10 @@ import numpy as np
 from .. import _keras, checks
 from ..blocks.layers import MinimumSize
 from ..checks import public
-from ..graphs.calls import wired
+from ..graphs.calls import infer, wired
 from .file_formats import FORMATS, table
 from .file_formats.formats import Runtime, flat, leaves, line
-from .rewiring import images_of, infer
+from .rewiring import images_of
 
 CLOSE = 1e-4
 # How far int8 answers may lie beyond what the steps of the tensors let expect (measured are up to 1 of it), and how far

@@ -11,9 +11,9 @@ from .. import _keras, checks
 from ..blocks.tensors import channel_axis
 from ..blocks.types import Tensor
 from ..checks import public
-from ..graphs.calls import calls, trunk, wired
+from ..graphs.calls import calls, infer, trunk, wired
 from .outputs import main_output
-from .rewiring import images_of, infer
+from .rewiring import images_of
 
 # A side so long that what padding adds and "valid" cuts off does not matter.
 SIDE = 2**20

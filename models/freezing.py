@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import keras
 
+from .. import _keras
 from ..checks import public
 from ..graphs.calls import calls
 from .rewiring import Wiring
@@ -72,7 +73,5 @@ def _set(layer: keras.Layer, trainable: bool, norms: bool) -> None:
 
 
 def _parts(layer: keras.Layer) -> list[keras.Layer]:
-    """The layers of a nested model, or the layer itself."""
-    if not isinstance(layer, keras.Model):
-        return [layer]
-    return [part for inner in layer.layers for part in _parts(inner)]
+    """The layer and all that are inside of it."""
+    return [layer, *_keras.sublayers(layer)]

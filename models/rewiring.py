@@ -11,6 +11,7 @@ import keras
 from .. import _keras, checks
 from ..checks import where
 from ..graphs.calls import calls, wired
+from ..graphs.tracing import paths_inside
 
 # What an operation with several inputs needs of them, where nobody checks: that those axes agree which agreed before.
 MERGES = {"Add", "Average", "Concatenate", "Maximum", "Minimum", "Multiply", "Subtract"}
@@ -21,6 +22,7 @@ class Wiring:
 
     def __init__(self, model: Any) -> None:
         self.model = wired(model)
+        self.paths = {} if self.model is model or isinstance(model, keras.Sequential) else paths_inside(model)
         self.calls = calls([*self.model.outputs, *self.model.inputs])
         self.users: dict[int, list[Any]] = defaultdict(list)
         for call in self.calls:
@@ -29,14 +31,19 @@ class Wiring:
 
     @property
     def names(self) -> list[str]:
-        return [call.operation.name for call in self.calls]
+        return [*map(self.name, self.calls)]
+
+    def name(self, call: Any) -> str:
+        """What a layer is called: in a subclassed model by the attribute that it is kept as."""
+        path = self.paths.get(id(call.operation))
+        return ".".join(path) if path else str(call.operation.name)
 
     def block(self, argument: str, name: Any) -> list[Any]:
         """The calls of the layer of that name and those inside it: `name.…`, or where there are none `name_…`."""
         if not isinstance(name, str):
             raise checks.refuse(argument, name, "the name of a layer or block", TypeError)
         for mark in "._":
-            found = [c for c in self.calls if f"{c.operation.name}{mark}".startswith(f"{name}{mark}")]
+            found = [c for c in self.calls if f"{self.name(c)}{mark}".startswith(f"{name}{mark}")]
             if found:
                 return found
         known = {
@@ -139,30 +146,3 @@ def images_of(height: int, width: int, order: Iterable[Any], first: int) -> dict
             shape = (*shape[:first], height, width, *shape[first + 2 :]) if len(shape) == 4 else shape
             specs[id(tensor)] = keras.KerasTensor(shape, tensor.dtype)
     return specs
-
-
-def infer(
-    outputs: Sequence[Any], specs: dict[int, Any], otherwise: Callable[[Any], Sequence[Any]] | None = None
-) -> list[Any]:
-    """Shapes of the outputs where `specs` says by `id` those of the inputs; fills it up.
-
-    What a layer raises that does not take such a shape goes on unless there is something `otherwise`.
-    """
-    for call in calls(outputs):
-        if id(call.outputs[0]) in specs:
-            continue
-        model = call.operation
-        try:
-            if isinstance(model, keras.Model) and hasattr(model, "outputs"):  # which itself takes its own size only
-                entering = [specs[id(tensor)] for tensor in call.input_tensors]
-                made: Sequence[Any] = infer(model.outputs, dict(zip(map(id, model.inputs), entering, strict=True)))
-            else:
-                made = _keras.infer_again(call, specs)
-            if any(size is not None and size < 1 for tensor in made for size in tensor.shape):
-                raise ValueError(f"{model.name!r} leaves nothing")
-        except Exception:
-            if otherwise is None:
-                raise
-            made = otherwise(call)
-        specs.update(zip(map(id, call.outputs), made, strict=True))
-    return [specs[id(tensor)] for tensor in outputs]

@@ -27,10 +27,10 @@ from ..blocks.layers import MinimumSize
 from ..blocks.tensors import channel_axis
 from ..blocks.types import Tensor
 from ..checks import public
-from ..graphs.calls import calls, trunk
+from ..graphs.calls import calls, infer, trunk
 from ..graphs.window_arithmetic import LARGEST_MINIMUM, least_side
 from .outputs import main_output
-from .rewiring import Wiring, images_of, infer, inputs_again, recompute, shapes
+from .rewiring import Wiring, images_of, inputs_again, recompute, shapes
 
 Piece = Callable[[Any], Any]
 

@@ -589,6 +589,8 @@ def _relu_words(layer: Any) -> str:
 
 keras_layers("Activation")(free("activation", lambda layer: activation_name(layer) or "linear", _activation_window))
 keras_layers("ReLU")(free("activation", _relu_words))
+knows("keras.activations.activations.ReLU")(free("activation", _relu_words))
+knows("keras.activations.activations.Mish")(free("activation", "Mish"))
 keras_layers("LeakyReLU")(free("activation", lambda layer: f"leaky ReLU, {layer.negative_slope:g}"))
 keras_layers("ELU")(free("activation", lambda layer: listed("ELU", "" if layer.alpha == 1 else layer.alpha)))
 keras_layers("PReLU")(free("activation", "PReLU"))

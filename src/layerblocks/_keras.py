@@ -18,6 +18,7 @@ from typing import Any
 import keras
 from keras.src.backend.common import global_state, variables
 from keras.src.ops import function
+from keras.src.ops.node import Node
 from keras.src.saving import serialization_lib
 
 _TESTED = ("3.15.",)
@@ -335,11 +336,28 @@ def first_call(operation: Any) -> Any:
     return next(iter(getattr(operation, "_inbound_nodes", ())), None)
 
 
+def call_uncomputed(operation: Any, args: tuple[Any, ...], kwargs: dict[str, Any], outputs: list[Any]) -> None:
+    """Let an operation have been called and have given these tensors, though nobody has computed what it gives."""
+    Node(operation, call_args=args, call_kwargs=kwargs, outputs=outputs)
+
+
+def without_shape(tensor: Any) -> Any:
+    """A symbolic tensor, marked as one of which nothing is known."""
+    tensor.is_without_shape = True
+    return tensor
+
+
+def has_shape(tensor: Any) -> bool:
+    """Whether more is known of a symbolic tensor than that it is there."""
+    return tensor is not None and not getattr(tensor, "is_without_shape", False)
+
+
 @contextmanager
-def traced(layer: Any) -> Iterator[list[str]]:
+def traced(layer: Any) -> Iterator[tuple[list[str], Mapping[Any, Any]]]:
     """Let `layer.call` be followed on symbolic tensors, and nothing of it be left: no calls, names, states or losses.
 
-    Yields a list that gets the names of the layers that would have had to be built; these raise.
+    Yields a list that gets the names of the layers that would have had to be built; these raise. And a dict that gets
+    the variables that would have been changed.
     """
     unbuilt: list[str] = []
     inside = [layer, *sublayers(layer)]
@@ -352,8 +370,8 @@ def traced(layer: Any) -> Iterator[list[str]]:
         object.__setattr__(one, "build", _refusing(build, one.name, unbuilt))
     object.__setattr__(layer, "add_loss", lambda loss: None)  # which knows nothing of symbolic tensors
     try:
-        with keras.StatelessScope(initialize_variables=False):
-            yield unbuilt
+        with keras.StatelessScope(initialize_variables=False) as scope:
+            yield unbuilt, scope.state_mapping
     finally:
         object.__delattr__(layer, "add_loss")
         for one, build in builds:
