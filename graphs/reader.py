@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,6 +17,7 @@ from ..garbage import no_collection
 from . import rules
 from .calls import calls, has_graph
 from .equality import configuration
+from .file_reading import MISSING, structure_of
 from .graph import (
     Edge,
     Frame,
@@ -59,14 +61,23 @@ ROLES = (
 
 
 @checks.public
-def read_graph(model: Any, *, expand_nested: bool = False, loss_weights: Mapping[str, float] | None = None) -> Graph:
+def read_graph(
+    model: Any,
+    *,
+    expand_nested: bool = False,
+    loss_weights: Mapping[str, float] | None = None,
+    custom_objects: Mapping[str, Any] | None = None,
+) -> Graph:
     """Read a Keras model into a graph of plain values.
 
     Args:
-        model: any built Keras model. One whose graph Keras does not know (a subclassed model) becomes one node.
+        model: any built Keras model; of a subclassed one its `call` is followed. Or a `.keras`, `.h5` or JSON file
+            (`model.to_json()`): its structure is read without its weights, and nothing of it is executed.
         expand_nested: read the layers of nested models in the place of the models.
         loss_weights: the weight of each output's loss, by output key. By default what the model was compiled with, or
             else its attribute `loss_weights`.
+        custom_objects: classes and functions that a file needs, by the names that they are saved under. What is neither
+            there nor registered with Keras is read from the configuration alone; then the graph is not `verified`.
 
     Raises:
         TypeError: `model` is no Keras model.
@@ -77,7 +88,8 @@ def read_graph(model: Any, *, expand_nested: bool = False, loss_weights: Mapping
     >>> graph.nodes[1].path, graph.nodes[1].outputs, graph.nodes[1].parameters
     (('stem', 'conv'), ((None, 6, 6, 4),), 112)
     """
-    return _read(model, "model", _MODEL, checks.flag("expand_nested", expand_nested), loss_weights)
+    expand_nested = checks.flag("expand_nested", expand_nested)
+    return _read(model, "model", _MODEL, expand_nested, loss_weights, custom_objects)
 
 
 def graph_of(model: Any, argument: str = "model", loss_weights: Mapping[str, float] | None = None) -> Graph:
@@ -87,14 +99,22 @@ def graph_of(model: Any, argument: str = "model", loss_weights: Mapping[str, flo
     return _read(model, argument, f"{_MODEL}, or a Graph", True, loss_weights)
 
 
-_MODEL = "a built Keras model"
+_MODEL = "a built Keras model, or a file of one"
 
 
 @no_collection()
 @_keras.tensorflow_once_imported()
 def _read(
-    model: Any, argument: str, must_be: str, expand_nested: bool, loss_weights: Mapping[str, float] | None
+    model: Any,
+    argument: str,
+    must_be: str,
+    expand_nested: bool,
+    loss_weights: Mapping[str, float] | None,
+    custom_objects: Mapping[str, Any] | None = None,
 ) -> Graph:
+    verified = True
+    if isinstance(model, str | os.PathLike):
+        model, verified = structure_of(model, custom_objects, argument)
     checks.instance(argument, model, keras.Model, must_be)
     if not getattr(model, "built", True):
         raise checks.complaint(
@@ -118,6 +138,7 @@ def _read(
         outputs=tuple(Output(key, tensor.node, tensor.port) for key, tensor in zip(keys, outputs, strict=True)),
         frames=tuple(reading.frames),
         **_left_over(reading, model),
+        verified=verified,
     )
     graph = mark_masks(graph)
     return mark_edges(
@@ -227,7 +248,7 @@ def _read_functional(
     """Add the calls inside a model that has a graph; `feeds` are what it is called on, None for the outermost."""
     sequential = isinstance(model, keras.Sequential)
     entries = {id(tensor): i for i, tensor in enumerate(model.inputs)}
-    anew = feeds is not None and any(f.spec.shape != t.shape for f, t in zip(feeds, model.inputs, strict=True))
+    anew = feeds is not None and any(map(_other_shape, feeds, model.inputs))
     known: dict[int, _Tensor] = {}
     order = calls([*model.outputs, *model.inputs])
     reading.paths.append(scoped((call.operation.name for call in order), (id(call.operation) for call in order)))
@@ -243,6 +264,10 @@ def _read_functional(
         known.update(zip(map(id, call.outputs), made, strict=True))
     reading.paths.pop()
     return [known[id(tensor)] for tensor in model.outputs]
+
+
+def _other_shape(feed: _Tensor, tensor: Any) -> bool:
+    return feed.spec is None or feed.spec.shape != tensor.shape
 
 
 def _infer(call: Any, specs: dict[int, Any]) -> Sequence[Any]:
@@ -337,6 +362,7 @@ def _add_node(
     """Add one call of one layer, and the edges to it."""
     reading.called.add(id(operation))
     number = len(reading.nodes)
+    specs = [spec if _keras.has_shape(spec) else None for spec in specs]
     inputs = tuple(_shape(t.spec) for t in received if t.spec is not None)
     outputs = tuple(_shape(spec) for spec in specs if spec is not None)
     if call is None and not inputs:
@@ -365,7 +391,8 @@ def _add_node(
             multiply_adds=_count(operation, received, asked),
             windows=rules.windows_of(asked),
             frames=frames,
-            closed=closed,
+            closed=closed or getattr(operation, MISSING, ""),
+            unbuilt=call is not None and isinstance(operation, keras.Layer) and not operation.built,
         )
     )
     reading.edges.extend(

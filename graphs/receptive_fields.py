@@ -251,7 +251,7 @@ def _positions(steps: Sequence[_Step], number: int) -> tuple[int, ...]:
     """The axes of an input that have positions: all but batch and channels; those of a sequence of tokens."""
     import keras
 
-    shape = steps[number].outputs[0]
+    shape = steps[number].outputs[0] if steps[number].outputs else ()
     if len(shape) == 2 and steps[number].tokens:
         return (1,)
     if len(shape) < 3:

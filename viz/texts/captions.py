@@ -235,6 +235,8 @@ def panel_sentence(titles: Sequence[str]) -> str:
 
 def sum_sentence(graph: Graph) -> str:
     total, trained = sum_weights(graph.nodes)
+    if not graph.verified:
+        return f"Not verified: read from the configuration alone, with {_counted(total, 'parameter')} that are known."
     parts = [_counted(total, "parameter") + (f" ({count_text(trained)} trained)" if trained != total else "")]
     if graph.multiply_adds is not None:
         parts.append(_counted(graph.multiply_adds, "multiply-add"))

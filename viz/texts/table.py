@@ -32,7 +32,7 @@ class Row:
         name: its dotted name.
         kind: what it is, in a few words.
         outputs: the shapes that leave it, batch first.
-        parameters: all of them, trainable or not.
+        parameters: all of them, trainable or not; None if some are not known.
         trainable: those that are.
         multiply_adds: for one example; None if a size is unknown.
         repeats: how many equal neighbours it stands for; the numbers are those of all.
@@ -43,8 +43,8 @@ class Row:
     name: str
     kind: str
     outputs: tuple[Shape, ...]
-    parameters: int
-    trainable: int
+    parameters: int | None
+    trainable: int | None
     multiply_adds: int | None
     repeats: int = 1
     receptive_field: tuple[int | None, ...] | Unknown | None = None
@@ -161,7 +161,7 @@ def table(
     sheet = Sheet(
         heads=("layer" if depth is None else "block", *names),
         body=tuple((row.name, *(c.cell(row, total) for c in chosen)) for row in map(_row, graph.nodes)),
-        foot=tuple(_foot(total, names, chosen, format == "csv")),
+        foot=(*_foot(total, names, chosen, format == "csv"), *_not_verified(graph, names)),
         numbers=frozenset(i for i, column in enumerate(chosen, 1) if column.number),
         caption=caption,
         label=label,
@@ -187,10 +187,15 @@ def check_words(caption: object, label: object) -> None:
 def _foot(total: Row, names: Sequence[str], chosen: Sequence[Column], bare: bool) -> Iterator[tuple[Cell, ...]]:
     """The sums, and of the parameters those that are trained and those that are not."""
     yield ("total", *(column.cell(total, total) if column.summed else "" for column in chosen))
-    if bare or "parameters" not in names:
+    if bare or "parameters" not in names or total.parameters is None or total.trainable is None:
         return
     for name, count in (("trainable", total.trainable), ("non-trainable", total.parameters - total.trainable)):
         yield (name, *(count if column == "parameters" else "" for column in names))
+
+
+def _not_verified(graph: Graph, names: Sequence[str]) -> Iterator[tuple[Cell, ...]]:
+    if not graph.verified:
+        yield ("not verified: read from the configuration alone", *("" for _ in names))
 
 
 def _read(model: Any, depth: int | None, argument: str = "model") -> Graph:
@@ -209,8 +214,8 @@ def _row(node: Node) -> Row:
         name=node.name,
         kind=" + ".join(map(str, layers)),
         outputs=node.outputs,
-        parameters=node.parameters,
-        trainable=sum(w.size for w in node.weights if w.trainable),
+        parameters=None if _has_unknown_weights([node]) else node.parameters,
+        trainable=None if _has_unknown_weights([node]) else sum(w.size for w in node.weights if w.trainable),
         multiply_adds=node.multiply_adds,
         repeats=node.repeats,
         receptive_field=node.receptive_field,
@@ -219,7 +224,19 @@ def _row(node: Node) -> Row:
 
 
 def _total(graph: Graph) -> Row:
-    return Row("total", "", (), graph.parameters, graph.trainable_parameters, graph.multiply_adds)
+    known = not _has_unknown_weights(graph.nodes)
+    return Row(
+        "total",
+        "",
+        (),
+        graph.parameters if known else None,
+        graph.trainable_parameters if known else None,
+        graph.multiply_adds,
+    )
+
+
+def _has_unknown_weights(nodes: Iterable[Node]) -> bool:
+    return any(layer.unbuilt for node in nodes for layer in leaves(node))
 
 
 # -- several models ---------------------------------------------------------------------------------------------------
