@@ -295,6 +295,8 @@ def _read_call(
         frame = Frame(len(reading.frames), path)
         reading.frames.append(frame)
         return _read_functional(reading, operation, received, path, (*frames, frame.id))
+    if type(operation) is keras.layers.TimeDistributed and _is_opened(operation.layer) and _of_rank(received, specs):
+        return _read_every_step(reading, call, prefix, frames, received, specs)
     if not has_layers_inside(operation):
         return _add_node(reading, operation, call, prefix, frames, received, specs)
     with tracing(operation, call) as trace:
@@ -306,6 +308,60 @@ def _read_call(
         reading.frames.append(frame)
         feeds = list({_place(tensor): tensor for tensor in received}.values())
         return _read_traced(reading, operation, trace, feeds, path, (*frames, frame.id))
+
+
+def _is_opened(layer: Any) -> bool:
+    return has_graph(layer) and len(layer.inputs) == len(layer.outputs) == 1
+
+
+def _of_rank(received: Sequence[_Tensor], specs: Sequence[Any]) -> bool:
+    """Whether it is one tensor that has steps, and known to be."""
+    return len(received) == len(specs) == 1 and received[0].spec is not None and len(received[0].spec.shape) > 2
+
+
+def _read_every_step(
+    reading: _Reading,
+    call: Any,
+    prefix: tuple[str, ...],
+    frames: tuple[int, ...],
+    received: list[_Tensor],
+    specs: Sequence[Any],
+) -> list[_Tensor]:
+    """Add the layers of a model that is applied to every step, with the shapes, windows and work of all steps."""
+    path = prefix + _named(reading, call.operation)
+    frame = Frame(len(reading.frames), path)
+    reading.frames.append(frame)
+    reading.called |= {id(call.operation), id(call.operation.layer)}
+    (tensor,) = received
+    steps = tensor.spec.shape[1]
+    one = _Tensor(tensor.node, tensor.port, keras.KerasTensor(_without_steps(tensor.spec.shape), tensor.spec.dtype))
+    nodes, edges = len(reading.nodes), len(reading.edges)
+    (made,) = _read_functional(reading, call.operation.layer, [one], path, (*frames, frame.id))
+    reading.nodes[nodes:] = [_of_all_steps(node, steps) for node in reading.nodes[nodes:]]
+    reading.edges[edges:] = [
+        edge if edge.shape is None else changed(edge, shape=_with_steps(edge.shape, steps))
+        for edge in reading.edges[edges:]
+    ]
+    return [_Tensor(made.node, made.port, specs[0])]
+
+
+def _without_steps(shape: Sequence[int | None]) -> Shape:
+    return (shape[0], *shape[2:])
+
+
+def _with_steps(shape: Shape, steps: int | None) -> Shape:
+    return (shape[0], steps, *shape[1:])
+
+
+def _of_all_steps(node: Node, steps: int | None) -> Node:
+    work = node.multiply_adds
+    return changed(
+        node,
+        inputs=tuple(_with_steps(shape, steps) for shape in node.inputs),
+        outputs=tuple(_with_steps(shape, steps) for shape in node.outputs),
+        multiply_adds=0 if work == 0 else None if work is None or steps is None else work * steps,
+        windows=node.windows if node.windows is None else rules.with_steps(node.windows),
+    )
 
 
 def _place(tensor: _Tensor) -> tuple[int, int]:

@@ -19,7 +19,7 @@ import functools
 import importlib
 import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from .. import _keras
@@ -453,6 +453,24 @@ def _spatial(shape: Shape, reads: tuple[Reads | str, ...], channels_first: bool)
     ]
     channels = Along(1 if channels_first else len(shape) - 1, whole=True)
     return (Along(0), channels, *axes) if channels_first else (Along(0), *axes, channels)
+
+
+def with_steps(windows: Windows | Unknown) -> Windows | Unknown:
+    """The windows of what is done to every step of an axis after the batch, each step for itself."""
+    if isinstance(windows, Unknown):
+        return windows
+    if isinstance(windows, Regrouped):
+        moved = tuple((_moved(before), _moved(after), fixed) for before, after, fixed in windows.groups)
+        return Regrouped((moved[0], ((1,), (1,), False), *moved[1:]))
+    return tuple((axes[0], Along(1), *(_moved_along(along) for along in axes[1:])) for axes in windows if axes)
+
+
+def _moved(axes: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(axis + (axis > 0) for axis in axes)
+
+
+def _moved_along(along: Along) -> Along:
+    return along if along.axis is None else replace(along, axis=along.axis + (along.axis > 0))
 
 
 def mixes_positions(call: Call) -> bool | None:

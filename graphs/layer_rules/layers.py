@@ -24,6 +24,7 @@ from ..rules import (
     knows,
     multiply_adds,
     windows_of,
+    with_steps,
     words_of,
 )
 from . import common
@@ -813,18 +814,11 @@ def _distributed_cost(call: Call) -> int | None:
 
 def _distributed_window(call: Call) -> Windows | str:
     found = windows_of(_of_every_step(call))
-    if isinstance(found, Unknown | Regrouped):
-        if isinstance(found, Regrouped):
-            moved = tuple(
-                (tuple(a + (a > 0) for a in before), tuple(b + (b > 0) for b in after), fixed)
-                for before, after, fixed in found.groups
-            )
-            return Regrouped((moved[0], ((1,), (1,), False), *moved[1:]))
+    if isinstance(found, Unknown):
         return UNKNOWN
-    batch, *rest = found[0]
-    moved_axes = (replace(along, axis=None if along.axis is None else along.axis + 1) for along in rest)
-    masks = others(call)
-    return ((batch, Along(1), *moved_axes), *masks)
+    moved = with_steps(found)
+    assert not isinstance(moved, Unknown)
+    return moved if isinstance(moved, Regrouped) else (*moved, *others(call))
 
 
 keras_layers("TimeDistributed")(
