@@ -20,6 +20,7 @@ from typing import Any
 import keras
 
 from .. import _keras, checks
+from .calls import calls, has_graph
 
 LARGEST = 2**26
 """Bytes of a configuration; that of ResNet-152 has some 2**19."""
@@ -56,9 +57,16 @@ def structure_of(
         except Exception:  # a class that is not there, a Lambda, another version of Keras
             pass
         try:
-            return _Reading().model(config), False
+            model = _Reading().model(config)
+            return model, not _is_doubted(model)
         except Exception as error:
             raise _refused(argument, path, error) from error
+
+
+def _is_doubted(model: Any) -> bool:
+    """Whether of any layer the class is missing, or what it gives was not computed."""
+    operations = [call.operation for call in calls(model.outputs)]
+    return any(hasattr(one, DOUBTED) or (has_graph(one) and _is_doubted(one)) for one in operations)
 
 
 def _refused(argument: str, path: Any, error: Exception) -> Exception:
@@ -193,10 +201,14 @@ class _Reading:
     def _sequential(self, config: Mapping[str, Any], name: str) -> keras.Model:
         layers = [layer for layer in config["config"]["layers"] if layer["class_name"] != "InputLayer"]
         first = config["config"]["layers"][0]["config"] if config["config"]["layers"] else {}
-        x = inputs = _input(_batch_shape(first) or _input_shape(config), str(first.get("name", name)) + "_input")
+        own = str(first.get("name", name))
+        has_input = len(layers) < len(config["config"]["layers"])
+        x = inputs = _input(_batch_shape(first) or _input_shape(config), own if has_input else f"{own}_input")
         for layer in layers:
             x = _called(_operation(layer, str(layer["config"].get("name", layer["class_name"]))), (x,), {}, [None])[0]
-        return keras.Model(inputs, x, name=name)
+        model = keras.Model(inputs, x, name=name)
+        setattr(model, SEQUENTIAL, True)
+        return model
 
 
 class _Of(tuple[Any, ...]):
@@ -265,6 +277,7 @@ def _called(operation: Any, args: Any, kwargs: Any, specs: list[Any]) -> list[An
 
 
 def _uncomputed(operation: Any, args: Any, kwargs: Any, specs: list[Any]) -> list[Any]:
+    setattr(operation, DOUBTED, True)
     outputs = [_spec(spec) for spec in specs]
     _keras.call_uncomputed(operation, args, kwargs, outputs)
     return outputs
@@ -278,7 +291,7 @@ def _spec(said: Any) -> Any:
 
 
 def _operation(config: Mapping[str, Any], name: str) -> Any:
-    """A layer as it was saved; a model of which not all is known; a layer of Keras 2; or one that says it is missing."""
+    """A layer as saved; a model of which not all is known; a layer of Keras 2; or one that says it is missing."""
     for make in (_layer_as_saved, _nested, _of_keras_2):
         try:
             made = make(config, name)
@@ -305,14 +318,20 @@ def _of_keras_2(config: Mapping[str, Any], name: str) -> Any:
     ):
         return None
     kind: Any = getattr(keras.layers, str(config["class_name"]))
+    try:
+        return kind.from_config(copy.deepcopy(config["config"]))
+    except Exception:  # an argument that it has no longer
+        pass
     accepted = {*inspect.signature(kind.__init__).parameters, "name", "trainable", "dtype"}
     given = {key: value for key, value in config["config"].items() if key in accepted}
     if isinstance(given.get("axis"), list) and len(given["axis"]) == 1:
         given["axis"] = given["axis"][0]
-    return kind.from_config(given)
+    made = kind.from_config(copy.deepcopy(given))
+    setattr(made, DOUBTED, True)
+    return made
 
 
-MISSING = "missing_from_file"
+MISSING, DOUBTED, SEQUENTIAL = "missing_from_file", "doubted_in_file", "sequential_in_file"
 _ATTRIBUTES = ("filters", "units", "kernel_size", "strides", "padding", "activation", "rate", "axis")
 
 

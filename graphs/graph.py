@@ -81,6 +81,7 @@ class Node:
             sees everything; `Unknown` with the layers that do not say; None where no input has positions.
         windows: what a position of the output reads of each input, as `rules` has it.
         unbuilt: whether it may have weights of which nothing is known.
+        words: what it is, with its sizes, where the name of its class says little.
     """
 
     id: int
@@ -104,6 +105,7 @@ class Node:
     configuration: tuple[tuple[str, Hashable], ...] = ()
     closed: str = ""
     unbuilt: bool = False
+    words: str = ""
 
     @property
     def repeats(self) -> int:

@@ -17,7 +17,7 @@ from ..garbage import no_collection
 from . import rules
 from .calls import calls, has_graph
 from .equality import configuration
-from .file_reading import MISSING, structure_of
+from .file_reading import MISSING, SEQUENTIAL, structure_of
 from .graph import (
     Edge,
     Frame,
@@ -58,6 +58,10 @@ ROLES = (
     (r"Flatten|Reshape|Permute|RepeatVector|ZeroPadding\dD|Cropping\dD|UpSampling\dD|Resizing|Rescaling", "shape"),
     (r"Functional|Sequential|Model|Function", "model"),
 )
+
+
+WORDED = (keras.layers.Wrapper, keras.layers.Bidirectional, keras.layers.RNN)
+"""What the name of its class says little of."""
 
 
 @checks.public
@@ -132,7 +136,7 @@ def _read(
     keys = keys or output_keys(model, len(outputs))
     graph = Graph(
         name=model.name,
-        kind="Sequential" if isinstance(model, keras.Sequential) else type(model).__name__,
+        kind="Sequential" if _is_chain(model) else type(model).__name__,
         nodes=_number_calls(reading),
         edges=tuple(reading.edges),
         outputs=tuple(Output(key, tensor.node, tensor.port) for key, tensor in zip(keys, outputs, strict=True)),
@@ -246,7 +250,7 @@ def _read_functional(
     reading: _Reading, model: Any, feeds: list[_Tensor] | None, prefix: tuple[str, ...], frames: tuple[int, ...]
 ) -> list[_Tensor]:
     """Add the calls inside a model that has a graph; `feeds` are what it is called on, None for the outermost."""
-    sequential = isinstance(model, keras.Sequential)
+    sequential = _is_chain(model)
     entries = {id(tensor): i for i, tensor in enumerate(model.inputs)}
     anew = feeds is not None and any(map(_other_shape, feeds, model.inputs))
     known: dict[int, _Tensor] = {}
@@ -364,6 +368,10 @@ def _of_all_steps(node: Node, steps: int | None) -> Node:
     )
 
 
+def _is_chain(model: Any) -> bool:
+    return isinstance(model, keras.Sequential) or hasattr(model, SEQUENTIAL)
+
+
 def _place(tensor: _Tensor) -> tuple[int, int]:
     return tensor.node, tensor.port
 
@@ -438,6 +446,7 @@ def _add_node(
             kind=type(operation).__name__,
             role=_role(operation),
             attributes=_attributes(operation),
+            words=_words(operation),
             configuration=configuration(operation, call),
             inputs=inputs,
             outputs=outputs,
@@ -506,6 +515,16 @@ def _size(weight: Any) -> int:
     for length in weight.shape:
         size *= length
     return size
+
+
+def _words(operation: Any) -> str:
+    """What a wrapper or a recurrent layer is, with what is inside of it."""
+    if not isinstance(operation, WORDED):
+        return ""
+    try:
+        return rules.words_of(operation)
+    except Exception:  # what is wrapped may be anybody's
+        return ""
 
 
 def _role(operation: Any) -> str:

@@ -1,8 +1,8 @@
 """What is known of each kind of layer and operation, in one place: one `Entry` each.
 
 Figures, tables, counts, receptive fields and equality all ask here. What has no entry, and does not say for itself, is
-unknown: never free, never pointwise, never equal. Entries of Keras's own layers and operations stand in `layer_rules/` and
-are read when the first is asked for. A layer of your own either says for itself, by methods,
+unknown: never free, never pointwise, never equal. Entries of Keras's own layers and operations stand in `layer_rules/`
+and are read when the first is asked for. A layer of your own either says for itself, by methods,
 
     def multiply_adds(self, input_shape, output_shape):  # batch first; a list of shapes where there are several
         return 400 * output_shape[1] * output_shape[2]

@@ -176,15 +176,16 @@ def _load(path: Path, modules: Sequence[str]) -> Any:
 def _classes(modules: Sequence[str]) -> dict[str, Any]:
     """The layers, models and functions of some modules, by their names; these modules are imported."""
     found: dict[str, Any] = {}
+    here = str(Path.cwd())
     for name in modules:
-        sys.path.insert(0, os.getcwd())
+        sys.path.insert(0, here)
         try:
             module = importlib.import_module(name)
         except Exception as error:
             must_be = f"a module that can be imported ({type(error).__name__}: {checks.plain(str(error), 200)})"
             raise checks.refuse("--import", name, must_be) from error
         finally:
-            sys.path.remove(os.getcwd())
+            sys.path.remove(here)
         own = {k: v for k, v in vars(module).items() if getattr(v, "__module__", None) == module.__name__}
         found |= {k: v for k, v in own.items() if inspect.isfunction(v) or inspect.isclass(v)}
     return found

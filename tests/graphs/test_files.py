@@ -239,7 +239,7 @@ HOSTILE = {
 def test_a_broken_file_is_refused_in_one_line_with_the_cause(tmp_path, name):
     path = tmp_path / "net.keras"
     path.write_bytes(HOSTILE[name])
-    with pytest.raises(ValueError, match=r"^read_graph: model must be a file of a Keras model \(\w+: .+\), got") as error:
+    with pytest.raises(ValueError, match=r"^read_graph: model must be a file of a .+ \(\w+: .+\), got") as error:
         read_graph(path)
     assert "\n" not in str(error.value) and len(str(error.value)) < 700
 

@@ -122,5 +122,7 @@ class Sampling(keras.Model):
 def test_what_draws_numbers_of_its_own_is_refused():
     model = Sampling()
     model(np.ones((2, 3), "float32"))
-    with pytest.raises(TypeError, match="with_new_head: model must be one whose call can be followed, got .'sampling' .its call"):
+    with pytest.raises(
+        TypeError, match=r"with_new_head: model must be one whose call can be followed, got .'sampling'"
+    ):
         with_new_head(model, 3)

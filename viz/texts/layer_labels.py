@@ -95,6 +95,8 @@ def _layer(node: Node) -> str:
 
 def _plain(node: Node) -> str:
     """The name of its class in words: `zero padding`, `local response norm`, `dropout 0.4`; an activation's own."""
+    if node.words:
+        return node.words
     if node.role == "activation":
         return str(node.get("activation") or node.kind)
     words = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", re.sub(r"\dD$", "", node.kind)).lower()
