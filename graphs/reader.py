@@ -93,7 +93,10 @@ def read_graph(
     (('stem', 'conv'), ((None, 6, 6, 4),), 112)
     """
     expand_nested = checks.flag("expand_nested", expand_nested)
-    return _read(model, "model", _MODEL, expand_nested, loss_weights, custom_objects)
+    if not isinstance(model, str | os.PathLike):
+        return _read(model, "model", _MODEL, expand_nested, loss_weights)
+    held, verified = structure_of(model, custom_objects)
+    return changed(_read(held, "model", _MODEL, expand_nested, loss_weights), verified=verified)
 
 
 def graph_of(model: Any, argument: str = "model", loss_weights: Mapping[str, float] | None = None) -> Graph:
@@ -109,16 +112,8 @@ _MODEL = "a built Keras model, or a file of one"
 @no_collection()
 @_keras.tensorflow_once_imported()
 def _read(
-    model: Any,
-    argument: str,
-    must_be: str,
-    expand_nested: bool,
-    loss_weights: Mapping[str, float] | None,
-    custom_objects: Mapping[str, Any] | None = None,
+    model: Any, argument: str, must_be: str, expand_nested: bool, loss_weights: Mapping[str, float] | None
 ) -> Graph:
-    verified = True
-    if isinstance(model, str | os.PathLike):
-        model, verified = structure_of(model, custom_objects, argument)
     checks.instance(argument, model, keras.Model, must_be)
     if not getattr(model, "built", True):
         raise checks.complaint(
@@ -142,7 +137,6 @@ def _read(
         outputs=tuple(Output(key, tensor.node, tensor.port) for key, tensor in zip(keys, outputs, strict=True)),
         frames=tuple(reading.frames),
         **_left_over(reading, model),
-        verified=verified,
     )
     graph = mark_masks(graph)
     return mark_edges(
