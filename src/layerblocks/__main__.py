@@ -162,14 +162,24 @@ def _is_file(model: str) -> bool:
 def _load(path: Path, modules: Sequence[str]) -> Any:
     """What a file holds: a model without weights, or, where classes are missing, a graph that is not verified."""
     if not path.is_file():
-        raise checks.refuse("model", str(path), "a name from 'layerblocks list', or a .keras, .h5 or .json file")
+        raise checks.refuse(
+            "model", str(path), "a name from 'layerblocks list', or a .keras, .h5 or .json file that is there"
+        )
     import_keras()
     from . import blocks as blocks  # registers the layers that Keras lacks
     from .graphs import read_graph
     from .graphs.file_reading import structure_of
 
     classes = _classes(modules)
-    model, verified = structure_of(path, classes)
+    try:
+        model, verified = structure_of(path, classes)
+    except ValueError as error:
+        import keras
+
+        if keras.backend.backend() == "tensorflow":
+            raise
+        hint = "KERAS_BACKEND=tensorflow loads what needs TensorFlow"  # on others not every layer of Keras's works
+        raise ValueError(f"{error} ({hint})") from error
     return model if verified else read_graph(path, expand_nested=True, custom_objects=classes)
 
 
