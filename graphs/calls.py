@@ -9,6 +9,7 @@ from typing import Any
 import keras
 
 from .. import _keras, checks
+from .tracing import functional
 
 
 def has_graph(model: Any) -> bool:
@@ -20,9 +21,11 @@ def has_graph(model: Any) -> bool:
 
 @_keras.deep_graphs()
 def wired(model: Any) -> keras.Model:
-    """The model as one that has a graph, or an error."""
+    """The model as one that has a graph, of the same layers, or an error; `call` of a subclassed one is followed."""
+    if not isinstance(model, keras.Model) or (isinstance(model, keras.Sequential) and not has_graph(model)):
+        raise checks.refuse("model", type(model).__name__, "a functional or a built model", TypeError)
     if not has_graph(model):
-        raise checks.refuse("model", type(model).__name__, "a functional or a built sequential model", TypeError)
+        return functional(model)
     return keras.Model(model.inputs, model.outputs, name=model.name) if isinstance(model, keras.Sequential) else model
 
 

@@ -11,6 +11,9 @@ from dataclasses import dataclass
 from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
+import keras
+
+from .. import _keras
 from .rules import entry_of
 
 if TYPE_CHECKING:
@@ -157,7 +160,7 @@ def _pairs(value: Any) -> Mapping[str, object]:
 
 @functools.lru_cache(maxsize=4096)
 def _is_layer(kind: Any) -> bool:
-    return any(base.__name__ == "Layer" and base.__module__.startswith("keras.") for base in kind.__mro__)
+    return issubclass(kind, keras.Layer)
 
 
 @functools.lru_cache(maxsize=4096)
@@ -203,7 +206,7 @@ def _of_values(kind: Any, values: tuple[Any, ...]) -> Configuration:
 
 def _of_config(layer: Any, kind: type) -> Configuration:
     try:
-        config = dict(layer.get_config())
+        config = _keras.config_of(layer)
     except Exception as error:  # a layer of somebody else's: whatever it raises, it does not say
         return (("layer", Opaque(layer, f"{kind.__name__} has no configuration: {type(error).__name__}")),)
     given = [name for name in _parameters(kind) if name not in config and name != "dtype"]
@@ -243,7 +246,7 @@ def _has_nameless(value: Any) -> bool:
 def _arguments(call: Any) -> Configuration:
     """What a call was given besides tensors; of these only the places."""
     args, kwargs = call.arguments.args, call.arguments.kwargs
-    if len(args) == 1 and not kwargs and hasattr(args[0], "_keras_history"):
+    if len(args) == 1 and not kwargs and isinstance(args[0], keras.KerasTensor):
         return ()
     given = [(f"argument {i}", plain(value)) for i, value in enumerate(args)]
     given += [(name, plain(value)) for name, value in sorted(kwargs.items()) if value is not None]
@@ -267,8 +270,6 @@ def plain(value: Any) -> Hashable:
         return _mapping(value)
     if isinstance(value, set | frozenset):
         return ("set", *sorted(map(repr, value)))
-    if hasattr(value, "_keras_history"):
-        return _TENSOR
     return _object(value)
 
 
@@ -280,8 +281,6 @@ def _mapping(value: Mapping[Any, Any]) -> Hashable:
 
 
 def _object(value: Any) -> Hashable:
-    import keras
-
     if isinstance(value, keras.Variable):  # a weight: what it is filled with does not count
         return ("weight", tuple(value.shape), str(value.dtype))
     if isinstance(value, keras.KerasTensor):
@@ -295,7 +294,7 @@ def _object(value: Any) -> Hashable:
         return _array(value)
     if hasattr(value, "get_config"):
         try:
-            return (_class(value.__class__), _mapping(value.get_config()))
+            return (_class(value.__class__), _mapping(_keras.config_of(value)))
         except Exception:  # somebody else's
             return Opaque(value, f"{type(value).__name__} has no configuration")
     if isinstance(value, Iterable) and not isinstance(value, str | bytes):
@@ -308,8 +307,6 @@ def _object(value: Any) -> Hashable:
 
 @functools.lru_cache(maxsize=1024)
 def _function(function: Any) -> Hashable:
-    import keras
-
     name = f"{getattr(function, '__module__', '')}.{getattr(function, '__qualname__', '')}"
     if name.startswith("keras."):
         return name

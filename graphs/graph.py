@@ -80,6 +80,7 @@ class Node:
         receptive_field: how many pixels of the input one position of the output sees, per axis, None on one of which it
             sees everything; `Unknown` with the layers that do not say; None where no input has positions.
         windows: what a position of the output reads of each input, as `rules` has it.
+        unbuilt: whether it may have weights of which nothing is known.
         words: what it is, with its sizes, as its entry in `rules` says.
     """
 
@@ -103,6 +104,7 @@ class Node:
     windows: Windows | Unknown | None = None
     configuration: tuple[tuple[str, Hashable], ...] = ()
     closed: str = ""
+    unbuilt: bool = False
     words: str = ""
 
     @property
@@ -160,7 +162,8 @@ class Graph:
 
     `entries` of the inside of a block are the edges that come from outside; their `source` says which of the inputs
     of the block each carries, as `outputs` are in the order of its outputs. `unused` are the layers that a model keeps
-    and does not call; `loose` are weights of opened layers that none of the nodes has (a class token, a scale).
+    and does not call; `loose` are weights of opened layers that none of the nodes has (a class token, a scale). One
+    that is not `verified` was read from the configuration in a file alone, as not all classes of its layers were there.
     """
 
     name: str
@@ -172,6 +175,7 @@ class Graph:
     entries: tuple[Edge, ...] = ()
     unused: tuple[Node, ...] = ()
     loose: tuple[Weight, ...] = ()
+    verified: bool = True
 
     @property
     def parameters(self) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -18,6 +19,7 @@ from ..garbage import no_collection
 from . import rules
 from .calls import calls, has_graph
 from .equality import configuration
+from .file_reading import MISSING, SEQUENTIAL, structure_of
 from .graph import (
     Edge,
     Frame,
@@ -61,14 +63,23 @@ ROLES = (
 
 
 @checks.public
-def read_graph(model: Any, *, expand_nested: bool = False, loss_weights: Mapping[str, float] | None = None) -> Graph:
+def read_graph(
+    model: Any,
+    *,
+    expand_nested: bool = False,
+    loss_weights: Mapping[str, float] | None = None,
+    custom_objects: Mapping[str, Any] | None = None,
+) -> Graph:
     """Read a Keras model into a graph of plain values.
 
     Args:
-        model: any built Keras model. One whose graph Keras does not know (a subclassed model) becomes one node.
+        model: any built Keras model; of a subclassed one its `call` is followed. Or a `.keras`, `.h5` or JSON file
+            (`model.to_json()`): its structure is read without its weights, and nothing of it is executed.
         expand_nested: read the layers of nested models in the place of the models.
         loss_weights: the weight of each output's loss, by output key. By default what the model was compiled with, or
             else its attribute `loss_weights`.
+        custom_objects: classes and functions that a file needs, by the names that they are saved under. What is neither
+            there nor registered with Keras is read from the configuration alone; then the graph is not `verified`.
 
     Raises:
         TypeError: `model` is no Keras model.
@@ -79,7 +90,11 @@ def read_graph(model: Any, *, expand_nested: bool = False, loss_weights: Mapping
     >>> graph.nodes[1].path, graph.nodes[1].outputs, graph.nodes[1].parameters
     (('stem', 'conv'), ((None, 6, 6, 4),), 112)
     """
-    return _read(model, "model", _MODEL, checks.flag("expand_nested", expand_nested), loss_weights)
+    expand_nested = checks.flag("expand_nested", expand_nested)
+    if not isinstance(model, str | os.PathLike):
+        return _read(model, "model", _MODEL, expand_nested, loss_weights)
+    held, verified = structure_of(model, custom_objects)
+    return changed(_read(held, "model", _MODEL, expand_nested, loss_weights), verified=verified)
 
 
 def graph_of(model: Any, argument: str = "model", loss_weights: Mapping[str, float] | None = None) -> Graph:
@@ -89,10 +104,11 @@ def graph_of(model: Any, argument: str = "model", loss_weights: Mapping[str, flo
     return _read(model, argument, f"{_MODEL}, or a Graph", True, loss_weights)
 
 
-_MODEL = "a built Keras model"
+_MODEL = "a built Keras model, or a file of one"
 
 
 @no_collection()
+@_keras.tensorflow_once_imported()
 def _read(
     model: Any, argument: str, must_be: str, expand_nested: bool, loss_weights: Mapping[str, float] | None
 ) -> Graph:
@@ -113,7 +129,7 @@ def _read(
     keys = keys or output_keys(model, len(outputs))
     graph = Graph(
         name=model.name,
-        kind="Sequential" if isinstance(model, keras.Sequential) else type(model).__name__,
+        kind="Sequential" if _is_chain(model) else type(model).__name__,
         nodes=_number_calls(reading),
         edges=tuple(reading.edges),
         outputs=tuple(Output(key, tensor.node, tensor.port) for key, tensor in zip(keys, outputs, strict=True)),
@@ -228,9 +244,9 @@ def _read_functional(
     reading: _Reading, model: Any, feeds: list[_Tensor] | None, prefix: tuple[str, ...], frames: tuple[int, ...]
 ) -> list[_Tensor]:
     """Add the calls inside a model that has a graph; `feeds` are what it is called on, None for the outermost."""
-    sequential = isinstance(model, keras.Sequential)
+    sequential = _is_chain(model)
     entries = {id(tensor): i for i, tensor in enumerate(model.inputs)}
-    anew = feeds is not None and any(f.spec.shape != t.shape for f, t in zip(feeds, model.inputs, strict=True))
+    anew = feeds is not None and any(map(_other_shape, feeds, model.inputs))
     known: dict[int, _Tensor] = {}
     order = calls([*model.outputs, *model.inputs])
     reading.paths.append(scoped((call.operation.name for call in order), (id(call.operation) for call in order)))
@@ -246,6 +262,10 @@ def _read_functional(
         known.update(zip(map(id, call.outputs), made, strict=True))
     reading.paths.pop()
     return [known[id(tensor)] for tensor in model.outputs]
+
+
+def _other_shape(feed: _Tensor, tensor: Any) -> bool:
+    return feed.spec is None or feed.spec.shape != tensor.shape
 
 
 def _infer(call: Any, specs: dict[int, Any]) -> Sequence[Any]:
@@ -273,6 +293,8 @@ def _read_call(
         frame = Frame(len(reading.frames), path)
         reading.frames.append(frame)
         return _read_functional(reading, operation, received, path, (*frames, frame.id))
+    if type(operation) is keras.layers.TimeDistributed and _is_opened(operation.layer) and _of_rank(received, specs):
+        return _read_every_step(reading, call, prefix, frames, received, specs)
     if not has_layers_inside(operation):
         return _add_node(reading, operation, call, prefix, frames, received, specs)
     with tracing(operation, call) as trace:
@@ -284,6 +306,64 @@ def _read_call(
         reading.frames.append(frame)
         feeds = list({_place(tensor): tensor for tensor in received}.values())
         return _read_traced(reading, operation, trace, feeds, path, (*frames, frame.id))
+
+
+def _is_opened(layer: Any) -> bool:
+    return has_graph(layer) and len(layer.inputs) == len(layer.outputs) == 1
+
+
+def _of_rank(received: Sequence[_Tensor], specs: Sequence[Any]) -> bool:
+    """Whether it is one tensor that has steps, and known to be."""
+    return len(received) == len(specs) == 1 and received[0].spec is not None and len(received[0].spec.shape) > 2
+
+
+def _read_every_step(
+    reading: _Reading,
+    call: Any,
+    prefix: tuple[str, ...],
+    frames: tuple[int, ...],
+    received: list[_Tensor],
+    specs: Sequence[Any],
+) -> list[_Tensor]:
+    """Add the layers of a model that is applied to every step, with the shapes, windows and work of all steps."""
+    path = prefix + _named(reading, call.operation)
+    frame = Frame(len(reading.frames), path)
+    reading.frames.append(frame)
+    reading.called |= {id(call.operation), id(call.operation.layer)}
+    (tensor,) = received
+    steps = tensor.spec.shape[1]
+    one = _Tensor(tensor.node, tensor.port, keras.KerasTensor(_without_steps(tensor.spec.shape), tensor.spec.dtype))
+    nodes, edges = len(reading.nodes), len(reading.edges)
+    (made,) = _read_functional(reading, call.operation.layer, [one], path, (*frames, frame.id))
+    reading.nodes[nodes:] = [_of_all_steps(node, steps) for node in reading.nodes[nodes:]]
+    reading.edges[edges:] = [
+        edge if edge.shape is None else changed(edge, shape=_with_steps(edge.shape, steps))
+        for edge in reading.edges[edges:]
+    ]
+    return [_Tensor(made.node, made.port, specs[0])]
+
+
+def _without_steps(shape: Sequence[int | None]) -> Shape:
+    return (shape[0], *shape[2:])
+
+
+def _with_steps(shape: Shape, steps: int | None) -> Shape:
+    return (shape[0], steps, *shape[1:])
+
+
+def _of_all_steps(node: Node, steps: int | None) -> Node:
+    work = node.multiply_adds
+    return changed(
+        node,
+        inputs=tuple(_with_steps(shape, steps) for shape in node.inputs),
+        outputs=tuple(_with_steps(shape, steps) for shape in node.outputs),
+        multiply_adds=0 if work == 0 else None if work is None or steps is None else work * steps,
+        windows=node.windows if node.windows is None else rules.with_steps(node.windows),
+    )
+
+
+def _is_chain(model: Any) -> bool:
+    return isinstance(model, keras.Sequential) or hasattr(model, SEQUENTIAL)
 
 
 def _place(tensor: _Tensor) -> tuple[int, int]:
@@ -340,6 +420,7 @@ def _add_node(
     """Add one call of one layer, and the edges to it."""
     reading.called.add(id(operation))
     number = len(reading.nodes)
+    specs = [spec if _keras.has_shape(spec) else None for spec in specs]
     inputs = tuple([_shape(t.spec) for t in received if t.spec is not None])
     outputs = tuple([_shape(spec) for spec in specs if spec is not None])
     if call is None and not inputs:
@@ -368,8 +449,9 @@ def _add_node(
             multiply_adds=_count(operation, received, asked),
             windows=rules.windows_of(asked),
             frames=frames,
-            closed=closed,
-            words=rules.words_of(operation),
+            closed=closed or getattr(operation, MISSING, ""),
+            unbuilt=call is not None and isinstance(operation, keras.Layer) and not operation.built,
+            words=_words(operation),
         )
     )
     for port, (tensor, carried) in enumerate(zip(received, _carried(asked, len(received)), strict=True)):
@@ -412,6 +494,14 @@ def _shape(spec: Any) -> Shape:
 
 def _weight(reading: _Reading, weight: Any, trainable: bool) -> Weight:
     return Weight(reading.number(weight), prod(weight.shape), trainable and bool(weight.trainable))
+
+
+def _words(operation: Any) -> str:
+    """What a layer or operation is, with its sizes; "" of one whose entry cannot tell."""
+    try:
+        return rules.words_of(operation)
+    except Exception:  # what is wrapped may be anybody's
+        return ""
 
 
 def _role(operation: Any) -> str:

@@ -1,8 +1,8 @@
 """What is known of each kind of layer and operation, in one place: one `Entry` each.
 
 Figures, tables, counts, receptive fields and equality all ask here. What has no entry, and does not say for itself, is
-unknown: never free, never pointwise, never equal. Entries of Keras's own layers and operations stand in `known/` and
-are read when the first is asked for. A layer of your own either says for itself, by methods,
+unknown: never free, never pointwise, never equal. Entries of Keras's own layers and operations stand in `layer_rules/`
+and are read when the first is asked for. A layer of your own either says for itself, by methods,
 
     def multiply_adds(self, input_shape, output_shape):  # batch first; a list of shapes where there are several
         return 400 * output_shape[1] * output_shape[2]
@@ -19,8 +19,10 @@ import functools
 import importlib
 import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
+
+from .. import _keras
 
 Shape = tuple[int | None, ...]
 
@@ -293,7 +295,7 @@ def entry_of(operation: Any) -> Entry:
 def _entry(kind: type) -> Entry:
     _load()
     for base in kind.__mro__:
-        found = _OF_CLASSES.get(base) or _ENTRIES.get(full_name(base))
+        found = _OF_CLASSES.get(base) or _ENTRIES.get(_keras.public_name(base))
         if found is not None:
             return found if isinstance(found, Entry) else found()
         if not _adds_nothing(base):
@@ -342,21 +344,9 @@ def _says(kind: type, method: str) -> bool:
     return False
 
 
-def full_name(kind: type) -> str:
-    """The public name of a Keras class (`keras.layers.Conv2D`, `keras.ops.Matmul`), the full name of any other."""
-    module = kind.__module__
-    if module.startswith("keras.src.layers."):
-        return f"keras.layers.{kind.__name__}"
-    if module.startswith("keras.src.ops."):
-        return f"keras.ops.{kind.__name__}"
-    if module.startswith("keras.src.models"):
-        return f"keras.models.{kind.__name__}"
-    return f"{module}.{kind.__qualname__}"
-
-
 @functools.cache
 def _load() -> None:
-    importlib.import_module(".layer_rules", __package__)
+    importlib.import_module(f"{__package__}.layer_rules")
 
 
 @functools.lru_cache(maxsize=4096)
@@ -469,6 +459,24 @@ def _spatial(shape: Shape, reads: tuple[Reads | str, ...], channels_first: bool)
     ]
     channels = Along(1 if channels_first else len(shape) - 1, whole=True)
     return (Along(0), channels, *axes) if channels_first else (Along(0), *axes, channels)
+
+
+def with_steps(windows: Windows | Unknown) -> Windows | Unknown:
+    """The windows of what is done to every step of an axis after the batch, each step for itself."""
+    if isinstance(windows, Unknown):
+        return windows
+    if isinstance(windows, Regrouped):
+        moved = tuple((_moved(before), _moved(after), fixed) for before, after, fixed in windows.groups)
+        return Regrouped((moved[0], ((1,), (1,), False), *moved[1:]))
+    return tuple((axes[0], Along(1), *(_moved_along(along) for along in axes[1:])) for axes in windows if axes)
+
+
+def _moved(axes: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(axis + (axis > 0) for axis in axes)
+
+
+def _moved_along(along: Along) -> Along:
+    return along if along.axis is None else replace(along, axis=along.axis + (along.axis > 0))
 
 
 def mixes_positions(call: Call) -> bool | None:

@@ -6,13 +6,13 @@ import functools
 import inspect
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from itertools import product
 from typing import Any
 
 import keras
 
-from .. import _keras
+from .. import _keras, checks
 from .naming import is_made_up
 
 Path = tuple[str, ...]
@@ -22,14 +22,18 @@ Path = tuple[str, ...]
 class Trace:
     """One `call` of a layer on symbolic tensors: these, what it returned, and what its layers are called inside.
 
-    `failure` says why there is none; `unbuilt` are the layers that were not ready.
+    `failure` says why there is none; `unbuilt` are the layers that were not ready. A call that is `stateful` changes
+    variables, or draws random numbers, outside of any layer.
     """
 
+    args: tuple[Any, ...] = ()
+    kwargs: Mapping[str, Any] = field(default_factory=dict)
     inputs: Sequence[Any] = ()
     result: Any = None
     paths: Mapping[int, Path] | None = None
     failure: str = ""
     unbuilt: tuple[str, ...] = ()
+    stateful: bool = False
 
     @property
     def outputs(self) -> list[Any]:
@@ -59,16 +63,30 @@ def tracing(layer: Any, call: Any = None) -> Iterator[Trace]:
     """
     known = call or _keras.first_call(layer)
     attempts = [(known.arguments.args, known.arguments.kwargs)] if known is not None else _as_built(layer)
-    with _keras.traced(layer) as unbuilt:
+    with _keras.traced(layer) as (unbuilt, changed):
         found = Trace(failure="it is not known on what shapes it is called")
         for args, kwargs in attempts:
             found = _followed(layer, args, kwargs, call is None)
             if not found.failure or unbuilt:
                 break
-        yield Trace(failure=found.failure, unbuilt=tuple(unbuilt)) if unbuilt else found
+        yield replace(found, unbuilt=tuple(unbuilt), stateful=bool(changed))
 
 
 def _followed(layer: Any, args: Any, kwargs: Any, outermost: bool) -> Trace:
+    try:
+        (args, kwargs), inputs = _fresh((args, kwargs))
+        result = layer.call(*args, **kwargs)
+        made = keras.tree.flatten(result)
+        if not made or not all(isinstance(tensor, keras.KerasTensor) for tensor in made):
+            raise TypeError("it does not return tensors that depend on its inputs")
+        return Trace(args, kwargs, inputs, result, paths_inside(layer))
+    except Exception as error:  # whatever somebody else's code raises
+        text = " ".join(str(error).split())
+        return Trace(failure=f"its call cannot be followed: {type(error).__name__}: {text:.200}")
+
+
+def _fresh(arguments: Any) -> tuple[Any, list[Any]]:
+    """The same arguments with new inputs for the symbolic tensors among them, and these."""
     tensors: dict[int, Any] = {}
 
     def fresh(value: Any) -> Any:
@@ -78,17 +96,24 @@ def _followed(layer: Any, args: Any, kwargs: Any, outermost: bool) -> Trace:
             tensors[id(value)] = keras.Input(batch_shape=value.shape, dtype=value.dtype, sparse=value.sparse or None)
         return tensors[id(value)]
 
-    try:
-        args, kwargs = keras.tree.map_structure(fresh, (args, kwargs))
-        result = layer.call(*args, **kwargs)
-        made = keras.tree.flatten(result)
-        if not made or not all(isinstance(tensor, keras.KerasTensor) for tensor in made):
-            raise TypeError("it does not return tensors that depend on its inputs")
-        inputs = list(tensors.values())
-        return Trace(inputs=inputs, result=result, paths=paths_inside(layer))
-    except Exception as error:  # whatever somebody else's code raises
-        text = " ".join(str(error).split())
-        return Trace(failure=f"its call cannot be followed: {type(error).__name__}: {text:.200}")
+    return keras.tree.map_structure(fresh, arguments), list(tensors.values())
+
+
+@_keras.deep_graphs()
+def functional(model: keras.Model) -> keras.Model:
+    """A functional model of the layers of a subclassed one, called as its `call` calls them."""
+    with tracing(model) as trace:
+        why = trace.failure
+        if trace.unbuilt:
+            why = f"{', '.join(map(repr, trace.unbuilt[:3]))} has no weights yet: call the model on a batch first"
+        elif trace.stateful and not why:
+            why = "its call changes variables or draws random numbers outside of any layer"
+    if why:
+        raise checks.refuse("model", f"{model.name!r} ({why})", "one whose call can be followed", TypeError)
+    (args, kwargs), inputs = _fresh((trace.args, trace.kwargs))
+    outputs = model.call(*args, **kwargs)
+    given = args[0] if args and len(keras.tree.flatten(args[0])) == len(inputs) else inputs
+    return keras.Model(given, outputs, name=model.name)
 
 
 def _as_built(layer: Any) -> Iterator[tuple[tuple[Any, ...], dict[str, Any]]]:
@@ -150,7 +175,7 @@ def paths_inside(layer: Any) -> Mapping[int, Path]:
                 if id(one) in found or one is layer:
                     continue
                 given = not is_made_up(type(one).__name__, str(one.name))
-                found[id(one)] = (*path, *((str(one.name),) if given else (name, *more)))
+                found[id(one)] = (*path, str(one.name) if given else ".".join((name, *more)))
                 waiting.append((found[id(one)], one))
     return found
 

@@ -10,6 +10,7 @@ import keras
 
 from .. import _keras, checks
 from ..graphs.calls import calls, wired
+from ..graphs.tracing import paths_inside
 
 # What an operation with several inputs needs of them, where nobody checks: that those axes agree which agreed before.
 MERGES = {"Add", "Average", "Concatenate", "Maximum", "Minimum", "Multiply", "Subtract"}
@@ -20,6 +21,7 @@ class Wiring:
 
     def __init__(self, model: Any) -> None:
         self.model = wired(model)
+        self.paths = {} if self.model is model or isinstance(model, keras.Sequential) else paths_inside(model)
         self.calls = calls([*self.model.outputs, *self.model.inputs])
         self.users: dict[int, list[Any]] = defaultdict(list)
         for call in self.calls:
@@ -28,14 +30,19 @@ class Wiring:
 
     @property
     def names(self) -> list[str]:
-        return [call.operation.name for call in self.calls]
+        return [*map(self.name, self.calls)]
+
+    def name(self, call: Any) -> str:
+        """What a layer is called: in a subclassed model by the attribute that it is kept as."""
+        path = self.paths.get(id(call.operation))
+        return ".".join(path) if path else str(call.operation.name)
 
     def block(self, argument: str, name: Any) -> list[Any]:
         """The calls of the layer of that name and those inside it: `name.…`, or where there are none `name_…`."""
         if not isinstance(name, str):
             raise checks.refuse(argument, name, "the name of a layer or block", TypeError)
         for mark in "._":
-            found = [c for c in self.calls if f"{c.operation.name}{mark}".startswith(f"{name}{mark}")]
+            found = [c for c in self.calls if f"{self.name(c)}{mark}".startswith(f"{name}{mark}")]
             if found:
                 return found
         known = {

@@ -24,6 +24,7 @@ from ..rules import (
     knows,
     multiply_adds,
     windows_of,
+    with_steps,
     words_of,
 )
 from . import common
@@ -590,8 +591,8 @@ def _relu_words(layer: Any) -> str:
 
 keras_layers("Activation")(free("activation", lambda layer: activation_name(layer) or "linear", _activation_window))
 keras_layers("ReLU")(free("activation", _relu_words))
-knows("keras.src.activations.activations.ReLU")(free("activation", _relu_words))  # of the layer, when it is followed
-knows("keras.src.activations.activations.Mish")(free("activation", "mish"))
+knows("keras.activations.activations.ReLU")(free("activation", _relu_words))
+knows("keras.activations.activations.Mish")(free("activation", "Mish"))
 keras_layers("LeakyReLU")(free("activation", lambda layer: f"leaky ReLU, {layer.negative_slope:g}"))
 keras_layers("ELU")(free("activation", lambda layer: listed("ELU", "" if layer.alpha == 1 else layer.alpha)))
 keras_layers("PReLU")(free("activation", "PReLU"))
@@ -814,18 +815,11 @@ def _distributed_cost(call: Call) -> int | None:
 
 def _distributed_window(call: Call) -> Windows | str:
     found = windows_of(_of_every_step(call))
-    if isinstance(found, Unknown | Regrouped):
-        if isinstance(found, Regrouped):
-            moved = tuple(
-                (tuple(a + (a > 0) for a in before), tuple(b + (b > 0) for b in after), fixed)
-                for before, after, fixed in found.groups
-            )
-            return Regrouped((moved[0], ((1,), (1,), False), *moved[1:]))
+    if isinstance(found, Unknown):
         return UNKNOWN
-    batch, *rest = found[0]
-    moved_axes = (replace(along, axis=None if along.axis is None else along.axis + 1) for along in rest)
-    masks = others(call)
-    return ((batch, Along(1), *moved_axes), *masks)
+    moved = with_steps(found)
+    assert not isinstance(moved, Unknown)
+    return moved if isinstance(moved, Regrouped) else (*moved, *others(call))
 
 
 keras_layers("TimeDistributed")(
@@ -925,7 +919,7 @@ def _model_cost(call: Call) -> int | None:
 knows("keras.models.Functional", "keras.models.Sequential")(Entry("model", "", lambda model: model.name, _model_cost))
 
 # Layers of `keras.applications`.
-knows("keras.src.applications.convnext.LayerScale")(free("other", "layer scale"))
-knows("keras.src.applications.inception_resnet_v2.CustomScaleLayer")(
+knows("keras.applications.convnext.LayerScale")(free("other", "layer scale"))
+knows("keras.applications.inception_resnet_v2.CustomScaleLayer")(
     free("add", lambda layer: f"add, × {layer.scale:g}", symbol="⊕")
 )

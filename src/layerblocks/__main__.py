@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import ast
+import importlib
+import inspect
 import os
 import sys
 from collections.abc import Mapping, Sequence
@@ -110,7 +112,7 @@ def _parser() -> argparse.ArgumentParser:
     table = commands.add_parser("table", help="output shape, parameters and multiply-adds of each block")
     diff = commands.add_parser("diff", help="what changed from one network to another, by structure")
     for command, depth in ((draw, "auto"), (table, BLOCK_LEVEL)):
-        command.add_argument("model", metavar="NAME|FILE.keras", help="a name from the list, or a saved Keras model")
+        command.add_argument("model", metavar="NAME|FILE", help="a name from the list, or a .keras, .h5 or .json file")
         auto = "'auto': the deepest that is readable " if depth == "auto" else ""
         command.add_argument(
             "--depth",
@@ -133,10 +135,19 @@ def _parser() -> argparse.ArgumentParser:
             help="any other argument of the network, such as aux=False",
         )
     for word in ("before", "after"):
-        diff.add_argument(word, metavar=word.upper(), help="a name from the list, or a saved Keras model")
+        diff.add_argument(word, metavar=word.upper(), help="a name from the list, or a .keras, .h5 or .json file")
     draw.add_argument("-o", "--output", metavar="FILE", help="by its extension; - for standard output; else NAME.svg")
     draw.add_argument("--format", metavar="WORD", help="svg, pdf, png, …, whatever the extension (default to -: svg)")
     diff.add_argument("-o", "--output", metavar="FILE", help="draw it, too, by the extension of the file")
+    for command in (draw, table, diff):
+        command.add_argument(
+            "--import",
+            dest="imports",
+            action="append",
+            default=[],
+            metavar="MODULE",
+            help="import it first: one that has the classes of a file's own layers",
+        )
     for command in (draw, diff):
         _figure_arguments(command)
     for command in (table, diff):
@@ -145,30 +156,49 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _is_file(model: str) -> bool:
-    return Path(model).suffix in (".keras", ".h5", ".hdf5") or os.sep in model or Path(model).is_file()
+    return Path(model).suffix in (".keras", ".h5", ".hdf5", ".json") or os.sep in model or Path(model).is_file()
 
 
-def _load(path: Path) -> Any:
+def _load(path: Path, modules: Sequence[str]) -> Any:
+    """What a file holds: a model without weights, or, where classes are missing, a graph that is not verified."""
     if not path.is_file():
-        raise checks.refuse("model", str(path), "a name from 'layerblocks list', or a .keras file that is there")
+        raise checks.refuse(
+            "model", str(path), "a name from 'layerblocks list', or a .keras, .h5 or .json file that is there"
+        )
     import_keras()
-    import keras
+    from . import blocks as blocks  # registers the layers that Keras lacks
+    from .graphs import read_graph
+    from .graphs.file_reading import structure_of
 
-    from . import blocks  # registers the layers that Keras lacks
-
+    classes = _classes(modules)
     try:
-        with blocks.deep_graphs():
-            try:
-                return keras.saving.load_model(path, safe_mode=True)
-            except (TypeError, ValueError):
-                # A loss or optimizer that is not known here is no reason not to draw.
-                return keras.saving.load_model(path, safe_mode=True, compile=False)
-    except Exception as error:
-        reason = checks.plain(str(error), 300)
-        other = keras.backend.backend() != "tensorflow"  # on which not every layer of Keras's works
-        hint = " (KERAS_BACKEND=tensorflow loads what needs TensorFlow)" if other else ""
-        must_be = f"a file that loads as a Keras model{hint}: {reason}"
-        raise ValueError(checks.plain(f"model must be {must_be}, got {checks.one_line(str(path))}", 900)) from error
+        model, verified = structure_of(path, classes)
+    except ValueError as error:
+        import keras
+
+        if keras.backend.backend() == "tensorflow":
+            raise
+        hint = "KERAS_BACKEND=tensorflow loads what needs TensorFlow"  # on others not every layer of Keras's works
+        raise ValueError(f"{error} ({hint})") from error
+    return model if verified else read_graph(path, expand_nested=True, custom_objects=classes)
+
+
+def _classes(modules: Sequence[str]) -> dict[str, Any]:
+    """The layers, models and functions of some modules, by their names; these modules are imported."""
+    found: dict[str, Any] = {}
+    here = str(Path.cwd())
+    for name in modules:
+        sys.path.insert(0, here)
+        try:
+            module = importlib.import_module(name)
+        except Exception as error:
+            must_be = f"a module that can be imported ({type(error).__name__}: {checks.plain(str(error), 200)})"
+            raise checks.refuse("--import", name, must_be) from error
+        finally:
+            sys.path.remove(here)
+        own = {k: v for k, v in vars(module).items() if getattr(v, "__module__", None) == module.__name__}
+        found |= {k: v for k, v in own.items() if inspect.isfunction(v) or inspect.isclass(v)}
+    return found
 
 
 def _model(arguments: argparse.Namespace) -> Any:
@@ -179,7 +209,7 @@ def _model(arguments: argparse.Namespace) -> Any:
         if named:
             raise ValueError(f"{', '.join(named)}: for networks by name, not for a file")
         with quiet():  # on any backend a layer that looks up words brings TensorFlow along
-            return _load(Path(arguments.model))
+            return _load(Path(arguments.model), arguments.imports)
     from .architectures.catalogue import ENTRIES, constructor
 
     if arguments.model not in ENTRIES:
@@ -193,7 +223,7 @@ def _model(arguments: argparse.Namespace) -> Any:
 
 def _loss_weights(model: Any) -> dict[str, float] | None:
     """Of a model that nobody compiled and whose outputs have names: those that ours are trained with."""
-    if getattr(model, "compiled", False) or not isinstance(getattr(model, "output", None), Mapping):
+    if hasattr(model, "loss_weights") or not isinstance(getattr(model, "output", None), Mapping):
         return None
     from .training.losses import loss_weights
 
@@ -250,10 +280,8 @@ def _say(text: str) -> None:
 
 def _diff(arguments: argparse.Namespace) -> None:
     output = None if arguments.output is None else _writable(arguments.output)
-    models = [
-        _model(argparse.Namespace(model=name, input_shape=None, classes=None, dialect=None, options=()))
-        for name in (arguments.before, arguments.after)
-    ]
+    bare = {"input_shape": None, "classes": None, "dialect": None, "options": (), "imports": arguments.imports}
+    models = [_model(argparse.Namespace(model=name, **bare)) for name in (arguments.before, arguments.after)]
     from .viz import diff
 
     changes = diff(*models)

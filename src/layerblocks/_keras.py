@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import inspect
 import sys
 import threading
 import warnings
@@ -17,6 +18,8 @@ from typing import Any
 import keras
 from keras.src.backend.common import global_state, variables
 from keras.src.ops import function
+from keras.src.ops.node import Node
+from keras.src.saving import serialization_lib
 
 _TESTED = ("3.15.",)
 _STATELESS = "stateless_scope"
@@ -68,7 +71,9 @@ def _replacing(
                 original = getattr(owner, attribute)
                 own = attribute in vars(owner)
                 restore = partial(setattr, owner, attribute, original) if own else partial(delattr, owner, attribute)
-                made = functools.wraps(original)(replacement(original))
+                made = replacement(original)
+                if inspect.isroutine(original):
+                    functools.update_wrapper(made, original)
                 setattr(owner, attribute, made)
         try:
             yield
@@ -332,11 +337,28 @@ def first_call(operation: Any) -> Any:
     return next(iter(getattr(operation, "_inbound_nodes", ())), None)
 
 
+def call_uncomputed(operation: Any, args: tuple[Any, ...], kwargs: dict[str, Any], outputs: list[Any]) -> None:
+    """Let an operation have been called and have given these tensors, though nobody has computed what it gives."""
+    Node(operation, call_args=args, call_kwargs=kwargs, outputs=outputs)
+
+
+def without_shape(tensor: Any) -> Any:
+    """A symbolic tensor, marked as one of which nothing is known."""
+    tensor.is_without_shape = True
+    return tensor
+
+
+def has_shape(tensor: Any) -> bool:
+    """Whether more is known of a symbolic tensor than that it is there."""
+    return tensor is not None and not getattr(tensor, "is_without_shape", False)
+
+
 @contextmanager
-def traced(layer: Any) -> Iterator[list[str]]:
+def traced(layer: Any) -> Iterator[tuple[list[str], Mapping[Any, Any]]]:
     """Let `layer.call` be followed on symbolic tensors, and nothing of it be left: no calls, names, states or losses.
 
-    Yields a list that gets the names of the layers that would have had to be built; these raise.
+    Yields a list that gets the names of the layers that would have had to be built; these raise. And a dict that gets
+    the variables that would have been changed.
     """
     unbuilt: list[str] = []
     inside = [layer, *sublayers(layer)]
@@ -349,8 +371,8 @@ def traced(layer: Any) -> Iterator[list[str]]:
         object.__setattr__(one, "build", _refusing(build, one.name, unbuilt))
     object.__setattr__(layer, "add_loss", lambda loss: None)  # which knows nothing of symbolic tensors
     try:
-        with keras.StatelessScope(initialize_variables=False):
-            yield unbuilt
+        with keras.StatelessScope(initialize_variables=False) as scope:
+            yield unbuilt, scope.state_mapping
     finally:
         object.__delattr__(layer, "add_loss")
         for one, build in builds:
@@ -369,3 +391,48 @@ def _refusing(build: Callable[..., Any], name: str, unbuilt: list[str]) -> Calla
         raise ValueError(f"{name!r} is not built")
 
     return refuse
+
+
+# -- what a layer says of itself --------------------------------------------------------------------------------------
+
+
+class _OnceImported:
+    """TensorFlow as Keras looks it up, which is not there until somebody has imported it."""
+
+    def __init__(self, module: Any) -> None:
+        self._module = module
+
+    @property
+    def available(self) -> bool:
+        return "tensorflow" in sys.modules and bool(self._module.available)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._module, name)
+
+
+tensorflow_once_imported = _replacing(serialization_lib, "tf", _OnceImported)
+"""A context in which Keras, asked for a configuration, does not import TensorFlow to see that nothing is of it.
+
+That takes seconds, and prints, on JAX and PyTorch."""
+
+
+def config_of(thing: Any) -> dict[str, Any]:
+    """What `get_config` of a layer, an initializer, … gives."""
+    with tensorflow_once_imported():
+        return dict(thing.get_config())
+
+
+_PUBLIC = ("layers", "ops", "models")
+
+
+@functools.lru_cache(maxsize=4096)
+def public_name(kind: type) -> str:
+    """The public name of a Keras class (`keras.layers.Conv2D`, `keras.ops.Matmul`), the full name of any other.
+
+    Those without one, the layers of `keras.applications` among them, are named by their modules, without `src`.
+    """
+    module = kind.__module__
+    for room in _PUBLIC:
+        if module.startswith(f"keras.src.{room}."):
+            return f"keras.{room}.{kind.__name__}"
+    return f"{module.replace('keras.src.', 'keras.')}.{kind.__qualname__}"

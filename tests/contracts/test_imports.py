@@ -28,7 +28,7 @@ ROOMS = {
 CORE = {"keras", "numpy", "lazy_loader"}
 OUTSIDE = {
     "blocks": set(),
-    "graphs": set(),
+    "graphs": {"h5py"},
     "models": {"onnxruntime", "tf2onnx", "ai_edge_litert"},
     "architectures": {"h5py"},
     "viz": {"fontTools", "PIL", "matplotlib", "pygraphviz", "pydot", "graphviz"},

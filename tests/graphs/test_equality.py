@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 
 import keras
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 from keras import layers, ops
 
-from layerblocks.graphs import fold, read_graph, same_kind, why_unequal
+from layerblocks.graphs import Node, fold, read_graph, same_kind, why_unequal
 from layerblocks.graphs.equality import configuration
 
 
@@ -200,3 +201,150 @@ def test_every_field_counts(kind, name):
     plain, flipped = kind(**given), kind(**{**given, name: FIELDS[kind][name]})
     assert (configuration(plain) != configuration(flipped)) == (getattr(plain, name) != getattr(flipped, name))
     assert configuration(plain) == configuration(kind(**given))
+
+
+# -- every field of every layer ---------------------------------------------------------------------------------------
+
+# What is asked for by layers of Keras besides a name, by the name of the parameter.
+NEEDED = {
+    "filters": 4,
+    "units": 4,
+    "kernel_size": 3,
+    "pool_size": 2,
+    "rate": 0.5,
+    "n": 2,
+    "size": 2,
+    "dims": (2, 1),
+    "target_shape": (-1,),
+    "num_heads": 2,
+    "key_dim": 4,
+    "head_dim": 4,
+    "num_query_heads": 4,
+    "axes": -1,
+    "num_key_value_heads": 2,
+    "input_dim": 8,
+    "output_dim": 4,
+    "equation": "abc,cd->abd",
+    "output_shape": (None, 4),
+    "stddev": 0.1,
+    "scale": 2.0,
+    "height": 8,
+    "width": 8,
+    "factor": 0.2,
+    "num_tokens": 4,
+    "num_bins": 4,
+    "max_value": 6.0,
+    "l1": 0.1,
+}
+# Another valid value of what is a number, a flag or a word, by the name of the parameter; else one is made of it.
+OTHER = {
+    "padding": "same",
+    "activation": "tanh",
+    "recurrent_activation": "relu",
+    "interpolation": "bilinear",
+    "data_format": "channels_first",
+    "merge_mode": "sum",
+    "fill_mode": "constant",
+    "output_mode": "count",
+    "kernel_regularizer": "l2",
+    "bias_regularizer": "l2",
+    "recurrent_regularizer": "l2",
+    "gamma_regularizer": "l2",
+    "beta_regularizer": "l2",
+    "activity_regularizer": "l2",
+    "depthwise_regularizer": "l2",
+    "alpha_regularizer": "l2",
+    "pointwise_regularizer": "l2",
+    "embeddings_regularizer": "l2",
+    "dtype": "bfloat16",
+    "dtype_policy": "bfloat16",
+    "kernel_constraint": "non_neg",
+    "bias_constraint": "non_neg",
+    "recurrent_constraint": "non_neg",
+    "gamma_constraint": "non_neg",
+    "beta_constraint": "non_neg",
+    "depthwise_constraint": "non_neg",
+    "pointwise_constraint": "non_neg",
+    "embeddings_constraint": "non_neg",
+    "alpha_constraint": "non_neg",
+}
+# What tells no two layers apart, and why.
+EXCUSED = {
+    "name": "a name",
+    "seed": "where random numbers begin",
+    "trainable": "has a test of its own",
+    "weights": "values",
+    "kwargs": "of other layers",
+}
+
+
+def flipped(name, value):
+    if name in OTHER and value != OTHER[name]:
+        return OTHER[name]
+    if isinstance(value, bool):
+        return not value
+    if isinstance(value, int):
+        return value + 1
+    if isinstance(value, float):
+        return value / 2 if value else 0.25
+    if isinstance(value, tuple) and value and all(type(item) is int for item in value):
+        return tuple(item + 1 for item in value)
+    return None
+
+
+def fields():
+    """Every layer that is made of plain values, and every parameter of which another valid value is known."""
+    for kind in dict.fromkeys(v for v in vars(layers).values() if isinstance(v, type) and issubclass(v, layers.Layer)):
+        taken = inspect.signature(kind.__init__).parameters.values()
+        needed = [p.name for p in taken if p.default is p.empty and p.kind is p.POSITIONAL_OR_KEYWORD][1:]
+        if not all(name in NEEDED for name in needed):
+            continue
+        given = {name: NEEDED[name] for name in needed}
+        for parameter in (*taken, inspect.Parameter("dtype", inspect.Parameter.KEYWORD_ONLY, default="float32")):
+            name = parameter.name
+            if name in EXCUSED or name.endswith("_initializer") or name == "self":
+                continue
+            other = flipped(name, given.get(name, parameter.default))
+            if other is not None:
+                yield kind, name, given, other
+
+
+def made(kind, given):
+    try:
+        return kind(**given)
+    except Exception:
+        return None
+
+
+def node_of(layer):
+    return Node(0, ("x",), type(layer).__name__, "other", configuration=configuration(layer))
+
+
+CASES = [
+    (one, other, f"{kind.__name__}.{name}")
+    for kind, name, given, value in fields()
+    if (one := made(kind, given)) is not None and (other := made(kind, {**given, name: value})) is not None
+]
+
+
+def test_most_fields_of_most_layers_are_tried():
+    assert len({name.split(".")[0] for *_, name in CASES}) > 100 and len(CASES) > 600
+
+
+# What Keras accepts and does not keep: nothing of the layer differs.
+DROPPED = {"SimpleRNN.activity_regularizer", "StringLookup.dtype", "IntegerLookup.dtype"}
+
+
+def test_what_keras_drops_is_in_no_configuration():
+    for one, other, name in CASES:
+        if name in DROPPED:
+            pairs = zip(one.get_config().items(), other.get_config().items(), strict=True)
+            assert [a[0] for a, b in pairs if a != b] == ["name"]
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if case[2] not in DROPPED], ids=lambda case: case[2])
+def test_every_field_of_every_layer_is_seen(case):
+    one, other, name = case
+    why = why_unequal(node_of(one), node_of(other))
+    assert why is not None, name
+    assert why_unequal(node_of(one), node_of(one)) is None

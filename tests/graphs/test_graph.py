@@ -226,10 +226,12 @@ def test_an_unbuilt_model_is_refused(model):
         plot_model(model, None)
 
 
-@pytest.mark.parametrize("thing", [None, "model", layers.Dense(2)])
+@pytest.mark.parametrize("thing", [None, layers.Dense(2)])
 def test_what_is_no_model_is_refused(thing):
-    with pytest.raises(TypeError, match=r"model_to_dot: model must be a built Keras model, got "):
+    with pytest.raises(TypeError, match=r"model_to_dot: model must be a built Keras model, or a file of one, got "):
         model_to_dot(thing)
+    with pytest.raises(ValueError, match=r"model_to_dot: model must be a file of a Keras model .*No such file"):
+        model_to_dot("model")
 
 
 # -- multiply-adds ----------------------------------------------------------------------------------------------------

@@ -11,12 +11,13 @@ from keras import layers, ops
 from keras.src.ops import nn as nn_operations
 from keras.src.ops import numpy as numpy_operations
 
+from layerblocks._keras import public_name
+from layerblocks.graphs.equality import configuration
 from layerblocks.graphs.rules import (
     NOTHING_KNOWN,
     Call,
-    configuration_of,
+    Entry,
     entry_of,
-    full_name,
     inputs_of,
     knows,
     mixes_positions,
@@ -55,13 +56,13 @@ def test_every_layer_of_keras_has_an_entry_or_a_reason():
 def test_every_operation_of_keras_has_an_entry():
     kinds = operations()
     assert len(kinds) > 300
-    assert [full_name(kind) for kind in kinds if entry_of_class(kind) is NOTHING_KNOWN] == []
+    assert [public_name(kind) for kind in kinds if entry_of_class(kind) is NOTHING_KNOWN] == []
 
 
 def test_every_entry_is_of_something_that_there_is():
     from layerblocks.graphs import rules
 
-    there = {full_name(kind) for kind in (*operations(), *filter(inspect.isclass, vars(layers).values()))}
+    there = {public_name(kind) for kind in (*operations(), *filter(inspect.isclass, vars(layers).values()))}
     assert {name for name in rules._ENTRIES if name.startswith(("keras.ops.", "keras.layers."))} <= there
 
 
@@ -150,23 +151,40 @@ PAIRS = [
 
 @pytest.mark.parametrize(("one", "other"), PAIRS, ids=lambda layer: type(layer).__name__)
 def test_configurations_differ_where_layers_do(one, other):
-    assert configuration_of(one) != configuration_of(other)
-    assert configuration_of(one) == configuration_of(one) is not None
+    assert configuration(one) != configuration(other)
+    assert configuration(one) == configuration(one)
 
 
 def test_names_seeds_and_initial_values_are_aside():
     one = layers.Dense(4, kernel_initializer="ones", name="a")
-    assert configuration_of(one) == configuration_of(layers.Dense(4, name="b"))
-    assert configuration_of(layers.Dropout(0.5, seed=1)) == configuration_of(layers.Dropout(0.5, seed=2))
+    assert configuration(one) == configuration(layers.Dense(4, name="b"))
+    assert configuration(layers.Dropout(0.5, seed=1)) == configuration(layers.Dropout(0.5, seed=2))
 
 
-def test_a_layer_without_a_configuration_has_none():
+def test_a_layer_without_get_config_is_told_by_what_it_was_given():
     class Own(keras.Layer):
         def __init__(self, width):
             super().__init__()
             self.width = width
 
-    assert configuration_of(Own(3)) is None
+    assert configuration(Own(3)) == configuration(Own(3)) != configuration(Own(4))
+
+
+def test_an_entry_may_say_what_tells_two_layers_apart():
+    class Rows:
+        def __init__(self, count):
+            self.count = count
+
+    class Table(keras.Layer):
+        def __init__(self, rows):
+            super().__init__()
+            self.rows = rows
+
+    assert configuration(Table(Rows(3))) != configuration(Table(Rows(3)))
+    knows(Table)(Entry(configuration=lambda layer: {"rows": layer.rows.count}))
+    assert configuration(Table(Rows(3))) == configuration(Table(Rows(3))) != configuration(Table(Rows(4)))
+    knows(Table)(Entry(configuration=lambda layer: None))
+    assert configuration(Table(Rows(3))) != configuration(Table(Rows(3)))
 
 
 def calls_of(make, *shapes):

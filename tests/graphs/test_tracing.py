@@ -8,6 +8,7 @@ import pytest
 from keras import layers, ops
 
 from layerblocks.graphs import fold, overview, read_graph
+from layerblocks.viz.texts.layer_labels import describe
 
 from ..helpers import needs_tensorflow
 
@@ -227,3 +228,42 @@ def test_one_layer_called_several_times_is_no_row_of_equal_layers():
     folded = fold(read_graph(keras.Model(x, y)))
     (node,) = [node for node in folded.nodes if node.role == "dense"]
     assert node.repeats == 3 and node.parameters == 20 and len(node.weights) == 2
+
+
+def cnn(functional):
+    frame = keras.Input((16, 16, 3), name="frame")
+    inside = [layers.Conv2D(4, 3, name="conv"), layers.MaxPooling2D(name="pool"), layers.Flatten(name="flat")]
+    if not functional:
+        return keras.Sequential([frame, *inside], name="cnn")
+    x = frame
+    for layer in inside:
+        x = layer(x)
+    return keras.Model(frame, x, name="cnn")
+
+
+@pytest.mark.parametrize("functional", [True, False])
+@pytest.mark.parametrize("steps", [7, None])
+def test_a_model_at_every_step_is_opened_in_its_place(functional, steps):
+    clip = keras.Input((steps, 16, 16, 3), name="clip")
+    model = keras.Model(clip, layers.TimeDistributed(cnn(functional), name="each")(clip))
+    graph = read_graph(model, expand_nested=True)
+    nodes = {node.name: node for node in graph.nodes}
+    assert nodes["each.conv"].outputs == ((None, steps, 14, 14, 4),)
+    assert nodes["each.conv"].multiply_adds == (None if steps is None else steps * 14 * 14 * 4 * 27)
+    assert nodes["each.flat"].outputs == (tuple(model.output.shape),) == ((None, steps, 196),)
+    assert nodes["each.pool"].receptive_field == (1, 4, 4)
+    assert [frame.name for frame in graph.frames] == ["each"]
+    assert graph.parameters == model.count_params()
+    closed = read_graph(model)
+    assert [node.name for node in closed.nodes] == ["clip", "each"]
+    assert closed.multiply_adds == graph.multiply_adds
+
+
+def test_wrappers_and_recurrent_layers_say_what_is_inside():
+    x = keras.Input((7, 5), name="x")
+    y = layers.TimeDistributed(layers.Dense(6), name="dense")(x)
+    y = layers.Bidirectional(layers.LSTM(8, return_sequences=True), name="both")(y)
+    y = layers.RNN([layers.LSTMCell(4), layers.GRUCell(3)], name="stack")(y)
+    words = [describe(node) for node in read_graph(keras.Model(x, y)).nodes]
+    assert words[1:3] == ["dense, 6, at each step", "LSTM, 8, both ways"]
+    assert "LSTM" in words[3] and "4" in words[3] and "GRU" in words[3] and "3" in words[3]

@@ -1,6 +1,8 @@
 """The command line: what it prints, its exit codes, and that nothing else reaches the user."""
 
 import contextlib
+import importlib
+import os
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
@@ -184,5 +186,25 @@ def test_arguments_of_a_network_do_not_go_with_a_file(saved, capfd):
 def test_a_saved_lambda_is_not_run(tmp_path, capfd):
     images = keras.Input((4,))
     path = tmp_path / "unsafe.keras"
-    keras.Model(images, keras.layers.Lambda(lambda x: x + 1)(images)).save(path)
-    assert "unsafe.keras" in refused(capfd, "draw", str(path), "-o", str(tmp_path / "x.svg"))
+    mark = str(tmp_path / "executed")
+    keras.Model(images, keras.layers.Lambda(lambda x: (os.mkdir(mark), x + 1)[1])(images)).save(path)  # noqa: PTH102
+    os.rmdir(mark)  # noqa: PTH106
+    assert main(["table", str(path)]) == 0
+    assert "not verified" in capfd.readouterr().out
+    assert not os.path.exists(mark)  # noqa: PTH110
+
+
+def test_classes_of_a_module_are_imported_when_asked_for(tmp_path, capfd, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "own_layers_of_a_user.py").write_text(
+        "import keras\n\n\nclass Twice(keras.layers.Layer):\n    def call(self, x):\n        return 2 * x\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    twice = importlib.import_module("own_layers_of_a_user").Twice
+    images = keras.Input((4,))
+    keras.Model(images, twice(name="twice")(images)).save("net.keras")
+    assert main(["table", "net.keras"]) == 0
+    assert "not verified" in capfd.readouterr().out
+    assert main(["table", "net.keras", "--import", "own_layers_of_a_user"]) == 0
+    assert "not verified" not in capfd.readouterr().out
+    assert "--import" in refused(capfd, "table", "net.keras", "--import", "no_such_module")

@@ -6,6 +6,8 @@ A failure here means that Keras has changed, and says what of ours rests on it.
 from __future__ import annotations
 
 import inspect
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import keras
@@ -150,3 +152,19 @@ def test_backup_and_restore_leaves_the_epoch_with_the_model(tmp_path):
         callback = keras.callbacks.BackupAndRestore(tmp_path, delete_checkpoint=False)
         model.fit(np.zeros((2, 3)), np.zeros((2, 2)), epochs=epochs, callbacks=[callback], verbose=0)
     assert _keras.restored_epoch(model) == 1, f"fit_distributed goes on from there, {SEEN}"
+
+
+def test_a_configuration_is_asked_for_without_importing_tensorflow():
+    code = (
+        "import sys, keras; from layerblocks import _keras\n"
+        "config = _keras.config_of(keras.layers.MultiHeadAttention(2, 8))\n"
+        "assert config['num_heads'] == 2 and config['dtype']['config'] == {'name': 'float32'}\n"
+        "assert keras.backend.backend() == 'tensorflow' or 'tensorflow' not in sys.modules"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, f"serialization_lib.tf is replaced, {SEEN}: {done.stderr}"
+
+
+def test_classes_of_keras_have_the_modules_that_their_public_names_are_made_of():
+    kinds = (keras.layers.Conv2D, keras.Sequential, type(_keras.call_of(keras.ops.abs(keras.Input((1,)))).operation))
+    assert [*map(_keras.public_name, kinds)] == ["keras.layers.Conv2D", "keras.models.Sequential", "keras.ops.Absolute"]

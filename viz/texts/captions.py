@@ -312,6 +312,8 @@ def panel_sentence(titles: Sequence[str]) -> str:
 def sum_sentence(graph: Graph) -> str:
     """What it comes to, and the names of the layers of which the multiply-adds are not known."""
     total, trained = graph.parameters, graph.trainable_parameters
+    if not graph.verified:
+        return f"Not verified: read from the configuration alone, with {_counted(total, 'parameter')} that are known."
     parts = [_counted(total, "parameter") + (f" ({count_text(trained)} trained)" if trained != total else "")]
     done = graph.work
     if done.exact is not None:

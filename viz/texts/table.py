@@ -35,7 +35,7 @@ class Row:
         name: its dotted name.
         kind: what it is, in a few words.
         outputs: the shapes that leave it, batch first.
-        parameters: all of them, trainable or not.
+        parameters: all of them, trainable or not; None if some are not known.
         trainable: those that are.
         multiply_adds: for one example; None if those of any layer are unknown.
         repeats: how many equal neighbours it stands for; the numbers are those of all.
@@ -49,8 +49,8 @@ class Row:
     name: str
     kind: str
     outputs: tuple[Shape, ...]
-    parameters: int
-    trainable: int
+    parameters: int | None
+    trainable: int | None
     multiply_adds: int | None
     repeats: int = 1
     receptive_field: tuple[int | None, ...] | Unknown | None = None
@@ -179,7 +179,7 @@ def table(
     sheet = Sheet(
         heads=("layer" if depth is None else "block", *names),
         body=tuple(_body(graph, total, chosen, format == "csv")),
-        foot=tuple(_foot(total, names, chosen, format == "csv")),
+        foot=(*_foot(total, names, chosen, format == "csv"), *_not_verified(graph, names)),
         numbers=frozenset(i for i, column in enumerate(chosen, 1) if column.number),
         caption=caption,
         label=label,
@@ -225,7 +225,7 @@ def _foot(total: Row, names: Sequence[str], chosen: Sequence[Column], bare: bool
             yield ("not counted", *(left_out if name == words[0] else "" for name in names))
         else:
             yield (("not counted:", *left_out), *[""] * len(names))
-    if bare or "parameters" not in names:
+    if bare or "parameters" not in names or total.parameters is None or total.trainable is None:
         return
     for name, count in (("trainable", total.trainable), ("non-trainable", total.parameters - total.trainable)):
         yield (name, *(count if column == "parameters" else "" for column in names))
@@ -234,6 +234,11 @@ def _foot(total: Row, names: Sequence[str], chosen: Sequence[Column], bare: bool
 def _few(names: Sequence[str], most: int = 6) -> list[str]:
     """All of the names, or the first few and how many more."""
     return list(names) if len(names) <= most else [*names[: most - 1], f"and {len(names) - most + 1:,} more"]
+
+
+def _not_verified(graph: Graph, names: Sequence[str]) -> Iterator[tuple[Cell, ...]]:
+    if not graph.verified:
+        yield ("not verified: read from the configuration alone", *("" for _ in names))
 
 
 def _read(model: Any, depth: int | None, argument: str = "model") -> Graph:
@@ -265,8 +270,8 @@ def _row(node: Node, repeats: int = 1) -> Row:
         name=node.name,
         kind=" + ".join(map(str, layers)),
         outputs=node.outputs,
-        parameters=node.parameters,
-        trainable=sum_weights([node])[1],
+        parameters=None if _has_unknown_weights([node]) else node.parameters,
+        trainable=None if _has_unknown_weights([node]) else sum_weights([node])[1],
         multiply_adds=node.multiply_adds,
         repeats=node.repeats,
         receptive_field=node.receptive_field,
@@ -278,9 +283,14 @@ def _row(node: Node, repeats: int = 1) -> Row:
 
 
 def _total(graph: Graph) -> Row:
-    done = graph.work
-    parameters, trainable = graph.parameters, graph.trainable_parameters
+    done, known = graph.work, not _has_unknown_weights(graph.nodes)
+    parameters = graph.parameters if known else None
+    trainable = graph.trainable_parameters if known else None
     return Row("total", "", (), parameters, trainable, done.exact, counted=done)
+
+
+def _has_unknown_weights(nodes: Iterable[Node]) -> bool:
+    return any(layer.unbuilt for node in nodes for layer in leaves(node))
 
 
 # -- several models ---------------------------------------------------------------------------------------------------
