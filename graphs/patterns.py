@@ -7,6 +7,7 @@ single chain that matches a pattern exactly; otherwise it has no name.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
@@ -69,7 +70,26 @@ def pattern_of(thing: Node | Graph) -> Pattern | None:
     if not isinstance(thing, Node | Graph):
         raise checks.refuse("thing", thing, "a Node or a Graph", TypeError)
     graph = thing.inner if isinstance(thing, Node) else thing
-    return None if graph is None else recognised(graph.nodes, sources_of(graph), {o.source for o in graph.outputs})
+    if graph is None:
+        return None
+    sources = sources_of(graph)
+    if isinstance(thing, Node):
+        sources = _same_tensors(sources, len(thing.inputs))
+    return recognised(graph.nodes, sources, {o.source for o in graph.outputs})
+
+
+def _same_tensors(sources: Sequence[Sequence[int]], distinct: int) -> list[list[int]]:
+    """One number for each tensor that comes in: one that a layer takes twice has two in the inside of a block."""
+    used = Counter(source for own in sources for source in set(own) if source < 0)
+    surplus = len(used) - distinct
+    same: dict[int, int] = {}
+    for own in sources:
+        outside = sorted({source for source in own if source < 0}, reverse=True)
+        for again in outside[1:]:
+            if surplus > 0 and used[again] == 1:
+                same[again] = same.get(outside[0], outside[0])
+                surplus -= 1
+    return [[same.get(source, source) for source in own] for own in sources]
 
 
 def sources_of(graph: Graph) -> list[list[int]]:
@@ -393,6 +413,7 @@ _COMPOSITES = {
     "att": "attention",
     "xatt": "cross-attention",
     "glu": "gated linear unit",
+    "branches": "parallel branches",
 }
 
 
@@ -451,10 +472,7 @@ def _residual(step: _Step, reduction: _Reduction) -> Pattern:
     if len(letters) == 3 and letters[0].startswith("dw") and letters[1] in ("d", "c1") and letters[1] == letters[2]:
         return _said("ConvNeXt block")
     half = _half(step)
-    return _said({"attention": "attention residual", "cross": "cross-attention residual"}.get(half, "")
-                 or ("feed-forward residual" if half in ("feed-forward", "mixing") else "")) if half else (
-        Pattern("residual", "residual" + excited)
-    )
+    return _said(f"{half} residual") if half else Pattern("residual", "residual" + excited)
 
 
 def _half(step: _Step) -> str:
@@ -466,10 +484,10 @@ def _half(step: _Step) -> str:
     if core == ["att"]:
         return "attention"
     if core == ["xatt"]:
-        return "cross"
+        return "cross-attention"
     if letters in (["d", "d"], ["glu", "d"]):
         return "feed-forward"
-    return "mixing" if letters == ["T", "d", "d", "T"] else ""
+    return "token-mixing" if letters == ["T", "d", "d", "T"] else ""
 
 
 def _residuals(chain: Way, reduction: _Reduction) -> Pattern | None:
@@ -477,7 +495,7 @@ def _residuals(chain: Way, reduction: _Reduction) -> Pattern | None:
     norm = ", post-norm" if reduction.post_norm else ", pre-norm" if reduction.pre_norm else ""
     name = {
         ("attention", "feed-forward"): "transformer block",
-        ("attention", "cross", "feed-forward"): "transformer decoder block",
-        ("mixing", "feed-forward"): "Mixer block",
+        ("attention", "cross-attention", "feed-forward"): "transformer decoder block",
+        ("token-mixing", "feed-forward"): "Mixer block",
     }.get(tuple(_half(step) for step in chain))
     return None if name is None else Pattern(name, name + norm)
