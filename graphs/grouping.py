@@ -152,9 +152,12 @@ def _role(node: Node) -> str:
     return "padding" if node.kind.startswith("ZeroPadding") else node.role
 
 
+_REORDERING = frozenset({"Reshape", "Permute", "Transpose", "Flatten"})
+
+
 def _changes(node: Node, smaller: bool) -> bool:
     """Whether the feature map comes out much smaller than it goes in; or much larger."""
-    if not node.inputs or not node.outputs or node.role in ("add", "merge", "activation"):
+    if not node.inputs or not node.outputs or node.role in ("add", "merge", "activation") or node.kind in _REORDERING:
         return False
     if len(node.inputs[0]) != len(node.outputs[0]):
         return smaller and node.role == "pool"
@@ -250,7 +253,8 @@ def _called(items: _Items, found: Mapping[str, set[int]]) -> dict[str, str]:
     for name in unnamed:
         if words[name] == "decoder level":
             for number in found[name]:
-                for source in items.backward[number] - found[name]:
+                joins = len(items.backward[number]) > 1 or items.onward[number] & found[name] - {number}
+                for source in items.backward[number] - found[name] if joins and not items.grows[number] else ():
                     if words.get(owner.get(source, "")) == "conv block":
                         words[owner[source]] = "encoder level"
     counts, used = Counter(words.values()), Counter[str]()
@@ -487,10 +491,22 @@ def _cone(items: _Items, members: frozenset[int], join: int, last: int, fork: in
             after.add(number)
     kept = {join}
     for number in sorted(region - {join}, reverse=True):
-        beside = items.roles[number] in ("dense", "shape", "activation") and len(items.backward[number]) == 1
+        beside = len(items.backward[number]) == 1 and (
+            items.roles[number] in ("dense", "shape", "activation") or _is_pointwise(items.nodes[number])
+        )
         if (number in after or beside) and items.onward[number] <= kept:
             kept.add(number)
     return kept if last in kept and last in after else None
+
+
+# Where branches meet in one of these, what lies between is a block even where no pattern is known for it.
+_MEETING = frozenset({"Add", "Concatenate", "Model"})
+
+
+def _is_pointwise(node: Node) -> bool:
+    """Whether a layer is a 1×1 convolution."""
+    size = node.get("kernel_size")
+    return node.role == "conv" and isinstance(size, tuple) and set(size) == {1}
 
 
 def _region_blocks(items: _Items, members: frozenset[int], owner: dict[int, str], outermost: bool) -> dict[int, str]:
@@ -516,6 +532,8 @@ def _region_blocks(items: _Items, members: frozenset[int], owner: dict[int, str]
     linear = {number for number in members if items.layers[number]}
     found: dict[int, str] = {}
     for join, region in reversed(regions):
+        if items.nodes[join].kind not in _MEETING and _pattern(items, region) is None:
+            continue
         held = Counter(owner[number] for number in region if number in owner)
         whole = len(held) != 1 and all(sizes[name] == count for name, count in held.items())
         part = region < members and (outermost or not region >= linear)
@@ -530,15 +548,26 @@ def _join_halves(items: _Items, members: frozenset[int], owner: dict[int, str]) 
     for number, name in owner.items():
         if name.startswith(_UNNAMED):
             blocks[name].add(number)
-    row = sorted(blocks, key=lambda name: min(blocks[name]))
-    parts = {name: _pattern(items, blocks[name]) for name in row}
-    i = 0
-    while i < len(row):
-        taken = next((n for n in (3, 2) if _are_halves(items, [(blocks[x], parts[x]) for x in row[i : i + n]], n)), 1)
-        union = set[int]().union(*(blocks[name] for name in row[i : i + taken]))
-        if taken > 1 and union < members:
-            owner |= dict.fromkeys(union, f"{row[i]}+")
-        i += taken
+    parts = {name: pattern.name for name in blocks if (pattern := _pattern(items, blocks[name])) is not None}
+    reads = {name: _reader(items, blocks[name], owner) for name in parts}
+    done: set[str] = set()
+    for name in sorted(parts, key=lambda name: min(blocks[name])):
+        row = [name]
+        while len(row) < 3 and (following := reads.get(row[-1])) in parts:
+            assert following is not None
+            row.append(following)
+        count = next((n for n in (3, 2) if tuple(parts[each] for each in row[:n]) in _HALVES), 0)
+        union = set[int]().union(*(blocks[each] for each in row[:count]))
+        if count and union < members and not done & set(row[:count]):
+            done |= set(row[:count])
+            owner |= dict.fromkeys(union, f"{name}+")
+
+
+def _reader(items: _Items, block: Collection[int], owner: Mapping[int, str]) -> str | None:
+    """The only block that reads what leaves one; None if more does."""
+    read = {target for number in block for target in items.onward[number]} - set(block)
+    names = {owner.get(target) for target in read}
+    return next(iter(names)) if len(names) == 1 and not any(number in items.leaving for number in block) else None
 
 
 _HALVES = (
@@ -546,17 +575,6 @@ _HALVES = (
     ("token-mixing residual", "feed-forward residual"),
     ("attention residual", "cross-attention residual", "feed-forward residual"),
 )
-
-
-def _are_halves(items: _Items, row: Sequence[tuple[set[int], Pattern | None]], count: int) -> bool:
-    """Whether some blocks are those of a transformer block, each the only one to read the one before it."""
-    if tuple(pattern.name if pattern else "" for _, pattern in row) not in _HALVES or len(row) != count:
-        return False
-    for (before, _), (after, _) in pairwise(row):
-        read = set[int]().union(*(items.onward[number] for number in before)) - before
-        if not read or not read <= after or any(number in items.leaving for number in before):
-            return False
-    return True
 
 
 def _take_neighbours(items: _Items, members: frozenset[int], owner: dict[int, str]) -> None:
@@ -584,14 +602,11 @@ def _is_pre_norm(items: _Items, owner: Mapping[int, str], join: int) -> bool:
     """Whether a sum ends a block in which what is computed begins with a norm."""
     if items.nodes[join].kind != "Add":
         return False
-    inside, number = owner[join], max(items.backward[join])
-    while owner.get(number) == inside and len(items.backward[number]) == 1:
-        (source,) = items.backward[number]
-        if owner.get(source) != inside:
-            return items.roles[number] == "norm"
-        number = source
-    return any(items.roles[n] == "norm" and owner.get(n) == inside and
-               all(owner.get(s) != inside for s in items.backward[n]) for n in range(min(join, number), join))
+    inside = owner[join]
+    return any(
+        items.roles[n] == "norm" and owner.get(n) == inside and all(owner.get(s) != inside for s in items.backward[n])
+        for n in range(max(0, join - _LARGEST_CONE), join)
+    )
 
 
 def _take_runs(items: _Items, members: frozenset[int], owner: dict[int, str]) -> None:
@@ -617,7 +632,9 @@ def _take_runs(items: _Items, members: frozenset[int], owner: dict[int, str]) ->
         while run[-1] in follows:
             run.append(follows[run[-1]])
         for stage in _stages(items, run):
-            if sum(items.layers[number] for number in stage) > 1:
+            linear = {items.names[number] for number in stage if items.layers[number]}
+            joins = any(number in gates for number in stage)
+            if len(linear) > 1 or (linear and joins):
                 more = set[int]().union(*(gates.get(number, ()) for number in stage))
                 owner |= dict.fromkeys((*stage, *more), f"{_UNNAMED}{stage[0]}")
 
@@ -670,10 +687,8 @@ def _stages(items: _Items, run: Sequence[int]) -> list[list[int]]:
             stages.append([])
     for stage in stages:
         linear = [number for number in stage if items.layers[number]]
-        if len(linear) > 1 and linear[-1] in items.last and items.nodes[linear[-1]].role == "conv":
-            size = items.nodes[linear[-1]].get("kernel_size")
-            if isinstance(size, tuple) and set(size) == {1}:
-                del stage[stage.index(linear[-1]) :]
+        if len(linear) > 1 and linear[-1] in items.last and _is_pointwise(items.nodes[linear[-1]]):
+            del stage[stage.index(linear[-1]) :]
     return [stage for stage in stages if stage]
 
 

@@ -350,6 +350,8 @@ def _gate(ways: Sequence[Way], short: Way, long: Way) -> _Step:
             return _Step("se", None, tuple(ways))
     if short and all(s.letter in ("d", "σ") for way in ways for s in way):
         return _Step("glu", _width(long), tuple(ways))
+    if sorted(way[-1].letter if way else "" for way in ways) == ["t", "σ"] and _is_conv(short[0]):
+        return _Step("gated unit", _width(long), tuple(ways))
     return _Step("gated", None, tuple(ways))
 
 
@@ -357,6 +359,10 @@ def _beside(
     reduction: _Reduction, sign: str, ways: Sequence[tuple[Way, int]]
 ) -> tuple[_Step, Way, int] | None:
     """The step of a join to which something comes in from the side, what stands before it, and where that begins."""
+    if sign == "‖" and len(ways) > 2:
+        rising = [(way, end) for way, end in ways if any(s.letter.startswith("up") for s in way)]
+        if len(rising) == 1 and not any(way for way, _ in ways if way is not rising[0][0]):
+            return _Step("skip"), *rising[0]
     if len(ways) != 2:
         return None
     for (way, end), (side, start) in (ways, ways[::-1]):
@@ -413,6 +419,7 @@ _COMPOSITES = {
     "att": "attention",
     "xatt": "cross-attention",
     "glu": "gated linear unit",
+    "gated unit": "gated unit",
     "branches": "parallel branches",
 }
 
@@ -433,7 +440,7 @@ def _named(chain: Way, reduction: _Reduction) -> Pattern | None:
             return Pattern("RNN stack", f"RNN stack, {len(chain)} layers")
         if set(letters) == {"d"}:
             return Pattern("MLP", f"MLP, {' → '.join(str(s.width or '?') for s in chain)}")
-        if "skip" in letters and all(_is_conv(s) or s.letter[:2] == "up" or s.letter == "skip" for s in chain):
+        if "skip" in letters[1:] and all(_is_conv(s) or s.letter[:2] == "up" or s.letter == "skip" for s in chain):
             gated = any(s.letter == "gate" for s in _all(chain))
             return Pattern("decoder level", "decoder level, gated skip" if gated else "decoder level")
         if letters[:2] == ["up", "top-down"] and all(map(_is_conv, chain[2:])):
