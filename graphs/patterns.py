@@ -119,8 +119,14 @@ def recognised(nodes: Sequence[Node], sources: Sequence[Sequence[int]], exits: I
 
 def sums_a_residual(graph: Graph) -> bool:
     """Whether somewhere a tensor is added to what is computed from it."""
-    if not any(node.kind == "Add" for node in graph.nodes):
+    sums = {node.id for node in graph.nodes if node.kind == "Add"}
+    if not sums:
         return False
+    if not any(node.kind.startswith("UpSampling") or "Transpose" in node.kind for node in graph.nodes):
+        inside = any(edge.role == "skip" and edge.target in sums for edge in graph.edges)
+        skips = {edge.source for edge in graph.entries if edge.role == "skip" and edge.target in sums}
+        if inside or any(edge.source in skips and edge.target not in sums for edge in graph.entries):
+            return True
     return _reduced(graph.nodes, sources_of(graph), {o.source for o in graph.outputs})[0].residual
 
 
@@ -218,7 +224,7 @@ def _reduced(
             continue
         for source in dict.fromkeys(own):
             reduction.readers.setdefault(source, set()).add(number)
-        reduction.pre_norm |= any(s in normed for s in sources[number]) and node.role in ("dense", "other", "attention")
+        reduction.pre_norm |= any(s in normed for s in sources[number]) and node.role in ("dense", "attention")
     for number in leaving:
         reduction.readers.setdefault(origin[number], set()).add(len(nodes))
     for number, node in enumerate(nodes):

@@ -58,6 +58,10 @@ ROLES = (
 )
 
 
+# Roles that no name of a class tells.
+_OWN_ROLES = frozenset({"attention", "recurrent", "embedding"})
+
+
 @checks.public
 def read_graph(model: Any, *, expand_nested: bool = False, loss_weights: Mapping[str, float] | None = None) -> Graph:
     """Read a Keras model into a graph of plain values.
@@ -426,7 +430,8 @@ def _size(weight: Any) -> int:
 
 def _role(operation: Any) -> str:
     kind_of: Any = type(operation)
-    return _role_of(kind_of)
+    known = rules.entry_of(operation).role if isinstance(operation, keras.Layer) else ""
+    return known if known in _OWN_ROLES else _role_of(kind_of)
 
 
 @functools.lru_cache(maxsize=1024)

@@ -16,7 +16,8 @@ Part = TypeVar("Part")
 
 # The role of a block is the first of these that one of its layers has …
 _BLOCK_ROLES = (
-    *("merge", "attention", "recurrent", "conv", "dense", "embedding", "pool", "model", "other", "norm", "activation", "dropout", "shape", "add", "input"),
+    *("merge", "attention", "recurrent", "conv", "dense", "embedding", "pool", "model", "other"),
+    *("norm", "activation", "dropout", "shape", "add", "input"),
 )
 
 
