@@ -612,6 +612,9 @@ def _is_pre_norm(items: _Items, owner: Mapping[int, str], join: int) -> bool:
 def _take_runs(items: _Items, members: frozenset[int], owner: dict[int, str]) -> None:
     """What is left in a row: levels of feature maps of one size, dense or recurrent layers."""
     loose = [number for number in sorted(members) if number not in owner and items.automatic[number]]
+    excited = _excitations(items, set(loose), owner)
+    loose = sorted([*loose, *chain.from_iterable(excited.values())])
+    whole = set(chain.from_iterable(excited.values()))
     left = set(loose)
     follows = {
         number: next(iter(items.onward[number]))
@@ -619,9 +622,12 @@ def _take_runs(items: _Items, members: frozenset[int], owner: dict[int, str]) ->
         if len(items.onward[number]) == 1 and number not in items.leaving
     }
     follows = {a: b for a, b in follows.items() if b in left and items.backward[b] == {a}}
+    for before, inside in excited.items():
+        follows[before] = min(inside)
+        follows[max(items.backward[max(inside)] & inside)] = max(inside)
     gates: dict[int, set[int]] = {}
     for join in loose:
-        if items.nodes[join].kind in ("Concatenate", "Add") and len(items.backward[join]) > 1:
+        if join not in whole and items.nodes[join].kind in ("Concatenate", "Add") and len(items.backward[join]) > 1:
             found = _rises_to(items, join, left, follows, owner)
             if found is not None:
                 follows[found[0]] = join
@@ -631,8 +637,8 @@ def _take_runs(items: _Items, members: frozenset[int], owner: dict[int, str]) ->
         run = [start]
         while run[-1] in follows:
             run.append(follows[run[-1]])
-        for stage in _stages(items, run):
-            linear = {items.names[number] for number in stage if items.layers[number]}
+        for stage in _stages(items, run, whole):
+            linear = {items.names[number] for number in stage if items.layers[number] and number not in whole}
             joins = any(number in gates for number in stage)
             if len(linear) > 1 or (linear and joins):
                 more = set[int]().union(*(gates.get(number, ()) for number in stage))
@@ -664,20 +670,48 @@ def _rises_to(
 _LONGEST_RISE = 5
 
 
-def _stages(items: _Items, run: Sequence[int]) -> list[list[int]]:
+def _excitations(items: _Items, loose: Collection[int], owner: Mapping[int, str]) -> dict[int, set[int]]:
+    """The squeeze-and-excitation after each layer of a row that has one."""
+    blocks: dict[str, set[int]] = defaultdict(set)
+    for number, name in owner.items():
+        if name.startswith(_UNNAMED) and not name.endswith("+"):
+            blocks[name].add(number)
+    found = {}
+    for block in blocks.values():
+        join = max(block)
+        if items.nodes[join].kind != "Multiply" or len(items.backward[join] & block) != 1:
+            continue
+        before = items.backward[join] - block
+        pattern = _pattern(items, block)
+        if before <= set(loose) and pattern is not None and pattern.name == "squeeze-and-excitation":
+            found[before.pop()] = block
+    return found
+
+
+def _stages(items: _Items, run: Sequence[int], whole: Collection[int] = ()) -> list[list[int]]:
     """A row, cut before what changes the size of the map, and where it goes from convolutions to other layers.
 
-    A pooling ends the stage before it. A last 1×1 convolution after others stands for itself.
+    A pooling ends the stage before it. A last 1×1 convolution after others stands for itself. The 1×1 convolution
+    before a depthwise one that is strided goes with it. Nothing is cut within `whole`.
     """
     stages: list[list[int]] = [[]]
     family = ""
     for number in run:
+        if number in whole:
+            stages[-1].append(number)
+            continue
         role, kind = items.roles[number], _family(items, number)
         filled = any(items.layers[n] for n in stages[-1])
         pools = role == "pool" and kind == "map"
         cut = filled and ((items.shrinks[number] and not pools) or items.grows[number])
         if cut or (kind and kind != family and stages[-1] and family):
-            stages.append([])
+            expansion = next((n for n in reversed(stages[-1]) if items.layers[n]), None)
+            if cut and items.nodes[number].kind.startswith("Depthwise") and expansion is not None:
+                at = stages[-1].index(expansion) if _is_pointwise(items.nodes[expansion]) else len(stages[-1])
+                stages[-1], moved = stages[-1][:at], stages[-1][at:]
+                stages.append(moved)
+            else:
+                stages.append([])
         family = kind or family
         if kind == "none":
             stages.append([])

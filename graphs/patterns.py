@@ -133,9 +133,7 @@ def sums_a_residual(graph: Graph) -> bool:
 # -- letters ----------------------------------------------------------------------------------------------------------
 
 _SILENT = frozenset({"activation", "norm", "dropout"})
-_RESHAPING = frozenset(
-    {"Reshape", "Flatten", "Identity", "ExpandDims", "Squeeze", "InputLayer", "Cast"}
-)
+_RESHAPING = frozenset({"Reshape", "Flatten", "Identity", "ExpandDims", "Squeeze", "InputLayer", "Cast"})
 _ATTENTION = frozenset({"MultiHeadAttention", "GroupedQueryAttention", "GroupQueryAttention"})
 _PRODUCTS = frozenset({"Matmul", "Einsum", "Dot"})
 _GATES = {"sigmoid": "σ", "hard_sigmoid": "σ", "softmax": "s", "tanh": "t"}
@@ -204,8 +202,10 @@ def _reduced(
     reduction = _Reduction()
     origin: list[int] = []
     normed: set[int] = set()  # the layers that are norms, by number
-    letters = [_letters(node) if len(set(own)) < 2 or _has_a_query(node) else () for node, own in
-               zip(nodes, sources, strict=True)]
+    letters = [
+        _letters(node) if len(set(own)) < 2 or _has_a_query(node) else ()
+        for node, own in zip(nodes, sources, strict=True)
+    ]
     summed: set[int] = set()
     for number, node in enumerate(nodes):
         own = [origin[s] if s >= 0 else s for s in sources[number]]
@@ -361,9 +361,7 @@ def _gate(ways: Sequence[Way], short: Way, long: Way) -> _Step:
     return _Step("gated", None, tuple(ways))
 
 
-def _beside(
-    reduction: _Reduction, sign: str, ways: Sequence[tuple[Way, int]]
-) -> tuple[_Step, Way, int] | None:
+def _beside(reduction: _Reduction, sign: str, ways: Sequence[tuple[Way, int]]) -> tuple[_Step, Way, int] | None:
     """The step of a join to which something comes in from the side, what stands before it, and where that begins."""
     if sign == "‖" and len(ways) > 2:
         rising = [(way, end) for way, end in ways if any(s.letter.startswith("up") for s in way)]
@@ -380,9 +378,7 @@ def _beside(
                     reduction.readers[other] -= {
                         r for r in reduction.readers[other] if _leads_only_to(reduction, r, [start])
                     }
-                reduction.readers[end] -= {
-                    r for r in reduction.readers[end] if _leads_only_to(reduction, r, [start])
-                }
+                reduction.readers[end] -= {r for r in reduction.readers[end] if _leads_only_to(reduction, r, [start])}
                 return _Step("gate", None, (side, ())), (), end
         up = any(s.letter.startswith("up") for s in way)
         if up and sign == "+" and [s.letter for s in way] == ["up"] and letters == ["c1"]:
@@ -433,6 +429,8 @@ _COMPOSITES = {
 def _named(chain: Way, reduction: _Reduction) -> Pattern | None:
     chain = tuple(s for s in chain if s.letter not in ("σ", "s", "t"))
     letters = [s.letter for s in chain]
+    if len(chain) == 4 and (letters[0], letters[2], letters[3]) == ("c1", "se", "c1") and letters[1].startswith("dw"):
+        return _inverted(chain)
     if len(chain) == 1 and letters[0] == "residual":
         return _residual(chain[0], reduction)
     if len(chain) == 1 and letters[0] in _COMPOSITES:
@@ -451,7 +449,7 @@ def _named(chain: Way, reduction: _Reduction) -> Pattern | None:
             return Pattern("decoder level", "decoder level, gated skip" if gated else "decoder level")
         if letters[:2] == ["up", "top-down"] and all(map(_is_conv, chain[2:])):
             return _said("feature pyramid level")
-        convs = [s for s in chain if _is_conv(s)]
+        convs = [s for s in chain if _is_conv(s) or (s.letter[:2] == "up" and s.letter != "up")]
         if len(convs) > 1 and all(_is_conv(s) or s.letter in ("p", "se") or s.letter[:2] == "up" for s in chain):
             names = [s.letter for s in chain if s.letter != "se"]
             if len(names) == 3 and names[0] == names[2] == "c1" and names[1].startswith("dw"):
