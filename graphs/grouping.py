@@ -39,8 +39,8 @@ def group(graph: Graph) -> Graph:
     together with the layers of automatic names (`conv2d_57`, `add_3`) that only they use. Where names tell nothing, a
     block is what lies between a fork and the layer where the branches meet, and what is left in a row, cut where the
     feature map changes its size; what lies between the ends of a long skip connection, as that of a U-Net, is none.
-    Such a block is called by its pattern (`patterns.pattern_of`) and numbered. Nested models are grouped each by itself.
-    Where any layer has a dotted name, nothing is done.
+    Such a block is called by its pattern (`patterns.pattern_of`) and numbered. Nested models are grouped each by
+    itself. Where any layer has a dotted name, nothing is done.
 
     >>> import keras
     >>> x = y = keras.Input((8,), name="x")
@@ -586,9 +586,10 @@ def _take_neighbours(items: _Items, members: frozenset[int], owner: dict[int, st
         if number in owner or not items.automatic[number] or len(items.backward[number]) != 1:
             continue
         (source,) = items.backward[number]
-        if items.roles[number] in _SILENT and source in owner and items.onward[source] == {number}:
-            if items.roles[number] != "norm" or not _is_pre_norm(items, owner, source):
-                owner[number] = owner[source]
+        if items.roles[number] not in _SILENT or source not in owner or items.onward[source] != {number}:
+            continue
+        if items.roles[number] != "norm" or not _is_pre_norm(items, owner, source):
+            owner[number] = owner[source]
     for number in sorted(members, reverse=True):
         if number in owner or not items.automatic[number] or items.roles[number] not in (*_SILENT, "padding"):
             continue
@@ -727,7 +728,7 @@ def _stages(items: _Items, run: Sequence[int], whole: Collection[int] = ()) -> l
 
 
 def _family(items: _Items, number: int) -> str:
-    """What a layer works on, where that tells it from others: "" for what goes with any, "none" for what stands alone."""
+    """What a layer works on: "" for what goes with anything, "none" for what stands alone."""
     node, role = items.nodes[number], items.roles[number]
     if role in (*_SILENT, "padding") and len(items.backward[number]) < 2:
         return ""

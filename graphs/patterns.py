@@ -201,30 +201,25 @@ def _reduced(
     """Steps and joins of what counts; and for each layer the last one that counts up to it."""
     reduction = _Reduction()
     origin: list[int] = []
-    normed: set[int] = set()  # the layers that are norms, by number
+    read = Counter(source for own in sources for source in set(own))
     letters = [
         _letters(node) if len(set(own)) < 2 or _has_a_query(node) else ()
         for node, own in zip(nodes, sources, strict=True)
     ]
-    summed: set[int] = set()
     for number, node in enumerate(nodes):
         own = [origin[s] if s >= 0 else s for s in sources[number]]
         silent = len(set(sources[number])) < 2 and not letters[number] and node.kind not in _JOINS
         if node.role == "input" and not own:
             silent, own = True, [-1 - number - len(nodes)]
         origin.append(own[0] if silent and own else number)
-        if node.role == "norm":
-            normed.add(number)
-            reduction.post_norm |= any(s in summed for s in sources[number])
-        elif node.role == "dropout" and any(s in normed for s in sources[number]):
-            normed.add(number)
-        if node.kind == "Add" or (node.role == "dropout" and any(s in summed for s in sources[number])):
-            summed.add(number)
+        if node.role == "norm" and len(sources[number]) == 1:
+            (source,) = sources[number]
+            reduction.pre_norm |= read[source] > 1
+            reduction.post_norm |= read[source] == 1 and source >= 0 and nodes[source].kind == "Add"
         if silent and own:
             continue
         for source in dict.fromkeys(own):
             reduction.readers.setdefault(source, set()).add(number)
-        reduction.pre_norm |= any(s in normed for s in sources[number]) and node.role in ("dense", "attention")
     for number in leaving:
         reduction.readers.setdefault(origin[number], set()).add(len(nodes))
     for number, node in enumerate(nodes):
@@ -342,18 +337,18 @@ def _parallel(sign: str, ways: Sequence[Way], reduction: _Reduction) -> _Step | 
         scales = [way for way in ways if way and way[0].letter in ("p", "gp") and way[-1].letter.startswith("up")]
         if len(scales) > 1 and len(ways) - len(scales) <= 1:
             return _Step("pyramid", None, tuple(ways))
-        if all(ways) and all(_is_conv(s) or s.letter == "p" for way in ways for s in way):
-            if sum(any(_is_conv(s) for s in way) for way in ways) > 1:
-                return _Step("inception", None, tuple(ways))
+        several = sum(any(_is_conv(s) for s in way) for way in ways) > 1
+        if all(ways) and several and all(_is_conv(s) or s.letter == "p" for way in ways for s in way):
+            return _Step("inception", None, tuple(ways))
         return _Step("branches", None, tuple(ways))
     return None
 
 
 def _gate(ways: Sequence[Way], short: Way, long: Way) -> _Step:
     squeezed = [s.letter for s in long]
-    if not short and len(squeezed) == 4 and squeezed[0] == "gp" and squeezed[3] == "σ":
-        if all(letter in ("d", "c1") for letter in squeezed[1:3]):
-            return _Step("se", None, tuple(ways))
+    ends = len(squeezed) == 4 and (squeezed[0], squeezed[3]) == ("gp", "σ")
+    if not short and ends and all(letter in ("d", "c1") for letter in squeezed[1:3]):
+        return _Step("se", None, tuple(ways))
     if short and all(s.letter in ("d", "σ") for way in ways for s in way):
         return _Step("glu", _width(long), tuple(ways))
     if sorted(way[-1].letter if way else "" for way in ways) == ["t", "σ"] and _is_conv(short[0]):
@@ -503,7 +498,8 @@ def _half(step: _Step) -> str:
 
 def _residuals(chain: Way, reduction: _Reduction) -> Pattern | None:
     """Of several residuals in a row: the block of a transformer that they are."""
-    norm = ", post-norm" if reduction.post_norm else ", pre-norm" if reduction.pre_norm else ""
+    said = ("pre-norm",) * reduction.pre_norm + ("post-norm",) * reduction.post_norm
+    norm = f", {said[0]}" if len(said) == 1 else ""
     name = {
         ("attention", "feed-forward"): "transformer block",
         ("attention", "cross-attention", "feed-forward"): "transformer decoder block",
