@@ -230,7 +230,7 @@ def _blocks(items: _Items, members: frozenset[int], words: Words, outermost: boo
         for name, inside in found.items()
         if len(inside) > 1 and inside < members and (outermost or _is_more_than_a_unit(items, inside))
     }
-    called = _called(items, found)
+    called = _called(items, words, found)
     return [
         _Block(
             called.get(name, name),
@@ -245,9 +245,21 @@ def _blocks(items: _Items, members: frozenset[int], words: Words, outermost: boo
 _UNNAMED = "\0"
 
 
-def _called(items: _Items, found: Mapping[str, set[int]]) -> dict[str, str]:
-    """What blocks without a name are called: their pattern, numbered where there are several of it."""
-    unnamed = sorted((name for name in found if name.startswith(_UNNAMED)), key=lambda name: min(found[name]))
+def _called(items: _Items, words_of_names: Words, found: Mapping[str, set[int]]) -> dict[str, str]:
+    """What blocks without a name are called: their pattern, numbered where there are several of it.
+
+    Where branches meet in a layer that somebody has named, the block has that name.
+    """
+    called: dict[str, str] = {}
+    for name in found:
+        join = int(name[1:]) if name.startswith(_UNNAMED) and name[1:].isdigit() else None
+        if join is not None and not items.automatic[join] and items.roles[join] != "model":
+            own = items.names[join]
+            own = own[words_of_names[join][0].start :] if words_of_names.get(join) else own
+            if own not in found and own not in called.values():
+                called[name] = own
+    unnamed = [name for name in found if name.startswith(_UNNAMED) and name not in called]
+    unnamed.sort(key=lambda name: min(found[name]))
     owner = {number: name for name in unnamed for number in found[name]}
     words = {name: _kind(items, found[name]) for name in unnamed}
     for name in unnamed:
@@ -258,7 +270,6 @@ def _called(items: _Items, found: Mapping[str, set[int]]) -> dict[str, str]:
                     if words.get(owner.get(source, "")) == "conv block":
                         words[owner[source]] = "encoder level"
     counts, used = Counter(words.values()), Counter[str]()
-    called = {}
     for name in unnamed:
         word = words[name]
         used[word] += 1
@@ -349,13 +360,17 @@ def _alike(items: _Items, members: frozenset[int], words: Words) -> dict[str, Wo
 
 
 def _is_scope(items: _Items, words: Words, block: Mapping[int, tuple[Word, ...]]) -> bool:
-    """Whether layers of one first word are a block: it has a number, or three of them at least follow each other."""
+    """Whether layers of one first word are a block: it has a number, or most of three at least follow each other.
+
+    Of two, one must be a norm or an activation that follows.
+    """
     first = min(block)
     used = words[first][: len(words[first]) - len(block[first])]
     if any(character.isdigit() for word in used for character in word.text):
         return True
     linked = sum(bool(items.backward[number] & block.keys()) for number in block)
-    return len({items.names[number] for number in block}) > 2 and linked == len(block) - 1
+    several = len({items.names[number] for number in block}) > 2
+    return (several and 2 * linked >= len(block)) or (linked > 0 and items.roles[max(block)] in _SILENT)
 
 
 def _alike_at_the_end(items: _Items, words: Words) -> dict[str, Words]:
@@ -643,7 +658,7 @@ def _take_runs(items: _Items, members: frozenset[int], owner: dict[int, str]) ->
             joins = any(number in gates for number in stage)
             if len(linear) > 1 or (linear and joins):
                 more = set[int]().union(*(gates.get(number, ()) for number in stage))
-                owner |= dict.fromkeys((*stage, *more), f"{_UNNAMED}{stage[0]}")
+                owner |= dict.fromkeys((*stage, *more), f"{_UNNAMED}row{stage[0]}")
 
 
 def _rises_to(

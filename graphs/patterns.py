@@ -351,7 +351,7 @@ def _gate(ways: Sequence[Way], short: Way, long: Way) -> _Step:
         return _Step("se", None, tuple(ways))
     if short and all(s.letter in ("d", "σ") for way in ways for s in way):
         return _Step("glu", _width(long), tuple(ways))
-    if sorted(way[-1].letter if way else "" for way in ways) == ["t", "σ"] and _is_conv(short[0]):
+    if short and sorted(way[-1].letter if way else "" for way in ways) == ["t", "σ"] and _is_conv(short[0]):
         return _Step("gated unit", _width(long), tuple(ways))
     return _Step("gated", None, tuple(ways))
 

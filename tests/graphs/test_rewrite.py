@@ -119,7 +119,7 @@ PIECES = [
     ("dropout 0.4", "dropout", lambda x: layers.Dropout(0.4, name="b")(x)),
     ("relu", "activation", lambda x: layers.Activation("relu", name="b")(x)),
     ("avg pool + dense", "dense", lambda x: layers.Dense(4, name="b.d")(layers.GlobalAveragePooling2D(name="b.p")(x))),
-    ("lstm", "other", lambda x: layers.LSTM(3, name="b")(layers.Reshape((9, 8), name="pre")(x))),
+    ("lstm", "recurrent", lambda x: layers.LSTM(3, name="b")(layers.Reshape((9, 8), name="pre")(x))),
 ]
 
 
