@@ -310,8 +310,8 @@ _LONGEST_WAY = 200
 
 def _parallel(sign: str, ways: Sequence[Way], reduction: _Reduction) -> _Step | None:
     """What ways from one tensor are where they meet."""
-    short = min(ways, key=_length)
-    long = [way for way in ways if way is not short]
+    first = min(range(len(ways)), key=lambda number: _length(ways[number]))
+    short, long = ways[first], [*ways[:first], *ways[first + 1 :]]
     texts = ["".join(f"{s.letter} " for s in way).strip() for way in ways]
     if sign == "+" and len(ways) == 2:
         if _length(short) < _length(long[0]) and all(_is_short(s) for s in short) and _length(short) <= 2:
