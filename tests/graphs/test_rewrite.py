@@ -126,7 +126,7 @@ PIECES = [
 @pytest.mark.parametrize(("words", "role", "piece"), PIECES, ids=[words for words, _, _ in PIECES])
 def test_what_a_block_is_called(words, role, piece):
     with weightless():
-        x = keras.Input((3, 3, 8) if role == "other" else (12, 12, 8), name="x")
+        x = keras.Input((3, 3, 8) if role == "recurrent" else (12, 12, 8), name="x")
         y = layers.Dense(1, name="other.dense")(piece(x))
         model = keras.Model(x, y)
     (block,) = [n for n in collapse(read_graph(model), 1).nodes if n.name == "b"]
