@@ -58,8 +58,8 @@ class Node:
         id: running number, its place in `Graph.nodes`.
         path: the dotted layer name, split: `inception_3a.3x3.conv` has three parts.
         kind: the class name (`Conv2D`), or `Block`.
-        role: what it is for: `input conv pool merge add norm activation dense dropout shape model other`, and for
-            blocks `residual` besides.
+        role: what it is for: `input conv pool merge add norm activation dense attention recurrent embedding dropout
+            shape model other`, and for blocks `residual` besides.
         attributes: what the layer was given (`kernel_size`, `strides`, `filters`, `activation` …), as pairs.
         closed: why it is one box where it has layers inside; "" where it has none, or they are read.
         configuration: all that tells it from another layer of its kind (`equality`), with the arguments of the call.
@@ -421,7 +421,7 @@ def _ahead(starts: set[int], last: int, onward: list[list[int]]) -> set[int]:
 
 
 # What a layer on a short cut may be, and how many of them: an average pooling and a convolution, at most.
-_TELLING = ("conv", "dense", "pool", "merge", "residual", "model", "other")
+_TELLING = ("conv", "dense", "pool", "merge", "residual", "attention", "recurrent", "embedding", "model", "other")
 _MOST_ON_A_SHORTCUT = 2
 
 

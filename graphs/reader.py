@@ -62,6 +62,10 @@ ROLES = (
 )
 
 
+# Roles that no name of a class tells.
+_OWN_ROLES = frozenset({"attention", "recurrent", "embedding"})
+
+
 @checks.public
 def read_graph(
     model: Any,
@@ -506,7 +510,8 @@ def _words(operation: Any) -> str:
 
 def _role(operation: Any) -> str:
     kind_of: Any = type(operation)
-    return _role_of(kind_of)
+    known = rules.entry_of(operation).role if isinstance(operation, keras.Layer) else ""
+    return known if known in _OWN_ROLES else _role_of(kind_of)
 
 
 @functools.lru_cache(maxsize=1024)

@@ -288,12 +288,17 @@ def span(first: tuple[str, ...], last: tuple[str, ...]) -> tuple[str, ...]:
 
     >>> span(("stage3", "block2"), ("stage3", "block6"))
     ('stage3', 'block2–block6')
+    >>> span(("residual 1",), ("residual 4",))
+    ('residual 1–4',)
     """
     if first == last:
         return first
     shared = common_prefix(first, last)
-    ends = (".".join(path[len(shared) :]) for path in (first, last))
-    return (*shared, "–".join(ends))
+    start, end = (".".join(path[len(shared) :]) for path in (first, last))
+    word, number = start.rpartition(" ")[::2]
+    if number.isdigit() and end.rpartition(" ")[0] == word:
+        end = end.rpartition(" ")[2]
+    return (*shared, f"{start}–{end}")
 
 
 def _without_empty_frames(graph: Graph) -> Graph:

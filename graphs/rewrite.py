@@ -10,12 +10,14 @@ from typing import TypeVar
 
 from .. import checks
 from .graph import Edge, Frame, Graph, Node, Output, a_graph, changed, mark_edges, predecessors, subgraph, sum_known
+from .patterns import sums_a_residual
 
 Part = TypeVar("Part")
 
 # The role of a block is the first of these that one of its layers has …
 _BLOCK_ROLES = (
-    *("merge", "conv", "dense", "pool", "model", "other", "norm", "activation", "dropout", "shape", "add", "input"),
+    *("merge", "attention", "recurrent", "conv", "dense", "embedding", "pool", "model", "other"),
+    *("norm", "activation", "dropout", "shape", "add", "input"),
 )
 
 
@@ -333,8 +335,7 @@ def box(graph: Graph, members: Sequence[int], path: tuple[str, ...], frames: tup
 
 def _block_role(inner: Graph) -> str:
     """What a block is for: with a sum of what it computes and what that is computed from, a residual; and so on."""
-    sums = {node.id for node in inner.nodes if node.role == "add" and len(node.inputs) > 1}
-    if any(edge.target in sums and edge.role in ("skip", "projection") for edge in (*inner.edges, *inner.entries)):
+    if sums_a_residual(inner):
         return "residual"
     roles = {node.role for node in inner.nodes}
     return next((role for role in _BLOCK_ROLES if role in roles), "other")

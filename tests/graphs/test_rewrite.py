@@ -119,14 +119,14 @@ PIECES = [
     ("dropout 0.4", "dropout", lambda x: layers.Dropout(0.4, name="b")(x)),
     ("relu", "activation", lambda x: layers.Activation("relu", name="b")(x)),
     ("avg pool + dense", "dense", lambda x: layers.Dense(4, name="b.d")(layers.GlobalAveragePooling2D(name="b.p")(x))),
-    ("lstm", "other", lambda x: layers.LSTM(3, name="b")(layers.Reshape((9, 8), name="pre")(x))),
+    ("lstm", "recurrent", lambda x: layers.LSTM(3, name="b")(layers.Reshape((9, 8), name="pre")(x))),
 ]
 
 
 @pytest.mark.parametrize(("words", "role", "piece"), PIECES, ids=[words for words, _, _ in PIECES])
 def test_what_a_block_is_called(words, role, piece):
     with weightless():
-        x = keras.Input((3, 3, 8) if role == "other" else (12, 12, 8), name="x")
+        x = keras.Input((3, 3, 8) if role == "recurrent" else (12, 12, 8), name="x")
         y = layers.Dense(1, name="other.dense")(piece(x))
         model = keras.Model(x, y)
     (block,) = [n for n in collapse(read_graph(model), 1).nodes if n.name == "b"]
