@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import keras
 
-from .. import _keras
+from .. import _keras, checks
 from .rules import entry_of
 
 if TYPE_CHECKING:
@@ -74,11 +74,13 @@ def configuration(operation: Any, call: Any = None) -> Configuration:
     return own if call is None else own + _arguments(call)
 
 
+@checks.public
 def same_kind(a: Node, b: Node, sizes: bool = True, trainable: bool = True) -> bool:
-    """Whether two layers or blocks have the same structure; see `why_unequal` for what counts."""
+    """Tell whether two layers or blocks have the same structure; see `why_unequal` for what counts."""
     return why_unequal(a, b, sizes, trainable) is None
 
 
+@checks.public
 def why_unequal(a: Node, b: Node, sizes: bool = True, trainable: bool = True) -> str | None:
     """Say in what two layers or blocks differ first; None if they are equal.
 
@@ -95,6 +97,13 @@ def why_unequal(a: Node, b: Node, sizes: bool = True, trainable: bool = True) ->
     >>> why_unequal(a, b)
     'max_value: None, 6.0'
     """
+    from .graph import a_node
+
+    a, b = a_node(a, "a"), a_node(b, "b")
+    return _why(a, b, checks.flag("sizes", sizes), checks.flag("trainable", trainable))
+
+
+def _why(a: Node, b: Node, sizes: bool, trainable: bool) -> str | None:
     if a.kind != b.kind:
         return f"kind: {a.kind}, {b.kind}"
     for pairs in ("configuration", "attributes"):
@@ -121,7 +130,7 @@ def _why_wired_differently(a: Graph, b: Graph, sizes: bool, trainable: bool) -> 
     if len(a.nodes) != len(b.nodes):
         return f"inside: {len(a.nodes)} layers, {len(b.nodes)}"
     for one, other in zip(a.nodes, b.nodes, strict=True):
-        if why := why_unequal(one, other, sizes, trainable):
+        if why := _why(one, other, sizes, trainable):
             return f"{one.name}: {why}"
     return None if wires(a) == wires(b) else "the wiring inside"
 

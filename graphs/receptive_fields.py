@@ -153,7 +153,7 @@ def strides(model: Any) -> dict[str, tuple[int | None, ...] | Unknown]:
 
 
 def _is_chain(model: Any) -> bool:
-    return isinstance(model, Iterable) and not hasattr(model, "layers") and not isinstance(model, str | Mapping)
+    return isinstance(model, list | tuple | Iterator)
 
 
 # -- one walk ---------------------------------------------------------------------------------------------------------

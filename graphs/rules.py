@@ -22,7 +22,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from .. import _keras
+from .. import _keras, checks
 
 Shape = tuple[int | None, ...]
 
@@ -244,6 +244,7 @@ _ENTRIES: dict[str, Entry | Callable[[], Entry]] = {}
 _OF_CLASSES: dict[type, Entry | Callable[[], Entry]] = {}
 
 
+@checks.public
 def knows(*kinds: str | type) -> Callable[[Entry | Callable[[], Entry]], Any]:
     """Register an entry for kinds of layers: a function that returns it, or the entry itself.
 
@@ -261,8 +262,6 @@ def knows(*kinds: str | type) -> Callable[[Entry | Callable[[], Entry]], Any]:
         >>> words_of(Blur())
         '3×3 blur, /2'
     """
-    from .. import checks
-
     if not kinds or not all(isinstance(kind, str | type) for kind in kinds):
         raise checks.refuse("kinds", kinds, "classes of layers or their full names", TypeError)
 
