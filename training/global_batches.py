@@ -30,7 +30,7 @@ class Batches:
         self.mine = [int(number) for number in strategy.experimental_local_results(mine)]
         self.shared = not isinstance(data, tf.data.Dataset)
         if self.shared:
-            if not callable(data):
+            if not callable(data) or isinstance(data, keras.Layer):
                 must_be = "a tf.data.Dataset or a function of a tf.distribute.InputContext that gives one"
                 raise refuse(argument, data, must_be, TypeError)
             place = self.mine[0] // len(self.mine)

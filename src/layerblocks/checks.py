@@ -323,8 +323,11 @@ def mapping(argument: str, value: Any, must_be: str = "a dict") -> Mapping[Any, 
 
 
 def function(argument: str, value: Any, *words: str) -> Callable[..., Any]:
-    """Something to call that is no class; with words, a function that is called with these keywords."""
-    if not callable(value) or (words and isinstance(value, type)):
+    """Something to call that is no class; with words, a function that is called with these keywords.
+
+    A layer is none: it would be the same one at every call.
+    """
+    if not callable(value) or (words and (isinstance(value, type) or hasattr(value, "compute_output_spec"))):
         raise refuse(argument, value, "a function", TypeError)
     try:
         taken = inspect.signature(value).parameters.values()

@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from layerblocks import architectures, blocks
+from layerblocks import architectures, blocks, models, training
 from layerblocks.blocks import conv, projection_shortcut, weightless
 
 from ..helpers import dtype_policy
@@ -226,7 +226,7 @@ ON_MODELS = {
 @given(st.sampled_from(sorted(ON_MODELS)), st.data())
 @settings(max_examples=max(40, settings().max_examples))
 def test_what_is_done_to_a_model(name, data):
-    function = getattr(architectures, name)
+    function = getattr(models if name in models.__all__ else training, name)
     parameters = inspect.signature(function).parameters.values()
     words = [p.name for p in parameters if p.kind is not p.VAR_KEYWORD]
     word = data.draw(st.sampled_from(words), label="argument")
@@ -255,12 +255,12 @@ def test_what_is_done_to_a_model(name, data):
         ),
         (lambda: architectures.densenet121(layers=(6, 12)), "densenet121: layers must be 4 integers"),
         (
-            lambda: architectures.compile_args(MODEL, metrics=[lambda a, b, c: 0]),
+            lambda: training.compile_args(MODEL, metrics=[lambda a, b, c: 0]),
             "compile_args: metrics[0] must be a Keras name, a metric",
         ),
-        (lambda: architectures.compile_args(MODEL, metrics=[3]), "compile_args: metrics[0] must be"),
-        (lambda: architectures.loss_weights(3), "loss_weights: model must be a Keras model, got 3"),
-        (lambda: architectures.compile_args(keras.Sequential([keras.layers.Dense(1)])), "compile_args: model must be"),
+        (lambda: training.compile_args(MODEL, metrics=[3]), "compile_args: metrics[0] must be"),
+        (lambda: training.loss_weights(3), "loss_weights: model must be a Keras model, got 3"),
+        (lambda: training.compile_args(keras.Sequential([keras.layers.Dense(1)])), "compile_args: model must be"),
     ],
 )
 def test_what_the_fuzz_found(call, words):
@@ -279,7 +279,7 @@ def test_metrics_of_labels_and_predictions():
     def closeness(y_true, y_pred):
         return keras.ops.mean(keras.ops.abs(y_pred))
 
-    given = architectures.compile_args(MODEL, metrics=[closeness, "accuracy", keras.metrics.SparseCategoricalAccuracy])
+    given = training.compile_args(MODEL, metrics=[closeness, "accuracy", keras.metrics.SparseCategoricalAccuracy])
     assert given["metrics"][0] is closeness and isinstance(given["metrics"][2], keras.Metric)
 
 

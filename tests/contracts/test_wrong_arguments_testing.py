@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from functools import cache
 
 import keras
 import numpy as np
@@ -50,7 +51,7 @@ CALLS = {
     "compile_args": {"model": HEADS},
     "device_strategy": {"name": "mirrored"},
     "diagnose": {"history": LOGGED},
-    "fit_distributed": {"model": MODEL, "data": None, "strategy": None},
+    "fit_distributed": {"verbose": 0},  # and what `distributed` gives
     "is_chief": {"strategy": None},
     "label_every_output": {"data": (X, X), "model": HEADS},
     "loss_weights": {"model": HEADS},
@@ -82,13 +83,28 @@ WORDS = [
     for word, parameter in inspect.signature(function).parameters.items()
     if parameter.kind not in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL)
 ]
+LONG = {"steps", "max_examples", "eager", "epochs", "steps_per_epoch"}
 # What else a message may speak of, as the two go together.
 ALSO = {"y": "loss", "loss": "y", "params": "spec"}
 
 
+@cache
+def distributed():
+    """A strategy, a model made in it, and two batches."""
+    import tensorflow as tf
+
+    strategy = training.device_strategy("mirrored")
+    with strategy.scope():
+        model = net("main")
+        model.compile(**training.compile_args(model, "sgd"))
+    batches = tf.data.Dataset.from_tensors((X, np.zeros(4, "int32"))).repeat(2)
+    return {"model": model, "data": batches, "strategy": strategy}
+
+
 def called(name, word, value):
     """The function with one argument given; arguments by position where it has such."""
-    function, arguments = FUNCTIONS[name], {**CALLS[name], word: value}
+    others = distributed() if name == "fit_distributed" else {}
+    function, arguments = FUNCTIONS[name], {**CALLS[name], **others, word: value}
     by_position = [
         arguments.pop(w) for w, p in inspect.signature(function).parameters.items() if p.kind is p.POSITIONAL_ONLY
     ]
@@ -109,7 +125,7 @@ def test_a_wrong_argument_is_named(name, word):
     if name in NEEDS_TENSORFLOW and keras.backend.backend() != "tensorflow":
         pytest.skip("is about TensorFlow, where Keras runs on another backend")
     for value in WRONG:
-        if word in ("steps", "max_examples", "eager") and isinstance(value, int) and value == 10**30:
+        if word in LONG and isinstance(value, int) and value == 10**30:
             continue  # right, and long
         if word == "parameters" and callable(value):
             continue  # what a function of the caller's raises is the caller's
