@@ -184,7 +184,8 @@ def _left_over(reading: _Reading, model: Any) -> dict[str, Any]:
     """The layers that a model keeps and does not call, and weights of its opened layers that no node has."""
     if type(model).__module__.startswith("keras.") and not reading.opened:
         return {}
-    if id(model) in reading.called:  # it was not opened: what it calls is not known
+    is_opened = any(owner is model for owner, _ in reading.opened)
+    if id(model) in reading.called and not is_opened:  # what it calls is not known
         return {}
     seen = {weight.id for node in reading.nodes for weight in node.weights}
     nodes = len(reading.nodes)

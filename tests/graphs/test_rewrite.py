@@ -117,9 +117,13 @@ PIECES = [
     ("flatten", "shape", lambda x: layers.Flatten(name="b")(x)),
     ("batch norm", "norm", lambda x: layers.BatchNormalization(name="b")(x)),
     ("dropout 0.4", "dropout", lambda x: layers.Dropout(0.4, name="b")(x)),
-    ("relu", "activation", lambda x: layers.Activation("relu", name="b")(x)),
-    ("avg pool + dense", "dense", lambda x: layers.Dense(4, name="b.d")(layers.GlobalAveragePooling2D(name="b.p")(x))),
-    ("lstm", "recurrent", lambda x: layers.LSTM(3, name="b")(layers.Reshape((9, 8), name="pre")(x))),
+    ("ReLU", "activation", lambda x: layers.Activation("relu", name="b")(x)),
+    (
+        "global avg pool + dense",
+        "dense",
+        lambda x: layers.Dense(4, name="b.d")(layers.GlobalAveragePooling2D(name="b.p")(x)),
+    ),
+    ("LSTM, 3", "recurrent", lambda x: layers.LSTM(3, name="b")(layers.Reshape((9, 8), name="pre")(x))),
 ]
 
 
