@@ -24,6 +24,7 @@ def line_roles(graph: Graph) -> dict[Edge, str]:
     - `aux`: to an auxiliary head.
     - `trunk`, `branch`: everything else, such as a mask, a key, or an input that is used twice.
 
+    >>> from layerblocks.graphs import Edge, Graph, Node
     >>> layers = [("x", "Dense", "dense"), ("y", "Dense", "dense"), ("s", "Add", "add")]
     >>> nodes = tuple(Node(i, (name,), kind, role) for i, (name, kind, role) in enumerate(layers))
     >>> edges = (Edge(0, 1), Edge(1, 2), Edge(0, 2, 0, 1, role="skip"))

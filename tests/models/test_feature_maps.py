@@ -281,7 +281,7 @@ def test_models_without_images():
     generator = keras.Model(x, keras.layers.Conv2D(3, 3, padding="same")(keras.layers.UpSampling2D(32)(y)))
     with pytest.raises(ValueError, match=message):
         features(generator, None)
-    with pytest.raises(TypeError, match="features: model must be a functional or a built sequential model, got 'str'"):
+    with pytest.raises(TypeError, match="features: model must be a functional or a built model, got 'str'"):
         features("resnet18")
 
 

@@ -193,8 +193,8 @@ def test_mixed_precision():
             "ends in flatten and dense layers, got 'sequential",
         ),
         (lambda: keras.Sequential([keras.Input((7,)), keras.layers.Dense(3)]), ValueError, "a single input of rank 4"),
-        (lambda: keras.Sequential([keras.layers.Dense(3)]), TypeError, "a functional or a built sequential model"),
-        (lambda: "vgg16", TypeError, "a functional or a built sequential model, got 'str'"),
+        (lambda: keras.Sequential([keras.layers.Dense(3)]), TypeError, "a functional or a built model"),
+        (lambda: "vgg16", TypeError, "a functional or a built model, got 'str'"),
     ],
 )
 def test_bad_models(model, kind, words):

@@ -338,7 +338,7 @@ def test_bad_input():
         inference_model("resnet50")
     with pytest.raises(TypeError, match="folding: model must be a Keras model"):
         folding(None)
-    with pytest.raises(ValueError, match="inference_model: dtype must be the name of a dtype or policy"):
+    with pytest.raises(ValueError, match="inference_model: dtype must be a dtype or a policy of Keras"):
         inference_model(keras.Sequential([keras.Input((2,)), layers.Dense(2)]), dtype="float12")
 
 
