@@ -372,7 +372,7 @@ def multiply_adds(call: Call) -> int | None:
     >>> multiply_adds(Call(keras.layers.Dot(axes=1), ((None, 8, 4), (None, 8, 2)), ((None, 4, 2),)))
     64
     """
-    own = getattr(call.operation, "multiply_adds", None) if _says(type(call.operation), "multiply_adds") else None
+    own = getattr(call.operation, "multiply_adds", None) if _says(call.operation.__class__, "multiply_adds") else None
     count = entry_of(call.operation).multiply_adds
     if not callable(own) and count is None:
         return None
@@ -394,7 +394,7 @@ def _sized(call: Call) -> bool:
 
 def windows_of(call: Call) -> Windows | Unknown:
     """What becomes of each axis of each input of a call."""
-    own = _says(type(call.operation), "window")
+    own = _says(call.operation.__class__, "window")
     window = entry_of(call.operation).window
     said: Any = UNKNOWN
     if own:
