@@ -22,7 +22,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from .. import _keras, checks
+from .. import checks
 
 Shape = tuple[int | None, ...]
 
@@ -335,6 +335,8 @@ def _adds_nothing(kind: type) -> bool:
 @functools.lru_cache(maxsize=4096)
 def _says(kind: type, method: str) -> bool:
     """Whether a layer says for itself: by a method that is not older than its `call`."""
+    from .._keras import public_name
+
     for base in kind.__mro__:
         if method in vars(base):
             return callable(getattr(kind, method))

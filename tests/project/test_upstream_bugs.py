@@ -28,6 +28,7 @@ from layerblocks.blocks import (
     concat,
     conv,
     decoder_block,
+    deep_graphs,
     dense,
     depthwise,
     max_pool,
@@ -168,7 +169,7 @@ def test_the_guard_is_there_where_it_is_needed():
 
 
 def test_deep_models():
-    with weightless():
+    with weightless(), deep_graphs():
         x = y = keras.Input((4,))
         for _ in range(1500):
             y = keras.layers.Activation("relu")(y)

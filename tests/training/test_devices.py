@@ -319,7 +319,7 @@ TWO = {"worker": ["a:1", "b:2"]}
 @pytest.mark.parametrize(
     "text, words",
     [
-        (None, "which is not set"),
+        (None, "TF_CONFIG is not set"),
         ("", "must be JSON"),
         ("{'cluster': 1}", "must be JSON"),
         ("[]", "a cluster and a task"),

@@ -250,7 +250,7 @@ def test_inference_model_of_one_output_is_itself():
 
 def test_inference_model_of_no_such_output():
     with pytest.raises(
-        ValueError, match=r"inference_model: output must be one of main, aux1, aux2, got 'aux3'; did you mean 'aux\d'\?"
+        ValueError, match=r"inference_model: output must be one of main, aux1, aux2; did you mean 'aux\d'\?, got 'aux3'"
     ):
         inference_model(heads(*HEADS), "aux3")
 
