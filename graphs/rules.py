@@ -292,9 +292,11 @@ def entry_of(operation: Any) -> Entry:
 
 @functools.lru_cache(maxsize=4096)
 def _entry(kind: type) -> Entry:
+    from .._keras import public_name
+
     _load()
     for base in kind.__mro__:
-        found = _OF_CLASSES.get(base) or _ENTRIES.get(_keras.public_name(base))
+        found = _OF_CLASSES.get(base) or _ENTRIES.get(public_name(base))
         if found is not None:
             return found if isinstance(found, Entry) else found()
         if not _adds_nothing(base):
@@ -335,8 +337,6 @@ def _adds_nothing(kind: type) -> bool:
 @functools.lru_cache(maxsize=4096)
 def _says(kind: type, method: str) -> bool:
     """Whether a layer says for itself: by a method that is not older than its `call`."""
-    from .._keras import public_name
-
     for base in kind.__mro__:
         if method in vars(base):
             return callable(getattr(kind, method))
