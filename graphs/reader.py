@@ -96,19 +96,16 @@ def read_graph(
     """
     expand_nested = checks.flag("expand_nested", expand_nested)
     if not isinstance(model, str | os.PathLike):
-        return _read(model, "model", _MODEL, expand_nested, loss_weights)
+        return _read(model, "model", "a built Keras model, or a file of one", expand_nested, loss_weights)
     held, verified = structure_of(model, custom_objects)
-    return changed(_read(held, "model", _MODEL, expand_nested, loss_weights), verified=verified)
+    return changed(_read(held, "model", "a built Keras model", expand_nested, loss_weights), verified=verified)
 
 
 def graph_of(model: Any, argument: str = "model", loss_weights: Mapping[str, float] | None = None) -> Graph:
     """The graph of a model with its layers and those of the models in it; a graph itself as it is."""
     if isinstance(model, Graph):
         return model
-    return _read(model, argument, f"{_MODEL}, or a Graph", True, loss_weights)
-
-
-_MODEL = "a built Keras model, or a file of one"
+    return _read(model, argument, "a built Keras model, or a Graph", True, loss_weights)
 
 
 @no_collection()
