@@ -188,7 +188,7 @@ def test_arguments_of_another_kind_are_refused_in_one_line(name, value):
     for word in own:
         try:
             with weightless():
-                build(name, include_top=False, **{"pooling": "avg", word: value})
+                build(name, **{"include_top": False, "pooling": "avg", word: value})
         except (TypeError, ValueError) as error:
             line = str(error)
             assert "\n" not in line and "\x1b" not in line and len(line) <= 600, line
