@@ -82,7 +82,7 @@ def test_the_smallest_input_of_a_transposed_convolution(out, kernel, stride, dil
 
 def test_sides_are_what_the_public_names_say():
     assert (conv_out(7), pool_out(7), transposed_out(7), conv_out(None)) == (7, 4, 14, None)
-    with pytest.raises(ValueError, match="does not fit"):
+    with pytest.raises(ValueError, match="for the window to fit"):
         conv_out(2, 3, padding="valid")
 
 
