@@ -16,7 +16,7 @@ from layerblocks.blocks import weightless
 from layerblocks.graphs import Graph, Node, collapse, read_graph
 from layerblocks.graphs.graph import Edge, mark_edges, mark_heads
 from layerblocks.graphs.totals import multiply_adds
-from layerblocks.viz import Theme, model_to_dot, plot_model
+from layerblocks.viz import Theme, alt_text, model_to_dot, plot_model
 from layerblocks.viz.dot import Options, layer_figure
 
 
@@ -218,6 +218,7 @@ def test_a_model_whose_call_cannot_be_followed_is_one_box_that_says_why():
     assert (node.kind, node.parameters, node.multiply_adds) == ("Deciding", 15, None)
     assert node.closed.startswith("its call cannot be followed: ")
     assert len(plot_model(model, None, depth=1).graph.nodes) == 1
+    assert "Deciding; not opened, its call cannot be followed" in alt_text(model)
 
 
 @pytest.mark.parametrize("model", [Subclassed(), keras.Sequential([layers.Dense(2)])], ids=["subclassed", "sequential"])
