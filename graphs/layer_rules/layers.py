@@ -710,7 +710,9 @@ keras_layers("Reshape")(
 )
 keras_layers("Permute")(
     free(
-        "shape", lambda layer: f"permute, {common.axes(layer.dims)}", lambda call: (common.permuted((0, *call.operation.dims)),)
+        "shape",
+        lambda layer: f"permute, {common.axes(layer.dims)}",
+        lambda call: (common.permuted((0, *call.operation.dims)),),
     )
 )
 keras_layers("RepeatVector")(free("shape", lambda layer: f"repeat ×{layer.n}", lambda call: ((Along(0), Along(2)),)))
@@ -736,9 +738,7 @@ keras_layers("Resizing")(
 keras_layers("CenterCrop")(
     free("shape", lambda layer: f"centre crop, {layer.height}×{layer.width}", _cropped_to_centre)
 )
-keras_layers("Rescaling")(
-    free("shape", lambda layer: f"rescale, {_scaled(layer.scale)}{_shifted(layer.offset)}")
-)
+keras_layers("Rescaling")(free("shape", lambda layer: f"rescale, {_scaled(layer.scale)}{_shifted(layer.offset)}"))
 keras_layers("InputLayer")(free("input", "input"))
 keras_layers("Identity")(free("other", "identity"))
 keras_layers("Masking")(

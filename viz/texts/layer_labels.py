@@ -311,6 +311,11 @@ def _kernel(node: Node) -> str:
 
 def longest_way(graph: Graph, counted: Sequence[bool], end: int | None = None) -> list[Node]:
     """Of all ways through a graph, or to one node of it, that with the most counted nodes: those nodes, in order."""
+    return [node for node in way_with_most(graph, counted, end) if counted[node.id]]
+
+
+def way_with_most(graph: Graph, counted: Sequence[bool], end: int | None = None) -> list[Node]:
+    """All nodes of `longest_way`, also those that are not counted."""
     best: list[tuple[int, int | None]] = []  # nodes counted up to here, and the node before
     for number, sources in enumerate(predecessors(graph)):
         if graph.nodes[number].kind == "Multiply":
@@ -320,8 +325,7 @@ def longest_way(graph: Graph, counted: Sequence[bool], end: int | None = None) -
     step = max(range(len(best)), key=lambda i: best[i][0], default=None) if end is None else end
     way = []
     while step is not None:
-        if counted[step]:
-            way.append(graph.nodes[step])
+        way.append(graph.nodes[step])
         step = best[step][1]
     return way[::-1]
 
