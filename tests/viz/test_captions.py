@@ -244,3 +244,13 @@ def test_one_set_of_weights_is_told_once():
 def test_ways_with_layers_on_them_end_where_something_else_comes_in():
     text = alt_text(build("ecg_resnet"))
     assert "3 short cuts with layers on them: from conv1d to residual 1.add, from residual 1.add to" in text
+
+
+@pytest.mark.parametrize("name", ["dueling_dqn", "factorization"])
+def test_a_stream_beside_another_is_no_short_cut(name):
+    assert "short cut" not in alt_text(build(name)) + caption(build(name))
+
+
+def test_what_joins_with_something_from_outside_is_told_by_its_layers():
+    text = alt_text(overview(read_graph(build("pix2pix"), expand_nested=True), 1))
+    assert "decoder level 3 (4×4 transposed conv, ×2 + concat)" in text and "branch concat" not in text

@@ -425,9 +425,9 @@ def test_nothing_is_left_where_it_fails(tmp_path, monkeypatch):
         (tmp_path / "missing" / "net.svg", FileNotFoundError, "the folder .* does not exist"),
         (3, TypeError, "path must be a path or None, got 3"),
     ):
-        with pytest.raises(error, match=f"^save: .*{says}"):
+        with pytest.raises(error, match=f"^Figure.save: .*{says}"):
             figure.save(path)
-    with pytest.raises(ValueError, match=r"^save: dpi must be a finite number above 0.*, got 0"):
+    with pytest.raises(ValueError, match=r"^Figure.save: dpi must be a finite number above 0.*, got 0"):
         figure.save(tmp_path / "net.png", dpi=0)
     assert not list(tmp_path.iterdir())
 

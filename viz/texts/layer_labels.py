@@ -211,6 +211,8 @@ def _several(kind: str, count: int) -> str:
 
 
 def _times(text: str, count: int) -> str:
+    if count > 1 and re.match(r"\d+ ", text):
+        return f"{count} × ({text})"  # a kernel of one size, which is no factor
     return text if count == 1 else f"{count} × {text}"
 
 
@@ -223,7 +225,11 @@ def _brief(node: Node) -> str:
 
 def _merge(inner: Graph) -> str:
     joins = [n for n in inner.nodes if n.role == "merge"]
-    return f"{len(joins[0].inputs)}-branch concat" if len(joins) == 1 else f"{len(joins)} concats"
+    if len(joins) > 1:
+        return f"{len(joins)} concats"
+    if len({edge.source for edge in inner.entries}) > 1 or _telling(inner.nodes[joins[0].id + 1 :]):
+        return _sequence(inner.nodes)  # not all branches are inside, or there is more than branches
+    return f"{len(joins[0].inputs)}-branch concat"
 
 
 def is_residual(node: Node) -> bool:
