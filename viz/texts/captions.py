@@ -108,6 +108,12 @@ def _name(node: Node) -> str:
     return _plain(node.name)
 
 
+def _called(node: Node) -> str:
+    """The name, with which call of the layer it is where there are several boxes of it."""
+    call, calls = node.call
+    return f"{_name(node)} (call {call})" if calls > 1 and not is_shared(node) else _name(node)
+
+
 def _listed(words: Iterable[str]) -> str:
     """`a`, `a and b`, `a, b and c`."""
     *before, last = words
@@ -165,7 +171,7 @@ def _steps(graph: Graph) -> Iterator[tuple[str, str]]:
         if node.head is not None:
             continue
         come = list(dict.fromkeys(sources.get(node.id, [])))
-        by = "" if not come or come == [before] else f" after {_some([_name(graph.nodes[s]) for s in come])}"
+        by = "" if not come or come == [before] else f" after {_some([_called(graph.nodes[s]) for s in come])}"
         last = graph.nodes[before] if before is not None else None
         gives = by + _gives(node, last if come == [before] else None)
         again = "".join(_begins(graph, node, before))
