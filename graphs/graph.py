@@ -437,12 +437,24 @@ def _projections(graph: Graph, onward: list[list[int]], backward: list[list[int]
             start = way[-1]
             if not 0 < count <= _MOST_ON_A_SHORTCUT or len(onward[start]) < 2:
                 continue
-            rivals = [other for w, other in zip(ways, told, strict=True) if w[-1] == start and w is not way]
-            straight = all(other > count for other in rivals)
+            if any(graph.nodes[step].role == "embedding" for step in way[:-1]):
+                continue
+            most = _most_told(graph, start, join.id, backward)
+            straight = all(most.get(w[0], count + 1) > count for w in ways if w is not way)
             others = {step for step in onward[start] if step not in (way[-2], join.id)}
             if straight and join.id in _ahead(others, join.id, onward):
                 found |= {(after, before) for before, after in pairwise((join.id, *way))}
     return found
+
+
+def _most_told(graph: Graph, start: int, last: int, backward: list[list[int]]) -> dict[int, int]:
+    """How many layers the longest way from a node to each of those after it passes, up to the last."""
+    most = {start: 0}
+    for node in graph.nodes[start + 1 : last]:
+        before = [most[source] for source in backward[node.id] if source in most]
+        if before:
+            most[node.id] = max(before) + (node.role in _TELLING)
+    return most
 
 
 def _way_back(node: int, onward: list[list[int]], backward: list[list[int]]) -> list[int]:

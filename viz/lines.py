@@ -120,7 +120,7 @@ def _joins(graph: Graph, edge: Edge) -> Iterator[str]:
         leaving[inside.source].append(inside)
     for entry in node.inner.entries:
         if entry.source == edge.target_port:
-            *_, last = _onward(node.inner, entry, leaving, {})
+            *_, last = _onward(node.inner, replace(entry, role="branch"), leaving, {})
             yield from _joins(node.inner, last)
             *way, last = _onward(node.inner, replace(entry, role="projection"), leaving, {})
             passed = sum(node.inner.nodes[each.target].role in _TELLING for each in way)

@@ -47,6 +47,12 @@ def by(sizes: Any) -> str:
     return "×".join(map(str, sizes)) if isinstance(sizes, Iterable) else str(sizes)
 
 
+def axes(numbers: Any) -> str:
+    """`axis 1`, `axes 1, 2`: these are no sizes."""
+    several = tuple(numbers) if isinstance(numbers, Iterable) else (numbers,)
+    return f"{'axis' if len(several) == 1 else 'axes'} {', '.join(map(str, several))}"
+
+
 def stepped(sizes: Any, sign: str = "/") -> str:
     """`/2`, `/2×1`; "" for 1."""
     steps = tuple(sizes) if isinstance(sizes, Iterable) else (sizes,)

@@ -415,6 +415,10 @@ def _attends(call: Call, axes: tuple[int, ...]) -> Windows:
     return tuple(found)
 
 
+def _heads(count: int) -> str:
+    return f"{count} head{'' if count == 1 else 's'}"
+
+
 def _multi_head_axes(call: Call) -> tuple[int, ...]:
     given = getattr(call.operation, "_attention_axes", None)
     rank = len(_attention_shapes(call)[0])
@@ -456,7 +460,7 @@ keras_layers("MultiHeadAttention")(
     Entry(
         "attention",
         "",
-        lambda layer: f"attention, {layer.num_heads} heads × {layer.key_dim}",
+        lambda layer: f"attention, {_heads(layer.num_heads)} × {layer.key_dim}",
         _multi_head_cost,
         lambda call: _attends(call, _multi_head_axes(call)),
     )
@@ -466,7 +470,8 @@ keras_layers("GroupedQueryAttention")(
         "attention",
         "",
         lambda layer: (
-            f"attention, {layer.num_query_heads} heads × {layer.head_dim}, {layer.num_key_value_heads} shared"
+            f"attention, {_heads(layer.num_query_heads)} × {layer.head_dim}, "
+            f"{layer.num_key_value_heads} of keys and values"
         ),
         _grouped_cost,
         lambda call: _attends(call, (1,)),
@@ -544,13 +549,27 @@ keras_layers("Dot")(
 # -- normalization ----------------------------------------------------------------------------------------------------
 
 
+def _scaled(scale: Any) -> str:
+    """`× 1/127.5` where it is such a part of one, else its first digits."""
+    if not isinstance(scale, int | float):
+        return f"× {by(scale)}"
+    part = round(1 / scale, 1) if scale else 0
+    return f"× 1/{part:g}" if part > 2 and abs(part * scale - 1) < 1e-9 else f"× {scale:.4g}"
+
+
+def _shifted(offset: Any) -> str:
+    if not isinstance(offset, int | float):
+        return f" + {offset}"
+    return "" if not offset else f" {'+' if offset > 0 else '−'} {abs(offset):.4g}"
+
+
 def _all_but_batch(call: Call) -> Windows:
     shape = call.inputs[0]
     return (aligned(shape, call.outputs[0], range(1, len(shape))),)
 
 
 def _axis_words(what: str) -> Callable[[Any], str]:
-    return lambda layer: listed(what, "" if layer.axis in (-1, [-1], (-1,)) else f"axis {by(layer.axis)}")
+    return lambda layer: listed(what, "" if layer.axis in (-1, [-1], (-1,)) else common.axes(layer.axis))
 
 
 # What batch normalization gathers, it gathers in training; what the others do, always.
@@ -691,7 +710,9 @@ keras_layers("Reshape")(
 )
 keras_layers("Permute")(
     free(
-        "shape", lambda layer: f"permute, {by(layer.dims)}", lambda call: (common.permuted((0, *call.operation.dims)),)
+        "shape",
+        lambda layer: f"permute, {common.axes(layer.dims)}",
+        lambda call: (common.permuted((0, *call.operation.dims)),),
     )
 )
 keras_layers("RepeatVector")(free("shape", lambda layer: f"repeat ×{layer.n}", lambda call: ((Along(0), Along(2)),)))
@@ -717,9 +738,7 @@ keras_layers("Resizing")(
 keras_layers("CenterCrop")(
     free("shape", lambda layer: f"centre crop, {layer.height}×{layer.width}", _cropped_to_centre)
 )
-keras_layers("Rescaling")(
-    free("shape", lambda layer: f"rescale, × {layer.scale} + {layer.offset}".replace(" + 0.0", ""))
-)
+keras_layers("Rescaling")(free("shape", lambda layer: f"rescale, {_scaled(layer.scale)}{_shifted(layer.offset)}"))
 keras_layers("InputLayer")(free("input", "input"))
 keras_layers("Identity")(free("other", "identity"))
 keras_layers("Masking")(

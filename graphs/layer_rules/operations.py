@@ -109,7 +109,7 @@ def _gathered(call: Call) -> Windows:
 
 def _axis_words(operation: Any) -> str:
     axis = getattr(operation, "axis", getattr(operation, "axes", None))
-    return listed(_name(operation), "" if axis is None or axis in (-1, [-1], (-1,)) else f"axis {by(axis)}")
+    return listed(_name(operation), "" if axis is None or axis in (-1, [-1], (-1,)) else common.axes(axis))
 
 
 for _kind, _symbol in (("Mean", "mean"), ("Max", "max"), ("Min", "min"), ("Sum", "Σ")):
@@ -356,7 +356,9 @@ operations("Reshape")(free("shape", lambda o: f"reshape, {by(o.newshape)}", _res
 operations("Ravel")(free("shape", "ravel", _unknown))
 operations("ExpandDims")(free("shape", _axis_words, _expanded))
 operations("Squeeze")(free("shape", _axis_words, _squeezed))
-operations("Transpose")(free("shape", lambda o: listed("transpose", "" if o.axes is None else by(o.axes)), _transposed))
+operations("Transpose")(
+    free("shape", lambda o: listed("transpose", "" if o.axes is None else common.axes(o.axes)), _transposed)
+)
 operations("Swapaxes")(free("shape", lambda o: f"swap axes {o.axis1} and {o.axis2}", _swapped))
 operations("Moveaxis")(free("shape", lambda o: f"move axis {by(o.source)} to {by(o.destination)}", _moved))
 operations("Repeat")(free("shape", lambda o: f"repeat ×{by(o.repeats)}", _repeated))

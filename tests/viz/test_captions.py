@@ -146,7 +146,7 @@ def test_a_caption_tells_what_was_folded():
 def test_a_caption_tells_what_was_opened_and_what_lines_mean():
     told = caption(overview(read_graph(made(googlenet)), 1, expand=["inception_3a"]))
     assert "inception_3a is drawn open, in a frame." in told
-    assert "Lines that part are branches; dashed lines lead to auxiliary heads, which serve in training only." in told
+    assert "Lines side by side are branches; dashed lines lead to auxiliary heads, which serve in training" in told
     assert "means" not in told, "nothing is folded"
 
 
@@ -156,10 +156,13 @@ def test_a_caption_for_latex():
     assert told.isascii() and "×" not in told
 
 
+A_MODEL = "a built Keras model, or a file of one, or a Graph"
+
+
 @pytest.mark.parametrize(
     ("function", "arguments", "error", "says"),
     [
-        (alt_text, {"model": 3}, TypeError, "alt_text: model must be a built Keras model, or a Graph, got 3"),
+        (alt_text, {"model": 3}, TypeError, f"alt_text: model must be {A_MODEL}, got 3"),
         (alt_text, {"max_length": 100}, ValueError, "alt_text: max_length must be an integer of at least 200, got 100"),
         (
             alt_text,
@@ -167,7 +170,7 @@ def test_a_caption_for_latex():
             TypeError,
             "alt_text: max_length must be an integer of at least 200, got True",
         ),
-        (caption, {"model": None}, TypeError, "caption: model must be a built Keras model, or a Graph, got None"),
+        (caption, {"model": None}, TypeError, f"caption: model must be {A_MODEL}, got None"),
         (
             caption,
             {"format": "latexx"},
@@ -210,7 +213,7 @@ def test_what_is_not_counted_is_named():
         assert text.endswith("In all, 18 parameters and at least 16 multiply-adds, not counting own.")
 
 
-@pytest.mark.parametrize("name", ["prenorm_encoder", "attention_unet", "siamese", "attention_by_hand"])
+@pytest.mark.parametrize("name", ["attention_unet", "siamese", "attention_by_hand", "linknet", "dueling_dqn"])
 def test_only_what_adds_its_input_to_its_result_is_residual(name):
     model = build(name)
     assert "residual" not in alt_text(model) + caption(model) + table(model)
@@ -219,7 +222,16 @@ def test_only_what_adds_its_input_to_its_result_is_residual(name):
 def test_boxes_that_are_repeated_together_are_not_each_in_a_row():
     model = build("prenorm_encoder")
     assert "4 times over 7 boxes" in alt_text(model) and "in a row" not in alt_text(model)
-    assert "4 times over, 2 rows:" in table(model) and "× 4" not in table(model)
+    assert "[attention, 2 heads × 16; [dense, 64; dense, 32]] × 4" in table(model)
+    assert "8,544 each ×4" in table(model) and "4 times over, 4 rows:" in table(build("convmixer"))
+
+
+def test_layers_are_counted_once_however_often_they_are_called():
+    assert "functional: 3 boxes" in caption(build("shared_six_times"))
+
+
+def test_strides_that_are_not_the_same_along_all_axes():
+    assert "/ and a number is a stride." in caption(build("r2plus1d"))
 
 
 def test_one_set_of_weights_is_told_once():
@@ -231,4 +243,23 @@ def test_one_set_of_weights_is_told_once():
 
 def test_ways_with_layers_on_them_end_where_something_else_comes_in():
     text = alt_text(build("ecg_resnet"))
-    assert "3 short cuts with layers on them: from conv1d to add.add, from add.add to add_1.add_1" in text
+    assert "3 short cuts with layers on them: from conv1d to residual 1.add, from residual 1.add to" in text
+
+
+@pytest.mark.parametrize("name", ["dueling_dqn", "factorization"])
+def test_a_stream_beside_another_is_no_short_cut(name):
+    assert "short cut" not in alt_text(build(name)) + caption(build(name))
+
+
+def test_what_joins_with_something_from_outside_is_told_by_its_layers():
+    text = alt_text(overview(read_graph(build("pix2pix"), expand_nested=True), 1))
+    assert "decoder level 3 (4×4 transposed conv, ×2 + concat)" in text and "branch concat" not in text
+
+
+def test_what_passes_a_layer_on_its_way_into_a_block_is_no_skip_that_changes_nothing():
+    text = alt_text(build("diffusion_unet"))
+    assert "2 skip connections: from residual 2 to concatenate_1 and from residual 1 to concatenate_2" in text
+
+
+def test_calls_of_one_layer_are_told_apart():
+    assert "subtract after sequential.dense (call 1) and sequential.dense (call 2)" in alt_text(build("siamese"))

@@ -159,6 +159,29 @@ def test_what_a_block_is_made_of(network, name, words):
     assert " + ".join(map(str, notation(block))) == words
 
 
+BESIDE = {
+    "attention_unet": "[upsample ×2 | attention gate]",
+    "diffusion_unet": "[3×3, 32; plus dense, 32; 3×3, 32]",
+    "efficientnet_like": "[1×1, 64; 3×3 depthwise; squeeze-and-excitation; 1×1, 16]",
+    "gated_tabular": "[dense, 16; dense, 16; dense, 16; gated by dense, 16]",
+    "pspnet": "2×2 avg pool → 1×1, 16 | identity]",
+}
+
+
+@pytest.mark.parametrize(("name", "words"), BESIDE.items())
+def test_no_layer_with_weights_is_left_out_of_a_notation(name, words):
+    assert words in table(build(name))
+
+
+def test_all_ways_to_a_sum_are_told():
+    x = keras.Input((8, 8, 4))
+    narrow = layers.Conv2D(4, 3, padding="same", name="block.c")(layers.Conv2D(4, 1, name="block.b")(x))
+    wide = layers.Conv2D(4, 7, padding="same", name="block.d")(x)
+    model = keras.Model(x, layers.Flatten()(layers.Add(name="block.add")([x, narrow, wide])))
+    block = next(node for node in collapse(read_graph(model), 1).nodes if node.name == "block")
+    assert "7×7" in str(notation(block)[0])
+
+
 def test_the_notation_does_not_depend_on_names():
     graph = collapse(read_graph(made(resnet50)), 1)
     stage = next(n for n in graph.nodes if n.name == "stage3")
@@ -493,7 +516,7 @@ def test_latex_looks_as_in_papers():
         ({"format": "markdwon"}, ValueError, "did you mean 'markdown'"),
         ({"depth": 0}, ValueError, "table: depth must be None .*, got 0"),
         ({"depth": "1"}, TypeError, "table: depth must be None .*, got '1'"),
-        ({"model": 3}, TypeError, "table: model must be a built Keras model, or a Graph, got 3"),
+        ({"model": 3}, TypeError, "table: model must be a built Keras model, or a file of one, or a Graph, got 3"),
         (
             {"columns": ("kind", "parametres")},
             ValueError,
@@ -516,7 +539,7 @@ def test_wrong_arguments_of_a_table(arguments, error, says):
         (
             {"models": [SimpleNamespace(name="x")]},
             TypeError,
-            r"compare: models\['x'\] must be a built Keras model, or a Graph, got namespace\(.*\)",
+            r"compare: models\['x'\] must be a built Keras model, or a file of one, or a Graph, got namespace\(.*\)",
         ),
         ({"format": "pdf"}, ValueError, "compare: format must be one of .*, got 'pdf'"),
         ({"depth": 0}, ValueError, "compare: depth must be None .*, got 0"),

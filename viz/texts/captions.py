@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -107,6 +108,12 @@ def _name(node: Node) -> str:
     return _plain(node.name)
 
 
+def _called(node: Node) -> str:
+    """The name, with which call of the layer it is where there are several boxes of it."""
+    call, calls = node.call
+    return f"{_name(node)} (call {call})" if calls > 1 and not is_shared(node) else _name(node)
+
+
 def _listed(words: Iterable[str]) -> str:
     """`a`, `a and b`, `a, b and c`."""
     *before, last = words
@@ -164,7 +171,7 @@ def _steps(graph: Graph) -> Iterator[tuple[str, str]]:
         if node.head is not None:
             continue
         come = list(dict.fromkeys(sources.get(node.id, [])))
-        by = "" if not come or come == [before] else f" after {_some([_name(graph.nodes[s]) for s in come])}"
+        by = "" if not come or come == [before] else f" after {_some([_called(graph.nodes[s]) for s in come])}"
         last = graph.nodes[before] if before is not None else None
         gives = by + _gives(node, last if come == [before] else None)
         again = "".join(_begins(graph, node, before))
@@ -330,10 +337,16 @@ def sum_sentence(graph: Graph) -> str:
 
 
 def _what_it_shows(graph: Graph) -> str:
-    layers = sum(len(list(leaves(node))) * node.repeats for node in graph.nodes)
+    layers = sum(_layers_of(node) for node in graph.nodes)
     boxes = _counted(len(graph.nodes), "box")
     what = boxes if layers == len(graph.nodes) else f"{_counted(layers, 'layer')} in {boxes}"
     return f"Architecture of {_plain(graph.name)}: {what}, with the shapes of what passes between them."
+
+
+def _layers_of(node: Node) -> int:
+    """How many layers a box stands for, those that are called again left out."""
+    first = sum(leaf.call[0] == 1 for leaf in leaves(node))
+    return first if is_shared(node) else first * node.repeats
 
 
 def _folded(graph: Graph) -> Iterator[str]:
@@ -368,7 +381,7 @@ def _opened(graph: Graph) -> Iterator[str]:
 
 
 _MEANINGS = {
-    "branch": "lines that part are branches",
+    "branch": "lines side by side are branches",
     "skip": "lines past boxes are skip connections that change nothing",
     "projection": "dash-dotted lines are short cuts with layers on them",
     "aux": "dashed lines lead to auxiliary heads, which serve in training only",
@@ -385,13 +398,9 @@ def _lines(graph: Graph) -> Iterator[str]:
 
 def _marks(graph: Graph) -> Iterator[str]:
     """What the short words in the boxes mean, of those that occur."""
-    texts = [describe(node) for node in graph.nodes]
-    if any(", /" in text for text in texts):
-        yield (
-            "/2 is a stride of 2."
-            if not any(f", /{n}" in text for text in texts for n in "3456789")
-            else ("/ and a number is a stride.")
-        )
+    strides = {stride for node in graph.nodes for stride in re.findall(r", /([\d×]+)", describe(node))}
+    if strides:
+        yield "/2 is a stride of 2." if strides == {"2"} else "/ and a number is a stride."
     weights = {o.key: o.loss_weight for o in graph.outputs if o.loss_weight not in (None, 1)}
     if weights:
         told = _some([f"{weight:g} for {_plain(key)}" for key, weight in weights.items()])

@@ -211,6 +211,8 @@ def _several(kind: str, count: int) -> str:
 
 
 def _times(text: str, count: int) -> str:
+    if count > 1 and re.match(r"\d+ ", text):
+        return f"{count} × ({text})"  # a kernel of one size, which is no factor
     return text if count == 1 else f"{count} × {text}"
 
 
@@ -223,7 +225,11 @@ def _brief(node: Node) -> str:
 
 def _merge(inner: Graph) -> str:
     joins = [n for n in inner.nodes if n.role == "merge"]
-    return f"{len(joins[0].inputs)}-branch concat" if len(joins) == 1 else f"{len(joins)} concats"
+    if len(joins) > 1:
+        return f"{len(joins)} concats"
+    if len({edge.source for edge in inner.entries}) > 1 or _telling(inner.nodes[joins[0].id + 1 :]):
+        return _sequence(inner.nodes)  # not all branches are inside, or there is more than branches
+    return f"{len(joins[0].inputs)}-branch concat"
 
 
 def is_residual(node: Node) -> bool:
@@ -311,6 +317,11 @@ def _kernel(node: Node) -> str:
 
 def longest_way(graph: Graph, counted: Sequence[bool], end: int | None = None) -> list[Node]:
     """Of all ways through a graph, or to one node of it, that with the most counted nodes: those nodes, in order."""
+    return [node for node in way_with_most(graph, counted, end) if counted[node.id]]
+
+
+def way_with_most(graph: Graph, counted: Sequence[bool], end: int | None = None) -> list[Node]:
+    """All nodes of `longest_way`, also those that are not counted."""
     best: list[tuple[int, int | None]] = []  # nodes counted up to here, and the node before
     for number, sources in enumerate(predecessors(graph)):
         if graph.nodes[number].kind == "Multiply":
@@ -320,8 +331,7 @@ def longest_way(graph: Graph, counted: Sequence[bool], end: int | None = None) -
     step = max(range(len(best)), key=lambda i: best[i][0], default=None) if end is None else end
     way = []
     while step is not None:
-        if counted[step]:
-            way.append(graph.nodes[step])
+        way.append(graph.nodes[step])
         step = best[step][1]
     return way[::-1]
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 from math import prod
 
 from ...graphs.graph import Edge, Graph, Node, predecessors, trunk_nodes
 from ...graphs.rewrite import collapse
-from .layer_labels import describe, longest_way
+from .layer_labels import describe, longest_way, way_with_most
 from .table_formats import Stack
 
 _TOLD = frozenset({"conv", "dense", "pool", "model", "attention", "recurrent", "embedding"})
@@ -87,6 +87,9 @@ class _Step:
     grows: bool = False
 
 
+_TOO_MUCH = _Step(("",) * (_MOST_LINES + 1))
+
+
 def _stack(step: _Step) -> Stack:
     if len(step.lines) == step.times == 1 and step.alone:
         return Stack((step.alone,))
@@ -151,27 +154,111 @@ def _flat(graph: Graph) -> Iterator[_Step]:
 
 
 def _region(graph: Graph, join: int, before: int, ends: Sequence[int]) -> Iterator[_Step]:
-    """What lies between two nodes that everything passes: the longest way to a sum, all ways to a concatenation."""
+    """What lies between two nodes that everything passes: the longest way to a sum, all ways to a concatenation; with
+    what is multiplied or added on the way.
+    """
     counted = [before < n.id < join and _tells(n) for n in graph.nodes]
-    ends = ends if graph.nodes[join].role == "merge" else [join]
-    found = (longest_way(graph, counted, end) for end in ends)
-    ways = list({tuple(n.id for n in way): way for way in found if way}.values())
-    if graph.nodes[join].role != "merge":
-        others = [longest_way(graph, counted, end) for end in predecessors(graph)[join]]
-        longer = {tuple(n.id for n in way): way for way in others if len(way) > 1}
-        ways = list(longer.values()) if len(longer) > 1 else ways
+    merges = graph.nodes[join].role == "merge"
+    found = [way_with_most(graph, counted, end) for end in (ends if merges else [join])]
+    ways = _different(found, counted)
+    if not merges:
+        others = [way_with_most(graph, counted, end) for end in predecessors(graph)[join]]
+        longer = [way for way in _different(others, counted) if sum(counted[n.id] for n in way) > 1]
+        ways = longer if len(longer) > 1 else ways or found[:1]
+    elif any(not any(counted[n.id] for n in way) for way in found):
+        ways += [way for way in found if not any(counted[n.id] for n in way)]
     shown = {n.id for way in ways for n in way}
     if any(_hides(graph, number, counted, shown) for number in range(before + 1, join)):
-        yield _Step(("",) * (_MOST_LINES + 1))  # no way tells what lies there
+        yield _TOO_MUCH  # no way tells what lies there
         return
-    if len(ways) == 1 and len(ways[0]) == 1:
-        yield from _layers(ways[0])
-    elif ways:
-        grows = any(_grows(graph.nodes[number]) for number in range(before + 1, join))
-        say = _told_alone if grows else _line  # where a map shrinks and grows, by how much is told of each layer
-        lines = map(say, ways[0]) if len(ways) == 1 else (" → ".join(map(say, way)) for way in ways)
-        shrinks = 1 if grows else max(prod(map(_shrinks, way)) for way in ways)
-        yield _Step(tuple(lines), shrinks, parallel=len(ways) > 1)
+    grows = any(_grows(graph.nodes[number]) for number in range(before + 1, join))
+    say = _told_alone if grows else _line  # where a map shrinks and grows, by how much is told of each layer
+    told = [list(_way(graph, way, counted, before, shown, say)) for way in ways]
+    if any(line is None for lines in told for line in lines):
+        yield _TOO_MUCH
+        return
+    texts = [[line for line in lines if line is not None] for lines in told]
+    kept = [(way, lines) for way, lines in zip(ways, texts, strict=True) if lines]
+    if len(kept) == 1:
+        ((way, lines),) = kept
+        layers = [n for n in way if counted[n.id]]
+        if len(lines) == len(layers) == 1:
+            yield from _layers(layers)
+        else:
+            yield _Step(tuple(lines), 1 if grows else prod(map(_shrinks, layers)))
+    elif kept:
+        shrinks = 1 if grows else max(prod(_shrinks(n) for n in way if counted[n.id]) for way, _ in kept)
+        lines = [" → ".join(lines) for _, lines in kept] + ["identity"] * (merges and before in ends)
+        yield _Step(tuple(lines), shrinks, parallel=True)
+
+
+def _different(ways: Iterable[list[Node]], counted: Sequence[bool]) -> list[list[Node]]:
+    """The ways that have counted nodes, one for those nodes."""
+    found: dict[tuple[int, ...], list[Node]] = {}
+    for way in ways:
+        if layers := tuple(n.id for n in way if counted[n.id]):
+            found.setdefault(layers, way)
+    return list(found.values())
+
+
+def _way(
+    graph: Graph,
+    way: Sequence[Node],
+    counted: Sequence[bool],
+    before: int,
+    shown: Collection[int],
+    say: Callable[[Node], str],
+) -> Iterator[str | None]:
+    """The layers of a way, and what comes in from the side; None for what cannot be told so."""
+    sources = predecessors(graph)
+    passed = 0
+    for number, node in enumerate(way):
+        last = way[number - 1].id if number else None
+        for source in sources[node.id]:
+            if source == last or source <= before or node.id <= before:
+                continue
+            side = _side(graph, source, before, shown)
+            layers = [n for n in side if counted[n.id]]
+            projects = node.role == "add" and len(sources[node.id]) == 2 and _projects(layers, passed)
+            if layers and not projects:
+                yield _from_the_side(node, side, layers, say)
+        if counted[node.id]:
+            passed += _weighted([node])
+            yield say(node)
+
+
+def _projects(layers: Sequence[Node], passed: int) -> bool:
+    """Whether there is a projection beside a longer way, which goes without saying."""
+    kernels = [n.get("kernel_size") for n in layers if n.role == "conv"]
+    pointwise = all(isinstance(kernel, tuple) and set(kernel) == {1} for kernel in kernels)
+    return pointwise and _weighted(layers) <= 1 and _weighted(layers) < passed
+
+
+def _weighted(nodes: Iterable[Node]) -> int:
+    return sum(n.role not in ("pool", "shape") for n in nodes)
+
+
+def _side(graph: Graph, end: int, before: int, shown: Collection[int]) -> list[Node]:
+    """What leads to a node from what is shown, in order."""
+    sources = predecessors(graph)
+    waiting, seen = [end], set[int]()
+    while waiting:
+        number = waiting.pop()
+        if number > before and number not in shown and number not in seen:
+            seen.add(number)
+            waiting.extend(sources[number])
+    return [graph.nodes[number] for number in sorted(seen)]
+
+
+def _from_the_side(join: Node, side: Sequence[Node], layers: Sequence[Node], say: Callable[[Node], str]) -> str | None:
+    """`plus dense, 32`, `gated by dense, 16`, `squeeze-and-excitation`, `attention gate`."""
+    words = {"Multiply": "gated by", "Add": "plus"}.get(join.kind)
+    merged = [n for n in side if len(n.inputs) > 1]
+    if words == "gated by" and layers[0].kind.startswith("Global") and _weighted(layers) == 2 and not merged:
+        return "squeeze-and-excitation"
+    if words == "gated by" and [n.kind for n in merged] == ["Add"] and {n.role for n in layers} == {"conv"}:
+        return "attention gate"
+    return None if words is None or merged else f"{words} {' → '.join(map(say, layers))}"
 
 
 def _hides(graph: Graph, number: int, counted: Sequence[bool], shown: Collection[int]) -> bool:

@@ -79,7 +79,7 @@ def _share(part: int | None, whole: int | None) -> Cell:
 
 COLUMNS: Mapping[str, Column] = {
     "kind": Column(lambda row, _: row.layers),
-    "output shape": Column(lambda row, _: ", ".join(map(shape_text, row.outputs))),
+    "output shape": Column(lambda row, _: ", ".join(map(shape_text, row.outputs)) or "?"),
     "repeats": Column(lambda row, _: row.repeats, number=True),
     "receptive field": Column(lambda row, _: field_words(row.receptive_field)),
     **{name: _beside(name) for name in ("norm", "activation", "dropout", "attention", "joins")},
