@@ -9,6 +9,7 @@ from keras import layers, ops
 
 from layerblocks.blocks import MatchSize, weightless
 from layerblocks.graphs import Reads, Unknown, knows, min_input_size, read_graph, receptive_field
+from layerblocks.graphs.calls import calls
 from layerblocks.graphs.receptive_fields import strides
 from layerblocks.graphs.rules import EVERYTHING, POINTWISE, Entry
 
@@ -291,3 +292,173 @@ def test_one_truth_for_networks_that_go_up_again(name):
     graph = read_graph(model)
     ends = [graph.nodes[output.source].receptive_field for output in graph.outputs]
     assert told in ends and told[0] is not None
+
+
+# -- random nets ------------------------------------------------------------------------------------------------------
+
+LENGTHS = {1: (72,), 2: (48, 40)}
+
+
+def drawn_step(rng, rank):
+    """A function of a tensor that may change its sides; it reads no size, so that it can be called on another."""
+
+    def each(low, high):
+        return tuple(int(n) for n in rng.integers(low, high, rank, endpoint=True))
+
+    def layer(name, *args, **options):
+        return lambda x: getattr(layers, name.format(rank))(*args, **options)(x)
+
+    size, steps, padding = each(1, 4), each(1, 3), str(rng.choice(["same", "valid"]))
+    filters, step, by = int(rng.integers(1, 3)), int(rng.integers(1, 3)), each(1, 2)
+    margins = tuple(zip(each(0, 2), each(0, 2), strict=True))
+    margins = margins if rank > 1 else margins[0]
+    slices = tuple(slice(int(rng.integers(0, 3)), -int(rng.integers(1, 3)), int(rng.integers(1, 3))) for _ in size)
+    return [
+        layer("Conv{}D", filters, size, strides=steps, padding=padding),
+        layer("Conv{}D", filters, size, dilation_rate=each(2, 3), padding=padding),
+        layer("DepthwiseConv{}D", size, strides=step, padding=padding),
+        layer("SeparableConv{}D", filters, size, strides=step, padding=padding),
+        layer("Conv{}DTranspose", filters, size, strides=by, padding=padding),
+        layer("MaxPooling{}D", size, strides=steps, padding=padding),
+        layer("AveragePooling{}D", size, strides=by, padding=padding),
+        layer("UpSampling{}D", by if rank > 1 else by[0]),
+        layer("ZeroPadding{}D", margins),
+        layer("Cropping{}D", margins),
+        lambda x: x[(slice(None), *slices)],
+        lambda x: ops.flip(x, axis=1),
+        lambda x: ops.repeat(x, 2, axis=rank),
+        lambda x: layers.Conv1D(1, 3, padding="causal")(x) if rank == 1 else layers.Permute((2, 1, 3))(x),
+        lambda x: layers.UpSampling2D(by, interpolation="bilinear")(x) if rank == 2 else x[:, 1:] + x[:, :-1],
+        lambda x: layers.BatchNormalization()(x),
+        lambda x: layers.RMSNormalization()(x),
+        lambda x: layers.ReLU()(layers.UnitNormalization()(x)),
+    ][int(rng.integers(18))]
+
+
+def drawn_branch(rng, rank):
+    """A function of a tensor that keeps its sides."""
+    size, rate, step = (int(n) for n in rng.integers((2, 1, 2), (5, 4, 4)))
+
+    def of(name):
+        return getattr(layers, name.format(rank))
+
+    def down_and_up(x):
+        y = of("MaxPooling{}D")(step, padding="same")(x)
+        y = of("Conv{}D")(2, size, padding="same")(y)
+        up = of("UpSampling{}D")(step) if rate == 1 else of("Conv{}DTranspose")(2, step, strides=step, padding="same")
+        return up(y)[(slice(None), *(slice(0, n) for n in x.shape[1:-1]))]
+
+    def padded(x):
+        y = of("Conv{}D")(2, size, padding="valid")(x)
+        return of("ZeroPadding{}D")(((size - 1, 0),) * rank if rank > 1 else (size - 1, 0))(y)
+
+    def same(x):
+        return of("Conv{}D")(2, size, dilation_rate=rate, padding="same")(x)
+
+    return [
+        same,
+        lambda x: of("DepthwiseConv{}D")(size, padding="same")(same(x)),
+        lambda x: of("MaxPooling{}D")(size, 1, padding="same")(x),
+        lambda x: x,
+        padded,
+        down_and_up,
+        lambda x: ops.mean(x, axis=tuple(range(1, rank + 1)), keepdims=True) if rate == 1 else padded(x),
+    ][int(rng.integers(7))]
+
+
+def drawn_fork(rng, rank):
+    """Two branches that meet again."""
+    one, other = drawn_branch(rng, rank), drawn_branch(rng, rank)
+    joined = bool(rng.integers(2))
+
+    def fork(x):
+        a, b = one(x), other(x)
+        if a.shape[:-1] == b.shape[:-1] and joined:
+            return layers.Concatenate()([a, b])
+        return ops.mean(a, axis=-1, keepdims=True) + b
+
+    return fork
+
+
+def drawn_net(seed):
+    """The rank of the input, and a function that makes the net of its sides."""
+    rng = np.random.default_rng(seed)
+    rank = 1 if rng.random() < 0.7 else 2
+    steps = [(drawn_fork if rng.random() < 0.3 else drawn_step)(rng, rank) for _ in range(rng.integers(2, 7))]
+
+    def make(sides):
+        x = y = keras.Input((*sides, 1))
+        for step in steps:
+            y = step(y)
+        model = keras.Model(x, y)
+        for call in calls(model.outputs):  # a padding may hide that nothing was left before it
+            if any(size < 1 for tensor in call.outputs for size in tensor.shape[1:]):
+                raise ValueError(f"{call.operation.name} leaves nothing")
+        return model
+
+    return rank, make
+
+
+def spans(model, axis):
+    """The first and the last slice of the input along an axis that changes each position of the output, if any does."""
+    sides, filters = model.input_shape[1:-1], model.output_shape[-1]
+    slabs = np.zeros((sides[axis], *sides, 1), "float32")
+    for place in range(sides[axis]):
+        slabs[(place, *[slice(None)] * axis, place)] = 1
+    changed = np.asarray(model(slabs)).reshape(sides[axis], -1, filters).any(-1)  # of nothing comes nothing
+    first, last = changed.argmax(0), sides[axis] - 1 - changed[::-1].argmax(0)
+    return [(int(a), int(b)) for a, b in {*zip(first[changed.any(0)], last[changed.any(0)], strict=True)}]
+
+
+def is_cut(model):
+    """Whether something is cut to a fixed size, below which the smallest input is a lower bound only."""
+    keys = [call.arguments.args[1] for call in calls(model.outputs) if type(call.operation).__name__ == "GetItem"]
+    return any(isinstance(part, slice) and (part.stop or 0) > 0 for key in keys for part in key)
+
+
+def can_be_built(make, sides):
+    try:
+        with weightless():
+            make(sides)
+    except (ValueError, TypeError):
+        return False
+    return True
+
+
+def checked(seed):
+    """Whether a net drawn by chance is small enough to be checked; it is then what is said of it."""
+    rank, make = drawn_net(seed)
+    sides = LENGTHS[rank]
+    try:
+        model = make(sides)
+    except ValueError:
+        return False
+    for weight in model.weights:
+        if "kernel" in weight.name:
+            weight.assign(np.abs(weight) + 0.1)
+    told, least = receptive_field(model), min_input_size(model)
+    for axis, (length, size) in enumerate(zip(sides, told, strict=True)):
+        found = spans(model, axis)
+        if not found:
+            return False
+        truth = max(last - first for first, last in found) + 1
+        if size is None:
+            assert truth == max(found, key=lambda s: s[1])[1] - min(found)[0] + 1, (seed, axis)
+        elif 3 * min(truth, size) >= length:  # borders may hide what is seen
+            return False
+        else:
+            assert truth == size, (seed, axis, truth, size)
+    assert is_cut(model) or can_be_built(make, least), (seed, least)
+    for axis, size in enumerate(least):
+        smaller = tuple(n - (i == axis) for i, n in enumerate(least))
+        assert size == 1 or not can_be_built(make, smaller), (seed, least, smaller)
+    return True
+
+
+@pytest.mark.parametrize(
+    ("first", "count"), [(0, 40), *(pytest.param(10_000 * n, 100, marks=pytest.mark.sweep) for n in range(1, 6))]
+)
+def test_windows_of_random_nets(first, count):
+    seeds = iter(range(first, first + 10 * count))
+    done = sum(1 for _ in range(count) if any(checked(seed) for seed in seeds))
+    assert done == count
