@@ -268,22 +268,22 @@ def _answer(walk: _Walk, ask: Callable[[int, int], int | None]) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class _View:
-    """Along one axis, the first and the last input pixel that each position of a feature map sees.
+    """Along one axis, the first and the last input pixel that each position of a feature map sees; None of none.
 
     Position `p + len(spans)` sees what `p` sees, `shift` pixels further on.
     """
 
-    spans: tuple[tuple[int, int], ...]
+    spans: tuple[tuple[int, int] | None, ...]
     shift: int
 
-    def at(self, position: int) -> tuple[int, int]:
+    def at(self, position: int) -> tuple[int, int] | None:
         turns, place = divmod(position, len(self.spans))
-        first, last = self.spans[place]
-        return first + turns * self.shift, last + turns * self.shift
+        span = self.spans[place]
+        return None if span is None else (span[0] + turns * self.shift, span[1] + turns * self.shift)
 
     @property
     def size(self) -> int:
-        return max(last - first for first, last in self.spans) + 1
+        return max((span[1] - span[0] + 1 for span in self.spans if span is not None), default=0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -383,9 +383,15 @@ def _composed(view: _View, reads: Reads) -> _View | None:
         return None
     spans = []
     for position in range(turns * outputs):
-        ends = [view.at(place) for place in reads.span(position)]
-        spans.append((min(first for first, _ in ends), max(last for _, last in ends)))
+        first, last = reads.span(position)  # empty between the pixels that a transposed convolution sets apart
+        places: Iterable[int] = range(first, last + 1) if first > last or None in view.spans else (first, last)
+        spans.append(_union(view.at(place) for place in places))
     return _View(tuple(spans), view.shift * inputs * turns // len(view.spans))
+
+
+def _union(spans: Iterable[tuple[int, int] | None]) -> tuple[int, int] | None:
+    some = [span for span in spans if span is not None]
+    return (min(first for first, _ in some), max(last for _, last in some)) if some else None
 
 
 def _joined(
@@ -410,8 +416,7 @@ def _joined(
         return lost
     spans = []
     for position in range(length):
-        both = [place.view.at(position) for place in (one, other)]
-        spans.append((min(first for first, _ in both), max(last for _, last in both)))
+        spans.append(_union(place.view.at(position) for place in (one, other)))
     return _Place(one.axis, _View(tuple(spans), shifts.pop()), one.inner, one.length)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from math import prod
 from typing import Any
 
@@ -81,7 +82,14 @@ for _kind, _role, _said, _symbol in (
 ):
     operations(_kind)(free(_role, _said, symbol=_symbol))
 operations("OnesLike ZerosLike EmptyLike FullLike")(
-    free("other", _name, lambda call: tuple(tuple(Along(axis) for axis in range(len(s))) for s in call.inputs))
+    free(
+        "other",
+        _name,
+        lambda call: (
+            tuple(Along(axis, None) for axis in range(len(call.inputs[0]))),  # its size alone
+            *(aligned(s, call.outputs[0]) for s in call.inputs[1:]),
+        ),
+    )
 )
 
 
@@ -120,9 +128,7 @@ operations(
 )(free("pool", _axis_words, _reduction))
 operations("Softmax LogSoftmax Sparsemax")(free("activation", _axis_words, _gathered))
 operations("Normalize")(free("norm", _axis_words, _gathered))
-operations("Cumprod Cumsum Nancumsum Nancumprod Sort Argsort Argpartition TakeAlongAxis")(
-    free("other", _axis_words, _gathered)
-)
+operations("Cumprod Cumsum Nancumsum Nancumprod Sort Argsort Argpartition")(free("other", _axis_words, _gathered))
 operations("TopK Glu")(free("other", _name, lambda call: (aligned(call.inputs[0], call.inputs[0], (_last(call),)),)))
 
 
@@ -352,6 +358,17 @@ def _looked_up(call: Call) -> Windows | str:
     return common.of_inputs(call, [of_table, of_indices][: len(operands)])
 
 
+def _taken_along(call: Call) -> Windows | str:
+    """Of the axis one position, which the second operand names."""
+    (_, x), (_, indices) = call.operands()
+    axis = call.operation.axis
+    if axis is None:
+        return UNKNOWN
+    of_x = tuple(replace(a, unknown=i == axis % len(x)) for i, a in enumerate(aligned(x, call.outputs[0])))
+    return common.of_inputs(call, [of_x, aligned(indices, call.outputs[0])])
+
+
+operations("TakeAlongAxis")(free("other", _axis_words, _taken_along))
 operations("Reshape")(free("shape", lambda o: f"reshape, {by(o.newshape)}", _reshaped))
 operations("Ravel")(free("shape", "ravel", _unknown))
 operations("ExpandDims")(free("shape", _axis_words, _expanded))

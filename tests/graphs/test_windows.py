@@ -7,10 +7,16 @@ import numpy as np
 import pytest
 from keras import layers, ops
 
-from layerblocks.blocks import MatchSize, weightless
+from layerblocks._keras import public_name
+from layerblocks.blocks import layers as own_layers
+from layerblocks.blocks import weightless
 from layerblocks.graphs import Reads, Unknown, knows, min_input_size, read_graph, receptive_field
+from layerblocks.graphs.calls import calls
+from layerblocks.graphs.layer_rules.common import pointwise
+from layerblocks.graphs.layer_rules.layers import _kept
+from layerblocks.graphs.layer_rules.operations import _unknown
 from layerblocks.graphs.receptive_fields import strides
-from layerblocks.graphs.rules import EVERYTHING, POINTWISE, Entry
+from layerblocks.graphs.rules import _ENTRIES, EVERYTHING, POINTWISE, Entry, entry_of
 
 SIDE = 16
 
@@ -120,7 +126,7 @@ CASES = [
     (lambda x: ops.image.resize(x, (32, 32)), IMAGE),
     (lambda x: layers.Dense(2)(ops.image.extract_patches(x, 4)), IMAGE),
     (lambda x: ops.relu(x) + ops.sigmoid(x) * ops.exp(-x), IMAGE),
-    (lambda x: MatchSize(1)([layers.UpSampling2D(2)(x), x]), IMAGE),
+    (lambda x: own_layers.MatchSize(1)([layers.UpSampling2D(2)(x), x]), IMAGE),
 ]
 
 
@@ -209,6 +215,8 @@ class Gate(keras.Layer):
         lambda x: layers.Lambda(lambda t: ops.max_pool(t, 5, 1, "same"), name="mine")(x),
         lambda x: Gate("same")(x),
         lambda x: ops.roll(x, 1, axis=1),
+        lambda x: ops.hsplit(x, 2)[1],
+        lambda x: ops.take_along_axis(x, np.arange(32)[None, ::-1, None, None], axis=1),
         lambda x: ops.roll(x, -2, axis=2),
         lambda x: x[:, 20:3:-1],
         lambda x: layers.Conv2D(3, 3, activation=lambda t: ops.roll(t, 1, 1), name="mine")(x),
@@ -291,3 +299,342 @@ def test_one_truth_for_networks_that_go_up_again(name):
     graph = read_graph(model)
     ends = [graph.nodes[output.source].receptive_field for output in graph.outputs]
     assert told in ends and told[0] is not None
+
+
+# -- every entry ------------------------------------------------------------------------------------------------------
+
+SEQUENCE = RANKS[1]
+REDUCTIONS = (
+    "all amax amin argmax argmin logsumexp median nanargmax nanargmin nanmax nanmean nanmedian nanmin "
+    "nanprod nanstd nansum nanvar prod std var sum min any"
+)
+ALONG = "argsort sort cumprod nancumsum nancumprod log_softmax sparsemax normalize"
+
+
+def of_axis(name, *args, **options):
+    return lambda x: getattr(ops, name)(x, *args, axis=1, **options)
+
+
+# What one draw of numbers does not show: many are drawn, of those that an order or a truth depends on.
+DRAWN = {
+    **{name: (of_axis(name, keepdims=True), SEQUENCE) for name in REDUCTIONS.split()},
+    **{name: (of_axis(name), SEQUENCE) for name in ALONG.split()},
+    "average": (of_axis("average"), SEQUENCE),
+    "count_nonzero": (of_axis("count_nonzero"), SEQUENCE),
+    "ptp": (of_axis("ptp"), SEQUENCE),
+    "moments": (lambda x: ops.moments(x, axes=[1])[1], SEQUENCE),
+    "top_k": (lambda x: ops.top_k(x, 2)[0], SEQUENCE),
+    "glu": (lambda x: ops.glu(x, axis=-1), (SIDE, 4)),
+    "layer_norm": (lambda x: ops.layer_normalization(x, np.ones(3), np.zeros(3), axis=-1), SEQUENCE),
+    "rms_norm": (lambda x: ops.rms_normalization(x, np.ones(3), axis=-1), SEQUENCE),
+    "batch_norm": (lambda x: ops.batch_normalization(x, np.zeros(3), np.ones(3), axis=-1), SEQUENCE),
+    "gray": (lambda x: ops.image.rgb_to_grayscale(x), IMAGE),
+    "hsv": (lambda x: ops.image.rgb_to_hsv(x), IMAGE),
+    "rgb": (lambda x: ops.image.hsv_to_rgb(x), IMAGE),
+    "pad images": (lambda x: layers.Conv2D(2, 3)(ops.image.pad_images(x, 1, 2, 3, 0)), IMAGE),
+    "crop images": (lambda x: layers.Conv2D(2, 3)(ops.image.crop_images(x, 1, 2, 3, 0)), IMAGE),
+    "squeeze": (lambda x: layers.Conv1D(2, 3)(ops.squeeze(ops.expand_dims(x, 1), 1)), SEQUENCE),
+    "stack": (lambda x: ops.stack([x, layers.Conv1D(3, 5, padding="same")(x)], axis=-1), SEQUENCE),
+    "unstack": (lambda x: ops.unstack(layers.Conv1D(2, 3)(x), axis=-1)[1], SEQUENCE),
+    "swapaxes": (lambda x: layers.Conv2D(2, (2, 3))(ops.swapaxes(x, 1, 2)), IMAGE),
+    "moveaxis": (lambda x: layers.Conv2D(2, (2, 3))(ops.moveaxis(x, 1, 2)), IMAGE),
+    "tile": (lambda x: ops.tile(layers.Conv1D(3, 3)(x), (1, 1, 2)), SEQUENCE),
+    "reshape": (lambda x: layers.Conv1D(2, 3)(ops.reshape(ops.reshape(x, (-1, 1, SIDE, 3)), (-1, SIDE, 3))), SEQUENCE),
+    "split": (lambda x: ops.split(layers.Conv1D(4, 3)(x), 2, axis=-1)[1], SEQUENCE),
+    "array_split": (lambda x: ops.array_split(layers.Conv1D(4, 3)(x), 2, axis=-1)[1], SEQUENCE),
+    "dsplit": (lambda x: ops.dsplit(layers.Conv1D(4, 3)(x), 2)[1], SEQUENCE),
+    "roll": (lambda x: ops.roll(layers.Conv1D(4, 3)(x), 1, axis=-1), SEQUENCE),
+    "fliplr": (lambda x: layers.Conv1D(2, 3)(ops.fliplr(layers.Conv1D(2, 4, strides=2)(x))), SEQUENCE),
+    "concatenate": (lambda x: ops.concatenate([x, layers.Conv1D(3, 5, padding="same")(x)], axis=-1), SEQUENCE),
+    "attention": (lambda x: ops.dot_product_attention(x, x, x), (SIDE, 2, 4)),
+    "tensordot": (lambda x: ops.tensordot(layers.Conv1D(3, 3)(x), np.ones((3, 5), "float32"), axes=1), SEQUENCE),
+    "dot": (lambda x: ops.dot(layers.Conv1D(3, 3)(x), np.ones((3, 5), "float32")), SEQUENCE),
+    "inner": (lambda x: ops.inner(layers.Conv1D(3, 3)(x), np.ones((5, 3), "float32")), SEQUENCE),
+    "separable": (
+        lambda x: ops.separable_conv(x, np.ones((3, 3, 1), "float32"), np.ones((1, 3, 4), "float32")),
+        SEQUENCE,
+    ),
+    "transposed, apart": (lambda x: layers.Conv1D(2, 2)(layers.Conv1DTranspose(2, 1, strides=2)(x)), SEQUENCE),
+    **{
+        name: (lambda x, name=name: x + getattr(ops, name)(layers.Conv1D(3, 3, padding="same")(x)), SEQUENCE)
+        for name in ("ones_like", "zeros_like")
+    },
+    "full_like": (lambda x: x + ops.full_like(layers.Conv1D(3, 3, padding="same")(x), 2), SEQUENCE),
+    **{
+        f"adaptive {what} {n}": (
+            lambda x, what=what, n=n: getattr(layers, f"Adaptive{what}Pooling{n}D")(3)(x),
+            RANKS[n],
+        )
+        for what in ("Average", "Max")
+        for n in (1, 2, 3)
+    },
+    "flatten": (lambda x: layers.Dense(2)(layers.Flatten()(x)), SEQUENCE),
+    "masking": (lambda x: layers.Masking()(x), SEQUENCE),
+    "repeat vector": (lambda x: layers.RepeatVector(3)(layers.GlobalAveragePooling1D()(x)), SEQUENCE),
+    "rnn": (lambda x: layers.RNN([layers.GRUCell(3), layers.LSTMCell(2)], return_sequences=True)(x), SEQUENCE),
+    "simple rnn": (lambda x: layers.SimpleRNN(3, return_sequences=True)(x), SEQUENCE),
+    "gru": (lambda x: layers.GRU(3, return_sequences=True)(x), SEQUENCE),
+    "conv lstm 2": (lambda x: layers.ConvLSTM2D(2, 2, return_sequences=True)(x), (2, 8, 8, 2)),
+    "conv lstm 3": (lambda x: layers.ConvLSTM3D(2, 2, return_sequences=True)(x), (2, 6, 5, 4, 2)),
+    "discretization": (lambda x: layers.Discretization([0.0, 1.0])(x), SEQUENCE),
+    "auto contrast": (lambda x: layers.AutoContrast()(x), IMAGE),
+    "own adaptive": (lambda x: own_layers.AdaptiveAveragePooling2D(5)(x), IMAGE),
+    "own average": (lambda x: own_layers.DilatedAveragePooling2D(3, dilation_rate=2)(x), IMAGE),
+    "own max": (lambda x: own_layers.DilatedMaxPooling2D(3, dilation_rate=2)(x), IMAGE),
+    "own norm": (lambda x: own_layers.LocalResponseNormalization(3)(x), IMAGE),
+    "own least": (lambda x: own_layers.MinimumSize(4, 5)(x), IMAGE),
+    "own conv": (lambda x: own_layers.SparseConv2D(2, (3, 2), [[0, 1], [1, 2]])(x), IMAGE),
+    "own pad": (lambda x: own_layers.PadChannels(5, strides=2)(x), IMAGE),
+}
+TOKENS = {
+    "embedding": lambda x: layers.Embedding(9, 3)(x),
+    "reversible": lambda x: layers.ReversibleEmbedding(9, 3)(x),
+    "one_hot": lambda x: ops.one_hot(x, 9),
+    "multi_hot": lambda x: ops.multi_hot(x, 9),
+    "category": lambda x: layers.CategoryEncoding(9)(x),
+    "hashing": lambda x: layers.Hashing(9)(x),
+    "lookup": lambda x: layers.IntegerLookup(vocabulary=[1, 3, 4, 7])(x),
+    "take": lambda x: ops.take(np.arange(27.0).reshape(9, 3), x, axis=0),
+}
+
+
+def seen_in_draws(model, axis):
+    """As `seen`, over draws of what is there and of what is put in its place."""
+    shape, rng = model.input_shape[1:], np.random.default_rng(0)
+    whole = "int" in str(model.inputs[0].dtype)
+    firsts, lasts = [], []
+    for level in (0.0, 1.0) * 3:
+        for put in (0, 3, 7) if whole else (0.0, -10.0, 10.0):
+            x = rng.uniform(0.1, 1, (1, *shape)) * level
+            x = (x * 8).astype("int32") if whole else x.astype("float32")
+            changed = np.repeat(x, shape[axis - 1], 0)
+            for place in range(shape[axis - 1]):
+                changed[(place, *[slice(None)] * (axis - 1), place)] = (
+                    put if whole else put + rng.uniform(-0.1, 0.1) * (put != 0)
+                )
+            before, after = (np.asarray(model(y)).astype("float64") for y in (x, changed))
+            numbers = (~np.isclose(after, before, 1e-5, 1e-5, equal_nan=True)).reshape(len(after), -1)
+            seen_any = numbers.any(0)
+            firsts.append(np.where(seen_any, numbers.argmax(0), len(numbers)))
+            lasts.append(np.where(seen_any, len(numbers) - 1 - numbers[::-1].argmax(0), -1))
+    return int((np.max(lasts, 0) - np.min(firsts, 0) + 1).max())
+
+
+@pytest.mark.parametrize("name", [*DRAWN, *TOKENS])
+def test_what_is_seen_is_what_changes_the_output_in_some_draw(name):
+    make, shape = DRAWN[name] if name in DRAWN else (TOKENS[name], (SIDE,))
+    keras.utils.set_random_seed(0)
+    x = keras.Input(shape, dtype="int32" if name in TOKENS else None)
+    model = keras.Model(x, make(x))
+    for weight in model.weights:
+        if "kernel" in weight.name and not isinstance(model.layers[-1], layers.RNN):
+            weight.assign(abs(weight))
+    for axis, size in enumerate(receptive_field(model), 1):
+        assert seen_in_draws(model, axis) == (shape[axis - 1] if size is None else size), axis
+
+
+# Windows of entries that no case measures, and why not.
+_VECTORS = "reads vectors, which have no positions"
+_BATCH = "what it moves are the examples"
+_SIZE = "reads a size and no numbers"
+_RUN = "cannot be run: Keras 3.15 swaps two arguments"
+EXCUSED = {
+    **dict.fromkeys(("keras.layers.GRUCell", "keras.layers.LSTMCell", "keras.layers.SimpleRNNCell"), _VECTORS),
+    **dict.fromkeys(("keras.layers.StackedRNNCells", "layerblocks.blocks.layers.RadialBasisDense"), _VECTORS),
+    **dict.fromkeys(("keras.ops.Flipud", "keras.ops.Vsplit"), _BATCH),
+    **dict.fromkeys(("keras.ops.Ndim", "keras.ops.Size"), _SIZE),
+    **dict.fromkeys(("keras.layers.StringLookup", "keras.layers.TextVectorization"), "reads text"),
+    "keras.layers.Equalization": "depends on which of 256 values are there",
+    "keras.ops.Argpartition": "cannot be run by TensorFlow on more than one axis",
+    "keras.ops.ConvTranspose": _RUN,
+    "keras.ops.EmptyLike": "its numbers may be any",
+    "keras.ops.Hsplit": "is said not to be known",
+    "keras.ops.TakeAlongAxis": "is said not to be known",
+}
+
+
+def operations_of(make, *shapes, **options):
+    inputs = [keras.Input(shape, **options) for shape in shapes]
+    with weightless():
+        return {public_name(type(call.operation)) for call in calls(keras.Model(inputs, make(*inputs)).outputs)}
+
+
+def test_every_window_is_measured_or_excused():
+    entry_of(layers.Dense(1))  # reads the entries
+    entries = {name: entry if isinstance(entry, Entry) else entry() for name, entry in _ENTRIES.items()}
+    claiming = {name for name, e in entries.items() if e.window not in (None, pointwise, _unknown, _kept)}
+    claiming = {name for name in claiming if name.startswith(("keras.", "layerblocks."))}
+    measured = {name for case in (*CASES, *DRAWN.values()) for name in operations_of(*case)}
+    measured |= {name for make in TOKENS.values() for name in operations_of(make, (SIDE,), dtype="int32")}
+    assert claiming - measured == {*EXCUSED}
+
+
+# -- random nets ------------------------------------------------------------------------------------------------------
+
+LENGTHS = {1: (72,), 2: (48, 40)}
+
+
+def drawn_step(rng, rank):
+    """A function of a tensor that may change its sides; it reads no size, so that it can be called on another."""
+
+    def each(low, high):
+        return tuple(int(n) for n in rng.integers(low, high, rank, endpoint=True))
+
+    def layer(name, *args, **options):
+        return lambda x: getattr(layers, name.format(rank))(*args, **options)(x)
+
+    size, steps, padding = each(1, 4), each(1, 3), str(rng.choice(["same", "valid"]))
+    filters, step, by = int(rng.integers(1, 3)), int(rng.integers(1, 3)), each(1, 2)
+    margins = tuple(zip(each(0, 2), each(0, 2), strict=True))
+    margins = margins if rank > 1 else margins[0]
+    slices = tuple(slice(int(rng.integers(0, 3)), -int(rng.integers(1, 3)), int(rng.integers(1, 3))) for _ in size)
+    return [
+        layer("Conv{}D", filters, size, strides=steps, padding=padding),
+        layer("Conv{}D", filters, size, dilation_rate=each(2, 3), padding=padding),
+        layer("DepthwiseConv{}D", size, strides=step, padding=padding),
+        layer("SeparableConv{}D", filters, size, strides=step, padding=padding),
+        layer("Conv{}DTranspose", filters, size, strides=by, padding=padding),
+        layer("MaxPooling{}D", size, strides=steps, padding=padding),
+        layer("AveragePooling{}D", size, strides=by, padding=padding),
+        layer("UpSampling{}D", by if rank > 1 else by[0]),
+        layer("ZeroPadding{}D", margins),
+        layer("Cropping{}D", margins),
+        lambda x: x[(slice(None), *slices)],
+        lambda x: ops.flip(x, axis=1),
+        lambda x: ops.repeat(x, 2, axis=rank),
+        lambda x: layers.Conv1D(1, 3, padding="causal")(x) if rank == 1 else layers.Permute((2, 1, 3))(x),
+        lambda x: layers.UpSampling2D(by, interpolation="bilinear")(x) if rank == 2 else x[:, 1:] + x[:, :-1],
+        lambda x: layers.BatchNormalization()(x),
+        lambda x: layers.RMSNormalization()(x),
+        lambda x: layers.ReLU()(layers.UnitNormalization()(x)),
+    ][int(rng.integers(18))]
+
+
+def drawn_branch(rng, rank):
+    """A function of a tensor that keeps its sides."""
+    size, rate, step = (int(n) for n in rng.integers((2, 1, 2), (5, 4, 4)))
+
+    def of(name):
+        return getattr(layers, name.format(rank))
+
+    def down_and_up(x):
+        y = of("MaxPooling{}D")(step, padding="same")(x)
+        y = of("Conv{}D")(2, size, padding="same")(y)
+        up = of("UpSampling{}D")(step) if rate == 1 else of("Conv{}DTranspose")(2, step, strides=step, padding="same")
+        return up(y)[(slice(None), *(slice(0, n) for n in x.shape[1:-1]))]
+
+    def padded(x):
+        y = of("Conv{}D")(2, size, padding="valid")(x)
+        return of("ZeroPadding{}D")(((size - 1, 0),) * rank if rank > 1 else (size - 1, 0))(y)
+
+    def same(x):
+        return of("Conv{}D")(2, size, dilation_rate=rate, padding="same")(x)
+
+    return [
+        same,
+        lambda x: of("DepthwiseConv{}D")(size, padding="same")(same(x)),
+        lambda x: of("MaxPooling{}D")(size, 1, padding="same")(x),
+        lambda x: x,
+        padded,
+        down_and_up,
+        lambda x: ops.mean(x, axis=tuple(range(1, rank + 1)), keepdims=True) if rate == 1 else padded(x),
+    ][int(rng.integers(7))]
+
+
+def drawn_fork(rng, rank):
+    """Two branches that meet again."""
+    one, other = drawn_branch(rng, rank), drawn_branch(rng, rank)
+    joined = bool(rng.integers(2))
+
+    def fork(x):
+        a, b = one(x), other(x)
+        if a.shape[:-1] == b.shape[:-1] and joined:
+            return layers.Concatenate()([a, b])
+        return ops.mean(a, axis=-1, keepdims=True) + b
+
+    return fork
+
+
+def drawn_net(seed):
+    """The rank of the input, and a function that makes the net of its sides."""
+    rng = np.random.default_rng(seed)
+    rank = 1 if rng.random() < 0.7 else 2
+    steps = [(drawn_fork if rng.random() < 0.3 else drawn_step)(rng, rank) for _ in range(rng.integers(2, 7))]
+
+    def make(sides):
+        x = y = keras.Input((*sides, 1))
+        for step in steps:
+            y = step(y)
+        model = keras.Model(x, y)
+        for call in calls(model.outputs):  # a padding may hide that nothing was left before it
+            if any(size < 1 for tensor in call.outputs for size in tensor.shape[1:]):
+                raise ValueError(f"{call.operation.name} leaves nothing")
+        return model
+
+    return rank, make
+
+
+def spans(model, axis):
+    """The first and the last slice of the input along an axis that changes each position of the output, if any does."""
+    sides, filters = model.input_shape[1:-1], model.output_shape[-1]
+    slabs = np.zeros((sides[axis], *sides, 1), "float32")
+    for place in range(sides[axis]):
+        slabs[(place, *[slice(None)] * axis, place)] = 1
+    changed = np.asarray(model(slabs)).reshape(sides[axis], -1, filters).any(-1)  # of nothing comes nothing
+    first, last = changed.argmax(0), sides[axis] - 1 - changed[::-1].argmax(0)
+    return [(int(a), int(b)) for a, b in {*zip(first[changed.any(0)], last[changed.any(0)], strict=True)}]
+
+
+def is_cut(model):
+    """Whether something is cut to a fixed size, below which the smallest input is a lower bound only."""
+    keys = [call.arguments.args[1] for call in calls(model.outputs) if type(call.operation).__name__ == "GetItem"]
+    return any(isinstance(part, slice) and (part.stop or 0) > 0 for key in keys for part in key)
+
+
+def can_be_built(make, sides):
+    try:
+        with weightless():
+            make(sides)
+    except (ValueError, TypeError):
+        return False
+    return True
+
+
+def checked(seed):
+    """Whether a net drawn by chance is small enough to be checked; it is then what is said of it."""
+    rank, make = drawn_net(seed)
+    sides = LENGTHS[rank]
+    try:
+        model = make(sides)
+    except ValueError:
+        return False
+    for weight in model.weights:
+        if "kernel" in weight.name:
+            weight.assign(np.abs(weight) + 0.1)
+    told, least = receptive_field(model), min_input_size(model)
+    for axis, (length, size) in enumerate(zip(sides, told, strict=True)):
+        found = spans(model, axis)
+        if not found:
+            return False
+        truth = max(last - first for first, last in found) + 1
+        if size is None:
+            assert truth == max(found, key=lambda s: s[1])[1] - min(found)[0] + 1, (seed, axis)
+        elif 3 * min(truth, size) >= length:  # borders may hide what is seen
+            return False
+        else:
+            assert truth == size, (seed, axis, truth, size)
+    assert is_cut(model) or can_be_built(make, least), (seed, least)
+    for axis, size in enumerate(least):
+        smaller = tuple(n - (i == axis) for i, n in enumerate(least))
+        assert size == 1 or not can_be_built(make, smaller), (seed, least, smaller)
+    return True
+
+
+@pytest.mark.skipif(keras.backend.backend() == "jax", reason="compiles every operation for every shape")
+@pytest.mark.parametrize(
+    ("first", "count"), [(0, 40), *(pytest.param(10_000 * n, 100, marks=pytest.mark.sweep) for n in range(1, 6))]
+)
+def test_windows_of_random_nets(first, count):
+    seeds = iter(range(first, first + 10 * count))
+    done = sum(1 for _ in range(count) if any(checked(seed) for seed in seeds))
+    assert done == count
