@@ -479,6 +479,7 @@ def test_weights_as_text(uninterrupted):
     assert not lines
 
 
+@pytest.mark.sweep
 def test_killed_at_a_random_step_it_ends_as_if_it_had_not_been(uninterrupted, nets, tmp_path):
     words = [f"{nets}:two_heads", *SHORT, "--output", tmp_path / "run"]
     epoch, step = random.randint(2, 6), random.randint(1, 6)

@@ -123,6 +123,7 @@ def test_the_source_distribution_is_the_repository(unpacked, tree):
     assert not list(unpacked.rglob("*.pyc"))
 
 
+@pytest.mark.sweep
 def test_its_own_tests_run(unpacked):
     """Against what is built from it. All are collected, which imports each file with its helpers, and some run."""
     site = unpacked.parent / "site"

@@ -235,6 +235,7 @@ def run(machine, examples, **options):
     run_state_machine_as_test(machine, settings=chosen)
 
 
+@pytest.mark.sweep
 def test_the_machine_composes_all_of_ours():
     run(network_machine(), settings().max_examples)
 

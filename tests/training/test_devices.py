@@ -466,6 +466,7 @@ def test_train_py_under_mirrored(tmp_path, capsys):
 # -- the page ---------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.sweep
 def test_the_program_of_the_page_runs_and_goes_on(tmp_path, monkeypatch, capsys):
     page = (HERE.parents[1] / "docs" / "many-devices.md").read_text()
     body = re.search(r"<!-- program -->\n```python\n(.*?)```", page, re.DOTALL).group(1)
