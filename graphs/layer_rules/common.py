@@ -403,3 +403,13 @@ def einsum_reads(equation: str, shapes: Sequence[Shape], output: Shape) -> list[
 def of_inputs(call: Call, reads: Sequence[tuple[Along, ...]]) -> Windows:
     """Those of the operands that are inputs."""
     return tuple(axes for axes, (number, _) in zip(reads, call.operands(), strict=True) if number is not None)
+
+
+def resizing(call: Call) -> Windows | str:
+    """The windows of a layer or operation that resizes images; unknown where it keeps their proportions."""
+    operation = call.operation
+    if operation.crop_to_aspect_ratio or operation.pad_to_aspect_ratio or len(call.inputs[0]) != 4:
+        return UNKNOWN
+    before, after = sides(operation, call.inputs[0]), sides(operation, call.outputs[0])
+    reads = resized(before, after, operation.interpolation)
+    return UNKNOWN if reads is None else (mapped(call, reads, False),)

@@ -675,15 +675,6 @@ def _upsampled(call: Call) -> Windows | str:
     return (mapped(call, reads, False),)
 
 
-def _resized(call: Call) -> Windows | str:
-    layer = call.operation
-    if layer.crop_to_aspect_ratio or layer.pad_to_aspect_ratio or len(call.inputs[0]) != 4:
-        return UNKNOWN
-    before, after = sides(layer, call.inputs[0]), sides(layer, call.outputs[0])
-    reads = common.resized(before, after, layer.interpolation)
-    return UNKNOWN if reads is None else (mapped(call, reads, False),)
-
-
 def _cropped_to_centre(call: Call) -> Windows | str:
     layer = call.operation
     reads, whole = [], []
@@ -733,7 +724,7 @@ keras_layers(*(f"UpSampling{n}D" for n in RANKS))(
     )
 )
 keras_layers("Resizing")(
-    free("shape", lambda layer: listed(f"resize, {layer.height}×{layer.width}", layer.interpolation), _resized)
+    free("shape", lambda layer: listed(f"resize, {layer.height}×{layer.width}", layer.interpolation), common.resizing)
 )
 keras_layers("CenterCrop")(
     free("shape", lambda layer: f"centre crop, {layer.height}×{layer.width}", _cropped_to_centre)

@@ -596,15 +596,6 @@ operations("Unfold Fold DepthToSpace SpaceToDepth")(free("shape", _name, _unknow
 # -- images -----------------------------------------------------------------------------------------------------------
 
 
-def _resized(call: Call) -> Windows | str:
-    operation = call.operation
-    if operation.crop_to_aspect_ratio or operation.pad_to_aspect_ratio or len(call.inputs[0]) != 4:
-        return UNKNOWN
-    before, after = sides(operation, call.inputs[0]), sides(operation, call.outputs[0])
-    reads = common.resized(before, after, operation.interpolation)
-    return UNKNOWN if reads is None else (mapped(call, reads, False),)
-
-
 def _patches(call: Call) -> Windows | str:
     operation, rank = call.operation, len(call.inputs[0]) - 2
     sizes = each(operation.size, rank)
@@ -629,7 +620,7 @@ def _margins(sign: int, *names: str) -> Callable[[Call], Windows | str]:
 
 
 _SIDES = ("top", "left", "bottom", "right")
-operations("Resize")(free("shape", lambda o: listed(f"resize, {by(o.size)}", o.interpolation), _resized))
+operations("Resize")(free("shape", lambda o: listed(f"resize, {by(o.size)}", o.interpolation), common.resizing))
 operations("ExtractPatches")(free("shape", lambda o: f"{by(o.size)} patches", lambda call: _patches(call)))
 operations("PadImages")(free("shape", "pad", _margins(1, *(f"{side}_padding" for side in _SIDES))))
 operations("CropImages")(free("shape", "crop", _margins(-1, *(f"{side}_cropping" for side in _SIDES))))
