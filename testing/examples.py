@@ -147,8 +147,8 @@ def as_net(
     takes = _takes(build)
     if isinstance(net.params, Mapping) and takes is not None:
         bound = {dimension.name for dimension in spec.inputs}
-        for word in net.params.keys() - takes - spec.free - bound:
-            raise complaint(f"params must be of what spec or build has, got {word!r}", TypeError)
+        if strange := [word for word in net.params if word not in takes | spec.free | bound]:
+            raise complaint(f"params must be of what spec or build has, got {', '.join(map(repr, strange))}", TypeError)
     return net
 
 

@@ -334,7 +334,7 @@ def test_a_network_of_keras():
         (
             {"params": {"filters": 2, "fliters": 3}, "build": wrong_stride},
             TypeError,
-            "params must be of what spec or build has, got 'fliters'",
+            "params must be of what spec or build has, got 'filters', 'fliters'",
         ),
         ({"too_small": "maybe"}, ValueError, "too_small must be one of 'raises' or 'skip', got 'maybe'"),
         ({"least": (1, 2, 3)}, ValueError, "least must be 2 integers of at least 1, got"),
