@@ -89,6 +89,7 @@ DIALECTS: dict[str, dict[str, Any]] = {
         "output_size": 6,
         "dropout": (0.5, 0.5, 0.0),
         "input_shape": (224, 224, 3),
+        "classifier_activation": None,
     },
     "notes": {
         "conv": _conv,
@@ -134,8 +135,8 @@ def alexnet(
         dense, output: units of the hidden and of the last dense layers, functions `(x, units, *, activation, name)`.
         conv: unit of every convolution.
         dialect: `"paper"`; `"torchvision"`: the "one weird trick" network, for any size, with dropout before the dense
-            layers; `"notes"`: one group and no normalization, for 227×227×1; `"notes_bn"`: BatchNorm and 2048 units,
-            for 112×112×3.
+            layers, which gives logits; `"notes"`: one group and no normalization, for 227×227×1; `"notes_bn"`:
+            BatchNorm and 2048 units, for 112×112×3.
 
     Raises:
         ValueError: an image too small (below 67×67 in the paper's network).

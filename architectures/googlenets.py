@@ -83,6 +83,7 @@ DIALECTS: dict[str, dict[str, Any]] = {
         "dropout": 0.2,
         "block": partial(inception, kernel_size=3),
         "conv": torch_conv,
+        "classifier_activation": None,
     },
 }
 
@@ -151,7 +152,7 @@ def googlenet(
         block: function `(x, c1, c3, c5, pool_proj, *, conv, name)`.
         conv: unit of every convolution.
         dialect: `"paper"`; `"notes"`: no normalisation or dropout, heads pooled with `"same"`; `"notes_bn"`: norms,
-            `"valid"` pools, no heads, a hidden layer; `"torchvision"`: norms, 3×3 for 5×5, heads for any size.
+            `"valid"` pools, no heads, a hidden layer; `"torchvision"`: norms, 3×3 for 5×5, heads for any size, logits.
 
     Raises:
         ValueError: an image too small (at least 65×65 with the paper's heads), of unknown size with the paper's

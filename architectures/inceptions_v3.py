@@ -80,6 +80,7 @@ DIALECTS: dict[str, dict[str, Any]] = {
         "conv": partial(conv_bn, norm=partial(batch_norm, momentum=0.9)),
         "layers": table(pool=partial(avg_pool, padding=1)),  # zeros around the image count in the mean
         "dropout": 0.5,
+        "classifier_activation": None,
     },
 }
 
@@ -107,7 +108,7 @@ def inception_v3(
             `(x, *filters, conv, name)` and the filters, of other layers what `chain` has for them.
         conv: unit of every convolution.
         dialect: `"paper"`, as the authors released it; `"keras"`: no head, no dropout; `"torchvision"`: norms with a
-            scale, pools that average zeros around the image in.
+            scale, pools that average zeros around the image in, logits.
 
     Raises:
         ValueError: an image below 299×299 (75×75 without the auxiliary head).

@@ -38,7 +38,13 @@ def _multiple_of_8_of_the_integer(width: float) -> int:
     return multiple_of_8(int(width))
 
 
-DIALECTS: dict[str, dict[str, Any]] = {"paper": {}, "keras": {"conv": relu6_conv, "padding": ((0, 1), (0, 1))}}
+_torch_conv = partial(relu6_conv, norm=partial(batch_norm, momentum=0.9, epsilon=1e-5), padding="symmetric")
+
+DIALECTS: dict[str, dict[str, Any]] = {
+    "paper": {},
+    "keras": {"conv": relu6_conv, "padding": ((0, 1), (0, 1))},
+    "timm": {"conv": _torch_conv, "dropout": 0.0, "classifier_activation": None},
+}
 V2_DIALECTS: dict[str, dict[str, Any]] = {
     "paper": {},
     "keras": {
@@ -46,7 +52,7 @@ V2_DIALECTS: dict[str, dict[str, Any]] = {
         "round_filters": _multiple_of_8_of_the_integer,
     },
     "torchvision": {
-        "conv": partial(relu6_conv, norm=partial(batch_norm, momentum=0.9, epsilon=1e-5), padding="symmetric"),
+        "conv": _torch_conv,
         "dropout": 0.2,
         "classifier_activation": None,
     },
@@ -74,7 +80,8 @@ def mobilenet(
         dropout: rate before the classifier.
         padding: of the depthwise convolutions that have a stride; None for that of `conv`.
         conv: unit of every convolution; the depthwise ones have its norm and activation.
-        dialect: `"paper"`, or `"keras"`: ReLU6, and zeros only below and on the right where there is a stride.
+        dialect: `"paper"`; `"keras"`: ReLU6, and zeros only below and on the right where there is a stride; `"timm"`:
+            ReLU6, as many zeros on every side, logits.
     """
     alpha = checks.number("alpha", alpha, "a positive number", above=0)
     options: dict[str, Any] = {"residual": depthwise_separable, "depth_multiplier": depth_multiplier, "conv": conv}
@@ -105,7 +112,7 @@ def mobilenet_v2(
         round_filters: function from `alpha·filters` to the filters of a bottleneck.
         conv: unit of every convolution; the depthwise ones have its norm and activation.
         dialect: `"paper"`; `"keras"`: rounds `alpha·filters` down before it rounds to a multiple of 8, which differs
-            at unusual values of `alpha` only; `"torchvision"`: as many zeros on every side, dropout, and logits.
+            at unusual values of `alpha` only; `"torchvision"`, and timm: as many zeros on every side, dropout, logits.
     """
     alpha = checks.number("alpha", alpha, "a positive number", above=0)
     x = conv(x, multiple_of_8(32 * alpha), 3, strides=2, name="stem")

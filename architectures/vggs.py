@@ -31,7 +31,7 @@ vgg_conv_bn = partial(conv_bn, use_bias=True, norm=partial(batch_norm, momentum=
 DIALECTS: dict[str, dict[str, Any]] = {
     "paper": {},
     "keras": {"dropout": 0.0},
-    "torchvision": {"output_size": 7},
+    "torchvision": {"output_size": 7, "classifier_activation": None},
     "notes": {"dense": narrow_dense, "output": narrow_dense},
     "notes_bn": {
         "conv": partial(conv_bn, use_bias=True),
@@ -87,9 +87,10 @@ def vgg(
         dropout: rate after each of them, or a list of the rates before each dense layer, the last one included.
         dense, output: units of the hidden and of the last dense layers, functions `(x, units, *, activation, name)`.
         conv: unit of every convolution.
-        dialect: `"paper"`; `"keras"`: no dropout; `"torchvision"`: averaged to 7×7 before the dense layers; `"notes"`:
-            other initialisers of these; `"notes_bn"`: BatchNorm, dropout after the blocks and a 4096-1024 head;
-            `"notes_cifar"`: a 256-128 head that gives logits, for 32×32×3.
+        dialect: `"paper"`; `"keras"`: no dropout; `"torchvision"`: averaged to 7×7 before the dense layers, logits
+            (timm's networks compute the same up to 224×224); `"notes"`: other initialisers of the dense layers;
+            `"notes_bn"`: BatchNorm, dropout after the blocks and a 4096-1024 head; `"notes_cifar"`: a 256-128 head
+            that gives logits, for 32×32×3.
 
     Raises:
         ValueError: an image below 32×32.
