@@ -163,14 +163,16 @@ def alexnet(
 
 def _with_options(layers: Layers, groups: int | None, lrn: bool) -> Layers:
     """Set the groups of the layers that have some, and leave the normalizations out where they are not wanted."""
-    if not lrn:
+    if not checks.flag("lrn", lrn):
+        if local_response_norm not in layers.values():
+            raise checks.refuse("lrn", lrn, "True, as layers have no local response normalization")
         layers = {name: step for name, step in layers.items() if step is not local_response_norm}
     if groups is None:
         return layers
     groups = checks.integer("groups", groups)
     grouped = {name: step for name, step in layers.items() if isinstance(step, Mapping) and "groups" in step}
-    if groups > 1 and not grouped:
-        raise checks.refuse("groups", groups, "None or 1, as no layer has groups")
+    if not grouped:
+        raise checks.refuse("groups", groups, "None, as no layer has groups")
     # Without the word where it is 1: not every unit has it.
     changed = {"groups": groups} if groups > 1 else {}
     own = {name: {word: value for word, value in step.items() if word != "groups"} for name, step in grouped.items()}

@@ -139,7 +139,7 @@ def resnet(
     x: Tensor,
     head: Head,
     *,
-    depth: int = 50,
+    depth: int | None = None,
     residual: Callable[..., Tensor] | None = None,
     repeats: tuple[int, ...] | None = None,
     filters: int | None = None,
@@ -160,7 +160,8 @@ def resnet(
     Shapes: `batch height width channels` -> `batch classes`, for any input size, None included.
 
     Args:
-        depth: 18 or 34 (basic blocks), 50, 101 or 152 (bottlenecks).
+        depth: 18 or 34 (basic blocks), 50, 101 or 152 (bottlenecks); None for 50, or where all of the next three say
+            what it would.
         residual: block of every stage, such as a partial of `bottleneck` (`reduction`, `groups`); None for that of
             the depth, as for the next two.
         repeats: number of blocks in each stage.
@@ -188,7 +189,9 @@ def resnet(
     Raises:
         ValueError: an unknown shortcut or dialect, an output stride that no block reaches.
     """
-    usual, times, width = CONFIGS[checks.choice("depth", depth, tuple(CONFIGS))]
+    if depth is not None and None not in (residual, repeats, filters):
+        raise checks.refuse("depth", depth, "None where residual, repeats and filters are given")
+    usual, times, width = CONFIGS[50 if depth is None else checks.choice("depth", depth, tuple(CONFIGS))]
     residual = usual if residual is None else checks.function("residual", residual)
     repeats = times if repeats is None else checks.integers("repeats", repeats, _length(repeats))
     filters = width if filters is None else filters

@@ -22,6 +22,7 @@ from .. import _keras, checks
 from ..blocks.core import weightless
 from ..blocks.tensors import channel_axis
 from ..graphs.calls import calls, wired
+from ..models.inputs import CHANNELS, first_with_weights, kernel_for_channels
 from . import weight_names
 from .computed import difference, layers_differ, relative
 from .origins import Origin, constructor_of, origin
@@ -93,9 +94,7 @@ def load(
             are none of those known.
         dialect: whose computation the weights belong to; to be said where `names` are yours, or where the model does
             not remember how it was built, which is then believed.
-        channels: how kernels that see the image are changed to its channels: `"sum"` or `"mean"` over those of
-            the source, or `"repeat"`, these in turn; with `"sum"` and `"repeat"` an image of equal channels gives
-            what it gave before.
+        channels: how kernels that see the image are changed to its channels, as `kernel_for_channels`.
         inflate: how 2-D kernels become 3-D ones, as `inflate_kernel`.
 
     Returns:
@@ -121,7 +120,7 @@ def load(
     model = checked_model("model", model)
     blocks = None if only is None else checks.names("only", only)
     keep = checks.choice("missing", missing, ("error", "keep")) == "keep"
-    checks.choice("channels", channels, (None, "sum", "mean", "repeat"))
+    checks.choice("channels", channels, (None, *CHANNELS))
     checks.choice("inflate", inflate, (None, *_INFLATIONS))
     table = None if names is None else _Table("names", "", dict(checks.mapping("names", names)), ())
     if dialect is not None:
@@ -275,7 +274,7 @@ class _Plan:
     keep: bool = False
     table: _Table | None = None
     dialect: str | None = None
-    channels: str | None = None
+    channels: Literal["sum", "mean", "repeat"] | None = None
     inflate: str | None = None
 
     @property
@@ -634,34 +633,12 @@ def _flattened(model: keras.Model) -> dict[str, tuple[int, ...]]:
     return found
 
 
-def _see_the_image(model: keras.Model) -> set[str]:
-    """Find the layers with weights that no other such layer stands before."""
-    image: set[int] = set()
-    found = set()
-    for call in calls(wired(model).outputs):
-        if call.is_input or any(id(tensor) in image for tensor in call.input_tensors):
-            if getattr(call.operation, "weights", None):
-                found.add(call.operation.name)
-            else:
-                image.update(map(id, call.outputs))
-    return found
-
-
-def _over_channels(kernel: np.ndarray, channels: int, how: str) -> np.ndarray:
-    """A kernel for so many channels; `… in out`."""
-    given = kernel.shape[-2]
-    if how == "repeat":
-        return kernel[..., np.arange(channels) % given, :] * (given / channels)
-    one = kernel.sum(-2, keepdims=True) / channels if how == "sum" else kernel.mean(-2, keepdims=True)
-    return np.repeat(one, channels, -2)
-
-
 def _found(
     model: keras.Model, ours: Mapping[str, keras.layers.Layer], pairs: Mapping[str, str], source: Source, plan: _Plan
 ) -> _Steps:
     """Each variable with its form and value in the source, and what has no partner."""
     form_of = partial(_torch_form, _flattened(model)) if source.is_torch else _keras_form
-    first = _see_the_image(model) if plan.channels is not None else set()
+    first = first_with_weights(model) if plan.channels is not None else set()
     unused = {(name, tensor): value for name, tensors in source.tensors.items() for tensor, value in tensors.items()}
     found = _Steps()
     for short, layer in ours.items():
@@ -721,7 +698,7 @@ def _adapted(
     if plan.inflate is not None and is_flat:
         kernel = _INFLATIONS[plan.inflate](kernel[None], shape[0])
     if plan.channels is not None and kernel.shape != shape:
-        kernel = _over_channels(kernel, shape[-2], plan.channels)
+        kernel = kernel_for_channels(kernel, shape[-2], plan.channels)
     return kernel if kernel.shape == shape else None
 
 

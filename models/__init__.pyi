@@ -6,6 +6,8 @@ from .freezing import freeze as freeze
 from .inference import Folding as Folding
 from .inference import folding as folding
 from .inference import inference_model as inference_model
+from .inputs import kernel_for_channels as kernel_for_channels
+from .inputs import with_input as with_input
 from .surgery import insert as insert
 from .surgery import remove as remove
 from .surgery import replace as replace
