@@ -111,6 +111,8 @@ def origin(model: keras.Model) -> Origin | None:
     names = [layer.name for layer in model.layers]
     for other in sorted(_living, key=lambda network: network.number):
         if [layer.name for layer in other.layers] == names and difference(model, other) is None:
+            if isinstance(model, Network) and other.origin is not None:
+                remember(model, other.origin)
             return other.origin
     return None
 

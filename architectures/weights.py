@@ -122,7 +122,7 @@ def load(
     keep = checks.choice("missing", missing, ("error", "keep")) == "keep"
     checks.choice("channels", channels, (None, *CHANNELS))
     checks.choice("inflate", inflate, (None, *_INFLATIONS))
-    table = None if names is None else _Table("names", "", dict(checks.mapping("names", names)), ())
+    table = None if names is None else _Table("names", "", _checked_names(names), ())
     if dialect is not None:
         dialect = checks.text("dialect", dialect)
     return give(
@@ -250,6 +250,22 @@ def _from_keras(model: keras.Model, source: Any) -> Source:
         raise checks.refuse("source", source, must_be)
     defaults = {word: given.default for word, given in made.__signature__.parameters.items()}  # type: ignore[attr-defined]
     return _application(known.network, {**defaults, **known.arguments})(IMAGENET)
+
+
+def _checked_names(names: Any) -> dict[str, str]:
+    """A table of names, if both sides can be read and every placeholder of theirs is one of ours."""
+    for rule, template in checks.mapping("names", names, "a dict of names by ours").items():
+        argument = f"names[{checks.one_line(checks.text('names', rule))}]"
+        theirs = checks.text(argument, template)
+        try:
+            words = {word for _, word, _, _ in Formatter().parse(rule) if word is not None}
+            used = {word for _, words_, _, _ in Formatter().parse(theirs) if words_ for word in words_.split(",")}
+        except ValueError:
+            used = {""}
+            words = set()
+        if not used <= words:
+            raise checks.refuse(argument, theirs, "a name in which placeholders of ours stand, as in weight_names")
+    return dict(names)
 
 
 # Loading.
@@ -447,7 +463,7 @@ def _refuse_dialect(argument: str, known: Origin, dialect: str | None, apart: st
 
 
 def _refuse_another_of_ours(model: keras.Model, source: keras.Model, found: _Steps, plan: _Plan) -> None:
-    if plan.is_partial:
+    if plan.is_partial or plan.inflate is not None:
         theirs = {layer.name: layer for layer in source.layers}
         for layer, name in found.pairs:
             apart = layers_differ(layer, theirs[name])
