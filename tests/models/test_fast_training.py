@@ -45,6 +45,7 @@ def same_weights(a, b, within):
         np.testing.assert_allclose(one, other, rtol=within, atol=within)
 
 
+@pytest.mark.sweep
 @settings(max_examples=25)
 @given(
     batch=st.integers(1, 4),

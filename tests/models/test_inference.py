@@ -338,6 +338,7 @@ def test_channels_first():
         assert norms(inference_model(model)) == [] and len(folding(model).folded) == 20
 
 
+@pytest.mark.sweep
 def test_folded_models_train_on():
     model, shape = small("cifar_resnet20")
     folded = inference_model(model)
