@@ -13,6 +13,7 @@ import keras
 import numpy as np
 
 from .. import _keras, checks
+from .origins import Origin, origin, origin_of_file
 from .weight_names import TORCH_COUNTERS, TORCH_RENAMED
 
 IMAGENET = "imagenet"
@@ -33,13 +34,15 @@ class Source:
         tensors: of each layer, by name, or in a file of Keras by the place in the layer.
         is_torch: whether names and the order of axes are those of PyTorch.
         model: that holds the weights, where there is one.
-        places: a file in which Keras wrote no names.
+        places: the file, where Keras wrote it.
+        origin: how the network that they belong to was built, where that is known.
     """
 
     tensors: Tensors
     is_torch: bool = False
     model: keras.Model | None = None
     places: Path | None = None
+    origin: Origin | None = None
 
 
 def opened(source: Any, argument: str) -> Source:
@@ -88,7 +91,7 @@ def of_model(model: keras.Model) -> Source:
         for layer in model.layers
         if layer.weights
     }
-    return Source(tensors, model=model)
+    return Source(tensors, model=model, origin=origin(model))
 
 
 # PyTorch.
@@ -152,7 +155,8 @@ def _of_keras_file(path: Path) -> Source:
     with h5py.File(path) as file:
         root = file.get("model_weights", file)
         tensors = _legacy(root) if "layer_names" in root.attrs else _of_weights_file(file)
-    return Source(tensors, places=path)
+        known = origin_of_file(file)
+    return Source(tensors, places=path, origin=known)
 
 
 def _of_weights_file(file: Any) -> Tensors:

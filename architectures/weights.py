@@ -193,8 +193,7 @@ def dialect_of(source: Source | str | None, dialects: Collection[str]) -> str | 
     """The one of these dialects that a source belongs to, as far as its names or its memory say."""
     if source is None or isinstance(source, str):
         return None if source is None or TRAINED_DIALECT not in dialects else TRAINED_DIALECT
-    known = None if source.model is None else origin(source.model)
-    if known is not None:
+    if (known := source.origin) is not None:
         return known.dialect if known.dialect in dialects else None
     best, most = None, 0
     theirs = _renumbered(source.tensors)
@@ -402,8 +401,7 @@ def _dialect_said(source: Source, table: _Table, plan: _Plan) -> str | None:
         return plan.dialect
     if table.dialects:
         return table.dialects[0]
-    known = None if source.model is None else origin(source.model)
-    return None if known is None else known.dialect
+    return None if source.origin is None else source.origin.dialect
 
 
 # What is computed.
@@ -414,8 +412,9 @@ def _refuse_what_computes_another(
 ) -> None:
     """Compare the model with what the weights were made for; where nothing says what that is, that is an error."""
     if table.library == "layerblocks":
-        if source.model is not None:
-            _refuse_another_of_ours(model, source.model, found, plan)
+        theirs = source.model if source.model is not None else _built_again(source.origin)
+        if theirs is not None:
+            _refuse_another_of_ours(model, theirs, source.origin, found, plan)
         return
     if table.library != "names" and not table.dialects:  # which computes the same in every dialect
         return
@@ -462,15 +461,29 @@ def _refuse_dialect(argument: str, known: Origin, dialect: str | None, apart: st
     )
 
 
-def _refuse_another_of_ours(model: keras.Model, source: keras.Model, found: _Steps, plan: _Plan) -> None:
+def _built_again(known: Origin | None) -> keras.Model | None:
+    """The network that a file of weights was saved from, as far as the file says how it was built."""
+    made = None if known is None else constructor_of(known)
+    if known is None or made is None or known.unsaved or not known.alone:
+        return None
+    try:
+        with weightless():
+            return made(**known.arguments, **({} if known.dialect is None else {"dialect": known.dialect}))
+    except (ValueError, TypeError):  # a file may say anything
+        return None
+
+
+def _refuse_another_of_ours(
+    model: keras.Model, source: keras.Model, given: Origin | None, found: _Steps, plan: _Plan
+) -> None:
     if plan.is_partial or plan.inflate is not None:
         theirs = {layer.name: layer for layer in source.layers}
         for layer, name in found.pairs:
-            apart = layers_differ(layer, theirs[name])
+            apart = layers_differ(layer, theirs[name]) if name in theirs else None
             if apart is not None:
                 raise checks.complaint(f"model must compute what {plan.argument} does; {layer.name} differs in {apart}")
         return
-    known, given = origin(model), origin(source)
+    known = origin(model)
     if known is not None and given is not None and _meant(known) == _meant(given):
         if known.dialect == given.dialect:
             return
