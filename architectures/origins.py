@@ -81,8 +81,8 @@ class Network(keras.Model):
 
 
 # As which a process that has only Keras finds it.
-_functional = type(keras.Model(x := keras.Input((1,)), x))
-Network.__module__, Network.__name__, Network.__qualname__ = _functional.__module__, "Functional", "Functional"
+_PLAIN = type(keras.Model(x := keras.Input((1,)), x))
+Network.__module__, Network.__name__, Network.__qualname__ = _PLAIN.__module__, "Functional", "Functional"
 
 
 def _unpickled(how: str, arguments: tuple[Any, ...]) -> keras.Model:
