@@ -117,7 +117,11 @@ V2_DIALECTS: dict[str, dict[str, Any]] = {
         "stride_on": "3x3",
         "shortcut": "channel_projection",
     },
-    "timm": {**_TORCH, "conv": partial(_torch_conv, use_bias=False), "stem": {**BARE_STEM, "pool": partial(symmetric_pool, strides=2)}},
+    "timm": {
+        **_TORCH,
+        "conv": partial(_torch_conv, use_bias=False),
+        "stem": {**BARE_STEM, "pool": partial(symmetric_pool, strides=2)},
+    },
 }
 
 

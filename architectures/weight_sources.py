@@ -13,6 +13,7 @@ import keras
 import numpy as np
 
 from .. import _keras, checks
+from ..models.inputs import array_of
 from .origins import Origin, origin, origin_of_file
 from .weight_names import TORCH_COUNTERS, TORCH_RENAMED
 
@@ -118,13 +119,7 @@ def _of_state_dict(state: Mapping[Any, Any], argument: str) -> Source:
 def _numbers(argument: str, value: Any) -> np.ndarray:
     if hasattr(value, "detach"):  # a parameter of PyTorch, wherever it lies
         value = value.detach().cpu()
-    try:
-        array = np.asarray(value)
-    except (TypeError, ValueError, RuntimeError):
-        array = np.asarray("")
-    if array.dtype.kind not in "biufV":  # V for bfloat16
-        raise checks.refuse(argument, type(value).__name__, "an array of numbers", TypeError)
-    return array
+    return array_of(argument, value)
 
 
 def _of_torch_file(path: Path, argument: str) -> Source:

@@ -22,7 +22,7 @@ from .. import _keras, checks
 from ..blocks.core import weightless
 from ..blocks.tensors import channel_axis
 from ..graphs.calls import calls, wired
-from ..models.inputs import CHANNELS, first_with_weights, kernel_for_channels
+from ..models.inputs import CHANNELS, array_of, first_with_weights, kernel_for_channels
 from . import weight_names
 from .computed import difference, layers_differ, relative
 from .origins import Origin, constructor_of, origin
@@ -133,6 +133,7 @@ def load(
     )
 
 
+@checks.public
 def inflate_kernel(kernel: Any, length: int, how: Literal["mean", "center"] = "mean") -> np.ndarray:
     """Make a 3-D kernel of a 2-D one, for images in a row (Carreira and Zisserman 2017, section 2.1; I3D).
 
@@ -150,13 +151,12 @@ def inflate_kernel(kernel: Any, length: int, how: Literal["mean", "center"] = "m
         >>> inflate_kernel(np.ones((3, 3, 1, 1)), 2)[:, 0, 0, 0, 0]
         array([0.5, 0.5])
     """
-    with checks.speaking("inflate_kernel"):
-        length = checks.integer("length", length)
-        place = _INFLATIONS[checks.choice("how", how, tuple(_INFLATIONS))]
-        array = np.asarray(kernel)
-        if array.ndim != 4:
-            raise checks.refuse("kernel", array.shape, "of shape (height, width, in, out)")
-        return place(array[None], length)
+    length = checks.integer("length", length)
+    place = _INFLATIONS[checks.choice("how", how, tuple(_INFLATIONS))]
+    array = array_of("kernel", kernel)
+    if array.ndim != 4:
+        raise checks.refuse("kernel", array.shape, "an array of shape (height, width, in, out)")
+    return place(array[None], length)
 
 
 def _repeated(kernel: np.ndarray, length: int) -> np.ndarray:

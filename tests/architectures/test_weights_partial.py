@@ -203,6 +203,20 @@ def test_other_rank(how):
     assert np.array_equal(inflate_kernel(kernel, 3, how), deep.get_layer("stem").kernel)
 
 
+@pytest.mark.parametrize(
+    ("kernel", "length", "how", "error", "message"),
+    [
+        (np.ones((3, 3, 1, 1)), 0, "mean", ValueError, "length must be a positive integer, got 0"),
+        (np.ones((3, 3, 1)), 2, "mean", ValueError, r"kernel must be an array of shape \(height, width, in, out\)"),
+        ("kernel", 2, "mean", TypeError, "kernel must be an array of numbers, got 'kernel'"),
+        (np.ones((3, 3, 1, 1)), 2, "first", ValueError, "how must be one of 'mean' or 'center'"),
+    ],
+)
+def test_bad_kernels(kernel, length, how, error, message):
+    with pytest.raises(error, match=f"inflate_kernel: {message}"):
+        inflate_kernel(kernel, length, how)
+
+
 # Names of your own, and models that do not remember.
 
 
