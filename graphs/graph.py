@@ -20,6 +20,9 @@ from .rules import Shape as Shape
 from .rules import Unknown, Windows
 from .totals import Total
 
+# The attribute of a layer that is applied to every step of a sequence.
+AT_EACH_STEP = "at_each_step"
+
 
 @dataclass(frozen=True, slots=True)
 class Weight:
@@ -34,12 +37,14 @@ class Weight:
 class Frame:
     """What is drawn around some nodes: one call of a nested model, an opened block, or a sequence that repeats.
 
-    `members` are the names of all that it stands for where what is inside occurs several times in a row.
+    `members` are the names of all that it stands for where what is inside occurs several times in a row. Around what a
+    layer wraps, `whole` says what the layer is as one: its kind, role and words.
     """
 
     id: int
     path: tuple[str, ...]
     members: tuple[str, ...] = ()
+    whole: Node | None = None
 
     @property
     def name(self) -> str:

@@ -323,7 +323,7 @@ keras_layers("StackedRNNCells")(
     Entry(
         "recurrent",
         "",
-        lambda layer: "cells: " + ", ".join(words_of(cell) for cell in layer.cells),
+        lambda layer: "cells: " + "; ".join(words_of(cell).replace(" cell,", ",", 1) for cell in layer.cells),
         lambda call: _cell_cost(call.operation, call.inputs[0][-1]),  # type: ignore[arg-type]
         everything,
     )
