@@ -104,6 +104,25 @@ def read_graph(
     return changed(_read(held, "model", "a built Keras model", expand_nested, loss_weights), verified=verified)
 
 
+@dataclass(frozen=True, slots=True)
+class Calls:
+    """The graph of a model, the call that each node is, if it is one of Keras's own, and where each tensor comes from.
+
+    `tensors` are those of the outermost model, by `id`; they live as long as the model.
+    """
+
+    graph: Graph
+    calls: Sequence[Any]
+    tensors: Mapping[int, tuple[int, int]]
+
+
+def read_calls(model: Any, must_be: str) -> Calls:
+    """A model with the calls that it is made of."""
+    reading = _Reading(expand=True)
+    graph = _read(model, "model", must_be, True, None, reading)
+    return Calls(graph, reading.calls, reading.tensors)
+
+
 def graph_of(model: Any, argument: str = "model", loss_weights: Mapping[str, float] | None = None) -> Graph:
     """The graph of a model with its layers and those of the models in it; a graph itself as it is."""
     if isinstance(model, Graph):
@@ -114,7 +133,12 @@ def graph_of(model: Any, argument: str = "model", loss_weights: Mapping[str, flo
 @no_collection()
 @_keras.tensorflow_once_imported()
 def _read(
-    model: Any, argument: str, must_be: str, expand_nested: bool, loss_weights: Mapping[str, float] | None
+    model: Any,
+    argument: str,
+    must_be: str,
+    expand_nested: bool,
+    loss_weights: Mapping[str, float] | None,
+    reading: _Reading | None = None,
 ) -> Graph:
     checks.instance(argument, model, keras.Model, must_be)
     if not getattr(model, "built", True):
@@ -122,7 +146,7 @@ def _read(
             f"{argument} {model.name!r} is not built, so it has no layers to show yet: "
             "call it on a batch, or model.build(input_shape), first"
         )
-    reading = _Reading(expand=expand_nested)
+    reading = reading or _Reading(expand=expand_nested)
     keys: list[str] | None = None
     if has_graph(model):
         outputs = _read_functional(reading, model, None, (), ())
@@ -197,7 +221,7 @@ def _left_over(reading: _Reading, model: Any) -> dict[str, Any]:
     for path, layer in unused:
         _add_node(reading, layer, None, path[:-1], (), [], [], name=path[-1:])
     found = tuple(reading.nodes[nodes:])
-    del reading.nodes[nodes:], reading.layers[nodes:]
+    del reading.nodes[nodes:], reading.layers[nodes:], reading.calls[nodes:]
     seen |= {weight.id for node in found for weight in node.weights}
     owned = (_weight(reading, w, True) for w in model.weights)
     return {"unused": found, "loose": tuple(weight for weight in owned if weight.id not in seen)}
@@ -230,6 +254,8 @@ class _Reading:
     expand: bool
     nodes: list[Node] = field(default_factory=list)
     layers: list[int] = field(default_factory=list)  # for each node, which layer it is a call of
+    calls: list[Any] = field(default_factory=list)  # for each node, its call, if Keras knows it
+    tensors: dict[int, tuple[int, int]] = field(default_factory=dict)  # id() of those of the outermost model
     edges: list[Edge] = field(default_factory=list)
     frames: list[Frame] = field(default_factory=list)
     numbers: dict[int, int] = field(default_factory=dict)  # id() of a layer or variable -> running number
@@ -266,6 +292,8 @@ def _read_functional(
             made = _read_call(reading, call, prefix, frames, received, specs)
         known.update(zip(map(id, call.outputs), made, strict=True))
     reading.paths.pop()
+    if feeds is None:
+        reading.tensors = {key: _place(tensor) for key, tensor in known.items()}
     return [known[id(tensor)] for tensor in model.outputs]
 
 
@@ -351,6 +379,7 @@ def _read_every_step(
     else:
         (made,) = _read_functional(reading, layer, [one], path, (*frames, frame.id))
     reading.nodes[nodes:] = [_of_all_steps(node, steps) for node in reading.nodes[nodes:]]
+    reading.calls[nodes:] = [None] * (len(reading.nodes) - nodes)
     if alone and len(reading.nodes) == nodes + 1:
         only = reading.nodes[nodes]
         whole = Node(0, path, only.kind, only.role, only.attributes, words=only.words)
@@ -360,8 +389,7 @@ def _read_every_step(
         for edge in reading.edges[edges:]
     ]
     for mask in masks if len(reading.nodes) > nodes else ():
-        port = len(reading.nodes[nodes].inputs)
-        reading.edges.append(Edge(mask.node, nodes, mask.port, port, _shape(mask.spec), carries="mask"))
+        _also_masked(reading, nodes, mask)
     return [_Tensor(made.node, made.port, specs[0])]
 
 
@@ -412,6 +440,18 @@ def _read_inside(
         )
     places = [made[number][port] for number, port in inside.outputs]
     return [_Tensor(place.node, place.port, spec) for place, spec in zip(places, specs, strict=True)]
+
+
+def _also_masked(reading: _Reading, number: int, mask: _Tensor) -> None:
+    """Let a layer that is applied to every step have the mask that says which steps count."""
+    node = reading.nodes[number]
+    if isinstance(node.windows, rules.Regrouped):  # which makes no difference to it
+        return
+    shape = _shape(mask.spec)
+    each = tuple(rules.Along(axis) for axis in range(len(shape)))
+    windows = (*node.windows, each) if isinstance(node.windows, tuple) else node.windows
+    reading.edges.append(Edge(mask.node, number, mask.port, len(node.inputs), shape, carries="mask"))
+    reading.nodes[number] = changed(node, inputs=(*node.inputs, shape), windows=windows)
 
 
 def _without_steps(shape: Sequence[int | None]) -> Shape:
@@ -507,6 +547,7 @@ def _add_node(
         weights = [value for value in given if isinstance(value, keras.Variable)]
     trainable = bool(getattr(operation, "trainable", True)) if weights else None
     reading.layers.append(reading.number(operation))
+    reading.calls.append(call)
     reading.nodes.append(
         Node(
             id=number,

@@ -135,14 +135,14 @@ def _cells(call: Call, carries: Sequence[str]) -> Inside | None:
         output = (batch, steps, size) if keeps else (batch, size)
         given = states[sum(counts[:number]) : sum(counts[: number + 1])]
         before: Source = (number - 1, 0) if number else (-1, 0)
-        more = [(0, "data"), *((s, "state") for s in given), *((m, "mask") for m in masks)]
-        inputs = ((before, "data"), *(((-1, port), carried) for port, carried in more[1:]))
+        more = [*((s, "state") for s in given), *((m, "mask") for m in masks)]
+        inputs = ((before, "data"), *(((-1, port), carried) for port, carried in more))
         kept = keras.tree.flatten(cell.state_size) if wrapper.return_state else ()
         outputs = (output, *((batch, size) for size in kept))
         over_time = keras.layers.RNN(
             cell, return_sequences=keeps, go_backwards=wrapper.go_backwards, name=str(cell.name)
         )
-        asked = Call(over_time, ((batch, steps, features),), outputs)
+        asked = Call(over_time, ((batch, steps, features), *(call.inputs[port] for port, _ in more)), outputs)
         found.parts.append(Part(str(cell.name), cell, inputs, outputs, asked, own if number == 0 else ()))
         returned.extend((number, port) for port in range(1, len(outputs)))
         features = size

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from keras import layers, ops
 
-from layerblocks.graphs import fold, opened, overview, read_graph, receptive_field
+from layerblocks.graphs import fold, min_input_size, opened, overview, read_graph, receptive_field
 from layerblocks.viz.texts.layer_labels import describe
 
 from ..helpers import needs_tensorflow
@@ -366,3 +366,31 @@ def test_a_layer_of_layers_at_every_step_is_opened():
     assert [node.name.rpartition(".")[2] for node in graph.nodes] == ["x", "a", "b"]
     assert graph.nodes[-1].outputs == ((None, 7, 3),)
     assert graph.multiply_adds == 7 * (5 * 4 + 4 * 3)
+
+
+def test_windows_of_a_subclassed_model_are_those_of_the_functional_one():
+    class Net(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.first = layers.Conv2D(4, 3, 2)
+            self.block = Residual(4)
+            self.last = layers.Conv2D(2, 3)
+
+        def call(self, x):
+            return self.last(self.block(self.first(x)))
+
+    model = Net()
+    model(np.zeros((1, 32, 32, 3)))
+    assert (receptive_field(model), min_input_size(model)) == ((15, 15), (7, 7))
+    assert receptive_field(read_graph(model, expand_nested=True)) == (15, 15)
+
+    class Strange(Net):
+        def call(self, x):
+            x = self.block(self.first(x))
+            return x if float(ops.sum(x)) > 1e9 else self.last(x)
+
+    other = Strange()
+    other(np.zeros((1, 32, 32, 3)))
+    for ask in (receptive_field, min_input_size):
+        with pytest.raises(TypeError, match=rf"^{ask.__name__}: model must be one whose call can be followed, got"):
+            ask(other)
