@@ -124,10 +124,21 @@ def read_calls(model: Any, must_be: str) -> Calls:
 
 
 def graph_of(model: Any, argument: str = "model", loss_weights: Mapping[str, float] | None = None) -> Graph:
-    """The graph of a model with its layers and those of the models in it; a graph itself as it is."""
+    """The graph of a model, or of the one that a file holds, with all layers inside; a graph itself as it is."""
     if isinstance(model, Graph):
         return model
-    return _read(model, argument, "a built Keras model, or a Graph", True, loss_weights)
+    must_be = "a built Keras model, a file of one, or a Graph"
+    if not _is_file(model):
+        return _read(model, argument, must_be, True, loss_weights)
+    held, verified = structure_of(model, argument=argument)
+    return changed(_read(held, argument, must_be, True, loss_weights), verified=verified)
+
+
+def _is_file(model: Any) -> bool:
+    """Whether it is a path, or text that is one."""
+    if not isinstance(model, str):
+        return isinstance(model, os.PathLike)
+    return model.endswith((".keras", ".h5", ".hdf5", ".json"))
 
 
 @no_collection()

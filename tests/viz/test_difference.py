@@ -370,8 +370,8 @@ def test_the_status_of_a_block_is_that_of_all_its_layers():
 @pytest.mark.parametrize(
     ("arguments", "error", "says"),
     [
-        ({"a": 3}, TypeError, "diff: a must be a built Keras model, or a Graph, got 3"),
-        ({"b": None}, TypeError, "diff: b must be a built Keras model, or a Graph, got None"),
+        ({"a": 3}, TypeError, "diff: a must be a built Keras model, a file of one, or a Graph, got 3"),
+        ({"b": None}, TypeError, "diff: b must be a built Keras model, a file of one, or a Graph, got None"),
         ({"depth": 0}, ValueError, "diff: depth must be 'auto', None .*, got 0"),
         ({"depth": "all"}, ValueError, "diff: depth must be 'auto', None .*, got 'all'"),
         ({"max_boxes": 0}, ValueError, "diff: max_boxes must be a positive integer, got 0"),

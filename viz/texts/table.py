@@ -141,7 +141,7 @@ def table(
     r"""Name, kind, output shape, parameters and multiply-adds of every block, and what they come to.
 
     Args:
-        model: a built Keras model, or a graph as it is to be told.
+        model: a built Keras model, a `.keras`, `.h5` or `.json` file of one, or a graph as it is to be shown.
         depth: 1 for outermost blocks, 2 for one level further in, …; None for layers.
         format: text, markdown, latex (with the package booktabs), csv (plain numbers, for programs) or html.
         fold: whether equal neighbours are one row, with the numbers of all of them. None: blocks are, layers are not,
