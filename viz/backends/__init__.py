@@ -67,7 +67,7 @@ def render(
 
     >>> from layerblocks.viz.scene import Box
     >>> render(Scene(72, 36, (Box(1, 1, 70, 34, "conv"),)), "pdf")[:8]
-    b'%PDF-1.7'
+    b'%PDF-1.5'
     """
     chosen = FORMATS[checks.choice("format", format, FORMATS)]
     dpi = checks.number("dpi", dpi, above=0)

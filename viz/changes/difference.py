@@ -98,7 +98,7 @@ class Difference:
         """The changes, a row for all that are the same (in csv for each).
 
         Args:
-            format: text, markdown, latex (with the package booktabs), csv or html.
+            format: text, markdown, latex (no wider than its column; it needs booktabs and graphicx), csv or html.
             caption: for latex and html.
             label: to refer to the table by, in latex and html.
 
