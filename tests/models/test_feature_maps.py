@@ -306,6 +306,27 @@ def test_maps_of_a_size_of_their_own_have_no_stride():
     assert taps(keras.Model(x, keras.layers.Resizing(64, 64)(y))) == {2: "map"}
 
 
+class Pooled(keras.Layer):
+    """A layer of somebody's own, of which nobody knows what it reads."""
+
+    def call(self, x):
+        return keras.ops.max_pool(x, 4, 4)
+
+
+def test_no_stride_is_made_up():
+    image, noise = keras.Input((64, 64, 3)), keras.Input((1, 1, 8))
+    y = keras.layers.Conv2D(4, 3, strides=2, padding="same", name="first")(image)
+    z = keras.layers.Conv2D(4, 3, padding="same")(keras.layers.UpSampling2D(8)(noise))
+    z = keras.layers.Conv2D(4, 3, padding="same")(keras.layers.UpSampling2D(4)(z))
+    y = keras.layers.Conv2D(6, 3, padding="same", name="joined")(keras.layers.Concatenate()([y, z]))
+    assert taps(keras.Model([image, noise], y)) == {2: "joined"}
+    y = Pooled()(y)  # which says how long its output is
+    y = keras.layers.Conv2D(8, 3, padding="same", name="after")(y)
+    gate = keras.layers.GlobalAveragePooling2D(keepdims=True)(y)
+    model = keras.Model([image, noise], keras.layers.Multiply(name="gated")([y, gate]))
+    assert taps(model) == {2: "joined", 8: "gated"}
+
+
 # What there is to know.
 
 
