@@ -219,6 +219,7 @@ def network(x, **options):
     return build(input_tensor=x, **options).output
 
 
+@pytest.mark.sweep_only("cifar_densenet40", "googlenet_torchvision", "xception")
 @pytest.mark.parametrize("name", NAMES)
 def test_architecture(name):
     if name in SEGMENTATION:
@@ -231,6 +232,7 @@ def test_architecture(name):
     check_net(net, shape, sides=(max(1, least - 1), least + 40), least=least, max_examples=quick)
 
 
+@pytest.mark.sweep_only("googlenet")
 @pytest.mark.parametrize("name", ["googlenet", "resnet18", "mobilenet"])
 def test_with_the_classifier(name):
     """Outputs by role; the head in float32."""

@@ -420,6 +420,7 @@ def seen_in_draws(model, axis):
     return int((np.max(lasts, 0) - np.min(firsts, 0) + 1).max())
 
 
+@pytest.mark.sweep_only("rnn", "nanmedian", "gru", "simple rnn", "conv lstm 3")
 @pytest.mark.parametrize("name", [*DRAWN, *TOKENS])
 def test_what_is_seen_is_what_changes_the_output_in_some_draw(name):
     make, shape = DRAWN[name] if name in DRAWN else (TOKENS[name], (SIDE,))

@@ -173,6 +173,22 @@ def test_a_block_in_the_place_of_another():
     assert names == {"body"} and {status(n) for n in difference.graph.nodes if n.name != "body"} == {"kept"}
 
 
+def test_the_weights_of_a_layer_that_is_called_again_count_once():
+    def net(calls):
+        one = layers.Dense(4, name="one")
+        x = y = keras.Input((4,))
+        for _ in range(calls):
+            y = one(y)
+        return keras.Model(x, layers.Dense(3, name="top")(y), name=f"calls{calls}")
+
+    again = diff(net(1), net(3))
+    assert [change.parameters for change in again.changes if change.status == "added"] == [0, 0]
+    assert "get another input" not in again.table()
+    whole = diff(net(0), net(3))
+    assert sorted(change.parameters for change in whole.changes if change.status == "added") == [0, 0, 20]
+    assert sum(change.parameters for change in whole.changes) == 20
+
+
 def test_a_block_that_shares_nothing_with_the_one_before_is_a_change_of_the_whole():
     before = small(lambda y: layers.Dropout(0.5, name="body.b")(layers.UpSampling2D(name="body.a")(y)))
     after = small(lambda y: layers.Add(name="body.d")([y, layers.ReLU(name="body.c")(y)]))

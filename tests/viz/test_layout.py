@@ -188,6 +188,7 @@ def test_heads_stand_beside_what_feeds_them():
     assert boxes["n6"].top > boxes["n5"].bottom, "the second head waits for the first"
 
 
+@pytest.mark.sweep
 def test_a_deep_chain_takes_time_that_grows_with_it():
     made = graph([(i, i + 1) for i in range(5000)])
     assert len(named(figure_scene(made, Look(Theme())))) == 5001
