@@ -25,7 +25,7 @@ from ..blocks.types import Activation, Dense, Tensor, Unit
 from ..blocks.units import matching
 from ..garbage import no_collection
 from ..graphs.window_arithmetic import least_side
-from ..models.outputs import output_weights
+from ..models.outputs import AUX_LOSS_WEIGHT, output_weights
 from . import weights as _weights
 from .catalogue import ENTRIES
 
@@ -98,7 +98,10 @@ def dilate_stages(strides: Sequence[int], output_stride: int | None) -> list[tup
 
 
 def architecture(
-    *, dialects: Mapping[str, Mapping[str, Any]] | None = None, **defaults: Any
+    *,
+    dialects: Mapping[str, Mapping[str, Any]] | None = None,
+    aux_weight: float = AUX_LOSS_WEIGHT,
+    **defaults: Any,
 ) -> Callable[[Callable[..., Any]], Callable[..., keras.Model]]:
     """Make a constructor of a walk: a function `walk(x, head, *, …)` from an image tensor to a tensor or a dict.
 
@@ -114,10 +117,12 @@ def architecture(
     Args:
         dialects: by name, the arguments in which the networks of that name differ between sources; adds
             the argument `dialect`, whose default is the first.
+        aux_weight: of the loss of each auxiliary head in training (`compile_args`).
         defaults: of the common arguments where they are not Keras's; `input_shape` (height, width, channels).
     """
 
     def decorate(walk: Callable[..., Any]) -> Callable[..., keras.Model]:
+        walk.aux_weight = aux_weight  # type: ignore[attr-defined]
         made = _constructor(walk, walk.__name__, defaults, dialects or {})
         made.__doc__ = f"{(walk.__doc__ or '').rstrip()}\n{_OF_ALL}{_example(walk.__name__)}    "
         return made
@@ -338,7 +343,8 @@ def _build(
     with _keras.deep_graphs():
         model = keras.Model(inputs, outputs, name=name or block)
     if isinstance(outputs, Mapping):
-        model.loss_weights = output_weights(outputs)  # for diagrams of a model that is not compiled yet
+        # For diagrams of a model that is not compiled yet, and for `compile_args`.
+        model.loss_weights = output_weights(outputs, walk.aux_weight)  # type: ignore[attr-defined]
     if weights is not None:
         layers = model.layers if input_tensor is None else [x for x in model.layers if x.name.startswith(f"{path}.")]
         with scope("", block):

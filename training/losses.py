@@ -10,7 +10,7 @@ import keras
 
 from .. import _keras, checks
 from ..checks import complaint, public, refuse
-from ..models.outputs import AUX_LOSS_WEIGHT, output_weights
+from ..models.outputs import aux_loss_weight, output_weights
 
 # Losses by their Keras name, which depend on whether a head gives logits.
 CROSS_ENTROPIES = {
@@ -21,8 +21,10 @@ CROSS_ENTROPIES = {
 
 
 @public
-def loss_weights(model: keras.Model, aux_weight: float = AUX_LOSS_WEIGHT) -> dict[str, float] | None:
+def loss_weights(model: keras.Model, aux_weight: float | None = None) -> dict[str, float] | None:
     """1 for every output, `aux_weight` for those called `aux…`; None for a model of a single output.
+
+    Where it is not given, `aux_weight` is that of the network: 0.4 of Inception-v3, 0.3 of GoogLeNet and all others.
 
     Example:
         >>> from layerblocks.architectures import googlenet
@@ -33,7 +35,7 @@ def loss_weights(model: keras.Model, aux_weight: float = AUX_LOSS_WEIGHT) -> dic
         {'main': 1.0, 'aux1': 0.3, 'aux2': 0.3}
     """
     output = _output(model)
-    aux_weight = checks.number("aux_weight", aux_weight, at_least=0)
+    aux_weight = aux_loss_weight(model) if aux_weight is None else checks.number("aux_weight", aux_weight, at_least=0)
     return output_weights(output, aux_weight) if isinstance(output, Mapping) else None
 
 
@@ -77,7 +79,7 @@ def compile_args(
     *,
     loss: Any = "sparse_categorical_crossentropy",
     metrics: Sequence[Any] = ("accuracy",),
-    aux_weight: float = AUX_LOSS_WEIGHT,
+    aux_weight: float | None = None,
     **options: Any,
 ) -> dict[str, Any]:
     """Everything `model.compile` needs: `model.compile(**compile_args(model))`.
@@ -91,7 +93,8 @@ def compile_args(
         loss: a Keras name or function, for every output.
         metrics: Keras names, functions of nothing that make one metric an output, or functions of labels and
             predictions.
-        aux_weight: of the loss of each auxiliary head; 0.3 as in the paper of GoogLeNet.
+        aux_weight: of the loss of each auxiliary head; None for that of the network, 0.3 as in the paper of GoogLeNet
+            unless its authors have another.
         options: further arguments of `compile`, `jit_compile` among them.
 
     Raises:
