@@ -23,7 +23,7 @@ from ..blocks.tensors import channel_axis, channels, guarded, layer, sides
 from ..blocks.types import Activation, Tensor
 from ..garbage import no_collection
 from ..graphs.window_arithmetic import least_side
-from ..models.outputs import output_weights
+from ..models.outputs import output_weights, with_said_labels
 from . import weights as _weights
 from .catalogue import ENTRIES
 
@@ -279,6 +279,7 @@ def _build(
         model = keras.Model(inputs, outputs, name=name or block)
     if isinstance(outputs, Mapping):
         model.loss_weights = output_weights(outputs)  # for diagrams of a model that is not compiled yet
+        with_said_labels(model)
     if weights is not None:
         layers = model.layers if input_tensor is None else [x for x in model.layers if x.name.startswith(f"{path}.")]
         with scope("", block):
