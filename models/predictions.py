@@ -11,7 +11,9 @@ import keras
 from .. import _keras
 from ..graphs.calls import has_graph, trunk
 from ..graphs.rules import entry_of
+from .rewiring import Chain
 
+_IDENTITY = keras.activations.linear
 _PROBABILITIES = (keras.activations.softmax, keras.activations.sigmoid)
 _SQUASHING = {"Softmax", "Sigmoid"}  # layers and operations
 CONVOLUTIONS = (
@@ -24,6 +26,7 @@ _LINEAR = (keras.layers.Dense, keras.layers.EinsumDense, *CONVOLUTIONS)
 # What moves values and changes none, or weighs them together with weights that sum to one.
 _PASSING_ROLES = ("shape", "pool", "dropout")
 _PASSING = {"Identity", "MinimumSize", "MatchSize", "Cast", "StochasticDepth", "ActivityRegularization"}
+_FEATURES = ("norm", "activation", "conv", "recurrent", "attention", "embedding")  # roles of layers with weights
 _SCALING = {"Rescaling", "Multiply", "Divide", "TrueDivide"}
 _JOINING = {"Add", "Subtract", "Average", "Maximum", "Minimum", "Concatenate", "Concat"}
 
@@ -56,7 +59,7 @@ def _passes(operation: Any) -> bool:
     """Whether the values that come out are those that went in, or means of them."""
     if _kind(operation) == "Rescaling":  # whose role is that of what prepares an image
         return False
-    idle = _kind(operation) == "Activation" and _activation(operation) is keras.activations.linear
+    idle = _kind(operation) == "Activation" and _activation(operation) is _IDENTITY
     return idle or _kind(operation) in _PASSING or entry_of(operation).role in _PASSING_ROLES
 
 
@@ -96,7 +99,7 @@ def _logits_of(tensor: Any, known: dict[int, bool | None]) -> bool | None:
     if _squashes(operation):
         return False
     if isinstance(operation, _LINEAR):
-        return True if _activation(operation) is keras.activations.linear else None
+        return True if _activation(operation) is _IDENTITY else None
     if _kind(operation) in ("Matmul", "Einsum", "Dot"):
         return True
     before = [_logits(x, known) for x in call.input_tensors]
@@ -110,9 +113,6 @@ def _logits_of(tensor: Any, known: dict[int, bool | None]) -> bool | None:
 
 # -- where the features end -------------------------------------------------------------------------------------------
 
-Chain = tuple[Any, ...]
-"""Calls of nested models, from the outermost inwards, that a place lies in."""
-
 
 @dataclass(frozen=True)
 class End:
@@ -123,17 +123,21 @@ class End:
         call: of the layer that makes the predictions, None where there is none that is known to.
         closed: whether the output is predictions, and no features.
         place: the last call that was looked at.
+        after: the calls that follow the predictions, with the nested models that each is in.
     """
 
     chain: Chain
     call: Any
     closed: bool
     place: Any
+    after: Sequence[tuple[Chain, Any]] = ()
 
 
 def end_of(output: Any) -> End:
     """Find the layer that makes the predictions of an output, whatever of no weights follows it."""
-    tensor, chain, closed = output, (), False
+    tensor, closed = output, False
+    chain: Chain = ()
+    after: list[tuple[Chain, Any]] = []
     while True:
         call = _keras.call_of(tensor)
         operation = _unwrapped(call.operation)
@@ -149,28 +153,31 @@ def end_of(output: Any) -> End:
         closed = closed or _squashes(operation)
         if isinstance(operation, _LINEAR):
             found = _predicts(call, operation, closed)
-            return End(chain, call if found else None, bool(found or closed), call)
-        if getattr(operation, "weights", None) or has_graph(operation):
-            return End(chain, None, closed, call)
+            linear = isinstance(operation, keras.layers.EinsumDense) and _activation(operation) in (None, _IDENTITY)
+            return End(chain, call if found else None, bool(found or closed or linear), call, after)
+        if getattr(operation, "weights", None) or isinstance(operation, keras.Model):
+            known = entry_of(operation).role in _FEATURES
+            return End(chain, None, closed or not known, call)
         if len(call.input_tensors) != 1:
             return End(chain, None, closed or _joins_predictions(call), call)
         if not closed and not _passes(operation):
             known = entry_of(operation).role in ("activation", "norm")
             return End(chain, None, not known, call)
+        after.append((chain, call))
         tensor = call.input_tensors[0]
 
 
 def _predicts(call: Any, layer: Any, closed: bool) -> bool:
     """Whether a dense layer or convolution makes predictions."""
     if isinstance(layer, keras.layers.Dense):
-        return closed or _activation(layer) is keras.activations.linear
+        return closed or _activation(layer) is _IDENTITY
     if not isinstance(layer, CONVOLUTIONS):
         return False
     if isinstance(layer, _TRANSPOSED) and layer.filters == _channels(call.input_tensors[0], layer):
         return False  # it enlarges scores that something else has made
     pointwise = {*layer.kernel_size, *layer.strides} == {1}
     # Convolutions of features have no bias but where no norm follows, and there an activation or a sum does.
-    return closed or (pointwise and layer.use_bias and _activation(layer) is keras.activations.linear)
+    return closed or (pointwise and layer.use_bias and _activation(layer) is _IDENTITY)
 
 
 def _channels(tensor: Any, layer: Any) -> Any:
