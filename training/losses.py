@@ -12,6 +12,7 @@ import numpy as np
 
 from .. import _keras, checks
 from ..checks import complaint, public, refuse
+from ..graphs.calls import has_graph
 from ..models.outputs import AUX_LOSS_WEIGHT, output_weights
 from ..models.predictions import gives_logits
 
@@ -39,6 +40,8 @@ def loss_weights(model: keras.Model, aux_weight: float = AUX_LOSS_WEIGHT) -> dic
 def _output(model: Any) -> Any:
     """The symbolic output of a model, in its structure."""
     model = checks.instance("model", model, keras.Model, "a Keras model")
+    if isinstance(model, keras.Sequential) and has_graph(model):
+        return model.outputs[0]
     try:
         return model.output
     except (AttributeError, ValueError):  # of a subclassed one, of a sequential one that was not built
@@ -97,9 +100,10 @@ def compile_args(
         {'main': 1.0, 'aux1': 0.3, 'aux2': 0.3}
     """
     weights = loss_weights(model, aux_weight)
-    if weights is None and isinstance(model.output, list | tuple):
+    output = _output(model)
+    if weights is None and isinstance(output, list | tuple):
         raise complaint("model must be one of one output or a dict of them, got one of a list")
-    outputs = model.output if weights is not None else {"": model.output}
+    outputs = output if weights is not None else {"": output}
     keys = list(weights or outputs)
     losses = {key: _loss(one, outputs[key]) for key, one in _by_output("loss", loss, keys, _is_config(loss)).items()}
     if all(one is None for one in losses.values()):
