@@ -25,7 +25,7 @@ from ..blocks.types import Activation, Dense, Tensor, Unit
 from ..blocks.units import matching
 from ..garbage import no_collection
 from ..graphs.window_arithmetic import least_side
-from ..models.outputs import AUX_LOSS_WEIGHT, output_weights
+from ..models.outputs import AUX_LOSS_WEIGHT, output_weights, with_said_labels
 from . import weights as _weights
 from .catalogue import ENTRIES
 
@@ -345,6 +345,7 @@ def _build(
     if isinstance(outputs, Mapping):
         # For diagrams of a model that is not compiled yet, and for `compile_args`.
         model.loss_weights = output_weights(outputs, walk.aux_weight)  # type: ignore[attr-defined]
+        with_said_labels(model)
     if weights is not None:
         layers = model.layers if input_tensor is None else [x for x in model.layers if x.name.startswith(f"{path}.")]
         with scope("", block):

@@ -29,6 +29,7 @@ class _Scope:
     path: str
     block: str
     frame: int
+    whole: bool = False
     taken: set[str] = field(default_factory=set)
 
     def join(self, name: str) -> str:
@@ -80,10 +81,13 @@ def _numbered(base: str) -> str:
 
 
 @contextmanager
-def scope(path: str, block: str) -> Iterator[None]:
-    """Names made inside start with `path` and a dot, or stand alone where `path` is empty."""
+def scope(path: str, block: str, *, whole: bool = False) -> Iterator[None]:
+    """Names made inside start with `path` and a dot, or stand alone where `path` is empty.
+
+    In the place of a `whole` layer, the first one made inside has the very name.
+    """
     frame = id(sys._getframe(2))  # that of the `with` statement: 0 is here, 1 is contextlib's
-    token = _current.set(_Scope(path, block, frame))
+    token = _current.set(_Scope(path, block, frame, whole))
     try:
         with _keras.operations_named(_rename), checks.speaking("", f"{block} {path!r}" if path else block):
             yield
@@ -98,6 +102,9 @@ def _rename(name: str | None, operation: Any) -> str | None:
         return name
     if _keras.made_by_another(operation, scope.frame):  # it has the names that Keras gives, as when it is loaded
         return name
+    if scope.whole:
+        scope.whole = False
+        return scope.path
     return scope.join(scope.unused(name or _snake_case(type(operation).__name__)))
 
 
