@@ -114,8 +114,8 @@ def inception_v3(
     The outputs are `{"main": …, "aux1": …}`, each `batch classes`; a single tensor with `aux=False` or
     `include_top=False`. The loss of the auxiliary head, which sits on the last 17×17 block, counts 0.4 in training
     (`compile_args`), as in the authors' code; `inference_model` removes it. The paper smooths its labels by 0.1
-    (`recipe`), and the authors' running statistics decay by 0.9997 a step, where these do by Keras's 0.99, which a short
-    training needs: `conv=partial(conv_bn, norm=partial(batch_norm, scale=False, momentum=0.9997))`.
+    (`recipe`). The authors' running statistics decay by 0.9997 a step, these by Keras's 0.99, which a short training
+    needs; theirs are `conv=partial(conv_bn, norm=partial(batch_norm, scale=False, momentum=0.9997))`.
 
     Args:
         aux: False for no auxiliary head; a function `(x, classes, *, activation, conv, name)` for another one.

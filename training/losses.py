@@ -107,6 +107,9 @@ def compile_args(
         >>> compile_args(model)["loss_weights"]
         {'main': 1.0, 'aux1': 0.3, 'aux2': 0.3}
     """
+    if recipe is not None:
+        optimizer, loss, aux_weight = settings_of(recipe, optimizer, loss, aux_weight)
+    optimizer = "adam" if optimizer is None else optimizer
     weights = loss_weights(model, aux_weight)
     output = _output(model)
     if weights is None and isinstance(output, list | tuple):
