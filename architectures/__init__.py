@@ -17,6 +17,7 @@ _PUBLIC = {
     "catalogue": ["build", "describe", "list_architectures"],
     "constructor": ["architecture", "variant"],
     "densenets": ["cifar_densenet", "densenet"],
+    "recipes": ["Recipe", "Schedule", "recipe"],
     "resnets": ["cifar_resnet", "resnet", "resnet_v2"],
     "segmentations": ["fcn"],
     "vggs": ["vgg"],

@@ -10,6 +10,9 @@ from .googlenets import *  # type: ignore[assignment]  # tables of the same name
 from .inceptions_v3 import *  # type: ignore[assignment]
 from .lenets import *
 from .mobilenets import *
+from .recipes import Recipe as Recipe
+from .recipes import Schedule as Schedule
+from .recipes import recipe as recipe
 from .resnets import *
 from .segmentations import *
 from .vggs import *

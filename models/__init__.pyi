@@ -3,12 +3,15 @@ from .exports import export as export
 from .fast_training import training_model as training_model
 from .feature_maps import features as features
 from .freezing import freeze as freeze
+from .heads import add_aux_head as add_aux_head
+from .heads import with_new_head as with_new_head
 from .inference import Folding as Folding
 from .inference import folding as folding
 from .inference import inference_model as inference_model
+from .regularizing import regularized as regularized
 from .surgery import insert as insert
 from .surgery import remove as remove
 from .surgery import replace as replace
+from .surgery import replace_each as replace_each
 from .surgery import tensor_at as tensor_at
 from .surgery import truncate as truncate
-from .surgery import with_new_head as with_new_head
