@@ -94,6 +94,7 @@ DIALECTS: dict[str, dict[str, Any]] = {
         "output_size": 6,
         "dropout": (0.5, 0.5, 0.0),
         "input_shape": (224, 224, 3),
+        "classifier_activation": None,
     },
     "notes": {
         **_PLAIN,
@@ -139,7 +140,8 @@ def alexnet(
             where one is not given it has the initialisers, regularisers … of a `dense` or `conv` that is.
         conv: unit of every convolution.
         dialect: `"paper"`; `"torchvision"`: the "one weird trick" network, for any size, with dropout before the dense
-            layers; `"notes"`: one group, no normalization and Keras's initialisers, for 227×227×1; `"notes_bn"`:
+            layers, which gives logits; `"notes"`: one group, no normalization and Keras's initialisers, for 227×227×1;
+            `"notes_bn"`:
             BatchNorm and 2048 units, for 112×112×3.
 
     Raises:
@@ -167,14 +169,16 @@ def alexnet(
 
 def _with_options(layers: Layers, groups: int | None, lrn: bool) -> Layers:
     """Set the groups of the layers that have some, and leave the normalizations out where they are not wanted."""
-    if not lrn:
+    if not checks.flag("lrn", lrn):
+        if local_response_norm not in layers.values():
+            raise checks.refuse("lrn", lrn, "True, as layers have no local response normalization")
         layers = {name: step for name, step in layers.items() if step is not local_response_norm}
     if groups is None:
         return layers
     groups = checks.integer("groups", groups)
     grouped = {name: step for name, step in layers.items() if isinstance(step, Mapping) and "groups" in step}
-    if groups > 1 and not grouped:
-        raise checks.refuse("groups", groups, "None or 1, as no layer has groups")
+    if not grouped:
+        raise checks.refuse("groups", groups, "None, as no layer has groups")
     # Without the word where it is 1: not every unit has it.
     changed = {"groups": groups} if groups > 1 else {}
     own = {name: {word: value for word, value in step.items() if word != "groups"} for name, step in grouped.items()}

@@ -209,7 +209,7 @@ def constructor(name: str) -> Callable[..., Any]:
     return getattr(importlib.import_module(f".{module}", __package__), name)
 
 
-def build(name: str, **options: Any) -> Any:
+def build(name: str, /, **options: Any) -> Any:
     """Make the network of that name; `options` are the arguments of its constructor.
 
     Raises:

@@ -28,6 +28,8 @@ from ..graphs.window_arithmetic import least_side
 from ..models.outputs import AUX_LOSS_WEIGHT, output_weights, with_said_labels
 from . import weights as _weights
 from .catalogue import ENTRIES
+from .origins import Network, Origin, add_constructor, remember
+from .weight_sources import IMAGENET
 
 COMMON = {
     "include_top": True,
@@ -39,13 +41,15 @@ COMMON = {
     "classifier_activation": "softmax",
     "name": None,
 }
+_NOT_OF_THE_NETWORK = ("dialect", "weights", "input_tensor", "name")
 _POOLS = {"avg": global_avg_pool, "max": global_max_pool}
 
 # What the help of every network ends in.
 _OF_ALL = """
     `include_top`, `weights`, `input_tensor`, `input_shape`, `pooling`, `classes`, `classifier_activation` and `name`
-    are those of `keras.applications`; `weights` may also be a Keras model. An image too small or another argument
-    out of range is a ValueError, an unknown argument or one of the wrong type a TypeError.
+    are those of `keras.applications`; `weights` may also be a model, a state dict or a file (`load`), and brings the
+    dialect with it. An image too small or another argument out of range is a ValueError, an unknown argument or one of
+    the wrong type a TypeError.
 """
 _EXAMPLE = """
     Example:
@@ -109,10 +113,9 @@ def architecture(
     classifier_activation, name` and those of the walk, and returns a model. Layer names have no prefix where
     the network stands alone; with `name` or `input_tensor` they have one, so that two networks go into one graph.
 
-    `weights` is None for random ones; the path of a file that `save_weights` or `save` wrote; a Keras model, the
-    same network of ours or of `keras.applications`; or `"imagenet"`, which Keras downloads and which brings
-    `dialect="keras"` with it, for images as `preprocess_input` of that network gives them. Every tensor is used
-    exactly once, or it is an error that says which was not.
+    `weights` is None for random ones, what `load` accepts for a source, or `"imagenet"`, which Keras downloads, for
+    images as `preprocess_input` of that network gives them. Where the weights say whose they are, the network is built
+    in that dialect. Every tensor is used exactly once, or it is an error that says which was not.
 
     Args:
         dialects: by name, the arguments in which the networks of that name differ between sources; adds
@@ -189,12 +192,13 @@ def _constructor(
                         f"its arguments are {', '.join(words)}"
                     )
             source: Mapping[str, Any] = {}
+            weights, asked = _weights.checked(given.get("weights"), name), None
             if dialects:
-                trained = _weights.trained_dialect(given.get("weights"), name)
-                asked = {**words, **trained, **given}["dialect"]
+                brought = _weights.dialect_of(weights, dialects)
+                asked = given.get("dialect", words["dialect"] if brought is None else brought)
                 source = dialects[checks.choice("dialect", asked, tuple(dialects))]
-                if trained and asked not in trained.values():
-                    raise checks.refuse("dialect", asked, f"{trained['dialect']!r} with weights={given['weights']!r}")
+                if weights == IMAGENET and asked != brought:
+                    raise checks.refuse("dialect", asked, f"{brought!r} with weights={IMAGENET!r}")
             own = {
                 word: arguments.annotated(word, value, hints[word]) for word, value in given.items() if word in hints
             }
@@ -206,12 +210,14 @@ def _constructor(
             else:
                 settled["input_shape"] = _oriented({**words, **source}["input_shape"] or (224, 224, 3))
             if given.get("input_tensor") is not None:
-                known = arguments.image(given["input_tensor"], "input_tensor")[1:]
-                if given.get("input_shape") is not None and settled["input_shape"] != known:
-                    said = f"None, or {known}, the shape of input_tensor"
+                shape = arguments.image(given["input_tensor"], "input_tensor")[1:]
+                if given.get("input_shape") is not None and settled["input_shape"] != shape:
+                    said = f"None, or {shape}, the shape of input_tensor"
                     raise checks.refuse("input_shape", given["input_shape"], said)
-                settled["input_shape"] = known
-            return {**settled, "head": _head(settled)}
+                settled["input_shape"] = shape
+            told = {word: settled[word] for word in (*given, "input_shape") if word not in _NOT_OF_THE_NETWORK}
+            known = Origin(name, asked, told, alone=settled["input_tensor"] is None)
+            return {**settled, "weights": weights, "head": _head(settled), "origin": known}
 
     @functools.wraps(walk)
     def construct(*positional: Any, **given: Any) -> keras.Model:
@@ -226,7 +232,7 @@ def _constructor(
     def smallest_input(**given: Any) -> int | None:
         """Find the smallest side of a square image that the network can be built on with these arguments."""
         settled = settle((), given)
-        options = {word: value for word, value in settled.items() if word not in COMMON}
+        options = {word: value for word, value in settled.items() if word not in (*COMMON, "origin")}
         return _smallest(functools.partial(walk, **options), _channels_of(settled["input_shape"]), name)
 
     construct.__name__ = construct.__qualname__ = name
@@ -236,6 +242,7 @@ def _constructor(
     )
     construct.walk, construct.defaults, construct.dialects = walk, dict(defaults), dialects  # type: ignore[attr-defined]
     construct.smallest_input = smallest_input  # type: ignore[attr-defined]
+    add_constructor(name, construct)
     return construct
 
 
@@ -327,11 +334,13 @@ def _build(
     input_tensor: Any,
     input_shape: tuple[int | None, ...],
     name: str | None,
+    origin: Origin,
     **settled: Any,
 ) -> keras.Model:
     path = full_name(block, name) if name is not None or input_tensor is not None else ""
-    with scope("", block):
-        weights = _weights.checked(weights, block, include_top=head.include_top, classes=head.classes)
+    if weights == IMAGENET and head.include_top and head.classes != 1000:
+        with scope("", block):
+            raise checks.refuse("classes", head.classes, f"1000 with include_top=True and weights={IMAGENET!r}")
     options = {word: value for word, value in settled.items() if word not in COMMON}
     build = functools.partial(walk, head=head, **options)
     with scope(path, block), no_collection():
@@ -341,7 +350,8 @@ def _build(
     if isinstance(inputs, list) and len(inputs) == 1:
         inputs = inputs[0]
     with _keras.deep_graphs():
-        model = keras.Model(inputs, outputs, name=name or block)
+        model = Network(inputs, outputs, name=name or block)
+    remember(model, origin)
     if isinstance(outputs, Mapping):
         # For diagrams of a model that is not compiled yet, and for `compile_args`.
         model.loss_weights = output_weights(outputs, walk.aux_weight)  # type: ignore[attr-defined]
@@ -349,16 +359,7 @@ def _build(
     if weights is not None:
         layers = model.layers if input_tensor is None else [x for x in model.layers if x.name.startswith(f"{path}.")]
         with scope("", block):
-            _weights.load(
-                model,
-                layers,
-                weights,
-                block,
-                include_top=head.include_top,
-                classes=head.classes,
-                input_shape=input_shape,
-                options=options,
-            )
+            _weights.construct(model, layers, weights, block, {**settled, "input_shape": input_shape})
     return model
 
 

@@ -91,6 +91,7 @@ DIALECTS: dict[str, dict[str, Any]] = {
         "block": partial(inception, kernel_size=3),
         "conv": _torch_conv,
         "dense": partial(torch_dense, kernel_initializer=normal(0.01)),
+        "classifier_activation": None,
     },
 }
 
@@ -166,7 +167,7 @@ def googlenet(
         dense: unit of every dense layer, a function `(x, units, *, activation, name)`; None for `dense` with the
             initialisers, regularisers … of `conv`.
         dialect: `"paper"`; `"notes"`: no normalisation or dropout, heads pooled with `"same"`; `"notes_bn"`: norms,
-            `"valid"` pools, no heads, a hidden layer; `"torchvision"`: norms, 3×3 for 5×5, heads for any size.
+            `"valid"` pools, no heads, a hidden layer; `"torchvision"`: norms, 3×3 for 5×5, heads for any size, logits.
 
     Raises:
         ValueError: an image too small (at least 65×65 with the paper's heads), of unknown size with the paper's

@@ -94,6 +94,7 @@ DIALECTS: dict[str, dict[str, Any]] = {
         "aux": partial(aux_head, kernel_initializer=normal(0.001)),
         "layers": table(pool=partial(avg_pool, padding=1)),  # zeros around the image count in the mean
         "dropout": 0.5,
+        "classifier_activation": None,
     },
 }
 
@@ -126,7 +127,7 @@ def inception_v3(
         dense: unit of every dense layer, a function `(x, units, *, activation, name)`; None for `dense` with the
             initialisers, regularisers … of `conv`.
         dialect: `"paper"`, as the authors released it; `"keras"`: no head, no dropout; `"torchvision"`: norms with a
-            scale, pools that average zeros around the image in.
+            scale, pools that average zeros around the image in, logits.
 
     Raises:
         ValueError: an image below 299×299 (75×75 without the auxiliary head).

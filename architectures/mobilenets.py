@@ -46,13 +46,18 @@ def _multiple_of_8_of_the_integer(width: float) -> int:
     return multiple_of_8(int(width))
 
 
-DIALECTS: dict[str, dict[str, Any]] = {"paper": {}, "keras": {"conv": relu6_conv, "padding": ((0, 1), (0, 1))}}
 _torch_conv = partial(
     relu6_conv,
     norm=partial(batch_norm, momentum=0.9, epsilon=1e-5),
     padding="symmetric",
     kernel_initializer=KAIMING_FAN_OUT,
 )
+
+DIALECTS: dict[str, dict[str, Any]] = {
+    "paper": {},
+    "keras": {"conv": relu6_conv, "padding": ((0, 1), (0, 1))},
+    "timm": {"conv": _torch_conv, "dropout": 0.0, "classifier_activation": None},
+}
 V2_DIALECTS: dict[str, dict[str, Any]] = {
     "paper": {},
     "keras": {
@@ -96,7 +101,8 @@ def mobilenet(
         depthwise: unit of those; None for `depthwise` with padding, norm, activation and options of `conv`.
         dense: unit of the classifier, a function `(x, units, *, activation, name)`; None for `dense` with the
             initialisers, regularisers … of `conv`.
-        dialect: `"paper"`, or `"keras"`: ReLU6, and zeros only below and on the right where there is a stride.
+        dialect: `"paper"`; `"keras"`: ReLU6, and zeros only below and on the right where there is a stride; `"timm"`:
+            ReLU6, as many zeros on every side, logits.
     """
     alpha = checks.number("alpha", alpha, "a positive number", above=0)
     units = {"depth_multiplier": depth_multiplier, "conv": conv, "depthwise": depthwise}
@@ -133,7 +139,7 @@ def mobilenet_v2(
         dense: unit of the classifier, a function `(x, units, *, activation, name)`; None for `dense` with the
             initialisers, regularisers … of `conv`.
         dialect: `"paper"`; `"keras"`: rounds `alpha·filters` down before it rounds to a multiple of 8, which differs
-            at unusual values of `alpha` only; `"torchvision"`: as many zeros on every side, dropout, and logits.
+            at unusual values of `alpha` only; `"torchvision"`, and timm: as many zeros on every side, dropout, logits.
     """
     alpha = checks.number("alpha", alpha, "a positive number", above=0)
     units = {"conv": conv, "depthwise": depthwise}

@@ -34,7 +34,11 @@ narrow_dense = partial(
     kernel_initializer={"class_name": "RandomNormal", "config": {"stddev": 0.005}},
     bias_initializer={"class_name": "Constant", "config": {"value": 0.1}},
 )
-_TORCH: dict[str, Any] = {"output_size": 7, "dense": partial(_dense, kernel_initializer=normal(0.01))}
+_TORCH: dict[str, Any] = {
+    "output_size": 7,
+    "dense": partial(_dense, kernel_initializer=normal(0.01)),
+    "classifier_activation": None,
+}
 
 DIALECTS: dict[str, dict[str, Any]] = {
     "paper": {},
@@ -97,9 +101,10 @@ def vgg(
             initialisers, regularisers … of `conv`.
         output: unit of the last of them; None for `dense`.
         conv: unit of every convolution.
-        dialect: `"paper"`; `"keras"`: no dropout; `"torchvision"`: averaged to 7×7 before the dense layers; `"notes"`:
-            the notes' table of layers, with its initialisers of these; `"notes_bn"`: BatchNorm, dropout after the
-            blocks and a 4096-1024 head; `"notes_cifar"`: a 256-128 head that gives logits, for 32×32×3.
+        dialect: `"paper"`; `"keras"`: no dropout; `"torchvision"`: averaged to 7×7 before the dense layers, logits
+            (timm's networks compute the same up to 224×224); `"notes"`: the notes' table of layers, with its
+            initialisers of these; `"notes_bn"`: BatchNorm, dropout after the blocks and a 4096-1024 head;
+            `"notes_cifar"`: a 256-128 head that gives logits, for 32×32×3.
 
     Raises:
         ValueError: an image below 32×32.
