@@ -18,6 +18,7 @@ _PUBLIC = {
     "constructor": ["architecture", "variant"],
     "densenets": ["cifar_densenet", "densenet"],
     "origins": ["origin"],
+    "recipes": ["Recipe", "Schedule", "recipe"],
     "resnets": ["cifar_resnet", "resnet", "resnet_v2"],
     "segmentations": ["fcn"],
     "vggs": ["vgg"],

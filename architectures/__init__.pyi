@@ -11,6 +11,9 @@ from .inceptions_v3 import *  # type: ignore[assignment]
 from .lenets import *
 from .mobilenets import *
 from .origins import origin as origin
+from .recipes import Recipe as Recipe
+from .recipes import Schedule as Schedule
+from .recipes import recipe as recipe
 from .resnets import *
 from .segmentations import *
 from .vggs import *

@@ -9,21 +9,23 @@ import itertools
 import operator
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, get_type_hints
+from typing import Any, get_args, get_type_hints
 
 import keras
 
 from .. import _keras, checks
 from ..blocks import arguments
+from ..blocks import dense as _dense
 from ..blocks.core import full_name, scope, weightless
 from ..blocks.heads import classifier
 from ..blocks.layers import MinimumSize
 from ..blocks.pools import global_avg_pool, global_max_pool
 from ..blocks.tensors import channel_axis, channels, guarded, layer, sides
-from ..blocks.types import Activation, Tensor
+from ..blocks.types import Activation, Dense, Tensor, Unit
+from ..blocks.units import matching
 from ..garbage import no_collection
 from ..graphs.window_arithmetic import least_side
-from ..models.outputs import output_weights
+from ..models.outputs import AUX_LOSS_WEIGHT, output_weights, with_said_labels
 from . import weights as _weights
 from .catalogue import ENTRIES
 from .origins import Network, Origin, add_constructor, remember
@@ -100,7 +102,10 @@ def dilate_stages(strides: Sequence[int], output_stride: int | None) -> list[tup
 
 
 def architecture(
-    *, dialects: Mapping[str, Mapping[str, Any]] | None = None, **defaults: Any
+    *,
+    dialects: Mapping[str, Mapping[str, Any]] | None = None,
+    aux_weight: float = AUX_LOSS_WEIGHT,
+    **defaults: Any,
 ) -> Callable[[Callable[..., Any]], Callable[..., keras.Model]]:
     """Make a constructor of a walk: a function `walk(x, head, *, …)` from an image tensor to a tensor or a dict.
 
@@ -115,10 +120,12 @@ def architecture(
     Args:
         dialects: by name, the arguments in which the networks of that name differ between sources; adds
             the argument `dialect`, whose default is the first.
+        aux_weight: of the loss of each auxiliary head in training (`compile_args`).
         defaults: of the common arguments where they are not Keras's; `input_shape` (height, width, channels).
     """
 
     def decorate(walk: Callable[..., Any]) -> Callable[..., keras.Model]:
+        walk.aux_weight = aux_weight  # type: ignore[attr-defined]
         made = _constructor(walk, walk.__name__, defaults, dialects or {})
         made.__doc__ = f"{(walk.__doc__ or '').rstrip()}\n{_OF_ALL}{_example(walk.__name__)}    "
         return made
@@ -145,7 +152,10 @@ def variant(
         kept = known
     else:
         kept = dialects if isinstance(dialects, Mapping) else {dialect: known[dialect] for dialect in dialects}
-    made = _constructor(constructor.walk, name, {**constructor.defaults, **bound}, kept)  # type: ignore[attr-defined]
+    hints, words = get_type_hints(constructor.walk), inspect.signature(constructor).parameters  # type: ignore[attr-defined]
+    followers = _following({word: default.default for word, default in words.items()}, bound, hints)
+    defaults = {**constructor.defaults, **bound, **(followers if "conv" in bound else {})}  # type: ignore[attr-defined]
+    made = _constructor(constructor.walk, name, defaults, kept)  # type: ignore[attr-defined]
     made.__doc__ = doc
     return made
 
@@ -194,6 +204,7 @@ def _constructor(
             }
             settled = {**words, **source, **given, **own}
             settled.pop("dialect", None)
+            settled |= _following(settled, given, hints)
             if given.get("input_shape") is not None:
                 settled["input_shape"] = _checked_shape(given["input_shape"])
             else:
@@ -210,7 +221,13 @@ def _constructor(
 
     @functools.wraps(walk)
     def construct(*positional: Any, **given: Any) -> keras.Model:
-        return _build(walk, name, **settle(positional, given))
+        settled = settle(positional, given)
+        try:
+            return _build(walk, name, **settled)
+        except (TypeError, ValueError) as error:
+            if "conv" in given:
+                _refuse_unit(name, given, words, error)
+            raise
 
     def smallest_input(**given: Any) -> int | None:
         """Find the smallest side of a square image that the network can be built on with these arguments."""
@@ -227,6 +244,54 @@ def _constructor(
     construct.smallest_input = smallest_input  # type: ignore[attr-defined]
     add_constructor(name, construct)
     return construct
+
+
+def _following(settled: Mapping[str, Any], given: Mapping[str, Any], hints: Mapping[str, Any]) -> dict[str, Any]:
+    """The units of a network that a `conv` which is given changes too: what it says holds everywhere.
+
+    A unit that is given itself is left as it is; `output` follows a `dense` that is given before a `conv`.
+    """
+    units = [word for word, hint in hints.items() if any(one in (Unit, Dense) for one in (hint, *get_args(hint)))]
+    changed = {}
+    for word in units:
+        leader = given.get("dense", given.get("conv")) if word == "output" else given.get("conv")
+        if word != "conv" and word not in given and settled[word] is not None and leader is not None:
+            changed[word] = matching(settled[word], leader)
+    if "dense" in units and "conv" in hints and settled["dense"] is None:
+        changed["dense"] = matching(_dense, settled["conv"])
+    return changed
+
+
+# What a layer of a network asks of its unit, and the argument of the network that asks for less.
+_ASKED = {
+    **dict.fromkeys(("filters", "kernel_size", "padding", "connections", "depth_multiplier"), ""),
+    "strides": "output_stride",
+    "dilation_rate": "output_stride",
+    "groups": "groups",
+}
+
+
+def _refuse_unit(name: str, given: Mapping[str, Any], words: Collection[str], error: Exception) -> None:
+    """Say of a unit that cannot do what a layer asks of it that it does not fit the network."""
+    about: Any = getattr(error, "about", None) or getattr(error.__cause__, "about", ("",))
+    asked = about[0]
+    if asked not in _ASKED or asked in given:
+        return
+    instead = f", or with another {_ASKED[asked]}" if _ASKED[asked] in words else ""
+    must_be = f"a unit that fits every convolution of the network, got {_unit_in_words(given['conv'])}{instead}"
+    raise type(error)(checks.plain(f"{name}: conv must be {must_be} ({error})")) from error
+
+
+def _unit_in_words(unit: Any) -> str:
+    """`dilated(dilation_rate=2)`."""
+    options: dict[str, Any] = {}
+    while isinstance(unit, functools.partial):
+        options = {**unit.keywords, **options}
+        unit = unit.func
+    said = {word: getattr(value, "__name__", checks.one_line(value, 40)) for word, value in options.items()}
+    listed = ", ".join(f"{word}={value}" for word, value in said.items())
+    name = getattr(unit, "__name__", type(unit).__name__)
+    return f"{name}({listed})" if listed else name
 
 
 def _by_name(name: str, value: Any, hints: Mapping[str, Any]) -> str:
@@ -288,7 +353,9 @@ def _build(
         model = Network(inputs, outputs, name=name or block)
     remember(model, origin)
     if isinstance(outputs, Mapping):
-        model.loss_weights = output_weights(outputs)  # for diagrams of a model that is not compiled yet
+        # For diagrams of a model that is not compiled yet, and for `compile_args`.
+        model.loss_weights = output_weights(outputs, walk.aux_weight)  # type: ignore[attr-defined]
+        with_said_labels(model)
     if weights is not None:
         layers = model.layers if input_tensor is None else [x for x in model.layers if x.name.startswith(f"{path}.")]
         with scope("", block):

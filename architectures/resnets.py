@@ -8,8 +8,6 @@ from itertools import islice, pairwise
 from math import prod
 from typing import Any, Literal
 
-import keras
-
 from .. import checks
 from ..blocks import (
     basic_residual,
@@ -27,8 +25,9 @@ from ..blocks import (
     squeeze_excite,
 )
 from ..blocks import stochastic_depth as _stochastic_depth
-from ..blocks.types import Shortcut, Size, Tensor, Unit
+from ..blocks.types import Dense, Shortcut, Size, Tensor, Unit
 from .constructor import Head, architecture, dilate_stages, published, variant
+from .initial_values import KAIMING_FAN_OUT, torch_dense
 
 # Table 1 of the paper: block, its number in each of the four stages, output filters of the first stage.
 CONFIGS: dict[int, tuple[Callable[..., Tensor], tuple[int, ...], int]] = {
@@ -76,16 +75,13 @@ CIFAR_STEM = {"stem": {"filters": 16, "kernel_size": 3}}
 
 resnet_conv = partial(conv_bn, norm=partial(batch_norm, momentum=0.9, epsilon=1e-5), kernel_initializer="he_normal")
 _keras_conv = partial(conv_bn, norm=partial(batch_norm, epsilon=1.001e-5), padding="symmetric")
-_torch_conv = partial(
-    resnet_conv,
-    padding="symmetric",
-    kernel_initializer=keras.initializers.VarianceScaling(2.0, mode="fan_out", distribution="untruncated_normal"),
-)
+_torch_conv = partial(resnet_conv, padding="symmetric", kernel_initializer=KAIMING_FAN_OUT)
 _biased_conv = partial(conv_bn, use_bias=True)
 _bare_projection = partial(projection_shortcut, norm=None, use_bias=True)
 
 _TORCH: dict[str, Any] = {
     "conv": _torch_conv,
+    "dense": torch_dense,
     "stem": PADDED_STEM,
     "stride_on": "3x3",
     "classifier_activation": None,
@@ -158,6 +154,7 @@ def resnet(
     stochastic_depth: float = 0.0,
     output_stride: int | None = None,
     conv: Unit = resnet_conv,
+    dense: Dense | None = None,
 ) -> Tensor:
     """ResNet: a stem, stages of residual blocks of twice the filters each, a mean over the image (He et al. 2016).
 
@@ -178,13 +175,16 @@ def resnet(
         strided_block: the block of a stage that has the stride.
         preactivation: norm and activation before the branch of each block instead of after the sum (v2).
         zero_init: every block begins as its shortcut.
-        transforms: functions of every branch before the sum, such as `squeeze_excite`.
+        transforms: functions of every branch before the sum, such as `squeeze_excite`; one that has an argument `conv`
+            is given that of the network.
         stochastic_depth: rate at which the last block is skipped in training; growing evenly from the first block on
             (Huang et al. 2016).
         output_stride: stride of the last feature map; what the stages would go beyond it is traded for dilation. A
             block that gives up its stride is dilated as the one before, so that the weights of the strided network
             see the same through the dilated one where that stride is on the 3×3 convolution.
         conv: unit of every convolution.
+        dense: unit of the classifier, a function `(x, units, *, activation, name)`; None for `dense` with the
+            initialisers, regularisers … of `conv`.
         dialect: `"paper"`; `"v1.5"`; `"keras"`, what `keras.applications` computes; `"torchvision"`, which gives
             logits; `"notes"`: biased convolutions and bare projections; `"notes_valid"`: biased convolutions, a stem
             without padding; `"notes_cifar"`: those of `"notes"` after a small stem, logits of 100 classes for 32×32
@@ -230,7 +230,7 @@ def resnet(
         filters *= 2
     if preactivation:
         x = norm_activation(x, conv=conv, name="postactivation")
-    return head(x)
+    return head(x, dense=dense)
 
 
 def _places(

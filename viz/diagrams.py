@@ -55,7 +55,7 @@ def diagram(
     is written in boxes made shorter, only where the page asks for it.
 
     Args:
-        model: any built Keras model, made with our blocks or not; or a `Graph`.
+        model: any built Keras model, made with our blocks or not; a file of one; or a `Graph`.
         depth: 1 draws the outermost blocks, 2 opens these, …, None draws layers; "auto" the deepest level with at most
             `max_boxes` boxes that fits the page with all that is to be shown.
         max_boxes: how many boxes "auto" may draw.

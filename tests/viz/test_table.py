@@ -520,7 +520,7 @@ def test_latex_looks_as_in_papers():
         ({"format": "markdwon"}, ValueError, "did you mean 'markdown'"),
         ({"depth": 0}, ValueError, "table: depth must be None .*, got 0"),
         ({"depth": "1"}, TypeError, "table: depth must be None .*, got '1'"),
-        ({"model": 3}, TypeError, "table: model must be a built Keras model, or a Graph, got 3"),
+        ({"model": 3}, TypeError, "table: model must be a built Keras model, a file of one, or a Graph, got 3"),
         (
             {"columns": ("kind", "parametres")},
             ValueError,
@@ -543,7 +543,7 @@ def test_wrong_arguments_of_a_table(arguments, error, says):
         (
             {"models": [SimpleNamespace(name="x")]},
             TypeError,
-            r"compare: models\['x'\] must be a built Keras model, or a Graph, got namespace\(.*\)",
+            r"compare: models\['x'\] must be a built Keras model, a file of one, or a Graph, got namespace\(.*\)",
         ),
         ({"format": "pdf"}, ValueError, "compare: format must be one of .*, got 'pdf'"),
         ({"depth": 0}, ValueError, "compare: depth must be None .*, got 0"),

@@ -162,7 +162,7 @@ def diff(
     such as two lambdas, is a change of status "unclear" that says why.
 
     Args:
-        a: the model before: a built Keras model, or a graph of its layers.
+        a: the model before: a built Keras model, a `.keras`, `.h5` or `.json` file of one, or a graph of its layers.
         b: the model after.
         depth: of the figure: 1 for outermost blocks, 2 for one level further in, …; None for layers; "auto" for the
             deepest level that has at most `max_boxes` boxes.

@@ -30,7 +30,7 @@ def notation(node: Node) -> tuple[Stack, ...]:
     >>> print(*notation(block))
     [3×3, 8] × 2, /4
     """
-    if node.inner is None:
+    if node.inner is None or node.words:
         return (Stack((describe(node),)),) if _tells(node) else ()
     telling = [n for n in node.inner.nodes if _tells(n)]
     if len(telling) == 1:

@@ -17,7 +17,7 @@ from ...graphs.grouping import group
 from ...graphs.reader import graph_of
 from ...graphs.repeats import fold as fold_equal
 from ...graphs.repeats import structure
-from ...graphs.rewrite import collapse, without_masks
+from ...graphs.rewrite import collapse, without_bare_wrappers, without_masks
 from ...graphs.rules import Unknown, field_words
 from ...graphs.totals import Total
 from .layer_labels import describe, each_text, repeats_of, shape_text
@@ -141,7 +141,7 @@ def table(
     r"""Name, kind, output shape, parameters and multiply-adds of every block, and what they come to.
 
     Args:
-        model: a built Keras model, or a graph as it is to be told.
+        model: a built Keras model, a `.keras`, `.h5` or `.json` file of one, or a graph as it is to be shown.
         depth: 1 for outermost blocks, 2 for one level further in, …; None for layers.
         format: text, markdown, latex (no wider than its column; it needs booktabs and graphicx), csv (plain numbers,
             for programs) or html.
@@ -249,7 +249,8 @@ def _read(model: Any, depth: int | None, argument: str = "model") -> Graph:
 
 
 def _collapsed(graph: Graph, depth: int | None) -> Graph:
-    return collapse(group(without_masks(graph)), depth)
+    graph = without_masks(graph)
+    return collapse(group(graph if depth is None else without_bare_wrappers(graph)), depth)
 
 
 def _rows(graph: Graph) -> list[Row]:
