@@ -122,8 +122,9 @@ def origin(model: keras.Model) -> Origin | None:
         >>> from layerblocks.architectures import resnet18
         >>> from layerblocks.blocks import weightless
         >>> with weightless():
-        ...     origin(resnet18(dialect="torchvision", classes=10))
-        Origin(network='resnet18', dialect='torchvision', arguments={'classes': 10, 'input_shape': (224, 224, 3)})
+        ...     known = origin(resnet18(dialect="torchvision", classes=10))
+        >>> known.network, known.dialect, known.arguments
+        ('resnet18', 'torchvision', {'classes': 10, 'input_shape': (224, 224, 3)})
     """
     model = instance("model", model, keras.Model, "a Keras model")
     known = getattr(model, "origin", None)

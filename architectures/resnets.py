@@ -54,6 +54,7 @@ def symmetric_pool(x: Tensor, pool_size: Size = 3, *, strides: Size | None = 2, 
     Shapes: `batch height width channels` -> `batch ceil(height/s) ceil(width/s) channels`.
 
     Example:
+        >>> import keras
         >>> symmetric_pool(keras.Input((8, 9, 3))).shape
         (None, 4, 5, 3)
     """

@@ -23,6 +23,9 @@ _MUST_BE = (
     f"a Keras model, a dict of arrays by name or the path of a file ({', '.join((*_KERAS_FILES, *_TORCH_FILES))})"
 )
 
+# What checkpoints keep a state dict as, and what wrappers of modules put before every name.
+_WRAPPED, _PREFIXES = ("state_dict", "model"), ("module.", "_orig_mod.")
+
 Tensors = Mapping[str, Mapping[str, Any]]
 """By layer, and in it by name or place, what NumPy makes an array of."""
 
@@ -101,8 +104,12 @@ def of_model(model: keras.Model) -> Source:
 def _of_state_dict(state: Mapping[Any, Any], argument: str) -> Source:
     """Tensors by the names of their modules; the two of a separable convolution as those of one layer."""
     tensors: dict[str, dict[str, Any]] = {}
+    for word in _WRAPPED:
+        if isinstance(state.get(word), Mapping):
+            state = state[word]
+    prefix = next((word for word in _PREFIXES if state and all(str(key).startswith(word) for key in state)), "")
     for key, value in state.items():
-        name = checks.text(f"a name in {argument}", key)
+        name = checks.text(f"a name in {argument}", key).removeprefix(prefix)
         for old, new in TORCH_RENAMED.items():
             name = re.sub(old, new, name)
         layer, _, tensor = name.rpartition(".")
@@ -130,8 +137,6 @@ def _of_torch_file(path: Path, argument: str) -> Source:
     import torch  # type: ignore[import-not-found,unused-ignore]
 
     state = torch.load(path, map_location="cpu", weights_only=True)
-    if isinstance(state, Mapping) and isinstance(state.get("state_dict"), Mapping):
-        state = state["state_dict"]
     return _of_state_dict(checks.mapping(argument, state, "a file that holds a dict of tensors"), argument)
 
 

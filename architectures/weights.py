@@ -87,7 +87,8 @@ def load(
         source: a state dict of torchvision or timm (arrays or tensors by name); a Keras model, of ours, of
             `keras.applications`, or a ResNet backbone of keras-hub; the path of a file, `.keras`, `.weights.h5`,
             `.h5`, `.safetensors`, or of PyTorch (`.pth`, `.pt`). Of another network the layers of the same names,
-            and those of a VGG for an FCN.
+            and those of a VGG for an FCN. (What torchvision calls `transform_input`, other colours for the trained
+            GoogLeNet and Inception-v3, is done to images and no part of the weights.)
         only: names of blocks of the model that are loaded alone, such as `"block1"`; None for all.
         missing: `"keep"` leaves what the source does not have, or has in another shape, as it is.
         names: a table of names in the notation of `layerblocks.architectures.weight_names`, for a source whose names
@@ -429,9 +430,11 @@ def _refuse_what_computes_another(
             return
         must_be = f"said, as {checks.one_line(model.name)} does not remember how it was built; {wanted[0]!r} computes"
         raise checks.refuse("dialect", None, f"{must_be} what these weights were trained for")
-    if known.dialect in wanted:
-        return
     made = constructor_of(known)
+    if known.dialect in wanted:
+        if made is not None and plan.dialect is None and known.alone:
+            _refuse_an_argument_of_another(model, known, made, plan)
+        return
     dialects = () if made is None else tuple(made.dialects)  # type: ignore[attr-defined]
     needed = next((dialect for dialect in wanted if dialect in dialects), None)
     if needed is None:
@@ -440,6 +443,31 @@ def _refuse_what_computes_another(
     apart = _differs_from_the_dialect(model, known, made, needed)
     if apart is not None:
         raise _refuse_dialect(plan.argument, known, needed, apart)
+    if plan.dialect is None:
+        _refuse_an_argument_of_another(model, known, made, plan)
+
+
+def _refuse_an_argument_of_another(model: keras.Model, known: Origin, made: Any, plan: _Plan) -> None:
+    """Find an argument without which the network would have the same tensors and compute something else from them."""
+    for word in (*known.arguments, *known.unsaved):
+        if word in _HARMLESS:
+            continue
+        others = {other: value for other, value in known.arguments.items() if other != word}
+        try:
+            with weightless():
+                usual = made(**others, **({} if known.dialect is None else {"dialect": known.dialect}))
+        except (ValueError, TypeError):  # which the others need
+            continue
+        apart = difference(model, usual) if _shapes(usual) == _shapes(model) else None
+        if apart is not None:
+            raise checks.complaint(
+                f"model must compute what {plan.argument} does; {known.network} was built with an argument "
+                f"{word!r} that changes it ({apart}); load(…, dialect={known.dialect!r}) loads all the same"
+            )
+
+
+def _shapes(model: keras.Model) -> dict[str, list[tuple[int, ...]]]:
+    return {name: [tuple(weight.shape) for weight in layer.weights] for name, layer in _weighted(model.layers).items()}
 
 
 def _differs_from_the_dialect(model: keras.Model, known: Origin, made: Any, dialect: str) -> str | None:

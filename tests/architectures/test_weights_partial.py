@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import cache, partial
 from importlib.util import find_spec
 from typing import Any
@@ -24,7 +25,7 @@ from layerblocks.architectures import (
     vgg16,
 )
 from layerblocks.architectures.weight_names import TORCHVISION
-from layerblocks.blocks import basic_residual
+from layerblocks.blocks import basic_residual, batch_norm, bottleneck, conv_bn
 
 from ..agreement import differ, images, randomize, run
 
@@ -41,6 +42,7 @@ NETWORK: dict[str, Any] = {
     "dialect": "torchvision",
 }
 small = partial(resnet, **NETWORK)
+torch_norm = partial(batch_norm, momentum=0.9, epsilon=1e-5)
 
 
 def torch_state(model: keras.Model) -> dict[str, np.ndarray]:
@@ -217,6 +219,33 @@ def test_bad_kernels(kernel, length, how, error, message):
         inflate_kernel(kernel, length, how)
 
 
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (
+            {"stride_on": "1x1", "residual": bottleneck},
+            "'stride_on' that changes it (strides of stage2.block1.conv1.conv",
+        ),
+        (
+            {"conv": partial(conv_bn, activation="gelu", padding="symmetric", norm=torch_norm)},
+            "'conv' that changes it (",
+        ),
+        (
+            {"strides": (1, 1, 2, 2), "repeats": (1,) * 4},
+            "'strides' that changes it (strides of stage2.block1.conv1.conv",
+        ),
+    ],
+)
+def test_an_argument_that_changes_what_is_computed(options, said):
+    """In the right dialect; the tensors are the same."""
+    kept = {key: value for key, value in options.items() if key in ("residual", "repeats")}
+    source = torch_state(randomize(small(**{"strides": (1, 2, 2, 2)[: len(options.get("repeats", "of"))], **kept})))
+    refused(small(**options), source, re.escape(said))
+    assert not load(small(**options), source, dialect="torchvision").kept
+    with pytest.raises(ValueError, match=re.escape(said)):
+        small(**options, weights=source)
+
+
 # Names of your own, and models that do not remember.
 
 
@@ -273,6 +302,14 @@ def test_nothing_in_common_is_an_error():
 
 
 # Other sources.
+
+
+@pytest.mark.parametrize("wrap", [lambda state: {"state_dict": state, "epoch": 3}, lambda state: {"model": state}])
+@pytest.mark.parametrize("prefix", ["", "module.", "_orig_mod."])
+def test_checkpoints(wrap, prefix):
+    """A state dict within one, of a module that was wrapped."""
+    load(model := small(), wrap({f"{prefix}{key}": value for key, value in state().items()}))
+    assert np.array_equal(model.get_layer("stem.conv").kernel, trained().get_layer("stem.conv").kernel)
 
 
 @pytest.mark.skipif(not find_spec("safetensors"), reason="safetensors is not installed")
