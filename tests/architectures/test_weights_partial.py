@@ -20,6 +20,7 @@ from layerblocks.architectures import (
     load,
     resnet,
     resnet50,
+    resnet_v2,
     vgg,
     vgg11,
     vgg16,
@@ -356,15 +357,18 @@ def test_keras_hub():
 @pytest.mark.sweep
 @pytest.mark.skipif(not find_spec("keras_hub"), reason="keras-hub is not installed")
 @pytest.mark.parametrize("kind", ["basic_block", "bottleneck_block"])
-def test_keras_hub_agrees(kind):
+@pytest.mark.parametrize("make", [resnet, resnet_v2])
+def test_keras_hub_agrees(make, kind):
     import keras_hub
 
     blocks = [2, 2, 2, 2] if kind == "basic_block" else [3, 4, 6, 3]
-    source = keras_hub.models.ResNetBackbone([64], [7], [64, 128, 256, 512], blocks, [1, 2, 2, 2], kind)
-    randomize(source)
-    model = resnet(
-        depth=18 if kind == "basic_block" else 50, include_top=False, input_shape=(81, 70, 3), weights=source
+    widths, strides = [64, 128, 256, 512], [1, 2, 2, 2]
+    source = keras_hub.models.ResNetBackbone(
+        [64], [7], widths, blocks, strides, kind, use_pre_activation=make is resnet_v2, image_shape=(81, 70, 3)
     )
+    randomize(source)
+    depth = 18 if kind == "basic_block" else 50
+    model = make(depth=depth, include_top=False, input_shape=(81, 70, 3), weights=source)
     x = images(2, 81, 70, 3)
     assert differ(run(model, x), run(source, x)) < 1e-5
 
