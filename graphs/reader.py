@@ -269,6 +269,7 @@ class _Reading:
     tensors: dict[int, tuple[int, int]] = field(default_factory=dict)  # id() of those of the outermost model
     edges: list[Edge] = field(default_factory=list)
     frames: list[Frame] = field(default_factory=list)
+    facts: dict[tuple[Any, ...], _Facts] = field(default_factory=dict)  # by id() of a configuration, and shapes
     numbers: dict[int, int] = field(default_factory=dict)  # id() of a layer or variable -> running number
     alive: list[Any] = field(default_factory=list)  # keeps what `numbers` knows from giving its id() away
     called: set[int] = field(default_factory=set)  # id() of all layers that are nodes or were opened
@@ -551,7 +552,11 @@ def _add_node(
     outputs = tuple([_shape(spec) for spec in specs if spec is not None])
     if call is None and not inputs:
         inputs = _built_on(operation)
-    asked = asked or _asked(operation, call, inputs, outputs)
+    configured = configuration(operation, call) + more
+    known = reading.facts.get((id(configured), inputs, outputs)) if len(inputs) == len(received) == 1 else None
+    facts = known or _facts(operation, received, asked or _asked(operation, call, inputs, outputs), configured)
+    if known is None and asked is None and not isinstance(facts.windows, rules.Unknown):
+        reading.facts[id(configured), inputs, outputs] = facts
     weights = getattr(operation, "weights", None)
     if weights is None:  # an operation has those that it was called with
         given = keras.tree.flatten((call.arguments.args, call.arguments.kwargs)) if call is not None else ()
@@ -564,27 +569,52 @@ def _add_node(
             id=number,
             path=prefix + (name or _named(reading, operation)),
             kind=type(operation).__name__,
-            role=_role(operation),
-            attributes=_attributes(operation),
-            configuration=configuration(operation, call) + more,
+            role=facts.role,
+            attributes=facts.attributes,
+            configuration=configured,
             inputs=inputs,
             outputs=outputs,
             dtypes=tuple([str(spec.dtype) for spec in specs if spec is not None]),
             trainable=trainable,
             weights=tuple([_weight(reading, w, bool(trainable)) for w in weights]),
-            multiply_adds=_count(operation, received, asked),
-            windows=rules.windows_of(asked),
+            multiply_adds=facts.multiply_adds,
+            windows=facts.windows,
             frames=frames,
             closed=closed or getattr(operation, MISSING, ""),
             unbuilt=call is not None and isinstance(operation, keras.Layer) and not operation.built,
-            words=_words(operation),
+            words=facts.words,
         )
     )
-    carried = _carried(asked, len(received)) if carried is None else carried
+    if carried is None and len(received) > 1:
+        carried = _carried(asked or _asked(operation, call, inputs, outputs), len(received))
+    carried = carried or ("data",) * len(received)
     for port, (tensor, carries) in enumerate(zip(received, carried, strict=True)):
         shape = None if tensor.spec is None else _shape(tensor.spec)
         reading.edges.append(Edge(tensor.node, number, tensor.port, port, shape, carries=carries))
     return [_Tensor(number, port, spec) for port, spec in enumerate(specs or [None])]
+
+
+@dataclass(frozen=True, slots=True)
+class _Facts:
+    """What is the same for all calls of layers of one configuration on inputs of one shape, which is kept with it."""
+
+    configured: Configuration
+    role: str
+    attributes: tuple[tuple[str, object], ...]
+    multiply_adds: int | None
+    windows: rules.Windows | rules.Unknown
+    words: str
+
+
+def _facts(operation: Any, received: Sequence[_Tensor], asked: rules.Call, configured: Configuration) -> _Facts:
+    return _Facts(
+        configured,
+        _role(operation),
+        _attributes(operation),
+        _count(operation, received, asked),
+        rules.windows_of(asked),
+        _words(operation),
+    )
 
 
 def _asked(operation: Any, call: Any, inputs: Sequence[Shape], outputs: Sequence[Shape]) -> rules.Call:
