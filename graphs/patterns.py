@@ -133,7 +133,7 @@ def sums_a_residual(graph: Graph) -> bool:
 # -- letters ----------------------------------------------------------------------------------------------------------
 
 _SILENT = frozenset({"activation", "norm", "dropout"})
-_RESHAPING = frozenset({"Reshape", "Flatten", "Identity", "ExpandDims", "Squeeze", "InputLayer", "Cast"})
+_RESHAPING = frozenset({"Reshape", "Flatten", "Roll", "Identity", "ExpandDims", "Squeeze", "InputLayer", "Cast"})
 _ATTENTION = frozenset({"MultiHeadAttention", "GroupedQueryAttention", "GroupQueryAttention"})
 _PRODUCTS = frozenset({"Matmul", "Einsum", "Dot"})
 _GATES = {"sigmoid": "σ", "hard_sigmoid": "σ", "softmax": "s", "tanh": "t"}

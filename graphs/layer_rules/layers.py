@@ -9,6 +9,7 @@ from typing import Any
 
 from ..rules import (
     EVERYTHING,
+    MADE_ANEW,
     POINTWISE,
     REDUCED,
     UNKNOWN,
@@ -135,7 +136,7 @@ def _dense_cost(call: Call) -> int | None:
 
 def _last_axis(call: Call) -> Windows:
     last = len(call.inputs[0]) - 1
-    return ((*(Along(axis) for axis in range(last)), Along(last, whole=True)),)
+    return ((*(Along(axis) for axis in range(last)), Along(last, MADE_ANEW, whole=True)),)
 
 
 def _einsum_dense_shapes(call: Call) -> tuple[Any, ...]:
