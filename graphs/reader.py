@@ -211,7 +211,8 @@ def _read_subclassed(reading: _Reading, model: Any, argument: str) -> tuple[list
         feeds = []
         for tensor in trace.inputs:
             call = _keras.call_of(tensor)
-            feeds += _add_node(reading, call.operation, call, (), (), [], [tensor])
+            spec = _of_any_number(tensor, trace.examples)
+            feeds += _add_node(reading, call.operation, call, (), (), [], [spec])
         outputs = _read_traced(reading, model, trace, feeds, (), ())
         return outputs, _keys(trace.result, [reading.nodes[tensor.node].name for tensor in outputs])
 
@@ -516,14 +517,26 @@ def _read_traced(
     reading.called.add(id(layer))
     reading.opened.append((layer, prefix))
     reading.paths.append(trace.paths or {})
+    nodes = len(reading.nodes)
     known = dict(zip(map(id, trace.inputs), feeds, strict=True))
     for call in calls(trace.outputs):
         if id(call.outputs[0]) not in known:
             received = [known[id(t)] for t in call.input_tensors]
-            made = _read_call(reading, call, prefix, frames, received, call.outputs)
+            specs = [_of_any_number(spec, trace.examples) for spec in call.outputs]
+            made = _read_call(reading, call, prefix, frames, received, specs)
             known.update(zip(map(id, call.outputs), made, strict=True))
     reading.paths.pop()
+    if trace.examples is not None:
+        own = ((n, n.words.replace(str(trace.examples), "?")) for n in reading.nodes[nodes:])
+        reading.nodes[nodes:] = [node if words == node.words else changed(node, words=words) for node, words in own]
     return [known[id(tensor)] for tensor in trace.outputs]
+
+
+def _of_any_number(spec: Any, examples: int | None) -> Any:
+    """A tensor that was followed for so many examples, for any number of them."""
+    if examples is None or not _keras.has_shape(spec) or spec.shape[:1] != (examples,):
+        return spec
+    return keras.KerasTensor((None, *spec.shape[1:]), spec.dtype)
 
 
 def _named(reading: _Reading, operation: Any) -> tuple[str, ...]:

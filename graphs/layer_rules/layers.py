@@ -531,7 +531,10 @@ def concatenated(call: Call) -> Windows:
     output = call.outputs[0]
     axis = common.axes_of(getattr(call.operation, "axis", 0), len(output))[0]
     found, before, after = [], 0, output[axis]
-    for shape in call.inputs:
+    for number, shape in call.operands():
+        if number is None:  # a constant, which only takes its room
+            before += shape[axis] or 0
+            continue
         if shape[axis] is None:
             after = None
         if after is None:
