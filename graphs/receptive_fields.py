@@ -1,7 +1,8 @@
 """What one pixel of the output sees of the input, and the smallest input that a network accepts, from one walk.
 
-The walk follows every axis of every tensor through the windows that `rules` has of each layer. What nobody knows is
-said, with the layer's name. A chain of (window, stride, …) is worked out in plain Python.
+The walk follows every axis of every tensor through the windows of each layer: the rule of one layer is the `window=` of
+its entry in `layer_rules`. What nobody knows is said, with the layer's name. A chain of (window, stride, …) is worked
+out in plain Python.
 """
 
 from __future__ import annotations

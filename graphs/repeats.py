@@ -1,4 +1,4 @@
-"""Equal neighbours as one box, and what equal means: structure, never names or the values of weights."""
+"""Equal neighbours as one box, `×n`; what equal means is in `equality`."""
 
 from __future__ import annotations
 

@@ -334,11 +334,12 @@ def test_description():
     assert str(describe("googlenet_torchvision")).splitlines() == [
         "GoogLeNet of torchvision (googlenet_torchvision)",
         "  paper           after Szegedy et al. 2015",
-        "  parameters      13,004,888 trainable, 13,019,960 in all",
+        "  source          not in the paper: of torchvision",
+        "  parameters      13,004,888 trainable with its auxiliary heads; 15,072 running statistics",
         "  multiply-adds   1,506,748,416 at 224×224×3",
         "  smallest input  15×15",
         "  dialects        torchvision",
-        "  options         aux, lrn=False, dropout=0.2, units, layers, block, conv",
+        "  options         aux, lrn=False, dropout=0.2, units, layers, block, conv, dense",
     ]
     with pytest.raises(AttributeError):
         describe("vgg16").name = "vgg"

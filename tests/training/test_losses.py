@@ -144,7 +144,10 @@ def test_every_output_has_a_metric_of_its_own():
     "options, words",
     [
         ({"metrics": "accuracy"}, "metrics must be"),
-        ({"metrics": [keras.metrics.SparseCategoricalAccuracy()]}, "metrics must be"),  # one state for three heads
+        (
+            {"metrics": [keras.metrics.SparseCategoricalAccuracy()]},
+            r"metrics\[0\] must be",
+        ),  # one state for three heads
         ({"aux_weight": "0.3"}, "aux_weight must be"),
         ({"aux_weight": -1}, "aux_weight must be"),
     ],

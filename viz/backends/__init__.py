@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import importlib
 import os
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
 from ... import checks
-from ..fonts import Face, face
-from ..scene import Scene
+from ..fonts import Face, face, missing
+from ..scene import Scene, Text
 from ..theme import DEFAULT, Theme
 
 
@@ -73,4 +74,9 @@ def render(
     dpi = checks.number("dpi", dpi, above=0)
     for side in ("width", "height"):
         checks.number(f"scene.{side}", getattr(scene, side), above=0)
-    return chosen.write(scene, theme, face(theme.font if font is None else font), dpi)
+    letters = face(theme.font if font is None else font)
+    boxes = missing(letters, (item.text for item in scene.items if isinstance(item, Text)))
+    if boxes:
+        what = f"no font of this machine has {checks.one_line(boxes)}: drawn as boxes; font= takes a file that has them"
+        warnings.warn(f"{checks.where()}: {what}", stacklevel=3)
+    return chosen.write(scene, theme, letters, dpi)
