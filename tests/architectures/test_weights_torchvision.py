@@ -225,7 +225,7 @@ def test_another_googlenet(options, message, written):
             small_resnet,
             {**STATE, "fc.bias": None},
             TypeError,
-            r"source\['fc.bias'\] must be an array of numbers, got 'No",
+            r"source\['fc.bias'\] must be an array of numbers, got None",
         ),
         (small_resnet, {**STATE, 3: STATE["fc.bias"]}, TypeError, "a name in source must be text, got 3"),
         (small_resnet, {}, ValueError, "must be exactly the tensors of the network"),
