@@ -54,6 +54,7 @@ def _flat(one: Any, specs: list[Any]) -> list[np.ndarray]:
     if isinstance(one, Mapping):
         names = [spec.name for spec in specs]
         one = [one[name] for name in names] if {*names} == {*one} else [one[key] for key in sorted(one)]
+        one = one[0] if len(one) == 1 else one
     parts = list(one) if isinstance(one, list | tuple) and len(specs) > 1 else [one]
     try:
         return [np.asarray(part) for part in parts]

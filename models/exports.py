@@ -110,6 +110,12 @@ def export(
     try:
         made = draft / target.name
         written = model if kind.prepared is None else kind.prepared(model)
+        if (
+            kind.needs
+            and (written is not model or not batches)
+            and isinstance(model, keras.Function | keras.Sequential)
+        ):
+            written(batches[0] if batches else _batches(model, True, None)[0], training=False)  # Keras asks for a call
         if representative_data is not None and kind.int8 is not None:
             options = {**kind.int8(written, representative_data), **options}
         kind.written(written, made, options)

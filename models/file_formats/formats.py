@@ -27,7 +27,7 @@ APART = True
 """Whether files are asked in a process of their own; some seconds less where they are not."""
 
 # Operations that a runtime does not have, in the pages of LiteRT's converter and in the words of ONNX's.
-_LACKING = re.compile(r"(?<='tf\.)\w+(?=' op is neither)|(?<=No Op registered for )\w+")
+_LACKING = re.compile(r"(?<='tf\.)\w+(?=' op (?:is neither|requires))|(?<=No Op registered for )\w+")
 
 
 @dataclass(frozen=True, slots=True)

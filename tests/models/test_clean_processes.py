@@ -179,6 +179,12 @@ def test_preprocessing_in_onnx(name, tmp_path, monkeypatch):
 
 
 @needs_tensorflow
+def test_what_was_never_called_is_written(tmp_path):
+    pytest.importorskip("tf2onnx")
+    assert export(WORKS["rescaling"](), tmp_path / "net.onnx", check=False).off is None
+
+
+@needs_tensorflow
 @pytest.mark.parametrize("name", REFUSED)
 def test_preprocessing_that_onnx_has_not(name, tmp_path, monkeypatch):
     pytest.importorskip("tf2onnx")
@@ -199,7 +205,7 @@ def test_efficientnet_of_keras(tmp_path):
 def test_an_lstm_in_litert_says_one_line(tmp_path, capfd):
     pytest.importorskip("tensorflow")
     x = keras.Input((None, 3))
-    with pytest.raises(RuntimeError, match=r"^export: 'net' as 'litert' .*it has no \w.* of TensorFlow$") as caught:
+    with pytest.raises(RuntimeError, match=r"^export: .* 'net' as 'litert': it has no \w.* of TensorFlow$") as caught:
         model = keras.Model(x, layers.LSTM(4)(x), name="net")
         capfd.readouterr()
         export(model, tmp_path / "net.tflite")
@@ -258,8 +264,11 @@ def failing():
 )
 def test_what_are_no_examples(given, tmp_path):
     model = of(layers.Flatten(), (4, 4, 1))
-    with pytest.raises(
-        (TypeError, ValueError), match=r"^export: representative_data must be arrays, a list, a gen"
-    ) as caught, checks.speaking("export"):
+    with (
+        pytest.raises(
+            (TypeError, ValueError), match=r"^export: representative_data must be arrays, a list, a gen"
+        ) as caught,
+        checks.speaking("export"),
+    ):
         examples_of(given, model)
     assert "\n" not in str(caught.value)
