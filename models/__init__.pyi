@@ -8,6 +8,8 @@ from .heads import with_new_head as with_new_head
 from .inference import Folding as Folding
 from .inference import folding as folding
 from .inference import inference_model as inference_model
+from .inputs import kernel_for_channels as kernel_for_channels
+from .inputs import with_input as with_input
 from .regularizing import regularized as regularized
 from .surgery import insert as insert
 from .surgery import remove as remove

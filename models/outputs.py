@@ -11,6 +11,17 @@ from .. import checks
 
 AUX_LOSS_WEIGHT = 0.3
 
+# Of networks whose authors have another one.
+AUX_LOSS_WEIGHTS = {"inception_v3": 0.4}
+
+
+def aux_loss_weight(model: keras.Model) -> float:
+    """Find what each auxiliary head of a model counts in training: 0.3, or what its network says."""
+    told = getattr(model, "loss_weights", None)
+    if isinstance(told, Mapping) and isinstance(model.output, Mapping) and told.keys() == model.output.keys():
+        return next((weight for key, weight in told.items() if key.startswith("aux")), AUX_LOSS_WEIGHT)
+    return AUX_LOSS_WEIGHTS.get(getattr(getattr(model, "origin", None), "network", ""), AUX_LOSS_WEIGHT)
+
 
 def main_output(model: keras.Model) -> Any:
     """Find the output called `main` of a dict, else the first."""

@@ -13,16 +13,19 @@ import numpy as np
 from .. import _keras, checks
 from ..checks import complaint, public, refuse
 from ..graphs.calls import has_graph
-from ..models.outputs import AUX_LOSS_WEIGHT, output_weights
+from ..models.outputs import aux_loss_weight, output_weights
 from ..models.predictions import gives_logits
+from .recipes import settings_of
 
 _LOSS = "a Keras name, config, loss or function"
 _WEIGHTS = "the weight, a number of at least 0, of each class by its number, or such a dict for each output"
 
 
 @public
-def loss_weights(model: keras.Model, aux_weight: float = AUX_LOSS_WEIGHT) -> dict[str, float] | None:
+def loss_weights(model: keras.Model, aux_weight: float | None = None) -> dict[str, float] | None:
     """1 for every output, `aux_weight` for those called `aux…`; None for a model of a single output.
+
+    Where it is not given, `aux_weight` is that of the network: 0.4 of Inception-v3, 0.3 of GoogLeNet and all others.
 
     Example:
         >>> from layerblocks.architectures import googlenet
@@ -33,7 +36,7 @@ def loss_weights(model: keras.Model, aux_weight: float = AUX_LOSS_WEIGHT) -> dic
         {'main': 1.0, 'aux1': 0.3, 'aux2': 0.3}
     """
     output = _output(model)
-    aux_weight = checks.number("aux_weight", aux_weight, at_least=0)
+    aux_weight = aux_loss_weight(model) if aux_weight is None else checks.number("aux_weight", aux_weight, at_least=0)
     return output_weights(output, aux_weight) if isinstance(output, Mapping) else None
 
 
@@ -61,12 +64,13 @@ def quickest_jit() -> bool | str:
 @public
 def compile_args(
     model: keras.Model,
-    optimizer: Any = "adam",
+    optimizer: Any = None,
     *,
     loss: Any = "sparse_categorical_crossentropy",
     metrics: Sequence[Any] | Mapping[str, Sequence[Any]] = ("accuracy",),
     weighted_metrics: Sequence[Any] | Mapping[str, Sequence[Any]] | None = None,
-    aux_weight: float = AUX_LOSS_WEIGHT,
+    aux_weight: float | None = None,
+    recipe: Any = None,
     **options: Any,
 ) -> dict[str, Any]:
     """Everything `model.compile` needs: `model.compile(**compile_args(model))`.
@@ -78,13 +82,17 @@ def compile_args(
 
     Args:
         model: of one output, or of a dict of outputs (`main`, `aux1`, …).
-        optimizer: a Keras name or optimizer.
+        optimizer: a Keras name or optimizer; None for Adam, or that of the recipe.
         loss: what `keras.losses.get` accepts, for every output; or a dict of these by output, None for an output that
             has no part in the training.
         metrics: Keras names, functions of nothing that make one metric an output, or functions of labels and
             predictions; or a dict of such lists by output.
         weighted_metrics: the same, of which each example counts by its sample weight.
-        aux_weight: of the loss of each auxiliary head; 0.3 as in the paper of GoogLeNet.
+        aux_weight: of the loss of each auxiliary head; None for that of the network, 0.3 as in the paper of GoogLeNet
+            unless its authors have another.
+        recipe: what `layerblocks.architectures.recipe(name)` gives, the training of a paper: its optimizer, unless
+            there is another here, its label smoothing and its weight of auxiliary heads. A schedule by iterations is
+            in the optimizer, one by epochs in `recipe.callbacks()`; its weight decay is a regulariser of the network.
         options: further arguments of `compile`, `jit_compile` among them.
 
     Raises:
@@ -99,6 +107,9 @@ def compile_args(
         >>> compile_args(model)["loss_weights"]
         {'main': 1.0, 'aux1': 0.3, 'aux2': 0.3}
     """
+    if recipe is not None:
+        optimizer, loss, aux_weight = settings_of(recipe, optimizer, loss, aux_weight)
+    optimizer = "adam" if optimizer is None else optimizer
     weights = loss_weights(model, aux_weight)
     output = _output(model)
     if weights is None and isinstance(output, list | tuple):

@@ -418,6 +418,7 @@ def test_a_layer_called_anew_is_known_by_its_model():
         assert tensor_at(with_new_head(model, 3), later) is model.get_layer(later).output
 
 
+@pytest.mark.sweep
 def test_a_thousand_blocks_deep():
     with weightless():
         x = y = keras.Input((4, 4, 2))

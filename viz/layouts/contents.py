@@ -11,7 +11,7 @@ from typing import Any, Literal, get_args
 from ... import checks
 from ...graphs.graph import Graph, Node
 from ...graphs.rules import field_words
-from ..texts.layer_labels import count_text, describe, shape_text
+from ..texts.layer_labels import count_text, describe, each_text, is_shared, shape_text
 from .box_text import Content
 from .series_parallel import Frames, named
 
@@ -110,7 +110,7 @@ def _facts(node: Node, show: Sequence[str], shapes_inside: bool) -> list[tuple[s
         if what == "shape" and shapes_inside and node.outputs:
             found.append((", ".join(map(shape_text, node.outputs)),))
         elif what == "parameters" and (count := node.parameters):
-            found.append((f"{count_text(count)} params", f"{short_count(count)} params"))
+            found.append(_parameters(node, count))
         elif what == "multiply_adds" and node.multiply_adds:
             found.append((f"{short_count(node.multiply_adds)} mult-adds",))
         elif what == "receptive_field" and node.receptive_field and node.role != "input":
@@ -118,6 +118,13 @@ def _facts(node: Node, show: Sequence[str], shapes_inside: bool) -> list[tuple[s
         elif what == "dtype" and node.dtypes and node.role != "input":
             found.append((", ".join(dict.fromkeys(node.dtypes)),))
     return found
+
+
+def _parameters(node: Node, count: int) -> tuple[str, str]:
+    """The parameters; of one of the equal neighbours that a box stands for, where it stands for several."""
+    if node.repeats == 1 or is_shared(node):
+        return f"{count_text(count)} params", f"{short_count(count)} params"
+    return each_text(node), f"{short_count(count // node.repeats)} each ×{node.repeats}"
 
 
 def short_count(number: int) -> str:
@@ -138,6 +145,7 @@ def _title(node: Node) -> str:
     """For a reader who points at the box: what it stands for, and what comes out."""
     name = f"{node.members[0]} to {node.members[-1]}" if len(node.members) > 1 else node.name
     count = f"{count_text(node.parameters)} parameters" if node.parameters else ""
+    count += f", {each}" if (each := each_text(node)) else ""
     return "; ".join(filter(None, (name, ", ".join(map(shape_text, node.outputs)), count)))
 
 

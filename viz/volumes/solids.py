@@ -21,7 +21,7 @@ _SLAB, _ROD, _BALL = 2.6, 3.4, 7.0
 _MOST_SLABS = 4
 _BAND = 0.26
 # What has weights or joins is as thick as its channels; anything else changes sizes only, and is a thin slab.
-_THICK = frozenset({"conv", "merge", "residual", "model", "dense"})
+_THICK = frozenset({"conv", "merge", "residual", "model", "dense", "attention", "recurrent", "embedding"})
 _WEIGHTLESS = frozenset({"shape", "dropout", "activation", "other", "norm"})
 
 
