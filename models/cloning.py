@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import keras
@@ -34,11 +34,18 @@ def nested(model: keras.Model, path: str = "", found: Parts | None = None) -> Pa
 def remade(layer: keras.Layer, kind: Any = None, /, **changes: Any) -> keras.Layer:
     """Make a new layer like this one, of another kind or with some of its arguments changed."""
     try:
-        return (kind or type(layer)).from_config({**layer.get_config(), **changes})
+        return (kind or type(layer)).from_config(_unbuilt({**layer.get_config(), **changes}))
     except Exception as error:  # of somebody's own, which does not say how to make it
         raise checks.refuse(
             "model", f"{layer.name!r} ({type(layer).__name__})", f"layers that can be copied ({error})"
         ) from error
+
+
+def _unbuilt(config: Any) -> Any:
+    """A configuration whose inner layers are built by the outer one, which gives their variables its path."""
+    if isinstance(config, Mapping):
+        return {word: _unbuilt(value) for word, value in config.items() if word != "build_config"}
+    return [_unbuilt(value) for value in config] if isinstance(config, list) else config
 
 
 def copied(

@@ -50,7 +50,7 @@ def config_of(path):
         return file.read("config.json").decode()
 
 
-@pytest.mark.sweep_but("unet")
+@pytest.mark.sweep
 @pytest.mark.parametrize("name", NETWORKS)
 def test_a_keras_file_opens_with_keras_alone(name, tmp_path, monkeypatch):
     """By a program of its own, which nothing here has written but these lines."""
@@ -68,7 +68,7 @@ def test_a_keras_file_opens_with_keras_alone(name, tmp_path, monkeypatch):
         assert differ(got[f"arr_{number}"], np.asarray(answer)) < 1e-4
 
 
-@pytest.mark.parametrize("sides", [(9, 10), (None, None)], ids=["known", "any"])
+@pytest.mark.parametrize("sides", [pytest.param((9, 10), marks=pytest.mark.sweep), (None, None)], ids=["known", "any"])
 @pytest.mark.parametrize("name", PIECES)
 def test_every_piece_has_a_plain_form(name, sides):
     """Of the same numbers, and with nothing of ours in its configuration."""
