@@ -99,7 +99,11 @@ def kernel_for_channels(kernel: Any, channels: int, how: Literal["sum", "mean", 
     """
     with checks.speaking("kernel_for_channels"):
         channels = checks.integer("channels", channels)
+        if channels >= 2**31:
+            raise checks.refuse("channels", channels, "a positive integer below 2**31")
         checks.choice("how", how, CHANNELS)
+        if isinstance(kernel, keras.KerasTensor):
+            raise checks.refuse("kernel", kernel, "an array of shape (…, in, out)", TypeError)
         array = np.asarray(kernel)
         if array.ndim < 2:
             raise checks.refuse("kernel", array.shape, "of shape (…, in, out)")
