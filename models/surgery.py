@@ -24,6 +24,7 @@ from typing import Any
 import keras
 
 from .. import checks
+from ..blocks.core import is_block
 from ..checks import public
 from ..graphs.calls import calls
 from .rebuilding import (
@@ -152,7 +153,7 @@ def replace_each(
     """
     wiring, keep = Wiring(model), checks.flag("keep_weights", keep_weights)
     must_be = "a function of the old layer and a tensor"
-    if not callable(fn) or isinstance(fn, type | keras.Layer):
+    if not callable(fn) or isinstance(fn, type | keras.Layer) or is_block(fn):
         raise checks.refuse("fn", fn, must_be, TypeError)
     try:
         inspect.signature(fn).bind(None, None)

@@ -92,8 +92,6 @@ def test_a_wrong_argument_is_named(name, word):
     for value in wrong():
         if (name, word) == ("export", "path") and isinstance(value, str):
             continue  # a folder of that name for a SavedModel
-        if (name, word) == ("replace_each", "fn") and value is conv:
-            continue  # which names what it was given itself
         try:
             with weightless() if name != "export" else nullcontext():
                 made = FUNCTIONS[name](**{**CALLS[name], word: value})
