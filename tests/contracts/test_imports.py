@@ -30,7 +30,7 @@ OUTSIDE = {
     "blocks": set(),
     "graphs": {"h5py"},
     "models": {"onnxruntime", "tf2onnx", "ai_edge_litert"},
-    "architectures": {"h5py"},
+    "architectures": {"h5py", "safetensors", "torch"},
     "viz": {"fontTools", "PIL", "matplotlib", "pygraphviz", "pydot", "graphviz"},
     "training": {"matplotlib"},
     "testing": {"hypothesis", "pytest", "jax"},
@@ -47,8 +47,10 @@ ONLY_WHEN_CALLED = {
     "onnxruntime",
     "pydot",
     "pygraphviz",
+    "safetensors",
     "tensorflow",
     "tf2onnx",
+    "torch",
 }
 """Slow to import, or not installed by everybody: the function that needs one imports it."""
 
