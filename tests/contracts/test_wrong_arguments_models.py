@@ -41,8 +41,6 @@ CALLS = {
     "kernel_for_channels": {"kernel": np.ones((3, 3, 3, 4)), "channels": 1},
     "export": {"model": WITH_WEIGHTS, "path": "net.keras"},
     "features": {"model": MODEL, "strides": (2, 4)},
-    "kernel_for_channels": {"kernel": np.ones((3, 3, 3, 2)), "channels": 4},
-    "with_input": {"model": MODEL, "shape": (32, 32, 3)},
     "insert": {"model": MODEL, "after": "stem", "fn": partial(dropout, rate=0.5)},
     "remove": {"model": MODEL, "name": "stage.block2"},
     "replace": {"model": MODEL, "name": "stage.block2", "fn": partial(conv, filters=4)},
