@@ -60,7 +60,8 @@ SUBCLASSES = {"viz/dot_classes.py": "classes of pydot and graphviz with other re
 OF_TENSORFLOW = {
     "models/file_formats/litert_files.py": "its format",
     "models/file_formats/onnx_files.py": "its converter",
-    "models/file_formats/saved_models.py": "its format",
+    "models/file_formats/runtimes.py": "files of its formats",
+    "training/losses.py": "the labels of its datasets",
     "training/devices.py": "its strategies",
     "training/distributed.py": "its strategies",
     "training/global_batches.py": "its data sets",
