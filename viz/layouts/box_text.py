@@ -67,6 +67,7 @@ class Content:
         tag: the letter of the panel that shows its inside.
         role: its kind.
         title: what a reader sees who points at it.
+        symbol: of what it does to several tensors, in a circle before its name.
     """
 
     name: str
@@ -76,6 +77,7 @@ class Content:
     tag: str = ""
     role: str = "other"
     title: str = ""
+    symbol: str = ""
 
 
 @dataclass(frozen=True, slots=True)

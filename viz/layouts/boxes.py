@@ -10,10 +10,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from ...graphs.graph import Edge, Graph
+from ...graphs.graph import Edge, Graph, Output
 from ..scene import Point
 from ..theme import Theme
 from .box_text import Card, Content, Type
+from .contents import key_of
 from .drawing import title_width
 from .geometry import Connector, Label, Line, Outline, Piece, Placed, Size
 from .series_parallel import (
@@ -100,7 +101,9 @@ class Layout:
             self.leaving[edge.source] += edge.role not in ("skip", "aux")
             if edge.role != "skip":
                 self.edges[edge.source, edge.target].append(edge)
-        self.returned = {output.source: output.source_port for output in graph.outputs}
+        self.returned: dict[int, list[Output]] = defaultdict(list)
+        for output in graph.outputs:
+            self.returned[output.source].append(output)
         self.side = -1 if composition.heads else 1  # short cuts run where the heads are not
 
     def column(self) -> Piece:
@@ -169,13 +172,55 @@ class Layout:
         right = max(size.width / 2 + size.beyond, self._label_reach(number))
         piece = Piece(size.width / 2, right, height, {number: box})
         piece.tops, piece.bottoms = [(number, 0.0, 0.0)], [(number, 0.0, height)]
-        text = self.labels.get((number, self.returned.get(number, 0)), "")
-        if not self.leaving[number] and number in self.returned and self.graph.nodes[number].head is None and text:
-            end = height + max(self.layer_gap, 10.0)
-            piece.lines.append(Line(((0.0, height), (0.0, end)), "trunk"))
-            self._write(piece, text, 0.0, (height + end) / 2 - 0.5)
-            piece.height = end
+        for rank, output in enumerate(self.returned.get(number, ())):
+            self._add_output(piece, number, output, rank)
         return piece
+
+    def _add_output(self, piece: Piece, number: int, output: Output, rank: int) -> None:
+        """An arrow out of the network, with its key at the head: on along the axis where nothing else leads on."""
+        key, label = key_of(self.graph, output), self.labels.get((number, output.source_port), "")
+        box, size = piece.boxes[number], self.sizes[number]
+        long, high = self._along_and_across(key)
+        others = len(self.returned[number]) - 1
+        if not self.leaving[number] and not others:
+            start = piece.height
+            end = start + (max(self.layer_gap, 10.0) if label else _STUB + _DROP)
+            piece.lines.append(Line(((0.0, start), (0.0, end)), "trunk", states=(output,)))
+            if label:
+                self._write(piece, label, 0.0, (start + end) / 2 - 0.5)
+            piece.height = end
+            if key:
+                self._write_key(piece, key, (0.0, end + 1.5 + long / 2))
+                piece.height = end + 1.5 + long
+            return
+        # Out of the side where no short cuts run; there, the shape stands in the box that it is the shape of.
+        side = -self.side
+        x = box.x if side < 0 else box.right + size.beyond
+        y = box.middle[1] + (rank - others / 2) * max(3.5, min(high, box.height / (others + 1)))
+        end = x + side * (_STUB + _DROP)
+        piece.lines.append(Line(((x, y), (end, y)), "trunk", states=(output,)))
+        far = end
+        if key:
+            self._write_key(piece, key, (end + side * (1.5 + high / 2), y))
+            far = end + side * (2.5 + high)
+        if side < 0:
+            piece.left = max(piece.left, -far)
+        else:
+            piece.right = max(piece.right, far)
+
+    def _along_and_across(self, text: str) -> tuple[float, float]:
+        """How much room a text takes along the axis and across it."""
+        wide, high = self.type.width(text, self.type.edge), self.type.edge * 1.15
+        return (high, wide) if self.request.is_column else (wide, high)
+
+    def _write_key(self, piece: Piece, key: str, middle: Point) -> None:
+        """The key of an output, around a place. What is written starts at its left edge, whichever way the axis runs."""
+        wide = self.type.width(key, self.type.edge)
+        x, y = middle
+        at = {"RL": (x, y + wide / 2), "LR": (x, y - wide / 2)}.get(self.request.direction, (x - wide / 2, y))
+        piece.labels.append(Label(key, *at, wide))
+        across = self._along_and_across(key)[1] / 2
+        piece.left, piece.right = max(piece.left, across - x), max(piece.right, across + x)
 
     def _label_reach(self, number: int) -> float:
         return max((3 + self.type.width(t, self.type.edge) for (n, _), t in self._texts(number)), default=0.0)
@@ -201,7 +246,7 @@ class Layout:
         piece.left, piece.right, piece.height = left, right, above + inner.height + below
         piece.tops, piece.bottoms, piece.fan = placed.tops, placed.bottoms, placed.fan
         piece.outlines.insert(
-            0, Outline(part.title, Placed(-left, 0.0, left + right, piece.height), level, part.repeats)
+            0, Outline(part.title, Placed(-left, 0.0, left + right, piece.height), level, part.repeats, part.frame)
         )
         return piece
 
@@ -297,7 +342,7 @@ class Layout:
                 points, arrow = points[:-1], False
             if role != "projection":
                 joined |= {(sx, sy), (tx, ty)}
-            piece.lines.append(Line(points, role, arrow))
+            piece.lines.append(Line(points, role, arrow, states=(edge,)))
 
     def _write(self, piece: Piece, text: str, x: float, y: float) -> None:
         width = self.type.width(text, self.type.edge)
@@ -340,7 +385,8 @@ class Layout:
             sx, sy = self._end(piece, lane.start, starts[lane.start].index(lane), 1, side)
             tx, ty = self._end(piece, lane.end, ends[lane.end].index(lane), -1, side)
             role = self.composition.roles[lane.edge]
-            piece.lines.append(Line(((sx, sy), (x, sy), (x, ty), (tx, ty)), role, lane.end != EXIT))
+            points = ((sx, sy), (x, sy), (x, ty), (tx, ty))
+            piece.lines.append(Line(points, role, lane.end != EXIT, states=(lane.edge,)))
             if side > 0:
                 piece.right = max(piece.right, out + 1)
             else:
@@ -373,11 +419,14 @@ class Layout:
             box, size = piece.boxes[source], self.sizes[source]
             piece.add(head, out + self.side_gap + 4 + head.left, y)
             target = piece.boxes[head.tops[0][0]]
-            self.edges.pop((source, head.tops[0][0]), None)
+            found = self.edges.pop((source, head.tops[0][0]), ())
             middle = box.middle[1]
-            piece.lines.append(Line(((box.right + size.beyond, middle), (target.x, middle)), "aux"))
+            points = ((box.right + size.beyond, middle), (target.x, middle))
+            piece.lines.append(Line(points, "aux", states=tuple(found)))
 
-    def connect_elsewhere(self, piece: Piece, number: int, leaving: bool, role: str, text: str) -> None:
+    def connect_elsewhere(
+        self, piece: Piece, number: int, leaving: bool, role: str, text: str, edges: Sequence[Edge]
+    ) -> None:
         """Where short cuts from a box go on in another column, or those to it come from: at a circle with letters."""
         half = 1 if leaving else -1
         x, y = self._end(piece, number, 0, half, self.side)
@@ -392,7 +441,7 @@ class Layout:
         wide = max(8.0, self.type.width(text, self.type.edge) + 4)
         far = max([self.side * (box.right if self.side > 0 else box.x) + 9, *(out + 4 for out in beside)])
         points = ((x, y), (self.side * far, y))
-        piece.lines.append(Line(points if leaving else points[::-1], role, not leaving))
+        piece.lines.append(Line(points if leaving else points[::-1], role, not leaving, states=tuple(edges)))
         piece.connectors.append(Connector(text, (self.side * (far + wide / 2), y), wide))
         if self.side > 0:
             piece.right = max(piece.right, far + wide)

@@ -9,7 +9,7 @@ from math import prod
 from typing import Any, Literal, get_args
 
 from ... import checks
-from ...graphs.graph import Graph, Node
+from ...graphs.graph import Graph, Node, Output
 from ...graphs.rules import field_words
 from ..texts.layer_labels import count_text, describe, shape_text
 from .box_text import Content
@@ -139,6 +139,11 @@ def _title(node: Node) -> str:
     name = f"{node.members[0]} to {node.members[-1]}" if len(node.members) > 1 else node.name
     count = f"{count_text(node.parameters)} parameters" if node.parameters else ""
     return "; ".join(filter(None, (name, ", ".join(map(shape_text, node.outputs)), count)))
+
+
+def key_of(graph: Graph, output: Output) -> str:
+    """What is written at the arrow of an output: its key, but where the box that it leaves is called so; "" if not."""
+    return "" if graph.kind == "Block" or output.key == graph.nodes[output.source].name else output.key
 
 
 def tensor_labels(graph: Graph, show: Sequence[str]) -> dict[tuple[int, int], str]:

@@ -14,7 +14,7 @@ from ..render import draw
 from .box_text import Type
 from .drawing import title_width
 from .geometry import Label, Line, Outline, Piece, Placed, Size
-from .series_parallel import Frames, title_of
+from .series_parallel import Frames, number_of, title_of
 
 MANY = 1000
 # How edges pull on the layout, by role: a heavy one stays short and straight.
@@ -83,7 +83,7 @@ def layered(
             x0, y0, x1, y1 = map(float, each["bb"].split(","))
             inner = order[int(name.removeprefix("cluster_"))]
             place = Placed(x0, height - y1, x1 - x0, y1 - y0)
-            piece.outlines.append(Outline(title_of(inner), place, len(inner), inner[-1].repeats))
+            piece.outlines.append(Outline(title_of(inner), place, len(inner), inner[-1].repeats, number_of(inner[-1])))
         elif "pos" in each:
             x, y = map(float, each["pos"].split(","))
             wide, high = float(each["width"]) * 72, float(each["height"]) * 72
@@ -91,11 +91,12 @@ def layered(
     roles = line_roles(graph)
     for each in found.get("edges", ()):
         number = int(each["id"][1:])
+        edge = graph.edges[number]
         for stretch in each.get("pos", "").split(";") if splines != "none" else ():
             points = [tuple(map(float, p.split(","))) for p in stretch.split() if p[0] not in "es"]
             if points:
                 way = tuple((x, height - y) for x, y in points)
-                piece.lines.append(Line(way, roles[graph.edges[number]], True, curved=True))
+                piece.lines.append(Line(way, roles[edge], True, curved=True, states=(edge,)))
         place_of = each.get("lp") or each.get("xlp")
         if number in written and place_of:
             x, y = map(float, place_of.split(","))
