@@ -8,6 +8,7 @@ from itertools import pairwise
 from math import hypot
 
 from ..scene import Box, Item, Path, Point, Polygon, Stated, Text
+from ..symbols import symbol_items
 from ..theme import Theme
 from .box_text import STACK, STRIPE, Card, Type
 from .geometry import Line, Piece, Placed
@@ -23,7 +24,7 @@ def drawn(
     yield from frames_and_lines(piece, type)
     for number, place in sorted(piece.boxes.items()):
         states = Stated(number, -1, cards[number].content.repeats, cards[number].content.symbol)
-        yield from box(cards[number], place, theme, roles[number], names[number], states)
+        yield from box(cards[number], place, theme, roles[number], names[number], type, states)
     for label in piece.labels:
         at = _point((label.x, label.y + type.edge * _CAP))
         yield Text(*at, label.text, type.edge, label.width, role="edge")
@@ -73,7 +74,7 @@ def _pill(text: Text, face: str) -> Iterator[Item]:
 
 
 def box(
-    card: Card, place: Placed, theme: Theme, role: str, name: str, states: Stated | None = None
+    card: Card, place: Placed, theme: Theme, role: str, name: str, type: Type, states: Stated | None = None
 ) -> Iterator[Item]:
     """A box with what stands in it: under it the cards of those it stands for, at its left edge its stripe."""
     paint = theme.paint(role)
@@ -83,12 +84,21 @@ def box(
     yield _box(place, role, radius, name, card.content.title, states)
     yield from stripe(place, paint.stripe, f"{role}-mark", radius)
     down = place.y + (place.height - card.height) / 2
+    if card.sign is not None:
+        x, y = card.sign
+        yield from sign(card.content.symbol, (place.x + x, down + y), role, type)
     for line in card.lines:
         x, y = _point(((place.right if line.anchor == "end" else place.x) + line.x, down + line.y))
         yield replace(line, x=x, y=y, width=_short(line.width))
     for mark in card.marks:
         face, ink = ("badge", "badge-text") if mark.bold else ("tag", "text")
         yield from _pill(replace(mark, x=place.x + mark.x, y=down + mark.y, role=ink), face)
+
+
+def sign(symbol: str, middle: Point, role: str, type: Type) -> Iterator[Item]:
+    """The sign of what joins several tensors, in the stronger look of its role."""
+    measured = lambda text: type.width(text, type.text)  # noqa: E731
+    yield from symbol_items(symbol, middle, type.sign, f"{role}-volume", size=type.text, measured=measured)
 
 
 def _box(

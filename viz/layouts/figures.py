@@ -13,6 +13,7 @@ from ... import checks
 from ...graphs.graph import Graph, Node
 from ..lines import line_roles
 from ..scene import Box, Item, Path, Polygon, Scene, Text, moved
+from ..symbols import drawn_role, symbol_of
 from ..theme import Paint, Theme
 from .box_text import Content, Type
 from .boxes import Request
@@ -197,7 +198,7 @@ class _Page:
 
     def _legend(self) -> list[Entry]:
         nodes = [node for part in self.parts for node in part.graph.nodes]
-        boxes = [self.look.paints.get(n.name, "aux" if n.head is not None else n.role) for n in nodes]
+        boxes = [(self.look.paints.get(n.name, drawn_role(n)), symbol_of(n)) for n in nodes]
         lines = [role for part in self.parts for role in line_roles(part.graph).values()]
         return entries(boxes, lines, any(node.repeats > 1 for node in nodes))
 

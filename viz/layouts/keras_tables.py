@@ -106,6 +106,7 @@ def layer_scene(graph: Graph, options: Options, theme: Theme) -> Scene:
         splines=options.splines,
         gaps=_GAPS,
         ports=False,
+        outputs=False,
     )
     geometry = geometry.moved(_MARGIN, _MARGIN)
     items: list[Item] = list(frames_and_lines(geometry, type))

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from ..scene import Box, Item, Path, Point, Text
+from ..symbols import SYMBOLS, symbol_width
 from ..theme import Theme
 from .box_text import Type
-from .drawing import badge, stripe
+from .drawing import badge, sign, stripe
 from .geometry import Placed
 
 KINDS: Mapping[str, str] = MappingProxyType(
@@ -46,16 +47,24 @@ _CAP = 0.36
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A swatch and its words."""
+    """A swatch and its words. `symbol` is drawn in the place of a box, in the look of its role."""
 
     role: str
     words: str
+    symbol: str = ""
 
 
-def entries(boxes: Iterable[str], lines: Iterable[str], repeated: bool) -> list[Entry]:
-    """What occurs, from the roles of boxes and lines."""
-    there, drawn = set(boxes), set(lines)
+def entries(boxes: Iterable[tuple[str, str]], lines: Iterable[str], repeated: bool) -> list[Entry]:
+    """What occurs, from the roles and signs of boxes, and the roles of lines."""
+    boxes, drawn = set(boxes), set(lines)
+    there = {role for role, symbol in boxes if not symbol}
     found = [Entry(role, words) for role, words in KINDS.items() if role in there and role != "input"]
+    signs = {symbol: role for role, symbol in sorted(boxes, reverse=True) if symbol}
+    found += [
+        Entry(signs[symbol], words, symbol)
+        for symbol, words in SYMBOLS.items()
+        if symbol in signs and words not in [entry.words for entry in found]
+    ]
     found += [Entry(role, words) for role, words in LINES.items() if role in drawn]
     return [*found, Entry(REPEATED, "equal blocks in a row")] if repeated else found
 
@@ -111,6 +120,10 @@ def _swatch(entry: Entry, x: float, middle: float, theme: Theme, type: Type) -> 
     if entry.role == REPEATED:
         left = x + (_SWATCH - type.width(REPEATED, type.text, True) - 5) / 2
         yield from badge(REPEATED, type, left, middle + type.text * _CAP)
+        return
+    if entry.symbol:
+        wide = symbol_width(entry.symbol, type.sign, lambda text: type.width(text, type.text))
+        yield from sign(entry.symbol, (x + _SWATCH - 1 - wide / 2, middle), entry.role, type)
         return
     paint = theme.paint(entry.role)
     radius = 2.5 if paint.border == "rounded" else 1.0

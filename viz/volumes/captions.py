@@ -66,7 +66,7 @@ def captions(
     written: list[Caption] = []
     for place, unit in enumerate(plan.units):
         nodes = [graph.nodes[n] for n in unit.nodes]
-        channels = [_channels(graph, n, found, before.get(n.id)) if "shape" in show else "" for n in nodes]
+        channels = [_channels(graph, n, found, before.get(n.id), "shape" in show) for n in nodes]
         spans = _spans(channels) if brief else [1] * len(nodes)
         under: list[tuple[Line, ...]] = []
         for node, words, span in zip(nodes, channels, spans, strict=True):
@@ -104,17 +104,17 @@ def _spans(words: Sequence[str]) -> list[int]:
     """How many equal words each begins; 0 where one before says it."""
     spans = [1] * len(words)
     for i in reversed(range(len(words) - 1)):
-        if words[i] == words[i + 1]:
+        if words[i] == words[i + 1] and "×" not in words[i]:
             spans[i], spans[i + 1] = spans[i + 1] + 1, 0
     return spans
 
 
-def _channels(graph: Graph, node: Node, found: Sequence[Extent], before: int | None) -> str:
+def _channels(graph: Graph, node: Node, found: Sequence[Extent], before: int | None, shown: bool) -> str:
     """How many channels, where that is news, and how many equal neighbours there are."""
     own, repeats = found[node.id].channels, own_repeats(graph, node)
     same = before is not None and found[before].channels == own and not is_thick(node)
     times = f"×{repeats}" if repeats > 1 else ""
-    words = "" if same or is_ball(node) else "?" if own is None else str(own)
+    words = "" if same or is_ball(node) or not shown else "?" if own is None else str(own)
     return " ".join(filter(None, (words, times)))
 
 

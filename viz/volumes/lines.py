@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from ...graphs.graph import Edge, Graph
@@ -46,13 +46,13 @@ def lines(graph: Graph, rows: Sequence[Row], width: float) -> list[list[Drawn]]:
                 leave = _above(source, 1) if here == there else (row.start - _STEP, 0.0)
                 over[there].append((edge, leave, _above(_landing(graph, row, edge, target), -1)))
         elif graph.nodes[edge.target].head is not None and source.y != target.y:
-            found[there].append(_raised(row, edge, source, target))
+            found[there].append(_stating(edge, _raised(row, edge, source, target)))
         elif start[1] != target.y:
-            found[there].append(_elbow(graph, row, edge, roles[edge], start, target))
+            found[there].append(_stating(edge, _elbow(graph, row, edge, roles[edge], start, target)))
         elif target.entry[0] - start[0] >= _NEAR:
             if not _hits((start, target.entry), _others(row, edge)):
                 role = "continuation" if here != there else roles[edge]
-                found[there].append(Drawn(Path(start, ((target.entry,),), role)))
+                found[there].append(Drawn(Path(start, ((target.entry,),), role, states=(edge,))))
             else:
                 over[there].append((edge, _above(source, 1), _above(target, -1)))
     for number, here in leaving.items():
@@ -61,6 +61,10 @@ def lines(graph: Graph, rows: Sequence[Row], width: float) -> list[list[Drawn]]:
     for i, row in enumerate(rows):
         found[i] += _arcs(row, roles, over[i])
     return found
+
+
+def _stating(edge: Edge, drawn: Drawn) -> Drawn:
+    return replace(drawn, path=replace(drawn.path, states=(edge,)))
 
 
 def _within(graph: Graph, row: Row, edge: Edge) -> bool:
@@ -129,7 +133,7 @@ def _arcs(row: Row, roles: Mapping[Edge, str], edges: Sequence[tuple[Edge, Point
         y = min((*tops, start[1], end[1])) - _OVER
         taken.append(Rect(left, y, right, y))
         points = [start, (start[0], y), (end[0], y), end]
-        found.append(Drawn(_rounded(points, roles[edge]), _crosses(row, points, edge)))
+        found.append(_stating(edge, Drawn(_rounded(points, roles[edge]), _crosses(row, points, edge))))
     return found
 
 
