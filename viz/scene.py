@@ -26,12 +26,14 @@ class Stated:
         frame: the number of the frame that it is; -1 for a node, or a frame that only opens a block.
         repeats: how many times it is there, as the `×n` on it says.
         symbol: that of its operation, as it is drawn.
+        against: the tensors that it gets from a volume that it stands right against, without a line.
     """
 
     node: int = -1
     frame: int = -1
     repeats: int = 1
     symbol: str = ""
+    against: tuple[Edge, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,7 +55,9 @@ def statement(scene: Scene, graph: Graph) -> Graph:
     boxes = {number: stated for number, stated, _ in _boxes(scene)}
     levels = _levels(scene, boxes)
     around = {n: [level for level in levels if n in level.members] for n in boxes}
-    links = dict.fromkeys(link for item in scene.items if isinstance(item, Path) for link in item.states)
+    lines = (link for item in scene.items if isinstance(item, Path) for link in item.states)
+    links: dict[Edge | Output, None] = dict.fromkeys(lines)
+    links |= dict.fromkeys(edge for stated in boxes.values() for edge in stated.against)
     edges = [link for link in links if isinstance(link, Edge) and {link.source, link.target} <= boxes.keys()]
     outputs = [link for link in links if isinstance(link, Output) and link.source in boxes]
     exits = {level: _exit(level, edges, outputs) for level in levels}

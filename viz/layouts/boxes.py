@@ -310,8 +310,7 @@ class Layout:
         elif len(tops) > 1:
             bus = gap[0] + max(self.label + 2, _STUB)
         written: set[tuple[int, int]] = set()
-        joined: set[Point] = set()
-        # What runs straight comes first, so that the others can join it.
+        # What runs straight comes first, and so has the label.
         for i, (edge, (sx, sy), (tx, ty)) in sorted(enumerate(links), key=lambda link: link[1][1][0] != link[1][2][0]):
             aside = (i - (len(links) - 1) / 2) * 7 if straight else 0.0  # Add()([x, x]) is fed twice
             role = self.composition.roles[edge]
@@ -326,7 +325,7 @@ class Layout:
                         min(down, (gap[0] + gap[1]) / 2 - 0.6) if gap[1] - gap[0] > 30 else (gap[0] + gap[1]) / 2 - 0.6
                     )
                 self._write(piece, text, sx + abs(aside), down if len(bottoms) == 1 else down + sy - gap[0])
-            beside, arrow = piece.boxes.get(edge.target), True
+            beside = piece.boxes.get(edge.target)
             points: tuple[Point, ...] = ((sx, sy), (sx, bus), (tx, bus), (tx, ty))
             if sx == tx:
                 points = ((sx + aside, sy), (tx + aside, ty))
@@ -336,13 +335,7 @@ class Layout:
                     (sx, beside.middle[1]),
                     (beside.right, beside.middle[1]),
                 )  # into the side of the sum
-            elif len(tops) > 1 and (sx, sy) in joined:
-                points = points[1:]
-            elif len(tops) == 1 and (tx, ty) in joined:
-                points, arrow = points[:-1], False
-            if role != "projection":
-                joined |= {(sx, sy), (tx, ty)}
-            piece.lines.append(Line(points, role, arrow, states=(edge,)))
+            piece.lines.append(Line(points, role, states=(edge,)))
 
     def _write(self, piece: Piece, text: str, x: float, y: float) -> None:
         width = self.type.width(text, self.type.edge)

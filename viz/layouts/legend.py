@@ -94,7 +94,13 @@ def _pitch(type: Type) -> float:
 
 def width_of(found: Sequence[Entry], type: Type) -> float:
     """The widest entry: a figure cannot be narrower than its legend."""
-    return max((_SWATCH + _GAP + type.width(entry.words, type.text) for entry in found), default=0.0)
+    return max((_reach(entry, type) + _GAP + type.width(entry.words, type.text) for entry in found), default=0.0)
+
+
+def _reach(entry: Entry, type: Type) -> float:
+    """How wide a swatch is, with the room around it."""
+    sign = symbol_width(entry.symbol, type.sign, lambda text: type.width(text, type.text)) if entry.symbol else 0.0
+    return max(_SWATCH, sign + 1)
 
 
 def legend_items(found: Sequence[Entry], type: Type, theme: Theme, at: Point, width: float) -> Iterator[Item]:
@@ -107,7 +113,7 @@ def legend_items(found: Sequence[Entry], type: Type, theme: Theme, at: Point, wi
         for x, entry in row:
             yield from _swatch(entry, left + x, middle, theme, type)
             wide = type.width(entry.words, type.text)
-            place = (round(left + x + _SWATCH + _GAP, 3), round(middle + type.text * _CAP, 3))
+            place = (round(left + x + _reach(entry, type) + _GAP, 3), round(middle + type.text * _CAP, 3))
             yield Text(*place, entry.words, type.text, round(wide, 3), role="legend")
 
 
@@ -122,8 +128,7 @@ def _swatch(entry: Entry, x: float, middle: float, theme: Theme, type: Type) -> 
         yield from badge(REPEATED, type, left, middle + type.text * _CAP)
         return
     if entry.symbol:
-        wide = symbol_width(entry.symbol, type.sign, lambda text: type.width(text, type.text))
-        yield from sign(entry.symbol, (x + _SWATCH - 1 - wide / 2, middle), entry.role, type)
+        yield from sign(entry.symbol, (x + (_reach(entry, type) - 1) / 2, middle), entry.role, type)
         return
     paint = theme.paint(entry.role)
     radius = 2.5 if paint.border == "rounded" else 1.0

@@ -9,7 +9,7 @@ from itertools import pairwise
 
 from ...graphs.graph import Graph, Node, sum_weights
 from ...graphs.rewrite import shared_prefix
-from ..layouts.contents import short_count
+from ..layouts.contents import key_of, short_count
 from .plan import Plan, on_axis
 from .solids import Extent, is_ball, is_thick, own_repeats
 
@@ -30,10 +30,14 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Caption:
-    """What is written below the volumes of a unit, line by line, and below all of them together."""
+    """What is written below the volumes of a unit, line by line, and below all of them together.
+
+    `keys` are those of the outputs that leave each of them, written at their arrows.
+    """
 
     under: tuple[tuple[Line, ...], ...]
     below: tuple[Line, ...]
+    keys: tuple[tuple[Line, ...], ...] = ()
 
 
 def captions(
@@ -85,7 +89,8 @@ def captions(
         loss = [o.loss_weight for o in graph.outputs if o.source in unit.nodes and o.loss_weight is not None]
         below += [line(f"loss × {weight:g}", "muted") for weight in loss if unit.head is not None]
         below += [line(title, "muted", bold=True) for title in frames.get(place, ())]
-        written.append(Caption(tuple(under), tuple(below)))
+        keys = (tuple(line(key_of(graph, o), "edge") for o in graph.outputs if o.source == n.id) for n in nodes)
+        written.append(Caption(tuple(under), tuple(below), tuple(keys)))
     return written
 
 

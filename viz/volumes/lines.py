@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
+from itertools import groupby, pairwise
 
 from ...graphs.graph import Edge, Graph
 from ..layouts.drawing import path
 from ..layouts.geometry import Line
 from ..lines import line_roles
 from ..scene import Path, Point
-from .place import Placed, Rect, Row
+from .place import Placed, Rect, Row, way_out
 from .solids import is_flat
 
 _NEAR = 7.0  # nearer than that no arrow fits, and none is needed
@@ -57,7 +57,15 @@ def lines(graph: Graph, rows: Sequence[Row], width: float) -> list[list[Drawn]]:
                 over[there].append((edge, _above(source, 1), _above(target, -1)))
     for number, here in leaving.items():
         start = rows[here].placed[number].exit
-        found[here].append(Drawn(Path(start, (((width, start[1]),),), "continuation")))
+        edges = tuple(e for e in graph.edges if e.source == number and home[e.target] != here)
+        found[here].append(Drawn(Path(start, (((width, start[1]),),), "continuation", states=edges)))
+    found_last = {node.id for node in graph.nodes} - {edge.source for edge in graph.edges}
+    for source, outputs in groupby(sorted(graph.outputs, key=lambda o: o.source), key=lambda o: o.source):
+        every = sorted(outputs, key=graph.outputs.index)
+        for rank, output in enumerate(every):
+            placed = rows[home[source]].placed[source]
+            begin, end = way_out(placed, source in found_last, rank, len(every))
+            found[home[source]].append(Drawn(Path(begin, ((end,),), "trunk", states=(output,))))
     for i, row in enumerate(rows):
         found[i] += _arcs(row, roles, over[i])
     return found

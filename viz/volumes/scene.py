@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import product
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import pairwise, product
 from math import inf
 
-from ...graphs.graph import Frame, Graph, Node
+from ...graphs.graph import Edge, Frame, Graph, Node
 from ..fonts import Face, face
 from ..layouts.contents import box_names
 from ..scene import Box, Item, Scene, Stated, moved
@@ -120,11 +120,13 @@ def _drawn(graph: Graph, laid: Laid, font: Face, size: float, width: float | Non
     across = max(row.right + (STUB if row is not laid.rows[-1] else 0.0) for row in laid.rows)
     items: list[Item] = []
     y = _MARGIN
-    for row, drawn in zip(laid.rows, lines(graph, laid.rows, across), strict=True):
+    found = lines(graph, laid.rows, across)
+    against = _against(graph, laid.rows, found)
+    for row, drawn in zip(laid.rows, found, strict=True):
         frames = _frames(graph, row)
         extent = around((*row.bodies, *row.words, *(path_rect(d.path) for d in drawn), *(rect for rect, _ in frames)))
         y -= extent.top
-        items += [moved(item, _MARGIN, y) for item in _row_items(graph, row, drawn, frames, _letters(font, size))]
+        items += [moved(item, _MARGIN, y) for item in _row_items(graph, row, drawn, frames, against, _letters(font, size))]
         y += extent.bottom + _ROW_GAP
     y -= _ROW_GAP
     if legend:
@@ -152,8 +154,21 @@ def _frames(graph: Graph, row: Row) -> list[tuple[Rect, Frame]]:
     return found
 
 
+def _against(graph: Graph, rows: Sequence[Row], found: Sequence[Sequence[Drawn]]) -> dict[int, tuple[Edge, ...]]:
+    """By its target, every tensor that no line brings as the two volumes stand right against each other."""
+    drawn = {link for row in found for each in row for link in each.path.states}
+    beside = {pair for row in rows for run in row.runs for pair in pairwise(run)}
+    left = [e for e in graph.edges if e not in drawn and (e.source, e.target) in beside]
+    return {target: tuple(e for e in left if e.target == target) for target in dict.fromkeys(e.target for e in left)}
+
+
 def _row_items(
-    graph: Graph, row: Row, drawn: Sequence[Drawn], frames: Sequence[tuple[Rect, Frame]], letters: Letters
+    graph: Graph,
+    row: Row,
+    drawn: Sequence[Drawn],
+    frames: Sequence[tuple[Rect, Frame]],
+    against: Mapping[int, tuple[Edge, ...]],
+    letters: Letters,
 ) -> list[Item]:
     """What lies below first: frames, lines under volumes, volumes from left to right, the other lines, texts."""
     items: list[Item] = [
@@ -170,7 +185,8 @@ def _row_items(
     for placed in sorted(row.placed.values(), key=lambda p: (p.x, p.solid.node)):
         node = graph.nodes[placed.solid.node]
         title = f"{node.name}: {describe(node)}, {', '.join(map(shape_text, node.outputs))}"
-        states = Stated(node.id, repeats=own_repeats(graph, node), symbol=placed.solid.symbol)
+        times, touched = own_repeats(graph, node), against.get(node.id, ())
+        states = Stated(node.id, repeats=times, symbol=placed.solid.symbol, against=touched)
         items += volume_items(placed, letters, names[node.id], title, states)
     items += [d.path for d in drawn if not d.below]
     return [*items, *row.texts]
