@@ -11,7 +11,7 @@ import functools
 import operator
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import accumulate, pairwise, repeat
 from typing import Any, TypeVar
 
@@ -169,6 +169,7 @@ class Graph:
     of the block each carries, as `outputs` are in the order of its outputs. `unused` are the layers that a model keeps
     and does not call; `loose` are weights of opened layers that none of the nodes has (a class token, a scale). One
     that is not `verified` was read from the configuration in a file alone, as not all classes of its layers were there.
+    One in which equal neighbours were drawn together has in `unfolded` what it was before.
     """
 
     name: str
@@ -181,6 +182,7 @@ class Graph:
     unused: tuple[Node, ...] = ()
     loose: tuple[Weight, ...] = ()
     verified: bool = True
+    unfolded: Graph | None = field(default=None, compare=False, repr=False)
 
     @property
     def parameters(self) -> int:

@@ -89,6 +89,22 @@ def statement(scene: Scene, graph: Graph) -> Graph:
     )
 
 
+def torn(scene: Scene, graph: Graph) -> list[tuple[str, ...]]:
+    """The repeats that a scene does not keep whole: of each the names of the boxes in it, in order.
+
+    Its frame is left out, or has other boxes in it than it should.
+    """
+    boxes = {number: stated for number, stated, _ in _boxes(scene)}
+    drawn = {level.frame: level for level in _levels(scene, boxes) if level.frame >= 0}
+    found = []
+    for frame in graph.frames:
+        inside = [node for node in graph.nodes if frame.id in node.frames]
+        level = drawn.get(frame.id)
+        if frame.repeats > 1 and (level is None or level.members != {node.id for node in inside}):
+            found.append(tuple(node.name for node in inside))
+    return found
+
+
 def _place(graph: Graph, output: Output) -> int:
     """Its place among the outputs of the network."""
     return graph.outputs.index(output) if output in graph.outputs else len(graph.outputs)

@@ -257,9 +257,9 @@ def _standing(unit: Unit, caption: Caption, solids: Sequence[Solid], last: Colle
 def way_out(placed: Placed, last: bool, rank: int, count: int) -> tuple[Point, Point]:
     """From where to where an output leaves a volume: on along the flow, or up where something else leads on."""
     if not last:
-        x, y = placed.crown()
-        x -= min(placed.solid.thickness / 4, 3.0) + rank * 3.0
-        return (x, y), (x, y - _OUT - rank * LINE * 7.0)
+        deep, aside = (rank + 1) / (count + 1), placed.solid.thickness / 4
+        x, y = placed.front.left + aside + deep * placed.shift, placed.front.top - deep * placed.shift
+        return (x, y), (x, placed.outline.top - _OUT - (count - 1 - rank) * LINE * 7.0)
     x, y = placed.exit
     y += (rank - (count - 1) / 2) * LINE * 7.0
     return (x, y), (x + _OUT, y)
