@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Hashable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from ..graphs.graph import Edge, Graph, activation_of, leaves
@@ -21,8 +21,9 @@ def line_roles(graph: Graph) -> dict[Edge, str]:
     - `projection`: to or from the layer on a projection skip, into such a sum.
     - `concat`: a skip to a concatenation, also where a gate scales it on the way.
     - `gate`: what scales another tensor: the sigmoid or softmax into a product.
+    - `mask`: what says which positions count.
     - `aux`: to an auxiliary head.
-    - `trunk`, `branch`: everything else, such as a mask, a key, or an input that is used twice.
+    - `trunk`, `branch`: everything else, such as a key, or an input that is used twice.
 
     >>> from layerblocks.graphs import Edge, Graph, Node
     >>> layers = [("x", "Dense", "dense"), ("y", "Dense", "dense"), ("s", "Add", "add")]
@@ -46,6 +47,8 @@ def line_roles(graph: Graph) -> dict[Edge, str]:
     def role(edge: Edge) -> str:
         if edge.role == "aux" or graph.nodes[edge.target].head is not None:
             return "aux"
+        if edge.carries == "mask":
+            return "mask"
         if edge in gates:
             return "gate"
         straight = "trunk" if edge.role == "trunk" else "branch"
@@ -64,6 +67,42 @@ def line_roles(graph: Graph) -> dict[Edge, str]:
         return next((each for each in possible if by_passes and each in joins), straight)
 
     return {edge: role(edge) for edge in graph.edges}
+
+
+_TOGETHER = frozenset({"query", "key", "value"})
+
+
+def together(edges: Sequence[Edge]) -> list[tuple[Edge, ...]]:
+    """Edges between two boxes, those that are drawn as one line together: one tensor as query, key and value."""
+    found: dict[Hashable, list[Edge]] = {}
+    for edge in edges:
+        alone = None if edge.carries in _TOGETHER else edge.target_port
+        found.setdefault((edge.source, edge.source_port, edge.target, alone), []).append(edge)
+    return [tuple(group) for group in found.values()]
+
+
+def line_words(graph: Graph, roles: Mapping[Edge, str]) -> dict[Edge, str]:
+    """What is said at the end of lines that are read otherwise than the others there: `key, value`, `mask`, `to each`.
+
+    Nothing is said of the query, nor where all that a box reads is one tensor.
+    """
+    arriving: dict[int, list[Edge]] = {}
+    for edge in graph.edges:
+        arriving.setdefault(edge.target, []).append(edge)
+    found = {}
+    for edges in arriving.values():
+        if len({(edge.source, edge.source_port) for edge in edges}) < 2:
+            continue
+        for group in together(edges):
+            words = [edge.carries for edge in group if edge.carries not in ("data", "query")]
+            words = list(dict.fromkeys(words if all(edge.carries != "query" for edge in group) else ()))
+            if roles[group[0]] == "gate":
+                words.append("gate")
+            if group[0].each and not all(edge.each for edge in edges):
+                words.append("to each")
+            if words:
+                found |= dict.fromkeys(group, ", ".join(words))
+    return found
 
 
 def _gates(graph: Graph, edges: Sequence[Edge], arriving: Sequence[Sequence[Edge]]) -> list[Edge]:
