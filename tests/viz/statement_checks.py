@@ -93,7 +93,8 @@ def check_marks(figure):
     arrows = {link for item in figure.scene.items if isinstance(item, Path) for link in item.states}
     for output in graph.outputs:
         assert output in arrows, f"no arrow for {output}"
-        said = output.key in texts or output.key == graph.nodes[output.source].name
+        said = output.key in texts or f"→ {output.key}" in texts or output.key == graph.nodes[output.source].name
+        said = said or (output.key == "main" and len(graph.outputs) == 1)
         assert said, f"the key {output.key} is not said"
 
 
@@ -152,9 +153,10 @@ def tensor(link):
 
 
 def reach(item):
-    """The sides of a shape, with the cards under it."""
+    """The sides of a shape, with the cards under it, wherever these look out."""
     left, top, right, bottom = bounds(item)
-    return (left, top, right + 3.0, bottom + 3.0) if item.states.repeats > 1 else (left, top, right, bottom)
+    out = 3.0 if item.states.repeats > 1 else 0.0
+    return left - out, top - out, right + out, bottom + out
 
 
 def near(point, shape, slack):

@@ -144,8 +144,12 @@ def _title(node: Node) -> str:
 
 
 def key_of(graph: Graph, output: Output) -> str:
-    """What is written at the arrow of an output: its key, but where the box that it leaves is called so; "" if not."""
-    return "" if graph.kind == "Block" or output.key == graph.nodes[output.source].name else output.key
+    """What is written at the arrow of an output: its key, unless the box that it leaves is called so.
+
+    Nothing is at those of the inside of a block, nor at the only output where that is just called `main`.
+    """
+    told = output.key == graph.nodes[output.source].name or (output.key == "main" and len(graph.outputs) == 1)
+    return "" if told or graph.kind == "Block" else output.key
 
 
 def tensor_labels(graph: Graph, show: Sequence[str]) -> dict[tuple[int, int], str]:

@@ -52,7 +52,7 @@ def captions(
 ) -> list[Caption]:
     """The captions of every unit.
 
-    `brief` writes equal channels that follow one another once, and long names in two lines.
+    `brief` writes equal channels that follow one another once, long names in two lines, and keys below.
     """
 
     def line(text: str, role: str = "text", bold: bool = False, span: int = 1) -> Line:
@@ -89,7 +89,11 @@ def captions(
         loss = [o.loss_weight for o in graph.outputs if o.source in unit.nodes and o.loss_weight is not None]
         below += [line(f"loss × {weight:g}", "muted") for weight in loss if unit.head is not None]
         below += [line(title, "muted", bold=True) for title in frames.get(place, ())]
-        keys = (tuple(line(key_of(graph, o), "edge") for o in graph.outputs if o.source == n.id) for n in nodes)
+        outputs = [[key_of(graph, o) for o in graph.outputs if o.source == n.id] for n in nodes]
+        if brief:
+            below += [line(f"→ {key}", "edge") for each in outputs for key in each if key]
+            outputs = [[""] * len(each) for each in outputs]
+        keys = (tuple(line(key, "edge") for key in each) for each in outputs)
         written.append(Caption(tuple(under), tuple(below), tuple(keys)))
     return written
 

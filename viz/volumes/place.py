@@ -20,7 +20,7 @@ _BELOW = 2.5
 _LANES = 7.0
 STUB = 16.0  # of an arrow that goes on in the next row
 FRAME = 4.0  # between what is in a frame and its line
-_OUT = 13.0  # of the arrow of an output
+_OUT = 10.0  # of the arrow of an output
 _ARC = 9.0  # above a level of a U, for its short cut
 
 

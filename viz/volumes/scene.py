@@ -21,7 +21,7 @@ from .place import FRAME, STUB, Rect, Row, around
 from .plan import as_u, plan
 from .solids import Letters, extents, own_repeats
 
-_ROOMY, _SMALLEST = 0.62, 0.3  # scales of the volumes: the least that is tried first, and the least
+_ROOMY, _SMALLEST = 0.62, 0.26  # scales of the volumes: the least that is tried first, and the least
 _GOOD = 0.58  # worth of a layout after which none is sought with smaller or fewer texts
 _ROW_COST, _TEXT_COST = 0.7, 0.9  # by how much a further row, and smaller text, lower the worth of a scale
 _MARGIN = 2.0
