@@ -35,6 +35,7 @@ from .graph import (
 )
 from .naming import scoped
 from .receptive_fields import with_receptive_fields
+from .scales import with_scales
 from .rewrite import mark_masks
 from .tracing import Trace, has_layers_inside, paths_inside, tracing
 
@@ -139,7 +140,7 @@ def _read(
     )
     graph = mark_masks(graph)
     return mark_edges(
-        mark_heads(with_receptive_fields(_with_loss_weights(graph, _loss_weights(model, graph, loss_weights))))
+        mark_heads(with_scales(with_receptive_fields(_with_loss_weights(graph, _loss_weights(model, graph, loss_weights)))))
     )
 
 

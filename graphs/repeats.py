@@ -301,6 +301,7 @@ def _one_for(equal: Sequence[Node], named: bool) -> Node:
         multiply_adds=sum_known(node.multiply_adds for node in equal),
         call=(1, 1) if len(calls) == first.call[1] and not shared else first.call,
         receptive_field=last.receptive_field,
+        scales=last.scales,
     )
 
 

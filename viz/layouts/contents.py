@@ -12,7 +12,7 @@ from ... import checks
 from ...graphs.graph import Graph, Node, Output
 from ...graphs.rules import field_words
 from ..symbols import drawn_role, symbol_of, without_symbol
-from ..texts.layer_labels import count_text, describe, shape_text
+from ..texts.layer_labels import count_text, describe, shape_texts
 from .box_text import Content
 from .series_parallel import Frames, named
 
@@ -110,7 +110,7 @@ def _facts(node: Node, show: Sequence[str], shapes_inside: bool) -> list[tuple[s
     found: list[tuple[str, ...]] = []
     for what in show:
         if what == "shape" and shapes_inside and node.outputs:
-            found.append((", ".join(map(shape_text, node.outputs)),))
+            found.append((", ".join(shape_texts(node)),))
         elif what == "parameters" and (count := node.parameters):
             found.append((f"{count_text(count)} params", f"{short_count(count)} params"))
         elif what == "multiply_adds" and node.multiply_adds:
@@ -140,7 +140,7 @@ def _title(node: Node) -> str:
     """For a reader who points at the box: what it stands for, and what comes out."""
     name = f"{node.members[0]} to {node.members[-1]}" if len(node.members) > 1 else node.name
     count = f"{count_text(node.parameters)} parameters" if node.parameters else ""
-    return "; ".join(filter(None, (name, ", ".join(map(shape_text, node.outputs)), count)))
+    return "; ".join(filter(None, (name, ", ".join(shape_texts(node)), count)))
 
 
 def key_of(graph: Graph, output: Output) -> str:
@@ -156,4 +156,4 @@ def tensor_labels(graph: Graph, show: Sequence[str]) -> dict[tuple[int, int], st
     """The shape of every tensor, by where it comes from; nothing if shapes are not asked for."""
     if "shape" not in show:
         return {}
-    return {(node.id, port): shape_text(shape) for node in graph.nodes for port, shape in enumerate(node.outputs)}
+    return {(node.id, port): text for node in graph.nodes for port, text in enumerate(shape_texts(node))}

@@ -8,7 +8,7 @@ from dataclasses import replace
 from itertools import groupby
 from math import prod
 
-from ...graphs.graph import Graph, Node, Shape, activation_of, leaves, predecessors
+from ...graphs.graph import Graph, Node, Scale, Shape, activation_of, leaves, predecessors
 from ...graphs.totals import Total
 
 # Layers that a short description does not tell: they come with the others.
@@ -77,11 +77,21 @@ def _unit(node: Node) -> list[str]:
     return parts
 
 
-def shape_text(shape: Shape | None) -> str:
-    """A shape without its batch: `28×28×256`, a `?` where a size is unknown; `scalar` where only the batch is."""
+def shape_text(shape: Shape | None, scales: Sequence[Scale | None] = ()) -> str:
+    """A shape without its batch: `28×28×256`, a `?` where a size is unknown; `scalar` where only the batch is.
+
+    >>> shape_text((None, None, None, 8), (None, Scale("H", 1, 2), Scale("W", 1, 2), None))
+    'H/2×W/2×8'
+    """
     if shape is None:
         return "?"
-    return "×".join("?" if size is None else str(size) for size in shape[1:]) or "scalar"
+    unknown = [str(scale or "?") for scale in scales] if len(scales) == len(shape) else ["?"] * len(shape)
+    return "×".join(u if size is None else str(size) for size, u in zip(shape[1:], unknown[1:], strict=True)) or "scalar"
+
+
+def shape_texts(node: Node) -> list[str]:
+    """The shapes of all that a node returns."""
+    return [shape_text(shape, () if port else node.scales) for port, shape in enumerate(node.outputs)]
 
 
 def count_text(count: int | None) -> str:

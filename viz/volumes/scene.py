@@ -10,7 +10,7 @@ from ...graphs.graph import Edge, Frame, Graph, Node
 from ..fonts import Face, face
 from ..layouts.contents import box_names
 from ..scene import Box, Item, Scene, Stated, moved
-from ..texts.layer_labels import describe, shape_text
+from ..texts.layer_labels import describe, shape_texts
 from ..theme import Theme
 from .captions import captions
 from .draw import path_rect, volume_items
@@ -184,7 +184,7 @@ def _row_items(
     names = box_names(graph)
     for placed in sorted(row.placed.values(), key=lambda p: (p.x, p.solid.node)):
         node = graph.nodes[placed.solid.node]
-        title = f"{node.name}: {describe(node)}, {', '.join(map(shape_text, node.outputs))}"
+        title = f"{node.name}: {describe(node)}, {', '.join(shape_texts(node))}"
         times, touched = own_repeats(graph, node), against.get(node.id, ())
         states = Stated(node.id, repeats=times, symbol=placed.solid.symbol, against=touched)
         items += volume_items(placed, letters, names[node.id], title, states)
