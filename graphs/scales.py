@@ -45,6 +45,8 @@ def with_scales(graph: Graph) -> Graph:
 def _of_input(shape: Shape, first: bool, which: str) -> _Scales:
     positions = range(2, len(shape)) if first and len(shape) > 3 else range(1, max(2, len(shape) - 1))
     letters = _LETTERS.get(len(positions), "")
+    if len(positions) == 3 and None not in [shape[axis] for axis in positions[1:]]:
+        letters = "T"  # of a video
     named = {axis: letter for axis, letter in zip(positions, letters, strict=False) if shape[axis] is None}
     return tuple(Scale(f"{named[axis]}{which}") if axis in named else None for axis in range(len(shape)))
 

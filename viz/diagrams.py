@@ -74,7 +74,8 @@ def diagram(
             a node, or None for the usual one.
         label: a callback that gives what stands in the box of a node: text, a list of lines of which the first is
             bold, or None for the usual.
-        show: what is written of every block: shape, parameters, multiply_adds, receptive_field, dtype.
+        show: what is written of every block: shape, parameters, multiply_adds, receptive_field, dtype, trainable
+            (which marks what is frozen).
         legend: whether a legend of colours, patterns and lines stands below the figure.
         theme: fonts, sizes and colours.
         loss_weights: by output key, shown on auxiliary heads; by default what the model was compiled with, or else its

@@ -5,7 +5,7 @@ from typing import get_args
 
 import keras
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from keras import layers
 
@@ -187,7 +187,7 @@ def test_figures_of_random_networks(network, data):
 
 @pytest.mark.sweep
 @given(nets(), st.data())
-@settings(max_examples=800)
+@settings(max_examples=800, phases=[Phase.generate, Phase.shrink])
 def test_figures_of_many_random_graphs(graph, data):
     check_random(graph, data)
 

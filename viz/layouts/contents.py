@@ -9,15 +9,16 @@ from math import prod
 from typing import Any, Literal, get_args
 
 from ... import checks
-from ...graphs.graph import Graph, Node, Output
+from ...graphs.graph import Graph, Node, Output, leaves
 from ...graphs.rules import field_words
 from ..symbols import drawn_role, symbol_of, without_symbol
-from ..texts.layer_labels import count_text, describe, shape_texts
+from ..texts.layer_labels import count_text, describe, is_shared, shape_texts
 from .box_text import Content
 from .series_parallel import Frames, named
 
+_WITHIN = re.compile(r"(?<!,) (?!\+)")
 _SPAN = re.compile(r"\b(\D*)(\d+)–\1(\d+)")
-Fact = Literal["shape", "parameters", "multiply_adds", "receptive_field", "dtype"]
+Fact = Literal["shape", "parameters", "multiply_adds", "receptive_field", "dtype", "trainable"]
 SHOW: tuple[Fact, ...] = get_args(Fact)
 Say = Callable[[Node], "str | Sequence[str] | None"]
 
@@ -37,7 +38,8 @@ def contents(
         lines: Sequence[str] = said_of
         if node.head is None:
             lines = [", ".join(lines)] if lines else []
-        lines = [line.replace("+ ", "+\xa0").replace(", /", ",\xa0/") for line in lines]  # to be broken elsewhere
+        # To be broken after a comma or before what comes next, not within an operation.
+        lines = [_WITHIN.sub("\xa0", line).replace(", /", ",\xa0/") for line in lines]
         facts = _facts(node, show, shapes_inside)
         if say is not None and (said := _said(say, node)) is not None:
             name, lines, facts = (said[0] if said else ""), said[1:], []
@@ -111,15 +113,31 @@ def _facts(node: Node, show: Sequence[str], shapes_inside: bool) -> list[tuple[s
     for what in show:
         if what == "shape" and shapes_inside and node.outputs:
             found.append((", ".join(shape_texts(node)),))
-        elif what == "parameters" and (count := node.parameters):
-            found.append((f"{count_text(count)} params", f"{short_count(count)} params"))
+        elif what == "parameters" and node.parameters:
+            found.append(tuple(_parameters(node, write) for write in (count_text, short_count)))
         elif what == "multiply_adds" and node.multiply_adds:
             found.append((f"{short_count(node.multiply_adds)} mult-adds",))
         elif what == "receptive_field" and node.receptive_field and node.role != "input":
             found.append((f"sees {field_words(node.receptive_field)}",))
         elif what == "dtype" and node.dtypes and node.role != "input":
             found.append((", ".join(dict.fromkeys(node.dtypes)),))
+        elif what == "trainable" and (word := frozen_text(node)):
+            found.append((word,))
     return found
+
+
+def _parameters(node: Node, write: Callable[[int], str]) -> str:
+    """`448 params`; of equal neighbours `16,640 params each ×12`, or that they share theirs."""
+    count, times = node.parameters, node.repeats
+    if times == 1:
+        return f"{write(count)} params"
+    return f"{write(count)} params shared ×{times}" if is_shared(node) else f"{write(count // times)} params each ×{times}"
+
+
+def frozen_text(node: Node) -> str:
+    """`frozen` for what is not trained, `partly frozen` for a block of which some is not; "" where all is."""
+    trained = {leaf.trainable for leaf in leaves(node) if leaf.weights and leaf.trainable is not None}
+    return {frozenset([False]): "frozen", frozenset([True, False]): "partly frozen"}.get(frozenset(trained), "")
 
 
 def short_count(number: int) -> str:

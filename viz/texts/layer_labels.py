@@ -164,7 +164,7 @@ def _conv(node: Node) -> str:
     )
     groups = node.get("groups", 1)
     return _join(
-        f"{_extent(node.get('kernel_size'))} {word}conv".strip(),
+        f"{_window(node.get('kernel_size'))} {word}conv".strip(),
         node.get("filters"),
         _step(node),
         _unless_one("rate ", node.get("dilation_rate")),
@@ -181,7 +181,7 @@ def _pool(node: Node) -> str:
     if "adaptive" in kind:
         return f"adaptive {what} pool"
     size, strides = node.get("pool_size"), node.get("strides")
-    return _join(f"{_extent(size)} {what} pool".strip(), None if size == strides else _stride(strides, "/"))
+    return _join(f"{_window(size)} {what} pool".strip(), None if size == strides else _stride(strides, "/"))
 
 
 def _dense(node: Node) -> str:
@@ -221,8 +221,6 @@ def _several(kind: str, count: int) -> str:
 
 
 def _times(text: str, count: int) -> str:
-    if count > 1 and re.match(r"\d+ ", text):
-        return f"{count} × ({text})"  # a kernel of one size, which is no factor
     return text if count == 1 else f"{count} × {text}"
 
 
@@ -353,6 +351,12 @@ def _join(*parts: object) -> str:
 def _extent(size: object) -> str:
     """`3×3`; for one dimension `3`."""
     return "×".join(map(str, size)) if isinstance(size, tuple) else str(size or "")
+
+
+def _window(size: object) -> str:
+    """`3×3`; for one dimension `width-3`, which nobody reads as a number of layers."""
+    text = _extent(size)
+    return f"width-{text}" if text.isdigit() else text
 
 
 def _uniform(value: object) -> object:
