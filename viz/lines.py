@@ -89,7 +89,7 @@ def line_words(graph: Graph, roles: Mapping[Edge, str]) -> dict[Edge, str]:
     arriving: dict[int, list[Edge]] = {}
     for edge in graph.edges:
         arriving.setdefault(edge.target, []).append(edge)
-    found = {}
+    found: dict[Edge, str] = {}
     for edges in arriving.values():
         if len({(edge.source, edge.source_port) for edge in edges}) < 2:
             continue

@@ -38,7 +38,8 @@ def statement(scene: Scene, graph: Graph) -> Graph:
         graph: that it was drawn from.
 
     >>> from layerblocks.viz.scene import Box, Path, Scene, Stated
-    >>> nodes = (Node(0, ("x",), "InputLayer", "input"), Node(1, ("d1–d3",), "Dense", "dense", members=("d1", "d2", "d3")))
+    >>> stack = Node(1, ("d1–d3",), "Dense", "dense", members=("d1", "d2", "d3"))
+    >>> nodes = (Node(0, ("x",), "InputLayer", "input"), stack)
     >>> line = Edge(0, 1)
     >>> scene = Scene(9, 40, (
     ...     Box(0, 0, 9, 9, "input", name="x", states=Stated(0)),
@@ -142,12 +143,7 @@ def _levels(scene: Scene, boxes: Mapping[int, Stated]) -> list[_Level]:
 
 def _within(box: Bounds, frame: Bounds) -> bool:
     left, top, right, bottom = frame
-    return (
-        left - _SLACK <= box[0]
-        and top - _SLACK <= box[1]
-        and box[2] <= right + _SLACK
-        and box[3] <= bottom + _SLACK
-    )
+    return left - _SLACK <= box[0] and top - _SLACK <= box[1] and box[2] <= right + _SLACK and box[3] <= bottom + _SLACK
 
 
 def _exit(level: _Level, edges: Sequence[Edge], outputs: Sequence[Output]) -> tuple[int, int] | None:
@@ -200,9 +196,9 @@ def _order(copies: Sequence[Copy], links: Sequence[tuple[Copy, Copy]]) -> list[C
     place = {copy: i for i, copy in enumerate(copies)}
     onward: dict[int, list[int]] = defaultdict(list)
     waiting = [0] * len(copies)
-    for source, target in links:
-        onward[place[source]].append(place[target])
-        waiting[place[target]] += 1
+    for begin, end in links:
+        onward[place[begin]].append(place[end])
+        waiting[place[end]] += 1
     ready = [i for i, count in enumerate(waiting) if not count]
     heapq.heapify(ready)
     found: dict[int, None] = {}

@@ -1,4 +1,4 @@
-"""What a figure says, held against the network: the same boxes, tensors and outputs, drawn where they are said to be."""
+"""What a figure says, held against the network: the same boxes, tensors and outputs, where it says that they are."""
 
 from __future__ import annotations
 

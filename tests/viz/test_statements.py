@@ -1,13 +1,10 @@
 """A figure says what the network is: read back from its shapes, repeats unfolded, it is the network again."""
 
-from dataclasses import replace
 from typing import get_args
 
-import keras
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from keras import layers
 
 from layerblocks.architectures import build, list_architectures
 from layerblocks.blocks import weightless
@@ -17,10 +14,9 @@ from layerblocks.testing import networks
 from layerblocks.viz import diagram
 from layerblocks.viz.diagrams import Direction
 from layerblocks.viz.page import Venue
-from layerblocks.viz.scene import Box, Path, Polygon, Text
 from tests import zoo
 
-from .statement_checks import check_boxes_and_lines, check_ends, check_marks, check_statement, loose_ends
+from .statement_checks import check_statement
 
 STYLES = ("boxes", "volumes")
 NETS = [*(f"zoo {name}" for name in zoo.ZOO), *list_architectures()]

@@ -217,7 +217,7 @@ class Layout:
         return (high, wide) if self.request.is_column else (wide, high)
 
     def _write_key(self, piece: Piece, key: str, middle: Point) -> None:
-        """The key of an output, around a place. What is written starts at its left edge, whichever way the axis runs."""
+        """A text around a place. What is written starts at its left edge, whichever way the axis runs."""
         wide = self.type.width(key, self.type.edge)
         x, y = middle
         at = {"RL": (x, y + wide / 2), "LR": (x, y - wide / 2)}.get(self.request.direction, (x - wide / 2, y))
@@ -409,12 +409,13 @@ class Layout:
         """Where a short cut begins (in the lower half of a box, or on the line in) or ends (in its upper half)."""
         number, half = (lane.start, 1) if leaving else (lane.end, -1)
         if number == ENTRY:
-            first = piece.tops[0][0] if piece.tops else lane.end
+            first = piece.tops[0][0]
             lines = [e for e in self.graph.edges if (e.source, e.target) == (lane.edge.source, first)]
             beside = len(together([e for e in lines if e.role != "skip"]))
-            return side * max(beside - 1, 0) / 2 * _TWICE, _JUNCTION / 2 - 1
+            out = max(side * x for _, x, _ in piece.tops) + max(beside - 1, 0) / 2 * _TWICE
+            return side * out, _JUNCTION / 2 - 1 if piece.fan is None else piece.fan + _JUNCTION / 2
         if number == EXIT:
-            return 0.0, piece.height - _JUNCTION / 2 + 1
+            return side * max(side * x for _, x, _ in piece.bottoms), piece.height - _JUNCTION / 2 + 1
         box, size = piece.boxes[number], self.sizes[number]
         most = box.height / 2 - 2.5
         down = min(box.height * 0.18 + 3.5 * rank, most)

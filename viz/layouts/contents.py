@@ -131,7 +131,9 @@ def _parameters(node: Node, write: Callable[[int], str]) -> str:
     count, times = node.parameters, node.repeats
     if times == 1:
         return f"{write(count)} params"
-    return f"{write(count)} params shared ×{times}" if is_shared(node) else f"{write(count // times)} params each ×{times}"
+    return (
+        f"{write(count)} params shared ×{times}" if is_shared(node) else f"{write(count // times)} params each ×{times}"
+    )
 
 
 def frozen_text(node: Node) -> str:

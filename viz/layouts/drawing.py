@@ -115,11 +115,9 @@ def sign(symbol: str, middle: Point, role: str, type: Type) -> Iterator[Item]:
     yield from symbol_items(symbol, middle, type.sign, f"{role}-volume", size=type.text, measured=measured)
 
 
-def _box(
-    place: Placed, role: str, radius: float, name: str = "", title: str = "", states: Stated | None = None
-) -> Box:
-    sides = map(_short, (place.x, place.y, place.width, place.height))
-    return Box(*sides, role, radius, name, title, states)
+def _box(place: Placed, role: str, radius: float, name: str = "", title: str = "", states: Stated | None = None) -> Box:
+    x, y, width, height = map(_short, (place.x, place.y, place.width, place.height))
+    return Box(x, y, width, height, role, radius, name, title, states)
 
 
 def stripe(place: Placed, pattern: str, role: str, radius: float = 0.0) -> Iterator[Item]:

@@ -77,8 +77,8 @@ def u_shape(request: Request, type: Type, sizes: Sequence[Size], composition: Co
     if y < top + 8:
         return None
     edges = tuple(e for e in graph.edges if (e.source, e.target) == (last, first_up[0]) and e.role != "skip")
-    points = ((box.right + sizes[last].beyond, y), (axis, y), (axis, top))
-    whole.lines.append(Line(points, "trunk", states=edges))
+    bridge = ((box.right + sizes[last].beyond, y), (axis, y), (axis, top))
+    whole.lines.append(Line(bridge, "trunk", states=edges))
     text = next((labels[k] for k in labels if k[0] == last), "")
     if text:
         wide = type.width(text, type.edge)

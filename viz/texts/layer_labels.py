@@ -86,7 +86,8 @@ def shape_text(shape: Shape | None, scales: Sequence[Scale | None] = ()) -> str:
     if shape is None:
         return "?"
     unknown = [str(scale or "?") for scale in scales] if len(scales) == len(shape) else ["?"] * len(shape)
-    return "×".join(u if size is None else str(size) for size, u in zip(shape[1:], unknown[1:], strict=True)) or "scalar"
+    sizes = zip(shape[1:], unknown[1:], strict=True)
+    return "×".join(instead if size is None else str(size) for size, instead in sizes) or "scalar"
 
 
 def shape_texts(node: Node) -> list[str]:

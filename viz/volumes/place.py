@@ -243,10 +243,10 @@ def _standing(unit: Unit, caption: Caption, solids: Sequence[Solid], last: Colle
     bodies = [p.outline for p in placed]
     for each, keys in zip(placed, caption.keys, strict=False):
         for rank, key in enumerate(keys):
-            start, end = way_out(each, each.solid.node in last, rank, len(keys))
-            bodies.append(around([Rect(*start, *start), Rect(*end, *end)]))
-            ahead = start[1] == end[1]
-            at = (end[0] + 2.0, end[1] + 0.36 * key.size) if ahead else (end[0] - 2.0, end[1] + 0.76 * key.size)
+            start, tip = way_out(each, each.solid.node in last, rank, len(keys))
+            bodies.append(around([Rect(*start, *start), Rect(*tip, *tip)]))
+            ahead = start[1] == tip[1]
+            at = (tip[0] + 2.0, tip[1] + 0.36 * key.size) if ahead else (tip[0] - 2.0, tip[1] + 0.76 * key.size)
             if key.text:
                 texts.append(Text(*at, key.text, key.size, key.width, "start" if ahead else "end", role=key.role))
     words = [text_rect(t) for t in texts]

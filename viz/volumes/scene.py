@@ -126,7 +126,8 @@ def _drawn(graph: Graph, laid: Laid, font: Face, size: float, width: float | Non
         frames = _frames(graph, row)
         extent = around((*row.bodies, *row.words, *(path_rect(d.path) for d in drawn), *(rect for rect, _ in frames)))
         y -= extent.top
-        items += [moved(item, _MARGIN, y) for item in _row_items(graph, row, drawn, frames, against, _letters(font, size))]
+        shapes = _row_items(graph, row, drawn, frames, against, _letters(font, size))
+        items += [moved(item, _MARGIN, y) for item in shapes]
         y += extent.bottom + _ROW_GAP
     y -= _ROW_GAP
     if legend:
@@ -148,9 +149,7 @@ def _frames(graph: Graph, row: Row) -> list[tuple[Rect, Frame]]:
             deeper = {len(graph.nodes[n].frames) - 1 - graph.nodes[n].frames.index(frame.id) for n in inside}
             pad = FRAME * (1 + max(deeper)) - 1.0
             bounds = around(r for run, r in zip(row.runs, row.wholes, strict=True) if inside & set(run))
-            found.append(
-                (Rect(bounds.left - pad, bounds.top - pad, bounds.right + pad, bounds.bottom + pad), frame)
-            )
+            found.append((Rect(bounds.left - pad, bounds.top - pad, bounds.right + pad, bounds.bottom + pad), frame))
     return found
 
 

@@ -230,13 +230,13 @@ def _solid(graph: Graph, node: Node, found: Sequence[Extent], measure: Measure) 
     symbol = symbol_of(node)
     if is_ball(node):
         high = max(_BALL, measure.letters.size * 1.2) if symbol.isalpha() else _BALL
-        wide = symbol_width(symbol, high, measure.letters.width)
-        return Solid(node.id, (Part("add", wide),), high, 0.0, ball=True, symbol=symbol)
+        across = symbol_width(symbol, high, measure.letters.width)
+        return Solid(node.id, (Part("add", across),), high, 0.0, ball=True, symbol=symbol)
     if not own.space:
         rod = max(_THINNEST + 0.8, measure.scale * _ROD)
         parts = _banded(node, _slabs(graph, node, rod))
         return Solid(node.id, parts, measure.length_of(own.channels), rod, symbol=symbol)
-    high, wide = own.sides
+    tall, wide = own.sides
     thickness = measure.thickness_of(own.channels) if is_thick(node) else measure.slab
     if node.role == "input":
         thickness = max(measure.slab * 0.75, _THINNEST)
@@ -246,7 +246,7 @@ def _solid(graph: Graph, node: Node, found: Sequence[Extent], measure: Measure) 
         parts = _joined(node, copied, own.channels, thickness)
     elif copied:
         parts = (*(Part("copy", measure.thickness_of(c)) for c in copied), *parts)
-    return Solid(node.id, parts, measure.side_of(high), measure.side_of(wide), symbol=symbol)
+    return Solid(node.id, parts, measure.side_of(tall), measure.side_of(wide), symbol=symbol)
 
 
 def _slabs(graph: Graph, node: Node, thickness: float) -> tuple[Part, ...]:
