@@ -96,6 +96,8 @@ def line_words(graph: Graph, roles: Mapping[Edge, str]) -> dict[Edge, str]:
         for group in together(edges):
             words = [edge.carries for edge in group if edge.carries not in ("data", "query")]
             words = list(dict.fromkeys(words if all(edge.carries != "query" for edge in group) else ()))
+            if words == ["value"] and all(edge.carries != "key" for edge in edges):
+                words = ["key", "value"]  # as Keras has it
             if roles[group[0]] == "gate":
                 words.append("gate")
             if group[0].each and not all(edge.each for edge in edges):
@@ -154,17 +156,33 @@ def _joins(graph: Graph, edge: Edge) -> Iterator[str]:
         if node.role == "merge" or node.kind == "Add":
             yield "concat" if node.role == "merge" else "skip"
         return
-    leaving: list[list[Edge]] = [[] for _ in node.inner.nodes]
-    for inside in node.inner.edges:
-        leaving[inside.source].append(inside)
-    for entry in node.inner.entries:
-        if entry.source == edge.target_port:
-            *_, last = _onward(node.inner, replace(entry, role="branch"), leaving, {})
-            yield from _joins(node.inner, last)
-            *way, last = _onward(node.inner, replace(entry, role="projection"), leaving, {})
-            passed = sum(node.inner.nodes[each.target].role in _TELLING for each in way)
-            if 0 < passed <= _MOST_ON_A_PROJECTION and "skip" in _joins(node.inner, last):
+    inner = node.inner
+    arriving: list[list[Edge]] = [[] for _ in inner.nodes]
+    for inside in inner.edges:
+        arriving[inside.target].append(inside)
+    gates = {gate for number, edges in enumerate(arriving) for gate in _gates_inside(inner, number, edges, arriving)}
+    leaving: list[list[Edge]] = [[] for _ in inner.nodes]
+    for inside in inner.edges:
+        if inside not in gates:
+            leaving[inside.source].append(inside)
+    gating, scaled = _gating(inner, gates), {gate.target: gate for gate in gates}
+    for entry in inner.entries:
+        if entry.source == edge.target_port and entry.target not in gating:
+            *_, last = _onward(inner, replace(entry, role="branch"), leaving, scaled)
+            yield from _joins(inner, last)
+            *way, last = _onward(inner, replace(entry, role="projection"), leaving, scaled)
+            passed = sum(inner.nodes[each.target].role in _TELLING for each in way)
+            if 0 < passed <= _MOST_ON_A_PROJECTION and "skip" in _joins(inner, last):
                 yield "projection"
+
+
+def _gates_inside(inner: Graph, number: int, edges: Sequence[Edge], arriving: Sequence[Sequence[Edge]]) -> list[Edge]:
+    """The gates into a product inside of a block, which may scale what comes in from outside."""
+    if inner.nodes[number].kind != "Multiply":
+        return []
+    found = [edge for edge in edges if _is_gate(inner, edge.source, arriving)]
+    entering = sum(entry.target == number for entry in inner.entries)
+    return found if len(found) == len(edges) + entering - 1 else []
 
 
 def _another_way(first: Edge, join: int, leaving: Sequence[Sequence[Edge]]) -> bool:

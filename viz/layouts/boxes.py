@@ -313,6 +313,7 @@ class Layout:
         elif len(tops) > 1:
             bus = gap[0] + max(self.label + 2, _STUB)
         written: set[tuple[int, int]] = set()
+        parting = self._ports(piece, links) if len(bottoms) == 1 < len(tops) else {}
         # What runs straight comes first, and so has the label.
         for i, (edges, (sx, sy), (tx, ty)) in sorted(enumerate(links), key=lambda link: link[1][1][0] != link[1][2][0]):
             edge = edges[0]
@@ -321,8 +322,15 @@ class Layout:
             if role in ("trunk", "branch"):
                 role = "trunk" if len(links) == 1 else "branch"
             tensor = (edge.source, edge.source_port)
-            if tensor not in written and (text := self.labels.get(tensor)):
-                written.add(tensor)
+            text = "" if tensor in written else self.labels.get(tensor, "")
+            written.add(tensor)
+            if parting and text:  # where it arrives
+                self._write(piece, text, tx, ty - _DROP / 2 - 0.5)
+            elif text:
+                if straight:  # all that passes, once
+                    every = dict.fromkeys((es[0].source, es[0].source_port) for es, _, _ in links)
+                    text = ", ".join(filter(None, (self.labels.get(each) for each in every)))
+                    written |= every.keys()
                 down = gap[0] + self.label / 2 + 0.8
                 if straight or fan is not None:
                     down = (
@@ -331,7 +339,11 @@ class Layout:
                 self._write(piece, text, sx + abs(aside), down if len(bottoms) == 1 else down + sy - gap[0])
             beside = piece.boxes.get(edge.target)
             points: tuple[Point, ...] = ((sx, sy), (sx, bus), (tx, bus), (tx, ty))
-            if sx == tx:
+            if parting:
+                out, level = parting[edge.source_port]
+                turn = bus - level * min(3.0, (bus - gap[0] - 1) / len(parting)) if fan is None else bus - level * 1.5
+                points = ((sx + out, sy), (sx + out, turn), (tx, turn), (tx, ty))
+            elif sx == tx:
                 points = ((sx + aside, sy), (tx + aside, ty))
             elif role == "projection" and beside and len(tops) == 1 and sx > beside.right + _DROP:
                 points = (
@@ -343,6 +355,22 @@ class Layout:
             if words := self.words.get(edge):
                 at = (min(x for x, _ in points[-2:]), points[-2][1] - 4.0) if len(points) > 2 else (tx, ty - 9.0)
                 self._write(piece, words, (sx if len(points) > 2 else at[0]) + aside, at[1], before=True)
+
+    def _ports(
+        self, piece: Piece, links: Sequence[tuple[Sequence[Edge], Point, Point]]
+    ) -> dict[int, tuple[float, int]]:
+        """For each output of a box of several, how far from its middle its line leaves, and how early it turns."""
+        reach: dict[int, float] = {}
+        for edges, _, (tx, _) in links:
+            reach[edges[0].source_port] = min(tx, reach.get(edges[0].source_port, tx))
+        if len(reach) < 2:
+            return {}
+        number, count = links[0][0][0].source, len(reach)
+        pitch = min(_TWICE, 0.7 * piece.boxes[number].width / count) if number in piece.boxes else 2.0
+        return {
+            port: ((rank - (count - 1) / 2) * pitch, (count - 1) // 2 - min(rank, count - 1 - rank))
+            for rank, port in enumerate(sorted(reach, key=lambda port: (reach[port], port)))
+        }
 
     def _write(self, piece: Piece, text: str, x: float, y: float, before: bool = False) -> None:
         """Text beside a line, at its right or (`before`) its left."""

@@ -40,7 +40,8 @@ def contents(
             lines = [", ".join(lines)] if lines else []
         # To be broken after a comma or before what comes next, not within an operation.
         lines = [_WITHIN.sub("\xa0", line).replace(", /", ",\xa0/") for line in lines]
-        facts = _facts(node, show, shapes_inside)
+        own = node.repeats // max(1, prod(frame.repeats for frame in around[node.id]))
+        facts = _facts(node, show, shapes_inside, own)
         if say is not None and (said := _said(say, node)) is not None:
             name, lines, facts = (said[0] if said else ""), said[1:], []
         found.append(
@@ -48,7 +49,7 @@ def contents(
                 name,
                 tuple(lines),
                 tuple(facts),
-                node.repeats // max(1, prod(frame.repeats for frame in around[node.id])),
+                own,
                 tags.get(node.name, ""),
                 drawn_role(node),
                 _title(node),
@@ -107,14 +108,14 @@ def words(graph: Graph) -> list[list[str]]:
     return found
 
 
-def _facts(node: Node, show: Sequence[str], shapes_inside: bool) -> list[tuple[str, ...]]:
+def _facts(node: Node, show: Sequence[str], shapes_inside: bool, own: int) -> list[tuple[str, ...]]:
     """The numbers, each in full and, where that says as much, shorter."""
     found: list[tuple[str, ...]] = []
     for what in show:
         if what == "shape" and shapes_inside and node.outputs:
             found.append((", ".join(shape_texts(node)),))
         elif what == "parameters" and node.parameters:
-            found.append(tuple(_parameters(node, write) for write in (count_text, short_count)))
+            found.append(tuple(_parameters(node, write, own) for write in (count_text, short_count)))
         elif what == "multiply_adds" and node.multiply_adds:
             found.append((f"{short_count(node.multiply_adds)} mult-adds",))
         elif what == "receptive_field" and node.receptive_field and node.role != "input":
@@ -126,14 +127,14 @@ def _facts(node: Node, show: Sequence[str], shapes_inside: bool) -> list[tuple[s
     return found
 
 
-def _parameters(node: Node, write: Callable[[int], str]) -> str:
+def _parameters(node: Node, write: Callable[[int], str], own: int) -> str:
     """`448 params`; of equal neighbours `16,640 params each ×12`, or that they share theirs."""
     count, times = node.parameters, node.repeats
     if times == 1:
         return f"{write(count)} params"
-    return (
-        f"{write(count)} params shared ×{times}" if is_shared(node) else f"{write(count // times)} params each ×{times}"
-    )
+    if is_shared(node):
+        return f"{write(count)} params shared ×{times}"
+    return f"{write(count // times)} params each" + (f" ×{times}" if own > 1 else "")
 
 
 def frozen_text(node: Node) -> str:
