@@ -12,7 +12,7 @@ from ... import checks
 from ...graphs.graph import Graph, Node, Output, leaves
 from ...graphs.rules import field_words
 from ..symbols import drawn_role, symbol_of, without_symbol
-from ..texts.layer_labels import count_text, describe, is_shared, shape_texts
+from ..texts.layer_labels import count_text, describe, each_text, is_shared, shape_texts
 from .box_text import Content
 from .series_parallel import Frames, named
 
@@ -41,7 +41,7 @@ def contents(
         # To be broken after a comma or before what comes next, not within an operation.
         lines = [_WITHIN.sub("\xa0", line).replace(", /", ",\xa0/") for line in lines]
         own = node.repeats // max(1, prod(frame.repeats for frame in around[node.id]))
-        facts = _facts(node, show, shapes_inside, own)
+        facts = _facts(node, show, shapes_inside)
         if say is not None and (said := _said(say, node)) is not None:
             name, lines, facts = (said[0] if said else ""), said[1:], []
         found.append(
@@ -108,14 +108,14 @@ def words(graph: Graph) -> list[list[str]]:
     return found
 
 
-def _facts(node: Node, show: Sequence[str], shapes_inside: bool, own: int) -> list[tuple[str, ...]]:
+def _facts(node: Node, show: Sequence[str], shapes_inside: bool) -> list[tuple[str, ...]]:
     """The numbers, each in full and, where that says as much, shorter."""
     found: list[tuple[str, ...]] = []
     for what in show:
         if what == "shape" and shapes_inside and node.outputs:
             found.append((", ".join(shape_texts(node)),))
-        elif what == "parameters" and node.parameters:
-            found.append(tuple(_parameters(node, write, own) for write in (count_text, short_count)))
+        elif what == "parameters" and (count := node.parameters):
+            found.append(_parameters(node, count))
         elif what == "multiply_adds" and node.multiply_adds:
             found.append((f"{short_count(node.multiply_adds)} mult-adds",))
         elif what == "receptive_field" and node.receptive_field and node.role != "input":
@@ -127,14 +127,12 @@ def _facts(node: Node, show: Sequence[str], shapes_inside: bool, own: int) -> li
     return found
 
 
-def _parameters(node: Node, write: Callable[[int], str], own: int) -> str:
-    """`448 params`; of equal neighbours `16,640 params each ×12`, or that they share theirs."""
-    count, times = node.parameters, node.repeats
-    if times == 1:
-        return f"{write(count)} params"
-    if is_shared(node):
-        return f"{write(count)} params shared ×{times}"
-    return f"{write(count // times)} params each" + (f" ×{times}" if own > 1 else "")
+def _parameters(node: Node, count: int) -> tuple[str, str]:
+    """The parameters; of one of the equal neighbours that a box stands for, where it stands for several."""
+    if node.repeats > 1 and not is_shared(node):
+        return each_text(node), f"{short_count(count // node.repeats)} each ×{node.repeats}"
+    shared = f" shared ×{node.repeats}" if node.repeats > 1 else ""
+    return f"{count_text(count)} params{shared}", f"{short_count(count)} params{shared}"
 
 
 def frozen_text(node: Node) -> str:
@@ -161,6 +159,7 @@ def _title(node: Node) -> str:
     """For a reader who points at the box: what it stands for, and what comes out."""
     name = f"{node.members[0]} to {node.members[-1]}" if len(node.members) > 1 else node.name
     count = f"{count_text(node.parameters)} parameters" if node.parameters else ""
+    count += f", {each}" if (each := each_text(node)) else ""
     return "; ".join(filter(None, (name, ", ".join(shape_texts(node)), count)))
 
 
