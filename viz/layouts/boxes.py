@@ -185,14 +185,18 @@ class Layout:
         box, size = piece.boxes[number], self.sizes[number]
         long, high = self._along_and_across(key)
         others = len(self.returned[number]) - 1
+        if self.graph.kind == "Block" and (self.leaving[number] or others or not label):
+            return  # in a panel, what goes out of the block is what leaves its last box
         if not self.leaving[number] and not others:
             start = piece.height
-            end = start + (max(self.layer_gap, 10.0) if label else _STUB + _DROP)
+            end = start + (max(self.layer_gap, 10.0) if label else _STUB + 3.0)
             piece.lines.append(Line(((0.0, start), (0.0, end)), "trunk", states=(output,)))
             if label:
                 self._write(piece, label, 0.0, (start + end) / 2 - 0.5)
             piece.height = end
-            if key:
+            if key and self.request.is_column:
+                self._write(piece, key, 0.0, (start + end) / 2 + (0.0 if label else 1.0), before=bool(label))
+            elif key:
                 self._write_key(piece, key, (0.0, end + 1.5 + long / 2))
                 piece.height = end + 1.5 + long
             return

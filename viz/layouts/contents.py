@@ -16,7 +16,6 @@ from ..texts.layer_labels import count_text, describe, each_text, is_shared, sha
 from .box_text import Content
 from .series_parallel import Frames, named
 
-_WITHIN = re.compile(r"(?<!,) (?!\+)")
 _SPAN = re.compile(r"\b(\D*)(\d+)–\1(\d+)")
 Fact = Literal["shape", "parameters", "multiply_adds", "receptive_field", "dtype", "trainable"]
 SHOW: tuple[Fact, ...] = get_args(Fact)
@@ -38,8 +37,7 @@ def contents(
         lines: Sequence[str] = said_of
         if node.head is None:
             lines = [", ".join(lines)] if lines else []
-        # To be broken after a comma or before what comes next, not within an operation.
-        lines = [_WITHIN.sub("\xa0", line).replace(", /", ",\xa0/") for line in lines]
+        lines = [line.replace("+ ", "+\xa0").replace(", /", ",\xa0/") for line in lines]  # to be broken elsewhere
         own = node.repeats // max(1, prod(frame.repeats for frame in around[node.id]))
         facts = _facts(node, show, shapes_inside)
         if say is not None and (said := _said(say, node)) is not None:
