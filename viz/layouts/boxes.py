@@ -469,9 +469,12 @@ class Layout:
             for top, bottom, right in reach
             if any(top < y + head.height + 4 and y - 4 < bottom for _, head, y in heads)
         )
-        for source, head, y in heads:
+        # Their first boxes begin at one place, whatever is written at the left of the arrows below.
+        begins = [head.boxes[head.tops[0][0]].x for _, head, _ in heads]
+        over = max(head.left + x for (_, head, _), x in zip(heads, begins, strict=True))
+        for (source, head, y), begin in zip(heads, begins, strict=True):
             box, size = piece.boxes[source], self.sizes[source]
-            piece.add(head, out + self.side_gap + 4 + head.left, y)
+            piece.add(head, out + self.side_gap + 4 + over - begin, y)
             target = piece.boxes[head.tops[0][0]]
             found = self.edges.pop((source, head.tops[0][0]), ())
             middle = box.middle[1]

@@ -32,7 +32,7 @@ def contents(
 ) -> list[Content]:
     """What each box says: its name beyond those of the frames around it, what it is, and the numbers asked for."""
     found = []
-    for node, said_of in zip(graph.nodes, words(graph), strict=True):
+    for node, said_of in zip(graph.nodes, words(graph, signs=True), strict=True):
         name = _name(node, named(around[node.id]))
         lines: Sequence[str] = said_of
         if node.head is None:
@@ -84,10 +84,10 @@ def _name(node: Node, framed: int) -> str:
     return _SPAN.sub(r"\1\2–\3", name)
 
 
-def words(graph: Graph) -> list[list[str]]:
+def words(graph: Graph, signs: bool = False) -> list[list[str]]:
     """What each box is, unless its name says so, and `loss × 0.3` if it makes an output of that weight.
 
-    A main output's weight of 1 goes without saying.
+    A main output's weight of 1 goes without saying; so does what joins several tensors where `signs` of it are drawn.
     """
     weights = {output.source: output.loss_weight for output in graph.outputs}
     of_head = Counter(node.head for node in graph.nodes)
@@ -98,7 +98,7 @@ def words(graph: Graph) -> list[list[str]]:
         elif node.head is not None and of_head[node.head] == 1:
             kind = "" if node.name.lower().startswith("aux") else "aux head"
         else:
-            kind = without_symbol(describe(node)) if symbol_of(node) else describe(node)
+            kind = without_symbol(describe(node)) if signs and symbol_of(node) else describe(node)
         weight = weights.get(node.id)
         said = weight is not None and (weight != 1 or node.head is not None)
         loss = f"loss\xa0×\xa0{weight:g}" if said else ""
