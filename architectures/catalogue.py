@@ -312,7 +312,7 @@ def describe(name: str) -> Description:
           multiply-adds   5,718,899,296 at 299×299×3
           smallest input  299×299
           dialects        paper, keras, torchvision
-          options         aux=True, dropout=0.2, layers, conv, dense
+          options         aux=True, dropout=0.2, layers, conv, dense=None
           differs         running statistics decay by 0.99 a step, by 0.9997 in the authors' code
                           the paper names no initialiser; Keras's are used
     """

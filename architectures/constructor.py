@@ -215,9 +215,11 @@ def _constructor(
                     said = f"None, or {shape}, the shape of input_tensor"
                     raise checks.refuse("input_shape", given["input_shape"], said)
                 settled["input_shape"] = shape
+            head = _head(settled)
+            settled |= {"classes": head.classes, "include_top": head.include_top}
             told = {word: settled[word] for word in (*given, "input_shape") if word not in _NOT_OF_THE_NETWORK}
             known = Origin(name, asked, told, alone=settled["input_tensor"] is None)
-            return {**settled, "weights": weights, "head": _head(settled), "origin": known}
+            return {**settled, "weights": weights, "head": head, "origin": known}
 
     @functools.wraps(walk)
     def construct(*positional: Any, **given: Any) -> keras.Model:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import importlib
 import itertools
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 from weakref import WeakSet
 
@@ -16,6 +18,7 @@ from .catalogue import ENTRIES
 from .computed import difference
 
 _CONSTRUCTORS: dict[str, Callable[..., keras.Model]] = {}
+_ATTRIBUTE = "layerblocks_origin"
 _living: WeakSet[Network] = WeakSet()
 _numbers = itertools.count()
 
@@ -63,18 +66,36 @@ class Network(keras.Model):
             remember(made, _read(told))
         return made
 
+    def save_weights(self, filepath: Any, *args: Any, **kwargs: Any) -> None:
+        """Save the weights, and the origin beside them where all are in one file."""
+        super().save_weights(filepath, *args, **kwargs)
+        if self.origin is not None and Path(filepath).is_file() and str(filepath).endswith(".h5"):
+            import h5py  # not with the module, which every network imports
+
+            with h5py.File(filepath, "a") as file:
+                file.attrs[_ATTRIBUTE] = json.dumps(_written(self.origin))
+
     def __reduce__(self) -> tuple[Any, ...]:
         unpickle, arguments = super().__reduce__()  # its class is looked up by its name, which is that of Keras's
         return _unpickled, (unpickle.__name__, arguments)
 
 
 # As which a process that has only Keras finds it.
-_functional = type(keras.Model(x := keras.Input((1,)), x))
-Network.__module__, Network.__name__, Network.__qualname__ = _functional.__module__, "Functional", "Functional"
+_PLAIN = type(keras.Model(x := keras.Input((1,)), x))
+Network.__module__, Network.__name__, Network.__qualname__ = _PLAIN.__module__, "Functional", "Functional"
 
 
 def _unpickled(how: str, arguments: tuple[Any, ...]) -> keras.Model:
     return getattr(Network, how)(*arguments)
+
+
+def origin_of_file(file: Any) -> Origin | None:
+    """What `save_weights` wrote of the network, in an HDF5 file."""
+    try:
+        told = json.loads(file.attrs.get(_ATTRIBUTE, "null"))
+    except (TypeError, ValueError):
+        return None
+    return _read(told) if isinstance(told, dict) else None
 
 
 def remember(model: Any, origin: Origin) -> None:
@@ -101,8 +122,9 @@ def origin(model: keras.Model) -> Origin | None:
         >>> from layerblocks.architectures import resnet18
         >>> from layerblocks.blocks import weightless
         >>> with weightless():
-        ...     origin(resnet18(dialect="torchvision", classes=10))
-        Origin(network='resnet18', dialect='torchvision', arguments={'classes': 10, 'input_shape': (224, 224, 3)})
+        ...     known = origin(resnet18(dialect="torchvision", classes=10))
+        >>> known.network, known.dialect, known.arguments
+        ('resnet18', 'torchvision', {'classes': 10, 'input_shape': (224, 224, 3)})
     """
     model = instance("model", model, keras.Model, "a Keras model")
     known = getattr(model, "origin", None)

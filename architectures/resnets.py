@@ -54,6 +54,7 @@ def symmetric_pool(x: Tensor, pool_size: Size = 3, *, strides: Size | None = 2, 
     Shapes: `batch height width channels` -> `batch ceil(height/s) ceil(width/s) channels`.
 
     Example:
+        >>> import keras
         >>> symmetric_pool(keras.Input((8, 9, 3))).shape
         (None, 4, 5, 3)
     """
@@ -113,7 +114,11 @@ V2_DIALECTS: dict[str, dict[str, Any]] = {
         "stride_on": "3x3",
         "shortcut": "channel_projection",
     },
-    "timm": {**_TORCH, "stem": {**BARE_STEM, "pool": partial(symmetric_pool, strides=2)}},
+    "timm": {
+        **_TORCH,
+        "conv": partial(_torch_conv, use_bias=False),
+        "stem": {**BARE_STEM, "pool": partial(symmetric_pool, strides=2)},
+    },
 }
 
 

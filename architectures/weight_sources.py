@@ -13,6 +13,8 @@ import keras
 import numpy as np
 
 from .. import _keras, checks
+from ..models.inputs import array_of
+from .origins import Origin, origin, origin_of_file
 from .weight_names import TORCH_COUNTERS, TORCH_RENAMED
 
 IMAGENET = "imagenet"
@@ -20,6 +22,9 @@ _KERAS_FILES, _TORCH_FILES = (".h5", ".hdf5", ".keras"), (".safetensors", ".pth"
 _MUST_BE = (
     f"a Keras model, a dict of arrays by name or the path of a file ({', '.join((*_KERAS_FILES, *_TORCH_FILES))})"
 )
+
+# What checkpoints keep a state dict as, and what wrappers of modules put before every name.
+_WRAPPED, _PREFIXES = ("state_dict", "model"), ("module.", "_orig_mod.")
 
 Tensors = Mapping[str, Mapping[str, Any]]
 """By layer, and in it by name or place, what NumPy makes an array of."""
@@ -33,13 +38,15 @@ class Source:
         tensors: of each layer, by name, or in a file of Keras by the place in the layer.
         is_torch: whether names and the order of axes are those of PyTorch.
         model: that holds the weights, where there is one.
-        places: a file in which Keras wrote no names.
+        places: the file, where Keras wrote it.
+        origin: how the network that they belong to was built, where that is known.
     """
 
     tensors: Tensors
     is_torch: bool = False
     model: keras.Model | None = None
     places: Path | None = None
+    origin: Origin | None = None
 
 
 def opened(source: Any, argument: str) -> Source:
@@ -88,7 +95,7 @@ def of_model(model: keras.Model) -> Source:
         for layer in model.layers
         if layer.weights
     }
-    return Source(tensors, model=model)
+    return Source(tensors, model=model, origin=origin(model))
 
 
 # PyTorch.
@@ -97,8 +104,12 @@ def of_model(model: keras.Model) -> Source:
 def _of_state_dict(state: Mapping[Any, Any], argument: str) -> Source:
     """Tensors by the names of their modules; the two of a separable convolution as those of one layer."""
     tensors: dict[str, dict[str, Any]] = {}
+    for word in _WRAPPED:
+        if isinstance(state.get(word), Mapping):
+            state = state[word]
+    prefix = next((word for word in _PREFIXES if state and all(str(key).startswith(word) for key in state)), "")
     for key, value in state.items():
-        name = checks.text(f"a name in {argument}", key)
+        name = checks.text(f"a name in {argument}", key).removeprefix(prefix)
         for old, new in TORCH_RENAMED.items():
             name = re.sub(old, new, name)
         layer, _, tensor = name.rpartition(".")
@@ -115,13 +126,7 @@ def _of_state_dict(state: Mapping[Any, Any], argument: str) -> Source:
 def _numbers(argument: str, value: Any) -> np.ndarray:
     if hasattr(value, "detach"):  # a parameter of PyTorch, wherever it lies
         value = value.detach().cpu()
-    try:
-        array = np.asarray(value)
-    except (TypeError, ValueError, RuntimeError):
-        array = np.asarray("")
-    if array.dtype.kind not in "biufV":  # V for bfloat16
-        raise checks.refuse(argument, type(value).__name__, "an array of numbers", TypeError)
-    return array
+    return array_of(argument, value)
 
 
 def _of_torch_file(path: Path, argument: str) -> Source:
@@ -132,8 +137,6 @@ def _of_torch_file(path: Path, argument: str) -> Source:
     import torch  # type: ignore[import-not-found,unused-ignore]
 
     state = torch.load(path, map_location="cpu", weights_only=True)
-    if isinstance(state, Mapping) and isinstance(state.get("state_dict"), Mapping):
-        state = state["state_dict"]
     return _of_state_dict(checks.mapping(argument, state, "a file that holds a dict of tensors"), argument)
 
 
@@ -152,7 +155,8 @@ def _of_keras_file(path: Path) -> Source:
     with h5py.File(path) as file:
         root = file.get("model_weights", file)
         tensors = _legacy(root) if "layer_names" in root.attrs else _of_weights_file(file)
-    return Source(tensors, places=path)
+        known = origin_of_file(file)
+    return Source(tensors, places=path, origin=known)
 
 
 def _of_weights_file(file: Any) -> Tensors:

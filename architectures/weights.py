@@ -22,7 +22,7 @@ from .. import _keras, checks
 from ..blocks.core import weightless
 from ..blocks.tensors import channel_axis
 from ..graphs.calls import calls, wired
-from ..models.inputs import CHANNELS, first_with_weights, kernel_for_channels
+from ..models.inputs import CHANNELS, array_of, first_with_weights, kernel_for_channels
 from . import weight_names
 from .computed import difference, layers_differ, relative
 from .origins import Origin, constructor_of, origin
@@ -87,7 +87,8 @@ def load(
         source: a state dict of torchvision or timm (arrays or tensors by name); a Keras model, of ours, of
             `keras.applications`, or a ResNet backbone of keras-hub; the path of a file, `.keras`, `.weights.h5`,
             `.h5`, `.safetensors`, or of PyTorch (`.pth`, `.pt`). Of another network the layers of the same names,
-            and those of a VGG for an FCN.
+            and those of a VGG for an FCN. (What torchvision calls `transform_input`, other colours for the trained
+            GoogLeNet and Inception-v3, is done to images and no part of the weights.)
         only: names of blocks of the model that are loaded alone, such as `"block1"`; None for all.
         missing: `"keep"` leaves what the source does not have, or has in another shape, as it is.
         names: a table of names in the notation of `layerblocks.architectures.weight_names`, for a source whose names
@@ -133,6 +134,7 @@ def load(
     )
 
 
+@checks.public
 def inflate_kernel(kernel: Any, length: int, how: Literal["mean", "center"] = "mean") -> np.ndarray:
     """Make a 3-D kernel of a 2-D one, for images in a row (Carreira and Zisserman 2017, section 2.1; I3D).
 
@@ -150,13 +152,12 @@ def inflate_kernel(kernel: Any, length: int, how: Literal["mean", "center"] = "m
         >>> inflate_kernel(np.ones((3, 3, 1, 1)), 2)[:, 0, 0, 0, 0]
         array([0.5, 0.5])
     """
-    with checks.speaking("inflate_kernel"):
-        length = checks.integer("length", length)
-        place = _INFLATIONS[checks.choice("how", how, tuple(_INFLATIONS))]
-        array = np.asarray(kernel)
-        if array.ndim != 4:
-            raise checks.refuse("kernel", array.shape, "of shape (height, width, in, out)")
-        return place(array[None], length)
+    length = checks.integer("length", length)
+    place = _INFLATIONS[checks.choice("how", how, tuple(_INFLATIONS))]
+    array = array_of("kernel", kernel)
+    if array.ndim != 4:
+        raise checks.refuse("kernel", array.shape, "an array of shape (height, width, in, out)")
+    return place(array[None], length)
 
 
 def _repeated(kernel: np.ndarray, length: int) -> np.ndarray:
@@ -193,8 +194,7 @@ def dialect_of(source: Source | str | None, dialects: Collection[str]) -> str | 
     """The one of these dialects that a source belongs to, as far as its names or its memory say."""
     if source is None or isinstance(source, str):
         return None if source is None or TRAINED_DIALECT not in dialects else TRAINED_DIALECT
-    known = None if source.model is None else origin(source.model)
-    if known is not None:
+    if (known := source.origin) is not None:
         return known.dialect if known.dialect in dialects else None
     best, most = None, 0
     theirs = _renumbered(source.tensors)
@@ -402,8 +402,7 @@ def _dialect_said(source: Source, table: _Table, plan: _Plan) -> str | None:
         return plan.dialect
     if table.dialects:
         return table.dialects[0]
-    known = None if source.model is None else origin(source.model)
-    return None if known is None else known.dialect
+    return None if source.origin is None else source.origin.dialect
 
 
 # What is computed.
@@ -414,8 +413,9 @@ def _refuse_what_computes_another(
 ) -> None:
     """Compare the model with what the weights were made for; where nothing says what that is, that is an error."""
     if table.library == "layerblocks":
-        if source.model is not None:
-            _refuse_another_of_ours(model, source.model, found, plan)
+        theirs = source.model if source.model is not None else _built_again(source.origin)
+        if theirs is not None:
+            _refuse_another_of_ours(model, theirs, source.origin, found, plan)
         return
     if table.library != "names" and not table.dialects:  # which computes the same in every dialect
         return
@@ -430,9 +430,11 @@ def _refuse_what_computes_another(
             return
         must_be = f"said, as {checks.one_line(model.name)} does not remember how it was built; {wanted[0]!r} computes"
         raise checks.refuse("dialect", None, f"{must_be} what these weights were trained for")
-    if known.dialect in wanted:
-        return
     made = constructor_of(known)
+    if known.dialect in wanted:
+        if made is not None and plan.dialect is None and known.alone:
+            _refuse_an_argument_of_another(model, known, made, plan)
+        return
     dialects = () if made is None else tuple(made.dialects)  # type: ignore[attr-defined]
     needed = next((dialect for dialect in wanted if dialect in dialects), None)
     if needed is None:
@@ -441,6 +443,31 @@ def _refuse_what_computes_another(
     apart = _differs_from_the_dialect(model, known, made, needed)
     if apart is not None:
         raise _refuse_dialect(plan.argument, known, needed, apart)
+    if plan.dialect is None:
+        _refuse_an_argument_of_another(model, known, made, plan)
+
+
+def _refuse_an_argument_of_another(model: keras.Model, known: Origin, made: Any, plan: _Plan) -> None:
+    """Find an argument without which the network would have the same tensors and compute something else from them."""
+    for word in (*known.arguments, *known.unsaved):
+        if word in _HARMLESS:
+            continue
+        others = {other: value for other, value in known.arguments.items() if other != word}
+        try:
+            with weightless():
+                usual = made(**others, **({} if known.dialect is None else {"dialect": known.dialect}))
+        except (ValueError, TypeError):  # which the others need
+            continue
+        apart = difference(model, usual) if _shapes(usual) == _shapes(model) else None
+        if apart is not None:
+            raise checks.complaint(
+                f"model must compute what {plan.argument} does; {known.network} was built with an argument "
+                f"{word!r} that changes it ({apart}); load(…, dialect={known.dialect!r}) loads all the same"
+            )
+
+
+def _shapes(model: keras.Model) -> dict[str, list[tuple[int, ...]]]:
+    return {name: [tuple(weight.shape) for weight in layer.weights] for name, layer in _weighted(model.layers).items()}
 
 
 def _differs_from_the_dialect(model: keras.Model, known: Origin, made: Any, dialect: str) -> str | None:
@@ -462,15 +489,29 @@ def _refuse_dialect(argument: str, known: Origin, dialect: str | None, apart: st
     )
 
 
-def _refuse_another_of_ours(model: keras.Model, source: keras.Model, found: _Steps, plan: _Plan) -> None:
+def _built_again(known: Origin | None) -> keras.Model | None:
+    """The network that a file of weights was saved from, as far as the file says how it was built."""
+    made = None if known is None else constructor_of(known)
+    if known is None or made is None or known.unsaved or not known.alone:
+        return None
+    try:
+        with weightless():
+            return made(**known.arguments, **({} if known.dialect is None else {"dialect": known.dialect}))
+    except (ValueError, TypeError):  # a file may say anything
+        return None
+
+
+def _refuse_another_of_ours(
+    model: keras.Model, source: keras.Model, given: Origin | None, found: _Steps, plan: _Plan
+) -> None:
     if plan.is_partial or plan.inflate is not None:
         theirs = {layer.name: layer for layer in source.layers}
         for layer, name in found.pairs:
-            apart = layers_differ(layer, theirs[name])
+            apart = layers_differ(layer, theirs[name]) if name in theirs else None
             if apart is not None:
                 raise checks.complaint(f"model must compute what {plan.argument} does; {layer.name} differs in {apart}")
         return
-    known, given = origin(model), origin(source)
+    known = origin(model)
     if known is not None and given is not None and _meant(known) == _meant(given):
         if known.dialect == given.dialect:
             return

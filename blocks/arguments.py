@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from types import UnionType
 from typing import Any, Literal, Union, get_args, get_origin
 
@@ -195,6 +196,15 @@ def identifier(argument: str, value: Any, kind: str | None = None) -> None:
         must_be = "a dtype or a policy of Keras" if kind == "dtype" else f"a name in keras.{kind}s or a function"
         close = checks.nearest(value, dir(_NAMED[kind])) if isinstance(value, str) else ""
         raise checks.refuse(argument, value, must_be + close)
+    if callable(value) and not _can_be_saved(value):
+        must_be = "one that a model can be saved with: a function by `def`, a layer, an object with get_config"
+        raise checks.refuse(argument, value, must_be, TypeError)
+
+
+def _can_be_saved(value: Any) -> bool:
+    """Whether Keras can write it down: not a partial, nor an object that does not say how it was made."""
+    described = hasattr(value, "get_config") and hasattr(value, "from_config")
+    return not isinstance(value, partial) and (described or hasattr(value, "__name__"))
 
 
 def symbolic(x: Any, kind: str = "a symbolic Keras tensor", argument: str = "x") -> None:

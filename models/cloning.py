@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import keras
@@ -11,6 +11,9 @@ import numpy as np
 from .. import _keras, checks
 from ..graphs.calls import has_graph
 from .rewiring import Wiring
+
+Instead = Callable[[Any, Sequence[Any], Callable[[], Any]], "list[Any] | None"]
+"""What stands for what a call gives, by the call, its new inputs and what makes its new layer; None for that layer."""
 
 Parts = dict[int, tuple[str, Wiring]]
 """By `id` of a model the path to it and its graph."""
@@ -31,11 +34,18 @@ def nested(model: keras.Model, path: str = "", found: Parts | None = None) -> Pa
 def remade(layer: keras.Layer, kind: Any = None, /, **changes: Any) -> keras.Layer:
     """Make a new layer like this one, of another kind or with some of its arguments changed."""
     try:
-        return (kind or type(layer)).from_config({**layer.get_config(), **changes})
+        return (kind or type(layer)).from_config(_unbuilt({**layer.get_config(), **changes}))
     except Exception as error:  # of somebody's own, which does not say how to make it
         raise checks.refuse(
             "model", f"{layer.name!r} ({type(layer).__name__})", f"layers that can be copied ({error})"
         ) from error
+
+
+def _unbuilt(config: Any) -> Any:
+    """A configuration whose inner layers are built by the outer one, which gives their variables its path."""
+    if isinstance(config, Mapping):
+        return {word: _unbuilt(value) for word, value in config.items() if word != "build_config"}
+    return [_unbuilt(value) for value in config] if isinstance(config, list) else config
 
 
 def copied(
@@ -45,6 +55,7 @@ def copied(
     remake: Callable[[keras.Layer, bool], keras.Layer],
     values: Callable[[keras.Layer], Sequence[Any]],
     without: Collection[keras.Layer] = (),
+    instead: Instead | None = None,
 ) -> keras.Model:
     """Copy a model, with weights of its own; a layer or nested model that is shared stays so.
 
@@ -53,12 +64,13 @@ def copied(
         remake: the new layer for an old one, given whether it makes an output of the model.
         values: the weights of that new layer, by the old one.
         without: layers that are passed over.
+        instead: what is computed in the place of some calls.
     """
     layers: dict[int, tuple[Any, Any]] = {}  # by id, the old one and the new
     passed = set(map(id, without))
 
     @_keras.deep_graphs()
-    def again(model: keras.Model, final: bool) -> keras.Model:
+    def anew(model: keras.Model, final: bool) -> keras.Model:
         _, wiring = parts[id(model)]
         last = {id(_keras.call_of(tensor).operation) for tensor in wiring.model.outputs} if final else set()
         known: dict[int, Any] = {}
@@ -69,26 +81,32 @@ def copied(
             elif id(operation) in passed:
                 known[id(call.outputs[0])] = known[id(call.input_tensors[0])]
             else:
-                if id(operation) not in layers:
-                    layers[id(operation)] = operation, new(operation, id(operation) in last)
-                _, copy = layers[id(operation)]
-                known.update(zip(map(id, call.outputs), _keras.call_again(call, known, copy), strict=True))
+
+                def copy(operation: Any = operation) -> Any:
+                    if id(operation) not in layers:
+                        layers[id(operation)] = operation, new(operation, id(operation) in last)
+                    return layers[id(operation)][1]
+
+                entering = [known[id(tensor)] for tensor in call.input_tensors]
+                made = None if instead is None else instead(call, entering, copy)
+                made = _keras.call_again(call, known, copy()) if made is None else made
+                known.update(zip(map(id, call.outputs), made, strict=True))
         inputs, outputs = keras.tree.map_structure(
             lambda tensor: known[id(tensor)], (wiring.model.input, wiring.model.output)
         )
-        made = keras.Model(inputs, outputs, name=model.name)
+        again = keras.Model(inputs, outputs, name=model.name)
         if not model.trainable:  # else it would train the layers that do not
-            made.trainable = False
-        return made
+            again.trainable = False
+        return again
 
     def new(operation: Any, last: bool) -> Any:
         if has_graph(operation):
-            return again(operation, last)
+            return anew(operation, last)
         if not isinstance(operation, keras.Layer):  # which has no state
             return operation
         return remake(operation, last)
 
-    made = again(model, True)
+    made = anew(model, True)
     for old, copy in layers.values():
         if has_graph(old) or not getattr(old, "weights", None):
             continue

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -27,6 +28,7 @@ from .rebuilding import (
 )
 from .rewiring import Chain, Wiring
 
+_NAME = re.compile(r"[\w-]+", re.ASCII)
 _HEAD = "a positive integer, the number of classes, or a function of one tensor"
 _HEADS = f"{_HEAD}, or a dict of these by output"
 
@@ -264,14 +266,16 @@ def add_aux_head(model: keras.Model, at: str, head: int | Piece, *, name: str | 
         raise checks.refuse("model", wiring.model.name, "one of one output or of a dict of them")
     if name is None:
         name = next(f"aux{number}" for number in range(1, len(outputs) + 2) if f"aux{number}" not in outputs)
-    elif not isinstance(name, str) or not name or name in outputs:
-        raise checks.refuse("name", name, f"a name other than those of the outputs: {', '.join(outputs)}")
+    elif not isinstance(name, str) or not _NAME.fullmatch(name) or name in outputs:
+        raise checks.refuse("name", name, f"a name other than those of the outputs, {', '.join(outputs)}, of letters")
     if not callable(head):
         classes = checks.integer("head", head, must_be=_HEAD)
         logits = {"activation": None} if gives_logits(main_output(wiring.model)) else {}
         head = _classifier(tensor, classes, logits)
-    (made,) = Growing(head, name, names(network.outputs), "head", _HEAD)([tensor])
-    grown = {**outputs, name: made}
+    made = Growing(head, name, names(network.outputs), "head", _HEAD)([tensor])
+    if len(made) != 1:
+        raise checks.refuse("head", len(made), "a function that gives 1 tensors")
+    grown = {**outputs, name: made[0]}
     built = guarded(assembled(network, network.input, grown))
     built.loss_weights = {**output_weights(grown), **getattr(wiring.model, "loss_weights", {})}
     return built

@@ -56,7 +56,8 @@ class Folding:
 def folding(model: keras.Model) -> Folding:
     """List the batch normalizations of a model that `inference_model` folds, and why not the others.
 
-    Those of nested models have their path for a name (`backbone/bn1`).
+    Those of nested models have their path for a name (`backbone/bn1`), and so have those inside of wrappers and of
+    other layers, which are kept.
 
     Example:
         >>> from layerblocks.architectures import densenet121
@@ -69,13 +70,26 @@ def folding(model: keras.Model) -> Folding:
     """
     folded: dict[str, str] = {}
     kept: dict[str, str] = {}
-    for path, call, found in linear_norms(nested(checks.instance("model", model, keras.Model, "a Keras model"))):
+    parts = nested(checks.instance("model", model, keras.Model, "a Keras model"))
+    for path, call, found in linear_norms(parts):
         name = path + call.operation.name
         if isinstance(found, str):
             kept[name] = found
         else:
             folded[name] = path + found.name
-    return Folding(folded, kept)
+    return Folding(folded, {**kept, **dict(_hidden(model, parts))})
+
+
+def _hidden(model: keras.Model, parts: Parts) -> Iterator[tuple[str, str]]:
+    """The norms inside of layers, which are not looked into, and why they are kept; each once."""
+    places = [(path, call.operation) for path, wiring in parts.values() for call in wiring.calls]
+    for path, layer in places if parts else [("", model)]:
+        if isinstance(layer, keras.layers.BatchNormalization) or (parts and has_graph(layer)):
+            continue
+        for inner in _keras.sublayers(layer):
+            if isinstance(inner, keras.layers.BatchNormalization):
+                kind = f"{layer.name!r} ({type(layer).__name__})"
+                yield f"{path}{layer.name}/{inner.name}", f"is inside of {kind}, which is not looked into"
 
 
 @public

@@ -14,6 +14,7 @@ from .cloning import remade
 from .rewiring import recompute
 
 CHANNELS = ("sum", "mean", "repeat")
+_MOST = 2**20  # channels of an image
 
 
 @checks.public
@@ -80,6 +81,7 @@ def with_input(
     return made
 
 
+@checks.public
 def kernel_for_channels(kernel: Any, channels: int, how: Literal["sum", "mean", "repeat"] = "sum") -> np.ndarray:
     """Make the kernel of a convolution that sees so many channels of one that saw others.
 
@@ -97,17 +99,29 @@ def kernel_for_channels(kernel: Any, channels: int, how: Literal["sum", "mean", 
         >>> kernel_for_channels(np.ones((1, 1, 3, 2)), 4)[0, 0, :, 0]
         array([0.75, 0.75, 0.75, 0.75])
     """
-    with checks.speaking("kernel_for_channels"):
-        channels = checks.integer("channels", channels)
-        checks.choice("how", how, CHANNELS)
-        array = np.asarray(kernel)
-        if array.ndim < 2:
-            raise checks.refuse("kernel", array.shape, "of shape (…, in, out)")
+    channels = checks.integer("channels", channels)
+    if channels > _MOST:
+        raise checks.refuse("channels", channels, f"at most {_MOST}")
+    checks.choice("how", how, CHANNELS)
+    array = array_of("kernel", kernel)
+    if array.ndim < 2 or not array.size:
+        raise checks.refuse("kernel", array.shape, "an array of shape (…, in, out)")
     given = array.shape[-2]
     if how == "repeat":
         return array[..., np.arange(channels) % given, :] * np.asarray(given / channels, array.dtype)
     one = array.sum(-2, keepdims=True) / channels if how == "sum" else array.mean(-2, keepdims=True)
     return np.repeat(one, channels, -2)
+
+
+def array_of(argument: str, value: Any) -> np.ndarray:
+    """The value as an array of numbers."""
+    try:
+        array = np.asarray(value)
+    except Exception:  # a symbolic tensor, a variable without a value; each backend has errors of its own
+        array = np.asarray("")
+    if array.dtype.kind not in "biufV":  # V for bfloat16
+        raise checks.refuse(argument, value, "an array of numbers", TypeError)
+    return array
 
 
 def first_with_weights(model: Any) -> set[str]:

@@ -16,6 +16,7 @@ Where the shape of what leaves the piece changes and the rest still fits, a `Use
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -23,6 +24,7 @@ from typing import Any
 import keras
 
 from .. import checks
+from ..blocks.core import is_block
 from ..checks import public
 from ..graphs.calls import calls
 from .rebuilding import (
@@ -150,8 +152,15 @@ def replace_each(
         17
     """
     wiring, keep = Wiring(model), checks.flag("keep_weights", keep_weights)
-    if not callable(fn) or isinstance(fn, type | keras.Layer):
-        raise checks.refuse("fn", fn, "a function of the old layer and a tensor", TypeError)
+    must_be = "a function of the old layer and a tensor"
+    if not callable(fn) or isinstance(fn, type | keras.Layer) or is_block(fn):
+        raise checks.refuse("fn", fn, must_be, TypeError)
+    try:
+        inspect.signature(fn).bind(None, None)
+    except ValueError:  # of some functions in C none is known
+        pass
+    except TypeError as error:
+        raise checks.refuse("fn", fn, f"{must_be} ({error})", TypeError) from None
     asked = _asked(what)
     growing: dict[int, Growing] = {}
     changes: list[Change] = []
@@ -174,9 +183,11 @@ def _asked(what: Any) -> Callable[[Any], bool]:
     kinds = what if isinstance(what, tuple) else (what,)
     if kinds and all(isinstance(kind, type) for kind in kinds):
         return lambda layer: isinstance(layer, kinds)
-    if not callable(what):
-        raise checks.refuse("what", what, "a class of layers, several, or a function of a layer", TypeError)
-    return lambda layer: bool(what(layer))
+    must_be = "a class of layers, several, or a function of a layer"
+    if isinstance(what, keras.Layer):
+        raise checks.refuse("what", what, must_be, TypeError)
+    asked = checks.function_of_one("what", what, must_be)
+    return lambda layer: bool(asked(layer))
 
 
 def _wirings(wiring: Wiring, chain: Chain) -> Iterator[tuple[Chain, Wiring]]:

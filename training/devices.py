@@ -12,6 +12,7 @@ from typing import Any
 
 from .. import checks
 from ..checks import complaint, public
+from .rendezvous import meet
 
 VARIABLE = "TF_CONFIG"
 CLUSTER = '{"cluster": {"worker": ["host1:2222", "host2:2222"]}, "task": {"type": "worker", "index": 0}}'
@@ -35,15 +36,17 @@ def device_strategy(name: str, *, timeout: float = 600) -> Any:
     Args:
         name: `mirrored`, for all GPUs of this machine, or its logical CPUs if there are none; or `multiworker`, for
             those of all machines in the environment variable `TF_CONFIG`, on each of which the same program runs.
-        timeout: seconds that this process waits for the others: at the start, after which it ends with exit code 1
-            and the stack on standard error; and in each exchange with them, after which it is a `WorkerLost`.
+        timeout: seconds that this process waits for the others, at the start and in each exchange with them; after
+            that it is a `WorkerLost`. (Where one is gone within the moment in which TensorFlow itself looks for them,
+            this process ends with exit code 1 and the stack on standard error.)
 
     Returns:
         A `tf.distribute.Strategy`.
 
     Raises:
         ValueError: there is no such strategy, or `TF_CONFIG` does not say which processes there are and which is this.
-        WorkerLost: the others were there, and are gone.
+        WorkerLost: the others did not come, or were there and are gone.
+        OSError: another program listens at the port of this process.
 
     Example:
         >>> strategy = device_strategy("mirrored")
@@ -56,7 +59,13 @@ def device_strategy(name: str, *, timeout: float = 600) -> Any:
 
     if name == "mirrored":
         return tf.distribute.MirroredStrategy()
-    addresses = _addresses(os.environ.get(VARIABLE))
+    addresses, here = _addresses(os.environ.get(VARIABLE))
+    if len(addresses) > 1:
+        print(f"waiting for {', '.join(addresses)}, at most {timeout:g} s", file=sys.stderr, flush=True)
+        missing = meet(addresses, here, timeout)
+        if missing:
+            again = f"start the program on all machines of {VARIABLE}"
+            raise complaint(f"{', '.join(missing)} did not come within {timeout:g} s; {again}", WorkerLost)
     options = tf.distribute.experimental.CommunicationOptions(timeout_seconds=timeout)
     with _at_most(timeout, addresses), lost_workers("at the start"):
         return tf.distribute.MultiWorkerMirroredStrategy(communication_options=options)
@@ -95,7 +104,6 @@ def lost_workers(when: str) -> Iterator[None]:
 def _at_most(timeout: float, addresses: list[str]) -> Iterator[None]:
     """End the process if it takes longer: TensorFlow waits for the others while no Python can run."""
     if len(addresses) > 1:
-        print(f"waiting for {', '.join(addresses)}, at most {timeout:g} s", file=sys.stderr, flush=True)
         faulthandler.dump_traceback_later(timeout, exit=True, file=sys.__stderr__ or sys.stderr)
     try:
         yield
@@ -103,8 +111,8 @@ def _at_most(timeout: float, addresses: list[str]) -> Iterator[None]:
         faulthandler.cancel_dump_traceback_later()
 
 
-def _addresses(text: str | None) -> list[str]:
-    """All processes that `TF_CONFIG` names.
+def _addresses(text: str | None) -> tuple[list[str], int]:
+    """All processes that `TF_CONFIG` names, and the place of this one among them.
 
     Raises:
         ValueError: it is missing or not as TensorFlow needs it.
@@ -138,7 +146,7 @@ def _addresses(text: str | None) -> list[str]:
     count = len(cluster[job])
     if isinstance(index, bool) or not isinstance(index, int) or not 0 <= index < count:
         raise _refuse(f"a task whose index is from 0 to {count - 1}, as there are {count} of type {job}", text)
-    return addresses
+    return addresses, addresses.index(cluster[job][index])
 
 
 def _refuse(must_be: str, text: str) -> Exception:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
+from itertools import count
 from typing import Any
 
 import keras
@@ -46,7 +47,8 @@ def fit_distributed(
 
     Args:
         model: made and compiled in `strategy.scope()`; `run_eagerly`, `jit_compile` and `steps_per_execution` have no
-            effect. Losses are means over the examples.
+            effect. Losses are means over the examples. Gradients of several batches are accumulated where the optimizer
+            does so (`gradient_accumulation_steps`).
         data: a `tf.data.Dataset` of batches (x, y) or (x, y, sample_weight), in every process the same ones, whose
             size is a multiple of the number of replicas. Or, so that a process need not read what it does not use, a
             function of a `tf.distribute.InputContext` that gives a dataset of this process's share of each batch;
@@ -159,8 +161,10 @@ def _train_step(model: keras.Model, strategy: Any) -> Callable[..., Any]:
     inner = getattr(optimizer, "inner_optimizer", optimizer)
     # Keras adds up the gradients of the replicas after it has clipped each, or looked whether it is finite.
     first_look = inner is not optimizer or any(getattr(inner, clip) is not None for clip in CLIPS)
+    accumulated = optimizer.gradient_accumulation_steps or 1
+    kept = _accumulators(model, strategy) if accumulated > 1 else []
 
-    def replica(part: Any, whole: Any, x: Any, y: Any, sample_weight: Any = None) -> Any:
+    def replica(last: bool, part: Any, whole: Any, x: Any, y: Any, sample_weight: Any = None) -> Any:
         _reset(model)
         with tf.GradientTape() as tape:
             outputs = model(x, training=True)
@@ -168,17 +172,72 @@ def _train_step(model: keras.Model, strategy: Any) -> Callable[..., Any]:
             loss = model.compute_loss(x, y, outputs, sample_weight, training=True) * (part * replicas)
             scaled = optimizer.scale_loss(loss)
         gradients = tape.gradient(scaled, model.trainable_variables)
-        if first_look:
-            gradients = _same_share_of_the_sum(gradients, replicas)
-        optimizer.apply(gradients, model.trainable_variables)
+        if kept:
+            gradients = _accumulate(gradients, kept, accumulated, last)
+        if last:
+            if first_look:
+                gradients = _same_share_of_the_sum(gradients, replicas)
+            _apply(optimizer, gradients, model.trainable_variables, accumulated)
+        else:
+            optimizer.iterations.assign_add(1)
         model.compute_metrics(x, y, outputs, sample_weight)
         return _state(model, loss, part, whole)
 
-    def step(*batch: Any) -> Any:
-        with _scaled_clips(inner, 1 / replicas):
-            return strategy.reduce("SUM", strategy.run(replica, args=batch), axis=None)
+    def of(last: bool) -> Callable[..., Any]:
+        def step(*batch: Any) -> Any:
+            with _scaled_clips(inner, 1 / replicas), _keras.applying_at_once(optimizer):
+                return strategy.reduce("SUM", strategy.run(replica, args=(last, *batch)), axis=None)
 
-    return tf.function(step, autograph=False)
+        return tf.function(step, autograph=False)
+
+    if accumulated == 1:
+        return of(True)
+    steps, calls = (of(False), of(True)), count(1)
+    return lambda *batch: steps[next(calls) % accumulated == 0](*batch)
+
+
+# Keras itself accumulates in a branch of the graph, in which nothing can be exchanged between replicas.
+
+
+def _accumulators(model: keras.Model, strategy: Any) -> list[Any]:
+    """For each replica a sum of its gradients, one for each variable that is trained."""
+    import tensorflow as tf
+
+    with strategy.scope():
+        return [
+            tf.Variable(
+                tf.zeros(variable.shape, variable.dtype),
+                trainable=False,
+                synchronization=tf.VariableSynchronization.ON_READ,
+                aggregation=tf.VariableAggregation.SUM,
+            )
+            for variable in model.trainable_variables
+        ]
+
+
+def _accumulate(gradients: Sequence[Any], kept: Sequence[Any], steps: int, last: bool) -> list[Any]:
+    """Add gradients to the sums, and give the means over the steps after the last one."""
+    import tensorflow as tf
+
+    found: list[Any] = []
+    for gradient, total in zip(gradients, kept, strict=True):
+        if gradient is None:
+            found.append(None)
+        elif last:
+            found.append((total.read_value() + tf.convert_to_tensor(gradient)) / steps)
+            total.assign(tf.zeros_like(gradient))
+        else:
+            total.assign_add(tf.convert_to_tensor(gradient))
+    return found
+
+
+def _apply(optimizer: Any, gradients: Sequence[Any], variables: Sequence[Any], steps: int) -> None:
+    """Let an optimizer, which accumulates nothing here, count the batches and reckon with the updates."""
+    if steps > 1:
+        optimizer.iterations.assign(optimizer.iterations // steps)
+    optimizer.apply(gradients, variables)
+    if steps > 1:
+        optimizer.iterations.assign(optimizer.iterations * steps)
 
 
 def _test_step(model: keras.Model, strategy: Any) -> Callable[..., Any]:
@@ -343,12 +402,25 @@ def _check_model(model: Any, strategy: Any) -> None:
             raise _outside("model", variable)
     if not model.compiled or model.optimizer is None:
         raise complaint("model must be compiled; call model.compile in strategy.scope()")
-    if not strategy.extended.variable_created_in_scope(model.optimizer.iterations.value):
-        raise _outside("optimizer", model.optimizer.iterations)
+    _check_optimizer(model.optimizer, strategy)
     for loss in keras.tree.flatten(model.loss):
         reduction = getattr(loss, "reduction", REDUCTIONS[0])
         if reduction not in REDUCTIONS:
             raise refuse(f"loss {loss.name}", reduction, f"of the reduction {checks.listed(REDUCTIONS)}")
+
+
+def _check_optimizer(optimizer: Any, strategy: Any) -> None:
+    inner = getattr(optimizer, "inner_optimizer", optimizer)
+    if inner is not optimizer and (inner.gradient_accumulation_steps or optimizer.gradient_accumulation_steps):
+        raise refuse("optimizer", optimizer.name, "one that does not both scale the loss and accumulate gradients")
+    steps = optimizer.gradient_accumulation_steps
+    with _keras.applying_at_once(optimizer):
+        batches = optimizer.iterations
+    if not strategy.extended.variable_created_in_scope(batches.value):
+        raise _outside("optimizer", batches)
+    if steps and int(keras.ops.convert_to_numpy(batches)) % steps:
+        must_be = f"at the end of an accumulation of {steps} batches, to begin with; steps_per_epoch can be a multiple"
+        raise refuse("optimizer", f"after {int(keras.ops.convert_to_numpy(batches))} batches", must_be)
 
 
 def _outside(what: str, variable: Any) -> Exception:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
 import math
-import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -12,7 +10,10 @@ from typing import Any
 import keras
 import numpy as np
 
-from .formats import Format, Runtime, by_name
+from ..plain import for_use
+from . import runtimes
+from .formats import Format, quiet
+from .runtimes import by_name
 
 
 def _save(model: keras.Model, path: Path, options: Mapping[str, Any]) -> None:
@@ -20,7 +21,12 @@ def _save(model: keras.Model, path: Path, options: Mapping[str, Any]) -> None:
 
     # Keras also allows TensorFlow's own operations, which LiteRT by itself does not have.
     builtin = {"target_spec": {"supported_ops": [tf.lite.OpsSet.TFLITE_BUILTINS]}}
-    model.export(path, format="litert", verbose=False, **{**builtin, **options})
+    with quiet():  # the converter writes pages of the operations that LiteRT has not
+        model.export(path, format="litert", verbose=False, **{**builtin, **options})
+
+
+def _names(model: keras.Model) -> list[str]:
+    return [tensor.name for tensor in model.inputs]
 
 
 def _int8(model: keras.Model, data: Any) -> dict[str, Any]:
@@ -32,7 +38,7 @@ def _int8(model: keras.Model, data: Any) -> dict[str, Any]:
     def examples() -> Iterator[Any]:
         for number in range(min(map(len, arrays))):
             one = [array[number : number + 1] for array in arrays]
-            yield one if len(one) == 1 else by_name((), one, model)
+            yield one if len(one) == 1 else by_name((), one, _names(model))
 
     return {
         "optimizations": [tf.lite.Optimize.DEFAULT],
@@ -41,44 +47,16 @@ def _int8(model: keras.Model, data: Any) -> dict[str, Any]:
     }
 
 
-def _interpreter(path: Path, *, keep: bool = False) -> Any:
-    """Make one that computes; `keep` for every tensor on the way."""
-    if importlib.util.find_spec("ai_edge_litert") is not None:
-        from ai_edge_litert.interpreter import Interpreter, OpResolverType
-    else:
-        import tensorflow as tf
-
-        Interpreter, OpResolverType = tf.lite.Interpreter, tf.lite.experimental.OpResolverType
-    plain = OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES  # others compute in places where nobody can look
-    options = {"experimental_preserve_all_tensors": True, "experimental_op_resolver_type": plain} if keep else {}
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # TensorFlow's own says where it is moving
-        return Interpreter(str(path), **options)
-
-
-def _load(path: Path, model: keras.Model) -> Runtime:
-    runner = _interpreter(path).get_signature_runner()
-    inputs, outputs = list(runner.get_input_details()), list(runner.get_output_details())
-    numbered = [f"output_{number}" for number in range(len(outputs))]
-    order = numbered if {*numbered} == {*outputs} else sorted(outputs)
-
-    def run(batch: Any) -> list[np.ndarray]:
-        answer = runner(**by_name(inputs, batch, model))
-        return [np.asarray(answer[name]) for name in order]
-
-    return run
-
-
 def _noise(path: Path, model: keras.Model, batch: Any) -> float:
     """The relative error that the steps of a LiteRT file's int8 tensors let expect of its answer to a batch.
 
     A number rounded to steps of s is off by s²/12 in the mean square. The errors of different tensors are independent,
     and the layers after carry them along as they do the values x, so that the shares s²/(12·x²) add up.
     """
-    interpreter = _interpreter(path, keep=True)
+    interpreter = runtimes.interpreter(path, keep=True)
     signature = next(iter(interpreter.get_signature_list()))
     runner = interpreter.get_signature_runner(signature)
-    runner(**by_name(list(runner.get_input_details()), batch, model))
+    runner(**by_name(list(runner.get_input_details()), batch, _names(model)))
     total = 0.0
     for tensor in interpreter.get_tensor_details():
         steps = tensor["quantization_parameters"]["scales"]
@@ -104,7 +82,7 @@ LITERT = Format(
     ".tflite",
     "LiteRT (TensorFlow Lite), by its own operations only",
     _save,
-    _load,
+    prepared=for_use,
     needs=("tensorflow",),
     lacks=("bfloat16", "float16"),
     int8=_int8,

@@ -11,8 +11,9 @@ from typing import Any
 import keras
 import numpy as np
 
+from ..plain import for_use
 from ..rewiring import leaves
-from .formats import Format, Runtime, by_name
+from .formats import Format
 
 
 def _save(model: keras.Model, path: Path, options: Mapping[str, Any]) -> None:
@@ -70,16 +71,12 @@ def _grouped_in_the_graph(model: keras.Model) -> Iterator[None]:
             vars(layer).pop("convolution_op", None)
 
 
-def _load(path: Path, model: keras.Model) -> Runtime:
-    import onnxruntime
-
-    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
-    inputs = [tensor.name for tensor in session.get_inputs()]
-    outputs = [tensor.name for tensor in session.get_outputs()]
-    order = sorted(outputs) if isinstance(getattr(model, "output", None), Mapping) else outputs
-    return lambda batch: session.run(order, by_name(inputs, batch, model))
-
-
 ONNX = Format(
-    "onnx", ".onnx", "`onnxruntime`", _save, _load, needs=("onnx", "onnxruntime", "tf2onnx"), lacks=("bfloat16",)
+    "onnx",
+    ".onnx",
+    "`onnxruntime`",
+    _save,
+    prepared=functools.partial(for_use, constants=True),
+    needs=("onnx", "onnxruntime", "tf2onnx"),
+    lacks=("bfloat16",),
 )

@@ -322,6 +322,31 @@ def loss_trackers(model: Any) -> list[Any]:
     return model._compile_loss.metrics
 
 
+@contextmanager
+def applying_at_once(optimizer: Any) -> Iterator[None]:
+    """Let an optimizer that accumulates gradients apply those that it is given, `iterations` being updates meanwhile.
+
+    Its schedule, if it has one, goes on by batches: it is asked, as Keras asks it, for the last of each update.
+    """
+    steps, rate = optimizer.gradient_accumulation_steps, optimizer._learning_rate
+    try:
+        optimizer.gradient_accumulation_steps = None
+        if steps and isinstance(rate, keras.optimizers.schedules.LearningRateSchedule):
+            object.__setattr__(optimizer, "_learning_rate", _ByBatches(rate, steps))
+        yield
+    finally:
+        optimizer.gradient_accumulation_steps = steps
+        object.__setattr__(optimizer, "_learning_rate", rate)
+
+
+class _ByBatches(keras.optimizers.schedules.LearningRateSchedule):
+    def __init__(self, schedule: Any, steps: int) -> None:
+        self.schedule, self.steps = schedule, steps
+
+    def __call__(self, step: Any) -> Any:
+        return self.schedule(step * self.steps + self.steps - 1)
+
+
 def restored_epoch(model: Any) -> int | None:
     """The epoch that `keras.callbacks.BackupAndRestore` goes on with, if it has restored one."""
     return model._initial_epoch

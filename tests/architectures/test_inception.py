@@ -307,7 +307,7 @@ def test_wrong_numbers_of_filters(block, arguments):
 def test_outputs_and_loss_weights():
     model = made(inception_v3, classes=10)
     assert {key: output.shape for key, output in model.output.items()} == {"main": (None, 10), "aux1": (None, 10)}
-    assert compile_args(model)["loss_weights"] == {"main": 1.0, "aux1": 0.3}
+    assert compile_args(model)["loss_weights"] == {"main": 1.0, "aux1": 0.4}
     assert (
         inference_model(model, fold_norm=False).count_params()
         == made(inception_v3, classes=10, aux=False).count_params()

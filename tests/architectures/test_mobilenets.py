@@ -354,7 +354,7 @@ def test_formats_and_copies():
         (mobilenet_v2, {"alpha": "1"}, r"mobilenet_v2: alpha must be .*, got '1'"),
         (mobilenet, {"alpha": 0.01}, r"filters must be a positive integer, got 0"),
         (mobilenet, {"depth_multiplier": 0}, r"depth_multiplier must be a positive integer, got 0"),
-        (xception, {"dialect": "torchvision"}, r"dialect must be one of 'paper' or 'keras', got 'torchvision'"),
+        (xception, {"dialect": "torchvision"}, r"dialect must be one of 'paper', 'keras' or 'timm', got 'torchvision'"),
     ],
 )
 def test_bad_input(constructor, options, message):

@@ -10,6 +10,7 @@ import zipfile
 from functools import cache, partial
 from typing import Any
 
+import h5py
 import keras
 import numpy as np
 import pytest
@@ -78,6 +79,27 @@ def test_what_no_file_holds_is_said(tmp_path):
     model.save(path := tmp_path / "a.keras")
     del model
     assert origin(keras.saving.load_model(path)).unsaved == ("conv",)
+
+
+def test_a_file_of_weights_says_whose_they_are(tmp_path):
+    """The tensors are the same in every dialect; Keras reads the file as any other."""
+    tiny = partial(resnet50, repeats=(1, 1), strides=(1, 2), filters=8, input_shape=(16, 16, 3), classes=2)
+    model = tiny(dialect="v1.5")
+    model.save_weights(path := tmp_path / "a.weights.h5")
+    assert origin(tiny(weights=path)).dialect == "v1.5"
+    assert load(tiny(dialect="v1.5", input_shape=(32, 32, 3)), path).dialect == "v1.5"
+    with pytest.raises(
+        ValueError, match=r"model must be built with dialect='v1\.5' for these weights, resnet50 was built"
+    ):
+        load(tiny(), path)
+    with pytest.raises(ValueError, match=r"stage2\.block1\.conv1\.conv differs in strides"):
+        load(tiny(), path, only="stage2")
+    again = tiny()
+    again.load_weights(path)
+    assert np.array_equal(again.get_layer("stem.conv").kernel, model.get_layer("stem.conv").kernel)
+    with h5py.File(path, "a") as file:
+        file.attrs["layerblocks_origin"] = "{"
+    assert load(tiny(), path).dialect is None
 
 
 PLAIN = """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import cache, partial
 from importlib.util import find_spec
 from typing import Any
@@ -19,12 +20,13 @@ from layerblocks.architectures import (
     load,
     resnet,
     resnet50,
+    resnet_v2,
     vgg,
     vgg11,
     vgg16,
 )
 from layerblocks.architectures.weight_names import TORCHVISION
-from layerblocks.blocks import basic_residual
+from layerblocks.blocks import basic_residual, batch_norm, bottleneck, conv_bn
 
 from ..agreement import differ, images, randomize, run
 
@@ -41,6 +43,7 @@ NETWORK: dict[str, Any] = {
     "dialect": "torchvision",
 }
 small = partial(resnet, **NETWORK)
+torch_norm = partial(batch_norm, momentum=0.9, epsilon=1e-5)
 
 
 def torch_state(model: keras.Model) -> dict[str, np.ndarray]:
@@ -203,6 +206,47 @@ def test_other_rank(how):
     assert np.array_equal(inflate_kernel(kernel, 3, how), deep.get_layer("stem").kernel)
 
 
+@pytest.mark.parametrize(
+    ("kernel", "length", "how", "error", "message"),
+    [
+        (np.ones((3, 3, 1, 1)), 0, "mean", ValueError, "length must be a positive integer, got 0"),
+        (np.ones((3, 3, 1)), 2, "mean", ValueError, r"kernel must be an array of shape \(height, width, in, out\)"),
+        ("kernel", 2, "mean", TypeError, "kernel must be an array of numbers, got 'kernel'"),
+        (np.ones((3, 3, 1, 1)), 2, "first", ValueError, "how must be one of 'mean' or 'center'"),
+    ],
+)
+def test_bad_kernels(kernel, length, how, error, message):
+    with pytest.raises(error, match=f"inflate_kernel: {message}"):
+        inflate_kernel(kernel, length, how)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (
+            {"stride_on": "1x1", "residual": bottleneck},
+            "'stride_on' that changes it (strides of stage2.block1.conv1.conv",
+        ),
+        (
+            {"conv": partial(conv_bn, activation="gelu", padding="symmetric", norm=torch_norm)},
+            "'conv' that changes it (",
+        ),
+        (
+            {"strides": (1, 1, 2, 2), "repeats": (1,) * 4},
+            "'strides' that changes it (strides of stage2.block1.conv1.conv",
+        ),
+    ],
+)
+def test_an_argument_that_changes_what_is_computed(options, said):
+    """In the right dialect; the tensors are the same."""
+    kept = {key: value for key, value in options.items() if key in ("residual", "repeats")}
+    source = torch_state(randomize(small(**{"strides": (1, 2, 2, 2)[: len(options.get("repeats", "of"))], **kept})))
+    refused(small(**options), source, re.escape(said))
+    assert not load(small(**options), source, dialect="torchvision").kept
+    with pytest.raises(ValueError, match=re.escape(said)):
+        small(**options, weights=source)
+
+
 # Names of your own, and models that do not remember.
 
 
@@ -261,6 +305,14 @@ def test_nothing_in_common_is_an_error():
 # Other sources.
 
 
+@pytest.mark.parametrize("wrap", [lambda state: {"state_dict": state, "epoch": 3}, lambda state: {"model": state}])
+@pytest.mark.parametrize("prefix", ["", "module.", "_orig_mod."])
+def test_checkpoints(wrap, prefix):
+    """A state dict within one, of a module that was wrapped."""
+    load(model := small(), wrap({f"{prefix}{key}": value for key, value in state().items()}))
+    assert np.array_equal(model.get_layer("stem.conv").kernel, trained().get_layer("stem.conv").kernel)
+
+
 @pytest.mark.skipif(not find_spec("safetensors"), reason="safetensors is not installed")
 def test_safetensors(tmp_path):
     from safetensors.numpy import save_file
@@ -305,15 +357,18 @@ def test_keras_hub():
 @pytest.mark.sweep
 @pytest.mark.skipif(not find_spec("keras_hub"), reason="keras-hub is not installed")
 @pytest.mark.parametrize("kind", ["basic_block", "bottleneck_block"])
-def test_keras_hub_agrees(kind):
+@pytest.mark.parametrize("make", [resnet, resnet_v2])
+def test_keras_hub_agrees(make, kind):
     import keras_hub
 
     blocks = [2, 2, 2, 2] if kind == "basic_block" else [3, 4, 6, 3]
-    source = keras_hub.models.ResNetBackbone([64], [7], [64, 128, 256, 512], blocks, [1, 2, 2, 2], kind)
-    randomize(source)
-    model = resnet(
-        depth=18 if kind == "basic_block" else 50, include_top=False, input_shape=(81, 70, 3), weights=source
+    widths, strides = [64, 128, 256, 512], [1, 2, 2, 2]
+    source = keras_hub.models.ResNetBackbone(
+        [64], [7], widths, blocks, strides, kind, use_pre_activation=make is resnet_v2, image_shape=(81, 70, 3)
     )
+    randomize(source)
+    depth = 18 if kind == "basic_block" else 50
+    model = make(depth=depth, include_top=False, input_shape=(81, 70, 3), weights=source)
     x = images(2, 81, 70, 3)
     assert differ(run(model, x), run(source, x)) < 1e-5
 

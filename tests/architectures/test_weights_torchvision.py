@@ -336,6 +336,7 @@ REAL = [
     *(case(f"timm/{name}", taps=STAGES) for name in ("resnet18", "resnet50", "seresnet50")),
     case("timm/resnext50_32x4d", "resnet50", taps=STAGES, **RESNEXT),
     case("timm/wide_resnet50_2", "resnet50", taps=STAGES, **WIDE),
+    case("timm/resnetv2_18", "resnet18_v2", taps={"stages.0": "stage1", "stages.3": "stage4"}),
     case("timm/resnetv2_50", taps={f"stages.{number}": f"stage{number + 1}" for number in range(4)}),
     case("timm/densenet121", taps={"features.denseblock2": "block2"}),
     case("timm/inception_v3", sizes=[(299, 310), (96, 97)], aux=False),

@@ -217,8 +217,8 @@ def channels(name: str) -> int:
     return 2048 if bottlenecks else 512
 
 
-def network(x, **options):
-    return build(input_tensor=x, **options).output
+def network(x, name, **options):
+    return build(name, input_tensor=x, **options).output
 
 
 @pytest.mark.sweep_only("cifar_densenet40", "googlenet_torchvision", "xception")

@@ -30,7 +30,7 @@ OUTSIDE = {
     "blocks": set(),
     "graphs": {"h5py"},
     "models": {"onnxruntime", "tf2onnx", "ai_edge_litert"},
-    "architectures": {"h5py"},
+    "architectures": {"h5py", "safetensors", "torch"},
     "viz": {"fontTools", "PIL", "matplotlib", "pygraphviz", "pydot", "graphviz"},
     "training": {"matplotlib"},
     "testing": {"hypothesis", "pytest", "jax"},
@@ -47,8 +47,10 @@ ONLY_WHEN_CALLED = {
     "onnxruntime",
     "pydot",
     "pygraphviz",
+    "safetensors",
     "tensorflow",
     "tf2onnx",
+    "torch",
 }
 """Slow to import, or not installed by everybody: the function that needs one imports it."""
 
@@ -58,7 +60,8 @@ SUBCLASSES = {"viz/dot_classes.py": "classes of pydot and graphviz with other re
 OF_TENSORFLOW = {
     "models/file_formats/litert_files.py": "its format",
     "models/file_formats/onnx_files.py": "its converter",
-    "models/file_formats/saved_models.py": "its format",
+    "models/file_formats/runtimes.py": "files of its formats",
+    "training/losses.py": "the labels of its datasets",
     "training/devices.py": "its strategies",
     "training/distributed.py": "its strategies",
     "training/global_batches.py": "its data sets",

@@ -27,12 +27,18 @@ def network():
 
 with weightless():
     MODEL = network()
+    BODY = keras.Model(MODEL.input, MODEL.get_layer("flatten").input, name="body")
 WITH_WEIGHTS = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)], name="dense")
 
 # What each function is called with, when nothing is wrong.
 CALLS = {
     **{name: {"model": MODEL} for name in ("folding", "freeze", "fully_convolutional")},
     **{name: {"model": MODEL} for name in ("inference_model", "training_model")},
+    "add_aux_head": {"model": MODEL, "at": "stem", "head": 3},
+    "regularized": {"model": MODEL, "l2": 1e-4},
+    "replace_each": {"model": MODEL, "what": keras.layers.Activation, "fn": lambda layer, x: x},
+    "with_input": {"model": BODY, "shape": (64, 64, 3)},
+    "kernel_for_channels": {"kernel": np.ones((3, 3, 3, 4)), "channels": 1},
     "export": {"model": WITH_WEIGHTS, "path": "net.keras"},
     "features": {"model": MODEL, "strides": (2, 4)},
     "insert": {"model": MODEL, "after": "stem", "fn": partial(dropout, rate=0.5)},

@@ -33,6 +33,13 @@ from layerblocks.models import file_formats as runtimes
 from ..agreement import differ, images, randomize, run
 from ..helpers import needs_tensorflow
 
+
+@pytest.fixture(autouse=True)
+def here(monkeypatch):
+    """Files are asked in this process, which is quicker; `test_clean_processes.py` asks them in their own."""
+    monkeypatch.setattr(runtimes.formats, "APART", False)
+
+
 PATHS = {kind.word: f"net{kind.ending}" for kind in runtimes.FORMATS.values()}
 
 
@@ -105,7 +112,7 @@ def test_int8(tmp_path):
     model = randomize(keras.Model(x, kept))
     data = images(12, 9, 10, 4)
     quantized = export(model, tmp_path / "net.tflite", representative_data=data)
-    answer, runtime = run(model, data[:8]), runtimes.FORMATS["litert"].load(quantized, model)
+    answer, runtime = run(model, data[:8]), runtimes.runtimes.load("litert", quantized, ["input"], True)
     for got, name in zip(runtime(data[:8]), sorted(kept), strict=True):
         assert differ(got, answer[name]) < 0.1, name
     with pytest.raises(RuntimeError, match=r"answers differently \(output \d+\): off by .* where 1e-06 is allowed"):
@@ -165,7 +172,7 @@ def test_it_is_what_its_own_runtime_answers(place):
         case ".keras":
             got = keras.models.load_model(place)(data)
         case ".tflite":
-            interpreter = runtimes.litert_files._interpreter(place)
+            interpreter = runtimes.runtimes.interpreter(place)
             interpreter.resize_tensor_input(0, data.shape)
             interpreter.allocate_tensors()
             interpreter.set_tensor(interpreter.get_input_details()[0]["index"], data)
@@ -232,7 +239,7 @@ def broken(word, **changed):
 
 def wrong(shift):
     def load(path, model):
-        return lambda batch: [array + shift for array in runtimes.formats.flat(model(batch))]
+        return lambda batch: [array + shift for array in runtimes.runtimes.flat(model(batch))]
 
     return load
 
@@ -346,7 +353,7 @@ def test_bad_input(tmp_path):
         export(model, None)
     with pytest.raises(ValueError, match=r"a path that ends in .keras, .tflite, .onnx, or in nothing .* did you mean"):
         export(model, tmp_path / "net.onxx")
-    with pytest.raises(ValueError, match="representative_data must be arrays of examples"):
+    with pytest.raises(ValueError, match="representative_data must be arrays, a list, a"):
         export(model, tmp_path / "net.tflite", representative_data=[])
     with weightless():
         unmade = small()

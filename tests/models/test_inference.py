@@ -363,3 +363,45 @@ def test_a_layer_shared_with_a_nested_model_is_left_alone():
     model = randomize(keras.Model(x, layers.Add()([inner(x), conv(x)])))
     assert folding(model).kept == {"inner/norm": "'conv' (Conv2D) is shared by 2 calls"}
     agree(model, inference_model(model), images(2, 12, 12, 4))
+
+
+class Inside(layers.Layer):
+    def __init__(self, **options):
+        super().__init__(**options)
+        self.norm = layers.BatchNormalization(name="norm")
+
+    def call(self, x):
+        return self.norm(x)
+
+
+def test_norms_inside_of_layers_are_named():
+    x = keras.Input((3, 8, 8, 4))
+    y = layers.TimeDistributed(layers.Conv2D(4, 3))(x)
+    y = layers.TimeDistributed(layers.BatchNormalization(name="bn"), name="time")(y)
+    inner = keras.Input((3, 6, 6, 4))
+    y = keras.Model(inner, Inside(name="own")(inner), name="inner")(y)
+    found = folding(keras.Model(x, layers.ReLU()(y)))
+    assert found.folded == {} and found.kept == {
+        "time/bn": "is inside of 'time' (TimeDistributed), which is not looked into",
+        "inner/own/norm": "is inside of 'own' (Inside), which is not looked into",
+    }
+    assert str(found).startswith("0 folded, 2 kept")
+
+
+def test_variables_inside_of_wrappers_keep_their_paths():
+    x = keras.Input((5, 8, 4))
+    y = layers.TimeDistributed(layers.BatchNormalization())(layers.TimeDistributed(layers.Dense(3, name="d"))(x))
+    y = layers.TimeDistributed(layers.Flatten())(y)
+    y = layers.Bidirectional(layers.LSTM(2, return_sequences=True, name="mine"), name="both")(y)
+    y = layers.Bidirectional(
+        layers.GRU(2, return_sequences=True), backward_layer=layers.LSTM(2, return_sequences=True, go_backwards=True)
+    )(y)
+    y = layers.RNN([layers.LSTMCell(2), layers.GRUCell(3, name="cell")])(y)
+    model = keras.Model(x, layers.BatchNormalization()(layers.Dense(2)(y)))
+    randomize(model)
+    copy = inference_model(model)
+    assert len(copy.layers) < len(model.layers)
+    paths = [weight.path for weight in model.weights if weight.path.split("/")[0] in {x.name for x in copy.layers}]
+    assert {weight.path for weight in copy.weights} <= set(paths)
+    data = images(2, 5, 8, 4)
+    assert differ(np.asarray(copy(data)), np.asarray(model(data))) < 1e-5

@@ -144,6 +144,20 @@ def test_a_compiled_model_makes_the_variables_of_its_metrics_and_optimizer_when_
     assert sum(len(metric.variables) for metric in model.metrics) == 2 + 2 * 2 + 2 * 2  # loss, losses and metrics
 
 
+def test_an_optimizer_that_accumulates_counts_batches_and_asks_its_schedule_by_them():
+    """What `_keras.applying_at_once` makes up for: `iterations` are updates, the schedule goes by batches."""
+    schedule = keras.optimizers.schedules.PolynomialDecay(100.0, 100, 0.0)  # 100 less what it is asked for
+    optimizer = keras.optimizers.SGD(schedule, gradient_accumulation_steps=3)
+    optimizer.build([keras.Variable(0.0)])
+    with _keras.applying_at_once(optimizer):
+        batches = optimizer.iterations
+        batches.assign(4)
+        assert int(optimizer.iterations) == 4
+        assert float(optimizer.learning_rate) == 100 - (4 * 3 + 2)
+    assert optimizer.gradient_accumulation_steps == 3 and int(optimizer.iterations) == 4 // 3
+    assert float(optimizer.learning_rate) == 100 - 4
+
+
 def test_backup_and_restore_leaves_the_epoch_with_the_model(tmp_path):
     model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
     model.compile("sgd", "mse")

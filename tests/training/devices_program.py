@@ -94,6 +94,12 @@ def scaled_and_clipped():
     return keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD(1.0, global_clipnorm=0.1), initial_scale=256.0)
 
 
+def accumulating():
+    """Of a rate that depends on the number of updates, clipped."""
+    rate = keras.optimizers.schedules.ExponentialDecay(0.05, 1, 0.7)
+    return keras.optimizers.Adam(rate, clipnorm=0.5, gradient_accumulation_steps=3)
+
+
 def clipped(**clip):
     return lambda: keras.optimizers.SGD(1.0, **clip)
 
@@ -102,6 +108,7 @@ SAME = {
     "odd last batches, sample weights": {"count": 21, "weighted": True},
     "last batches smaller than the replicas": {"count": 17, "validation": 13},
     "synchronized norms": {"norm": partial(batch_norm, synchronized=True), "count": 20},
+    "gradients of three batches": {"count": 48, "optimizer": accumulating},
     "a function, loss scale, clipped as a whole": {"shared": True, "optimizer": scaled_and_clipped},
 }
 if os.environ.get("HYPOTHESIS_PROFILE") == "nightly":

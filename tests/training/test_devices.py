@@ -7,9 +7,11 @@ import importlib
 import json
 import os
 import re
+import socket
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import keras
@@ -21,6 +23,7 @@ from layerblocks import checks
 from layerblocks.blocks import weightless
 from layerblocks.training import WorkerLost, compile_args, device_strategy, fit_distributed, is_chief
 from layerblocks.training.devices import VARIABLE, lost_workers
+from layerblocks.training.rendezvous import meet
 
 from ..helpers import needs_tensorflow, seconds, time_scale
 from . import devices_program as program
@@ -247,7 +250,51 @@ def test_a_worker_that_stays_alone_does_not_wait_for_ever():
     _, err = alone.communicate(timeout=seconds(LIMIT))
     assert alone.returncode == 1
     assert f"waiting for 127.0.0.1:{ports[0]}, 127.0.0.1:{ports[1]}, at most 1 s" in err
-    assert "Timeout (0:00:01)!" in err
+    assert f"WorkerLost: device_strategy: 127.0.0.1:{ports[1]} did not come within 1 s; start the program" in err
+
+
+def meeting(monkeypatch, ports, index, timeout=5.0):
+    cluster = {"worker": [f"127.0.0.1:{port}" for port in ports]}
+    monkeypatch.setenv("TF_CONFIG", json.dumps({"cluster": cluster, "task": {"type": "worker", "index": index}}))
+    return device_strategy("multiworker", timeout=timeout)
+
+
+def test_a_missing_partner_is_an_exception(monkeypatch, capsys):
+    ports = importlib.import_module("launch").free_ports(3)
+    said = f"^device_strategy: 127.0.0.1:{ports[0]}, 127.0.0.1:{ports[2]} did not come within 0.3 s; start the program"
+    with pytest.raises(WorkerLost, match=said):
+        meeting(monkeypatch, ports, 1, 0.3)
+
+
+def test_a_taken_port_is_an_exception(monkeypatch, capsys):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        free = importlib.import_module("launch").free_ports(1)
+        with pytest.raises(OSError, match=rf"^device_strategy: TF_CONFIG must be of free ports, got 127.0.0.1:{port}"):
+            meeting(monkeypatch, [port, *free], 0)
+
+
+@pytest.mark.parametrize("late", [0.0, 0.4])
+def test_processes_meet(late):
+    """In whatever order they come; who was met is not looked for again, and its port is free at once."""
+    ports = importlib.import_module("launch").free_ports(3)
+    addresses = [f"127.0.0.1:{port}" for port in ports]
+
+    def come(index):
+        time.sleep(late * index)
+        missing = meet(addresses, index, 20.0)
+        socket.create_server(("127.0.0.1", ports[index])).close()
+        return missing
+
+    with ThreadPoolExecutor(3) as pool:
+        assert list(pool.map(come, range(3))) == [[], [], []]
+
+
+def test_something_else_at_the_address_of_a_partner_is_no_partner():
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        (free,) = importlib.import_module("launch").free_ports(1)
+        taken = f"127.0.0.1:{server.getsockname()[1]}"
+        assert meet([taken, f"127.0.0.1:{free}"], 1, 0.5) == [taken]
 
 
 # -- the launcher -----------------------------------------------------------------------------------------------------
