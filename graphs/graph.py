@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import accumulate, pairwise
 from typing import Any, TypeVar
 
@@ -30,6 +30,24 @@ class Weight:
     id: int
     size: int
     trainable: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """An unknown size as a share of an unknown size of the input: `H`, `H/2`, `2H`; `≈` where borders take some.
+
+    >>> str(Scale("H", 1, 4)), str(Scale("W", 2)), str(Scale("H", 3, 4, exact=False))
+    ('H/4', '2W', '≈3H/4')
+    """
+
+    of: str
+    times: int = 1
+    over: int = 1
+    exact: bool = True
+
+    def __str__(self) -> str:
+        times, over = f"{self.times}" if self.times != 1 else "", f"/{self.over}" if self.over != 1 else ""
+        return f"{'' if self.exact else '≈'}{times}{self.of}{over}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +104,8 @@ class Node:
         windows: what a position of the output reads of each input, as `rules` has it.
         unbuilt: whether it may have weights of which nothing is known.
         words: what it is, with its sizes, as its entry in `rules` says.
+        scales: of each axis of the first output, where its size is unknown and follows one of an input, which and how.
+        symbol: how it is written between its operands, as its entry says: ⊕ ⊖ ⊙ max mean ‖; "" for none.
     """
 
     id: int
@@ -110,6 +130,8 @@ class Node:
     closed: str = ""
     unbuilt: bool = False
     words: str = ""
+    symbol: str = ""
+    scales: tuple[Scale | None, ...] = ()
 
     @property
     def repeats(self) -> int:
@@ -138,7 +160,9 @@ class Edge:
     `source_port` and `target_port` say which output it is and which input it becomes. The role is `trunk` (the only
     way on), `branch` (one of several), `skip` (a short cut past a longer way), `projection` (to or from a layer on a
     short cut) or `aux` (to an auxiliary head). `carries` says what the target has it for: `data query key value mask
-    state`, as the layer's entry in `rules` does.
+    state`, as the layer's entry in `rules` does. `each` are the frames around its target that repeat and read it anew
+    in every repeat, −1 for the box itself where that stands for several; any other repeat reads it in the first only,
+    and what the one before passes on in the others.
     """
 
     source: int
@@ -148,6 +172,7 @@ class Edge:
     shape: Shape | None = None
     role: str = "trunk"
     carries: str = "data"
+    each: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +193,7 @@ class Graph:
     of the block each carries, as `outputs` are in the order of its outputs. `unused` are the layers that a model keeps
     and does not call; `loose` are weights of opened layers that none of the nodes has (a class token, a scale). One
     that is not `verified` was read from the configuration in a file alone, as not all classes of its layers were there.
+    One in which equal neighbours were drawn together has in `unfolded` what it was before.
     """
 
     name: str
@@ -180,6 +206,7 @@ class Graph:
     unused: tuple[Node, ...] = ()
     loose: tuple[Weight, ...] = ()
     verified: bool = True
+    unfolded: Graph | None = field(default=None, compare=False, repr=False)
 
     @property
     def parameters(self) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Collection, Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
@@ -56,13 +56,17 @@ def _wiring(graph: Graph, sizes: bool) -> Hashable:
 
 
 @checks.public
-def fold(graph: Graph) -> Graph:
+def fold(graph: Graph, but: Collection[tuple[str, ...]] = ()) -> Graph:
     """Draw equal neighbours together: a box, or a sequence of boxes, that occurs several times in a row.
 
     Neighbours are equal if their structure is (`structure`), if they lie in the same block, and if each passes on one
     tensor that only the next one reads; whatever else they read must be the same for all. A folded box says in
     `members` which it stands for, and has the weights and multiply-adds of all. Of a sequence of several boxes one is
     left, in a frame whose `members` say which it stands for.
+
+    Args:
+        graph: any.
+        but: what is not to be folded: of each sequence the names of its boxes in the first repeat, in order.
 
     >>> import keras
     >>> x = y = keras.Input((8,), name="x")
@@ -72,16 +76,20 @@ def fold(graph: Graph) -> Graph:
     >>> [(node.name, node.repeats, node.parameters) for node in fold(read_graph(keras.Model(x, y))).nodes]
     [('x', 1, 0), ('dense1–dense3', 3, 216)]
     """
-    a_graph(graph)
+    unfolded = a_graph(graph)
     numbers: dict[Hashable, int] = {}
     kinds: list[int] = []
     for length in range(1, _LONGEST_PERIOD + 1):
         if 2 * length > len(graph.nodes):
             break
         kinds = kinds or [numbers.setdefault((structure(n), n.head), len(numbers)) for n in graph.nodes]
-        if repeats := _repeats(graph, kinds, length):
+        repeats = _repeats(graph, kinds, length)
+        if but:
+            names = [node.name for node in graph.nodes]
+            repeats = [(at, count) for at, count in repeats if (*names[at : at + length],) not in but]
+        if repeats:
             graph, kinds = _folded(graph, repeats, length), []
-    return mark_edges(_without_empty_frames(graph))
+    return changed(mark_edges(_without_empty_frames(graph)), unfolded=unfolded)
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,16 +189,19 @@ def _segment(context: _Context, start: int, length: int) -> _Segment | None:
         return None
     entries: dict[Tensor, int] = {}
     wiring: list[Hashable] = []
+    ends: tuple[Hashable, ...]
     exits = set()
     nodes = context.graph.nodes[start : inside.stop]
     for node in nodes:
         for edge in context.arriving[node.id]:
             tensor = (edge.source, edge.source_port)
             if edge.source in inside:
-                wiring.append((node.id - start, edge.target_port, "in", edge.source - start, edge.source_port))
+                ends = (node.id - start, edge.target_port, "in", edge.source - start, edge.source_port)
             else:
                 number = entries.setdefault(tensor, len(entries))
-                wiring.append((node.id - start, edge.target_port, "out", number))
+                ends = (node.id - start, edge.target_port, "out", number)
+            # Which repeats inside read it anew, by how deep they lie.
+            wiring.append((*ends, tuple(node.frames[::-1].index(f) if f >= 0 else f for f in edge.each)))
         for port in range(max(1, len(node.outputs))):
             tensor = (node.id, port)
             if tensor in context.leaving or any(t not in inside for t in context.reading.get(tensor, ())):
@@ -220,11 +231,16 @@ def _folded(graph: Graph, repeats: Sequence[tuple[int, int]], length: int) -> Gr
     frames = list(graph.frames)
     kept: dict[int, Node] = {}
     gone: dict[int, int] = {}  # a box that is left out, and the one that stands for it
+    anew: dict[tuple[int, Tensor], int] = {}  # which repeat reads a tensor in each of its repeats
     for start, count in repeats:
         segments = [_segment(context, start + k * length, length) for k in range(count)]
         first, last = segments[0], segments[-1]
         assert first is not None and last is not None
         frame = _frame(frames, [segment for segment in segments if segment is not None], graph, length, start)
+        level = -1 if frame is None else frame
+        again = segments[1].entries if segments[1] is not None else ()
+        fixed = [a for a, b in zip(first.entries, again, strict=True) if b != first.exit]
+        anew |= {(number, tensor): level for number in range(start, start + length) for tensor in fixed}
         for number in range(start, start + length):
             equal = [graph.nodes[number + k * length] for k in range(count)]
             gone |= {node.id: number for node in equal[1:]}
@@ -234,11 +250,16 @@ def _folded(graph: Graph, repeats: Sequence[tuple[int, int]], length: int) -> Gr
             kept[number] = changed(_one_for(equal, named=length == 1), frames=around)
     left = [node.id for node in graph.nodes if node.id not in gone]
     new = {number: i for i, number in enumerate(left)}
+
+    def each(edge: Edge) -> tuple[int, ...]:
+        level = anew.get((edge.target, (edge.source, edge.source_port)))
+        return edge.each if level is None else (*edge.each, level)
+
     return changed(
         graph,
         nodes=tuple(changed(kept.get(number, graph.nodes[number]), id=new[number]) for number in left),
         edges=tuple(
-            changed(e, source=new[gone.get(e.source, e.source)], target=new[e.target])
+            changed(e, source=new[gone.get(e.source, e.source)], target=new[e.target], each=each(e))
             for e in graph.edges
             if e.target in new
         ),
@@ -279,6 +300,7 @@ def _one_for(equal: Sequence[Node], named: bool) -> Node:
         multiply_adds=sum_known(node.multiply_adds for node in equal),
         call=(1, 1) if len(calls) == first.call[1] and not shared else first.call,
         receptive_field=last.receptive_field,
+        scales=last.scales,
     )
 
 
@@ -307,6 +329,7 @@ def _without_empty_frames(graph: Graph) -> Graph:
     return changed(
         graph,
         nodes=tuple(changed(node, frames=tuple(new[f] for f in node.frames)) for node in graph.nodes),
+        edges=tuple(changed(e, each=tuple(new.get(f, f) for f in e.each)) if e.each else e for e in graph.edges),
         frames=tuple(changed(graph.frames[frame], id=new[frame]) for frame in used),
     )
 

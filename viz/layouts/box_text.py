@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from math import inf
 
 from ..fonts import Face, face, printable
-from ..scene import Text
+from ..scene import Point, Text
+from ..symbols import symbol_width
 from ..theme import Theme
 
 STRIPE = 4.0  # how wide the pattern at the left edge of a box is
@@ -19,6 +20,7 @@ _LONG = 150.0  # points: a name in one piece as long as this is broken anywhere
 _USUAL = 85.0  # points: a name longer than this may be broken anyway
 _PARTS = re.compile(r"[^_.\-]+[_.\-]*|[_.\-]+")
 _PIECES = re.compile(r"[^_.\-\s]+[_.\-]*|[_.\-]+")
+_WITHIN = re.compile(r"(?<!,) (?!\+)")  # a space within an operation
 _APART = 3.5  # between a text and the marks after it
 _ASCENT = 0.76  # of letters above the baseline, where brackets are the highest
 
@@ -42,6 +44,11 @@ class Type:
     name: float
     text: float
     edge: float
+
+    @property
+    def sign(self) -> float:
+        """How high the signs of sums and the like are."""
+        return max(7.5, self.text * 1.15)
 
     def width(self, text: str, size: float, bold: bool = False) -> float:
         return text_width(text, size, bold, self.font)
@@ -67,6 +74,7 @@ class Content:
         tag: the letter of the panel that shows its inside.
         role: its kind.
         title: what a reader sees who points at it.
+        symbol: of what it does to several tensors, in a circle before its name.
     """
 
     name: str
@@ -76,6 +84,7 @@ class Content:
     tag: str = ""
     role: str = "other"
     title: str = ""
+    symbol: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +92,8 @@ class Card:
     """A box with its text, at its least size, without the cards that may lie under it.
 
     Its `lines` begin at so much from its left edge (or, anchored there, end before its right edge), and stand so far
-    below its top. `marks` say how many boxes it stands for (in bold), and which panel shows its inside.
+    below its top. `marks` say how many boxes it stands for (in bold), and which panel shows its inside; `sign` is where
+    the middle of its sign stands.
     """
 
     content: Content
@@ -91,6 +101,7 @@ class Card:
     height: float
     lines: tuple[Text, ...]
     marks: tuple[Text, ...]
+    sign: Point | None = None
 
     @property
     def stacked(self) -> float:
@@ -124,6 +135,9 @@ def cards(
 def _card(content: Content, type: Type, theme: Theme, most: float, wide: bool, short: bool, roomy: bool) -> Card | None:
     """One card; none if its numbers do not fit."""
     left, pad = _left(theme, content.role), 4.0
+    sign = symbol_width(content.symbol, type.sign, lambda t: type.width(t, type.text)) if content.symbol else 0.0
+    start = left
+    left += sign + _APART if sign else 0.0
     room = max(most - left - pad, 12.0)
     pills = [
         (text, bold, type.width(text, type.text, bold) + 5.0)
@@ -141,7 +155,7 @@ def _card(content: Content, type: Type, theme: Theme, most: float, wide: bool, s
     if wide and facts and named + marked + theme.padding + type.width(facts[0], type.text) > room:
         return None
     names = wrap(content.name, room, lambda t: type.width(t, type.name, True)) if content.name else []
-    words = [line for text in content.words for line in wrap(text, room, lambda t: type.width(t, type.text)) if line]
+    words = [line for text in content.words for line in _operations(text, room, lambda t: type.width(t, type.text))]
     if roomy and ((len(names) > 1 and named < _USUAL) or len(words) > 2 * len(content.words)):
         return None
     rows = [_Row(text, type.name, True) for text in names] + [_Row(text, type.text) for text in words]
@@ -173,7 +187,8 @@ def _card(content: Content, type: Type, theme: Theme, most: float, wide: bool, s
             reach += theme.padding + far
         widest = max(widest, reach)
         y += row.size * _LEADING
-    return Card(content, left + widest + pad, y + 2.6, tuple(lines), tuple(marks))
+    middle = (start + sign / 2, lines[0].y - lines[0].size * 0.36 if lines else y / 2) if sign else None
+    return Card(content, left + widest + pad, y + 2.6, tuple(lines), tuple(marks), middle)
 
 
 @dataclass(slots=True)
@@ -222,7 +237,7 @@ def wrap(text: str, room: float, width: Callable[[str], float]) -> list[str]:
         if line.strip():
             lines.append(line.rstrip())
         line = ""
-        for piece in [word] if width(word.rstrip()) <= room else _PARTS.findall(word):
+        for piece in [word] if width(word.rstrip()) <= room else _pieces(word):
             if width((line + piece).rstrip()) <= room:
                 line += piece
                 continue
@@ -235,6 +250,18 @@ def wrap(text: str, room: float, width: Callable[[str], float]) -> list[str]:
             line = piece
     lines = [*lines, line.rstrip()] if line.strip() else lines or [""]
     return [line.replace("\xa0", " ") for line in lines]
+
+
+def _operations(text: str, room: float, width: Callable[[str], float]) -> list[str]:
+    """The text in lines, broken between operations rather than within one, where that takes no more lines."""
+    whole, anywhere = wrap(_WITHIN.sub("\xa0", text), room, width), wrap(text, room, width)
+    return [line for line in (whole if len(whole) <= len(anywhere) else anywhere) if line]
+
+
+def _pieces(word: str) -> list[str]:
+    """Where a word that is too long may be broken: at its no-break spaces, else after `_ . -`."""
+    parts: list[str] = re.findall("[^\xa0]+\xa0*|\xa0+", word)
+    return parts if len(parts) > 1 else _PARTS.findall(word)
 
 
 def _fitting(text: str, room: float, width: Callable[[str], float]) -> int:

@@ -10,10 +10,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from ...graphs.graph import Edge, Graph
+from ...graphs.graph import Edge, Graph, Output
+from ..lines import line_words, together
 from ..scene import Point
 from ..theme import Theme
 from .box_text import Card, Content, Type
+from .contents import key_of
 from .drawing import title_width
 from .geometry import Connector, Label, Line, Outline, Piece, Placed, Size
 from .series_parallel import (
@@ -36,6 +38,7 @@ LANE_GAP = 6.0  # between short cuts, and between them and the boxes
 _DROP = 9.0  # from where branches part to the boxes below: a corner and an arrow head
 _STUB = 5.0
 _FRAME = 5.0  # between a frame and what is in it
+_TWICE = 7.0  # between two lines from one box to the next
 _JUNCTION = 6.0  # room for a short cut that leaves a line
 
 
@@ -91,6 +94,7 @@ class Layout:
         self.request, self.type, self.sizes, self.composition = request, type, sizes, composition
         self.graph = graph = request.graph
         self.extra = extra or {}  # further room above a part, by its first box
+        self.words = line_words(graph, composition.roles)
         self.labels = request.labels  # by node and output: what is written once where that tensor leaves
         self.layer_gap, self.side_gap = layer_gap(request, type), request.theme.side_gap
         self.label = type.edge * 1.15 if self.labels else 0.0  # the height of what is written on a line
@@ -100,7 +104,9 @@ class Layout:
             self.leaving[edge.source] += edge.role not in ("skip", "aux")
             if edge.role != "skip":
                 self.edges[edge.source, edge.target].append(edge)
-        self.returned = {output.source: output.source_port for output in graph.outputs}
+        self.returned: dict[int, list[Output]] = defaultdict(list)
+        for output in graph.outputs:
+            self.returned[output.source].append(output)
         self.side = -1 if composition.heads else 1  # short cuts run where the heads are not
 
     def column(self) -> Piece:
@@ -169,13 +175,59 @@ class Layout:
         right = max(size.width / 2 + size.beyond, self._label_reach(number))
         piece = Piece(size.width / 2, right, height, {number: box})
         piece.tops, piece.bottoms = [(number, 0.0, 0.0)], [(number, 0.0, height)]
-        text = self.labels.get((number, self.returned.get(number, 0)), "")
-        if not self.leaving[number] and number in self.returned and self.graph.nodes[number].head is None and text:
-            end = height + max(self.layer_gap, 10.0)
-            piece.lines.append(Line(((0.0, height), (0.0, end)), "trunk"))
-            self._write(piece, text, 0.0, (height + end) / 2 - 0.5)
-            piece.height = end
+        for rank, output in enumerate(self.returned.get(number, ())):
+            self._add_output(piece, number, output, rank)
         return piece
+
+    def _add_output(self, piece: Piece, number: int, output: Output, rank: int) -> None:
+        """An arrow out of the network, with its key at the head: on along the axis where nothing else leads on."""
+        key, label = key_of(self.graph, output), self.labels.get((number, output.source_port), "")
+        box, size = piece.boxes[number], self.sizes[number]
+        long, high = self._along_and_across(key)
+        others = len(self.returned[number]) - 1
+        if self.graph.kind == "Block" and (self.leaving[number] or others or not label):
+            return  # in a panel, what goes out of the block is what leaves its last box
+        if not self.leaving[number] and not others:
+            start = piece.height
+            end = start + (max(self.layer_gap, 10.0) if label else _STUB + 3.0)
+            piece.lines.append(Line(((0.0, start), (0.0, end)), "trunk", states=(output,)))
+            if label:
+                self._write(piece, label, 0.0, (start + end) / 2 - 0.5)
+            piece.height = end
+            if key and self.request.is_column:
+                self._write(piece, key, 0.0, (start + end) / 2 + (0.0 if label else 1.0), before=bool(label))
+            elif key:
+                self._write_key(piece, key, (0.0, end + 1.5 + long / 2))
+                piece.height = end + 1.5 + long
+            return
+        # Out of the side where no short cuts run; there, the shape stands in the box that it is the shape of.
+        side = -self.side
+        x = box.x if side < 0 else box.right + size.beyond
+        y = box.middle[1] + (rank - others / 2) * max(3.5, min(high, box.height / (others + 1)))
+        end = x + side * (_STUB + _DROP)
+        piece.lines.append(Line(((x, y), (end, y)), "trunk", states=(output,)))
+        far = end
+        if key:
+            self._write_key(piece, key, (end + side * (1.5 + high / 2), y))
+            far = end + side * (2.5 + high)
+        if side < 0:
+            piece.left = max(piece.left, -far)
+        else:
+            piece.right = max(piece.right, far)
+
+    def _along_and_across(self, text: str) -> tuple[float, float]:
+        """How much room a text takes along the axis and across it."""
+        wide, high = self.type.width(text, self.type.edge), self.type.edge * 1.15
+        return (high, wide) if self.request.is_column else (wide, high)
+
+    def _write_key(self, piece: Piece, key: str, middle: Point) -> None:
+        """A text around a place. What is written starts at its left edge, whichever way the axis runs."""
+        wide = self.type.width(key, self.type.edge)
+        x, y = middle
+        at = {"RL": (x, y + wide / 2), "LR": (x, y - wide / 2)}.get(self.request.direction, (x - wide / 2, y))
+        piece.labels.append(Label(key, *at, wide))
+        across = self._along_and_across(key)[1] / 2
+        piece.left, piece.right = max(piece.left, across - x), max(piece.right, across + x)
 
     def _label_reach(self, number: int) -> float:
         return max((3 + self.type.width(t, self.type.edge) for (n, _), t in self._texts(number)), default=0.0)
@@ -201,7 +253,7 @@ class Layout:
         piece.left, piece.right, piece.height = left, right, above + inner.height + below
         piece.tops, piece.bottoms, piece.fan = placed.tops, placed.bottoms, placed.fan
         piece.outlines.insert(
-            0, Outline(part.title, Placed(-left, 0.0, left + right, piece.height), level, part.repeats)
+            0, Outline(part.title, Placed(-left, 0.0, left + right, piece.height), level, part.repeats, part.frame)
         )
         return piece
 
@@ -253,10 +305,10 @@ class Layout:
             fan: where the lines part, if inside what stands below.
         """
         links = [
-            (edge, (sx, sy), (tx, ty))
+            (edges, (sx, sy), (tx, ty))
             for s, sx, sy in bottoms
             for t, tx, ty in tops
-            for edge in self.edges.pop((s, t), ())
+            for edges in together(self.edges.pop((s, t), ()))
         ]
         straight = len(bottoms) == len(tops) == 1
         bus = gap[1] - _DROP
@@ -265,25 +317,41 @@ class Layout:
         elif len(tops) > 1:
             bus = gap[0] + max(self.label + 2, _STUB)
         written: set[tuple[int, int]] = set()
-        joined: set[Point] = set()
-        # What runs straight comes first, so that the others can join it.
-        for i, (edge, (sx, sy), (tx, ty)) in sorted(enumerate(links), key=lambda link: link[1][1][0] != link[1][2][0]):
-            aside = (i - (len(links) - 1) / 2) * 7 if straight else 0.0  # Add()([x, x]) is fed twice
+        parting = self._ports(piece, links) if len(bottoms) == 1 < len(tops) else {}
+        ranks: dict[tuple[int, int], list[int]] = defaultdict(list)
+        for i, (edges, _, _) in enumerate(links):
+            ranks[edges[0].source, edges[0].target].append(i)
+        # What runs straight comes first, and so has the label.
+        for i, (edges, (sx, sy), (tx, ty)) in sorted(enumerate(links), key=lambda link: link[1][1][0] != link[1][2][0]):
+            edge = edges[0]
+            alike = ranks[edge.source, edge.target]
+            aside = (alike.index(i) - (len(alike) - 1) / 2) * _TWICE  # Add()([x, x]) is fed twice
             role = self.composition.roles[edge]
             if role in ("trunk", "branch"):
                 role = "trunk" if len(links) == 1 else "branch"
             tensor = (edge.source, edge.source_port)
-            if tensor not in written and (text := self.labels.get(tensor)):
-                written.add(tensor)
+            text = "" if tensor in written else self.labels.get(tensor, "")
+            written.add(tensor)
+            if parting and text:  # where it arrives
+                self._write(piece, text, tx, ty - _DROP / 2 - 0.5)
+            elif text:
+                if straight:  # all that passes, once
+                    every = dict.fromkeys((es[0].source, es[0].source_port) for es, _, _ in links)
+                    text = ", ".join(filter(None, (self.labels.get(each) for each in every)))
+                    written |= every.keys()
                 down = gap[0] + self.label / 2 + 0.8
                 if straight or fan is not None:
                     down = (
                         min(down, (gap[0] + gap[1]) / 2 - 0.6) if gap[1] - gap[0] > 30 else (gap[0] + gap[1]) / 2 - 0.6
                     )
                 self._write(piece, text, sx + abs(aside), down if len(bottoms) == 1 else down + sy - gap[0])
-            beside, arrow = piece.boxes.get(edge.target), True
-            points: tuple[Point, ...] = ((sx, sy), (sx, bus), (tx, bus), (tx, ty))
-            if sx == tx:
+            beside = piece.boxes.get(edge.target)
+            points: tuple[Point, ...] = ((sx, sy), (sx, bus), (tx + aside, bus), (tx + aside, ty))
+            if parting:
+                out, level = parting[edge.source_port]
+                turn = bus - level * min(3.0, (bus - gap[0] - 1) / len(parting)) if fan is None else bus - level * 1.5
+                points = ((sx + out, sy), (sx + out, turn), (tx, turn), (tx, ty))
+            elif sx == tx:
                 points = ((sx + aside, sy), (tx + aside, ty))
             elif role == "projection" and beside and len(tops) == 1 and sx > beside.right + _DROP:
                 points = (
@@ -291,18 +359,36 @@ class Layout:
                     (sx, beside.middle[1]),
                     (beside.right, beside.middle[1]),
                 )  # into the side of the sum
-            elif len(tops) > 1 and (sx, sy) in joined:
-                points = points[1:]
-            elif len(tops) == 1 and (tx, ty) in joined:
-                points, arrow = points[:-1], False
-            if role != "projection":
-                joined |= {(sx, sy), (tx, ty)}
-            piece.lines.append(Line(points, role, arrow))
+            piece.lines.append(Line(points, role, states=edges))
+            if words := self.words.get(edge):
+                at = (min(x for x, _ in points[-2:]), points[-2][1] - 4.0) if len(points) > 2 else (tx, ty - 9.0)
+                self._write(piece, words, (sx if len(points) > 2 else at[0]) + aside, at[1], before=True)
 
-    def _write(self, piece: Piece, text: str, x: float, y: float) -> None:
+    def _ports(
+        self, piece: Piece, links: Sequence[tuple[Sequence[Edge], Point, Point]]
+    ) -> dict[int, tuple[float, int]]:
+        """For each output of a box of several, how far from its middle its line leaves, and how early it turns."""
+        reach: dict[int, float] = {}
+        for edges, _, (tx, _) in links:
+            reach[edges[0].source_port] = min(tx, reach.get(edges[0].source_port, tx))
+        if len(reach) < 2:
+            return {}
+        number, count = links[0][0][0].source, len(reach)
+        pitch = min(_TWICE, 0.7 * piece.boxes[number].width / count) if number in piece.boxes else 2.0
+        return {
+            port: ((rank - (count - 1) / 2) * pitch, (count - 1) // 2 - min(rank, count - 1 - rank))
+            for rank, port in enumerate(sorted(reach, key=lambda port: (reach[port], port)))
+        }
+
+    def _write(self, piece: Piece, text: str, x: float, y: float, before: bool = False) -> None:
+        """Text beside a line, at its right or (`before`) its left."""
         width = self.type.width(text, self.type.edge)
-        piece.labels.append(Label(text, x + 3, y, width))
-        piece.right = max(piece.right, x + 3 + width)
+        if not self.request.is_column:
+            piece.labels.append(Label(text, x + self.type.edge * 0.8, y - width, width))
+            return
+        piece.labels.append(Label(text, x - 3 - width if before else x + 3, y, width))
+        piece.left = max(piece.left, width + 3 - x if before else 0.0)
+        piece.right = max(piece.right, 0.0 if before else x + 3 + width)
 
     # -- beside the sequence --
 
@@ -323,35 +409,49 @@ class Layout:
             reach[2 * i + 1] = reach[2 * i + 2] = out
         starts: dict[int, list[Lane]] = defaultdict(list)
         ends: dict[int, list[Lane]] = defaultdict(list)
-        ordered = sorted(lanes, key=lambda lane: (place[lane.end] - place[lane.start], place[lane.start]))
-        for lane in ordered:
+        ordered = []
+        for group in together([lane.edge for lane in lanes]):
+            ordered += [(lane, group) for lane in lanes if lane.edge == group[0]]
+        ordered.sort(key=lambda each: (place[each[0].end] - place[each[0].start], place[each[0].start]))
+        for lane, _ in ordered:
             starts[lane.start].append(lane)
             ends[lane.end].append(lane)
         laid: list[tuple[int, int, float]] = []  # from where to where a lane runs, and how far out
-        for lane in ordered:
+        for lane, edges in ordered:
             first, last = 2 * place[lane.start] + 2, 2 * place[lane.end] + 1
             beside = [each for each in laid if each[0] <= last and first <= each[1]]
             inner = [each[2] for each in beside if first <= each[0] and each[1] <= last]
             out = max([*reach[first : last + 1], *inner]) + LANE_GAP
             while any(abs(each[2] - out) < LANE_GAP - 0.01 for each in beside):
                 out += 1.0
-            laid.append((first, last, out))
             x = side * out
-            sx, sy = self._end(piece, lane.start, starts[lane.start].index(lane), 1, side)
-            tx, ty = self._end(piece, lane.end, ends[lane.end].index(lane), -1, side)
+            sx, sy = self._end(piece, lane, True, starts[lane.start].index(lane), side)
+            tx, ty = self._end(piece, lane, False, ends[lane.end].index(lane), side)
             role = self.composition.roles[lane.edge]
-            piece.lines.append(Line(((sx, sy), (x, sy), (x, ty), (tx, ty)), role, lane.end != EXIT))
+            points = ((sx, sy), (x, sy), (x, ty), (tx, ty))
+            piece.lines.append(Line(points, role, lane.end != EXIT, states=edges))
+            if words := self.words.get(lane.edge):
+                wide, _ = self._along_and_across(words)[::-1]
+                middle = (x + side * (3 + wide / 2), ty - 5 - self._along_and_across(words)[0] / 2)
+                self._write_key(piece, words, middle)
+                out += 3 + wide
+            laid.append((first, last, out))
             if side > 0:
                 piece.right = max(piece.right, out + 1)
             else:
                 piece.left = max(piece.left, out + 1)
 
-    def _end(self, piece: Piece, number: int, rank: int, half: int, side: int) -> Point:
-        """Where a short cut begins (in the lower half of a box) or ends (in its upper half)."""
+    def _end(self, piece: Piece, lane: Lane, leaving: bool, rank: int, side: int) -> Point:
+        """Where a short cut begins (in the lower half of a box, or on the line in) or ends (in its upper half)."""
+        number, half = (lane.start, 1) if leaving else (lane.end, -1)
         if number == ENTRY:
-            return 0.0, _JUNCTION / 2 - 1
+            first, across, _ = max(piece.tops, key=lambda top: side * top[1])
+            lines = [e for e in self.graph.edges if (e.source, e.target) == (lane.edge.source, first)]
+            beside = len(together([e for e in lines if e.role != "skip"]))
+            out = across + side * max(beside - 1, 0) / 2 * _TWICE
+            return out, _JUNCTION / 2 - 1 if piece.fan is None else piece.fan + _JUNCTION / 2
         if number == EXIT:
-            return 0.0, piece.height - _JUNCTION / 2 + 1
+            return side * max(side * x for _, x, _ in piece.bottoms), piece.height - _JUNCTION / 2 + 1
         box, size = piece.boxes[number], self.sizes[number]
         most = box.height / 2 - 2.5
         down = min(box.height * 0.18 + 3.5 * rank, most)
@@ -369,18 +469,23 @@ class Layout:
             for top, bottom, right in reach
             if any(top < y + head.height + 4 and y - 4 < bottom for _, head, y in heads)
         )
-        for source, head, y in heads:
+        # Their first boxes begin at one place, whatever is written at the left of the arrows below.
+        begins = [head.boxes[head.tops[0][0]].x for _, head, _ in heads]
+        over = max(head.left + x for (_, head, _), x in zip(heads, begins, strict=True))
+        for (source, head, y), begin in zip(heads, begins, strict=True):
             box, size = piece.boxes[source], self.sizes[source]
-            piece.add(head, out + self.side_gap + 4 + head.left, y)
+            piece.add(head, out + self.side_gap + 4 + over - begin, y)
             target = piece.boxes[head.tops[0][0]]
-            self.edges.pop((source, head.tops[0][0]), None)
+            found = self.edges.pop((source, head.tops[0][0]), ())
             middle = box.middle[1]
-            piece.lines.append(Line(((box.right + size.beyond, middle), (target.x, middle)), "aux"))
+            points = ((box.right + size.beyond, middle), (target.x, middle))
+            piece.lines.append(Line(points, "aux", states=tuple(found)))
 
-    def connect_elsewhere(self, piece: Piece, number: int, leaving: bool, role: str, text: str) -> None:
+    def connect_elsewhere(
+        self, piece: Piece, number: int, leaving: bool, role: str, text: str, edges: Sequence[Edge]
+    ) -> None:
         """Where short cuts from a box go on in another column, or those to it come from: at a circle with letters."""
-        half = 1 if leaving else -1
-        x, y = self._end(piece, number, 0, half, self.side)
+        x, y = self._end(piece, Lane(edges[0], number, number), leaving, 0, self.side)
         box = piece.boxes[number]
         # Past the box, and past what runs beside it there.
         beside = [
@@ -392,7 +497,7 @@ class Layout:
         wide = max(8.0, self.type.width(text, self.type.edge) + 4)
         far = max([self.side * (box.right if self.side > 0 else box.x) + 9, *(out + 4 for out in beside)])
         points = ((x, y), (self.side * far, y))
-        piece.lines.append(Line(points if leaving else points[::-1], role, not leaving))
+        piece.lines.append(Line(points if leaving else points[::-1], role, not leaving, states=tuple(edges)))
         piece.connectors.append(Connector(text, (self.side * (far + wide / 2), y), wide))
         if self.side > 0:
             piece.right = max(piece.right, far + wide)

@@ -9,14 +9,15 @@ from math import prod
 from typing import Any, Literal, get_args
 
 from ... import checks
-from ...graphs.graph import Graph, Node
+from ...graphs.graph import Graph, Node, Output, leaves
 from ...graphs.rules import field_words
-from ..texts.layer_labels import count_text, describe, each_text, is_shared, shape_text
+from ..symbols import drawn_role, symbol_of, without_symbol
+from ..texts.layer_labels import count_text, describe, each_text, is_shared, shape_texts
 from .box_text import Content
 from .series_parallel import Frames, named
 
 _SPAN = re.compile(r"\b(\D*)(\d+)–\1(\d+)")
-Fact = Literal["shape", "parameters", "multiply_adds", "receptive_field", "dtype"]
+Fact = Literal["shape", "parameters", "multiply_adds", "receptive_field", "dtype", "trainable"]
 SHOW: tuple[Fact, ...] = get_args(Fact)
 Say = Callable[[Node], "str | Sequence[str] | None"]
 
@@ -31,12 +32,13 @@ def contents(
 ) -> list[Content]:
     """What each box says: its name beyond those of the frames around it, what it is, and the numbers asked for."""
     found = []
-    for node, said_of in zip(graph.nodes, words(graph), strict=True):
+    for node, said_of in zip(graph.nodes, words(graph, signs=True), strict=True):
         name = _name(node, named(around[node.id]))
         lines: Sequence[str] = said_of
         if node.head is None:
             lines = [", ".join(lines)] if lines else []
         lines = [line.replace("+ ", "+\xa0").replace(", /", ",\xa0/") for line in lines]  # to be broken elsewhere
+        own = node.repeats // max(1, prod(frame.repeats for frame in around[node.id]))
         facts = _facts(node, show, shapes_inside)
         if say is not None and (said := _said(say, node)) is not None:
             name, lines, facts = (said[0] if said else ""), said[1:], []
@@ -45,10 +47,11 @@ def contents(
                 name,
                 tuple(lines),
                 tuple(facts),
-                node.repeats // max(1, prod(frame.repeats for frame in around[node.id])),
+                own,
                 tags.get(node.name, ""),
-                "aux" if node.head is not None else node.role,
+                drawn_role(node),
                 _title(node),
+                symbol_of(node),
             )
         )
     return found
@@ -81,10 +84,10 @@ def _name(node: Node, framed: int) -> str:
     return _SPAN.sub(r"\1\2–\3", name)
 
 
-def words(graph: Graph) -> list[list[str]]:
+def words(graph: Graph, signs: bool = False) -> list[list[str]]:
     """What each box is, unless its name says so, and `loss × 0.3` if it makes an output of that weight.
 
-    A main output's weight of 1 goes without saying.
+    A main output's weight of 1 goes without saying; so does what joins several tensors where `signs` of it are drawn.
     """
     weights = {output.source: output.loss_weight for output in graph.outputs}
     of_head = Counter(node.head for node in graph.nodes)
@@ -95,7 +98,7 @@ def words(graph: Graph) -> list[list[str]]:
         elif node.head is not None and of_head[node.head] == 1:
             kind = "" if node.name.lower().startswith("aux") else "aux head"
         else:
-            kind = describe(node)
+            kind = without_symbol(describe(node)) if signs and symbol_of(node) else describe(node)
         weight = weights.get(node.id)
         said = weight is not None and (weight != 1 or node.head is not None)
         loss = f"loss\xa0×\xa0{weight:g}" if said else ""
@@ -108,7 +111,7 @@ def _facts(node: Node, show: Sequence[str], shapes_inside: bool) -> list[tuple[s
     found: list[tuple[str, ...]] = []
     for what in show:
         if what == "shape" and shapes_inside and node.outputs:
-            found.append((", ".join(map(shape_text, node.outputs)),))
+            found.append((", ".join(shape_texts(node)),))
         elif what == "parameters" and (count := node.parameters):
             found.append(_parameters(node, count))
         elif what == "multiply_adds" and node.multiply_adds:
@@ -117,14 +120,23 @@ def _facts(node: Node, show: Sequence[str], shapes_inside: bool) -> list[tuple[s
             found.append((f"sees {field_words(node.receptive_field)}",))
         elif what == "dtype" and node.dtypes and node.role != "input":
             found.append((", ".join(dict.fromkeys(node.dtypes)),))
+        elif what == "trainable" and (word := frozen_text(node)):
+            found.append((word,))
     return found
 
 
 def _parameters(node: Node, count: int) -> tuple[str, str]:
     """The parameters; of one of the equal neighbours that a box stands for, where it stands for several."""
-    if node.repeats == 1 or is_shared(node):
-        return f"{count_text(count)} params", f"{short_count(count)} params"
-    return each_text(node), f"{short_count(count // node.repeats)} each ×{node.repeats}"
+    if node.repeats > 1 and not is_shared(node):
+        return each_text(node), f"{short_count(count // node.repeats)} each ×{node.repeats}"
+    shared = f" shared ×{node.repeats}" if node.repeats > 1 else ""
+    return f"{count_text(count)} params{shared}", f"{short_count(count)} params{shared}"
+
+
+def frozen_text(node: Node) -> str:
+    """`frozen` for what is not trained, `partly frozen` for a block of which some is not; "" where all is."""
+    trained = {leaf.trainable for leaf in leaves(node) if leaf.weights and leaf.trainable is not None}
+    return {frozenset([False]): "frozen", frozenset([True, False]): "partly frozen"}.get(frozenset(trained), "")
 
 
 def short_count(number: int) -> str:
@@ -146,11 +158,20 @@ def _title(node: Node) -> str:
     name = f"{node.members[0]} to {node.members[-1]}" if len(node.members) > 1 else node.name
     count = f"{count_text(node.parameters)} parameters" if node.parameters else ""
     count += f", {each}" if (each := each_text(node)) else ""
-    return "; ".join(filter(None, (name, ", ".join(map(shape_text, node.outputs)), count)))
+    return "; ".join(filter(None, (name, ", ".join(shape_texts(node)), count)))
+
+
+def key_of(graph: Graph, output: Output) -> str:
+    """What is written at the arrow of an output: its key, unless the box that it leaves is called so.
+
+    Nothing is at those of the inside of a block, nor at the only output where that is just called `main`.
+    """
+    told = output.key == graph.nodes[output.source].name or (output.key == "main" and len(graph.outputs) == 1)
+    return "" if told or graph.kind == "Block" else output.key
 
 
 def tensor_labels(graph: Graph, show: Sequence[str]) -> dict[tuple[int, int], str]:
     """The shape of every tensor, by where it comes from; nothing if shapes are not asked for."""
     if "shape" not in show:
         return {}
-    return {(node.id, port): shape_text(shape) for node in graph.nodes for port, shape in enumerate(node.outputs)}
+    return {(node.id, port): text for node in graph.nodes for port, text in enumerate(shape_texts(node))}

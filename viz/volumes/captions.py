@@ -9,9 +9,9 @@ from itertools import pairwise
 
 from ...graphs.graph import Graph, Node, sum_weights
 from ...graphs.rewrite import shared_prefix
-from ..layouts.contents import short_count
+from ..layouts.contents import frozen_text, key_of, short_count
 from ..texts.layer_labels import is_shared
-from .plan import Plan, on_axis
+from .plan import Plan, Unit, on_axis
 from .solids import Extent, is_ball, is_thick, own_repeats
 
 _WIDE = 8.0  # times its size: a name that is long
@@ -31,10 +31,14 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Caption:
-    """What is written below the volumes of a unit, line by line, and below all of them together."""
+    """What is written below the volumes of a unit, line by line, and below all of them together.
+
+    `keys` are those of the outputs that leave each of them, written at their arrows.
+    """
 
     under: tuple[tuple[Line, ...], ...]
     below: tuple[Line, ...]
+    keys: tuple[tuple[Line, ...], ...] = ()
 
 
 def captions(
@@ -49,7 +53,7 @@ def captions(
 ) -> list[Caption]:
     """The captions of every unit.
 
-    `brief` writes equal channels that follow one another once, and long names in two lines.
+    `brief` writes equal channels that follow one another once, long names in two lines, and keys below.
     """
 
     def line(text: str, role: str = "text", bold: bool = False, span: int = 1) -> Line:
@@ -67,7 +71,7 @@ def captions(
     written: list[Caption] = []
     for place, unit in enumerate(plan.units):
         nodes = [graph.nodes[n] for n in unit.nodes]
-        channels = [_channels(graph, n, found, before.get(n.id)) if "shape" in show else "" for n in nodes]
+        channels = [_channels(graph, n, found, before.get(n.id), "shape" in show) for n in nodes]
         spans = _spans(channels) if brief else [1] * len(nodes)
         under: list[tuple[Line, ...]] = []
         for node, words, span in zip(nodes, channels, spans, strict=True):
@@ -83,11 +87,24 @@ def captions(
             below += [line(words, bold=True) for words in (_halves(names[place]) if long else (names[place],))]
         if "parameters" in show and (weights := sum_weights(nodes)[0]):
             below.append(line(_weights_text(nodes, weights), "muted"))
+        if "trainable" in show and (words := _listed_frozen(nodes)):
+            below.append(line(words, "muted"))
         loss = [o.loss_weight for o in graph.outputs if o.source in unit.nodes and o.loss_weight is not None]
         below += [line(f"loss × {weight:g}", "muted") for weight in loss if unit.head is not None]
         below += [line(title, "muted", bold=True) for title in frames.get(place, ())]
-        written.append(Caption(tuple(under), tuple(below)))
+        outputs = [[key_of(graph, o) for o in graph.outputs if o.source == n.id] for n in nodes]
+        if brief:
+            below += [line(f"→ {key}", "edge") for each in outputs for key in each if key]
+            outputs = [[""] * len(each) for each in outputs]
+        keys = (tuple(line(key, "edge") for key in each) for each in outputs)
+        written.append(Caption(tuple(under), tuple(below), tuple(keys)))
     return written
+
+
+def _listed_frozen(nodes: Sequence[Node]) -> str:
+    """Whether volumes that stand together are trained."""
+    said = {frozen_text(node) for node in nodes if node.weights}
+    return "" if said <= {""} else "frozen" if said == {"frozen"} else "partly frozen"
 
 
 def _weights_text(nodes: Sequence[Node], weights: int) -> str:
@@ -112,17 +129,17 @@ def _spans(words: Sequence[str]) -> list[int]:
     """How many equal words each begins; 0 where one before says it."""
     spans = [1] * len(words)
     for i in reversed(range(len(words) - 1)):
-        if words[i] == words[i + 1]:
+        if words[i] == words[i + 1] and "×" not in words[i]:
             spans[i], spans[i + 1] = spans[i + 1] + 1, 0
     return spans
 
 
-def _channels(graph: Graph, node: Node, found: Sequence[Extent], before: int | None) -> str:
+def _channels(graph: Graph, node: Node, found: Sequence[Extent], before: int | None, shown: bool) -> str:
     """How many channels, where that is news, and how many equal neighbours there are."""
     own, repeats = found[node.id].channels, own_repeats(graph, node)
     same = before is not None and found[before].channels == own and not is_thick(node)
     times = f"×{repeats}" if repeats > 1 else ""
-    words = "" if same or is_ball(node) else "?" if own is None else str(own)
+    words = "" if same or is_ball(node) or not shown else "?" if own is None else str(own)
     return " ".join(filter(None, (words, times)))
 
 
@@ -135,7 +152,7 @@ def _sizes(
 ) -> str:
     """The size of the unit's maps, if it is not what was written last; that of the pool at its end if none follows."""
     unit = plan.units[place]
-    lane = (None, -1, 0) if on_axis(plan, unit) else (unit.head, unit.region, unit.lane)
+    lane = _lane_of(plan, unit)
     sized = [n for n in unit.nodes if found[n].space and not is_ball(graph.nodes[n])]
     if not sized:
         return ""
@@ -146,11 +163,17 @@ def _sizes(
         words = []
     latest[lane] = last
     end = found[sized[-1]].text
-    later = (n for u in plan.units[place + 1 :] for n in u.nodes)
+    same = (u for u in plan.units[place + 1 :] if _lane_of(plan, u) == lane)
+    later = (n for u in same for n in u.nodes)
     if end != last and all(graph.nodes[n].head is not None or not found[n].space for n in later):
         words += [f"→ {end}"]
         latest[lane] = end
     return " ".join(words)
+
+
+def _lane_of(plan: Plan, unit: Unit) -> tuple[str | None, int, int]:
+    """On which line of volumes it stands; all that is on the axis is on one."""
+    return (None, -1, 0) if on_axis(plan, unit) else (unit.head, unit.region, unit.lane)
 
 
 # -- names ------------------------------------------------------------------------------------------------------------

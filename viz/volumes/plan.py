@@ -66,7 +66,7 @@ def on_axis(plan: Plan, unit: Unit) -> bool:
 def plan(graph: Graph, found: Sequence[Extent]) -> Plan:
     """Find the trunk, the lanes beside it and the runs of volumes."""
     lanes, axes = _lanes(graph)
-    flow = [e for e in graph.edges if is_flow(graph, e)]
+    flow = [e for e in graph.edges if e.role != "skip"]  # along auxiliary heads too
     onward: list[list[int]] = [[] for _ in graph.nodes]
     before: list[list[int]] = [[] for _ in graph.nodes]
     for edge in flow:
@@ -202,7 +202,7 @@ def _runs(
     """The nodes of a lane, cut into those that stand together."""
     runs: list[list[int]] = [[lane[0]]]
     for last, number in pairwise(lane):
-        linked = graph.nodes[number].head is not None or (onward[last] == [number] and before[number] == [last])
+        linked = onward[last] == [number] and before[number] == [last]
         if linked and _touches(graph, found, runs[-1], number):
             runs[-1].append(number)
         else:
@@ -227,13 +227,13 @@ def _touches(graph: Graph, found: Sequence[Extent], run: Sequence[int], number: 
         return not here.space and not there.space
     if any(graph.nodes[n].role == "pool" for n in run):
         alone = len(run) == 1 and _together(last, node)  # a pool before the layer it belongs to
-        return here.space == there.space and (alone or not is_thick(node)) and node.role != "pool"
+        return here.sides == there.sides and (alone or not is_thick(node)) and node.role != "pool"
     if node.role == "pool":
         return True
     if is_thick(node) and not _together(next((graph.nodes[n] for n in run if is_thick(graph.nodes[n])), last), node):
         return False
     alike = zip(here.sides, there.sides, strict=True)
-    return here.space == there.space or (
+    return here.sides == there.sides or (
         len(node.path) > 1 and all(a and b and min(a, b) >= _ALIKE * max(a, b) for a, b in alike)
     )
 
