@@ -10,6 +10,7 @@ from typing import Any, Literal, get_args
 
 from .. import checks
 from ..garbage import no_collection
+from ..graphs.clusters import clustered
 from ..graphs.graph import Graph, Node
 from ..graphs.overviews import overview, overviews
 from ..graphs.reader import graph_of
@@ -115,6 +116,10 @@ def diagram(
         drawn = _drawn(wanted, shown, look)
         if drawn is not None:
             return _figure(shown, drawn, direction)
+    for shown in _coarser(wanted, tried[-1]) if depth == "auto" else ():
+        drawn = _drawn(wanted, shown, replace(look, shows_all=True)) or _drawn(wanted, shown, look)
+        if drawn is not None:
+            return _figure(shown, drawn, direction)
     raise checks.complaint(_misfit(wanted, depth))
 
 
@@ -144,9 +149,35 @@ def _overviews(wanted: _Wanted, depth: Literal["auto"] | int | None) -> Iterator
     asked = (wanted.max_boxes, wanted.expand, wanted.fold)
     fewest = inf
     for shown in overviews(wanted.graph, *asked) if depth == "auto" else [overview(wanted.graph, depth, *asked)]:
+        if depth == "auto" and len(shown.nodes) > wanted.max_boxes:
+            shown = clustered(shown, wanted.max_boxes, _kept(wanted, shown))
         if len(shown.nodes) < fewest:
             fewest = len(shown.nodes)
             yield shown
+
+
+_FEWER = 0.85  # boxes, from one attempt to the next
+
+
+def _coarser(wanted: _Wanted, shown: Graph) -> Iterator[Graph]:
+    """The network in ever fewer boxes than it has blocks."""
+    fewest = most = len(shown.nodes)
+    kept = _kept(wanted, shown)
+    while most > 1:
+        most = min(most - 1, int(most * _FEWER))
+        joined = clustered(shown, most, kept)
+        if len(joined.nodes) < fewest:
+            fewest = most = len(joined.nodes)
+            yield joined
+
+
+def _kept(wanted: _Wanted, shown: Graph) -> set[str]:
+    """The boxes that somebody asked for: what is in opened blocks, and blocks shown in panels."""
+    if wanted.zoom is True:
+        return {node.name for node in shown.nodes}
+    kept = {name for node in shown.nodes if wanted.expand and node.frames for name in (node.name,)}
+    closed = _closed(shown) if wanted.zoom else {}
+    return kept | {closed[name].name for name in wanted.zoom or () if name in closed}
 
 
 def _zoomable(wanted: _Wanted, depth: Literal["auto"] | int | None) -> Iterator[Graph]:

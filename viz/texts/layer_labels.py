@@ -30,6 +30,8 @@ def describe(node: Node) -> str:
 def _what(node: Node) -> str:
     if node.inner is None:
         return _layer(node)
+    if node.kind == "Block" and node.words:
+        return node.words  # blocks joined for want of room (`graphs.clusters`)
     if node.kind == "Unit":
         return " + ".join(_unit(node))
     if node.role == "merge":
