@@ -61,7 +61,8 @@ def clustered(graph: Graph, most: int, kept: Collection[str] = ()) -> Graph:
         first = part.nodes[members[0]]
         if len(members) == 1:
             return first
-        return _joined(part, members, state.branches.get(groups[members[0]], ()))
+        number = groups[members[0]]
+        return _joined(part, members, state.branches.get(number, ()), number in state.equal)
 
     return mark_edges(contract(graph, groups, make))
 
@@ -102,8 +103,9 @@ class _State:
         self.groups: dict[int, _Group] = {node.id: self._alone(node) for node in graph.nodes}
         self.kept = {node.id for node in graph.nodes if node.name in kept}
         self.framed = Counter(frame for node in graph.nodes for frame in node.frames)
-        self.branches: dict[int, tuple[tuple[int, ...], ...]] = {}
-        """Of a group of equal branches, the nodes of each."""
+        self.inside: dict[int, list[int]] = {node.id: [node.id] for node in graph.nodes}
+        self.branches: dict[int, list[list[int]]] = {}  # of a group of parallel branches, the nodes of each
+        self.equal: set[int] = set()  # the groups whose branches are equal
 
     def root(self, number: int) -> int:
         while self.parent[number] != number:
@@ -136,7 +138,7 @@ class _State:
         found = sorted(self._moves())
         if not found:
             return self._join_consecutive()
-        limit = max(found[0][0] * _STEP, 1.0) if found[0][0] < _INPUT else found[0][0]
+        limit = found[0][0] * _STEP if found[0][0] < _INPUT else found[0][0]
         last: tuple[float, tuple[int, int]] | None = None
         joined = False
         for cost, kind, groups in found:
@@ -192,10 +194,11 @@ class _State:
             factor *= _FRAMED
         if not a.weight or not b.weight:
             lone, forward = (a, 1) if not a.weight else (b, -1)
-            if b.is_join and not b.weight and a.weight and not alone:
-                return 0.9 * factor  # one of several branches and what they meet in
-            return (0.1 if lone.goes == forward else 0.3) * factor
-        factor *= 1.0 if only and alone else _SHARED
+            if b.is_join and not b.weight and a.weight and not alone:  # one of several branches, and what they meet in
+                return (1 + a.weight) * _BESIDE * (len(self.backward[target]) - 1) * factor
+            return (0.3 if lone.is_join else 0.1 if lone.goes == forward else 0.2) * factor
+        if not (only and alone):  # one way of several on from here, or to here
+            factor *= _SHARED * max(len(self.onward[source]), len(self.backward[target]))
         return (a.weight + b.weight) * factor * (1.0 if a.size == b.size else _OTHER_SIZE)
 
     def _parallel(self, together: Sequence[int]) -> Iterator[_Move]:
@@ -209,14 +212,14 @@ class _State:
         for label, equal in alike.items():
             inputs = self.groups[equal[0]].is_input
             if len(equal) >= (_MANY_INPUTS if inputs else _EQUAL):
-                yield 0.8, (label, label), (*equal, *self._joining(equal))
+                yield 0.05, (label, label), (*equal, *self._joining(equal))
         if len(alike) > 1:
             weight = sum(group.weight for group in groups)
             more = _INPUT * len(groups) if any(group.is_input for group in groups) else 1.0
-            yield (1 + weight) * _BESIDE * more, (-1, -1), (*together, *self._joining(together))
+            yield (1 + weight) * more, (-1, -1), (*together, *self._joining(together))
         elif len(together) < _EQUAL or groups[0].is_input:
             more = _INPUT * len(groups) if groups[0].is_input else 1.0
-            cost = (1 + 2 * groups[0].weight) * _BESIDE * more
+            cost = (1 + 2 * groups[0].weight) * more
             yield cost, (groups[0].label, -1), (*together, *self._joining(together))
 
     def _joining(self, together: Sequence[int]) -> tuple[int, ...]:
@@ -258,17 +261,22 @@ class _State:
         with_join = len(groups) > 2 and self._with_join(groups)
         equal = groups[:-1] if with_join else groups
         made = [self.groups[number] for number in groups]
-        is_parallel = len(equal) >= _EQUAL and len({self.groups[number].label for number in equal}) == 1
+        is_parallel = with_join or (len(equal) >= _EQUAL and groups[1] not in self.onward[groups[0]])
         kept, last = groups[0], made[-1]
+        inside = {number: self.inside.pop(number) for number in groups}
+        self.inside[kept] = [each for number in groups for each in inside[number]]
+        self.branches.pop(kept, None)
         if is_parallel:
-            self.branches[kept] = tuple((number,) for number in equal)
+            self.branches[kept] = [inside[number] for number in equal]
+            if len({self.groups[number].label for number in equal}) == 1:
+                self.equal.add(kept)
         else:
-            self.branches.pop(kept, None)
+            self.equal.discard(kept)
         shared = made[0].frames
         for group in made[1:]:
             shared = common_prefix(shared, group.frames)
-        inside = Counter(frame for group in made for frame in set(group.frames))
-        self.framed.subtract({frame: count - (frame in shared) for frame, count in inside.items()})
+        framed = Counter(frame for group in made for frame in set(group.frames))
+        self.framed.subtract({frame: count - (frame in shared) for frame, count in framed.items()})
         self.groups[kept] = _Group(
             weight=sum(group.weight for group in made),
             size=last.size if last.weight or len(groups) > 2 else made[0].size,
@@ -306,12 +314,12 @@ def _size(node: Node) -> Hashable:
 # -- what a box of several says ---------------------------------------------------------------------------------------
 
 
-def _joined(graph: Graph, members: Sequence[int], branches: Sequence[tuple[int, ...]]) -> Node:
+def _joined(graph: Graph, members: Sequence[int], branches: Sequence[Sequence[int]], equal: bool) -> Node:
     nodes = [graph.nodes[number] for number in members]
     frames = nodes[0].frames
     for node in nodes[1:]:
         frames = common_prefix(frames, node.frames)
-    title, words = _said(graph, nodes, branches)
+    title, words = _said(graph, nodes, branches, equal)
     times = prod(graph.frames[frame].repeats for frame in frames)
     stands_for: tuple[str, ...] = ()
     if times > 1:
@@ -320,10 +328,14 @@ def _joined(graph: Graph, members: Sequence[int], branches: Sequence[tuple[int, 
     return changed(box(graph, members, title, frames), words=words, members=stands_for)
 
 
-def _said(graph: Graph, nodes: Sequence[Node], branches: Sequence[tuple[int, ...]]) -> tuple[tuple[str, ...], str]:
+def _said(
+    graph: Graph, nodes: Sequence[Node], branches: Sequence[Sequence[int]], equal: bool
+) -> tuple[tuple[str, ...], str]:
     """A title that is no name unless one of the nodes has it, and what is inside."""
     if all(node.role == "input" for node in nodes):
         return (f"{len(nodes)} inputs",), ""
+    if branches and not equal:
+        return (f"{len(branches)} branches",), listed(nodes)
     if branches:
         one = [graph.nodes[number] for number in branches[0]]
         inside = {number for branch in branches for number in branch}
