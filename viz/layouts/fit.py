@@ -13,6 +13,7 @@ from .boxes import Request, layer_gap, sizes_of
 from .columns import GUTTER, Arranged, assembled, folded
 from .geometry import Piece, Size, turned
 from .graphviz_layout import layered
+from .orthogonal import orthogonal
 from .series_parallel import CONTINUED, Composition, Framed, Parts, main_branch, numbers
 from .u_shape import arms, u_shape
 
@@ -49,8 +50,15 @@ def _freely(request: Request, type: Type) -> Iterator[Arranged]:
         made = cards(request.contents, type, request.theme, most)
         if made is None:
             return
-        sizes = [Size(card.width, card.height, card.stacked) for card in made]
         gaps = (layer_gap(request, type), request.theme.side_gap)
+        if request.splines == "spline" and not any(request.frames):
+            piece = orthogonal(request.graph, sizes_of(request, made), request.labels, type, gaps)
+            if _within(request, geometry := turned(piece, request.direction)):
+                yield Arranged(geometry, made, type)
+            if request.width == inf:
+                return
+            continue
+        sizes = [Size(card.width, card.height, card.stacked) for card in made]
         geometry = layered(
             request.graph,
             sizes,

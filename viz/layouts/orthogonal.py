@@ -1,0 +1,455 @@
+"""Where the boxes and lines of a graph go that is no sequence: layers of boxes, and right-angled lines between them.
+
+Sugiyama's method (Sugiyama, Tagawa, Toda 1981): every box gets a layer, lines over several layers a place in each,
+layers an order with few crossings (barycentres), and places as near to their neighbours as keeps them apart
+(isotonic regression). Between two layers, every line that changes its place has a track of its own.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right, insort
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import chain
+
+from ...graphs.graph import Graph
+from ..lines import line_roles
+from ..scene import Point
+from .box_text import Type
+from .geometry import Label, Line, Piece, Placed, Size
+
+_TRACK = 5.0  # between lines side by side
+_HEAD = 9.0  # of a channel, for arrow heads
+_LINE_GAP = 6.0  # between a line that passes and what stands beside it
+_PORT, _EDGE = 9.0, 5.0  # between the ends of lines at one box, and from there to its corners
+_END = 10.0  # how far an output leads on
+_SWEEPS = 8
+_STRAIGHT = 14.0  # a line is put off the middle of its box by so much, if that makes it straight
+_ASIDE = frozenset({"skip", "projection", "concat", "gate", "aux"})
+
+
+@dataclass(slots=True)
+class _Vertex:
+    """A box, or the place of a line that passes its layer."""
+
+    rank: int
+    node: int = -1
+    left: float = 0.0
+    right: float = 0.0
+    x: float = 0.0
+
+    @property
+    def is_line(self) -> bool:
+        return self.node < 0
+
+
+@dataclass(slots=True)
+class _Net:
+    """One tensor on its way in one role: its source, and in every channel from what to what it leads.
+
+    A target is a vertex and which of the inputs of its box it is; -1 where it passes.
+    """
+
+    source: int
+    port: int
+    role: str
+    stretches: dict[int, tuple[int, list[tuple[int, int]]]] = field(default_factory=dict)
+
+
+def orthogonal(
+    graph: Graph,
+    sizes: Sequence[Size],
+    labels: Mapping[tuple[int, int], str],
+    type: Type,
+    gaps: tuple[float, float],
+) -> Piece:
+    """Layers of boxes from the top down.
+
+    Args:
+        sizes: of the boxes.
+        labels: by node and output, what is written where its line begins.
+        gaps: between layers, and between boxes of one layer, in points.
+    """
+    return _Drawing(graph, sizes, labels, type, gaps).piece()
+
+
+class _Drawing:
+    def __init__(
+        self,
+        graph: Graph,
+        sizes: Sequence[Size],
+        labels: Mapping[tuple[int, int], str],
+        type: Type,
+        gaps: tuple[float, float],
+    ) -> None:
+        self.graph, self.sizes, self.labels, self.type, self.gaps = graph, sizes, labels, type, gaps
+        self.label = type.edge * 1.15 if labels else 0.0
+        self.nets: list[_Net] = []
+        self.vertices = [_Vertex(rank, node) for node, rank in enumerate(_ranks(graph))]
+        self._find_nets()
+        self.leaving: dict[int, list[int]] = defaultdict(list)  # the nets that begin at each node
+        for number, net in enumerate(self.nets):
+            self.leaving[net.source].append(number)
+        leading = {output.source: output.source_port for output in graph.outputs}
+        self.ends = {node: port for node, port in leading.items() if node not in self.leaving}
+        self._reach()
+        count = max((vertex.rank for vertex in self.vertices), default=0) + 1
+        self.layers: list[list[int]] = [[] for _ in range(count)]
+        for number, vertex in enumerate(self.vertices):
+            self.layers[vertex.rank].append(number)
+        self.links: list[list[tuple[int, int]]] = [[] for _ in range(count)]  # of each channel
+        for net in self.nets:
+            for channel, (upper, lowers) in net.stretches.items():
+                self.links[channel] += [(upper, lower) for lower, _ in lowers]
+
+    def piece(self) -> Piece:
+        self._order()
+        self._place()
+        starts, ends = self._ports()
+        return self._drawn(starts, ends)
+
+    # -- what there is --
+
+    def _find_nets(self) -> None:
+        roles = line_roles(self.graph)
+        found: dict[tuple[int, int, str], list[tuple[int, int]]] = {}
+        for edge in self.graph.edges:
+            role = roles[edge]
+            key = (edge.source, edge.source_port, role if role in _ASIDE else "")
+            found.setdefault(key, []).append((edge.target, edge.target_port))
+        trunk = {(e.source, e.source_port) for e in self.graph.edges if roles[e] == "trunk"}
+        for (source, port, aside), targets in found.items():
+            role = aside or ("trunk" if (source, port) in trunk and len(targets) == 1 else "branch")
+            net = _Net(source, port, role)
+            upper = source
+            last = max(self.vertices[target].rank for target, _ in targets)
+            for channel in range(self.vertices[source].rank, last):
+                lowers = [(t, p) for t, p in targets if self.vertices[t].rank == channel + 1]
+                net.stretches[channel] = upper, lowers
+                if last > channel + 1:
+                    self.vertices.append(_Vertex(channel + 1))
+                    lowers.append((len(self.vertices) - 1, -1))
+                    upper = len(self.vertices) - 1
+            self.nets.append(net)
+
+    def _text(self, node: int, port: int) -> str:
+        return self.labels.get((node, port), "")
+
+    def _offsets(self, node: int) -> list[float]:
+        """How far from the middle of its box each of its nets begins."""
+        count = len(self.leaving[node])
+        room = self.sizes[node].width - 2 * _EDGE
+        step = min(_PORT, room / max(1, count - 1))
+        return [(i - (count - 1) / 2) * step for i in range(count)]
+
+    def _reach(self) -> None:
+        """How far each vertex reaches to its sides, with what is written beside its lines."""
+        for vertex in self.vertices:
+            if vertex.is_line:
+                vertex.left = vertex.right = _LINE_GAP / 2
+                continue
+            size, offsets = self.sizes[vertex.node], self._offsets(vertex.node)
+            vertex.left, vertex.right = size.width / 2, size.width / 2 + size.beyond
+            ports = [self.nets[n].port for n in self.leaving[vertex.node]]
+            ports = list(dict.fromkeys(ports)) or [self.ends.get(vertex.node, 0)]
+            wide = [self.type.width(text, self.type.edge) if (text := self._text(vertex.node, p)) else 0 for p in ports]
+            far = max(offsets, default=0.0)
+            vertex.right = max(vertex.right, far + 4 + wide[-1])
+            if len(ports) > 1:
+                vertex.left = max(vertex.left, far + 4 + wide[0])
+
+    # -- order --
+
+    def _order(self) -> None:
+        up: dict[int, list[int]] = defaultdict(list)
+        down: dict[int, list[int]] = defaultdict(list)
+        for upper, lower in chain.from_iterable(self.links):
+            down[upper].append(lower)
+            up[lower].append(upper)
+        place: dict[int, float] = {}
+
+        def note(layer: Sequence[int]) -> None:
+            place.update((number, i - (len(layer) - 1) / 2) for i, number in enumerate(layer))
+
+        for layer in self.layers:
+            note(layer)
+        best, fewest = [list(layer) for layer in self.layers], self._crossings()
+        for sweep in range(_SWEEPS):
+            beside, layers = (up, self.layers) if sweep % 2 == 0 else (down, self.layers[::-1])
+            for layer in layers:
+                wanted = {
+                    n: sum(place[m] for m in beside[n]) / len(beside[n]) if beside[n] else place[n] for n in layer
+                }
+                layer.sort(key=lambda n: wanted[n])
+                note(layer)
+            crossings = self._crossings()
+            if crossings < fewest:
+                best, fewest = [list(layer) for layer in self.layers], crossings
+        self.layers = best
+
+    def _crossings(self) -> int:
+        place = {number: i for layer in self.layers for i, number in enumerate(layer)}
+        found = 0
+        for links in self.links:
+            seen: list[int] = []
+            for _, lower in sorted((place[upper], place[lower]) for upper, lower in links):
+                found += len(seen) - bisect_right(seen, lower)
+                insort(seen, lower)
+        return found
+
+    # -- places --
+
+    def _place(self) -> None:
+        beside: dict[int, list[tuple[int, float]]] = defaultdict(list)
+        for upper, lower in chain.from_iterable(self.links):
+            lines = self.vertices[upper].is_line + self.vertices[lower].is_line
+            pull = (1.0, 2.0, 8.0)[lines]
+            beside[upper].append((lower, pull))
+            beside[lower].append((upper, pull))
+        for net in self.nets:
+            for upper, lowers in net.stretches.values():
+                if net.role == "trunk" and len(lowers) == 1:
+                    beside[upper].append((lowers[0][0], 3.0))
+                    beside[lowers[0][0]].append((upper, 3.0))
+        offsets = [self._apart(layer) for layer in self.layers]
+        for layer, off in zip(self.layers, offsets, strict=True):
+            for number, at in zip(layer, off, strict=True):
+                self.vertices[number].x = at - off[-1] / 2
+        count = len(self.layers)
+        for sweep in range(2 * _SWEEPS):
+            for rank in range(count) if sweep % 2 == 0 else reversed(range(count)):
+                layer = self.layers[rank]
+                wanted, weights = [], []
+                for number in layer:
+                    own = beside[number]
+                    weight = sum(pull for _, pull in own)
+                    mean = sum(self.vertices[n].x * pull for n, pull in own) / weight if own else self.vertices[number].x
+                    wanted.append(mean)
+                    weights.append(weight or 0.1)
+                for number, x in zip(layer, _kept_apart(wanted, weights, offsets[rank]), strict=True):
+                    self.vertices[number].x = x
+        self._straighten(offsets)
+        least = min((v.x - v.left for v in self.vertices), default=0.0)
+        for vertex in self.vertices:
+            vertex.x -= least
+
+    def _apart(self, layer: Sequence[int]) -> list[float]:
+        """How far from the first each vertex of a layer is at least."""
+        found = [0.0]
+        for one, other in zip(layer, layer[1:], strict=False):
+            a, b = self.vertices[one], self.vertices[other]
+            gap = 0.0 if a.is_line and b.is_line else _LINE_GAP / 2 if a.is_line or b.is_line else self.gaps[1]
+            found.append(found[-1] + a.right + gap + b.left)
+        return found
+
+    def _straighten(self, offsets: Sequence[Sequence[float]]) -> None:
+        """Give a line that passes the place that it has in the layer before, where there is room."""
+        before = {lower: upper for upper, lower in chain.from_iterable(self.links) if self.vertices[lower].is_line}
+        for layer, off in zip(self.layers, offsets, strict=True):
+            for i, number in enumerate(layer):
+                vertex = self.vertices[number]
+                if number not in before:
+                    continue
+                wanted = self.vertices[before[number]].x
+                low = self.vertices[layer[i - 1]].x + off[i] - off[i - 1] if i else wanted
+                high = self.vertices[layer[i + 1]].x - off[i + 1] + off[i] if i + 1 < len(layer) else wanted
+                if self.vertices[before[number]].is_line and low <= wanted <= high:
+                    vertex.x = wanted
+
+    # -- lines --
+
+    def _ports(self) -> tuple[dict[int, float], dict[tuple[int, int, int], float]]:
+        """Where each net begins, and where it ends: by net, vertex and input."""
+        starts: dict[int, float] = {}
+        for node, nets in self.leaving.items():
+            vertex = self.vertices[node]
+
+            def lean(number: int) -> float:
+                _, lowers = self.nets[number].stretches[self.vertices[self.nets[number].source].rank]
+                return sum(self.vertices[n].x for n, _ in lowers) / len(lowers)
+
+            ordered = sorted(nets, key=lambda n: (self.nets[n].port, lean(n)))
+            starts |= {n: vertex.x + off for n, off in zip(ordered, self._offsets(node), strict=True)}
+        arriving: dict[int, list[tuple[float, int, int]]] = defaultdict(list)
+        for number, net in enumerate(self.nets):
+            for upper, lowers in net.stretches.values():
+                x = self.vertices[upper].x if self.vertices[upper].is_line else starts[number]
+                for lower, port in lowers:
+                    arriving[lower].append((x, number, port))
+        ends: dict[tuple[int, int, int], float] = {}
+        for lower, found in arriving.items():
+            vertex = self.vertices[lower]
+            if vertex.is_line:
+                ends |= {(n, lower, port): vertex.x for _, n, port in found}
+                continue
+            room = self.sizes[vertex.node].width - 2 * _EDGE
+            step = min(_PORT, room / max(1, len(found) - 1))
+            if len(found) == 1 and abs(found[0][0] - vertex.x) <= min(_STRAIGHT, room / 2):
+                ends[found[0][1], lower, found[0][2]] = found[0][0]
+                continue
+            for i, (_, number, port) in enumerate(sorted(found)):
+                ends[number, lower, port] = vertex.x + (i - (len(found) - 1) / 2) * step
+        return starts, ends
+
+    def _drawn(self, starts: Mapping[int, float], ends: Mapping[tuple[int, int, int], float]) -> Piece:
+        piece = Piece()
+        tops: list[float] = []  # of each layer
+        bottoms: list[float] = []
+        tracks: list[tuple[dict[int, int], float]] = []
+        y = 0.0
+        for rank, layer in enumerate(self.layers):
+            tops.append(y)
+            boxes = [self.vertices[n].node for n in layer if not self.vertices[n].is_line]
+            y += max((self.sizes[n].height + self.sizes[n].beyond for n in boxes), default=0.0)
+            bottoms.append(y)
+            ending = any(n in self.ends for n in boxes)
+            zone = self.label + 2 if self.label and boxes else 2.0
+            if ending:
+                zone = max(zone, _END + 2)
+            found = self._tracks(rank, starts, ends)
+            tracks.append((found, y + zone))
+            most = max(found.values(), default=-1) + 1
+            if rank + 1 < len(self.layers):
+                y += max(self.gaps[0], zone + most * _TRACK + _HEAD)
+            elif ending:
+                y += _END
+        for layer, top in zip(self.layers, tops, strict=True):
+            for vertex in (self.vertices[n] for n in layer if not self.vertices[n].is_line):
+                size = self.sizes[vertex.node]
+                piece.boxes[vertex.node] = Placed(vertex.x - size.width / 2, top, size.width, size.height)
+        for number, net in enumerate(self.nets):
+            for points, arrow in self._ways(number, starts, ends, tops, bottoms, tracks):
+                piece.lines.append(Line(points, net.role, arrow))
+        self._write(piece, starts)
+        piece.height = y
+        piece.right = max((v.x + v.right for v in self.vertices), default=0.0)
+        return piece
+
+    def _tracks(
+        self, channel: int, starts: Mapping[int, float], ends: Mapping[tuple[int, int, int], float]
+    ) -> dict[int, int]:
+        """The track of each net that changes its place in a channel, counted from the top."""
+        spans: dict[int, tuple[float, float]] = {}
+        above: dict[int, float] = {}
+        below: list[tuple[float, int]] = []
+        for number, net in enumerate(self.nets):
+            if channel not in net.stretches:
+                continue
+            upper, lowers = net.stretches[channel]
+            x = self.vertices[upper].x if self.vertices[upper].is_line else starts[number]
+            to = [ends[number, lower, port] for lower, port in lowers]
+            if any(abs(each - x) > 0.01 for each in to):
+                spans[number] = min(x, *to), max(x, *to)
+                above[number] = x
+                below += [(each, number) for each in to]
+        # What comes down where another goes down has its track above that of the other.
+        first: dict[int, set[int]] = {number: set() for number in spans}
+        for number, x in above.items():
+            for each, other in below:
+                if other != number and abs(each - x) < _TRACK / 2:
+                    first[other].add(number)
+        found: dict[int, int] = {}
+        track = 0
+        while len(found) < len(spans):
+            waiting = [number for number in spans if number not in found]
+            ready = [n for n in waiting if first[n] <= found.keys()] or waiting[:1]
+            end = float("-inf")
+            placed = []
+            for number in sorted(ready, key=lambda n: spans[n]):
+                if spans[number][0] >= end + _TRACK:
+                    placed.append(number)
+                    end = spans[number][1]
+            found |= dict.fromkeys(placed, track)
+            track += 1
+        return found
+
+    def _ways(
+        self,
+        number: int,
+        starts: Mapping[int, float],
+        ends: Mapping[tuple[int, int, int], float],
+        tops: Sequence[float],
+        bottoms: Sequence[float],
+        tracks: Sequence[tuple[Mapping[int, int], float]],
+    ) -> list[tuple[tuple[Point, ...], bool]]:
+        """A line from the source to each target, or from where it parts from another one."""
+        net = self.nets[number]
+        size = self.sizes[net.source]
+        start = (starts[number], tops[self.vertices[net.source].rank] + size.height + size.beyond)
+        passing: list[Point] = [start]  # the way to where the next channel begins
+        drawn = False
+        found: list[tuple[tuple[Point, ...], bool]] = []
+        for channel, (_, lowers) in net.stretches.items():
+            found_tracks, zone = tracks[channel]
+            x = passing[-1][0]
+            onward: list[Point] = []
+            for lower, port in sorted(lowers, key=lambda pair: (pair[1] < 0, pair)):
+                end = ends[number, lower, port]
+                bottom = tops[channel + 1]
+                turn: list[Point] = []
+                if number in found_tracks and abs(end - x) > 0.01:
+                    y = zone + found_tracks[number] * _TRACK + _TRACK / 2
+                    turn = [(x, y), (end, y)]
+                if port < 0:
+                    onward = [*turn, (end, bottom), (end, bottoms[channel + 1])]
+                    continue
+                way = [*passing, *turn, (end, bottom)]
+                found.append((tuple(way), True))
+                drawn = True
+            if onward:
+                passing = [*passing[-1:], *onward] if drawn else [*passing, *onward]
+                drawn = False
+        return found
+
+    def _write(self, piece: Piece, starts: Mapping[int, float]) -> None:
+        """The shape of each tensor beside where it leaves: of the last at the right, of the first at the left."""
+        for node, box in piece.boxes.items():
+            low = box.bottom + self.sizes[node].beyond
+            if node in self.ends:
+                x = box.middle[0]
+                piece.lines.append(Line(((x, low), (x, low + _END)), "trunk"))
+            spots = {self.nets[n].port: starts[n] for n in sorted(self.leaving[node], key=lambda n: starts[n])}
+            if node in self.ends:
+                spots = {self.ends[node]: box.middle[0]}
+            right = max(spots.values(), default=0.0)
+            for i, (port, x) in enumerate(spots.items()):
+                text = self._text(node, port)
+                wide = self.type.width(text, self.type.edge)
+                y = low + self.label / 2 + 0.8
+                if not text or 0 < i < len(spots) - 1:
+                    continue
+                if i == len(spots) - 1:
+                    piece.labels.append(Label(text, right + 3, y, wide))
+                else:
+                    piece.labels.append(Label(text, x - 3 - wide, y, wide))
+
+
+def _ranks(graph: Graph) -> list[int]:
+    """The layer of every node: below all that feeds it, and what nothing feeds right above what it feeds."""
+    before: list[list[int]] = [[] for _ in graph.nodes]
+    onward: list[list[int]] = [[] for _ in graph.nodes]
+    for edge in graph.edges:
+        before[edge.target].append(edge.source)
+        onward[edge.source].append(edge.target)
+    found = [0] * len(graph.nodes)
+    for number, sources in enumerate(before):
+        found[number] = 1 + max((found[source] for source in sources), default=-1)
+    for number in reversed(range(len(found))):
+        if onward[number] and len(set(onward[number])) >= len(set(before[number])):
+            found[number] = max(found[number], min(found[target] for target in onward[number]) - 1)
+    return found
+
+
+def _kept_apart(wanted: Sequence[float], weights: Sequence[float], offsets: Sequence[float]) -> list[float]:
+    """The places nearest to those wanted, in order and as far apart as `offsets` say (pool adjacent violators)."""
+    blocks: list[tuple[float, float, int]] = []  # mean, weight, how many
+    for want, weight, off in zip(wanted, weights, offsets, strict=True):
+        mean, heavy, count = want - off, weight, 1
+        while blocks and blocks[-1][0] > mean:
+            other, more, others = blocks.pop()
+            mean = (mean * heavy + other * more) / (heavy + more)
+            heavy, count = heavy + more, count + others
+        blocks.append((mean, heavy, count))
+    means = chain.from_iterable([mean] * count for mean, _, count in blocks)
+    return [mean + off for mean, off in zip(means, offsets, strict=True)]
