@@ -106,21 +106,29 @@ def diagram(
         _style(style),
         look,
     )
-    tried = []
-    for shown in _zoomable(wanted, depth):
-        drawn = _drawn(wanted, shown, replace(look, shows_all=True))
-        if drawn is not None:
-            return _figure(shown, drawn, direction)
-        tried.append(shown)
-    for shown in tried:  # now with fewer facts shown
-        drawn = _drawn(wanted, shown, look)
-        if drawn is not None:
-            return _figure(shown, drawn, direction)
-    for shown in _coarser(wanted, tried[-1]) if depth == "auto" else ():
-        drawn = _drawn(wanted, shown, replace(look, shows_all=True)) or _drawn(wanted, shown, look)
+    for shown, how in _attempts(wanted, depth, look):
+        drawn = _drawn(wanted, shown, how)
         if drawn is not None:
             return _figure(shown, drawn, direction)
     raise checks.complaint(_misfit(wanted, depth))
+
+
+def _attempts(
+    wanted: _Wanted, depth: Literal["auto"] | int | None, look: Look
+) -> Iterator[tuple[Graph, Look]]:
+    """What to draw, and how, the best first: as fine as can be, with all facts, then with fewer, then in fewer boxes."""
+    tried = []
+    strict = replace(look, strict=depth == "auto")
+    for shown in _zoomable(wanted, depth):
+        yield shown, replace(strict, shows_all=True)
+        tried.append(shown)
+    for shown in tried:
+        yield shown, strict
+    if depth == "auto":
+        for shown in _coarser(wanted, tried[-1]):
+            yield shown, replace(strict, shows_all=True)
+            yield shown, strict
+        yield from ((shown, look) for shown in tried)
 
 
 _Drawn = tuple[Scene, Theme, tuple[str, ...]]  # a figure, the theme it is painted in, how its description ends

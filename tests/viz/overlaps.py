@@ -217,13 +217,21 @@ def _along(lines: Sequence[tuple[Path, list[Point]]], frames: Sequence[tuple[str
 
 
 def _related(one: Path, other: Path) -> bool:
-    """Whether two lines begin or end at one place, so that they part or come together."""
-    ends = (one.steps[-1][-1], other.steps[-1][-1])
-    return _near(one.start, other.start) or _near(*ends)
+    """Whether one line begins or ends on the other, so that they part or come together."""
+    return any(_on(end, there) for a, b in ((one, other), (other, one)) for end, there in ((a.start, b), (_end(a), b)))
 
 
-def _near(a: Point, b: Point) -> bool:
-    return abs(a[0] - b[0]) < 0.5 and abs(a[1] - b[1]) < 0.5
+def _end(path: Path) -> Point:
+    return path.steps[-1][-1]
+
+
+def _on(point: Point, path: Path) -> bool:
+    """Whether a point lies on a line."""
+    x, y = point
+    return any(
+        min(ax, bx) - 0.5 < x < max(ax, bx) + 0.5 and min(ay, by) - 0.5 < y < max(ay, by) + 0.5
+        for (ax, ay), (bx, by) in pairwise(points(path))
+    )
 
 
 def _off_the_page(

@@ -43,8 +43,8 @@ _JUNCTION = 6.0  # room for a short cut that leaves a line
 class Request:
     """What is to be laid out. `width` and `height` bound it, in points; inf where nothing does.
 
-    `roomy`: no usual name on an axis may be broken.
-    A graph without a composition is laid out by Graphviz.
+    `roomy`: no usual name on an axis may be broken. `strict`: an encoder with a decoder is drawn as a U or not at all,
+    and nothing is left to Graphviz.
     """
 
     graph: Graph
@@ -59,6 +59,7 @@ class Request:
     height: float
     most_columns: int
     roomy: bool
+    strict: bool = False
 
     @property
     def is_column(self) -> bool:

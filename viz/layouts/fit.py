@@ -51,13 +51,14 @@ def _freely(request: Request, type: Type) -> Iterator[Arranged]:
         if made is None:
             return
         gaps = (layer_gap(request, type), request.theme.side_gap)
-        if request.splines == "spline" and not any(request.frames):
-            piece = orthogonal(request.graph, sizes_of(request, made), request.labels, type, gaps)
-            if _within(request, geometry := turned(piece, request.direction)):
+        if request.splines == "spline":
+            piece = orthogonal(request.graph, sizes_of(request, made), request.labels, type, gaps, request.frames)
+            if piece is not None and _within(request, geometry := turned(piece, request.direction)):
                 yield Arranged(geometry, made, type)
-            if request.width == inf:
+            if (piece is not None and request.width == inf) or (request.strict and piece is None):
                 return
-            continue
+            if piece is not None or request.strict:
+                continue
         sizes = [Size(card.width, card.height, card.stacked) for card in made]
         geometry = layered(
             request.graph,

@@ -11,20 +11,24 @@ from bisect import bisect_right, insort
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import chain
+from itertools import chain, pairwise
 
 from ...graphs.graph import Graph
 from ..lines import line_roles
 from ..scene import Point
 from .box_text import Type
-from .geometry import Label, Line, Piece, Placed, Size
+from .drawing import title_width
+from .geometry import Label, Line, Outline, Piece, Placed, Size
+from .series_parallel import Frames, title_of
 
 _TRACK = 5.0  # between lines side by side
 _HEAD = 9.0  # of a channel, for arrow heads
 _LINE_GAP = 6.0  # between a line that passes and what stands beside it
 _PORT, _EDGE = 9.0, 5.0  # between the ends of lines at one box, and from there to its corners
+_FRAME = 4.0  # between a frame and what is in it
 _END = 10.0  # how far an output leads on
 _SWEEPS = 8
+_TRUNK = 12.0  # how much more than others the longest way pulls straight
 _STRAIGHT = 14.0  # a line is put off the middle of its box by so much, if that makes it straight
 _ASIDE = frozenset({"skip", "projection", "concat", "gate", "aux"})
 
@@ -63,15 +67,87 @@ def orthogonal(
     labels: Mapping[tuple[int, int], str],
     type: Type,
     gaps: tuple[float, float],
-) -> Piece:
+    frames: Sequence[Frames] = (),
+) -> Piece | None:
     """Layers of boxes from the top down.
 
     Args:
         sizes: of the boxes.
         labels: by node and output, what is written where its line begins.
         gaps: between layers, and between boxes of one layer, in points.
+        frames: around each box. One that only shares a name is left out where something else is in its way.
+
+    Returns:
+        None if something else is in the way of a frame that repeats.
     """
-    return _Drawing(graph, sizes, labels, type, gaps).piece()
+    around = [each for each in dict.fromkeys(chain.from_iterable(frames))]
+    title = type.text * 1.2 + 2 * _FRAME if around else 0.0
+    piece = _Drawing(graph, sizes, labels, type, (gaps[0] + title, gaps[1] + 2 * _FRAME * bool(around))).piece()
+    for frame in around:
+        inside = [number for number, outer in enumerate(frames) if frame in outer]
+        outer = frames[inside[0]][: frames[inside[0]].index(frame) + 1]
+        deeper = max(len(frames[number]) for number in inside) - len(outer)
+        outline = _outline(piece, inside, outer, deeper, type)
+        if outline is not None:
+            piece.outlines.append(outline)
+        elif frame.repeats > 1:
+            return None
+    _widen(piece)
+    return piece
+
+
+def _outline(piece: Piece, inside: Sequence[int], outer: Frames, deeper: int, type: Type) -> Outline | None:
+    """A frame around some boxes; none if anything else stands in it or on its title."""
+    title, pad = title_of(outer), _FRAME * (1 + deeper)
+    high = (type.text * 1.2 + 1) * (1 + deeper)
+    boxes = [piece.boxes[number] for number in inside]
+    left = min(box.x for box in boxes) - pad
+    top = min(box.y for box in boxes) - pad - high
+    right = max(max(box.right for box in boxes) + pad + 3, left + title_width(title, outer[-1].repeats, type) + 6)
+    place = Placed(left, top, right - left, max(box.bottom for box in boxes) + pad + 3 - top)
+    others = [box for number, box in piece.boxes.items() if number not in inside]
+    if any(_meet(place, box) for box in others):
+        return None
+    for other in piece.outlines:
+        holds = other.place.x <= place.x and place.right <= other.place.right
+        holds = holds and other.place.y <= place.y and place.bottom <= other.place.bottom
+        if _meet(place, other.place) and not holds:
+            return None
+    words = Placed(left, top, title_width(title, outer[-1].repeats, type) + 2, type.text * 1.2 + 3)
+    middle = (boxes[0].x + boxes[0].right) / 2
+    if any(_runs_through(line, words) for line in piece.lines):
+        if middle - 4 < words.right:
+            return None
+    for label in piece.labels:
+        area = Placed(label.x, label.y - type.edge * 0.6, label.width, type.edge * 1.2)
+        held = place.x <= area.x and area.right <= place.right and place.y <= area.y and area.bottom <= place.bottom
+        if _meet(place, area) and (not held or _meet(words, area)):
+            return None
+    return Outline(title, place, len(outer), outer[-1].repeats)
+
+
+def _meet(one: Placed, other: Placed) -> bool:
+    return one.x < other.right and other.x < one.right and one.y < other.bottom and other.y < one.bottom
+
+
+def _runs_through(line: Line, area: Placed) -> bool:
+    return any(
+        _meet(Placed(min(ax, bx), min(ay, by), abs(ax - bx), abs(ay - by)), area)
+        for (ax, ay), (bx, by) in pairwise(line.points)
+    )
+
+
+def _widen(piece: Piece) -> None:
+    """Move everything so that no frame stands out at the left or above."""
+    left = min((outline.place.x for outline in piece.outlines), default=0.0)
+    top = min((outline.place.y for outline in piece.outlines), default=0.0)
+    if left < 0 or top < 0:
+        moved = piece.moved(max(0.0, -left), max(0.0, -top))
+        for name in ("boxes", "lines", "labels", "outlines"):
+            setattr(piece, name, getattr(moved, name))
+        piece.right, piece.height = piece.right + max(0.0, -left), piece.height + max(0.0, -top)
+    piece.right = max([piece.right, *(outline.place.right for outline in piece.outlines)])
+    piece.height = max([piece.height, *(outline.place.bottom for outline in piece.outlines)])
 
 
 class _Drawing:
@@ -207,17 +283,16 @@ class _Drawing:
             pull = (1.0, 2.0, 8.0)[lines]
             beside[upper].append((lower, pull))
             beside[lower].append((upper, pull))
-        for net in self.nets:
-            for upper, lowers in net.stretches.values():
-                if net.role == "trunk" and len(lowers) == 1:
-                    beside[upper].append((lowers[0][0], 3.0))
-                    beside[lowers[0][0]].append((upper, 3.0))
+        for upper, lower in pairwise(_longest(self.graph)):
+            if self.vertices[lower].rank == self.vertices[upper].rank + 1:
+                beside[upper].append((lower, _TRUNK))
+                beside[lower].append((upper, _TRUNK))
         offsets = [self._apart(layer) for layer in self.layers]
         for layer, off in zip(self.layers, offsets, strict=True):
             for number, at in zip(layer, off, strict=True):
                 self.vertices[number].x = at - off[-1] / 2
         count = len(self.layers)
-        for sweep in range(2 * _SWEEPS):
+        for sweep in range(4 * _SWEEPS):
             for rank in range(count) if sweep % 2 == 0 else reversed(range(count)):
                 layer = self.layers[rank]
                 wanted, weights = [], []
@@ -288,8 +363,14 @@ class _Drawing:
             if len(found) == 1 and abs(found[0][0] - vertex.x) <= min(_STRAIGHT, room / 2):
                 ends[found[0][1], lower, found[0][2]] = found[0][0]
                 continue
-            for i, (_, number, port) in enumerate(sorted(found)):
-                ends[number, lower, port] = vertex.x + (i - (len(found) - 1) / 2) * step
+            places = [vertex.x + (i - (len(found) - 1) / 2) * step for i in range(len(found))]
+            free = (room - step * (len(found) - 1)) / 2
+            shifts = [x - place for (x, *_), place in zip(sorted(found), places, strict=True)]
+            shift = min(shifts, key=abs)
+            if abs(shift) > min(free, _STRAIGHT):
+                shift = 0.0
+            for (_, number, port), place in zip(sorted(found), places, strict=True):
+                ends[number, lower, port] = place + shift
         return starts, ends
 
     def _drawn(self, starts: Mapping[int, float], ends: Mapping[tuple[int, int, int], float]) -> Piece:
@@ -439,6 +520,21 @@ def _ranks(graph: Graph) -> list[int]:
         if onward[number] and len(set(onward[number])) >= len(set(before[number])):
             found[number] = max(found[number], min(found[target] for target in onward[number]) - 1)
     return found
+
+
+def _longest(graph: Graph) -> list[int]:
+    """The nodes of the longest way through the graph."""
+    best = [0] * len(graph.nodes)
+    before = [-1] * len(graph.nodes)
+    for edge in sorted(graph.edges, key=lambda e: (e.target, e.target_port)):
+        if best[edge.source] + 1 > best[edge.target]:
+            best[edge.target], before[edge.target] = best[edge.source] + 1, edge.source
+    number = max(range(len(best)), key=lambda n: best[n], default=-1)
+    way = []
+    while number >= 0:
+        way.append(number)
+        number = before[number]
+    return way[::-1]
 
 
 def _kept_apart(wanted: Sequence[float], weights: Sequence[float], offsets: Sequence[float]) -> list[float]:
