@@ -12,6 +12,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, pairwise
+from math import inf
 
 from ...graphs.graph import Graph
 from ..lines import line_roles
@@ -28,7 +29,7 @@ _PORT, _EDGE = 9.0, 5.0  # between the ends of lines at one box, and from there 
 _FRAME = 4.0  # between a frame and what is in it
 _END = 10.0  # how far an output leads on
 _SWEEPS = 8
-_TRUNK = 12.0  # how much more than others the longest way pulls straight
+_FAST = 1e4  # how much more than others the longest way stays where it is
 _STRAIGHT = 14.0  # a line is put off the middle of its box by so much, if that makes it straight
 _ASIDE = frozenset({"skip", "projection", "concat", "gate", "aux"})
 
@@ -283,16 +284,16 @@ class _Drawing:
             pull = (1.0, 2.0, 8.0)[lines]
             beside[upper].append((lower, pull))
             beside[lower].append((upper, pull))
-        for upper, lower in pairwise(_longest(self.graph)):
-            if self.vertices[lower].rank == self.vertices[upper].rank + 1:
-                beside[upper].append((lower, _TRUNK))
-                beside[lower].append((upper, _TRUNK))
+        trunk = set(_longest(self.graph))
+        axis: float | None = None  # where these stand
         offsets = [self._apart(layer) for layer in self.layers]
         for layer, off in zip(self.layers, offsets, strict=True):
             for number, at in zip(layer, off, strict=True):
                 self.vertices[number].x = at - off[-1] / 2
         count = len(self.layers)
         for sweep in range(4 * _SWEEPS):
+            if sweep == _SWEEPS:
+                axis = sum(self.vertices[number].x for number in trunk) / max(1, len(trunk))
             for rank in range(count) if sweep % 2 == 0 else reversed(range(count)):
                 layer = self.layers[rank]
                 wanted, weights = [], []
@@ -300,8 +301,9 @@ class _Drawing:
                     own = beside[number]
                     weight = sum(pull for _, pull in own)
                     mean = sum(self.vertices[n].x * pull for n, pull in own) / weight if own else self.vertices[number].x
-                    wanted.append(mean)
-                    weights.append(weight or 0.1)
+                    pinned = axis is not None and number in trunk
+                    wanted.append(axis if axis is not None and pinned else mean)
+                    weights.append(_FAST if pinned else weight or 0.1)
                 for number, x in zip(layer, _kept_apart(wanted, weights, offsets[rank]), strict=True):
                     self.vertices[number].x = x
         self._straighten(offsets)
@@ -319,18 +321,33 @@ class _Drawing:
         return found
 
     def _straighten(self, offsets: Sequence[Sequence[float]]) -> None:
-        """Give a line that passes the place that it has in the layer before, where there is room."""
-        before = {lower: upper for upper, lower in chain.from_iterable(self.links) if self.vertices[lower].is_line}
-        for layer, off in zip(self.layers, offsets, strict=True):
-            for i, number in enumerate(layer):
-                vertex = self.vertices[number]
-                if number not in before:
-                    continue
-                wanted = self.vertices[before[number]].x
-                low = self.vertices[layer[i - 1]].x + off[i] - off[i - 1] if i else wanted
-                high = self.vertices[layer[i + 1]].x - off[i + 1] + off[i] if i + 1 < len(layer) else wanted
-                if self.vertices[before[number]].is_line and low <= wanted <= high:
-                    vertex.x = wanted
+        """Let lines that pass several layers run straight as far as what stands beside them leaves room."""
+        place = {number: (rank, i) for rank, layer in enumerate(self.layers) for i, number in enumerate(layer)}
+
+        def room(number: int) -> tuple[float, float]:
+            rank, i = place[number]
+            layer, off = self.layers[rank], offsets[rank]
+            low = self.vertices[layer[i - 1]].x + off[i] - off[i - 1] if i else -inf
+            high = self.vertices[layer[i + 1]].x - off[i + 1] + off[i] if i + 1 < len(layer) else inf
+            return low, high
+
+        for _ in range(2):
+            for net in self.nets:
+                way = [upper for upper, _ in net.stretches.values() if self.vertices[upper].is_line]
+                last = max(net.stretches)
+                targets = [self.vertices[lower].x for lower, _ in net.stretches[last][1]]
+                wanted = sum(targets) / len(targets)
+                while way:
+                    low, high, count = -inf, inf, 0
+                    for number in way:
+                        least, most = room(number)
+                        if max(low, least) > min(high, most) + 1e-9:
+                            break
+                        low, high, count = max(low, least), min(high, most), count + 1
+                    count = max(1, count)
+                    for number in way[:count]:
+                        self.vertices[number].x = min(max(wanted, low), high)
+                    way = way[count:]
 
     # -- lines --
 
@@ -435,7 +452,7 @@ class _Drawing:
         while len(found) < len(spans):
             waiting = [number for number in spans if number not in found]
             ready = [n for n in waiting if first[n] <= found.keys()] or waiting[:1]
-            end = float("-inf")
+            end = -inf
             placed = []
             for number in sorted(ready, key=lambda n: spans[n]):
                 if spans[number][0] >= end + _TRACK:
