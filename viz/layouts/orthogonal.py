@@ -229,7 +229,7 @@ class _Drawing:
             size, offsets = self.sizes[vertex.node], self._offsets(vertex.node)
             vertex.left, vertex.right = size.width / 2, size.width / 2 + size.beyond
             ports = [self.nets[n].port for n in self.leaving[vertex.node]]
-            ports = list(dict.fromkeys(ports)) or [self.ends.get(vertex.node, 0)]
+            ports = sorted(set(ports)) or [self.ends.get(vertex.node, 0)]
             wide = [self.type.width(text, self.type.edge) if (text := self._text(vertex.node, p)) else 0 for p in ports]
             far = max(offsets, default=0.0)
             vertex.right = max(vertex.right, far + 4 + wide[-1])
