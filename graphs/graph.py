@@ -82,6 +82,7 @@ class Node:
         windows: what a position of the output reads of each input, as `rules` has it.
         unbuilt: whether it may have weights of which nothing is known.
         words: what it is, with its sizes, as its entry in `rules` says.
+        symbol: how it is written between its operands, as its entry says: ⊕ ⊖ ⊙ max mean ‖; "" for none.
     """
 
     id: int
@@ -106,6 +107,7 @@ class Node:
     closed: str = ""
     unbuilt: bool = False
     words: str = ""
+    symbol: str = ""
 
     @property
     def repeats(self) -> int:
@@ -134,7 +136,9 @@ class Edge:
     `source_port` and `target_port` say which output it is and which input it becomes. The role is `trunk` (the only
     way on), `branch` (one of several), `skip` (a short cut past a longer way), `projection` (to or from a layer on a
     short cut) or `aux` (to an auxiliary head). `carries` says what the target has it for: `data query key value mask
-    state`, as the layer's entry in `rules` does.
+    state`, as the layer's entry in `rules` does. `each` are the frames around its target that repeat and read it anew
+    in every repeat, −1 for the box itself where that stands for several; any other repeat reads it in the first only,
+    and what the one before passes on in the others.
     """
 
     source: int
@@ -144,6 +148,7 @@ class Edge:
     shape: Shape | None = None
     role: str = "trunk"
     carries: str = "data"
+    each: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -454,6 +454,7 @@ def _add_node(
             closed=closed or getattr(operation, MISSING, ""),
             unbuilt=call is not None and isinstance(operation, keras.Layer) and not operation.built,
             words=_words(operation),
+            symbol=rules.entry_of(operation).symbol,
         )
     )
     for port, (tensor, carried) in enumerate(zip(received, _carried(asked, len(received)), strict=True)):

@@ -182,16 +182,19 @@ def _segment(context: _Context, start: int, length: int) -> _Segment | None:
         return None
     entries: dict[Tensor, int] = {}
     wiring: list[Hashable] = []
+    ends: tuple[Hashable, ...]
     exits = set()
     nodes = context.graph.nodes[start : inside.stop]
     for node in nodes:
         for edge in context.arriving[node.id]:
             tensor = (edge.source, edge.source_port)
             if edge.source in inside:
-                wiring.append((node.id - start, edge.target_port, "in", edge.source - start, edge.source_port))
+                ends = (node.id - start, edge.target_port, "in", edge.source - start, edge.source_port)
             else:
                 number = entries.setdefault(tensor, len(entries))
-                wiring.append((node.id - start, edge.target_port, "out", number))
+                ends = (node.id - start, edge.target_port, "out", number)
+            # Which repeats inside read it anew, by how deep they lie.
+            wiring.append((*ends, tuple(node.frames[::-1].index(f) if f >= 0 else f for f in edge.each)))
         for port in range(max(1, len(node.outputs))):
             tensor = (node.id, port)
             if tensor in context.leaving or any(t not in inside for t in context.reading.get(tensor, ())):
@@ -221,11 +224,16 @@ def _folded(graph: Graph, repeats: Sequence[tuple[int, int]], length: int) -> Gr
     frames = list(graph.frames)
     kept: dict[int, Node] = {}
     gone: dict[int, int] = {}  # a box that is left out, and the one that stands for it
+    anew: dict[tuple[int, Tensor], int] = {}  # which repeat reads a tensor in each of its repeats
     for start, count in repeats:
         segments = [_segment(context, start + k * length, length) for k in range(count)]
         first, last = segments[0], segments[-1]
         assert first is not None and last is not None
         frame = _frame(frames, [segment for segment in segments if segment is not None], graph, length, start)
+        level = -1 if frame is None else frame
+        again = segments[1].entries if segments[1] is not None else ()
+        fixed = [a for a, b in zip(first.entries, again, strict=True) if b != first.exit]
+        anew |= {(number, tensor): level for number in range(start, start + length) for tensor in fixed}
         for number in range(start, start + length):
             equal = [graph.nodes[number + k * length] for k in range(count)]
             gone |= {node.id: number for node in equal[1:]}
@@ -235,11 +243,16 @@ def _folded(graph: Graph, repeats: Sequence[tuple[int, int]], length: int) -> Gr
             kept[number] = changed(_one_for(equal, named=length == 1), frames=around)
     left = [node.id for node in graph.nodes if node.id not in gone]
     new = {number: i for i, number in enumerate(left)}
+
+    def each(edge: Edge) -> tuple[int, ...]:
+        level = anew.get((edge.target, (edge.source, edge.source_port)))
+        return edge.each if level is None else (*edge.each, level)
+
     return changed(
         graph,
         nodes=tuple(changed(kept.get(number, graph.nodes[number]), id=new[number]) for number in left),
         edges=tuple(
-            changed(e, source=new[gone.get(e.source, e.source)], target=new[e.target])
+            changed(e, source=new[gone.get(e.source, e.source)], target=new[e.target], each=each(e))
             for e in graph.edges
             if e.target in new
         ),
@@ -308,6 +321,7 @@ def _without_empty_frames(graph: Graph) -> Graph:
     return changed(
         graph,
         nodes=tuple(changed(node, frames=tuple(new[f] for f in node.frames)) for node in graph.nodes),
+        edges=tuple(changed(e, each=tuple(new.get(f, f) for f in e.each)) if e.each else e for e in graph.edges),
         frames=tuple(changed(graph.frames[frame], id=new[frame]) for frame in used),
     )
 

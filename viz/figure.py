@@ -94,6 +94,16 @@ class Figure:
 
         return caption(self.graph)
 
+    def statement(self) -> Graph:
+        """Read back what the figure says, from its shapes: the network as a graph, with every repeat unfolded.
+
+        Its nodes are the boxes, as many times as the figure says they are there, by the names of what they stand for;
+        its edges are the lines, its outputs the arrows that lead out.
+        """
+        from .statements import statement
+
+        return statement(self.scene, self.graph)
+
     def png(self, dpi: float = 200) -> bytes:
         return self._rendered("png", dpi)
 

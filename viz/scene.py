@@ -2,6 +2,9 @@
 
 Layouts make a `Scene`, backends write one. A shape has a role, which the theme turns into a look; so the same scene
 becomes SVG classes, TikZ styles or colours of a page, and can be restyled in each.
+
+What a shape states of the graph that is drawn goes with it: a box or volume which node it is, a frame which frame, a
+line which tensors it brings from where to where. `statements` reads the figure back from these.
 """
 
 from __future__ import annotations
@@ -9,7 +12,28 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
+from ..graphs.graph import Edge, Output
+
 Point = tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Stated:
+    """What a box, volume or frame says.
+
+    Args:
+        node: the number of the node that it is; -1 for a frame.
+        frame: the number of the frame that it is; -1 for a node, or a frame that only opens a block.
+        repeats: how many times it is there, as the `×n` on it says.
+        symbol: that of its operation, as it is drawn.
+        against: the tensors that it gets from a volume that it stands right against, without a line.
+    """
+
+    node: int = -1
+    frame: int = -1
+    repeats: int = 1
+    symbol: str = ""
+    against: tuple[Edge, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +52,7 @@ class Box:
     radius: float = 0.0
     name: str = ""
     title: str = ""
+    states: Stated | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +64,7 @@ class Polygon:
     shade: float = 1.0
     name: str = ""
     title: str = ""
+    states: Stated | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,13 +72,15 @@ class Path:
     """An open line: straight steps and cubic curves, with an arrow head at its end or none.
 
     `steps` follow one another from `start`; each is one point (a straight line there) or three (a Bézier curve: two
-    control points and the end).
+    control points and the end). `states` are the tensors that it brings from box to box or out of the network; a line
+    in several pieces states them in each.
     """
 
     start: Point
     steps: tuple[tuple[Point] | tuple[Point, Point, Point], ...]
     role: str
     arrow: bool = True
+    states: tuple[Edge | Output, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

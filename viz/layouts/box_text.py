@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from math import inf
 
 from ..fonts import Face, face, printable
-from ..scene import Text
+from ..scene import Point, Text
+from ..symbols import symbol_width
 from ..theme import Theme
 
 STRIPE = 4.0  # how wide the pattern at the left edge of a box is
@@ -43,6 +44,11 @@ class Type:
     text: float
     edge: float
 
+    @property
+    def sign(self) -> float:
+        """How high the signs of sums and the like are."""
+        return max(7.5, self.text * 1.15)
+
     def width(self, text: str, size: float, bold: bool = False) -> float:
         return text_width(text, size, bold, self.font)
 
@@ -67,6 +73,7 @@ class Content:
         tag: the letter of the panel that shows its inside.
         role: its kind.
         title: what a reader sees who points at it.
+        symbol: of what it does to several tensors, in a circle before its name.
     """
 
     name: str
@@ -76,6 +83,7 @@ class Content:
     tag: str = ""
     role: str = "other"
     title: str = ""
+    symbol: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +91,8 @@ class Card:
     """A box with its text, at its least size, without the cards that may lie under it.
 
     Its `lines` begin at so much from its left edge (or, anchored there, end before its right edge), and stand so far
-    below its top. `marks` say how many boxes it stands for (in bold), and which panel shows its inside.
+    below its top. `marks` say how many boxes it stands for (in bold), and which panel shows its inside; `sign` is where
+    the middle of its sign stands.
     """
 
     content: Content
@@ -91,6 +100,7 @@ class Card:
     height: float
     lines: tuple[Text, ...]
     marks: tuple[Text, ...]
+    sign: Point | None = None
 
     @property
     def stacked(self) -> float:
@@ -124,6 +134,9 @@ def cards(
 def _card(content: Content, type: Type, theme: Theme, most: float, wide: bool, short: bool, roomy: bool) -> Card | None:
     """One card; none if its numbers do not fit."""
     left, pad = _left(theme, content.role), 4.0
+    sign = symbol_width(content.symbol, type.sign, lambda t: type.width(t, type.text)) if content.symbol else 0.0
+    start = left
+    left += sign + _APART if sign else 0.0
     room = max(most - left - pad, 12.0)
     pills = [
         (text, bold, type.width(text, type.text, bold) + 5.0)
@@ -173,7 +186,8 @@ def _card(content: Content, type: Type, theme: Theme, most: float, wide: bool, s
             reach += theme.padding + far
         widest = max(widest, reach)
         y += row.size * _LEADING
-    return Card(content, left + widest + pad, y + 2.6, tuple(lines), tuple(marks))
+    middle = (start + sign / 2, lines[0].y - lines[0].size * 0.36 if lines else y / 2) if sign else None
+    return Card(content, left + widest + pad, y + 2.6, tuple(lines), tuple(marks), middle)
 
 
 @dataclass(slots=True)

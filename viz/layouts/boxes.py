@@ -10,10 +10,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from ...graphs.graph import Edge, Graph
+from ...graphs.graph import Edge, Graph, Output
 from ..scene import Point
 from ..theme import Theme
 from .box_text import Card, Content, Type
+from .contents import key_of
 from .drawing import title_width
 from .geometry import Connector, Label, Line, Outline, Piece, Placed, Size
 from .series_parallel import (
@@ -101,7 +102,9 @@ class Layout:
             self.leaving[edge.source] += edge.role not in ("skip", "aux")
             if edge.role != "skip":
                 self.edges[edge.source, edge.target].append(edge)
-        self.returned = {output.source: output.source_port for output in graph.outputs}
+        self.returned: dict[int, list[Output]] = defaultdict(list)
+        for output in graph.outputs:
+            self.returned[output.source].append(output)
         self.side = -1 if composition.heads else 1  # short cuts run where the heads are not
 
     def column(self) -> Piece:
@@ -170,13 +173,55 @@ class Layout:
         right = max(size.width / 2 + size.beyond, self._label_reach(number))
         piece = Piece(size.width / 2, right, height, {number: box})
         piece.tops, piece.bottoms = [(number, 0.0, 0.0)], [(number, 0.0, height)]
-        text = self.labels.get((number, self.returned.get(number, 0)), "")
-        if not self.leaving[number] and number in self.returned and self.graph.nodes[number].head is None and text:
-            end = height + max(self.layer_gap, 10.0)
-            piece.lines.append(Line(((0.0, height), (0.0, end)), "trunk"))
-            self._write(piece, text, 0.0, (height + end) / 2 - 0.5)
-            piece.height = end
+        for rank, output in enumerate(self.returned.get(number, ())):
+            self._add_output(piece, number, output, rank)
         return piece
+
+    def _add_output(self, piece: Piece, number: int, output: Output, rank: int) -> None:
+        """An arrow out of the network, with its key at the head: on along the axis where nothing else leads on."""
+        key, label = key_of(self.graph, output), self.labels.get((number, output.source_port), "")
+        box, size = piece.boxes[number], self.sizes[number]
+        long, high = self._along_and_across(key)
+        others = len(self.returned[number]) - 1
+        if not self.leaving[number] and not others:
+            start = piece.height
+            end = start + (max(self.layer_gap, 10.0) if label else _STUB + _DROP)
+            piece.lines.append(Line(((0.0, start), (0.0, end)), "trunk", states=(output,)))
+            if label:
+                self._write(piece, label, 0.0, (start + end) / 2 - 0.5)
+            piece.height = end
+            if key:
+                self._write_key(piece, key, (0.0, end + 1.5 + long / 2))
+                piece.height = end + 1.5 + long
+            return
+        # Out of the side where no short cuts run; there, the shape stands in the box that it is the shape of.
+        side = -self.side
+        x = box.x if side < 0 else box.right + size.beyond
+        y = box.middle[1] + (rank - others / 2) * max(3.5, min(high, box.height / (others + 1)))
+        end = x + side * (_STUB + _DROP)
+        piece.lines.append(Line(((x, y), (end, y)), "trunk", states=(output,)))
+        far = end
+        if key:
+            self._write_key(piece, key, (end + side * (1.5 + high / 2), y))
+            far = end + side * (2.5 + high)
+        if side < 0:
+            piece.left = max(piece.left, -far)
+        else:
+            piece.right = max(piece.right, far)
+
+    def _along_and_across(self, text: str) -> tuple[float, float]:
+        """How much room a text takes along the axis and across it."""
+        wide, high = self.type.width(text, self.type.edge), self.type.edge * 1.15
+        return (high, wide) if self.request.is_column else (wide, high)
+
+    def _write_key(self, piece: Piece, key: str, middle: Point) -> None:
+        """The key of an output, around a place. What is written starts at its left edge, whichever way the axis runs."""
+        wide = self.type.width(key, self.type.edge)
+        x, y = middle
+        at = {"RL": (x, y + wide / 2), "LR": (x, y - wide / 2)}.get(self.request.direction, (x - wide / 2, y))
+        piece.labels.append(Label(key, *at, wide))
+        across = self._along_and_across(key)[1] / 2
+        piece.left, piece.right = max(piece.left, across - x), max(piece.right, across + x)
 
     def _label_reach(self, number: int) -> float:
         return max((3 + self.type.width(t, self.type.edge) for (n, _), t in self._texts(number)), default=0.0)
@@ -202,7 +247,7 @@ class Layout:
         piece.left, piece.right, piece.height = left, right, above + inner.height + below
         piece.tops, piece.bottoms, piece.fan = placed.tops, placed.bottoms, placed.fan
         piece.outlines.insert(
-            0, Outline(part.title, Placed(-left, 0.0, left + right, piece.height), level, part.repeats)
+            0, Outline(part.title, Placed(-left, 0.0, left + right, piece.height), level, part.repeats, part.frame)
         )
         return piece
 
@@ -266,8 +311,7 @@ class Layout:
         elif len(tops) > 1:
             bus = gap[0] + max(self.label + 2, _STUB)
         written: set[tuple[int, int]] = set()
-        joined: set[Point] = set()
-        # What runs straight comes first, so that the others can join it.
+        # What runs straight comes first, and so has the label.
         for i, (edge, (sx, sy), (tx, ty)) in sorted(enumerate(links), key=lambda link: link[1][1][0] != link[1][2][0]):
             aside = (i - (len(links) - 1) / 2) * 7 if straight else 0.0  # Add()([x, x]) is fed twice
             role = self.composition.roles[edge]
@@ -282,7 +326,7 @@ class Layout:
                         min(down, (gap[0] + gap[1]) / 2 - 0.6) if gap[1] - gap[0] > 30 else (gap[0] + gap[1]) / 2 - 0.6
                     )
                 self._write(piece, text, sx + abs(aside), down if len(bottoms) == 1 else down + sy - gap[0])
-            beside, arrow = piece.boxes.get(edge.target), True
+            beside = piece.boxes.get(edge.target)
             points: tuple[Point, ...] = ((sx, sy), (sx, bus), (tx, bus), (tx, ty))
             if sx == tx:
                 points = ((sx + aside, sy), (tx + aside, ty))
@@ -292,13 +336,7 @@ class Layout:
                     (sx, beside.middle[1]),
                     (beside.right, beside.middle[1]),
                 )  # into the side of the sum
-            elif len(tops) > 1 and (sx, sy) in joined:
-                points = points[1:]
-            elif len(tops) == 1 and (tx, ty) in joined:
-                points, arrow = points[:-1], False
-            if role != "projection":
-                joined |= {(sx, sy), (tx, ty)}
-            piece.lines.append(Line(points, role, arrow))
+            piece.lines.append(Line(points, role, states=(edge,)))
 
     def _write(self, piece: Piece, text: str, x: float, y: float) -> None:
         width = self.type.width(text, self.type.edge)
@@ -341,7 +379,8 @@ class Layout:
             sx, sy = self._end(piece, lane.start, starts[lane.start].index(lane), 1, side)
             tx, ty = self._end(piece, lane.end, ends[lane.end].index(lane), -1, side)
             role = self.composition.roles[lane.edge]
-            piece.lines.append(Line(((sx, sy), (x, sy), (x, ty), (tx, ty)), role, lane.end != EXIT))
+            points = ((sx, sy), (x, sy), (x, ty), (tx, ty))
+            piece.lines.append(Line(points, role, lane.end != EXIT, states=(lane.edge,)))
             if side > 0:
                 piece.right = max(piece.right, out + 1)
             else:
@@ -374,11 +413,14 @@ class Layout:
             box, size = piece.boxes[source], self.sizes[source]
             piece.add(head, out + self.side_gap + 4 + head.left, y)
             target = piece.boxes[head.tops[0][0]]
-            self.edges.pop((source, head.tops[0][0]), None)
+            found = self.edges.pop((source, head.tops[0][0]), ())
             middle = box.middle[1]
-            piece.lines.append(Line(((box.right + size.beyond, middle), (target.x, middle)), "aux"))
+            points = ((box.right + size.beyond, middle), (target.x, middle))
+            piece.lines.append(Line(points, "aux", states=tuple(found)))
 
-    def connect_elsewhere(self, piece: Piece, number: int, leaving: bool, role: str, text: str) -> None:
+    def connect_elsewhere(
+        self, piece: Piece, number: int, leaving: bool, role: str, text: str, edges: Sequence[Edge]
+    ) -> None:
         """Where short cuts from a box go on in another column, or those to it come from: at a circle with letters."""
         half = 1 if leaving else -1
         x, y = self._end(piece, number, 0, half, self.side)
@@ -393,7 +435,7 @@ class Layout:
         wide = max(8.0, self.type.width(text, self.type.edge) + 4)
         far = max([self.side * (box.right if self.side > 0 else box.x) + 9, *(out + 4 for out in beside)])
         points = ((x, y), (self.side * far, y))
-        piece.lines.append(Line(points if leaving else points[::-1], role, not leaving))
+        piece.lines.append(Line(points if leaving else points[::-1], role, not leaving, states=tuple(edges)))
         piece.connectors.append(Connector(text, (self.side * (far + wide / 2), y), wide))
         if self.side > 0:
             piece.right = max(piece.right, far + wide)

@@ -52,15 +52,16 @@ def folded(
         stretch, rest = (rest, ()) if number is None else split(rest, number)
         layout = Layout(request, type, sizes, part_of(whole, stretch, skips))
         piece = layout.column()
-        ends: dict[tuple[int, bool, str], list[str]] = {}
+        ends: dict[tuple[int, bool, str], list[tuple[str, Edge]]] = {}
         for edge in skips:
             leaving = edge.source in piece.boxes
             if leaving != (edge.target in piece.boxes):
                 letter = letters.setdefault((edge.source, edge.source_port), _letter(len(letters)))
                 role = whole.roles[edge]
-                ends.setdefault((edge.source if leaving else edge.target, leaving, role), []).append(letter)
+                ends.setdefault((edge.source if leaving else edge.target, leaving, role), []).append((letter, edge))
         for (end, leaving, role), found in ends.items():
-            layout.connect_elsewhere(piece, end, leaving, role, ",".join(dict.fromkeys(found)))
+            text = ",".join(dict.fromkeys(letter for letter, _ in found))
+            layout.connect_elsewhere(piece, end, leaving, role, text, [edge for _, edge in found])
         pieces.append(piece)
     return pieces
 
@@ -169,8 +170,9 @@ def assembled(request: Request, pieces: Sequence[Piece], type: Type) -> Piece:
     for i, ((_, start, right, low), (end, *_)) in enumerate(pairwise(ends)):
         turn, gutter = low + max(label, 4.0) + 4, right + GUTTER / 2
         points = (start, (start[0], turn), (gutter, turn), (gutter, 0.0), (end[0], 0.0), end)
-        whole.lines.append(Line(points, "continuation"))
-        number = pieces[i].bottoms[-1][0]
+        number, following = pieces[i].bottoms[-1][0], pieces[i + 1].tops[0][0]
+        edges = (e for e in request.graph.edges if (e.source, e.target) == (number, following) and e.role != "skip")
+        whole.lines.append(Line(points, "continuation", states=tuple(edges)))
         text = next((request.labels[k] for k in request.labels if k[0] == number), "") if label else ""
         if text:
             whole.labels.append(Label(text, start[0] + 3, low + label / 2 + 1, type.width(text, type.edge)))

@@ -9,8 +9,9 @@ from math import prod
 from typing import Any, Literal, get_args
 
 from ... import checks
-from ...graphs.graph import Graph, Node
+from ...graphs.graph import Graph, Node, Output
 from ...graphs.rules import field_words
+from ..symbols import drawn_role, symbol_of, without_symbol
 from ..texts.layer_labels import count_text, describe, shape_text
 from .box_text import Content
 from .series_parallel import Frames, named
@@ -47,8 +48,9 @@ def contents(
                 tuple(facts),
                 node.repeats // max(1, prod(frame.repeats for frame in around[node.id])),
                 tags.get(node.name, ""),
-                "aux" if node.head is not None else node.role,
+                drawn_role(node),
                 _title(node),
+                symbol_of(node),
             )
         )
     return found
@@ -95,7 +97,7 @@ def words(graph: Graph) -> list[list[str]]:
         elif node.head is not None and of_head[node.head] == 1:
             kind = "" if node.name.lower().startswith("aux") else "aux head"
         else:
-            kind = describe(node)
+            kind = without_symbol(describe(node)) if symbol_of(node) else describe(node)
         weight = weights.get(node.id)
         said = weight is not None and (weight != 1 or node.head is not None)
         loss = f"loss\xa0×\xa0{weight:g}" if said else ""
@@ -139,6 +141,11 @@ def _title(node: Node) -> str:
     name = f"{node.members[0]} to {node.members[-1]}" if len(node.members) > 1 else node.name
     count = f"{count_text(node.parameters)} parameters" if node.parameters else ""
     return "; ".join(filter(None, (name, ", ".join(map(shape_text, node.outputs)), count)))
+
+
+def key_of(graph: Graph, output: Output) -> str:
+    """What is written at the arrow of an output: its key, but where the box that it leaves is called so; "" if not."""
+    return "" if graph.kind == "Block" or output.key == graph.nodes[output.source].name else output.key
 
 
 def tensor_labels(graph: Graph, show: Sequence[str]) -> dict[tuple[int, int], str]:

@@ -7,7 +7,8 @@ from dataclasses import replace
 from itertools import pairwise
 from math import hypot
 
-from ..scene import Box, Item, Path, Point, Polygon, Text
+from ..scene import Box, Item, Path, Point, Polygon, Stated, Text
+from ..symbols import symbol_items
 from ..theme import Theme
 from .box_text import STACK, STRIPE, Card, Type
 from .geometry import Line, Piece, Placed
@@ -22,7 +23,8 @@ def drawn(
     """The shapes of a layout; `roles` say what looks its boxes have."""
     yield from frames_and_lines(piece, type)
     for number, place in sorted(piece.boxes.items()):
-        yield from box(cards[number], place, theme, roles[number], names[number])
+        states = Stated(number, -1, cards[number].content.repeats, cards[number].content.symbol)
+        yield from box(cards[number], place, theme, roles[number], names[number], type, states)
     for label in piece.labels:
         at = _point((label.x, label.y + type.edge * _CAP))
         yield Text(*at, label.text, type.edge, label.width, role="edge")
@@ -36,7 +38,7 @@ def drawn(
 def frames_and_lines(piece: Piece, type: Type) -> Iterator[Item]:
     """What lies below the boxes."""
     for outline in sorted(piece.outlines, key=lambda o: o.depth):
-        yield _box(outline.place, "frame", 3)
+        yield _box(outline.place, "frame", 3, states=Stated(-1, outline.frame, outline.repeats))
         x, base = outline.place.x + 4, outline.place.y + 2.5 + type.text
         if outline.title:
             wide = type.width(outline.title, type.text, True)
@@ -71,15 +73,20 @@ def _pill(text: Text, face: str) -> Iterator[Item]:
 # -- boxes ------------------------------------------------------------------------------------------------------------
 
 
-def box(card: Card, place: Placed, theme: Theme, role: str, name: str) -> Iterator[Item]:
+def box(
+    card: Card, place: Placed, theme: Theme, role: str, name: str, type: Type, states: Stated | None = None
+) -> Iterator[Item]:
     """A box with what stands in it: under it the cards of those it stands for, at its left edge its stripe."""
     paint = theme.paint(role)
     radius = 4.0 if paint.border == "rounded" else 1.5
     for out in (STACK, STACK / 2) if card.content.repeats > 1 else ():
         yield _box(replace(place, x=place.x + out, y=place.y + out), role, radius)
-    yield _box(place, role, radius, name, card.content.title)
+    yield _box(place, role, radius, name, card.content.title, states)
     yield from stripe(place, paint.stripe, f"{role}-mark", radius)
     down = place.y + (place.height - card.height) / 2
+    if card.sign is not None:
+        x, y = card.sign
+        yield from sign(card.content.symbol, (place.x + x, down + y), role, type)
     for line in card.lines:
         x, y = _point(((place.right if line.anchor == "end" else place.x) + line.x, down + line.y))
         yield replace(line, x=x, y=y, width=_short(line.width))
@@ -88,8 +95,17 @@ def box(card: Card, place: Placed, theme: Theme, role: str, name: str) -> Iterat
         yield from _pill(replace(mark, x=place.x + mark.x, y=down + mark.y, role=ink), face)
 
 
-def _box(place: Placed, role: str, radius: float, name: str = "", title: str = "") -> Box:
-    return Box(_short(place.x), _short(place.y), _short(place.width), _short(place.height), role, radius, name, title)
+def sign(symbol: str, middle: Point, role: str, type: Type) -> Iterator[Item]:
+    """The sign of what joins several tensors, in the stronger look of its role."""
+    measured = lambda text: type.width(text, type.text)  # noqa: E731
+    yield from symbol_items(symbol, middle, type.sign, f"{role}-volume", size=type.text, measured=measured)
+
+
+def _box(
+    place: Placed, role: str, radius: float, name: str = "", title: str = "", states: Stated | None = None
+) -> Box:
+    sides = map(_short, (place.x, place.y, place.width, place.height))
+    return Box(*sides, role, radius, name, title, states)
 
 
 def stripe(place: Placed, pattern: str, role: str, radius: float = 0.0) -> Iterator[Item]:
@@ -140,8 +156,8 @@ def path(line: Line, radius: float = _RADIUS) -> Path:
     if line.curved:
         rest = points[1:]
         steps = tuple((rest[i], rest[i + 1], rest[i + 2]) for i in range(0, len(rest) - 2, 3))
-        return Path(points[0], steps, line.role, line.arrow)
-    return Path(points[0], tuple(_rounded(_plain(points), radius)), line.role, line.arrow)
+        return Path(points[0], steps, line.role, line.arrow, line.states)
+    return Path(points[0], tuple(_rounded(_plain(points), radius)), line.role, line.arrow, line.states)
 
 
 def _plain(points: Sequence[Point]) -> list[Point]:

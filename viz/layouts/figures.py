@@ -7,11 +7,13 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from math import inf
 from string import ascii_lowercase
+from typing import Any
 
 from ... import checks
 from ...graphs.graph import Graph, Node
 from ..lines import line_roles
-from ..scene import Box, Item, Scene, Text, moved
+from ..scene import Box, Item, Path, Polygon, Scene, Text, moved
+from ..symbols import drawn_role, symbol_of
 from ..theme import Paint, Theme
 from .box_text import Content, Type
 from .boxes import Request
@@ -23,6 +25,7 @@ from .legend import Entry, entries, height_of, legend_items, width_of
 from .series_parallel import Composition, Frames, Irreducible, compose, frames_around
 
 MARGIN = 2.0
+_NOTHING: Mapping[type, Any] = {Box: None, Polygon: None, Path: ()}
 _PANEL, _BETWEEN = 5.0, 10.0  # inside the frame of a panel, and between panels
 
 
@@ -150,7 +153,9 @@ class _Part:
         roles = [
             self.look.paints.get(n.name, c.content.role) for n, c in zip(self.graph.nodes, arranged.cards, strict=True)
         ]
-        return drawn(arranged.geometry.moved(x, y), arranged.cards, names, arranged.type, self.look.theme, roles)
+        items = drawn(arranged.geometry.moved(x, y), arranged.cards, names, arranged.type, self.look.theme, roles)
+        # What a panel shows is stated of the inside of a block, not of the network.
+        return items if named else (i if isinstance(i, Text) else replace(i, states=_NOTHING[type(i)]) for i in items)
 
 
 _Put = tuple[float, float, list[Item]]  # how wide and high shapes are together
@@ -195,7 +200,7 @@ class _Page:
 
     def _legend(self) -> list[Entry]:
         nodes = [node for part in self.parts for node in part.graph.nodes]
-        boxes = [self.look.paints.get(n.name, "aux" if n.head is not None else n.role) for n in nodes]
+        boxes = [(self.look.paints.get(n.name, drawn_role(n)), symbol_of(n)) for n in nodes]
         lines = [role for part in self.parts for role in line_roles(part.graph).values()]
         return entries(boxes, lines, any(node.repeats > 1 for node in nodes))
 

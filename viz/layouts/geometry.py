@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 
+from ...graphs.graph import Edge, Output
 from ..scene import Point
 
 
@@ -41,12 +42,16 @@ class Placed:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A line through points; with right-angled corners, or where it is `curved` through Bézier control points."""
+    """A line through points; with right-angled corners, or where it is `curved` through Bézier control points.
+
+    `states` are the tensors that it brings.
+    """
 
     points: tuple[Point, ...]
     role: str
     arrow: bool = True
     curved: bool = False
+    states: tuple[Edge | Output, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +66,13 @@ class Label:
 
 @dataclass(frozen=True, slots=True)
 class Outline:
-    """A frame and its title; `repeats` says how many times what is inside occurs."""
+    """A frame and its title; `repeats` says how many times what is inside occurs, `frame` which of the graph's it is."""
 
     title: str
     place: Placed
     depth: int = 0
     repeats: int = 1
+    frame: int = -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +123,7 @@ class Piece:
             self.right,
             self.height,
             {number: place(box) for number, box in self.boxes.items()},
-            [Line(tuple(map(point, line.points)), line.role, line.arrow, line.curved) for line in self.lines],
+            [replace(line, points=tuple(map(point, line.points))) for line in self.lines],
             [Label(label.text, *point((label.x, label.y)), label.width) for label in self.labels],
             [replace(outline, place=place(outline.place)) for outline in self.outlines],
             [Connector(each.letters, point(each.middle), each.width) for each in self.connectors],

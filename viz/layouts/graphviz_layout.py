@@ -8,13 +8,14 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 
-from ...graphs.graph import Graph, trunk_nodes
+from ...graphs.graph import Edge, Graph, Output, trunk_nodes
 from ..lines import line_roles
 from ..render import draw
 from .box_text import Type
+from .contents import key_of
 from .drawing import title_width
 from .geometry import Label, Line, Outline, Piece, Placed, Size
-from .series_parallel import Frames, title_of
+from .series_parallel import Frames, number_of, title_of
 
 MANY = 1000
 # How edges pull on the layout, by role: a heavy one stays short and straight.
@@ -33,6 +34,7 @@ def layered(
     splines: str,
     gaps: tuple[float, float],
     ports: bool = True,
+    outputs: bool = True,
 ) -> Piece:
     """Layers of boxes, with as few crossings as Graphviz's `dot` finds.
 
@@ -44,6 +46,7 @@ def layered(
         splines: what Graphviz calls the kind of lines; `none` draws none.
         gaps: between layers, and between boxes of one layer, in points.
         ports: whether short cuts leave and arrive at the side.
+        outputs: whether an arrow with its key leads to every output.
     """
     order = list(dict.fromkeys([(), *(around[:level] for around in frames for level in range(1, len(around) + 1))]))
     written = _written(graph, labels)
@@ -66,13 +69,15 @@ def layered(
         *_clusters((), order, boxes, type),
     ]
     for number, edge in enumerate(graph.edges):
-        look = [f"id=e{number}", f"weight={WEIGHTS.get(edge.role, 1)}"]
+        given = [f"id=e{number}", f"weight={WEIGHTS.get(edge.role, 1)}"]
         if number in written:
             wide = type.width(written[number], type.edge) + 6
-            look.append(f"{'xlabel' if kind == 'curved' else 'label'}={_blank(wide, type.edge * 1.3)}")
+            given.append(f"{'xlabel' if kind == 'curved' else 'label'}={_blank(wide, type.edge * 1.3)}")
         if ports and edge.role == "skip":
-            look.append(f"tailport={_SIDE[direction]}, headport={_SIDE[direction]}")
-        source.append(f"n{edge.source} -> n{edge.target} [{', '.join(look)}]")
+            given.append(f"tailport={_SIDE[direction]}, headport={_SIDE[direction]}")
+        source.append(f"n{edge.source} -> n{edge.target} [{', '.join(given)}]")
+    keys = [(output, key_of(graph, output)) for output in graph.outputs] if outputs else []
+    source += _outputs(graph, keys, labels, written, type)
     found = json.loads(draw("\n".join([*source, "}"]), "json0"))
 
     _, _, width, height = map(float, found["bb"].split(","))
@@ -83,7 +88,12 @@ def layered(
             x0, y0, x1, y1 = map(float, each["bb"].split(","))
             inner = order[int(name.removeprefix("cluster_"))]
             place = Placed(x0, height - y1, x1 - x0, y1 - y0)
-            piece.outlines.append(Outline(title_of(inner), place, len(inner), inner[-1].repeats))
+            piece.outlines.append(Outline(title_of(inner), place, len(inner), inner[-1].repeats, number_of(inner[-1])))
+        elif name[0] == "o":
+            key = keys[int(name[1:])][1]
+            x, y = map(float, each["pos"].split(","))
+            wide = type.width(key, type.edge)
+            piece.labels += [Label(key, x - wide / 2, height - y, wide)] if key else []
         elif "pos" in each:
             x, y = map(float, each["pos"].split(","))
             wide, high = float(each["width"]) * 72, float(each["height"]) * 72
@@ -91,17 +101,41 @@ def layered(
     roles = line_roles(graph)
     for each in found.get("edges", ()):
         number = int(each["id"][1:])
+        known = number < len(graph.edges)
+        what: Edge | Output = graph.edges[number] if known else keys[number - len(graph.edges)][0]
         for stretch in each.get("pos", "").split(";") if splines != "none" else ():
             points = [tuple(map(float, p.split(","))) for p in stretch.split() if p[0] not in "es"]
             if points:
                 way = tuple((x, height - y) for x, y in points)
-                piece.lines.append(Line(way, roles[graph.edges[number]], True, curved=True))
+                look = roles[what] if isinstance(what, Edge) else "trunk"
+                piece.lines.append(Line(way, look, True, curved=True, states=(what,)))
         place_of = each.get("lp") or each.get("xlp")
         if number in written and place_of:
             x, y = map(float, place_of.split(","))
             wide = type.width(written[number], type.edge)
             piece.labels.append(Label(written[number], x - wide / 2, height - y, wide))
     return piece
+
+
+def _outputs(
+    graph: Graph,
+    keys: Sequence[tuple[Output, str]],
+    labels: Mapping[tuple[int, int], str],
+    written: dict[int, str],
+    type: Type,
+) -> Iterator[str]:
+    """The arrows out of the network, each to a place as large as its key; the shape on those that nothing else says."""
+    said = {(graph.edges[number].source, graph.edges[number].source_port) for number in written}
+    for i, (output, key) in enumerate(keys):
+        wide, high = type.width(key, type.edge) + 2, type.edge * 1.15
+        yield f"o{i} [width={wide / 72:.5f}, height={high / 72:.5f}]"
+        given = [f"id=e{len(graph.edges) + i}", f"weight={WEIGHTS['branch']}"]
+        text, tensor = labels.get((output.source, output.source_port)), (output.source, output.source_port)
+        if text and tensor not in said:
+            said.add(tensor)
+            written[len(graph.edges) + i] = text
+            given.append(f"label={_blank(type.width(text, type.edge) + 6, type.edge * 1.3)}")
+        yield f"n{output.source} -> o{i} [{', '.join(given)}]"
 
 
 def _written(graph: Graph, labels: Mapping[tuple[int, int], str]) -> dict[int, str]:

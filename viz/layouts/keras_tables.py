@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from ...graphs.graph import Graph, Node, Shape
-from ..scene import Box, Item, Point, Scene, Text
+from ..scene import Box, Item, Point, Scene, Stated, Text
 from ..theme import Theme
 from .box_text import Type, type_of, wrap
 from .contents import box_names
@@ -106,12 +106,13 @@ def layer_scene(graph: Graph, options: Options, theme: Theme) -> Scene:
         splines=options.splines,
         gaps=_GAPS,
         ports=False,
+        outputs=False,
     )
     geometry = geometry.moved(_MARGIN, _MARGIN)
     items: list[Item] = list(frames_and_lines(geometry, type))
     names = box_names(graph)
     for number, place in sorted(geometry.boxes.items()):
-        items += _drawn(tables[number], names[number], (place.x, place.y))
+        items += _drawn(tables[number], names[number], (place.x, place.y), number)
     return Scene(round(geometry.width + 2 * _MARGIN, 3), round(geometry.height + 2 * _MARGIN, 3), tuple(items))
 
 
@@ -168,7 +169,7 @@ def _set(cell: Cell, size: float, type: Type) -> _Set:
     return _Set(tuple(lines), cell.role, size, wide + 2 * _PAD)
 
 
-def _drawn(table: _Table, name: str, at: Point) -> Iterator[Item]:
+def _drawn(table: _Table, name: str, at: Point, number: int) -> Iterator[Item]:
     x, y = at
     wide = table.width
     for i, row in enumerate(table.rows):
@@ -179,7 +180,7 @@ def _drawn(table: _Table, name: str, at: Point) -> Iterator[Item]:
             width = cell.width + spare
             own = name if not i and not k else ""
             place = (round(left, 3), round(y, 3), round(width, 3), round(high, 3))
-            yield Box(*place, cell.role, 0.0, own, own)
+            yield Box(*place, cell.role, 0.0, own, own, Stated(number) if own else None)
             top = y + (high - len(cell.lines) * cell.size * _LEADING) / 2
             for n, line in enumerate(cell.lines):
                 baseline = top + cell.size * (n * _LEADING + (_LEADING - 1) / 2 + _ASCENT)

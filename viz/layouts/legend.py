@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from ..scene import Box, Item, Path, Point, Text
+from ..symbols import SYMBOLS, symbol_width
 from ..theme import Theme
 from .box_text import Type
-from .drawing import badge, stripe
+from .drawing import badge, sign, stripe
 from .geometry import Placed
 
 KINDS: Mapping[str, str] = MappingProxyType(
@@ -46,16 +47,24 @@ _CAP = 0.36
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A swatch and its words."""
+    """A swatch and its words. `symbol` is drawn in the place of a box, in the look of its role."""
 
     role: str
     words: str
+    symbol: str = ""
 
 
-def entries(boxes: Iterable[str], lines: Iterable[str], repeated: bool) -> list[Entry]:
-    """What occurs, from the roles of boxes and lines."""
-    there, drawn = set(boxes), set(lines)
+def entries(boxes: Iterable[tuple[str, str]], lines: Iterable[str], repeated: bool) -> list[Entry]:
+    """What occurs, from the roles and signs of boxes, and the roles of lines."""
+    boxes, drawn = set(boxes), set(lines)
+    there = {role for role, symbol in boxes if not symbol}
     found = [Entry(role, words) for role, words in KINDS.items() if role in there and role != "input"]
+    signs = {symbol: role for role, symbol in sorted(boxes, reverse=True) if symbol}
+    found += [
+        Entry(signs[symbol], words, symbol)
+        for symbol, words in SYMBOLS.items()
+        if symbol in signs and words not in [entry.words for entry in found]
+    ]
     found += [Entry(role, words) for role, words in LINES.items() if role in drawn]
     return [*found, Entry(REPEATED, "equal blocks in a row")] if repeated else found
 
@@ -85,7 +94,13 @@ def _pitch(type: Type) -> float:
 
 def width_of(found: Sequence[Entry], type: Type) -> float:
     """The widest entry: a figure cannot be narrower than its legend."""
-    return max((_SWATCH + _GAP + type.width(entry.words, type.text) for entry in found), default=0.0)
+    return max((_reach(entry, type) + _GAP + type.width(entry.words, type.text) for entry in found), default=0.0)
+
+
+def _reach(entry: Entry, type: Type) -> float:
+    """How wide a swatch is, with the room around it."""
+    sign = symbol_width(entry.symbol, type.sign, lambda text: type.width(text, type.text)) if entry.symbol else 0.0
+    return max(_SWATCH, sign + 1)
 
 
 def legend_items(found: Sequence[Entry], type: Type, theme: Theme, at: Point, width: float) -> Iterator[Item]:
@@ -98,7 +113,7 @@ def legend_items(found: Sequence[Entry], type: Type, theme: Theme, at: Point, wi
         for x, entry in row:
             yield from _swatch(entry, left + x, middle, theme, type)
             wide = type.width(entry.words, type.text)
-            place = (round(left + x + _SWATCH + _GAP, 3), round(middle + type.text * _CAP, 3))
+            place = (round(left + x + _reach(entry, type) + _GAP, 3), round(middle + type.text * _CAP, 3))
             yield Text(*place, entry.words, type.text, round(wide, 3), role="legend")
 
 
@@ -111,6 +126,9 @@ def _swatch(entry: Entry, x: float, middle: float, theme: Theme, type: Type) -> 
     if entry.role == REPEATED:
         left = x + (_SWATCH - type.width(REPEATED, type.text, True) - 5) / 2
         yield from badge(REPEATED, type, left, middle + type.text * _CAP)
+        return
+    if entry.symbol:
+        yield from sign(entry.symbol, (x + (_reach(entry, type) - 1) / 2, middle), entry.role, type)
         return
     paint = theme.paint(entry.role)
     radius = 2.5 if paint.border == "rounded" else 1.0

@@ -27,11 +27,15 @@ class Fork:
 
 @dataclass(frozen=True, slots=True)
 class Framed:
-    """A stretch of a sequence inside a frame with a title, which occurs so many times in a row."""
+    """A stretch of a sequence inside a frame with a title, which occurs so many times in a row.
+
+    `frame` is its number in the graph, if it has one there.
+    """
 
     title: str
     parts: Parts
     repeats: int = 1
+    frame: int = -1
 
 
 CONTINUED = " (cont.)"
@@ -46,6 +50,11 @@ class Around:
     key: Hashable
     path: tuple[str, ...]
     repeats: int = 1
+
+
+def number_of(around: Around) -> int:
+    """The number of a frame that the graph has; -1 of one that only opens a block."""
+    return around.key if isinstance(around.key, int) else -1
 
 
 Frames = tuple[Around, ...]
@@ -254,7 +263,8 @@ def _framed(parts: Parts, frames: Sequence[Frames], depth: int) -> Parts:
                 raise Irreducible(f"{key[0].path} is in pieces", key)
             seen.add(key)
             title = title_of(_common(parts[at], frames)[: depth + 1])
-            found.append(Framed(title, _framed(parts[at:end], frames, depth + 1), key[0].repeats))
+            inside = _framed(parts[at:end], frames, depth + 1)
+            found.append(Framed(title, inside, key[0].repeats, number_of(key[0])))
         at = end
     wanted = {frames[number][depth] for number in numbers(parts) if len(frames[number]) > depth}
     held = Counter(frames[next(iter(numbers((p,))))][depth] for p in _all_of(found) if isinstance(p, Framed))
@@ -301,8 +311,8 @@ def split(parts: Parts, number: int) -> tuple[Parts, Parts]:
             before, after = split(part.parts, number)
             title = part.title if part.title.endswith(CONTINUED) else f"{part.title}{CONTINUED}"
             return (
-                (*parts[:i], Framed(part.title, before, part.repeats)),
-                (Framed(title, after, part.repeats), *parts[i + 1 :]),
+                (*parts[:i], replace(part, parts=before)),
+                (replace(part, title=title, parts=after), *parts[i + 1 :]),
             )
     raise ValueError(f"{number} is not on the axis")
 

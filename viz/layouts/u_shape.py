@@ -69,14 +69,16 @@ def u_shape(request: Request, type: Type, sizes: Sequence[Size], composition: Co
     for lane in lanes:
         source, target = whole.boxes[lane.start], whole.boxes[lane.end]
         points = ((source.right + sizes[lane.start].beyond, source.middle[1]), (target.x, target.middle[1]))
-        whole.lines.append(Line(points, composition.roles[lane.edge]))
+        whole.lines.append(Line(points, composition.roles[lane.edge], states=(lane.edge,)))
     last, first_up = down.bottoms[0][0], up.tops[0]
     box = whole.boxes[last]
     y = box.middle[1]
     top = first_up[2] + max(0.0, shift)
     if y < top + 8:
         return None
-    whole.lines.append(Line(((box.right + sizes[last].beyond, y), (axis, y), (axis, top)), "trunk"))
+    edges = tuple(e for e in graph.edges if (e.source, e.target) == (last, first_up[0]) and e.role != "skip")
+    points = ((box.right + sizes[last].beyond, y), (axis, y), (axis, top))
+    whole.lines.append(Line(points, "trunk", states=edges))
     text = next((labels[k] for k in labels if k[0] == last), "")
     if text:
         wide = type.width(text, type.edge)

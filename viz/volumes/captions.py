@@ -9,7 +9,7 @@ from itertools import pairwise
 
 from ...graphs.graph import Graph, Node, sum_weights
 from ...graphs.rewrite import shared_prefix
-from ..layouts.contents import short_count
+from ..layouts.contents import key_of, short_count
 from .plan import Plan, on_axis
 from .solids import Extent, is_ball, is_thick, own_repeats
 
@@ -30,10 +30,14 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Caption:
-    """What is written below the volumes of a unit, line by line, and below all of them together."""
+    """What is written below the volumes of a unit, line by line, and below all of them together.
+
+    `keys` are those of the outputs that leave each of them, written at their arrows.
+    """
 
     under: tuple[tuple[Line, ...], ...]
     below: tuple[Line, ...]
+    keys: tuple[tuple[Line, ...], ...] = ()
 
 
 def captions(
@@ -66,7 +70,7 @@ def captions(
     written: list[Caption] = []
     for place, unit in enumerate(plan.units):
         nodes = [graph.nodes[n] for n in unit.nodes]
-        channels = [_channels(graph, n, found, before.get(n.id)) if "shape" in show else "" for n in nodes]
+        channels = [_channels(graph, n, found, before.get(n.id), "shape" in show) for n in nodes]
         spans = _spans(channels) if brief else [1] * len(nodes)
         under: list[tuple[Line, ...]] = []
         for node, words, span in zip(nodes, channels, spans, strict=True):
@@ -85,7 +89,8 @@ def captions(
         loss = [o.loss_weight for o in graph.outputs if o.source in unit.nodes and o.loss_weight is not None]
         below += [line(f"loss × {weight:g}", "muted") for weight in loss if unit.head is not None]
         below += [line(title, "muted", bold=True) for title in frames.get(place, ())]
-        written.append(Caption(tuple(under), tuple(below)))
+        keys = (tuple(line(key_of(graph, o), "edge") for o in graph.outputs if o.source == n.id) for n in nodes)
+        written.append(Caption(tuple(under), tuple(below), tuple(keys)))
     return written
 
 
@@ -104,17 +109,17 @@ def _spans(words: Sequence[str]) -> list[int]:
     """How many equal words each begins; 0 where one before says it."""
     spans = [1] * len(words)
     for i in reversed(range(len(words) - 1)):
-        if words[i] == words[i + 1]:
+        if words[i] == words[i + 1] and "×" not in words[i]:
             spans[i], spans[i + 1] = spans[i + 1] + 1, 0
     return spans
 
 
-def _channels(graph: Graph, node: Node, found: Sequence[Extent], before: int | None) -> str:
+def _channels(graph: Graph, node: Node, found: Sequence[Extent], before: int | None, shown: bool) -> str:
     """How many channels, where that is news, and how many equal neighbours there are."""
     own, repeats = found[node.id].channels, own_repeats(graph, node)
     same = before is not None and found[before].channels == own and not is_thick(node)
     times = f"×{repeats}" if repeats > 1 else ""
-    words = "" if same or is_ball(node) else "?" if own is None else str(own)
+    words = "" if same or is_ball(node) or not shown else "?" if own is None else str(own)
     return " ".join(filter(None, (words, times)))
 
 

@@ -2,18 +2,37 @@
 
 from __future__ import annotations
 
-from math import cos, pi, sin
-
-from ..scene import Item, Path, Point, Polygon
+from ..scene import Item, Path, Polygon, Stated
+from ..symbols import symbol_items
 from .place import Placed, Rect
+from .solids import Letters
 
 _TOP, _FRONT, _RIGHT = 1.0, 0.95, 0.84  # how light the faces are
 
 
-def volume_items(placed: Placed, name: str = "", title: str = "") -> list[Item]:
-    """The faces of one volume, part by part; of a sum, a ball with a plus."""
+def volume_items(
+    placed: Placed, letters: Letters, name: str = "", title: str = "", states: Stated | None = None
+) -> list[Item]:
+    """The faces of one volume, part by part; of what joins several tensors, its sign in a circle.
+
+    Args:
+        letters: how signs are written that are words.
+    """
     if placed.solid.ball:
-        return _ball(placed, name, title)
+        middle = (placed.x + placed.solid.thickness / 2, placed.y)
+        look, sign = f"{placed.solid.parts[0].role}-volume", placed.solid.symbol
+        found = symbol_items(
+            sign,
+            middle,
+            placed.solid.height,
+            look,
+            size=letters.size,
+            measured=letters.width,
+            name=name,
+            title=title,
+            states=states,
+        )
+        return list(found)
     front, shift = placed.front, placed.shift
     items: list[Item] = []
     left = front.left
@@ -23,23 +42,15 @@ def volume_items(placed: Placed, name: str = "", title: str = "") -> list[Item]:
         face_of = ((left, front.top), (right, front.top), (right, front.bottom), (left, front.bottom))
         top_of = (face_of[0], face_of[1], (right + shift, front.top - shift), (left + shift, front.top - shift))
         own = (name, title) if not items else ("", "")
-        items.append(Polygon(face_of, look, _FRONT, *own))
+        items.append(Polygon(face_of, look, _FRONT, *own, states))
         if shift > 0:
-            items.append(Polygon(top_of, look, _TOP))
+            items.append(Polygon(top_of, look, _TOP, states=states))
             if part is placed.solid.parts[-1]:
                 side = ((right, front.top), (right + shift, front.top - shift))
                 lower = ((right + shift, front.bottom - shift), (right, front.bottom))
-                items.append(Polygon((*side, *lower), look, _RIGHT))
+                items.append(Polygon((*side, *lower), look, _RIGHT, states=states))
         left = right
     return items
-
-
-def _ball(placed: Placed, name: str, title: str) -> list[Item]:
-    x, y, r = placed.x + placed.solid.thickness / 2, placed.y, placed.solid.height / 2
-    look = f"{placed.solid.parts[0].role}-volume"
-    ring = tuple((x + r * cos(2 * pi * i / 24), y + r * sin(2 * pi * i / 24)) for i in range(24))
-    plus: list[tuple[Point, Point]] = [((x - r / 2, y), (x + r / 2, y)), ((x, y - r / 2), (x, y + r / 2))]
-    return [Polygon(ring, look, 1.0, name, title), *(Path(a, ((b,),), look, arrow=False) for a, b in plus)]
 
 
 def path_rect(path: Path) -> Rect:

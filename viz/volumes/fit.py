@@ -9,7 +9,7 @@ from ...graphs.graph import Graph
 from .captions import Caption
 from .place import Row, Setting, rows, setting
 from .plan import Plan
-from .solids import Extent, Solid, measure, solids
+from .solids import Extent, Letters, Solid, measure, solids
 
 LARGEST = 1.0
 _STEPS = 9  # of halving
@@ -33,10 +33,11 @@ class Attempt:
     found: Sequence[Extent]
     plan: Plan
     captions: Sequence[Caption]
+    letters: Letters
 
     def laid(self, limit: float, scale: float) -> Laid | None:
         """Rows no wider than the limit at one scale; None if there are none."""
-        made = solids(self.graph, self.found, measure(self.graph, self.found, scale))
+        made = solids(self.graph, self.found, measure(self.graph, self.found, scale, self.letters))
         given = setting(self.graph, self.plan, self.captions, made)
         filled = rows(given, limit)
         return None if filled is None else Laid(filled, made, scale, given)

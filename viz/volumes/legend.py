@@ -9,10 +9,11 @@ from ...graphs.graph import Graph
 from ..fonts import Face
 from ..layouts.legend import KINDS, LINES
 from ..scene import Item, Path, Text, moved
+from ..symbols import SYMBOLS
 from ..texts.layer_labels import describe
 from .draw import path_rect, volume_items
 from .place import LINE, Placed
-from .solids import Part, Solid, extras, is_ball
+from .solids import Letters, Part, Solid, extras
 
 _HEIGHT, _WIDTH, _DEPTH = 6.5, 6.5, 6.5  # of a swatch
 _GAP, _APART = 4.0, 11.0
@@ -30,7 +31,7 @@ def legend_items(
     x, y, reach = 0.0, 0.0, 0.0
     high = max(size * LINE + 1.5, _HEIGHT + 3.0)
     for swatch, text in _entries(graph, drawn, figure):
-        mark = _swatch(swatch)
+        mark = _swatch(swatch, Letters(size, lambda word: font.width(word, size)))
         wide = font.width(text, size) + (mark[1] + _GAP if mark else 0.0)
         if x > 0 and x + wide > width:
             x, y = 0.0, y + high
@@ -52,13 +53,14 @@ def _entries(graph: Graph, drawn: Sequence[Solid], figure: Iterable[Item]) -> li
     roles = dict.fromkeys(part.role for solid in drawn for part in solid.parts)
     found: list[tuple[Swatch, str]] = []
     for role in roles:
-        if role in _WORDS:
-            ball = role == "add" and any(is_ball(node) for node in graph.nodes)
-            parts = [Part(role, _HEIGHT if ball else _WIDTH)]
+        if role in _WORDS and any(part.role == role for solid in drawn if not solid.ball for part in solid.parts):
+            parts = [Part(role, _WIDTH)]
             if f"{role}-end" in roles:
                 parts = [Part(role, _WIDTH - 2.0), Part(f"{role}-end", 2.0)]
             words = _others(graph) if role == "other" else _WORDS[role]
-            found.append((Solid(0, tuple(parts), _HEIGHT, 0.0 if ball else _DEPTH, ball), words))
+            found.append((Solid(0, tuple(parts), _HEIGHT, _DEPTH), words))
+    signs = {solid.symbol: solid for solid in reversed(drawn) if solid.ball}
+    found += [(signs[symbol], words) for symbol, words in SYMBOLS.items() if symbol in signs]
     banded: dict[str, dict[str, None]] = {}
     for node in graph.nodes:
         role = "aux" if node.head is not None else node.role
@@ -79,7 +81,7 @@ def _others(graph: Graph) -> str:
     return ", ".join(kinds) if len(kinds) <= 2 else _WORDS["other"]
 
 
-def _swatch(swatch: Swatch) -> tuple[list[Item], float] | None:
+def _swatch(swatch: Swatch, letters: Letters) -> tuple[list[Item], float] | None:
     """A small picture around height 0 and its width."""
     if swatch is None:
         return None
@@ -88,4 +90,4 @@ def _swatch(swatch: Swatch) -> tuple[list[Item], float] | None:
         return [path], path_rect(path).right
     placed = Placed(swatch, 0.0, 0.0)
     outline = placed.outline
-    return [moved(item, -outline.left, 0.0) for item in volume_items(placed)], outline.right - outline.left
+    return [moved(item, -outline.left, 0.0) for item in volume_items(placed, letters)], outline.right - outline.left

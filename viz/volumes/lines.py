@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from itertools import pairwise
+from dataclasses import dataclass, replace
+from itertools import groupby, pairwise
 
 from ...graphs.graph import Edge, Graph
 from ..layouts.drawing import path
 from ..layouts.geometry import Line
 from ..lines import line_roles
 from ..scene import Path, Point
-from .place import Placed, Rect, Row
+from .place import Placed, Rect, Row, way_out
 from .solids import is_flat
 
 _NEAR = 7.0  # nearer than that no arrow fits, and none is needed
@@ -46,21 +46,33 @@ def lines(graph: Graph, rows: Sequence[Row], width: float) -> list[list[Drawn]]:
                 leave = _above(source, 1) if here == there else (row.start - _STEP, 0.0)
                 over[there].append((edge, leave, _above(_landing(graph, row, edge, target), -1)))
         elif graph.nodes[edge.target].head is not None and source.y != target.y:
-            found[there].append(_raised(row, edge, source, target))
+            found[there].append(_stating(edge, _raised(row, edge, source, target)))
         elif start[1] != target.y:
-            found[there].append(_elbow(graph, row, edge, roles[edge], start, target))
+            found[there].append(_stating(edge, _elbow(graph, row, edge, roles[edge], start, target)))
         elif target.entry[0] - start[0] >= _NEAR:
             if not _hits((start, target.entry), _others(row, edge)):
                 role = "continuation" if here != there else roles[edge]
-                found[there].append(Drawn(Path(start, ((target.entry,),), role)))
+                found[there].append(Drawn(Path(start, ((target.entry,),), role, states=(edge,))))
             else:
                 over[there].append((edge, _above(source, 1), _above(target, -1)))
     for number, here in leaving.items():
         start = rows[here].placed[number].exit
-        found[here].append(Drawn(Path(start, (((width, start[1]),),), "continuation")))
+        edges = tuple(e for e in graph.edges if e.source == number and home[e.target] != here)
+        found[here].append(Drawn(Path(start, (((width, start[1]),),), "continuation", states=edges)))
+    found_last = {node.id for node in graph.nodes} - {edge.source for edge in graph.edges}
+    for source, outputs in groupby(sorted(graph.outputs, key=lambda o: o.source), key=lambda o: o.source):
+        every = sorted(outputs, key=graph.outputs.index)
+        for rank, output in enumerate(every):
+            placed = rows[home[source]].placed[source]
+            begin, end = way_out(placed, source in found_last, rank, len(every))
+            found[home[source]].append(Drawn(Path(begin, ((end,),), "trunk", states=(output,))))
     for i, row in enumerate(rows):
         found[i] += _arcs(row, roles, over[i])
     return found
+
+
+def _stating(edge: Edge, drawn: Drawn) -> Drawn:
+    return replace(drawn, path=replace(drawn.path, states=(edge,)))
 
 
 def _within(graph: Graph, row: Row, edge: Edge) -> bool:
@@ -129,7 +141,7 @@ def _arcs(row: Row, roles: Mapping[Edge, str], edges: Sequence[tuple[Edge, Point
         y = min((*tops, start[1], end[1])) - _OVER
         taken.append(Rect(left, y, right, y))
         points = [start, (start[0], y), (end[0], y), end]
-        found.append(Drawn(_rounded(points, roles[edge]), _crosses(row, points, edge)))
+        found.append(_stating(edge, Drawn(_rounded(points, roles[edge]), _crosses(row, points, edge))))
     return found
 
 

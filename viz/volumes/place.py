@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from math import inf
@@ -20,6 +20,7 @@ _BELOW = 2.5
 _LANES = 7.0
 STUB = 16.0  # of an arrow that goes on in the next row
 FRAME = 4.0  # between what is in a frame and its line
+_OUT = 13.0  # of the arrow of an output
 _ARC = 9.0  # above a level of a U, for its short cut
 
 
@@ -152,7 +153,8 @@ def setting(graph: Graph, plan: Plan, captions: Sequence[Caption], solids: Seque
         if is_flow(graph, edge):
             ahead.setdefault(edge.source, set()).add(lane[edge.target])
     forks = frozenset(source for source, lanes in ahead.items() if len(lanes) > 1)
-    standing = [_standing(unit, caption, solids) for unit, caption in zip(plan.units, captions, strict=True)]
+    last = {node.id for node in graph.nodes} - {edge.source for edge in graph.edges}
+    standing = [_standing(unit, caption, solids, last) for unit, caption in zip(plan.units, captions, strict=True)]
     return Setting(plan, standing, _lane_heights(plan, standing), before, forks)
 
 
@@ -213,8 +215,11 @@ def _lane_heights(plan: Plan, standing: Sequence[_Standing]) -> dict[tuple[int, 
 # -- one unit ---------------------------------------------------------------------------------------------------------
 
 
-def _standing(unit: Unit, caption: Caption, solids: Sequence[Solid]) -> _Standing:
-    """The volumes of a unit beside one another, just as far apart as the lines below them ask for."""
+def _standing(unit: Unit, caption: Caption, solids: Sequence[Solid], last: Collection[int]) -> _Standing:
+    """The volumes of a unit beside one another, just as far apart as the lines below them ask for.
+
+    `last` are the nodes from which nothing leads on.
+    """
     placed: list[Placed] = []
     ends: dict[int, float] = {}
     due: list[tuple[int, int, Line]] = []  # lines by the last volume that they are below
@@ -222,11 +227,11 @@ def _standing(unit: Unit, caption: Caption, solids: Sequence[Solid]) -> _Standin
     for place, (number, lines) in enumerate(zip(unit.nodes, caption.under, strict=True)):
         due += [(place + line.span - 1, i, line) for i, line in enumerate(lines)]
         placed.append(Placed(solids[number], x, 0.0))
-        for last, i, line in due:
-            if last == place:
+        for end, i, line in due:
+            if end == place:
                 over = ends.get(i, -inf) + _WORDS + line.width / 2 - _middle(placed[-line.span :])
                 placed[-line.span :] = [replace(p, x=p.x + max(0.0, over)) for p in placed[-line.span :]]
-        ends.update((i, _middle(placed[-line.span :]) + line.width / 2) for last, i, line in due if last == place)
+        ends.update((i, _middle(placed[-line.span :]) + line.width / 2) for end, i, line in due if end == place)
         x = placed[-1].x + solids[number].thickness
     floor = max(p.front.bottom for p in placed) + _BELOW
     texts: list[Text] = []
@@ -235,9 +240,29 @@ def _standing(unit: Unit, caption: Caption, solids: Sequence[Solid]) -> _Standin
         texts += _stacked(lines, _middle(placed[place : place + span]), floor)
     floor += max((sum(line.size * LINE for line in lines) for lines in caption.under), default=0.0)
     texts += _stacked(caption.below, _middle(placed), floor)
-    bodies, words = [p.outline for p in placed], [text_rect(t) for t in texts]
+    bodies = [p.outline for p in placed]
+    for each, keys in zip(placed, caption.keys, strict=False):
+        for rank, key in enumerate(keys):
+            start, end = way_out(each, each.solid.node in last, rank, len(keys))
+            bodies.append(around([Rect(*start, *start), Rect(*end, *end)]))
+            ahead = start[1] == end[1]
+            at = (end[0] + 2.0, end[1] + 0.36 * key.size) if ahead else (end[0] - 2.0, end[1] + 0.76 * key.size)
+            if key.text:
+                texts.append(Text(*at, key.text, key.size, key.width, "start" if ahead else "end", role=key.role))
+    words = [text_rect(t) for t in texts]
     whole = around((*bodies, *words))
     return _Standing(tuple(placed), tuple(texts), tuple(bodies), tuple(words), whole)
+
+
+def way_out(placed: Placed, last: bool, rank: int, count: int) -> tuple[Point, Point]:
+    """From where to where an output leaves a volume: on along the flow, or up where something else leads on."""
+    if not last:
+        x, y = placed.crown()
+        x -= min(placed.solid.thickness / 4, 3.0) + rank * 3.0
+        return (x, y), (x, y - _OUT - rank * LINE * 7.0)
+    x, y = placed.exit
+    y += (rank - (count - 1) / 2) * LINE * 7.0
+    return (x, y), (x + _OUT, y)
 
 
 def _middle(placed: Sequence[Placed]) -> float:

@@ -66,7 +66,7 @@ def on_axis(plan: Plan, unit: Unit) -> bool:
 def plan(graph: Graph, found: Sequence[Extent]) -> Plan:
     """Find the trunk, the lanes beside it and the runs of volumes."""
     lanes, axes = _lanes(graph)
-    flow = [e for e in graph.edges if is_flow(graph, e)]
+    flow = [e for e in graph.edges if e.role != "skip"]  # along auxiliary heads too
     onward: list[list[int]] = [[] for _ in graph.nodes]
     before: list[list[int]] = [[] for _ in graph.nodes]
     for edge in flow:
@@ -202,7 +202,7 @@ def _runs(
     """The nodes of a lane, cut into those that stand together."""
     runs: list[list[int]] = [[lane[0]]]
     for last, number in pairwise(lane):
-        linked = graph.nodes[number].head is not None or (onward[last] == [number] and before[number] == [last])
+        linked = onward[last] == [number] and before[number] == [last]
         if linked and _touches(graph, found, runs[-1], number):
             runs[-1].append(number)
         else:

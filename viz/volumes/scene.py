@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import product
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import pairwise, product
 from math import inf
 
-from ...graphs.graph import Graph, Node
+from ...graphs.graph import Edge, Frame, Graph, Node
 from ..fonts import Face, face
 from ..layouts.contents import box_names
-from ..scene import Box, Item, Scene, moved
+from ..scene import Box, Item, Scene, Stated, moved
 from ..texts.layer_labels import describe, shape_text
 from ..theme import Theme
 from .captions import captions
@@ -19,7 +19,7 @@ from .legend import legend_items
 from .lines import Drawn, lines
 from .place import FRAME, STUB, Rect, Row, around
 from .plan import as_u, plan
-from .solids import extents
+from .solids import Letters, extents, own_repeats
 
 _ROOMY, _SMALLEST = 0.62, 0.3  # scales of the volumes: the least that is tried first, and the least
 _GOOD = 0.58  # worth of a layout after which none is sought with smaller or fewer texts
@@ -82,7 +82,7 @@ def volumes(
     best: tuple[float, Laid, float] | None = None
     for size, arranged, brief in product((max(theme.text_size, min_text), min_text), plans, (False, True)):
         below = captions(graph, found, arranged, size, font.width, label, show, brief)
-        attempt = Attempt(graph, found, arranged, below)
+        attempt = Attempt(graph, found, arranged, below, _letters(font, size))
         for laid in _candidates(attempt, limit, low_enough(size)):
             worth = laid.scale / (1 + _ROW_COST * (len(laid.rows) - 1)) * (1 if size >= theme.text_size else _TEXT_COST)
             if arranged.levels > 1 and (scene := drawn(laid, size)).height > _TALL * scene.width:
@@ -108,6 +108,10 @@ def _candidates(attempt: Attempt, limit: float, suits: Callable[[Laid], bool]) -
                 return
 
 
+def _letters(font: Face, size: float) -> Letters:
+    return Letters(size, lambda text: font.width(text, size))
+
+
 # -- drawing ----------------------------------------------------------------------------------------------------------
 
 
@@ -116,11 +120,13 @@ def _drawn(graph: Graph, laid: Laid, font: Face, size: float, width: float | Non
     across = max(row.right + (STUB if row is not laid.rows[-1] else 0.0) for row in laid.rows)
     items: list[Item] = []
     y = _MARGIN
-    for row, drawn in zip(laid.rows, lines(graph, laid.rows, across), strict=True):
+    found = lines(graph, laid.rows, across)
+    against = _against(graph, laid.rows, found)
+    for row, drawn in zip(laid.rows, found, strict=True):
         frames = _frames(graph, row)
         extent = around((*row.bodies, *row.words, *(path_rect(d.path) for d in drawn), *(rect for rect, _ in frames)))
         y -= extent.top
-        items += [moved(item, _MARGIN, y) for item in _row_items(graph, row, drawn, frames)]
+        items += [moved(item, _MARGIN, y) for item in _row_items(graph, row, drawn, frames, against, _letters(font, size))]
         y += extent.bottom + _ROW_GAP
     y -= _ROW_GAP
     if legend:
@@ -133,9 +139,9 @@ def _drawn(graph: Graph, laid: Laid, font: Face, size: float, width: float | Non
     return Scene(round(across + 2 * _MARGIN, 2), round(y + _MARGIN, 2), rounded, title=graph.name)
 
 
-def _frames(graph: Graph, row: Row) -> list[tuple[Rect, str]]:
-    """What is around the volumes of each frame, outermost first, and its name."""
-    found: list[tuple[Rect, str]] = []
+def _frames(graph: Graph, row: Row) -> list[tuple[Rect, Frame]]:
+    """What is around the volumes of each frame, outermost first."""
+    found: list[tuple[Rect, Frame]] = []
     for frame in graph.frames:
         inside = {n for n in row.placed if frame.id in graph.nodes[n].frames}
         if inside:
@@ -143,21 +149,44 @@ def _frames(graph: Graph, row: Row) -> list[tuple[Rect, str]]:
             pad = FRAME * (1 + max(deeper)) - 1.0
             bounds = around(r for run, r in zip(row.runs, row.wholes, strict=True) if inside & set(run))
             found.append(
-                (Rect(bounds.left - pad, bounds.top - pad, bounds.right + pad, bounds.bottom + pad), frame.name)
+                (Rect(bounds.left - pad, bounds.top - pad, bounds.right + pad, bounds.bottom + pad), frame)
             )
     return found
 
 
-def _row_items(graph: Graph, row: Row, drawn: Sequence[Drawn], frames: Sequence[tuple[Rect, str]]) -> list[Item]:
+def _against(graph: Graph, rows: Sequence[Row], found: Sequence[Sequence[Drawn]]) -> dict[int, tuple[Edge, ...]]:
+    """By its target, every tensor that no line brings as the two volumes stand right against each other."""
+    drawn = {link for row in found for each in row for link in each.path.states}
+    beside = {pair for row in rows for run in row.runs for pair in pairwise(run)}
+    left = [e for e in graph.edges if e not in drawn and (e.source, e.target) in beside]
+    return {target: tuple(e for e in left if e.target == target) for target in dict.fromkeys(e.target for e in left)}
+
+
+def _row_items(
+    graph: Graph,
+    row: Row,
+    drawn: Sequence[Drawn],
+    frames: Sequence[tuple[Rect, Frame]],
+    against: Mapping[int, tuple[Edge, ...]],
+    letters: Letters,
+) -> list[Item]:
     """What lies below first: frames, lines under volumes, volumes from left to right, the other lines, texts."""
     items: list[Item] = [
-        Box(r.left, r.top, r.right - r.left, r.bottom - r.top, "frame", 3.0, title=name) for r, name in frames
+        Box(
+            *(r.left, r.top, r.right - r.left, r.bottom - r.top),
+            *("frame", 3.0),
+            title=frame.name,
+            states=Stated(-1, frame.id, frame.repeats),
+        )
+        for r, frame in frames
     ]
     items += [d.path for d in drawn if d.below]
     names = box_names(graph)
     for placed in sorted(row.placed.values(), key=lambda p: (p.x, p.solid.node)):
         node = graph.nodes[placed.solid.node]
         title = f"{node.name}: {describe(node)}, {', '.join(map(shape_text, node.outputs))}"
-        items += volume_items(placed, names[node.id], title)
+        times, touched = own_repeats(graph, node), against.get(node.id, ())
+        states = Stated(node.id, repeats=times, symbol=placed.solid.symbol, against=touched)
+        items += volume_items(placed, letters, names[node.id], title, states)
     items += [d.path for d in drawn if not d.below]
     return [*items, *row.texts]

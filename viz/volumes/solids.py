@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import prod
 
 from ...graphs.graph import Graph, Node, Shape, predecessors
+from ..symbols import symbol_of, symbol_width
 
 DEPTH = 0.3536
 """How far one point of depth goes to the right and up: cabinet projection, half the length at 45 degrees."""
@@ -37,7 +38,7 @@ class Part:
 class Solid:
     """One node as a volume: parts from left to right, and the height and depth they share, in points.
 
-    A `ball` is a sum: it has no size of its own.
+    A `ball` joins several tensors, as its `symbol` says: it has no size of its own.
     """
 
     node: int
@@ -45,10 +46,19 @@ class Solid:
     height: float
     depth: float
     ball: bool = False
+    symbol: str = ""
 
     @property
     def thickness(self) -> float:
         return sum(part.thickness for part in self.parts)
+
+
+@dataclass(frozen=True, slots=True)
+class Letters:
+    """How large the texts of a figure are, and how wide each is."""
+
+    size: float = 7.0
+    width: Callable[[str], float] = lambda text: 4.5 * len(text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +79,7 @@ class Measure:
     channels: int = 1
     vector: int = 1
     scale: float = 1.0
+    letters: Letters = Letters()
 
     def side_of(self, size: int | None) -> float:
         """How high, or deep, so many positions are drawn; unknown ones as the largest."""
@@ -137,7 +148,7 @@ def _layout(node: Node) -> object:
     return node.get("data_format") or next((found for n in inside if (found := _layout(n))), None)
 
 
-def measure(graph: Graph, found: Sequence[Extent], scale: float = 1.0) -> Measure:
+def measure(graph: Graph, found: Sequence[Extent], scale: float = 1.0, letters: Letters = Letters()) -> Measure:
     """The measure that fits the largest of each kind in a graph."""
     maps = [e for e in found if e.space]
     thick = [e.channels for node, e in zip(graph.nodes, found, strict=True) if e.space and is_thick(node)]
@@ -146,6 +157,7 @@ def measure(graph: Graph, found: Sequence[Extent], scale: float = 1.0) -> Measur
         channels=max((c for c in thick if c), default=1),
         vector=max((e.channels for e in found if not e.space and e.channels), default=1),
         scale=scale,
+        letters=letters,
     )
 
 
@@ -160,9 +172,8 @@ def is_flat(node: Node) -> bool:
 
 
 def is_ball(node: Node) -> bool:
-    """Whether it is a sum of several tensors, drawn as papers do: a ball with a plus."""
-    layers = node.inner.nodes if node.inner is not None else (node,)
-    return node.role == "add" and len(node.inputs) > 1 and not any(n.role in _THICK for n in layers)
+    """Whether it joins several tensors of one size into one, drawn as papers do: a ball with its sign."""
+    return symbol_of(node) not in ("", "‖")
 
 
 def own_repeats(graph: Graph, node: Node) -> int:
@@ -197,11 +208,15 @@ def solids(graph: Graph, found: Sequence[Extent], measure: Measure) -> list[Soli
 
 def _solid(graph: Graph, node: Node, found: Sequence[Extent], measure: Measure) -> Solid:
     own = found[node.id]
+    symbol = symbol_of(node)
     if is_ball(node):
-        return Solid(node.id, (Part("add", _BALL),), _BALL, 0.0, ball=True)
+        high = max(_BALL, measure.letters.size * 1.2) if symbol.isalpha() else _BALL
+        wide = symbol_width(symbol, high, measure.letters.width)
+        return Solid(node.id, (Part("add", wide),), high, 0.0, ball=True, symbol=symbol)
     if not own.space:
         rod = max(_THINNEST + 0.8, measure.scale * _ROD)
-        return Solid(node.id, _banded(node, _slabs(graph, node, rod)), measure.length_of(own.channels), rod)
+        parts = _banded(node, _slabs(graph, node, rod))
+        return Solid(node.id, parts, measure.length_of(own.channels), rod, symbol=symbol)
     high, wide = own.sides
     thickness = measure.thickness_of(own.channels) if is_thick(node) else measure.slab
     if node.role == "input":
@@ -212,7 +227,7 @@ def _solid(graph: Graph, node: Node, found: Sequence[Extent], measure: Measure) 
         parts = _joined(node, copied, own.channels, thickness)
     elif copied:
         parts = (*(Part("copy", measure.thickness_of(c)) for c in copied), *parts)
-    return Solid(node.id, parts, measure.side_of(high), measure.side_of(wide))
+    return Solid(node.id, parts, measure.side_of(high), measure.side_of(wide), symbol=symbol)
 
 
 def _slabs(graph: Graph, node: Node, thickness: float) -> tuple[Part, ...]:
