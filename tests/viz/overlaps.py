@@ -217,21 +217,11 @@ def _along(lines: Sequence[tuple[Path, list[Point]]], frames: Sequence[tuple[str
 
 
 def _related(one: Path, other: Path) -> bool:
-    """Whether one line begins or ends on the other, so that they part or come together."""
-    return any(_on(end, there) for a, b in ((one, other), (other, one)) for end, there in ((a.start, b), (_end(a), b)))
-
-
-def _end(path: Path) -> Point:
-    return path.steps[-1][-1]
-
-
-def _on(point: Point, path: Path) -> bool:
-    """Whether a point lies on a line."""
-    x, y = point
-    return any(
-        min(ax, bx) - 0.5 < x < max(ax, bx) + 0.5 and min(ay, by) - 0.5 < y < max(ay, by) + 0.5
-        for (ax, ay), (bx, by) in pairwise(points(path))
-    )
+    """Whether two lines bring one tensor, or end at one place, so that they part or come together."""
+    if {(t.source, t.source_port) for t in one.states} & {(t.source, t.source_port) for t in other.states}:
+        return True
+    (ax, ay), (bx, by) = one.steps[-1][-1], other.steps[-1][-1]
+    return abs(ax - bx) < 0.5 and abs(ay - by) < 0.5
 
 
 def _off_the_page(

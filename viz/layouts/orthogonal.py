@@ -14,20 +14,20 @@ from dataclasses import dataclass, field
 from itertools import chain, pairwise
 from math import inf
 
-from ...graphs.graph import Graph
+from ...graphs.graph import Edge, Graph, Output
 from ..lines import line_roles
 from ..scene import Point
 from .box_text import Type
+from .contents import key_of
 from .drawing import title_width
 from .geometry import Label, Line, Outline, Piece, Placed, Size
-from .series_parallel import Frames, title_of
+from .series_parallel import Frames, number_of, title_of
 
 _TRACK = 5.0  # between lines side by side
 _HEAD = 9.0  # of a channel, for arrow heads
 _LINE_GAP = 6.0  # between a line that passes and what stands beside it
 _PORT, _EDGE = 9.0, 5.0  # between the ends of lines at one box, and from there to its corners
 _FRAME = 4.0  # between a frame and what is in it
-_END = 10.0  # how far an output leads on
 _SWEEPS = 8
 _FAST = 1e4  # how much more than others the longest way stays where it is
 _STRAIGHT = 14.0  # a line is put off the middle of its box by so much, if that makes it straight
@@ -36,29 +36,31 @@ _ASIDE = frozenset({"skip", "projection", "concat", "gate", "aux"})
 
 @dataclass(slots=True)
 class _Vertex:
-    """A box, or the place of a line that passes its layer."""
+    """A box, an output, or the place of a line that passes its layer."""
 
     rank: int
     node: int = -1
+    output: int = -1
     left: float = 0.0
     right: float = 0.0
     x: float = 0.0
 
     @property
     def is_line(self) -> bool:
-        return self.node < 0
+        return self.node < 0 and self.output < 0
 
 
 @dataclass(slots=True)
 class _Net:
     """One tensor on its way in one role: its source, and in every channel from what to what it leads.
 
-    A target is a vertex and which of the inputs of its box it is; -1 where it passes.
+    A target is a vertex and which of what it states leads there; -1 where it passes.
     """
 
     source: int
     port: int
     role: str
+    states: list[Edge | Output]
     stretches: dict[int, tuple[int, list[tuple[int, int]]]] = field(default_factory=dict)
 
 
@@ -69,6 +71,7 @@ def orthogonal(
     type: Type,
     gaps: tuple[float, float],
     frames: Sequence[Frames] = (),
+    direction: str = "TB",
 ) -> Piece | None:
     """Layers of boxes from the top down.
 
@@ -77,13 +80,16 @@ def orthogonal(
         labels: by node and output, what is written where its line begins.
         gaps: between layers, and between boxes of one layer, in points.
         frames: around each box. One that only shares a name is left out where something else is in its way.
+        direction: which way the piece will be turned, so that the keys of outputs can be read.
 
     Returns:
         None if something else is in the way of a frame that repeats.
     """
     around = [each for each in dict.fromkeys(chain.from_iterable(frames))]
     title = type.text * 1.2 + 2 * _FRAME if around else 0.0
-    piece = _Drawing(graph, sizes, labels, type, (gaps[0] + title, gaps[1] + 2 * _FRAME * bool(around))).piece()
+    piece = _Drawing(
+        graph, sizes, labels, type, (gaps[0] + title, gaps[1] + 2 * _FRAME * bool(around)), direction
+    ).piece()
     for frame in around:
         inside = [number for number, outer in enumerate(frames) if frame in outer]
         outer = frames[inside[0]][: frames[inside[0]].index(frame) + 1]
@@ -124,7 +130,7 @@ def _outline(piece: Piece, inside: Sequence[int], outer: Frames, deeper: int, ty
         held = place.x <= area.x and area.right <= place.right and place.y <= area.y and area.bottom <= place.bottom
         if _meet(place, area) and (not held or _meet(words, area)):
             return None
-    return Outline(title, place, len(outer), outer[-1].repeats)
+    return Outline(title, place, len(outer), outer[-1].repeats, number_of(outer[-1]))
 
 
 def _meet(one: Placed, other: Placed) -> bool:
@@ -159,8 +165,11 @@ class _Drawing:
         labels: Mapping[tuple[int, int], str],
         type: Type,
         gaps: tuple[float, float],
+        direction: str,
     ) -> None:
         self.graph, self.sizes, self.labels, self.type, self.gaps = graph, sizes, labels, type, gaps
+        self.direction = direction
+        self.keys = [key_of(graph, output) for output in graph.outputs]
         self.label = type.edge * 1.15 if labels else 0.0
         self.nets: list[_Net] = []
         self.vertices = [_Vertex(rank, node) for node, rank in enumerate(_ranks(graph))]
@@ -168,8 +177,6 @@ class _Drawing:
         self.leaving: dict[int, list[int]] = defaultdict(list)  # the nets that begin at each node
         for number, net in enumerate(self.nets):
             self.leaving[net.source].append(number)
-        leading = {output.source: output.source_port for output in graph.outputs}
-        self.ends = {node: port for node, port in leading.items() if node not in self.leaving}
         self._reach()
         count = max((vertex.rank for vertex in self.vertices), default=0) + 1
         self.layers: list[list[int]] = [[] for _ in range(count)]
@@ -190,25 +197,37 @@ class _Drawing:
 
     def _find_nets(self) -> None:
         roles = line_roles(self.graph)
-        found: dict[tuple[int, int, str], list[tuple[int, int]]] = {}
+        found: dict[tuple[int, int, str], list[tuple[int, Edge | Output]]] = {}
         for edge in self.graph.edges:
             role = roles[edge]
             key = (edge.source, edge.source_port, role if role in _ASIDE else "")
-            found.setdefault(key, []).append((edge.target, edge.target_port))
+            found.setdefault(key, []).append((edge.target, edge))
         trunk = {(e.source, e.source_port) for e in self.graph.edges if roles[e] == "trunk"}
+        for number, output in enumerate(self.graph.outputs):
+            rank = self.vertices[output.source].rank + 1
+            self.vertices.append(_Vertex(rank, output=number))
+            key = (output.source, output.source_port, "")
+            trunk |= set() if key in found else {key[:2]}
+            found.setdefault(key, []).append((len(self.vertices) - 1, output))
         for (source, port, aside), targets in found.items():
             role = aside or ("trunk" if (source, port) in trunk and len(targets) == 1 else "branch")
-            net = _Net(source, port, role)
+            net = _Net(source, port, role, [what for _, what in targets])
             upper = source
             last = max(self.vertices[target].rank for target, _ in targets)
             for channel in range(self.vertices[source].rank, last):
-                lowers = [(t, p) for t, p in targets if self.vertices[t].rank == channel + 1]
+                lowers = [(t, i) for i, (t, _) in enumerate(targets) if self.vertices[t].rank == channel + 1]
                 net.stretches[channel] = upper, lowers
                 if last > channel + 1:
                     self.vertices.append(_Vertex(channel + 1))
                     lowers.append((len(self.vertices) - 1, -1))
                     upper = len(self.vertices) - 1
             self.nets.append(net)
+
+    def _key_room(self, output: int) -> tuple[float, float]:
+        """How much room the key of an output takes across the flow, and along it."""
+        key = self.keys[output]
+        wide, high = self.type.width(key, self.type.edge) if key else 0.0, self.type.edge * 1.15 if key else 0.0
+        return (wide, high) if self.direction in ("TB", "BT") else (high, wide)
 
     def _text(self, node: int, port: int) -> str:
         return self.labels.get((node, port), "")
@@ -223,13 +242,14 @@ class _Drawing:
     def _reach(self) -> None:
         """How far each vertex reaches to its sides, with what is written beside its lines."""
         for vertex in self.vertices:
-            if vertex.is_line:
-                vertex.left = vertex.right = _LINE_GAP / 2
+            if vertex.node < 0:
+                half = self._key_room(vertex.output)[0] / 2 if vertex.output >= 0 else 0.0
+                vertex.left = vertex.right = max(half, _LINE_GAP / 2)
                 continue
             size, offsets = self.sizes[vertex.node], self._offsets(vertex.node)
             vertex.left, vertex.right = size.width / 2, size.width / 2 + size.beyond
             ports = [self.nets[n].port for n in self.leaving[vertex.node]]
-            ports = sorted(set(ports)) or [self.ends.get(vertex.node, 0)]
+            ports = sorted(set(ports)) or [0]
             wide = [self.type.width(text, self.type.edge) if (text := self._text(vertex.node, p)) else 0 for p in ports]
             far = max(offsets, default=0.0)
             vertex.right = max(vertex.right, far + 4 + wide[-1])
@@ -372,7 +392,7 @@ class _Drawing:
         ends: dict[tuple[int, int, int], float] = {}
         for lower, found in arriving.items():
             vertex = self.vertices[lower]
-            if vertex.is_line:
+            if vertex.node < 0:
                 ends |= {(n, lower, port): vertex.x for _, n, port in found}
                 continue
             room = self.sizes[vertex.node].width - 2 * _EDGE
@@ -398,27 +418,29 @@ class _Drawing:
         y = 0.0
         for rank, layer in enumerate(self.layers):
             tops.append(y)
-            boxes = [self.vertices[n].node for n in layer if not self.vertices[n].is_line]
-            y += max((self.sizes[n].height + self.sizes[n].beyond for n in boxes), default=0.0)
+            here = [self.vertices[number] for number in layer]
+            boxes = [self.sizes[vertex.node] for vertex in here if vertex.node >= 0]
+            high = max((size.height + size.beyond for size in boxes), default=0.0)
+            keys = [self._key_room(vertex.output)[1] + 1.5 for vertex in here if vertex.output >= 0]
+            y += max([high, *keys])
             bottoms.append(y)
-            ending = any(n in self.ends for n in boxes)
             zone = self.label + 2 if self.label and boxes else 2.0
-            if ending:
-                zone = max(zone, _END + 2)
             found = self._tracks(rank, starts, ends)
             tracks.append((found, y + zone))
             most = max(found.values(), default=-1) + 1
             if rank + 1 < len(self.layers):
-                y += max(self.gaps[0], zone + most * _TRACK + _HEAD)
-            elif ending:
-                y += _END
+                gap = self.gaps[0] if any(v.node >= 0 for v in map(self.vertices.__getitem__, self.layers[rank + 1])) else 0
+                y += max(gap, zone + most * _TRACK + _HEAD)
         for layer, top in zip(self.layers, tops, strict=True):
-            for vertex in (self.vertices[n] for n in layer if not self.vertices[n].is_line):
-                size = self.sizes[vertex.node]
-                piece.boxes[vertex.node] = Placed(vertex.x - size.width / 2, top, size.width, size.height)
+            for vertex in map(self.vertices.__getitem__, layer):
+                if vertex.node >= 0:
+                    size = self.sizes[vertex.node]
+                    piece.boxes[vertex.node] = Placed(vertex.x - size.width / 2, top, size.width, size.height)
+                elif vertex.output >= 0 and self.keys[vertex.output]:
+                    self._write_key(piece, self.keys[vertex.output], (vertex.x, top))
         for number, net in enumerate(self.nets):
-            for points, arrow in self._ways(number, starts, ends, tops, bottoms, tracks):
-                piece.lines.append(Line(points, net.role, arrow))
+            for points, what in self._ways(number, starts, ends, tops, bottoms, tracks):
+                piece.lines.append(Line(points, net.role, states=(what,)))
         self._write(piece, starts)
         piece.height = y
         piece.right = max((v.x + v.right for v in self.vertices), default=0.0)
@@ -470,14 +492,13 @@ class _Drawing:
         tops: Sequence[float],
         bottoms: Sequence[float],
         tracks: Sequence[tuple[Mapping[int, int], float]],
-    ) -> list[tuple[tuple[Point, ...], bool]]:
-        """A line from the source to each target, or from where it parts from another one."""
+    ) -> list[tuple[tuple[Point, ...], Edge | Output]]:
+        """A line from the source to each target, and what it states."""
         net = self.nets[number]
         size = self.sizes[net.source]
         start = (starts[number], tops[self.vertices[net.source].rank] + size.height + size.beyond)
         passing: list[Point] = [start]  # the way to where the next channel begins
-        drawn = False
-        found: list[tuple[tuple[Point, ...], bool]] = []
+        found: list[tuple[tuple[Point, ...], Edge | Output]] = []
         for channel, (_, lowers) in net.stretches.items():
             found_tracks, zone = tracks[channel]
             x = passing[-1][0]
@@ -492,24 +513,22 @@ class _Drawing:
                 if port < 0:
                     onward = [*turn, (end, bottom), (end, bottoms[channel + 1])]
                     continue
-                way = [*passing, *turn, (end, bottom)]
-                found.append((tuple(way), True))
-                drawn = True
-            if onward:
-                passing = [*passing[-1:], *onward] if drawn else [*passing, *onward]
-                drawn = False
+                found.append(((*passing, *turn, (end, bottom)), net.states[port]))
+            passing = [*passing, *onward]
         return found
+
+    def _write_key(self, piece: Piece, key: str, tip: Point) -> None:
+        """The key of an output before the tip of its arrow."""
+        wide = self.type.width(key, self.type.edge)
+        x, y = tip[0], tip[1] + 1.5 + self._key_room(self.keys.index(key))[1] / 2
+        at = {"RL": (x, y + wide / 2), "LR": (x, y - wide / 2)}.get(self.direction, (x - wide / 2, y))
+        piece.labels.append(Label(key, *at, wide))
 
     def _write(self, piece: Piece, starts: Mapping[int, float]) -> None:
         """The shape of each tensor beside where it leaves: of the last at the right, of the first at the left."""
         for node, box in piece.boxes.items():
             low = box.bottom + self.sizes[node].beyond
-            if node in self.ends:
-                x = box.middle[0]
-                piece.lines.append(Line(((x, low), (x, low + _END)), "trunk"))
             spots = {self.nets[n].port: starts[n] for n in sorted(self.leaving[node], key=lambda n: starts[n])}
-            if node in self.ends:
-                spots = {self.ends[node]: box.middle[0]}
             right = max(spots.values(), default=0.0)
             for i, (port, x) in enumerate(spots.items()):
                 text = self._text(node, port)
