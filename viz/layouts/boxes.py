@@ -325,7 +325,8 @@ class Layout:
                     down = (
                         min(down, (gap[0] + gap[1]) / 2 - 0.6) if gap[1] - gap[0] > 30 else (gap[0] + gap[1]) / 2 - 0.6
                     )
-                self._write(piece, text, sx + abs(aside), down if len(bottoms) == 1 else down + sy - gap[0])
+                framed = gap[0] - sy < 4 * _FRAME  # the box above ends in a frame: what is written stands below that
+                self._write(piece, text, sx + abs(aside), down if len(bottoms) == 1 or framed else down + sy - gap[0])
             beside = piece.boxes.get(edge.target)
             points: tuple[Point, ...] = ((sx, sy), (sx, bus), (tx, bus), (tx, ty))
             if sx == tx:

@@ -145,7 +145,8 @@ def _title(node: Node) -> str:
 
 def key_of(graph: Graph, output: Output) -> str:
     """What is written at the arrow of an output: its key, but where the box that it leaves is called so; "" if not."""
-    return "" if graph.kind == "Block" or output.key == graph.nodes[output.source].name else output.key
+    node = graph.nodes[output.source]
+    return "" if graph.kind == "Block" or output.key in (node.name, node.path[-1]) else output.key
 
 
 def tensor_labels(graph: Graph, show: Sequence[str]) -> dict[tuple[int, int], str]:

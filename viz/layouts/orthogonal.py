@@ -408,7 +408,29 @@ class _Drawing:
                 shift = 0.0
             for (_, number, port), place in zip(sorted(found), places, strict=True):
                 ends[number, lower, port] = place + shift
+        self._part_ways(starts, ends)
         return starts, ends
+
+    def _part_ways(self, starts: Mapping[int, float], ends: dict[tuple[int, int, int], float]) -> None:
+        """Move the ends of lines that would come down where another one goes down."""
+        begins: dict[int, list[tuple[float, int]]] = defaultdict(list)
+        for number, net in enumerate(self.nets):
+            for channel, (upper, _) in net.stretches.items():
+                x = self.vertices[upper].x if self.vertices[upper].is_line else starts[number]
+                begins[channel].append((x, number))
+        for key, x in ends.items():
+            number, lower, _ = key
+            vertex = self.vertices[lower]
+            near = begins[vertex.rank - 1]
+            if vertex.node < 0 or (x, number) in near:
+                continue
+            half = self.sizes[vertex.node].width / 2 - _EDGE / 2
+            taken = [at for at, other in near if other != number]
+            taken += [at for each, at in ends.items() if each[1] == lower and each != key]
+            if any(abs(x - at) < _TRACK / 2 for at, other in near if other != number):
+                spots = [x + side * step for step in (2.5, 3.5, 5.0) for side in (1, -1)]
+                free = [s for s in spots if abs(s - vertex.x) <= half and all(abs(s - at) >= 2.5 for at in taken)]
+                ends[key] = free[0] if free else x
 
     def _drawn(self, starts: Mapping[int, float], ends: Mapping[tuple[int, int, int], float]) -> Piece:
         piece = Piece()
