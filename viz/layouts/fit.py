@@ -88,10 +88,13 @@ def types(theme: Theme, least: float) -> Iterator[Type]:
 
 
 def _attempts(request: Request, type: Type) -> Iterator[Arranged]:
-    if request.direction == "TB" and (arranged := _as_u(request, type)) is not None:
-        yield arranged
-        return
     assert request.composition is not None
+    if request.direction == "TB" and arms(request.graph, request.composition) is not None:
+        arranged = _as_u(request, type)
+        if arranged is not None:
+            yield arranged
+        if arranged is not None or request.strict:
+            return
     if not request.is_column:
         for most in (_TEXT_WIDTH, 130.0, 110.0, 92.0, 76.0, 64.0, 54.0):
             arranged = _rows(request, type, most)
@@ -148,10 +151,8 @@ def _columns(request: Request, type: Type, columns: int) -> Arranged | None:
 
 
 def _as_u(request: Request, type: Type) -> Arranged | None:
-    """An encoder and decoder, if it is one."""
+    """An encoder and decoder within the width."""
     assert request.composition is not None
-    if arms(request.graph, request.composition) is None:
-        return None
     most = min(_TEXT_WIDTH, request.width / 2)
     for _ in range(5):
         made = _made(request, type, most, most)
