@@ -250,6 +250,7 @@ def _volumes(shown: Graph, look: Look) -> Scene | None:
         label=label if look.say else None,
         show=look.show,
         legend=look.legend,
+        strict=look.strict,
     )
 
 

@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate, groupby, pairwise
+from math import prod
 
 from ...graphs.graph import Edge, Graph, Node
 from .solids import Extent, is_ball, is_thick
@@ -103,31 +104,49 @@ def _framed(graph: Graph, units: Sequence[Unit]) -> tuple[Unit, ...]:
 # -- encoder and decoder ----------------------------------------------------------------------------------------------
 
 
-def as_u(graph: Graph, plan: Plan) -> Plan | None:
-    """The plan of an encoder and a decoder tied level by level by short cuts, the levels below one another.
+def as_u(graph: Graph, plan: Plan, found: Sequence[Extent]) -> Plan | None:
+    """The plan of an encoder and a decoder, each size of map on a level of its own, the largest at the top.
 
-    None if the graph is none: every short cut must be inside the ones before it, and leave at every level but the last.
+    None if the graph is none: the map must get smaller step by step, twice at least, and then larger again, and short
+    cuts that lead across must be inside one another and lead to maps of the size that they come from.
     """
+    if any(unit.region >= 0 or unit.head is not None for unit in plan.units):
+        return None
+    sizes = [_positions(found, unit) for unit in plan.units]
+    known = [size for size in sizes if size is not None]
+    if not known:
+        return None
+    bottom = sizes.index(min(known))
+    turn = next((i for i in range(bottom, len(sizes)) if (sizes[i] or 0) > min(known)), None)
+    if turn is None:
+        return None
+    down, up = (_filled(part) for part in (sizes[:turn], sizes[turn:]))
+    steps = all(a >= b for a, b in pairwise(down)) and all(a <= b for a, b in pairwise(up))
+    if not steps or len(set(down)) < 3 or len(set(down) & set(up)) < 2:
+        return None
     place = {number: i for i, unit in enumerate(plan.units) for number in unit.nodes}
-    ties = sorted({(place[e.source], place[e.target]) for e in graph.edges if e.role == "skip"})
-    ties = [(a, b) for a, b in ties if a != b]
-    nested = all(a < c and d < b for (a, b), (c, d) in pairwise(ties))
-    if len(ties) < 2 or not nested or any(unit.region >= 0 or unit.head is not None for unit in plan.units):
+    across = {(place[e.source], place[e.target]) for e in graph.edges if e.role == "skip"}
+    ties = sorted((a, b) for a, b in across if a < turn <= b)
+    order = sorted({*down, *up}, reverse=True)
+    levels = [order.index(size) for size in (*down, *up)]
+    if not all(a < c and d < b for (a, b), (c, d) in pairwise(ties)) or any(levels[a] != levels[b] for a, b in ties):
         return None
-    shrinks = [i for i, unit in enumerate(plan.units[: ties[-1][0] + 1]) if _pooled(graph, unit)]
-    if shrinks != [a for a, _ in ties]:
-        return None
-    level_of, level = {b: level for level, (_, b) in enumerate(ties)}, 0
-    units = []
-    for i, unit in enumerate(plan.units):
-        level = level_of.get(i, level)
-        units.append(replace(unit, lane=level))
-        level += i in shrinks
-    return replace(plan, units=tuple(units), cuts=frozenset(), levels=len(ties) + 1)
+    units = tuple(replace(unit, lane=level) for unit, level in zip(plan.units, levels, strict=True))
+    return replace(plan, units=units, cuts=frozenset(), levels=len(order))
 
 
-def _pooled(graph: Graph, unit: Unit) -> bool:
-    return any(graph.nodes[n].role == "pool" for n in unit.nodes)
+def _positions(found: Sequence[Extent], unit: Unit) -> int | None:
+    """How many positions the largest map of a unit has; None if it has none, or they are unknown."""
+    spaces = [found[number].space for number in unit.nodes]
+    sizes = [prod(size or 0 for size in space) for space in spaces if len(space) > 1]
+    return max(sizes) if sizes and all(sizes) else None
+
+
+def _filled(sizes: Sequence[int | None]) -> list[int]:
+    """The sizes, with that of a neighbour where there is none."""
+    known = [size for size in sizes if size is not None]
+    last = known[0] if known else 0
+    return [last := size if size is not None else last for size in sizes]
 
 
 # -- lanes ------------------------------------------------------------------------------------------------------------

@@ -40,6 +40,7 @@ def volumes(
     label: Callable[[Node], str | None] | None = None,
     show: Iterable[str] = ("shape",),
     legend: bool = True,
+    strict: bool = False,
 ) -> Scene | None:
     """Draw every node of a graph as an oblique box: as high and deep as its maps, as thick as its channels.
 
@@ -57,6 +58,7 @@ def volumes(
         label: what is written under a node in the place of the name of its run; None for nothing.
         show: `shape` (channels and sizes) and `parameters`.
         legend: whether to explain what occurs.
+        strict: whether an encoder with a decoder is drawn as a U or not at all.
 
     Returns:
         None if the texts do not fit.
@@ -71,7 +73,8 @@ def volumes(
     found = extents(graph)
     limit = inf if width is None else width - 2 * _MARGIN
     line = plan(graph, found)
-    plans = [p for p in (as_u(graph, line), line) if p is not None]
+    u = as_u(graph, line, found)
+    plans = [line] if u is None else [u] if strict else [u, line]
 
     def drawn(laid: Laid, size: float) -> Scene:
         return _drawn(graph, laid, font, size, width, legend)
