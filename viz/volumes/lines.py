@@ -11,7 +11,7 @@ from ..layouts.drawing import path
 from ..layouts.geometry import Line
 from ..lines import line_roles
 from ..scene import Path, Point
-from .place import Placed, Rect, Row, way_out
+from .place import RISE, Placed, Rect, Row, way_out
 from .solids import is_flat
 
 _NEAR = 7.0  # nearer than that no arrow fits, and none is needed
@@ -113,6 +113,10 @@ def _elbow(graph: Graph, row: Row, edge: Edge, role: str, start: Point, target: 
         points = [start, (top[0], start[1]), top]
         if level_down or not _crosses(row, points, edge):
             return Drawn(_rounded(points, role), _crosses(row, points, edge))
+    if row.levelled and target.y < start[1]:
+        points = [start, (start[0] + RISE, start[1]), (start[0] + RISE, end[1]), end]
+        if not _crosses(row, points, edge):
+            return Drawn(_rounded(points, role), False)
     sources = [e.source for e in graph.edges if e.target == edge.target and e.source in row.placed]
     after = [row.whole(edge.source).right + 3.0] if edge.source in row.placed else []
     turns = [start[0] + _STEP, *after, end[0] - _STEP, (start[0] + end[0]) / 2, row.whole(edge.target).left - 3.0]
