@@ -197,6 +197,8 @@ class _State:
             if b.is_join and not b.weight and a.weight and not alone:  # one of several branches, and what they meet in
                 return (1 + a.weight) * _BESIDE * (len(self.backward[target]) - 1) * factor
             return (0.3 if lone.is_join else 0.1 if lone.goes == forward else 0.2) * factor
+        if alone and self.onward[target] and self.onward[target].keys() <= self.onward[source].keys():
+            return (a.weight + b.weight) * factor * _SHARED  # a bridge, with what its short cut begins at
         if not (only and alone):  # one way of several on from here, or to here
             factor *= _SHARED * max(len(self.onward[source]), len(self.backward[target]))
         return (a.weight + b.weight) * factor * (1.0 if a.size == b.size else _OTHER_SIZE)

@@ -164,7 +164,7 @@ def _overviews(wanted: _Wanted, depth: Literal["auto"] | int | None) -> Iterator
             yield shown
 
 
-_FEWER = 0.85  # boxes, from one attempt to the next
+_STEPS = 10  # by what part of the boxes there are fewer from one attempt to the next
 
 
 def _coarser(wanted: _Wanted, shown: Graph) -> Iterator[Graph]:
@@ -172,7 +172,7 @@ def _coarser(wanted: _Wanted, shown: Graph) -> Iterator[Graph]:
     fewest = most = len(shown.nodes)
     kept = _kept(wanted, shown)
     while most > 1:
-        most = min(most - 1, int(most * _FEWER))
+        most -= max(1, most // _STEPS)
         joined = clustered(shown, most, kept)
         if len(joined.nodes) < fewest:
             fewest = most = len(joined.nodes)
@@ -241,17 +241,21 @@ def _volumes(shown: Graph, look: Look) -> Scene | None:
         said = look.say(node) if look.say else None
         return said if said is None or isinstance(said, str) else " ".join(said)
 
-    return volumes(
-        shown,
-        look.theme,
-        width=look.width,
-        height=look.height,
-        min_text=look.min_text,
-        label=label if look.say else None,
-        show=look.show,
-        legend=look.legend,
-        strict=look.strict,
-    )
+    def drawn(show: Sequence[str]) -> Scene | None:
+        return volumes(
+            shown,
+            look.theme,
+            width=look.width,
+            height=look.height,
+            min_text=look.min_text,
+            label=label if look.say else None,
+            show=show,
+            legend=look.legend,
+            strict=look.strict,
+        )
+
+    fewer = [fact for fact in look.show if fact == "shape"]
+    return drawn(look.show) or (drawn(fewer) if not look.shows_all and len(fewer) < len(look.show) else None)
 
 
 def _panels(wanted: _Wanted, shown: Graph) -> list[Zoom]:

@@ -19,7 +19,7 @@ _APART, _WORDS = 5.0, 3.0  # between volumes, and between texts
 _BELOW = 2.5
 _LANES = 7.0
 STUB = 16.0  # of an arrow that goes on in the next row
-RISE = 5.0  # from a volume to where its arrow turns up to the next level of a U
+RISE = 4.0  # from a volume to where its arrow turns up to the next level of a U
 FRAME = 4.0  # between what is in a frame and its line
 _OUT = 13.0  # of the arrow of an output
 _ARC = 9.0  # above a level of a U, for its short cut
@@ -374,7 +374,7 @@ def _leftmost(
                 x = max(x, max((there.exit[0] + _WORDS, *passed)) + _WORDS - here.crown()[0])
             elif rises(row, there, y):
                 turn = there.exit[0] + RISE
-                x = max(x, turn + _WORDS - min(r.left for r in (*shape.words, shape.whole)), turn + _ARROW - here.entry[0])
+                x = max(x, turn + 2.0 - min(r.left for r in (*shape.words, shape.whole)), turn + _ARROW - here.entry[0])
             elif y == there.y and not joined and source not in given.forks:
                 x = max(x, there.exit[0] + _ARROW - here.entry[0])
             else:  # across at a place where neither has texts
