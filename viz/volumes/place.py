@@ -101,7 +101,8 @@ class _Standing:
 class Setting:
     """What is to be placed: units, each by itself, the height of each lane, and what feeds a node.
 
-    `forks` are the nodes from which arrows lead to several lanes.
+    `forks` are the nodes from which arrows lead to several lanes, `frames` says from which height to which each frame
+    reaches.
     """
 
     plan: Plan
@@ -109,6 +110,7 @@ class Setting:
     lanes: Mapping[tuple[int, int], float]
     before: Mapping[int, Sequence[int]]
     forks: frozenset[int]
+    frames: Mapping[int, tuple[float, float]]
 
 
 @dataclass(slots=True)
@@ -156,7 +158,21 @@ def setting(graph: Graph, plan: Plan, captions: Sequence[Caption], solids: Seque
     forks = frozenset(source for source, lanes in ahead.items() if len(lanes) > 1)
     last = {node.id for node in graph.nodes} - {edge.source for edge in graph.edges}
     standing = [_standing(unit, caption, solids, last) for unit, caption in zip(plan.units, captions, strict=True)]
-    return Setting(plan, standing, _lane_heights(plan, standing), before, forks)
+    lanes = _lane_heights(plan, standing)
+    return Setting(plan, standing, lanes, before, forks, _frame_heights(plan, standing, lanes))
+
+
+def _frame_heights(
+    plan: Plan, standing: Sequence[_Standing], lanes: Mapping[tuple[int, int], float]
+) -> dict[int, tuple[float, float]]:
+    found: dict[int, tuple[float, float]] = {}
+    for unit, shape in zip(plan.units, standing, strict=True):
+        if unit.head is None:
+            y = lanes[unit.region, unit.lane]
+            for frame in unit.frames:
+                top, bottom = found.get(frame, (inf, -inf))
+                found[frame] = min(top, shape.whole.top + y), max(bottom, shape.whole.bottom + y)
+    return found
 
 
 def rows(given: Setting, limit: float) -> list[Row] | None:
@@ -289,13 +305,7 @@ def text_rect(text: Text) -> Rect:
 def _extend(row: Row, group: Sequence[int], given: Setting) -> None:
     """Add units to the right end of a row, and take down the auxiliary heads."""
     units = [(given.plan.units[number], given.standing[number]) for number in group]
-    heights: dict[int, tuple[float, float]] = {}  # of frames
-    for unit, shape in units:
-        if unit.head is None and unit.frames:
-            y = given.lanes[unit.region, unit.lane]
-            for frame in unit.frames:
-                top, bottom = heights.get(frame, (inf, -inf))
-                heights[frame] = min(top, shape.whole.top + y), max(bottom, shape.whole.bottom + y)
+    heights = given.frames
     for unit, shape in units:
         if unit.head is None:
             y = given.lanes[unit.region, unit.lane]
@@ -306,7 +316,7 @@ def _extend(row: Row, group: Sequence[int], given: Setting) -> None:
             ]
             _put(row, shape, _leftmost(row, shape, y, given, sides, FRAME * unit.enters), y)
             for depth, frame in enumerate(reversed(unit.closes), 1):
-                inside = {n for other, _ in units if frame in other.frames for n in other.nodes}
+                inside = {n for other in given.plan.units if frame in other.frames for n in other.nodes}
                 right = max(w.right for run, w in zip(row.runs, row.wholes, strict=True) if inside & set(run))
                 top, bottom = heights[frame]
                 row.bodies.append(Rect(right, top - FRAME, right + FRAME * depth, bottom + FRAME))

@@ -9,6 +9,7 @@ from math import inf
 from ...graphs.graph import Edge, Frame, Graph, Node
 from ..fonts import Face, face
 from ..layouts.contents import box_names
+from ..overlaps import overlaps
 from ..scene import Box, Item, Scene, Stated, moved
 from ..texts.layer_labels import describe, shape_text
 from ..theme import Theme
@@ -58,7 +59,7 @@ def volumes(
         label: what is written under a node in the place of the name of its run; None for nothing.
         show: `shape` (channels and sizes) and `parameters`.
         legend: whether to explain what occurs.
-        strict: whether an encoder with a decoder is drawn as a U or not at all.
+        strict: whether an encoder with a decoder is drawn as a U or not at all, and nothing on which things overlap.
 
     Returns:
         None if the texts do not fit.
@@ -97,8 +98,9 @@ def volumes(
     if best is None:
         return None
     _, laid, size = best
-    scene = drawn(balanced(laid, limit), size)
-    return scene if not height or scene.height <= height else drawn(laid, size)
+    scenes = (drawn(each, size) for each in (balanced(laid, limit), laid))
+    fit = (scene for scene in scenes if not height or scene.height <= height)
+    return next((scene for scene in fit if not strict or not overlaps(scene)), None)
 
 
 def _candidates(attempt: Attempt, limit: float, suits: Callable[[Laid], bool]) -> Iterator[Laid]:

@@ -6,13 +6,40 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations, pairwise
 
-from layerblocks.viz.scene import Box, Path, Point, Polygon, Scene, Text
-
-from .scene_checks import Rect, box_rect, crosses, points
+from .scene import Box, Path, Point, Polygon, Scene, Text
 
 _TOUCH = 0.4  # points: so far two things may reach into one another
 _TAGS = frozenset({"badge", "tag"})
 _SURFACES = frozenset({"frame", "panel"})
+
+
+@dataclass(frozen=True, slots=True)
+class Rect:
+    """A rectangle, y downwards."""
+
+    left: float
+    top: float
+    right: float
+    bottom: float
+
+    def overlaps(self, other: Rect, slack: float = 0.0) -> bool:
+        return (
+            self.left < other.right - slack
+            and other.left < self.right - slack
+            and self.top < other.bottom - slack
+            and other.top < self.bottom - slack
+        )
+
+    def holds(self, other: Rect, slack: float = 0.0) -> bool:
+        return (
+            self.left - slack <= other.left
+            and other.right <= self.right + slack
+            and self.top - slack <= other.top
+            and other.bottom <= self.bottom + slack
+        )
+
+    def shrunk(self, by: float) -> Rect:
+        return Rect(self.left + by, self.top + by, self.right - by, self.bottom - by)
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +48,7 @@ class _Body:
 
     name: str
     corners: tuple[Point, ...]
+    symbol: bool = False  # whether that of its operation is written on it
 
     @property
     def rect(self) -> Rect:
@@ -52,6 +80,45 @@ def overlaps(scene: Scene) -> list[str]:
     ]
 
 
+def box_rect(box: Box) -> Rect:
+    return Rect(box.x, box.y, box.x + box.width, box.y + box.height)
+
+
+_ON_A_CURVE = 6
+
+
+def points(path: Path) -> list[Point]:
+    """A line as short straight steps."""
+    found = [path.start]
+    for step in path.steps:
+        if len(step) == 1:
+            found.append(step[0])
+            continue
+        (ax, ay), ((bx, by), (cx, cy), (dx, dy)) = found[-1], step
+        for i in range(1, _ON_A_CURVE + 1):
+            t, u = i / _ON_A_CURVE, 1 - i / _ON_A_CURVE
+            a, b, c, d = u**3, 3 * u * u * t, 3 * u * t * t, t**3
+            found.append((a * ax + b * bx + c * cx + d * dx, a * ay + b * by + c * cy + d * dy))
+    return found
+
+
+def crosses(way: Sequence[Point], rect: Rect) -> bool:
+    """Whether a line has a point inside a rectangle (Liang and Barsky's clipping)."""
+    for (ax, ay), (bx, by) in pairwise(way):
+        low, high = 0.0, 1.0
+        for start, step, least, most in ((ax, bx - ax, rect.left, rect.right), (ay, by - ay, rect.top, rect.bottom)):
+            if step == 0:
+                if not least < start < most:
+                    break
+                continue
+            first, last = sorted(((least - start) / step, (most - start) / step))
+            low, high = max(low, first), min(high, last)
+        else:
+            if low < high:
+                return True
+    return False
+
+
 def text_area(text: Text) -> Rect:
     """Where its letters stand."""
     left = text.x - {"start": 0.0, "middle": 0.5, "end": 1.0}[text.anchor] * text.width
@@ -73,14 +140,16 @@ def _is_line(item: Path) -> bool:
 def _volumes(scene: Scene) -> list[_Body]:
     """The outline of each volume: its front, and as far behind it as its depth reaches."""
     found: list[_Body] = []
-    name, faces = "", list[Polygon]()
+    faces = list[Polygon]()
     for item in [*scene.items, None]:
         if isinstance(item, Polygon) and item.role.endswith("-volume") and not item.name:
             faces.append(item)
             continue
-        if faces and name:
-            found.append(_Body(name, _hull([p for face in faces for p in face.points])))
-        name, faces = (item.name, [item]) if isinstance(item, Polygon) else ("", [])
+        if faces and faces[0].name:
+            states = faces[0].states
+            corners = _hull([p for face in faces for p in face.points])
+            found.append(_Body(faces[0].name, corners, states is not None and bool(states.symbol)))
+        faces = [item] if isinstance(item, Polygon) else []
     return found
 
 
@@ -132,6 +201,8 @@ def _on_texts(
                 yield f"{a.text!r} lies on {b.text!r}"
     for text, rect in texts:
         for body in [*bodies, *tags]:
+            if body.symbol and body.rect.holds(rect, 0.6):
+                continue
             if _inside(body, rect) and not body.rect.holds(rect, 0.6):
                 yield f"{text.text!r} lies across the edge of {body.name}"
             elif len(body.corners) > 4 and _inside(body, rect):
