@@ -72,6 +72,9 @@ def orthogonal(
     gaps: tuple[float, float],
     frames: Sequence[Frames] = (),
     direction: str = "TB",
+    *,
+    roles: Mapping[Edge, str] | None = None,
+    faces: Sequence[tuple[float, float]] | None = None,
 ) -> Piece | None:
     """Layers of boxes from the top down.
 
@@ -81,6 +84,8 @@ def orthogonal(
         gaps: between layers, and between boxes of one layer, in points.
         frames: around each box. One that only shares a name is left out where something else is in its way.
         direction: which way the piece will be turned, so that the keys of outputs can be read.
+        roles: of the lines; by default as `line_roles` says.
+        faces: for each box how far from its left edge lines meet it, and over what width; by default its whole edge.
 
     Returns:
         None if something else is in the way of a frame that repeats.
@@ -88,7 +93,7 @@ def orthogonal(
     around = [each for each in dict.fromkeys(chain.from_iterable(frames))]
     title = type.text * 1.2 + 2 * _FRAME if around else 0.0
     piece = _Drawing(
-        graph, sizes, labels, type, (gaps[0] + title, gaps[1] + 2 * _FRAME * bool(around)), direction
+        graph, sizes, labels, type, (gaps[0] + title, gaps[1] + 2 * _FRAME * bool(around)), direction, roles, faces
     ).piece()
     for frame in around:
         inside = [number for number, outer in enumerate(frames) if frame in outer]
@@ -166,9 +171,13 @@ class _Drawing:
         type: Type,
         gaps: tuple[float, float],
         direction: str,
+        roles: Mapping[Edge, str] | None,
+        faces: Sequence[tuple[float, float]] | None,
     ) -> None:
         self.graph, self.sizes, self.labels, self.type, self.gaps = graph, sizes, labels, type, gaps
         self.direction = direction
+        self.roles = line_roles(graph) if roles is None else roles
+        self.faces = faces or [(size.width / 2, size.width - 2 * _EDGE) for size in sizes]
         self.keys = [key_of(graph, output) for output in graph.outputs]
         self.label = type.edge * 1.15 if labels else 0.0
         self.nets: list[_Net] = []
@@ -196,7 +205,7 @@ class _Drawing:
     # -- what there is --
 
     def _find_nets(self) -> None:
-        roles = line_roles(self.graph)
+        roles = self.roles
         found: dict[tuple[int, int, str], list[tuple[int, Edge | Output]]] = {}
         for edge in self.graph.edges:
             role = roles[edge]
@@ -235,8 +244,7 @@ class _Drawing:
     def _offsets(self, node: int) -> list[float]:
         """How far from the middle of its box each of its nets begins."""
         count = len(self.leaving[node])
-        room = self.sizes[node].width - 2 * _EDGE
-        step = min(_PORT, room / max(1, count - 1))
+        step = min(_PORT, self.faces[node][1] / max(1, count - 1))
         return [(i - (count - 1) / 2) * step for i in range(count)]
 
     def _reach(self) -> None:
@@ -247,7 +255,8 @@ class _Drawing:
                 vertex.left = vertex.right = max(half, _LINE_GAP / 2)
                 continue
             size, offsets = self.sizes[vertex.node], self._offsets(vertex.node)
-            vertex.left, vertex.right = size.width / 2, size.width / 2 + size.beyond
+            vertex.left = self.faces[vertex.node][0]
+            vertex.right = size.width - vertex.left + size.beyond
             ports = [self.nets[n].port for n in self.leaving[vertex.node]]
             ports = sorted(set(ports)) or [0]
             wide = [self.type.width(text, self.type.edge) if (text := self._text(vertex.node, p)) else 0 for p in ports]
@@ -395,7 +404,7 @@ class _Drawing:
             if vertex.node < 0:
                 ends |= {(n, lower, port): vertex.x for _, n, port in found}
                 continue
-            room = self.sizes[vertex.node].width - 2 * _EDGE
+            room = self.faces[vertex.node][1]
             step = min(_PORT, room / max(1, len(found) - 1))
             if len(found) == 1 and abs(found[0][0] - vertex.x) <= min(_STRAIGHT, room / 2):
                 ends[found[0][1], lower, found[0][2]] = found[0][0]
@@ -424,7 +433,7 @@ class _Drawing:
             near = begins[vertex.rank - 1]
             if vertex.node < 0 or (x, number) in near:
                 continue
-            half = self.sizes[vertex.node].width / 2 - _EDGE / 2
+            half = self.faces[vertex.node][1] / 2 + _EDGE / 2
             taken = [at for at, other in near if other != number]
             taken += [at for each, at in ends.items() if each[1] == lower and each != key]
             if any(abs(x - at) < _TRACK / 2 for at, other in near if other != number):
@@ -457,7 +466,7 @@ class _Drawing:
             for vertex in map(self.vertices.__getitem__, layer):
                 if vertex.node >= 0:
                     size = self.sizes[vertex.node]
-                    piece.boxes[vertex.node] = Placed(vertex.x - size.width / 2, top, size.width, size.height)
+                    piece.boxes[vertex.node] = Placed(vertex.x - self.faces[vertex.node][0], top, size.width, size.height)
                 elif vertex.output >= 0 and self.keys[vertex.output]:
                     self._write_key(piece, self.keys[vertex.output], (vertex.x, top))
         for number, net in enumerate(self.nets):

@@ -6,12 +6,16 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from math import inf
+from typing import TYPE_CHECKING
 
 from ...graphs.graph import Graph
 from ..scene import Point, Text
 from .captions import Caption, Line
 from .plan import Plan, Unit, is_flow
 from .solids import DEPTH, Solid
+
+if TYPE_CHECKING:
+    from .lines import Drawn
 
 LINE = 1.16  # of the text size, from baseline to baseline
 _ARROW, _TURN = 12.0, 20.0  # room for an arrow, and for one that changes its lane
@@ -115,7 +119,7 @@ class Setting:
 
 @dataclass(slots=True)
 class Row:
-    """One row of the figure, its axis at height 0 and its left end at 0."""
+    """One row of the figure, its axis at height 0 and its left end at 0; `ways` are its lines, if they are known."""
 
     first: bool = True
     levelled: bool = False
@@ -126,6 +130,7 @@ class Row:
     texts: list[Text] = field(default_factory=list)
     bodies: list[Rect] = field(default_factory=list)
     words: list[Rect] = field(default_factory=list)
+    ways: list[Drawn] | None = None
 
     def copy(self) -> Row:
         """A row to try more in."""
@@ -314,7 +319,7 @@ def _extend(row: Row, group: Sequence[int], given: Setting) -> None:
                 for depth, frame in enumerate(reversed(unit.opens), 1)
                 for top, bottom in [heights[frame]]
             ]
-            _put(row, shape, _leftmost(row, shape, y, given, sides, FRAME * unit.enters), y)
+            put(row, shape, _leftmost(row, shape, y, given, sides, FRAME * unit.enters), y)
             for depth, frame in enumerate(reversed(unit.closes), 1):
                 inside = {n for other in given.plan.units if frame in other.frames for n in other.nodes}
                 right = max(w.right for run, w in zip(row.runs, row.wholes, strict=True) if inside & set(run))
@@ -344,12 +349,13 @@ def _add_heads(row: Row, given: Setting) -> None:
         under += [b.top for b in far if b.left < right + _TURN and left < b.right]
         y = min(under, default=0.0) - _LANES - max(shape.whole.bottom for shape in shapes)
         for shape, x in zip(shapes, places, strict=True):
-            _put(row, shape, x, y)
+            put(row, shape, x, y)
             above.append(shape.whole.moved(x, y))
         lines += [Rect(p.crown()[0], y, p.crown()[0], p.crown()[1]) for p in sources]
 
 
-def _put(row: Row, shape: _Standing, x: float, y: float) -> None:
+def put(row: Row, shape: _Standing, x: float, y: float) -> None:
+    """Add a unit to a row, so far from its left end and below its axis."""
     row.runs.append(tuple(p.solid.node for p in shape.placed))
     row.wholes.append(shape.whole.moved(x, y))
     row.placed.update((p.solid.node, replace(p, x=p.x + x, y=y)) for p in shape.placed)

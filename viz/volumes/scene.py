@@ -16,15 +16,17 @@ from ..theme import Theme
 from .captions import captions
 from .draw import path_rect, volume_items
 from .fit import Attempt, Laid, balanced
+from .layered import apart, layered_row
 from .legend import legend_items
 from .lines import Drawn, lines
-from .place import FRAME, STUB, Rect, Row, around
+from .place import FRAME, STUB, Rect, Row, around, setting
 from .plan import as_u, plan
-from .solids import Letters, extents, own_repeats
+from .solids import Letters, extents, measure, own_repeats, solids
 
 _ROOMY, _SMALLEST = 0.62, 0.3  # scales of the volumes: the least that is tried first, and the least
 _GOOD = 0.58  # worth of a layout after which none is sought with smaller or fewer texts
 _ROW_COST, _TEXT_COST = 0.7, 0.9  # by how much a further row, and smaller text, lower the worth of a scale
+_SCALES = (1.0, 0.8, 0.62, 0.48, 0.38, 0.3)  # of volumes in layers
 _MARGIN = 2.0
 _ROW_GAP = 12.0
 _ABOVE_LEGEND = 7.0
@@ -84,7 +86,8 @@ def volumes(
         return lambda laid: not height or drawn(laid, size).height <= height
 
     best: tuple[float, Laid, float] | None = None
-    for size, arranged, brief in product((max(theme.text_size, min_text), min_text), plans, (False, True)):
+    sizes = (max(theme.text_size, min_text), min_text)
+    for size, arranged, brief in product(sizes, plans, (False, True)):
         below = captions(graph, found, arranged, size, font.width, label, show, brief)
         attempt = Attempt(graph, found, arranged, below, _letters(font, size))
         for laid in _candidates(attempt, limit, low_enough(size)):
@@ -95,12 +98,27 @@ def volumes(
                 best = worth, laid, size
         if best is not None and best[0] >= _GOOD:
             break
-    if best is None:
-        return None
-    _, laid, size = best
-    scenes = (drawn(each, size) for each in (balanced(laid, limit), laid))
-    fit = (scene for scene in scenes if not height or scene.height <= height)
-    return next((scene for scene in fit if not strict or not overlaps(scene)), None)
+    scene = None
+    if best is not None:
+        _, laid, size = best
+        scenes = (drawn(each, size) for each in (balanced(laid, limit), laid))
+        scene = next((each for each in scenes if not height or each.height <= height), None)
+    if (scene is not None and not overlaps(scene)) or u is not None:
+        return scene
+    for size, brief in () if any(node.frames for node in graph.nodes) else product(sizes, (False, True)):
+        parted = apart(graph, line)
+        below = captions(graph, found, parted, size, font.width, label, show, brief)
+        for scale in _SCALES:
+            made = solids(graph, found, measure(graph, found, scale, _letters(font, size)))
+            given = setting(graph, parted, below, made)
+            row = layered_row(graph, given)
+            if row is None or row.right > limit:
+                continue
+            layered = drawn(Laid([row], made, scale, given), size)
+            if (not height or layered.height <= height) and layered.width <= limit + 2 * _MARGIN + 0.01:
+                if not overlaps(layered):
+                    return layered
+    return None if strict else scene
 
 
 def _candidates(attempt: Attempt, limit: float, suits: Callable[[Laid], bool]) -> Iterator[Laid]:
