@@ -255,7 +255,9 @@ def _volumes(shown: Graph, look: Look) -> Scene | None:
         )
 
     fewer = [fact for fact in look.show if fact == "shape"]
-    return drawn(look.show) or (drawn(fewer) if not look.shows_all and len(fewer) < len(look.show) else None)
+    again = look.strict and not look.shows_all  # which was tried with all
+    found = None if again else drawn(look.show)
+    return found or (drawn(fewer) if not look.shows_all and len(fewer) < len(look.show) else None)
 
 
 def _panels(wanted: _Wanted, shown: Graph) -> list[Zoom]:

@@ -90,6 +90,8 @@ def volumes(
     for size, arranged, brief in product(sizes, plans, (False, True)):
         below = captions(graph, found, arranged, size, font.width, label, show, brief)
         attempt = Attempt(graph, found, arranged, below, _letters(font, size))
+        if strict and ((least := attempt.laid(limit, _SMALLEST)) is None or overlaps(drawn(least, size))):
+            continue
         for laid in _candidates(attempt, limit, low_enough(size)):
             worth = laid.scale / (1 + _ROW_COST * (len(laid.rows) - 1)) * (1 if size >= theme.text_size else _TEXT_COST)
             if arranged.levels > 1 and (scene := drawn(laid, size)).height > _TALL * scene.width:
@@ -105,19 +107,23 @@ def volumes(
         scene = next((each for each in scenes if not height or each.height <= height), None)
     if (scene is not None and not overlaps(scene)) or u is not None:
         return scene
-    for size, brief in () if any(node.frames for node in graph.nodes) else product(sizes, (False, True)):
+    if not any(node.frames for node in graph.nodes):
         parted = apart(graph, line)
-        below = captions(graph, found, parted, size, font.width, label, show, brief)
-        for scale in _SCALES:
+
+        def layers(size: float, brief: bool, scale: float) -> Scene | None:
             made = solids(graph, found, measure(graph, found, scale, _letters(font, size)))
-            given = setting(graph, parted, below, made)
+            given = setting(graph, parted, captions(graph, found, parted, size, font.width, label, show, brief), made)
             row = layered_row(graph, given)
             if row is None or row.right > limit:
-                continue
+                return None
             layered = drawn(Laid([row], made, scale, given), size)
-            if (not height or layered.height <= height) and layered.width <= limit + 2 * _MARGIN + 0.01:
-                if not overlaps(layered):
-                    return layered
+            return layered if not height or layered.height <= height else None
+
+        if layers(min_text, True, _SCALES[-1]) is not None:
+            tried = (layers(*how, scale) for how in product(sizes, (False, True)) for scale in _SCALES)
+            clean = (each for each in tried if each is not None and not overlaps(each))
+            if (layered := next(clean, None)) is not None:
+                return layered
     return None if strict else scene
 
 
