@@ -11,7 +11,7 @@ import functools
 import operator
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import accumulate, pairwise, repeat
 from typing import Any, TypeVar
 
@@ -28,6 +28,24 @@ class Weight:
     id: int
     size: int
     trainable: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """An unknown size as a share of an unknown size of the input: `H`, `H/2`, `2H`; `≈` where borders take some.
+
+    >>> str(Scale("H", 1, 4)), str(Scale("W", 2)), str(Scale("H", 3, 4, exact=False))
+    ('H/4', '2W', '≈3H/4')
+    """
+
+    of: str
+    times: int = 1
+    over: int = 1
+    exact: bool = True
+
+    def __str__(self) -> str:
+        times, over = f"{self.times}" if self.times != 1 else "", f"/{self.over}" if self.over != 1 else ""
+        return f"{'' if self.exact else '≈'}{times}{self.of}{over}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +100,7 @@ class Node:
         windows: what a position of the output reads of each input, as `rules` has it.
         unbuilt: whether it may have weights of which nothing is known.
         words: what it is, with its sizes, as its entry in `rules` says.
+        scales: of each axis of the first output, where its size is unknown and follows one of an input, which and how.
         symbol: how it is written between its operands, as its entry says: ⊕ ⊖ ⊙ max mean ‖; "" for none.
     """
 
@@ -108,6 +127,7 @@ class Node:
     unbuilt: bool = False
     words: str = ""
     symbol: str = ""
+    scales: tuple[Scale | None, ...] = ()
 
     @property
     def repeats(self) -> int:
@@ -169,6 +189,7 @@ class Graph:
     of the block each carries, as `outputs` are in the order of its outputs. `unused` are the layers that a model keeps
     and does not call; `loose` are weights of opened layers that none of the nodes has (a class token, a scale). One
     that is not `verified` was read from the configuration in a file alone, as not all classes of its layers were there.
+    One in which equal neighbours were drawn together has in `unfolded` what it was before.
     """
 
     name: str
@@ -181,6 +202,7 @@ class Graph:
     unused: tuple[Node, ...] = ()
     loose: tuple[Weight, ...] = ()
     verified: bool = True
+    unfolded: Graph | None = field(default=None, compare=False, repr=False)
 
     @property
     def parameters(self) -> int:

@@ -36,6 +36,7 @@ from .graph import (
 from .naming import scoped
 from .receptive_fields import with_receptive_fields
 from .rewrite import mark_masks
+from .scales import with_scales
 from .tracing import Trace, has_layers_inside, paths_inside, tracing
 
 # What a layer was given, in the order in which it is told.
@@ -137,10 +138,8 @@ def _read(
         frames=tuple(reading.frames),
         **_left_over(reading, model),
     )
-    graph = mark_masks(graph)
-    return mark_edges(
-        mark_heads(with_receptive_fields(_with_loss_weights(graph, _loss_weights(model, graph, loss_weights))))
-    )
+    graph = _with_loss_weights(mark_masks(graph), _loss_weights(model, graph, loss_weights))
+    return mark_edges(mark_heads(with_scales(with_receptive_fields(graph))))
 
 
 def output_keys(model: Any, count: int) -> list[str]:

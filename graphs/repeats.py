@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Collection, Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
@@ -57,13 +57,17 @@ def _wiring(graph: Graph, sizes: bool) -> Hashable:
 
 
 @checks.public
-def fold(graph: Graph) -> Graph:
+def fold(graph: Graph, but: Collection[tuple[str, ...]] = ()) -> Graph:
     """Draw equal neighbours together: a box, or a sequence of boxes, that occurs several times in a row.
 
     Neighbours are equal if their structure is (`structure`), if they lie in the same block, and if each passes on one
     tensor that only the next one reads; whatever else they read must be the same for all. A folded box says in
     `members` which it stands for, and has the weights and multiply-adds of all. Of a sequence of several boxes one is
     left, in a frame whose `members` say which it stands for.
+
+    Args:
+        graph: any.
+        but: what is not to be folded: of each sequence the names of its boxes in the first repeat, in order.
 
     >>> import keras
     >>> x = y = keras.Input((8,), name="x")
@@ -73,16 +77,20 @@ def fold(graph: Graph) -> Graph:
     >>> [(node.name, node.repeats, node.parameters) for node in fold(read_graph(keras.Model(x, y))).nodes]
     [('x', 1, 0), ('dense1–dense3', 3, 216)]
     """
-    a_graph(graph)
+    unfolded = a_graph(graph)
     numbers: dict[Hashable, int] = {}
     kinds: list[int] = []
     for length in range(1, _LONGEST_PERIOD + 1):
         if 2 * length > len(graph.nodes):
             break
         kinds = kinds or [numbers.setdefault((structure(n), n.head), len(numbers)) for n in graph.nodes]
-        if repeats := _repeats(graph, kinds, length):
+        repeats = _repeats(graph, kinds, length)
+        if but:
+            names = [node.name for node in graph.nodes]
+            repeats = [(at, count) for at, count in repeats if (*names[at : at + length],) not in but]
+        if repeats:
             graph, kinds = _folded(graph, repeats, length), []
-    return mark_edges(_without_empty_frames(graph))
+    return changed(mark_edges(_without_empty_frames(graph)), unfolded=unfolded)
 
 
 @dataclass(frozen=True, slots=True)
@@ -293,6 +301,7 @@ def _one_for(equal: Sequence[Node], named: bool) -> Node:
         multiply_adds=sum_known(node.multiply_adds for node in equal),
         call=(1, 1) if len(calls) == first.call[1] and not shared else first.call,
         receptive_field=last.receptive_field,
+        scales=last.scales,
     )
 
 

@@ -330,6 +330,7 @@ def box(graph: Graph, members: Sequence[int], path: tuple[str, ...], frames: tup
         head=layers[0].head,
         inner=inner,
         receptive_field=left[0][0].receptive_field if left else layers[-1].receptive_field,
+        scales=left[0][0].scales if left and not left[0][1] else (),
     )
 
 

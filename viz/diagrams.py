@@ -14,7 +14,7 @@ from ..graphs.clusters import clustered
 from ..graphs.graph import Graph, Node
 from ..graphs.overviews import overview, overviews
 from ..graphs.reader import graph_of
-from ..graphs.repeats import kinds, opened
+from ..graphs.repeats import fold, kinds, opened
 from .dot import block_figure
 from .figure import Figure
 from .layouts.contents import SHOW, Fact, Say
@@ -22,6 +22,7 @@ from .layouts.figures import Look, Zoom, figure_scene, repainted, zooms
 from .layouts.keras_tables import Options
 from .page import INCH, Length, height_for, in_points, wider
 from .scene import Scene
+from .statements import torn
 from .texts.captions import panel_sentence, sum_sentence
 from .theme import DEFAULT, Paint, Theme
 
@@ -74,7 +75,8 @@ def diagram(
             a node, or None for the usual one.
         label: a callback that gives what stands in the box of a node: text, a list of lines of which the first is
             bold, or None for the usual.
-        show: what is written of every block: shape, parameters, multiply_adds, receptive_field, dtype.
+        show: what is written of every block: shape, parameters, multiply_adds, receptive_field, dtype, trainable
+            (which marks what is frozen).
         legend: whether a legend of colours, patterns and lines stands below the figure.
         theme: fonts, sizes and colours.
         loss_weights: by output key, shown on auxiliary heads; by default what the model was compiled with, or else its
@@ -109,7 +111,7 @@ def diagram(
     for shown, how in _attempts(wanted, depth, look):
         drawn = _drawn(wanted, shown, how)
         if drawn is not None:
-            return _figure(shown, drawn, direction)
+            return _figure(drawn, direction)
     raise checks.complaint(_misfit(wanted, depth))
 
 
@@ -131,11 +133,12 @@ def _attempts(
         yield from ((shown, look) for shown in tried)
 
 
-_Drawn = tuple[Scene, Theme, tuple[str, ...]]  # a figure, the theme it is painted in, how its description ends
+# What is shown, the figure, the theme it is painted in, and how its description ends.
+_Drawn = tuple[Graph, Scene, Theme, tuple[str, ...]]
 
 
-def _figure(shown: Graph, drawn: _Drawn, direction: Direction) -> Figure:
-    scene, theme, ends = drawn
+def _figure(drawn: _Drawn, direction: Direction) -> Figure:
+    shown, scene, theme, ends = drawn
     return Figure(shown, scene, theme, partial(block_figure, shown, Options(rankdir=direction), theme), ends=ends)
 
 
@@ -224,14 +227,25 @@ def _deepest(graph: Graph) -> int:
 
 
 def _drawn(wanted: _Wanted, shown: Graph, look: Look) -> _Drawn | None:
-    """The figure; none if it does not fit."""
+    """The figure; none if it does not fit. What repeats and cannot be kept whole in its frame is not folded."""
+    kept: list[tuple[str, ...]] = []
+    while True:
+        drawn = _drawn_so(wanted, shown, look)
+        if drawn is None or not (more := [each for each in torn(drawn[1], shown) if each not in kept]):
+            return drawn
+        assert shown.unfolded is not None
+        kept += more
+        shown = fold(shown.unfolded, kept)
+
+
+def _drawn_so(wanted: _Wanted, shown: Graph, look: Look) -> _Drawn | None:
     panels = _panels(wanted, shown)
     if callable(wanted.style):
         theme, paints = repainted((shown, *(panel.graph for panel in panels)), look.theme, wanted.style)
         look = replace(look, theme=theme, paints=paints)
     scene = _volumes(shown, look) if wanted.style == "volumes" else figure_scene(shown, look, panels)
     ends = (panel_sentence([panel.title for panel in panels]), sum_sentence(shown)) if panels else ()
-    return None if scene is None else (scene, look.theme, ends)
+    return None if scene is None else (shown, scene, look.theme, ends)
 
 
 def _volumes(shown: Graph, look: Look) -> Scene | None:
@@ -354,7 +368,7 @@ def _misfit(wanted: _Wanted, depth: Literal["auto"] | int | None) -> str:
                 break
     taller = _drawn(wanted, first, replace(look, height=None))
     if taller is not None and look.height is not None:
-        ways.append(f"height={ceil(taller[0].height)}")
+        ways.append(f"height={ceil(taller[1].height)}")
     return f"{said}; it would with {' or '.join(ways)}" if ways else f"{said}; width=None draws it as large as it is"
 
 

@@ -16,7 +16,7 @@ from .layouts.contents import words
 from .layouts.graphviz_layout import MANY
 from .layouts.keras_tables import Cell, Options, model_frames, name_within, table_rows
 from .layouts.series_parallel import Frames, frames_around, named, title_of
-from .texts.layer_labels import count_text, shape_text
+from .texts.layer_labels import count_text, shape_text, shape_texts
 from .theme import DEFAULT, Paint, Theme
 
 # -- text -------------------------------------------------------------------------------------------------------------
@@ -292,7 +292,7 @@ def _room(edge: Edge, theme: Theme) -> float:
 def _cells_of(node: Node, framed: int, words: Sequence[str]) -> Cells:
     """Two lines of two cells: name and shape, kind and parameters. What stands on frames around it is not repeated."""
     name = ".".join(node.path[framed:])
-    shape = ", ".join(map(shape_text, node.outputs)) or "?"
+    shape = ", ".join(shape_texts(node)) or "?"
     words = [*(node.dtypes if node.role == "input" else ()), *words]
     count = f"{count_text(node.parameters)} params" if node.parameters else ""
     return (name, shape), (", ".join(words).replace("\xa0", " "), count)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Hashable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from ..graphs.graph import Edge, Graph, activation_of, leaves
@@ -21,8 +21,9 @@ def line_roles(graph: Graph) -> dict[Edge, str]:
     - `projection`: to or from the layer on a projection skip, into such a sum.
     - `concat`: a skip to a concatenation, also where a gate scales it on the way.
     - `gate`: what scales another tensor: the sigmoid or softmax into a product.
+    - `mask`: what says which positions count.
     - `aux`: to an auxiliary head.
-    - `trunk`, `branch`: everything else, such as a mask, a key, or an input that is used twice.
+    - `trunk`, `branch`: everything else, such as a key, or an input that is used twice.
 
     >>> from layerblocks.graphs import Edge, Graph, Node
     >>> layers = [("x", "Dense", "dense"), ("y", "Dense", "dense"), ("s", "Add", "add")]
@@ -46,6 +47,8 @@ def line_roles(graph: Graph) -> dict[Edge, str]:
     def role(edge: Edge) -> str:
         if edge.role == "aux" or graph.nodes[edge.target].head is not None:
             return "aux"
+        if edge.carries == "mask":
+            return "mask"
         if edge in gates:
             return "gate"
         straight = "trunk" if edge.role == "trunk" else "branch"
@@ -64,6 +67,44 @@ def line_roles(graph: Graph) -> dict[Edge, str]:
         return next((each for each in possible if by_passes and each in joins), straight)
 
     return {edge: role(edge) for edge in graph.edges}
+
+
+_TOGETHER = frozenset({"query", "key", "value"})
+
+
+def together(edges: Sequence[Edge]) -> list[tuple[Edge, ...]]:
+    """Edges between two boxes, those that are drawn as one line together: one tensor as query, key and value."""
+    found: dict[Hashable, list[Edge]] = {}
+    for edge in edges:
+        alone = None if edge.carries in _TOGETHER else edge.target_port
+        found.setdefault((edge.source, edge.source_port, edge.target, alone), []).append(edge)
+    return [tuple(group) for group in found.values()]
+
+
+def line_words(graph: Graph, roles: Mapping[Edge, str]) -> dict[Edge, str]:
+    """What is said at the end of lines that are read otherwise than the others there: `key, value`, `mask`, `to each`.
+
+    Nothing is said of the query, nor where all that a box reads is one tensor.
+    """
+    arriving: dict[int, list[Edge]] = {}
+    for edge in graph.edges:
+        arriving.setdefault(edge.target, []).append(edge)
+    found: dict[Edge, str] = {}
+    for edges in arriving.values():
+        if len({(edge.source, edge.source_port) for edge in edges}) < 2:
+            continue
+        for group in together(edges):
+            words = [edge.carries for edge in group if edge.carries not in ("data", "query")]
+            words = list(dict.fromkeys(words if all(edge.carries != "query" for edge in group) else ()))
+            if words == ["value"] and all(edge.carries != "key" for edge in edges):
+                words = ["key", "value"]  # as Keras has it
+            if roles[group[0]] == "gate":
+                words.append("gate")
+            if group[0].each and not all(edge.each for edge in edges):
+                words.append("to each")
+            if words:
+                found |= dict.fromkeys(group, ", ".join(words))
+    return found
 
 
 def _gates(graph: Graph, edges: Sequence[Edge], arriving: Sequence[Sequence[Edge]]) -> list[Edge]:
@@ -115,17 +156,33 @@ def _joins(graph: Graph, edge: Edge) -> Iterator[str]:
         if node.role == "merge" or node.kind == "Add":
             yield "concat" if node.role == "merge" else "skip"
         return
-    leaving: list[list[Edge]] = [[] for _ in node.inner.nodes]
-    for inside in node.inner.edges:
-        leaving[inside.source].append(inside)
-    for entry in node.inner.entries:
-        if entry.source == edge.target_port:
-            *_, last = _onward(node.inner, replace(entry, role="branch"), leaving, {})
-            yield from _joins(node.inner, last)
-            *way, last = _onward(node.inner, replace(entry, role="projection"), leaving, {})
-            passed = sum(node.inner.nodes[each.target].role in _TELLING for each in way)
-            if 0 < passed <= _MOST_ON_A_PROJECTION and "skip" in _joins(node.inner, last):
+    inner = node.inner
+    arriving: list[list[Edge]] = [[] for _ in inner.nodes]
+    for inside in inner.edges:
+        arriving[inside.target].append(inside)
+    gates = {gate for number, edges in enumerate(arriving) for gate in _gates_inside(inner, number, edges, arriving)}
+    leaving: list[list[Edge]] = [[] for _ in inner.nodes]
+    for inside in inner.edges:
+        if inside not in gates:
+            leaving[inside.source].append(inside)
+    gating, scaled = _gating(inner, gates), {gate.target: gate for gate in gates}
+    for entry in inner.entries:
+        if entry.source == edge.target_port and entry.target not in gating:
+            *_, last = _onward(inner, replace(entry, role="branch"), leaving, scaled)
+            yield from _joins(inner, last)
+            *way, last = _onward(inner, replace(entry, role="projection"), leaving, scaled)
+            passed = sum(inner.nodes[each.target].role in _TELLING for each in way)
+            if 0 < passed <= _MOST_ON_A_PROJECTION and "skip" in _joins(inner, last):
                 yield "projection"
+
+
+def _gates_inside(inner: Graph, number: int, edges: Sequence[Edge], arriving: Sequence[Sequence[Edge]]) -> list[Edge]:
+    """The gates into a product inside of a block, which may scale what comes in from outside."""
+    if inner.nodes[number].kind != "Multiply":
+        return []
+    found = [edge for edge in edges if _is_gate(inner, edge.source, arriving)]
+    entering = sum(entry.target == number for entry in inner.entries)
+    return found if len(found) == len(edges) + entering - 1 else []
 
 
 def _another_way(first: Edge, join: int, leaving: Sequence[Sequence[Edge]]) -> bool:

@@ -177,9 +177,7 @@ def _inside(body: _Body, rect: Rect) -> bool:
     if not body.rect.overlaps(rect, _TOUCH):
         return False
     small = rect.shrunk(_TOUCH / 2)
-    return not any(
-        all(_turn(a, b, p) <= 0 for p in _corners(small)) for a, b in _sides(body.corners)
-    )
+    return not any(all(_turn(a, b, p) <= 0 for p in _corners(small)) for a, b in _sides(body.corners))
 
 
 def _sides(corners: Sequence[Point]) -> list[tuple[Point, Point]]:
@@ -189,9 +187,7 @@ def _sides(corners: Sequence[Point]) -> list[tuple[Point, Point]]:
     return list(pairwise([*around, around[0]]))
 
 
-def _on_texts(
-    texts: Sequence[tuple[Text, Rect]], bodies: Sequence[_Body], tags: Sequence[_Body]
-) -> Iterator[str]:
+def _on_texts(texts: Sequence[tuple[Text, Rect]], bodies: Sequence[_Body], tags: Sequence[_Body]) -> Iterator[str]:
     ordered = sorted(texts, key=lambda pair: pair[1].top)
     for i, (a, one) in enumerate(ordered):
         for b, other in ordered[i + 1 :]:

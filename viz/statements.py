@@ -38,7 +38,8 @@ def statement(scene: Scene, graph: Graph) -> Graph:
         graph: that it was drawn from.
 
     >>> from layerblocks.viz.scene import Box, Path, Scene, Stated
-    >>> nodes = (Node(0, ("x",), "InputLayer", "input"), Node(1, ("d1–d3",), "Dense", "dense", members=("d1", "d2", "d3")))
+    >>> stack = Node(1, ("d1–d3",), "Dense", "dense", members=("d1", "d2", "d3"))
+    >>> nodes = (Node(0, ("x",), "InputLayer", "input"), stack)
     >>> line = Edge(0, 1)
     >>> scene = Scene(9, 40, (
     ...     Box(0, 0, 9, 9, "input", name="x", states=Stated(0)),
@@ -89,6 +90,22 @@ def statement(scene: Scene, graph: Graph) -> Graph:
     )
 
 
+def torn(scene: Scene, graph: Graph) -> list[tuple[str, ...]]:
+    """The repeats that a scene does not keep whole: of each the names of the boxes in it, in order.
+
+    Its frame is left out, or has other boxes in it than it should.
+    """
+    boxes = {number: stated for number, stated, _ in _boxes(scene)}
+    drawn = {level.frame: level for level in _levels(scene, boxes) if level.frame >= 0}
+    found = []
+    for frame in graph.frames:
+        inside = [node for node in graph.nodes if frame.id in node.frames]
+        level = drawn.get(frame.id)
+        if frame.repeats > 1 and (level is None or level.members != {node.id for node in inside}):
+            found.append(tuple(node.name for node in inside))
+    return found
+
+
 def _place(graph: Graph, output: Output) -> int:
     """Its place among the outputs of the network."""
     return graph.outputs.index(output) if output in graph.outputs else len(graph.outputs)
@@ -126,12 +143,7 @@ def _levels(scene: Scene, boxes: Mapping[int, Stated]) -> list[_Level]:
 
 def _within(box: Bounds, frame: Bounds) -> bool:
     left, top, right, bottom = frame
-    return (
-        left - _SLACK <= box[0]
-        and top - _SLACK <= box[1]
-        and box[2] <= right + _SLACK
-        and box[3] <= bottom + _SLACK
-    )
+    return left - _SLACK <= box[0] and top - _SLACK <= box[1] and box[2] <= right + _SLACK and box[3] <= bottom + _SLACK
 
 
 def _exit(level: _Level, edges: Sequence[Edge], outputs: Sequence[Output]) -> tuple[int, int] | None:
@@ -184,9 +196,9 @@ def _order(copies: Sequence[Copy], links: Sequence[tuple[Copy, Copy]]) -> list[C
     place = {copy: i for i, copy in enumerate(copies)}
     onward: dict[int, list[int]] = defaultdict(list)
     waiting = [0] * len(copies)
-    for source, target in links:
-        onward[place[source]].append(place[target])
-        waiting[place[target]] += 1
+    for begin, end in links:
+        onward[place[begin]].append(place[end])
+        waiting[place[end]] += 1
     ready = [i for i, count in enumerate(waiting) if not count]
     heapq.heapify(ready)
     found: dict[int, None] = {}

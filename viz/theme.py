@@ -130,7 +130,8 @@ _PAINTS: Mapping[str, Paint] = MappingProxyType(
         "skip": Paint("#B87900", "#B87900", width=0.9),
         "projection": Paint("#B87900", "#B87900", "dashdot", 0.9),
         "concat": Paint("#007A59", "#007A59", width=1.6),
-        "gate": Paint(_INK, _INK, width=0.9),
+        "gate": Paint(_INK, _INK, "dashed", width=0.9),
+        "mask": Paint(_GREY, _GREY, "dotted", width=0.9),
         "continuation": Paint(_INK, _INK, width=0.9),
         # Cells of tables.
         "cell": Paint(_PAPER, _GREY, width=0.6),

@@ -236,7 +236,7 @@ def wrap(text: str, room: float, width: Callable[[str], float]) -> list[str]:
         if line.strip():
             lines.append(line.rstrip())
         line = ""
-        for piece in [word] if width(word.rstrip()) <= room else _PARTS.findall(word):
+        for piece in [word] if width(word.rstrip()) <= room else _pieces(word):
             if width((line + piece).rstrip()) <= room:
                 line += piece
                 continue
@@ -249,6 +249,12 @@ def wrap(text: str, room: float, width: Callable[[str], float]) -> list[str]:
             line = piece
     lines = [*lines, line.rstrip()] if line.strip() else lines or [""]
     return [line.replace("\xa0", " ") for line in lines]
+
+
+def _pieces(word: str) -> list[str]:
+    """Where a word that is too long may be broken: at its no-break spaces, else after `_ . -`."""
+    parts: list[str] = re.findall("[^\xa0]+\xa0*|\xa0+", word)
+    return parts if len(parts) > 1 else _PARTS.findall(word)
 
 
 def _fitting(text: str, room: float, width: Callable[[str], float]) -> int:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from ...graphs.graph import Edge, Graph, Output
+from ..lines import line_words, together
 from ..scene import Point
 from ..theme import Theme
 from .box_text import Card, Content, Type
@@ -37,6 +38,7 @@ LANE_GAP = 6.0  # between short cuts, and between them and the boxes
 _DROP = 9.0  # from where branches part to the boxes below: a corner and an arrow head
 _STUB = 5.0
 _FRAME = 5.0  # between a frame and what is in it
+_TWICE = 7.0  # between two lines from one box to the next
 _JUNCTION = 6.0  # room for a short cut that leaves a line
 
 
@@ -93,6 +95,7 @@ class Layout:
         self.request, self.type, self.sizes, self.composition = request, type, sizes, composition
         self.graph = graph = request.graph
         self.extra = extra or {}  # further room above a part, by its first box
+        self.words = line_words(graph, composition.roles)
         self.labels = request.labels  # by node and output: what is written once where that tensor leaves
         self.layer_gap, self.side_gap = layer_gap(request, type), request.theme.side_gap
         self.label = type.edge * 1.15 if self.labels else 0.0  # the height of what is written on a line
@@ -215,7 +218,7 @@ class Layout:
         return (high, wide) if self.request.is_column else (wide, high)
 
     def _write_key(self, piece: Piece, key: str, middle: Point) -> None:
-        """The key of an output, around a place. What is written starts at its left edge, whichever way the axis runs."""
+        """A text around a place. What is written starts at its left edge, whichever way the axis runs."""
         wide = self.type.width(key, self.type.edge)
         x, y = middle
         at = {"RL": (x, y + wide / 2), "LR": (x, y - wide / 2)}.get(self.request.direction, (x - wide / 2, y))
@@ -299,10 +302,10 @@ class Layout:
             fan: where the lines part, if inside what stands below.
         """
         links = [
-            (edge, (sx, sy), (tx, ty))
+            (edges, (sx, sy), (tx, ty))
             for s, sx, sy in bottoms
             for t, tx, ty in tops
-            for edge in self.edges.pop((s, t), ())
+            for edges in together(self.edges.pop((s, t), ()))
         ]
         straight = len(bottoms) == len(tops) == 1
         bus = gap[1] - _DROP
@@ -311,15 +314,24 @@ class Layout:
         elif len(tops) > 1:
             bus = gap[0] + max(self.label + 2, _STUB)
         written: set[tuple[int, int]] = set()
+        parting = self._ports(piece, links) if len(bottoms) == 1 < len(tops) else {}
         # What runs straight comes first, and so has the label.
-        for i, (edge, (sx, sy), (tx, ty)) in sorted(enumerate(links), key=lambda link: link[1][1][0] != link[1][2][0]):
-            aside = (i - (len(links) - 1) / 2) * 7 if straight else 0.0  # Add()([x, x]) is fed twice
+        for i, (edges, (sx, sy), (tx, ty)) in sorted(enumerate(links), key=lambda link: link[1][1][0] != link[1][2][0]):
+            edge = edges[0]
+            aside = (i - (len(links) - 1) / 2) * _TWICE if straight else 0.0  # Add()([x, x]) is fed twice
             role = self.composition.roles[edge]
             if role in ("trunk", "branch"):
                 role = "trunk" if len(links) == 1 else "branch"
             tensor = (edge.source, edge.source_port)
-            if tensor not in written and (text := self.labels.get(tensor)):
-                written.add(tensor)
+            text = "" if tensor in written else self.labels.get(tensor, "")
+            written.add(tensor)
+            if parting and text:  # where it arrives
+                self._write(piece, text, tx, ty - _DROP / 2 - 0.5)
+            elif text:
+                if straight:  # all that passes, once
+                    every = dict.fromkeys((es[0].source, es[0].source_port) for es, _, _ in links)
+                    text = ", ".join(filter(None, (self.labels.get(each) for each in every)))
+                    written |= every.keys()
                 down = gap[0] + self.label / 2 + 0.8
                 if straight or fan is not None:
                     down = (
@@ -329,7 +341,11 @@ class Layout:
                 self._write(piece, text, sx + abs(aside), down if len(bottoms) == 1 or framed else down + sy - gap[0])
             beside = piece.boxes.get(edge.target)
             points: tuple[Point, ...] = ((sx, sy), (sx, bus), (tx, bus), (tx, ty))
-            if sx == tx:
+            if parting:
+                out, level = parting[edge.source_port]
+                turn = bus - level * min(3.0, (bus - gap[0] - 1) / len(parting)) if fan is None else bus - level * 1.5
+                points = ((sx + out, sy), (sx + out, turn), (tx, turn), (tx, ty))
+            elif sx == tx:
                 points = ((sx + aside, sy), (tx + aside, ty))
             elif role == "projection" and beside and len(tops) == 1 and sx > beside.right + _DROP:
                 points = (
@@ -337,12 +353,36 @@ class Layout:
                     (sx, beside.middle[1]),
                     (beside.right, beside.middle[1]),
                 )  # into the side of the sum
-            piece.lines.append(Line(points, role, states=(edge,)))
+            piece.lines.append(Line(points, role, states=edges))
+            if words := self.words.get(edge):
+                at = (min(x for x, _ in points[-2:]), points[-2][1] - 4.0) if len(points) > 2 else (tx, ty - 9.0)
+                self._write(piece, words, (sx if len(points) > 2 else at[0]) + aside, at[1], before=True)
 
-    def _write(self, piece: Piece, text: str, x: float, y: float) -> None:
+    def _ports(
+        self, piece: Piece, links: Sequence[tuple[Sequence[Edge], Point, Point]]
+    ) -> dict[int, tuple[float, int]]:
+        """For each output of a box of several, how far from its middle its line leaves, and how early it turns."""
+        reach: dict[int, float] = {}
+        for edges, _, (tx, _) in links:
+            reach[edges[0].source_port] = min(tx, reach.get(edges[0].source_port, tx))
+        if len(reach) < 2:
+            return {}
+        number, count = links[0][0][0].source, len(reach)
+        pitch = min(_TWICE, 0.7 * piece.boxes[number].width / count) if number in piece.boxes else 2.0
+        return {
+            port: ((rank - (count - 1) / 2) * pitch, (count - 1) // 2 - min(rank, count - 1 - rank))
+            for rank, port in enumerate(sorted(reach, key=lambda port: (reach[port], port)))
+        }
+
+    def _write(self, piece: Piece, text: str, x: float, y: float, before: bool = False) -> None:
+        """Text beside a line, at its right or (`before`) its left."""
         width = self.type.width(text, self.type.edge)
-        piece.labels.append(Label(text, x + 3, y, width))
-        piece.right = max(piece.right, x + 3 + width)
+        if not self.request.is_column:
+            piece.labels.append(Label(text, x + self.type.edge * 0.8, y - width, width))
+            return
+        piece.labels.append(Label(text, x - 3 - width if before else x + 3, y, width))
+        piece.left = max(piece.left, width + 3 - x if before else 0.0)
+        piece.right = max(piece.right, 0.0 if before else x + 3 + width)
 
     # -- beside the sequence --
 
@@ -363,36 +403,49 @@ class Layout:
             reach[2 * i + 1] = reach[2 * i + 2] = out
         starts: dict[int, list[Lane]] = defaultdict(list)
         ends: dict[int, list[Lane]] = defaultdict(list)
-        ordered = sorted(lanes, key=lambda lane: (place[lane.end] - place[lane.start], place[lane.start]))
-        for lane in ordered:
+        ordered = []
+        for group in together([lane.edge for lane in lanes]):
+            ordered += [(lane, group) for lane in lanes if lane.edge == group[0]]
+        ordered.sort(key=lambda each: (place[each[0].end] - place[each[0].start], place[each[0].start]))
+        for lane, _ in ordered:
             starts[lane.start].append(lane)
             ends[lane.end].append(lane)
         laid: list[tuple[int, int, float]] = []  # from where to where a lane runs, and how far out
-        for lane in ordered:
+        for lane, edges in ordered:
             first, last = 2 * place[lane.start] + 2, 2 * place[lane.end] + 1
             beside = [each for each in laid if each[0] <= last and first <= each[1]]
             inner = [each[2] for each in beside if first <= each[0] and each[1] <= last]
             out = max([*reach[first : last + 1], *inner]) + LANE_GAP
             while any(abs(each[2] - out) < LANE_GAP - 0.01 for each in beside):
                 out += 1.0
-            laid.append((first, last, out))
             x = side * out
-            sx, sy = self._end(piece, lane.start, starts[lane.start].index(lane), 1, side)
-            tx, ty = self._end(piece, lane.end, ends[lane.end].index(lane), -1, side)
+            sx, sy = self._end(piece, lane, True, starts[lane.start].index(lane), side)
+            tx, ty = self._end(piece, lane, False, ends[lane.end].index(lane), side)
             role = self.composition.roles[lane.edge]
             points = ((sx, sy), (x, sy), (x, ty), (tx, ty))
-            piece.lines.append(Line(points, role, lane.end != EXIT, states=(lane.edge,)))
+            piece.lines.append(Line(points, role, lane.end != EXIT, states=edges))
+            if words := self.words.get(lane.edge):
+                wide, _ = self._along_and_across(words)[::-1]
+                middle = (x + side * (3 + wide / 2), ty - 5 - self._along_and_across(words)[0] / 2)
+                self._write_key(piece, words, middle)
+                out += 3 + wide
+            laid.append((first, last, out))
             if side > 0:
                 piece.right = max(piece.right, out + 1)
             else:
                 piece.left = max(piece.left, out + 1)
 
-    def _end(self, piece: Piece, number: int, rank: int, half: int, side: int) -> Point:
-        """Where a short cut begins (in the lower half of a box) or ends (in its upper half)."""
+    def _end(self, piece: Piece, lane: Lane, leaving: bool, rank: int, side: int) -> Point:
+        """Where a short cut begins (in the lower half of a box, or on the line in) or ends (in its upper half)."""
+        number, half = (lane.start, 1) if leaving else (lane.end, -1)
         if number == ENTRY:
-            return 0.0, _JUNCTION / 2 - 1
+            first = piece.tops[0][0]
+            lines = [e for e in self.graph.edges if (e.source, e.target) == (lane.edge.source, first)]
+            beside = len(together([e for e in lines if e.role != "skip"]))
+            out = max(side * x for _, x, _ in piece.tops) + max(beside - 1, 0) / 2 * _TWICE
+            return side * out, _JUNCTION / 2 - 1 if piece.fan is None else piece.fan + _JUNCTION / 2
         if number == EXIT:
-            return 0.0, piece.height - _JUNCTION / 2 + 1
+            return side * max(side * x for _, x, _ in piece.bottoms), piece.height - _JUNCTION / 2 + 1
         box, size = piece.boxes[number], self.sizes[number]
         most = box.height / 2 - 2.5
         down = min(box.height * 0.18 + 3.5 * rank, most)
@@ -423,8 +476,7 @@ class Layout:
         self, piece: Piece, number: int, leaving: bool, role: str, text: str, edges: Sequence[Edge]
     ) -> None:
         """Where short cuts from a box go on in another column, or those to it come from: at a circle with letters."""
-        half = 1 if leaving else -1
-        x, y = self._end(piece, number, 0, half, self.side)
+        x, y = self._end(piece, Lane(edges[0], number, number), leaving, 0, self.side)
         box = piece.boxes[number]
         # Past the box, and past what runs beside it there.
         beside = [

@@ -9,15 +9,16 @@ from math import prod
 from typing import Any, Literal, get_args
 
 from ... import checks
-from ...graphs.graph import Graph, Node, Output
+from ...graphs.graph import Graph, Node, Output, leaves
 from ...graphs.rules import field_words
 from ..symbols import drawn_role, symbol_of, without_symbol
-from ..texts.layer_labels import count_text, describe, shape_text
+from ..texts.layer_labels import count_text, describe, is_shared, shape_texts
 from .box_text import Content
 from .series_parallel import Frames, named
 
+_WITHIN = re.compile(r"(?<!,) (?!\+)")
 _SPAN = re.compile(r"\b(\D*)(\d+)–\1(\d+)")
-Fact = Literal["shape", "parameters", "multiply_adds", "receptive_field", "dtype"]
+Fact = Literal["shape", "parameters", "multiply_adds", "receptive_field", "dtype", "trainable"]
 SHOW: tuple[Fact, ...] = get_args(Fact)
 Say = Callable[[Node], "str | Sequence[str] | None"]
 
@@ -37,8 +38,10 @@ def contents(
         lines: Sequence[str] = said_of
         if node.head is None:
             lines = [", ".join(lines)] if lines else []
-        lines = [line.replace("+ ", "+\xa0").replace(", /", ",\xa0/") for line in lines]  # to be broken elsewhere
-        facts = _facts(node, show, shapes_inside)
+        # To be broken after a comma or before what comes next, not within an operation.
+        lines = [_WITHIN.sub("\xa0", line).replace(", /", ",\xa0/") for line in lines]
+        own = node.repeats // max(1, prod(frame.repeats for frame in around[node.id]))
+        facts = _facts(node, show, shapes_inside, own)
         if say is not None and (said := _said(say, node)) is not None:
             name, lines, facts = (said[0] if said else ""), said[1:], []
         found.append(
@@ -46,7 +49,7 @@ def contents(
                 name,
                 tuple(lines),
                 tuple(facts),
-                node.repeats // max(1, prod(frame.repeats for frame in around[node.id])),
+                own,
                 tags.get(node.name, ""),
                 drawn_role(node),
                 _title(node),
@@ -105,21 +108,39 @@ def words(graph: Graph) -> list[list[str]]:
     return found
 
 
-def _facts(node: Node, show: Sequence[str], shapes_inside: bool) -> list[tuple[str, ...]]:
+def _facts(node: Node, show: Sequence[str], shapes_inside: bool, own: int) -> list[tuple[str, ...]]:
     """The numbers, each in full and, where that says as much, shorter."""
     found: list[tuple[str, ...]] = []
     for what in show:
         if what == "shape" and shapes_inside and node.outputs:
-            found.append((", ".join(map(shape_text, node.outputs)),))
-        elif what == "parameters" and (count := node.parameters):
-            found.append((f"{count_text(count)} params", f"{short_count(count)} params"))
+            found.append((", ".join(shape_texts(node)),))
+        elif what == "parameters" and node.parameters:
+            found.append(tuple(_parameters(node, write, own) for write in (count_text, short_count)))
         elif what == "multiply_adds" and node.multiply_adds:
             found.append((f"{short_count(node.multiply_adds)} mult-adds",))
         elif what == "receptive_field" and node.receptive_field and node.role != "input":
             found.append((f"sees {field_words(node.receptive_field)}",))
         elif what == "dtype" and node.dtypes and node.role != "input":
             found.append((", ".join(dict.fromkeys(node.dtypes)),))
+        elif what == "trainable" and (word := frozen_text(node)):
+            found.append((word,))
     return found
+
+
+def _parameters(node: Node, write: Callable[[int], str], own: int) -> str:
+    """`448 params`; of equal neighbours `16,640 params each ×12`, or that they share theirs."""
+    count, times = node.parameters, node.repeats
+    if times == 1:
+        return f"{write(count)} params"
+    if is_shared(node):
+        return f"{write(count)} params shared ×{times}"
+    return f"{write(count // times)} params each" + (f" ×{times}" if own > 1 else "")
+
+
+def frozen_text(node: Node) -> str:
+    """`frozen` for what is not trained, `partly frozen` for a block of which some is not; "" where all is."""
+    trained = {leaf.trainable for leaf in leaves(node) if leaf.weights and leaf.trainable is not None}
+    return {frozenset([False]): "frozen", frozenset([True, False]): "partly frozen"}.get(frozenset(trained), "")
 
 
 def short_count(number: int) -> str:
@@ -140,17 +161,21 @@ def _title(node: Node) -> str:
     """For a reader who points at the box: what it stands for, and what comes out."""
     name = f"{node.members[0]} to {node.members[-1]}" if len(node.members) > 1 else node.name
     count = f"{count_text(node.parameters)} parameters" if node.parameters else ""
-    return "; ".join(filter(None, (name, ", ".join(map(shape_text, node.outputs)), count)))
+    return "; ".join(filter(None, (name, ", ".join(shape_texts(node)), count)))
 
 
 def key_of(graph: Graph, output: Output) -> str:
-    """What is written at the arrow of an output: its key, but where the box that it leaves is called so; "" if not."""
+    """What is written at the arrow of an output: its key, unless the box that it leaves is called so.
+
+    Nothing is at those of the inside of a block, nor at the only output where that is just called `main`.
+    """
     node = graph.nodes[output.source]
-    return "" if graph.kind == "Block" or output.key in (node.name, node.path[-1]) else output.key
+    told = output.key in (node.name, node.path[-1]) or (output.key == "main" and len(graph.outputs) == 1)
+    return "" if told or graph.kind == "Block" else output.key
 
 
 def tensor_labels(graph: Graph, show: Sequence[str]) -> dict[tuple[int, int], str]:
     """The shape of every tensor, by where it comes from; nothing if shapes are not asked for."""
     if "shape" not in show:
         return {}
-    return {(node.id, port): shape_text(shape) for node in graph.nodes for port, shape in enumerate(node.outputs)}
+    return {(node.id, port): text for node in graph.nodes for port, text in enumerate(shape_texts(node))}

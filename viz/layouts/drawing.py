@@ -18,13 +18,20 @@ _CAP = 0.36  # half of how high letters stand: this far under a middle they look
 
 
 def drawn(
-    piece: Piece, cards: Sequence[Card], names: Sequence[str], type: Type, theme: Theme, roles: Sequence[str]
+    piece: Piece,
+    cards: Sequence[Card],
+    names: Sequence[str],
+    type: Type,
+    theme: Theme,
+    roles: Sequence[str],
+    direction: str = "TB",
 ) -> Iterator[Item]:
-    """The shapes of a layout; `roles` say what looks its boxes have."""
+    """The shapes of a layout; `roles` say what looks its boxes have. Cards under a box look out where it leads on."""
+    out = {"BT": (STACK, -STACK), "RL": (-STACK, STACK)}.get(direction, (STACK, STACK))
     yield from frames_and_lines(piece, type)
     for number, place in sorted(piece.boxes.items()):
         states = Stated(number, -1, cards[number].content.repeats, cards[number].content.symbol)
-        yield from box(cards[number], place, theme, roles[number], names[number], type, states)
+        yield from box(cards[number], place, theme, roles[number], names[number], type, states, out)
     for label in piece.labels:
         at = _point((label.x, label.y + type.edge * _CAP))
         yield Text(*at, label.text, type.edge, label.width, role="edge")
@@ -74,13 +81,20 @@ def _pill(text: Text, face: str) -> Iterator[Item]:
 
 
 def box(
-    card: Card, place: Placed, theme: Theme, role: str, name: str, type: Type, states: Stated | None = None
+    card: Card,
+    place: Placed,
+    theme: Theme,
+    role: str,
+    name: str,
+    type: Type,
+    states: Stated | None = None,
+    out: Point = (STACK, STACK),
 ) -> Iterator[Item]:
     """A box with what stands in it: under it the cards of those it stands for, at its left edge its stripe."""
     paint = theme.paint(role)
     radius = 4.0 if paint.border == "rounded" else 1.5
-    for out in (STACK, STACK / 2) if card.content.repeats > 1 else ():
-        yield _box(replace(place, x=place.x + out, y=place.y + out), role, radius)
+    for share in (1.0, 0.5) if card.content.repeats > 1 else ():
+        yield _box(replace(place, x=place.x + out[0] * share, y=place.y + out[1] * share), role, radius)
     yield _box(place, role, radius, name, card.content.title, states)
     yield from stripe(place, paint.stripe, f"{role}-mark", radius)
     down = place.y + (place.height - card.height) / 2
@@ -101,11 +115,9 @@ def sign(symbol: str, middle: Point, role: str, type: Type) -> Iterator[Item]:
     yield from symbol_items(symbol, middle, type.sign, f"{role}-volume", size=type.text, measured=measured)
 
 
-def _box(
-    place: Placed, role: str, radius: float, name: str = "", title: str = "", states: Stated | None = None
-) -> Box:
-    sides = map(_short, (place.x, place.y, place.width, place.height))
-    return Box(*sides, role, radius, name, title, states)
+def _box(place: Placed, role: str, radius: float, name: str = "", title: str = "", states: Stated | None = None) -> Box:
+    x, y, width, height = map(_short, (place.x, place.y, place.width, place.height))
+    return Box(x, y, width, height, role, radius, name, title, states)
 
 
 def stripe(place: Placed, pattern: str, role: str, radius: float = 0.0) -> Iterator[Item]:

@@ -153,7 +153,8 @@ class _Part:
         roles = [
             self.look.paints.get(n.name, c.content.role) for n, c in zip(self.graph.nodes, arranged.cards, strict=True)
         ]
-        items = drawn(arranged.geometry.moved(x, y), arranged.cards, names, arranged.type, self.look.theme, roles)
+        geometry = arranged.geometry.moved(x, y)
+        items = drawn(geometry, arranged.cards, names, arranged.type, self.look.theme, roles, self.look.direction)
         # What a panel shows is stated of the inside of a block, not of the network.
         return items if named else (i if isinstance(i, Text) else replace(i, states=_NOTHING[type(i)]) for i in items)
 

@@ -52,7 +52,9 @@ def _freely(request: Request, type: Type) -> Iterator[Arranged]:
             return
         gaps = (layer_gap(request, type), request.theme.side_gap)
         if request.splines == "spline":
-            piece = orthogonal(request.graph, sizes_of(request, made), request.labels, type, gaps, request.frames, request.direction)
+            piece = orthogonal(
+                request.graph, sizes_of(request, made), request.labels, type, gaps, request.frames, request.direction
+            )
             if piece is not None and _within(request, geometry := turned(piece, request.direction)):
                 yield Arranged(geometry, made, type)
             if (piece is not None and request.width == inf) or (request.strict and piece is None):

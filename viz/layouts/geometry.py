@@ -66,7 +66,7 @@ class Label:
 
 @dataclass(frozen=True, slots=True)
 class Outline:
-    """A frame and its title; `repeats` says how many times what is inside occurs, `frame` which of the graph's it is."""
+    """A frame and its title; `repeats` says how many times what is inside occurs, `frame` which frame it is."""
 
     title: str
     place: Placed

@@ -9,7 +9,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 
 from ...graphs.graph import Edge, Graph, Output, trunk_nodes
-from ..lines import line_roles
+from ..lines import line_roles, line_words, together
 from ..render import draw
 from .box_text import Type
 from .contents import key_of
@@ -68,7 +68,15 @@ def layered(
         'node [shape=box, fixedsize=true, label=""]; edge [arrowhead=none]',
         *_clusters((), order, boxes, type),
     ]
-    for number, edge in enumerate(graph.edges):
+    roles = line_roles(graph)
+    words = line_words(graph, roles) if outputs else {}
+    drawn = together(graph.edges) if outputs else [(edge,) for edge in graph.edges]
+    for edges in drawn:
+        edge, number = edges[0], graph.edges.index(edges[0])
+        own = [graph.edges.index(each) for each in edges]
+        said = " ".join(filter(None, (*(written.pop(n, "") for n in own), words.get(edge))))
+        if said:
+            written[number] = said
         given = [f"id=e{number}", f"weight={WEIGHTS.get(edge.role, 1)}"]
         if number in written:
             wide = type.width(written[number], type.edge) + 6
@@ -98,17 +106,17 @@ def layered(
             x, y = map(float, each["pos"].split(","))
             wide, high = float(each["width"]) * 72, float(each["height"]) * 72
             piece.boxes[int(name[1:])] = Placed(x - wide / 2, height - y - high / 2, wide, high)
-    roles = line_roles(graph)
+    stated: dict[int, tuple[Edge | Output, ...]] = {graph.edges.index(edges[0]): edges for edges in drawn}
+    stated |= {len(graph.edges) + i: (output,) for i, (output, _) in enumerate(keys)}
     for each in found.get("edges", ()):
         number = int(each["id"][1:])
-        known = number < len(graph.edges)
-        what: Edge | Output = graph.edges[number] if known else keys[number - len(graph.edges)][0]
+        what = stated[number][0]
         for stretch in each.get("pos", "").split(";") if splines != "none" else ():
             points = [tuple(map(float, p.split(","))) for p in stretch.split() if p[0] not in "es"]
             if points:
                 way = tuple((x, height - y) for x, y in points)
                 look = roles[what] if isinstance(what, Edge) else "trunk"
-                piece.lines.append(Line(way, look, True, curved=True, states=(what,)))
+                piece.lines.append(Line(way, look, True, curved=True, states=stated[number]))
         place_of = each.get("lp") or each.get("xlp")
         if number in written and place_of:
             x, y = map(float, place_of.split(","))

@@ -40,6 +40,8 @@ KINDS: Mapping[str, str] = MappingProxyType(
 LINES: Mapping[str, str] = MappingProxyType(
     {"skip": "identity skip", "projection": "projection skip", "concat": "skip to a concatenation"}
 )
+OTHERS: Mapping[str, str] = MappingProxyType({"gate": "gate", "mask": "mask"})
+"""Lines that are no skips."""
 REPEATED = "×n"
 _SWATCH, _GAP, _BETWEEN = 14.0, 3.5, 10.0
 _CAP = 0.36
@@ -65,7 +67,7 @@ def entries(boxes: Iterable[tuple[str, str]], lines: Iterable[str], repeated: bo
         for symbol, words in SYMBOLS.items()
         if symbol in signs and words not in [entry.words for entry in found]
     ]
-    found += [Entry(role, words) for role, words in LINES.items() if role in drawn]
+    found += [Entry(role, words) for role, words in {**LINES, **OTHERS}.items() if role in drawn]
     return [*found, Entry(REPEATED, "equal blocks in a row")] if repeated else found
 
 
@@ -118,7 +120,7 @@ def legend_items(found: Sequence[Entry], type: Type, theme: Theme, at: Point, wi
 
 
 def _swatch(entry: Entry, x: float, middle: float, theme: Theme, type: Type) -> Iterator[Item]:
-    if entry.role in LINES:
+    if entry.role in LINES or entry.role in OTHERS:
         yield Path((round(x, 3), round(middle, 3)), (((round(x + _SWATCH, 3), round(middle, 3)),),), entry.role)
         return
     high, wide = 7.6, _SWATCH - 1

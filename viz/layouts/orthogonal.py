@@ -329,7 +329,9 @@ class _Drawing:
                 for number in layer:
                     own = beside[number]
                     weight = sum(pull for _, pull in own)
-                    mean = sum(self.vertices[n].x * pull for n, pull in own) / weight if own else self.vertices[number].x
+                    mean = (
+                        sum(self.vertices[n].x * pull for n, pull in own) / weight if own else self.vertices[number].x
+                    )
                     pinned = axis is not None and number in trunk
                     wanted.append(axis if axis is not None and pinned else mean)
                     weights.append(_FAST if pinned else weight or 0.1)
@@ -460,13 +462,19 @@ class _Drawing:
             tracks.append((found, y + zone))
             most = max(found.values(), default=-1) + 1
             if rank + 1 < len(self.layers):
-                gap = self.gaps[0] if any(v.node >= 0 for v in map(self.vertices.__getitem__, self.layers[rank + 1])) else 0
+                gap = (
+                    self.gaps[0]
+                    if any(v.node >= 0 for v in map(self.vertices.__getitem__, self.layers[rank + 1]))
+                    else 0
+                )
                 y += max(gap, zone + most * _TRACK + _HEAD)
         for layer, top in zip(self.layers, tops, strict=True):
             for vertex in map(self.vertices.__getitem__, layer):
                 if vertex.node >= 0:
                     size = self.sizes[vertex.node]
-                    piece.boxes[vertex.node] = Placed(vertex.x - self.faces[vertex.node][0], top, size.width, size.height)
+                    piece.boxes[vertex.node] = Placed(
+                        vertex.x - self.faces[vertex.node][0], top, size.width, size.height
+                    )
                 elif vertex.output >= 0 and self.keys[vertex.output]:
                     self._write_key(piece, self.keys[vertex.output], (vertex.x, top))
         for number, net in enumerate(self.nets):

@@ -146,8 +146,8 @@ def u_shape(request: Request, type: Type, sizes: Sequence[Size], composition: Co
     y = box.middle[1]
     top = whole.boxes[first_up[0]].bottom + sizes[first_up[0]].beyond
     edges = tuple(e for e in graph.edges if (e.source, e.target) == (last, first_up[0]) and e.role != "skip")
-    points = ((box.right + sizes[last].beyond, y), (axis, y), (axis, top))
-    whole.lines.append(Line(points, "trunk", states=edges))
+    bridge = ((box.right + sizes[last].beyond, y), (axis, y), (axis, top))
+    whole.lines.append(Line(bridge, "trunk", states=edges))
     if text:
         wide = type.width(text, type.edge)
         whole.labels.append(Label(text, box.right + 5, y - type.edge * 1.15 / 2 - 1.5, wide))

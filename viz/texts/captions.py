@@ -15,7 +15,7 @@ from ...graphs.overviews import overview
 from ...graphs.reader import graph_of
 from ..lines import line_roles
 from .latex import latex_text
-from .layer_labels import count_text, describe, is_residual, is_shared, repeats_of, shape_text
+from .layer_labels import count_text, describe, is_residual, is_shared, repeats_of, shape_texts
 
 _FIRST_SENTENCE = 124
 _LEAST = 200
@@ -133,7 +133,7 @@ def _counted(count: int, word: str) -> str:
 
 def _shapes(node: Node) -> str:
     """All shapes that leave a node, those that are equal and follow each other once."""
-    texts = [(text, len(list(same))) for text, same in groupby(map(shape_text, node.outputs))]
+    texts = [(text, len(list(same))) for text, same in groupby(shape_texts(node))]
     return _listed([text if count == 1 else f"{text} ({count} times)" for text, count in texts] or ["?"])
 
 
@@ -300,8 +300,8 @@ def _outputs(graph: Graph) -> Iterator[str]:
 
 
 def _shape_of(graph: Graph, output: Output) -> str:
-    shapes = graph.nodes[output.source].outputs
-    return shape_text(shapes[output.source_port]) if output.source_port < len(shapes) else "?"
+    texts = shape_texts(graph.nodes[output.source])
+    return texts[output.source_port] if output.source_port < len(texts) else "?"
 
 
 def _unused(graph: Graph) -> Iterator[str]:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from itertools import groupby
 from math import prod
 
-from ...graphs.graph import Graph, Node, Shape, activation_of, leaves, predecessors
+from ...graphs.graph import Graph, Node, Scale, Shape, activation_of, leaves, predecessors
 from ...graphs.totals import Total
 
 # Layers that a short description does not tell: they come with the others.
@@ -79,11 +79,22 @@ def _unit(node: Node) -> list[str]:
     return parts
 
 
-def shape_text(shape: Shape | None) -> str:
-    """A shape without its batch: `28×28×256`, a `?` where a size is unknown; `scalar` where only the batch is."""
+def shape_text(shape: Shape | None, scales: Sequence[Scale | None] = ()) -> str:
+    """A shape without its batch: `28×28×256`, a `?` where a size is unknown; `scalar` where only the batch is.
+
+    >>> shape_text((None, None, None, 8), (None, Scale("H", 1, 2), Scale("W", 1, 2), None))
+    'H/2×W/2×8'
+    """
     if shape is None:
         return "?"
-    return "×".join("?" if size is None else str(size) for size in shape[1:]) or "scalar"
+    unknown = [str(scale or "?") for scale in scales] if len(scales) == len(shape) else ["?"] * len(shape)
+    sizes = zip(shape[1:], unknown[1:], strict=True)
+    return "×".join(instead if size is None else str(size) for size, instead in sizes) or "scalar"
+
+
+def shape_texts(node: Node) -> list[str]:
+    """The shapes of all that a node returns."""
+    return [shape_text(shape, () if port else node.scales) for port, shape in enumerate(node.outputs)]
 
 
 def count_text(count: int | None) -> str:
@@ -156,7 +167,7 @@ def _conv(node: Node) -> str:
     )
     groups = node.get("groups", 1)
     return _join(
-        f"{_extent(node.get('kernel_size'))} {word}conv".strip(),
+        f"{_window(node.get('kernel_size'))} {word}conv".strip(),
         node.get("filters"),
         _step(node),
         _unless_one("rate ", node.get("dilation_rate")),
@@ -173,7 +184,7 @@ def _pool(node: Node) -> str:
     if "adaptive" in kind:
         return f"adaptive {what} pool"
     size, strides = node.get("pool_size"), node.get("strides")
-    return _join(f"{_extent(size)} {what} pool".strip(), None if size == strides else _stride(strides, "/"))
+    return _join(f"{_window(size)} {what} pool".strip(), None if size == strides else _stride(strides, "/"))
 
 
 def _dense(node: Node) -> str:
@@ -213,8 +224,6 @@ def _several(kind: str, count: int) -> str:
 
 
 def _times(text: str, count: int) -> str:
-    if count > 1 and re.match(r"\d+ ", text):
-        return f"{count} × ({text})"  # a kernel of one size, which is no factor
     return text if count == 1 else f"{count} × {text}"
 
 
@@ -345,6 +354,12 @@ def _join(*parts: object) -> str:
 def _extent(size: object) -> str:
     """`3×3`; for one dimension `3`."""
     return "×".join(map(str, size)) if isinstance(size, tuple) else str(size or "")
+
+
+def _window(size: object) -> str:
+    """`3×3`; for one dimension `width-3`, which nobody reads as a number of layers."""
+    text = _extent(size)
+    return f"width-{text}" if text.isdigit() else text
 
 
 def _uniform(value: object) -> object:

@@ -9,7 +9,7 @@ from ... import checks
 from ...graphs.graph import Frame, Graph, Node
 from ..lines import line_roles
 from ..theme import DEFAULT, Theme
-from .layer_labels import describe, parameters_text, shape_text
+from .layer_labels import describe, parameters_text, shape_texts
 
 _DIRECTIONS = ("TB", "LR", "BT", "RL")
 # The outline of a box by its role: what it is can be seen without colour.
@@ -100,7 +100,7 @@ def _label(graph: Graph, node: Node) -> str:
     name = ".".join(node.path[around:]) or node.name
     loss = next((o.loss_weight for o in graph.outputs if o.source == node.id and o.loss_weight is not None), None)
     words = "" if node.role == "input" else describe(node)
-    numbers = [", ".join(map(shape_text, node.outputs)), parameters_text(node)]
+    numbers = [", ".join(shape_texts(node)), parameters_text(node)]
     lines = [
         name + (f" × {node.repeats}" if node.repeats > 1 else ""),
         "" if words == node.path[-1] else words,

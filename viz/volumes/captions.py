@@ -9,8 +9,8 @@ from itertools import pairwise
 
 from ...graphs.graph import Graph, Node, sum_weights
 from ...graphs.rewrite import shared_prefix
-from ..layouts.contents import key_of, short_count
-from .plan import Plan, on_axis
+from ..layouts.contents import frozen_text, key_of, short_count
+from .plan import Plan, Unit, on_axis
 from .solids import Extent, is_ball, is_thick, own_repeats
 
 _WIDE = 8.0  # times its size: a name that is long
@@ -53,7 +53,7 @@ def captions(
 ) -> list[Caption]:
     """The captions of every unit.
 
-    `brief` writes equal channels that follow one another once, and long names in two lines.
+    `brief` writes equal channels that follow one another once, long names in two lines, and keys below.
     """
 
     def line(text: str, role: str = "text", bold: bool = False, span: int = 1) -> Line:
@@ -87,12 +87,24 @@ def captions(
             below += [line(words, bold=True) for words in (_halves(names[place]) if long else (names[place],))]
         if "parameters" in show and (weights := sum_weights(nodes)[0]):
             below.append(line(f"{short_count(weights)} par.", "muted"))
+        if "trainable" in show and (words := _listed_frozen(nodes)):
+            below.append(line(words, "muted"))
         loss = [o.loss_weight for o in graph.outputs if o.source in unit.nodes and o.loss_weight is not None]
         below += [line(f"loss × {weight:g}", "muted") for weight in loss if unit.head is not None]
         below += [line(title, "muted", bold=True) for title in frames.get(place, ())]
-        keys = (tuple(line(key_of(graph, o), "edge") for o in graph.outputs if o.source == n.id) for n in nodes)
+        outputs = [[key_of(graph, o) for o in graph.outputs if o.source == n.id] for n in nodes]
+        if brief:
+            below += [line(f"→ {key}", "edge") for each in outputs for key in each if key]
+            outputs = [[""] * len(each) for each in outputs]
+        keys = (tuple(line(key, "edge") for key in each) for each in outputs)
         written.append(Caption(tuple(under), tuple(below), tuple(keys)))
     return written
+
+
+def _listed_frozen(nodes: Sequence[Node]) -> str:
+    """Whether volumes that stand together are trained."""
+    said = {frozen_text(node) for node in nodes if node.weights}
+    return "" if said <= {""} else "frozen" if said == {"frozen"} else "partly frozen"
 
 
 def _halves(name: str) -> tuple[str, ...]:
@@ -133,7 +145,7 @@ def _sizes(
 ) -> str:
     """The size of the unit's maps, if it is not what was written last; that of the pool at its end if none follows."""
     unit = plan.units[place]
-    lane = (None, -1, 0) if on_axis(plan, unit) else (unit.head, unit.region, unit.lane)
+    lane = _lane_of(plan, unit)
     sized = [n for n in unit.nodes if found[n].space and not is_ball(graph.nodes[n])]
     if not sized:
         return ""
@@ -144,11 +156,17 @@ def _sizes(
         words = []
     latest[lane] = last
     end = found[sized[-1]].text
-    later = (n for u in plan.units[place + 1 :] for n in u.nodes)
+    same = (u for u in plan.units[place + 1 :] if _lane_of(plan, u) == lane)
+    later = (n for u in same for n in u.nodes)
     if end != last and all(graph.nodes[n].head is not None or not found[n].space for n in later):
         words += [f"→ {end}"]
         latest[lane] = end
     return " ".join(words)
+
+
+def _lane_of(plan: Plan, unit: Unit) -> tuple[str | None, int, int]:
+    """On which line of volumes it stands; all that is on the axis is on one."""
+    return (None, -1, 0) if on_axis(plan, unit) else (unit.head, unit.region, unit.lane)
 
 
 # -- names ------------------------------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from ...graphs.graph import Graph
 from ..fonts import Face
-from ..layouts.legend import KINDS, LINES
+from ..layouts.legend import KINDS, LINES, OTHERS
 from ..scene import Item, Path, Text, moved
 from ..symbols import SYMBOLS
 from ..texts.layer_labels import describe
@@ -19,7 +19,7 @@ _HEIGHT, _WIDTH, _DEPTH = 6.5, 6.5, 6.5  # of a swatch
 _GAP, _APART = 4.0, 11.0
 _SHORT = 14.0  # a line in the legend
 _WORDS = {**KINDS, "copy": "copied by a skip", "residual": "residual block"}
-_LINES = {**LINES, "aux": "to an auxiliary head"}
+_LINES = {**LINES, **OTHERS, "aux": "to an auxiliary head"}
 SCALE = ("height and depth: √ size of the map", "thickness: √ channels")
 
 

@@ -12,7 +12,6 @@ from ..layouts.geometry import Line
 from ..lines import line_roles
 from ..scene import Path, Point
 from .place import RISE, Placed, Rect, Row, way_out
-from .solids import is_flat
 
 _NEAR = 7.0  # nearer than that no arrow fits, and none is needed
 _OVER = 5.5  # between a short cut and what it passes over
@@ -43,9 +42,8 @@ def lines(graph: Graph, rows: Sequence[Row], width: float) -> list[list[Drawn]]:
         if here != there:
             leaving[edge.source] = here
         if edge.role == "skip" and graph.nodes[edge.target].head is None:
-            if not _within(graph, row, edge):
-                leave = _above(source, 1) if here == there else (row.start - _STEP, 0.0)
-                over[there].append((edge, leave, _above(_landing(graph, row, edge, target), -1)))
+            leave = _above(source, 1) if here == there else (row.start - _STEP, 0.0)
+            over[there].append((edge, leave, _above(target, -1)))
         elif graph.nodes[edge.target].head is not None and source.y != target.y:
             found[there].append(_stating(edge, _raised(row, edge, source, target)))
         elif start[1] != target.y:
@@ -74,21 +72,6 @@ def lines(graph: Graph, rows: Sequence[Row], width: float) -> list[list[Drawn]]:
 
 def _stating(edge: Edge, drawn: Drawn) -> Drawn:
     return replace(drawn, path=replace(drawn.path, states=(edge,)))
-
-
-def _within(graph: Graph, row: Row, edge: Edge) -> bool:
-    """Whether a short cut passes over nothing but layers that cut or drop, right beside it."""
-    run = next((run for run in row.runs if edge.source in run and edge.target in run), ())
-    between = run[run.index(edge.source) + 1 : run.index(edge.target)] if run else ()
-    return bool(between) and all(is_flat(graph.nodes[n]) for n in between)
-
-
-def _landing(graph: Graph, row: Row, edge: Edge, target: Placed) -> Placed:
-    """Where a short cut arrives: at the concatenation that copies it, where it is cut to size right before."""
-    if not is_flat(graph.nodes[edge.target]):
-        return target
-    onward = [row.placed[e.target] for e in graph.edges if e.source == edge.target and e.target in row.placed]
-    return next((p for p in onward if p.solid.parts[0].role == "copy"), target)
 
 
 def _above(placed: Placed, side: int) -> Point:
@@ -132,8 +115,9 @@ def _elbow(graph: Graph, row: Row, edge: Edge, role: str, start: Point, target: 
         return 2 * any(_hits(p, others) for p in pairs) + any(_hits(p, words) for p in pairs)
 
     best = min(ways, key=score)
-    forks = role == "projection" and any(e.source == edge.source and e.role == "trunk" for e in graph.edges)
-    return Drawn(rounded(best[1:] if forks else best, role), score(best) >= 2)
+    straight = (row.placed[e.target] for e in graph.edges if e.source == edge.source and e.target in row.placed)
+    on = role == "projection" and any(p.y == start[1] and p.entry[0] > best[1][0] for p in straight)
+    return Drawn(rounded(best[1:] if on else best, role), score(best) >= 2)
 
 
 def _arcs(row: Row, roles: Mapping[Edge, str], edges: Sequence[tuple[Edge, Point, Point]]) -> list[Drawn]:

@@ -25,7 +25,7 @@ _LANES = 7.0
 STUB = 16.0  # of an arrow that goes on in the next row
 RISE = 4.0  # from a volume to where its arrow turns up to the next level of a U
 FRAME = 4.0  # between what is in a frame and its line
-_OUT = 13.0  # of the arrow of an output
+_OUT = 10.0  # of the arrow of an output
 _ARC = 9.0  # above a level of a U, for its short cut
 
 
@@ -265,10 +265,10 @@ def _standing(unit: Unit, caption: Caption, solids: Sequence[Solid], last: Colle
     bodies = [p.outline for p in placed]
     for each, keys in zip(placed, caption.keys, strict=False):
         for rank, key in enumerate(keys):
-            start, end = way_out(each, each.solid.node in last, rank, len(keys))
-            bodies.append(around([Rect(*start, *start), Rect(*end, *end)]))
-            ahead = start[1] == end[1]
-            at = (end[0] + 2.0, end[1] + 0.36 * key.size) if ahead else (end[0] - 2.0, end[1] + 0.76 * key.size)
+            start, tip = way_out(each, each.solid.node in last, rank, len(keys))
+            bodies.append(around([Rect(*start, *start), Rect(*tip, *tip)]))
+            ahead = start[1] == tip[1]
+            at = (tip[0] + 2.0, tip[1] + 0.36 * key.size) if ahead else (tip[0] - 2.0, tip[1] + 0.76 * key.size)
             if key.text:
                 texts.append(Text(*at, key.text, key.size, key.width, "start" if ahead else "end", role=key.role))
     words = [text_rect(t) for t in texts]
@@ -279,9 +279,9 @@ def _standing(unit: Unit, caption: Caption, solids: Sequence[Solid], last: Colle
 def way_out(placed: Placed, last: bool, rank: int, count: int) -> tuple[Point, Point]:
     """From where to where an output leaves a volume: on along the flow, or up where something else leads on."""
     if not last:
-        x, y = placed.crown()
-        x -= min(placed.solid.thickness / 4, 3.0) + rank * 3.0
-        return (x, y), (x, y - _OUT - rank * LINE * 7.0)
+        deep, aside = (rank + 1) / (count + 1), placed.solid.thickness / 4
+        x, y = placed.front.left + aside + deep * placed.shift, placed.front.top - deep * placed.shift
+        return (x, y), (x, placed.outline.top - _OUT - (count - 1 - rank) * LINE * 7.0)
     x, y = placed.exit
     y += (rank - (count - 1) / 2) * LINE * 7.0
     return (x, y), (x + _OUT, y)

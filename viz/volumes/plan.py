@@ -246,13 +246,13 @@ def _touches(graph: Graph, found: Sequence[Extent], run: Sequence[int], number: 
         return not here.space and not there.space
     if any(graph.nodes[n].role == "pool" for n in run):
         alone = len(run) == 1 and _together(last, node)  # a pool before the layer it belongs to
-        return here.space == there.space and (alone or not is_thick(node)) and node.role != "pool"
+        return here.sides == there.sides and (alone or not is_thick(node)) and node.role != "pool"
     if node.role == "pool":
         return True
     if is_thick(node) and not _together(next((graph.nodes[n] for n in run if is_thick(graph.nodes[n])), last), node):
         return False
     alike = zip(here.sides, there.sides, strict=True)
-    return here.space == there.space or (
+    return here.sides == there.sides or (
         len(node.path) > 1 and all(a and b and min(a, b) >= _ALIKE * max(a, b) for a, b in alike)
     )
 

@@ -11,7 +11,7 @@ from ..fonts import Face, face
 from ..layouts.contents import box_names
 from ..overlaps import overlaps
 from ..scene import Box, Item, Scene, Stated, moved
-from ..texts.layer_labels import describe, shape_text
+from ..texts.layer_labels import describe, shape_texts
 from ..theme import Theme
 from .captions import captions
 from .draw import path_rect, volume_items
@@ -23,7 +23,7 @@ from .place import FRAME, STUB, Rect, Row, around, setting
 from .plan import as_u, plan
 from .solids import Letters, extents, measure, own_repeats, solids
 
-_ROOMY, _SMALLEST = 0.62, 0.3  # scales of the volumes: the least that is tried first, and the least
+_ROOMY, _SMALLEST = 0.62, 0.26  # scales of the volumes: the least that is tried first, and the least
 _GOOD = 0.58  # worth of a layout after which none is sought with smaller or fewer texts
 _ROW_COST, _TEXT_COST = 0.7, 0.9  # by how much a further row, and smaller text, lower the worth of a scale
 _SCALES = (1.0, 0.8, 0.62, 0.48, 0.38, 0.3)  # of volumes in layers
@@ -155,7 +155,8 @@ def _drawn(graph: Graph, laid: Laid, font: Face, size: float, width: float | Non
         frames = _frames(graph, row)
         extent = around((*row.bodies, *row.words, *(path_rect(d.path) for d in drawn), *(rect for rect, _ in frames)))
         y -= extent.top
-        items += [moved(item, _MARGIN, y) for item in _row_items(graph, row, drawn, frames, against, _letters(font, size))]
+        shapes = _row_items(graph, row, drawn, frames, against, _letters(font, size))
+        items += [moved(item, _MARGIN, y) for item in shapes]
         y += extent.bottom + _ROW_GAP
     y -= _ROW_GAP
     if legend:
@@ -177,9 +178,7 @@ def _frames(graph: Graph, row: Row) -> list[tuple[Rect, Frame]]:
             deeper = {len(graph.nodes[n].frames) - 1 - graph.nodes[n].frames.index(frame.id) for n in inside}
             pad = FRAME * (1 + max(deeper)) - 1.0
             bounds = around(r for run, r in zip(row.runs, row.wholes, strict=True) if inside & set(run))
-            found.append(
-                (Rect(bounds.left - pad, bounds.top - pad, bounds.right + pad, bounds.bottom + pad), frame)
-            )
+            found.append((Rect(bounds.left - pad, bounds.top - pad, bounds.right + pad, bounds.bottom + pad), frame))
     return found
 
 
@@ -213,7 +212,7 @@ def _row_items(
     names = box_names(graph)
     for placed in sorted(row.placed.values(), key=lambda p: (p.x, p.solid.node)):
         node = graph.nodes[placed.solid.node]
-        title = f"{node.name}: {describe(node)}, {', '.join(map(shape_text, node.outputs))}"
+        title = f"{node.name}: {describe(node)}, {', '.join(shape_texts(node))}"
         times, touched = own_repeats(graph, node), against.get(node.id, ())
         states = Stated(node.id, repeats=times, symbol=placed.solid.symbol, against=touched)
         items += volume_items(placed, letters, names[node.id], title, states)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from math import prod
+from math import ceil, prod
 
-from ...graphs.graph import Graph, Node, Shape, predecessors
+from ...graphs.graph import Graph, Node, Scale, Shape, predecessors
 from ..symbols import symbol_of, symbol_width
 
 DEPTH = 0.3536
@@ -20,6 +20,7 @@ _TALLEST, _THICKEST, _LONGEST = 88.0, 24.0, 56.0  # the largest map, the most ch
 _LOWEST, _THINNEST = 3.0, 1.6
 _SLAB, _ROD, _BALL = 2.6, 3.4, 7.0
 _MOST_SLABS = 4
+_NOMINAL = 256  # positions along a side of which nothing is known
 _BAND = 0.26
 # What has weights or joins is as thick as its channels; anything else changes sizes only, and is a thin slab.
 _THICK = frozenset({"conv", "merge", "residual", "model", "dense"})
@@ -81,7 +82,7 @@ class Measure:
     scale: float = 1.0
     letters: Letters = Letters()
 
-    def side_of(self, size: int | None) -> float:
+    def side_of(self, size: float | None) -> float:
         """How high, or deep, so many positions are drawn; unknown ones as the largest."""
         size = self.side if size is None else size
         return max(_LOWEST, self.scale * _TALLEST * (size / self.side) ** POWER)
@@ -104,26 +105,39 @@ class Measure:
 
 @dataclass(frozen=True, slots=True)
 class Extent:
-    """A shape in its parts: `space` are the sizes of its positions, empty for a vector."""
+    """A shape in its parts: `space` are the sizes of its positions, empty for a vector.
+
+    Of unknown ones, `scales` say what they follow, and `nominal` what they are drawn as.
+    """
 
     space: tuple[int | None, ...]
     channels: int | None
+    scales: tuple[Scale | None, ...] = ()
+    nominal: int = _NOMINAL
 
     @property
-    def sides(self) -> tuple[int | None, int | None]:
+    def sides(self) -> tuple[float | None, float | None]:
         """Height and width; a sequence is a line of positions one wide."""
-        return (self.space[-2], self.space[-1]) if len(self.space) > 1 else (self.space[0], 1)
+        scales = self.scales or (None,) * len(self.space)
+        sizes = [
+            size if size is not None or scale is None else self.nominal * scale.times / scale.over
+            for size, scale in zip(self.space, scales, strict=True)
+        ]
+        return (sizes[-2], sizes[-1]) if len(sizes) > 1 else (sizes[0], 1)
 
     @property
     def text(self) -> str:
-        """`224²`, `28×56`, `?²` where the size is unknown, `16×28²` for a volume of video."""
-        words = ["?" if size is None else str(size) for size in self.space]
-        if len(words) > 1 and words[-1] == words[-2]:
+        """`224²`, `28×56`, `H/2×W/2` where the size is unknown, `16×28²` for a volume of video."""
+        scales = self.scales or (None,) * len(self.space)
+        words = [str(scale or "?") if n is None else str(n) for n, scale in zip(self.space, scales, strict=True)]
+        if len(words) > 1 and words[-1] == words[-2] and self.space[-1] is not None:
             words[-2:] = [f"{words[-1]}²"]
         return "×".join(words)
 
 
-def extent(shape: Shape | None, channels_first: bool = False) -> Extent:
+def extent(
+    shape: Shape | None, channels_first: bool = False, scales: Sequence[Scale | None] = (), nominal: int = _NOMINAL
+) -> Extent:
     """The positions and channels of a shape with its batch.
 
     >>> extent((None, 28, 28, 256)).text, extent((None, 1000)).space
@@ -132,15 +146,20 @@ def extent(shape: Shape | None, channels_first: bool = False) -> Extent:
     sizes = () if shape is None else shape[1:]
     if not sizes:
         return Extent((), 1)
+    known = tuple(scales[1:]) if len(scales) == len(sizes) + 1 else (None,) * len(sizes)
     if channels_first and len(sizes) > 1:
-        sizes = (*sizes[1:], sizes[0])
-    return Extent(sizes[:-1], sizes[-1])
+        sizes, known = (*sizes[1:], sizes[0]), (*known[1:], known[0])
+    return Extent(sizes[:-1], sizes[-1], known[:-1], nominal)
 
 
 def extents(graph: Graph) -> list[Extent]:
     """What each node returns. Channels come first if a layer of the graph says so."""
     first = any(_layout(node) == "channels_first" for node in graph.nodes)
-    return [extent(node.outputs[0] if node.outputs else None, first) for node in graph.nodes]
+    shapes = [node.outputs[0] if node.outputs else None for node in graph.nodes]
+    positions = (extent(shape, first).space for shape in shapes)
+    nominal = max((size for space in positions for size in space if size), default=_NOMINAL)
+    scales = [node.scales for node in graph.nodes]
+    return [extent(shape, first, each, nominal) for shape, each in zip(shapes, scales, strict=True)]
 
 
 def _layout(node: Node) -> object:
@@ -153,7 +172,7 @@ def measure(graph: Graph, found: Sequence[Extent], scale: float = 1.0, letters: 
     maps = [e for e in found if e.space]
     thick = [e.channels for node, e in zip(graph.nodes, found, strict=True) if e.space and is_thick(node)]
     return Measure(
-        side=max((s for e in maps for s in e.sides if s), default=1),
+        side=max((ceil(s) for e in maps for s in e.sides if s), default=1),
         channels=max((c for c in thick if c), default=1),
         vector=max((e.channels for e in found if not e.space and e.channels), default=1),
         scale=scale,
@@ -211,13 +230,13 @@ def _solid(graph: Graph, node: Node, found: Sequence[Extent], measure: Measure) 
     symbol = symbol_of(node)
     if is_ball(node):
         high = max(_BALL, measure.letters.size * 1.2) if symbol.isalpha() else _BALL
-        wide = symbol_width(symbol, high, measure.letters.width)
-        return Solid(node.id, (Part("add", wide),), high, 0.0, ball=True, symbol=symbol)
+        across = symbol_width(symbol, high, measure.letters.width)
+        return Solid(node.id, (Part("add", across),), high, 0.0, ball=True, symbol=symbol)
     if not own.space:
         rod = max(_THINNEST + 0.8, measure.scale * _ROD)
         parts = _banded(node, _slabs(graph, node, rod))
         return Solid(node.id, parts, measure.length_of(own.channels), rod, symbol=symbol)
-    high, wide = own.sides
+    tall, wide = own.sides
     thickness = measure.thickness_of(own.channels) if is_thick(node) else measure.slab
     if node.role == "input":
         thickness = max(measure.slab * 0.75, _THINNEST)
@@ -227,7 +246,7 @@ def _solid(graph: Graph, node: Node, found: Sequence[Extent], measure: Measure) 
         parts = _joined(node, copied, own.channels, thickness)
     elif copied:
         parts = (*(Part("copy", measure.thickness_of(c)) for c in copied), *parts)
-    return Solid(node.id, parts, measure.side_of(high), measure.side_of(wide), symbol=symbol)
+    return Solid(node.id, parts, measure.side_of(tall), measure.side_of(wide), symbol=symbol)
 
 
 def _slabs(graph: Graph, node: Node, thickness: float) -> tuple[Part, ...]:
