@@ -17,10 +17,12 @@ _PUBLIC = {
     "catalogue": ["build", "describe", "list_architectures"],
     "constructor": ["architecture", "variant"],
     "densenets": ["cifar_densenet", "densenet"],
+    "origins": ["origin"],
+    "recipes": ["Recipe", "Schedule", "recipe"],
     "resnets": ["cifar_resnet", "resnet", "resnet_v2"],
     "segmentations": ["fcn"],
     "vggs": ["vgg"],
-    "weights": ["load_keras_applications", "load_torchvision"],
+    "weights": ["inflate_kernel", "load"],
 }
 for _entry in ENTRIES.values():
     _PUBLIC.setdefault(_entry.module, []).append(_entry.name)

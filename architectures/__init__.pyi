@@ -10,9 +10,13 @@ from .googlenets import *  # type: ignore[assignment]  # tables of the same name
 from .inceptions_v3 import *  # type: ignore[assignment]
 from .lenets import *
 from .mobilenets import *
+from .origins import origin as origin
+from .recipes import Recipe as Recipe
+from .recipes import Schedule as Schedule
+from .recipes import recipe as recipe
 from .resnets import *
 from .segmentations import *
 from .vggs import *
-from .weights import load_keras_applications as load_keras_applications
-from .weights import load_torchvision as load_torchvision
+from .weights import inflate_kernel as inflate_kernel
+from .weights import load as load
 from .xceptions import *

@@ -12,6 +12,7 @@ from ..blocks import conv as _conv
 from ..blocks import dense as _dense
 from ..blocks.types import Dense, Size, Tensor, Unit
 from .constructor import Head, architecture, published
+from .initial_values import torch_conv, torch_dense
 
 Layers = Mapping[str, Mapping[str, Any] | Callable[..., Tensor]]
 
@@ -44,6 +45,13 @@ ONE_WEIRD_TRICK: dict[str, Any] = {
     "conv5": {"filters": 256},
     "pool5": overlapping_pool,
 }
+# With biases that start at zero, as everywhere in Keras.
+PLAIN_ALEXNET: dict[str, Any] = {
+    name: {word: value for word, value in step.items() if word != "bias_initializer"}
+    if isinstance(step, Mapping)
+    else step
+    for name, step in ALEXNET.items()
+}
 _NORMED: dict[str, Any] = {"norm": batch_norm, "use_bias": True}
 HALF_SIZE: dict[str, Any] = {
     "conv1": {"filters": 96, "kernel_size": 11, "strides": 2, "padding": "valid", **_NORMED},
@@ -74,26 +82,23 @@ _GAUSSIAN = {"class_name": "RandomNormal", "config": {"stddev": 0.01}}
 _gaussian_conv = partial(_conv, kernel_initializer=_GAUSSIAN)
 _gaussian_dense = partial(_dense, kernel_initializer=_GAUSSIAN)
 _biased_dense = partial(_gaussian_dense, bias_initializer="ones")
-narrow_dense = partial(
-    _dense,
-    kernel_initializer={"class_name": "RandomNormal", "config": {"stddev": 0.005}},
-    bias_initializer={"class_name": "Constant", "config": {"value": 0.1}},
-)
 
 _PLAIN: dict[str, Any] = {"conv": _conv, "dense": _dense, "output": _dense}
 DIALECTS: dict[str, dict[str, Any]] = {
     "paper": {},
     "torchvision": {
-        **_PLAIN,
+        "conv": torch_conv,
+        "dense": torch_dense,
+        "output": torch_dense,
         "layers": ONE_WEIRD_TRICK,
         "output_size": 6,
         "dropout": (0.5, 0.5, 0.0),
         "input_shape": (224, 224, 3),
+        "classifier_activation": None,
     },
     "notes": {
-        "conv": _conv,
-        "dense": narrow_dense,
-        "output": narrow_dense,
+        **_PLAIN,
+        "layers": PLAIN_ALEXNET,
         "groups": 1,
         "lrn": False,
         "input_shape": (227, 227, 1),
@@ -131,11 +136,13 @@ def alexnet(
         output_size: average the last feature map to this size; with 6, images of any size fit.
         units: of the hidden dense layers, which have the activation of `conv`.
         dropout: rate after each of them, or a list of the rates before each dense layer, the last one included.
-        dense, output: units of the hidden and of the last dense layers, functions `(x, units, *, activation, name)`.
+        dense, output: units of the hidden and of the last dense layers, functions `(x, units, *, activation, name)`;
+            where one is not given it has the initialisers, regularisers … of a `dense` or `conv` that is.
         conv: unit of every convolution.
         dialect: `"paper"`; `"torchvision"`: the "one weird trick" network, for any size, with dropout before the dense
-            layers; `"notes"`: one group and no normalization, for 227×227×1; `"notes_bn"`: BatchNorm and 2048 units,
-            for 112×112×3.
+            layers, which gives logits; `"notes"`: one group, no normalization and Keras's initialisers, for 227×227×1;
+            `"notes_bn"`:
+            BatchNorm and 2048 units, for 112×112×3.
 
     Raises:
         ValueError: an image too small (below 67×67 in the paper's network).
@@ -162,14 +169,16 @@ def alexnet(
 
 def _with_options(layers: Layers, groups: int | None, lrn: bool) -> Layers:
     """Set the groups of the layers that have some, and leave the normalizations out where they are not wanted."""
-    if not lrn:
+    if not checks.flag("lrn", lrn):
+        if local_response_norm not in layers.values():
+            raise checks.refuse("lrn", lrn, "True, as layers have no local response normalization")
         layers = {name: step for name, step in layers.items() if step is not local_response_norm}
     if groups is None:
         return layers
     groups = checks.integer("groups", groups)
     grouped = {name: step for name, step in layers.items() if isinstance(step, Mapping) and "groups" in step}
-    if groups > 1 and not grouped:
-        raise checks.refuse("groups", groups, "None or 1, as no layer has groups")
+    if not grouped:
+        raise checks.refuse("groups", groups, "None, as no layer has groups")
     # Without the word where it is 1: not every unit has it.
     changed = {"groups": groups} if groups > 1 else {}
     own = {name: {word: value for word, value in step.items() if word != "groups"} for name, step in grouped.items()}

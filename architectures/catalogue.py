@@ -22,7 +22,8 @@ class Entry:
 
     Args:
         trainable_parameters: those that a training changes, auxiliary heads included; what papers count.
-        parameters: these and the running statistics of norms, as `count_params` has them.
+        parameters: these and what no training changes, as `count_params` has them: running statistics of norms, the
+            fixed codes of LeNet-5, the fixed enlargements of FCN.
     """
 
     name: str
@@ -32,6 +33,16 @@ class Entry:
     trainable_parameters: int
     parameters: int
     multiply_adds: int
+
+    @property
+    def source(self) -> str:
+        """Whose network it is, a key of `SOURCES`; where that is not the paper, `paper` is what it comes from."""
+        return next((source for source, names in NOT_IN_A_PAPER.items() if self.name in names), "paper")
+
+    @property
+    def deviations(self) -> tuple[str, ...]:
+        """What the default network does otherwise than its source, or where the source is silent."""
+        return DEVIATIONS.get(self.name, DEVIATIONS.get(self.module, ()))
 
     @property
     def year(self) -> int:
@@ -56,6 +67,44 @@ _HOWARD = "Howard et al. 2017"
 _SANDLER = "Sandler et al. 2018"
 _LONG = "Long et al. 2015"
 _RONNEBERGER = "Ronneberger et al. 2015"
+
+SOURCES = {
+    "paper": "in the paper",
+    "keras": "not in the paper: of keras.applications",
+    "torchvision": "not in the paper: of torchvision",
+    "ours": "not in the paper: ours",
+}
+
+NOT_IN_A_PAPER = {
+    "keras": ("resnet50_v2", "resnet101_v2"),
+    "torchvision": ("googlenet_torchvision", "vgg11_bn", "vgg13_bn", "vgg16_bn", "vgg19_bn"),
+    "ours": ("googlenet_bn", "vgg11_lrn_bn", "vgg16c_bn", "resnet18_v2", "resnet34_v2"),
+}
+
+# By name or by module.
+_NORM_DECAY = "running statistics decay by 0.99 a step, by {} in the authors' code"
+DEVIATIONS: dict[str, tuple[str, ...]] = {
+    "lenets": (
+        "the ten bitmaps of the output are drawn after figure 3; the paper has 96 characters",
+        "trained by the softmax of the distances (eq. 9 without its constant)",
+    ),
+    "googlenets": ("the paper names no initialiser; Keras's are used",),
+    "googlenet_torchvision": (),
+    "inceptions_v3": (
+        _NORM_DECAY.format(0.9997),
+        "the paper names no initialiser; Keras's are used",
+    ),
+    "vggs": ("Glorot's initialiser, which section 3.1 found to do without pre-training; not N(0, 0.1)",),
+    "xceptions": ("the paper names no initialiser; Keras's are used",),
+    "mobilenet": (
+        _NORM_DECAY.format(0.9997),
+        "initialiser of the authors' code, N(0, 0.09) cut off at two deviations; the paper names none",
+    ),
+    "mobilenet_v2": (
+        _NORM_DECAY.format(0.997),
+        "initialiser of the authors' code, N(0, 0.09) cut off at two deviations; the paper names none",
+    ),
+}
 
 ENTRIES = {
     entry.name: entry
@@ -98,8 +147,8 @@ ENTRIES = {
         Entry("resnet152", "resnets", "ResNet-152", _HE, 60_192_808, 60_344_232, 11_282_415_616),
         Entry("resnet18_v2", "resnets", "ResNet-18 v2", _AFTER_HE_V2, 11_687_720, 11_695_528, 1_814_073_344),
         Entry("resnet34_v2", "resnets", "ResNet-34 v2", _AFTER_HE_V2, 21_795_880, 21_811_112, 3_663_761_408),
-        Entry("resnet50_v2", "resnets", "ResNet-50 v2", _HE_V2, 25_549_352, 25_594_792, 3_857_973_248),
-        Entry("resnet101_v2", "resnets", "ResNet-101 v2", _HE_V2, 44_541_480, 44_639_144, 7_570_194_432),
+        Entry("resnet50_v2", "resnets", "ResNet-50 v2", _AFTER_HE_V2, 25_549_352, 25_594_792, 3_857_973_248),
+        Entry("resnet101_v2", "resnets", "ResNet-101 v2", _AFTER_HE_V2, 44_541_480, 44_639_144, 7_570_194_432),
         Entry("resnet152_v2", "resnets", "ResNet-152 v2", _HE_V2, 60_185_128, 60_328_872, 11_282_415_616),
         Entry("cifar_resnet20", "resnets", "ResNet-20 for CIFAR", _HE, 269_722, 271_098, 40_551_040),
         Entry("cifar_resnet32", "resnets", "ResNet-32 for CIFAR", _HE, 464_154, 466_426, 68_862_592),
@@ -138,7 +187,8 @@ def list_architectures() -> list[str]:
     return list(ENTRIES)
 
 
-def _entry(name: Any) -> Entry:
+def find(name: Any) -> Entry:
+    """The entry of a name; of another name a refusal that says the nearest."""
     must_be = f"one of the {len(ENTRIES)} names in list_architectures()"
     if not isinstance(name, str):
         raise checks.refuse("name", name, must_be, TypeError)
@@ -155,11 +205,11 @@ def constructor(name: str) -> Callable[..., Any]:
         TypeError: not a string.
     """
     with checks.speaking("build"):
-        module = _entry(name).module
+        module = find(name).module
     return getattr(importlib.import_module(f".{module}", __package__), name)
 
 
-def build(name: str, **options: Any) -> Any:
+def build(name: str, /, **options: Any) -> Any:
     """Make the network of that name; `options` are the arguments of its constructor.
 
     Raises:
@@ -212,15 +262,25 @@ class Description(Entry):
 
     def __str__(self) -> str:
         side, (height, width, depth) = self.smallest_input, self.input_shape
+        fixed = self.parameters - self.trainable_parameters
+        kind = _FIXED.get(self.module, "running statistics")
+        heads = " with its auxiliary heads" if self.options.get("aux") else ""
         rows = {
             "paper": self.paper,
-            "parameters": f"{self.trainable_parameters:,} trainable, {self.parameters:,} in all",
+            "source": SOURCES[self.source],
+            "parameters": f"{self.trainable_parameters:,} trainable{heads}" + (f"; {fixed:,} {kind}" if fixed else ""),
             "multiply-adds": f"{self.multiply_adds:,} at {height}×{width}×{depth}",
             "smallest input": f"{side}×{side}",
             "dialects": ", ".join(self.dialects) or "one",
             "options": ", ".join(map(_option, self.options, self.options.values())) or "none",
         }
-        return "\n".join([f"{self.title} ({self.name})", *(f"  {word:<16}{value}" for word, value in rows.items())])
+        lines = [f"  {word:<16}{value}" for word, value in rows.items()]
+        lines += [f"  {'differs' if not number else '':<16}{text}" for number, text in enumerate(self.deviations)]
+        return "\n".join([f"{self.title} ({self.name})", *lines])
+
+
+# What is no running statistic among the parameters that no training changes.
+_FIXED = {"lenets": "of fixed codes", "segmentations": "of fixed enlargements"}
 
 
 def _option(word: str, default: Any) -> str:
@@ -247,10 +307,13 @@ def describe(name: str) -> Description:
         >>> print(describe("inception_v3"))
         Inception-v3 (inception_v3)
           paper           Szegedy et al. 2016
-          parameters      27,143,152 trainable, 27,179,376 in all
+          source          in the paper
+          parameters      27,143,152 trainable with its auxiliary heads; 36,224 running statistics
           multiply-adds   5,718,899,296 at 299×299×3
           smallest input  299×299
           dialects        paper, keras, torchvision
-          options         aux=True, dropout=0.2, layers, conv
+          options         aux=True, dropout=0.2, layers, conv, dense
+          differs         running statistics decay by 0.99 a step, by 0.9997 in the authors' code
+                          the paper names no initialiser; Keras's are used
     """
-    return Description(**vars(_entry(name)))
+    return Description(**vars(find(name)))

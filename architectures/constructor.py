@@ -9,23 +9,27 @@ import itertools
 import operator
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, get_type_hints
+from typing import Any, get_args, get_type_hints
 
 import keras
 
 from .. import _keras, checks
 from ..blocks import arguments
+from ..blocks import dense as _dense
 from ..blocks.core import full_name, scope, weightless
 from ..blocks.heads import classifier
 from ..blocks.layers import MinimumSize
 from ..blocks.pools import global_avg_pool, global_max_pool
 from ..blocks.tensors import channel_axis, channels, guarded, layer, sides
-from ..blocks.types import Activation, Tensor
+from ..blocks.types import Activation, Dense, Tensor, Unit
+from ..blocks.units import matching
 from ..garbage import no_collection
 from ..graphs.window_arithmetic import least_side
-from ..models.outputs import output_weights
+from ..models.outputs import AUX_LOSS_WEIGHT, output_weights, with_said_labels
 from . import weights as _weights
 from .catalogue import ENTRIES
+from .origins import Network, Origin, add_constructor, remember
+from .weight_sources import IMAGENET
 
 COMMON = {
     "include_top": True,
@@ -37,13 +41,15 @@ COMMON = {
     "classifier_activation": "softmax",
     "name": None,
 }
+_NOT_OF_THE_NETWORK = ("dialect", "weights", "input_tensor", "name")
 _POOLS = {"avg": global_avg_pool, "max": global_max_pool}
 
 # What the help of every network ends in.
 _OF_ALL = """
     `include_top`, `weights`, `input_tensor`, `input_shape`, `pooling`, `classes`, `classifier_activation` and `name`
-    are those of `keras.applications`; `weights` may also be a Keras model. An image too small or another argument
-    out of range is a ValueError, an unknown argument or one of the wrong type a TypeError.
+    are those of `keras.applications`; `weights` may also be a model, a state dict or a file (`load`), and brings the
+    dialect with it. An image too small or another argument out of range is a ValueError, an unknown argument or one of
+    the wrong type a TypeError.
 """
 _EXAMPLE = """
     Example:
@@ -96,7 +102,10 @@ def dilate_stages(strides: Sequence[int], output_stride: int | None) -> list[tup
 
 
 def architecture(
-    *, dialects: Mapping[str, Mapping[str, Any]] | None = None, **defaults: Any
+    *,
+    dialects: Mapping[str, Mapping[str, Any]] | None = None,
+    aux_weight: float = AUX_LOSS_WEIGHT,
+    **defaults: Any,
 ) -> Callable[[Callable[..., Any]], Callable[..., keras.Model]]:
     """Make a constructor of a walk: a function `walk(x, head, *, …)` from an image tensor to a tensor or a dict.
 
@@ -104,18 +113,19 @@ def architecture(
     classifier_activation, name` and those of the walk, and returns a model. Layer names have no prefix where
     the network stands alone; with `name` or `input_tensor` they have one, so that two networks go into one graph.
 
-    `weights` is None for random ones; the path of a file that `save_weights` or `save` wrote; a Keras model, the
-    same network of ours or of `keras.applications`; or `"imagenet"`, which Keras downloads and which brings
-    `dialect="keras"` with it, for images as `preprocess_input` of that network gives them. Every tensor is used
-    exactly once, or it is an error that says which was not.
+    `weights` is None for random ones, what `load` accepts for a source, or `"imagenet"`, which Keras downloads, for
+    images as `preprocess_input` of that network gives them. Where the weights say whose they are, the network is built
+    in that dialect. Every tensor is used exactly once, or it is an error that says which was not.
 
     Args:
         dialects: by name, the arguments in which the networks of that name differ between sources; adds
             the argument `dialect`, whose default is the first.
+        aux_weight: of the loss of each auxiliary head in training (`compile_args`).
         defaults: of the common arguments where they are not Keras's; `input_shape` (height, width, channels).
     """
 
     def decorate(walk: Callable[..., Any]) -> Callable[..., keras.Model]:
+        walk.aux_weight = aux_weight  # type: ignore[attr-defined]
         made = _constructor(walk, walk.__name__, defaults, dialects or {})
         made.__doc__ = f"{(walk.__doc__ or '').rstrip()}\n{_OF_ALL}{_example(walk.__name__)}    "
         return made
@@ -142,7 +152,10 @@ def variant(
         kept = known
     else:
         kept = dialects if isinstance(dialects, Mapping) else {dialect: known[dialect] for dialect in dialects}
-    made = _constructor(constructor.walk, name, {**constructor.defaults, **bound}, kept)  # type: ignore[attr-defined]
+    hints, words = get_type_hints(constructor.walk), inspect.signature(constructor).parameters  # type: ignore[attr-defined]
+    followers = _following({word: default.default for word, default in words.items()}, bound, hints)
+    defaults = {**constructor.defaults, **bound, **(followers if "conv" in bound else {})}  # type: ignore[attr-defined]
+    made = _constructor(constructor.walk, name, defaults, kept)  # type: ignore[attr-defined]
     made.__doc__ = doc
     return made
 
@@ -179,37 +192,47 @@ def _constructor(
                         f"its arguments are {', '.join(words)}"
                     )
             source: Mapping[str, Any] = {}
+            weights, asked = _weights.checked(given.get("weights"), name), None
             if dialects:
-                trained = _weights.trained_dialect(given.get("weights"), name)
-                asked = {**words, **trained, **given}["dialect"]
+                brought = _weights.dialect_of(weights, dialects)
+                asked = given.get("dialect", words["dialect"] if brought is None else brought)
                 source = dialects[checks.choice("dialect", asked, tuple(dialects))]
-                if trained and asked not in trained.values():
-                    raise checks.refuse("dialect", asked, f"{trained['dialect']!r} with weights={given['weights']!r}")
+                if weights == IMAGENET and asked != brought:
+                    raise checks.refuse("dialect", asked, f"{brought!r} with weights={IMAGENET!r}")
             own = {
                 word: arguments.annotated(word, value, hints[word]) for word, value in given.items() if word in hints
             }
             settled = {**words, **source, **given, **own}
             settled.pop("dialect", None)
+            settled |= _following(settled, given, hints)
             if given.get("input_shape") is not None:
                 settled["input_shape"] = _checked_shape(given["input_shape"])
             else:
                 settled["input_shape"] = _oriented({**words, **source}["input_shape"] or (224, 224, 3))
             if given.get("input_tensor") is not None:
-                known = arguments.image(given["input_tensor"], "input_tensor")[1:]
-                if given.get("input_shape") is not None and settled["input_shape"] != known:
-                    said = f"None, or {known}, the shape of input_tensor"
+                shape = arguments.image(given["input_tensor"], "input_tensor")[1:]
+                if given.get("input_shape") is not None and settled["input_shape"] != shape:
+                    said = f"None, or {shape}, the shape of input_tensor"
                     raise checks.refuse("input_shape", given["input_shape"], said)
-                settled["input_shape"] = known
-            return {**settled, "head": _head(settled)}
+                settled["input_shape"] = shape
+            told = {word: settled[word] for word in (*given, "input_shape") if word not in _NOT_OF_THE_NETWORK}
+            known = Origin(name, asked, told, alone=settled["input_tensor"] is None)
+            return {**settled, "weights": weights, "head": _head(settled), "origin": known}
 
     @functools.wraps(walk)
     def construct(*positional: Any, **given: Any) -> keras.Model:
-        return _build(walk, name, **settle(positional, given))
+        settled = settle(positional, given)
+        try:
+            return _build(walk, name, **settled)
+        except (TypeError, ValueError) as error:
+            if "conv" in given:
+                _refuse_unit(name, given, words, error)
+            raise
 
     def smallest_input(**given: Any) -> int | None:
         """Find the smallest side of a square image that the network can be built on with these arguments."""
         settled = settle((), given)
-        options = {word: value for word, value in settled.items() if word not in COMMON}
+        options = {word: value for word, value in settled.items() if word not in (*COMMON, "origin")}
         return _smallest(functools.partial(walk, **options), _channels_of(settled["input_shape"]), name)
 
     construct.__name__ = construct.__qualname__ = name
@@ -219,7 +242,56 @@ def _constructor(
     )
     construct.walk, construct.defaults, construct.dialects = walk, dict(defaults), dialects  # type: ignore[attr-defined]
     construct.smallest_input = smallest_input  # type: ignore[attr-defined]
+    add_constructor(name, construct)
     return construct
+
+
+def _following(settled: Mapping[str, Any], given: Mapping[str, Any], hints: Mapping[str, Any]) -> dict[str, Any]:
+    """The units of a network that a `conv` which is given changes too: what it says holds everywhere.
+
+    A unit that is given itself is left as it is; `output` follows a `dense` that is given before a `conv`.
+    """
+    units = [word for word, hint in hints.items() if any(one in (Unit, Dense) for one in (hint, *get_args(hint)))]
+    changed = {}
+    for word in units:
+        leader = given.get("dense", given.get("conv")) if word == "output" else given.get("conv")
+        if word != "conv" and word not in given and settled[word] is not None and leader is not None:
+            changed[word] = matching(settled[word], leader)
+    if "dense" in units and "conv" in hints and settled["dense"] is None:
+        changed["dense"] = matching(_dense, settled["conv"])
+    return changed
+
+
+# What a layer of a network asks of its unit, and the argument of the network that asks for less.
+_ASKED = {
+    **dict.fromkeys(("filters", "kernel_size", "padding", "connections", "depth_multiplier"), ""),
+    "strides": "output_stride",
+    "dilation_rate": "output_stride",
+    "groups": "groups",
+}
+
+
+def _refuse_unit(name: str, given: Mapping[str, Any], words: Collection[str], error: Exception) -> None:
+    """Say of a unit that cannot do what a layer asks of it that it does not fit the network."""
+    about: Any = getattr(error, "about", None) or getattr(error.__cause__, "about", ("",))
+    asked = about[0]
+    if asked not in _ASKED or asked in given:
+        return
+    instead = f", or with another {_ASKED[asked]}" if _ASKED[asked] in words else ""
+    must_be = f"a unit that fits every convolution of the network, got {_unit_in_words(given['conv'])}{instead}"
+    raise type(error)(checks.plain(f"{name}: conv must be {must_be} ({error})")) from error
+
+
+def _unit_in_words(unit: Any) -> str:
+    """`dilated(dilation_rate=2)`."""
+    options: dict[str, Any] = {}
+    while isinstance(unit, functools.partial):
+        options = {**unit.keywords, **options}
+        unit = unit.func
+    said = {word: getattr(value, "__name__", checks.one_line(value, 40)) for word, value in options.items()}
+    listed = ", ".join(f"{word}={value}" for word, value in said.items())
+    name = getattr(unit, "__name__", type(unit).__name__)
+    return f"{name}({listed})" if listed else name
 
 
 def _by_name(name: str, value: Any, hints: Mapping[str, Any]) -> str:
@@ -262,11 +334,13 @@ def _build(
     input_tensor: Any,
     input_shape: tuple[int | None, ...],
     name: str | None,
+    origin: Origin,
     **settled: Any,
 ) -> keras.Model:
     path = full_name(block, name) if name is not None or input_tensor is not None else ""
-    with scope("", block):
-        weights = _weights.checked(weights, block, include_top=head.include_top, classes=head.classes)
+    if weights == IMAGENET and head.include_top and head.classes != 1000:
+        with scope("", block):
+            raise checks.refuse("classes", head.classes, f"1000 with include_top=True and weights={IMAGENET!r}")
     options = {word: value for word, value in settled.items() if word not in COMMON}
     build = functools.partial(walk, head=head, **options)
     with scope(path, block), no_collection():
@@ -276,22 +350,16 @@ def _build(
     if isinstance(inputs, list) and len(inputs) == 1:
         inputs = inputs[0]
     with _keras.deep_graphs():
-        model = keras.Model(inputs, outputs, name=name or block)
+        model = Network(inputs, outputs, name=name or block)
+    remember(model, origin)
     if isinstance(outputs, Mapping):
-        model.loss_weights = output_weights(outputs)  # for diagrams of a model that is not compiled yet
+        # For diagrams of a model that is not compiled yet, and for `compile_args`.
+        model.loss_weights = output_weights(outputs, walk.aux_weight)  # type: ignore[attr-defined]
+        with_said_labels(model)
     if weights is not None:
         layers = model.layers if input_tensor is None else [x for x in model.layers if x.name.startswith(f"{path}.")]
         with scope("", block):
-            _weights.load(
-                model,
-                layers,
-                weights,
-                block,
-                include_top=head.include_top,
-                classes=head.classes,
-                input_shape=input_shape,
-                options=options,
-            )
+            _weights.construct(model, layers, weights, block, {**settled, "input_shape": input_shape})
     return model
 
 

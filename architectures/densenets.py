@@ -7,11 +7,13 @@ from functools import partial
 from typing import Any
 
 from .. import checks
-from ..blocks import batch_norm, dense_block, matching, max_pool, norm_activation, preact_conv, transition
-from ..blocks import conv as _conv
+from ..blocks import batch_norm, dense_block, max_pool, norm_activation, preact_conv, transition
+from ..blocks import dense as _dense
 from ..blocks.tensors import channels
-from ..blocks.types import Padding, Tensor, Unit
+from ..blocks.types import Dense, Padding, Tensor, Unit
+from ..blocks.units import leading
 from .constructor import Head, architecture, dilate_stages, published
+from .initial_values import KAIMING_FAN_IN, TORCH_DEFAULT
 
 # Table 1 of the paper: layers in each of the four dense blocks.
 LAYERS = {121: (6, 12, 24, 16), 169: (6, 12, 32, 32), 201: (6, 12, 48, 32), 264: (6, 12, 64, 48)}
@@ -25,7 +27,12 @@ densenet_conv = partial(
 DIALECTS: dict[str, dict[str, Any]] = {
     "paper": {},
     "keras": {"conv": partial(preact_conv, norm=partial(batch_norm, epsilon=1.001e-5)), "stem_padding": (3, 1)},
-    "torchvision": {"stem_padding": (3, 1), "classifier_activation": None},
+    "torchvision": {
+        "conv": partial(densenet_conv, kernel_initializer=KAIMING_FAN_IN),
+        "dense": partial(_dense, kernel_initializer=TORCH_DEFAULT),
+        "stem_padding": (3, 1),
+        "classifier_activation": None,
+    },
 }
 
 
@@ -68,6 +75,7 @@ def densenet(
     stem_padding: tuple[Padding, Padding] = ("same", "same"),
     output_stride: int = 32,
     conv: Unit = densenet_conv,
+    dense: Dense | None = None,
 ) -> Tensor:
     """DenseNet-BC: a 7×7 convolution, a pool and four dense blocks (Huang et al. 2017, table 1).
 
@@ -95,10 +103,10 @@ def densenet(
     stages = dilate_stages(IMAGENET_STRIDES, output_stride)
     layers = checks.integers("layers", layers, len(stages))
     growth_rate = checks.integer("growth_rate", growth_rate)
-    x = matching(_conv, conv)(x, 2 * growth_rate, 7, strides=2, padding=stem_padding[0], name="stem")
+    x = leading(conv)(x, 2 * growth_rate, 7, strides=2, padding=stem_padding[0], name="stem")
     x = max_pool(x, 3, strides=2, padding=stem_padding[1], name="pool")
     options: dict[str, Any] = {"growth_rate": growth_rate, "compression": compression, "dropout": dropout, "conv": conv}
-    return head(_dense_stages(x, layers, stages, bottleneck=bottleneck, **options))
+    return head(_dense_stages(x, layers, stages, bottleneck=bottleneck, **options), dense=dense)
 
 
 @architecture(input_shape=(32, 32, 3), classes=10)
@@ -114,6 +122,7 @@ def cifar_densenet(
     stem_filters: int | None = 16,
     output_stride: int = 4,
     conv: Unit = densenet_conv,
+    dense: Dense | None = None,
 ) -> Tensor:
     """DenseNet for 32×32 images: a 3×3 convolution and three dense blocks alike (Huang et al. 2017, section 3).
 
@@ -143,10 +152,10 @@ def cifar_densenet(
         raise checks.refuse("depth", depth, f"4 more than a multiple of {3 * convs}")
     growth_rate = checks.integer("growth_rate", growth_rate)
     filters = 2 * growth_rate if stem_filters is None else stem_filters
-    x = matching(_conv, conv)(x, filters, 3, strides=1, norm=None, activation=None, name="stem")
+    x = leading(conv)(x, filters, 3, strides=1, norm=None, activation=None, name="stem")
     options: dict[str, Any] = {"growth_rate": growth_rate, "compression": compression, "dropout": dropout, "conv": conv}
     stages = dilate_stages(CIFAR_STRIDES, output_stride)
-    return head(_dense_stages(x, (layers,) * 3, stages, bottleneck=bottleneck, **options))
+    return head(_dense_stages(x, (layers,) * 3, stages, bottleneck=bottleneck, **options), dense=dense)
 
 
 densenet121 = published(densenet, "densenet121", layers=LAYERS[121])

@@ -18,8 +18,10 @@ from ..blocks import (
     norm_activation,
 )
 from ..blocks import conv as _conv
-from ..blocks.types import Tensor, Unit
+from ..blocks.core import given_to
+from ..blocks.types import Dense, Tensor, Unit
 from .constructor import Head, architecture, published
+from .initial_values import normal, torch_dense
 
 # Table 1 of the paper. Of the Inception blocks the filters of the 1×1, 3×3, 5×5 and pool branches; the others are
 # layers of `chain`.
@@ -63,7 +65,12 @@ NOTES_LAYERS = {
     "conv2": {**LAYERS["conv2"], "padding": "valid"},
 }
 
-torch_conv = partial(conv_bn, norm=partial(batch_norm, momentum=0.9, epsilon=1e-3), padding="symmetric")
+_torch_conv = partial(
+    conv_bn,
+    norm=partial(batch_norm, momentum=0.9, epsilon=1e-3),
+    padding="symmetric",
+    kernel_initializer=normal(0.01),
+)
 
 DIALECTS: dict[str, dict[str, Any]] = {
     "paper": {},
@@ -82,7 +89,9 @@ DIALECTS: dict[str, dict[str, Any]] = {
         "aux": partial(aux_classifier, output_size=4),
         "dropout": 0.2,
         "block": partial(inception, kernel_size=3),
-        "conv": torch_conv,
+        "conv": _torch_conv,
+        "dense": partial(torch_dense, kernel_initializer=normal(0.01)),
+        "classifier_activation": None,
     },
 }
 
@@ -96,6 +105,7 @@ def inception_network(
     aux: bool | Callable[..., Tensor],
     default_aux: Callable[..., Tensor],
     conv: Unit,
+    dense: Dense | None,
     **options: Any,
 ) -> Tensor | dict[str, Tensor]:
     """A chain of layers and blocks with auxiliary classifiers on some of them: what the Inception networks are.
@@ -103,8 +113,10 @@ def inception_network(
     Args:
         layers: by name a block and its arguments, a tuple, or a layer of `chain`.
         heads: by the name of the layer that it sits on, the name of each auxiliary output.
-        aux: False for none, True for `default_aux`, or another function `(x, classes, *, activation, conv, name)`.
+        aux: False for none, True for `default_aux`, or another function `(x, classes, *, activation, conv, name)`,
+            which is given `dense` too if it has that argument.
         conv: unit of every convolution.
+        dense: unit of every dense layer.
         options: of the classifier.
     """
     make_aux = checks.function("aux", default_aux if aux is True else aux) if aux and head.include_top else None
@@ -116,8 +128,9 @@ def inception_network(
         else:
             x = chain(x, {name: step}, conv=conv)
         if name in heads and make_aux is not None:
-            outputs[heads[name]] = make_aux(x, head.classes, activation=head.activation, conv=conv, name=heads[name])
-    main = head(x, **options)
+            given = {"activation": head.activation, "conv": conv, **given_to(make_aux, dense=dense)}
+            outputs[heads[name]] = make_aux(x, head.classes, **given, name=heads[name])
+    main = head(x, dense=dense, **options)
     return {"main": main, **outputs} if outputs else main
 
 
@@ -133,6 +146,7 @@ def googlenet(
     layers: Mapping[str, Any] = LAYERS,
     block: Callable[..., Tensor] = inception,
     conv: Unit = _conv,
+    dense: Dense | None = None,
 ) -> Tensor | dict[str, Tensor]:
     """GoogLeNet with its two auxiliary classifiers (Szegedy et al. 2015, table 1 and figure 3).
 
@@ -150,8 +164,10 @@ def googlenet(
             `chain` has for them.
         block: function `(x, c1, c3, c5, pool_proj, *, conv, name)`.
         conv: unit of every convolution.
+        dense: unit of every dense layer, a function `(x, units, *, activation, name)`; None for `dense` with the
+            initialisers, regularisers … of `conv`.
         dialect: `"paper"`; `"notes"`: no normalisation or dropout, heads pooled with `"same"`; `"notes_bn"`: norms,
-            `"valid"` pools, no heads, a hidden layer; `"torchvision"`: norms, 3×3 for 5×5, heads for any size.
+            `"valid"` pools, no heads, a hidden layer; `"torchvision"`: norms, 3×3 for 5×5, heads for any size, logits.
 
     Raises:
         ValueError: an image too small (at least 65×65 with the paper's heads), of unknown size with the paper's
@@ -162,8 +178,8 @@ def googlenet(
         for name, step in layers.items()
         if lrn or step is not local_response_norm
     }
-    options = {"dropout": dropout, "units": units}
-    return inception_network(x, head, steps, AUX, aux=aux, default_aux=aux_classifier, conv=conv, **options)
+    options: dict[str, Any] = {"dropout": dropout, "units": units, "conv": conv, "dense": dense}
+    return inception_network(x, head, steps, AUX, aux=aux, default_aux=aux_classifier, **options)
 
 
 googlenet_bn = published(googlenet, "googlenet_bn", dialects=("paper",), conv=conv_bn, lrn=False)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any
+from typing import Any, Unpack
 
 from ..blocks import (
     avg_pool,
@@ -16,11 +16,14 @@ from ..blocks import (
     inception_expanded,
     inception_reduction,
     inception_stacked,
+    matching,
     max_pool,
 )
-from ..blocks.types import Activation, Tensor, Unit
+from ..blocks import dense as _dense
+from ..blocks.types import Activation, Dense, DenseOptions, Tensor, Unit
 from .constructor import Head, architecture
 from .googlenets import inception_network
+from .initial_values import normal, torch_dense
 
 
 def table(pool: Unit = avg_pool) -> dict[str, Any]:
@@ -60,7 +63,15 @@ AUX = {"mixed7": "aux1"}
 
 
 @block
-def aux_head(x: Tensor, classes: int, *, activation: Activation = "softmax", conv: Unit = conv_bn) -> Tensor:
+def aux_head(
+    x: Tensor,
+    classes: int,
+    *,
+    activation: Activation = "softmax",
+    conv: Unit = conv_bn,
+    dense: Dense | None = None,
+    **options: Unpack[DenseOptions],
+) -> Tensor:
     """The auxiliary classifier of Inception-v3, normalised as the rest (Szegedy et al. 2016, section 4).
 
     Shapes: `batch height width channels`, at least 17×17 -> `batch classes`.
@@ -68,7 +79,8 @@ def aux_head(x: Tensor, classes: int, *, activation: Activation = "softmax", con
     x = avg_pool(x, 5, strides=3, padding="valid", name="pool")
     x = conv(x, 128, 1, strides=1, name="conv1")
     x = conv(x, 768, 5, strides=1, padding="valid", name="conv2")
-    return classifier(x, classes, activation=activation, name="classifier")
+    dense = matching(_dense, conv) if dense is None else dense
+    return classifier(x, classes, activation=activation, dense=dense, name="classifier", **options)
 
 
 unscaled = partial(conv_bn, norm=partial(batch_norm, scale=False))
@@ -77,14 +89,17 @@ DIALECTS: dict[str, dict[str, Any]] = {
     "paper": {},
     "keras": {"aux": False, "dropout": 0.0},
     "torchvision": {
-        "conv": partial(conv_bn, norm=partial(batch_norm, momentum=0.9)),
+        "conv": partial(conv_bn, norm=partial(batch_norm, momentum=0.9), kernel_initializer=normal(0.1)),
+        "dense": partial(torch_dense, kernel_initializer=normal(0.1)),
+        "aux": partial(aux_head, kernel_initializer=normal(0.001)),
         "layers": table(pool=partial(avg_pool, padding=1)),  # zeros around the image count in the mean
         "dropout": 0.5,
+        "classifier_activation": None,
     },
 }
 
 
-@architecture(dialects=DIALECTS, input_shape=(299, 299, 3))
+@architecture(dialects=DIALECTS, aux_weight=0.4, input_shape=(299, 299, 3))
 def inception_v3(
     x: Tensor,
     head: Head,
@@ -93,12 +108,15 @@ def inception_v3(
     dropout: float = 0.2,
     layers: Mapping[str, Any] = LAYERS,
     conv: Unit = unscaled,
+    dense: Dense | None = None,
 ) -> Tensor | dict[str, Tensor]:
     """Inception-v3 with its auxiliary classifier (Szegedy et al. 2016, table 1 and section 6).
 
     The outputs are `{"main": …, "aux1": …}`, each `batch classes`; a single tensor with `aux=False` or
-    `include_top=False`. The loss of the auxiliary head, which sits on the last 17×17 block, counts 0.3 in training
-    (`compile_args`); `inference_model` removes it.
+    `include_top=False`. The loss of the auxiliary head, which sits on the last 17×17 block, counts 0.4 in training
+    (`compile_args`), as in the authors' code; `inference_model` removes it. The paper smooths its labels by 0.1
+    (`recipe`). The authors' running statistics decay by 0.9997 a step, these by Keras's 0.99, which a short training
+    needs; theirs are `conv=partial(conv_bn, norm=partial(batch_norm, scale=False, momentum=0.9997))`.
 
     Args:
         aux: False for no auxiliary head; a function `(x, classes, *, activation, conv, name)` for another one.
@@ -106,8 +124,10 @@ def inception_v3(
         layers: everything before the classifier by its name: of an Inception block a function
             `(x, *filters, conv, name)` and the filters, of other layers what `chain` has for them.
         conv: unit of every convolution.
+        dense: unit of every dense layer, a function `(x, units, *, activation, name)`; None for `dense` with the
+            initialisers, regularisers … of `conv`.
         dialect: `"paper"`, as the authors released it; `"keras"`: no head, no dropout; `"torchvision"`: norms with a
-            scale, pools that average zeros around the image in.
+            scale, pools that average zeros around the image in, logits.
 
     Raises:
         ValueError: an image below 299×299 (75×75 without the auxiliary head).
@@ -119,4 +139,5 @@ def inception_v3(
         >>> model.count_params()
         23851784
     """
-    return inception_network(x, head, layers, AUX, aux=aux, default_aux=aux_head, conv=conv, dropout=dropout)
+    options: dict[str, Any] = {"conv": conv, "dense": dense, "dropout": dropout}
+    return inception_network(x, head, layers, AUX, aux=aux, default_aux=aux_head, **options)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Any
+from math import prod
+from typing import Any, Unpack
 
 from .. import checks
-from ..blocks import chain, dense, max_pool, radial_basis, scaled_tanh, sparse, subsample
+from ..blocks import FanInUniform, arguments, chain, dense, max_pool, radial_basis, scaled_tanh, sparse, subsample
 from ..blocks import conv as _conv
-from ..blocks.core import default_of
-from ..blocks.types import Dense, Tensor, Unit
-from ..blocks.units import matching
+from ..blocks.core import accepts, default_of, delegate, undecorated
+from ..blocks.tensors import channels
+from ..blocks.types import ConvBnOptions, Dense, DenseOptions, LayerOptions, Size, Tensor, Unit
+from ..blocks.units import matching, weight_options
 from .constructor import Head, architecture
 
 # Table I of the paper: the maps of S2 that each of the sixteen maps of C3 sees. Six see three neighbours, six see
@@ -42,24 +44,60 @@ _ROWS = [line.split() for line in DIGITS.split("\n") if line]
 CODES = tuple(tuple(1 if pixel == "#" else -1 for row in _ROWS for pixel in row[digit]) for digit in range(10))
 
 
-squashed_conv = partial(_conv, activation=scaled_tanh)
+@delegate
+def fan_in_conv(
+    x: Tensor,
+    filters: int,
+    kernel_size: Size = 3,
+    *,
+    connections: Sequence[Sequence[int]] | None = None,
+    **options: Unpack[ConvBnOptions],
+) -> Tensor:
+    """`conv`, or `sparse` with connections, that begins with numbers up to ±2.4/F, F the inputs of a unit.
+
+    (LeCun et al. 1998, appendix A.)
+    """
+    area = prod(arguments.pair("kernel_size", kernel_size))
+    fan_in = area * channels(x) if connections is None else [area * len(seen) for seen in connections]
+    given: dict[str, Any] = {
+        "kernel_initializer": FanInUniform(2.4),
+        "bias_initializer": FanInUniform(2.4, fan_in),
+        **options,
+    }
+    if connections is None:
+        return _conv(x, filters, kernel_size, **given)
+    return sparse(x, filters, kernel_size, connections=connections, **given)
 
 
-def bitmap_output(x: Tensor, units: int, **options: Any) -> Tensor:
+def fan_in_dense(x: Tensor, units: int, *, name: str | None = None, **options: Unpack[DenseOptions]) -> Tensor:
+    """`dense` that begins with numbers up to ±2.4/F, F the inputs of a unit."""
+    bias = FanInUniform(2.4, x.shape[-1])
+    given: dict[str, Any] = {"kernel_initializer": FanInUniform(2.4), "bias_initializer": bias, **options}
+    return dense(x, units, name=name, **given)
+
+
+# A unit of S2 and S4 has four inputs; the coefficient of their mean is four times that of their sum.
+fan_in_subsample = partial(
+    subsample, kernel_initializer=FanInUniform(4 * 2.4, 4), bias_initializer=FanInUniform(2.4, 4)
+)
+squashed_conv = partial(fan_in_conv, activation=scaled_tanh)
+
+
+def bitmap_output(x: Tensor, units: int, *, name: str | None = None, **options: Unpack[LayerOptions]) -> Tensor:
     """`radial_basis` with the bitmaps of the digits for codes; for more or other classes with random ones.
 
     Shapes: `batch 84` -> `batch units`.
     """
     drawn = units <= len(CODES) and x.shape[-1] == len(CODES[0])
-    return radial_basis(x, units, codes=CODES[:units] if drawn else None, **options)
+    return radial_basis(x, units, codes=CODES[:units] if drawn else None, name=name, **options)
 
 
 halving_pool = partial(max_pool, padding="valid")
 PAPER: dict[str, Any] = {
     "c1": {"filters": 6, "kernel_size": 5, "padding": "valid"},
-    "s2": subsample,
+    "s2": fan_in_subsample,
     "c3": {"filters": 16, "kernel_size": 5, "padding": "valid", "connections": C3},
-    "s4": subsample,
+    "s4": fan_in_subsample,
     "c5": {"filters": 120, "kernel_size": 5, "padding": "valid"},
 }
 DENSE: dict[str, Any] = {
@@ -77,13 +115,14 @@ STACKED: dict[str, Any] = {
     "c5": {"filters": 120, "kernel_size": 5, "padding": "valid"},
 }
 
-_MODERN: dict[str, Any] = {"layers": DENSE, "units": (120, 84), "output": dense, "conv": _conv}
+_PLAIN: dict[str, Any] = {"dense": dense, "output": None}
+_MODERN: dict[str, Any] = {"layers": DENSE, "units": (120, 84), "conv": _conv, **_PLAIN}
 DIALECTS: dict[str, dict[str, Any]] = {
     "paper": {},
     "modern": _MODERN,
     "notes": {
+        **_PLAIN,
         "layers": STACKED,
-        "output": dense,
         "conv": partial(_conv, activation="tanh"),
         "input_shape": (32, 32, 3),
     },
@@ -98,7 +137,8 @@ def lenet5(
     *,
     layers: Mapping[str, Mapping[str, Any] | Callable[..., Tensor]] = PAPER,
     units: tuple[int, ...] = (84,),
-    output: Dense = bitmap_output,
+    dense: Dense = fan_in_dense,
+    output: Dense | None = bitmap_output,
     conv: Unit = squashed_conv,
 ) -> Tensor:
     """LeNet-5: three convolutions, two poolings, and an output that compares with bitmaps (LeCun et al. 1998, fig. 2).
@@ -110,8 +150,11 @@ def lenet5(
         layers: by name, the arguments of a convolution or a function `(x, *, name)`; `connections` among the
             arguments makes a convolution `sparse`.
         units: of the hidden dense layers, the last of which is F6.
-        output: unit of the last layer, a function `(x, classes, *, activation, name)`.
-        conv: unit of every convolution; its activation is that of the trainable poolings and the dense layers too.
+        dense: unit of the hidden dense layers; where it is not given it has the initialisers, regularisers … of a
+            `conv` that is.
+        output: unit of the last layer, a function `(x, classes, *, activation, name)`; None for `dense`.
+        conv: unit of every convolution; its activation is that of the trainable poolings and the dense layers too, and
+            what it has for its weights is for those of the poolings.
         dialect: `"paper"`: sparse C3, trainable poolings, scaled tanh, and as output the distances from fixed codes;
             `"modern"`: dense C3, max-pools, ReLU, a dense output; `"notes"`: the same with tanh and C3 as two 3×3
             convolutions, for 32×32×3; `"notes_sigmoid"`: the modern one with sigmoid, for 32×32×3.
@@ -128,12 +171,14 @@ def lenet5(
         60000
     """
 
-    def unit(x: Tensor, filters: int, kernel_size: Any, **options: Any) -> Tensor:
-        kind = matching(sparse, conv) if "connections" in options else conv
+    def unit(x: Tensor, filters: int, kernel_size: Size = 3, **options: Any) -> Tensor:
+        kind = matching(sparse, conv) if "connections" in options and not accepts(conv, "connections") else conv
         return kind(x, filters, kernel_size, **options)
 
     activation = default_of(conv, "activation", "relu")
     checks.mapping("layers", layers)
-    squashed = {name: partial(step, activation=activation) for name, step in layers.items() if step is subsample}
-    x = chain(x, {**layers, **squashed}, conv=unit)
-    return head(x, pooling="flatten", units=units, hidden_activation=activation, output=output)
+    own = {**weight_options(conv), "activation": activation}
+    pooled: Any = {name: step for name, step in layers.items() if undecorated(step) is subsample}
+    poolings = {name: partial(step, **own) for name, step in pooled.items()}
+    x = chain(x, {**layers, **poolings}, conv=unit)
+    return head(x, pooling="flatten", units=units, hidden_activation=activation, dense=dense, output=output)

@@ -6,10 +6,15 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+import keras
+
 from .. import checks
-from ..blocks import batch_norm, conv_bn, depthwise_separable, inverted_residual
-from ..blocks.types import Padding, Tensor, Unit
+from ..blocks import batch_norm, conv_bn, depthwise_separable, inverted_residual, matching
+from ..blocks import dense as _dense
+from ..blocks import depthwise as _depthwise
+from ..blocks.types import Dense, Padding, Tensor, Unit
 from .constructor import Head, architecture
+from .initial_values import KAIMING_FAN_IN, KAIMING_FAN_OUT, normal
 from .resnets import stage
 
 # Table 1 of the MobileNet paper: filters, blocks and stride of what stands between two reductions.
@@ -25,6 +30,9 @@ MOBILENET_V2 = (
     (6, 320, 1, 1),
 )
 
+# 0.09 in the code that the authors released.
+mobilenet_conv = partial(conv_bn, kernel_initializer=keras.initializers.TruncatedNormal(stddev=0.09))
+mobilenet_v2_conv = partial(mobilenet_conv, activation="relu6")
 relu6_conv = partial(conv_bn, activation="relu6")
 
 
@@ -38,7 +46,18 @@ def _multiple_of_8_of_the_integer(width: float) -> int:
     return multiple_of_8(int(width))
 
 
-DIALECTS: dict[str, dict[str, Any]] = {"paper": {}, "keras": {"conv": relu6_conv, "padding": ((0, 1), (0, 1))}}
+_torch_conv = partial(
+    relu6_conv,
+    norm=partial(batch_norm, momentum=0.9, epsilon=1e-5),
+    padding="symmetric",
+    kernel_initializer=KAIMING_FAN_OUT,
+)
+
+DIALECTS: dict[str, dict[str, Any]] = {
+    "paper": {},
+    "keras": {"conv": relu6_conv, "padding": ((0, 1), (0, 1))},
+    "timm": {"conv": _torch_conv, "dropout": 0.0, "classifier_activation": None},
+}
 V2_DIALECTS: dict[str, dict[str, Any]] = {
     "paper": {},
     "keras": {
@@ -46,7 +65,10 @@ V2_DIALECTS: dict[str, dict[str, Any]] = {
         "round_filters": _multiple_of_8_of_the_integer,
     },
     "torchvision": {
-        "conv": partial(relu6_conv, norm=partial(batch_norm, momentum=0.9, epsilon=1e-5), padding="symmetric"),
+        "conv": _torch_conv,
+        # All channels count in torch's fan-out of a depthwise kernel, as in Keras's fan-in.
+        "depthwise": partial(matching(_depthwise, _torch_conv), kernel_initializer=KAIMING_FAN_IN),
+        "dense": partial(_dense, kernel_initializer=normal(0.01)),
         "dropout": 0.2,
         "classifier_activation": None,
     },
@@ -62,7 +84,9 @@ def mobilenet(
     depth_multiplier: int = 1,
     dropout: float = 0.001,
     padding: Padding | None = None,
-    conv: Unit = conv_bn,
+    conv: Unit = mobilenet_conv,
+    depthwise: Unit | None = None,
+    dense: Dense | None = None,
 ) -> Tensor:
     """MobileNet: a convolution and thirteen depthwise separable ones (Howard et al. 2017, table 1).
 
@@ -73,16 +97,21 @@ def mobilenet(
         depth_multiplier: depthwise filters for each channel.
         dropout: rate before the classifier.
         padding: of the depthwise convolutions that have a stride; None for that of `conv`.
-        conv: unit of every convolution; the depthwise ones have its norm and activation.
-        dialect: `"paper"`, or `"keras"`: ReLU6, and zeros only below and on the right where there is a stride.
+        conv: unit of every convolution that is not depthwise.
+        depthwise: unit of those; None for `depthwise` with padding, norm, activation and options of `conv`.
+        dense: unit of the classifier, a function `(x, units, *, activation, name)`; None for `dense` with the
+            initialisers, regularisers … of `conv`.
+        dialect: `"paper"`; `"keras"`: ReLU6, and zeros only below and on the right where there is a stride; `"timm"`:
+            ReLU6, as many zeros on every side, logits.
     """
     alpha = checks.number("alpha", alpha, "a positive number", above=0)
-    options: dict[str, Any] = {"residual": depthwise_separable, "depth_multiplier": depth_multiplier, "conv": conv}
+    units = {"depth_multiplier": depth_multiplier, "conv": conv, "depthwise": depthwise}
+    options: dict[str, Any] = {"residual": depthwise_separable, **units}
     x = conv(x, int(32 * alpha), 3, strides=2, name="stem")
     for number, (filters, repeats, strides) in enumerate(MOBILENET, 1):
         blocks = [{"strides": strides, "padding": padding}] if strides > 1 else [{}]
         x = stage(x, int(filters * alpha), [*blocks, *[{}] * (repeats - 1)], name=f"stage{number}", **options)
-    return head(x, dropout=dropout)
+    return head(x, dropout=dropout, dense=dense)
 
 
 @architecture(dialects=V2_DIALECTS)
@@ -93,7 +122,9 @@ def mobilenet_v2(
     alpha: float = 1.0,
     dropout: float = 0.0,
     round_filters: Callable[[float], int] = multiple_of_8,
-    conv: Unit = relu6_conv,
+    conv: Unit = mobilenet_v2_conv,
+    depthwise: Unit | None = None,
+    dense: Dense | None = None,
 ) -> Tensor:
     """MobileNetV2: seventeen inverted residuals with linear bottlenecks (Sandler et al. 2018, table 2).
 
@@ -103,15 +134,19 @@ def mobilenet_v2(
         alpha: width multiplier; the last convolution keeps its 1280 filters where it is below 1.
         dropout: rate before the classifier.
         round_filters: function from `alpha·filters` to the filters of a bottleneck.
-        conv: unit of every convolution; the depthwise ones have its norm and activation.
+        conv: unit of every convolution that is not depthwise.
+        depthwise: unit of those; None for `depthwise` with padding, norm, activation and options of `conv`.
+        dense: unit of the classifier, a function `(x, units, *, activation, name)`; None for `dense` with the
+            initialisers, regularisers … of `conv`.
         dialect: `"paper"`; `"keras"`: rounds `alpha·filters` down before it rounds to a multiple of 8, which differs
-            at unusual values of `alpha` only; `"torchvision"`: as many zeros on every side, dropout, and logits.
+            at unusual values of `alpha` only; `"torchvision"`, and timm: as many zeros on every side, dropout, logits.
     """
     alpha = checks.number("alpha", alpha, "a positive number", above=0)
+    units = {"conv": conv, "depthwise": depthwise}
     x = conv(x, multiple_of_8(32 * alpha), 3, strides=2, name="stem")
     for number, (expansion, filters, repeats, strides) in enumerate(MOBILENET_V2, 1):
         blocks, width = [{"strides": strides}, *[{}] * (repeats - 1)], round_filters(filters * alpha)
-        options: dict[str, Any] = {"residual": inverted_residual, "expansion": expansion, "conv": conv}
+        options: dict[str, Any] = {"residual": inverted_residual, "expansion": expansion, **units}
         x = stage(x, width, blocks, name=f"stage{number}", **options)
     x = conv(x, multiple_of_8(1280 * max(alpha, 1.0)), 1, strides=1, name="last")
-    return head(x, dropout=dropout)
+    return head(x, dropout=dropout, dense=dense)

@@ -8,8 +8,6 @@ from itertools import islice, pairwise
 from math import prod
 from typing import Any, Literal
 
-import keras
-
 from .. import checks
 from ..blocks import (
     basic_residual,
@@ -27,8 +25,9 @@ from ..blocks import (
     squeeze_excite,
 )
 from ..blocks import stochastic_depth as _stochastic_depth
-from ..blocks.types import Shortcut, Tensor, Unit
+from ..blocks.types import Dense, Shortcut, Size, Tensor, Unit
 from .constructor import Head, architecture, dilate_stages, published, variant
+from .initial_values import KAIMING_FAN_OUT, torch_dense
 
 # Table 1 of the paper: block, its number in each of the four stages, output filters of the first stage.
 CONFIGS: dict[int, tuple[Callable[..., Tensor], tuple[int, ...], int]] = {
@@ -45,6 +44,23 @@ SHORTCUTS: dict[str, Shortcut] = {
     "channel_projection": channel_projection_shortcut,
 }
 
+
+@block
+def symmetric_pool(x: Tensor, pool_size: Size = 3, *, strides: Size | None = 2, name: str | None = None) -> Tensor:
+    """The maximum over windows of an odd side that stand on every `strides`-th pixel from the first on.
+
+    What PyTorch computes with `padding=pool_size // 2`; Keras's `"same"` begins elsewhere on images of some sizes.
+
+    Shapes: `batch height width channels` -> `batch ceil(height/s) ceil(width/s) channels`.
+
+    Example:
+        >>> symmetric_pool(keras.Input((8, 9, 3))).shape
+        (None, 4, 5, 3)
+    """
+    x = max_pool(x, pool_size, strides=1, padding="same", name="pool")
+    return max_pool(x, 1, strides=strides, padding="valid", name="subsample")
+
+
 _FIRST = {"filters": 64, "kernel_size": 7, "strides": 2}
 _POOL = partial(max_pool, pool_size=3, strides=2)
 STEM = {"stem": _FIRST, "pool": _POOL}
@@ -59,19 +75,23 @@ CIFAR_STEM = {"stem": {"filters": 16, "kernel_size": 3}}
 
 resnet_conv = partial(conv_bn, norm=partial(batch_norm, momentum=0.9, epsilon=1e-5), kernel_initializer="he_normal")
 _keras_conv = partial(conv_bn, norm=partial(batch_norm, epsilon=1.001e-5), padding="symmetric")
-_torch_conv = partial(
-    resnet_conv,
-    padding="symmetric",
-    kernel_initializer=keras.initializers.VarianceScaling(2.0, mode="fan_out", distribution="untruncated_normal"),
-)
+_torch_conv = partial(resnet_conv, padding="symmetric", kernel_initializer=KAIMING_FAN_OUT)
 _biased_conv = partial(conv_bn, use_bias=True)
 _bare_projection = partial(projection_shortcut, norm=None, use_bias=True)
+
+_TORCH: dict[str, Any] = {
+    "conv": _torch_conv,
+    "dense": torch_dense,
+    "stem": PADDED_STEM,
+    "stride_on": "3x3",
+    "classifier_activation": None,
+}
 
 DIALECTS: dict[str, dict[str, Any]] = {
     "paper": {},
     "v1.5": {"stride_on": "3x3"},
     "keras": {"conv": partial(_keras_conv, use_bias=True), "stem": PADDED_STEM},
-    "torchvision": {"conv": _torch_conv, "stem": PADDED_STEM, "stride_on": "3x3"},
+    "torchvision": _TORCH,
     "notes": {"conv": _biased_conv, "shortcut": _bare_projection},
     "notes_valid": {"conv": _biased_conv, "stem": VALID_STEM},
     "notes_cifar": {
@@ -93,6 +113,7 @@ V2_DIALECTS: dict[str, dict[str, Any]] = {
         "stride_on": "3x3",
         "shortcut": "channel_projection",
     },
+    "timm": {**_TORCH, "stem": {**BARE_STEM, "pool": partial(symmetric_pool, strides=2)}},
 }
 
 
@@ -114,7 +135,7 @@ def resnet(
     x: Tensor,
     head: Head,
     *,
-    depth: int = 50,
+    depth: int | None = None,
     residual: Callable[..., Tensor] | None = None,
     repeats: tuple[int, ...] | None = None,
     filters: int | None = None,
@@ -129,13 +150,15 @@ def resnet(
     stochastic_depth: float = 0.0,
     output_stride: int | None = None,
     conv: Unit = resnet_conv,
+    dense: Dense | None = None,
 ) -> Tensor:
     """ResNet: a stem, stages of residual blocks of twice the filters each, a mean over the image (He et al. 2016).
 
     Shapes: `batch height width channels` -> `batch classes`, for any input size, None included.
 
     Args:
-        depth: 18 or 34 (basic blocks), 50, 101 or 152 (bottlenecks).
+        depth: 18 or 34 (basic blocks), 50, 101 or 152 (bottlenecks); None for 50, or where all of the next three say
+            what it would.
         residual: block of every stage, such as a partial of `bottleneck` (`reduction`, `groups`); None for that of
             the depth, as for the next two.
         repeats: number of blocks in each stage.
@@ -148,21 +171,27 @@ def resnet(
         strided_block: the block of a stage that has the stride.
         preactivation: norm and activation before the branch of each block instead of after the sum (v2).
         zero_init: every block begins as its shortcut.
-        transforms: functions of every branch before the sum, such as `squeeze_excite`.
+        transforms: functions of every branch before the sum, such as `squeeze_excite`; one that has an argument `conv`
+            is given that of the network.
         stochastic_depth: rate at which the last block is skipped in training; growing evenly from the first block on
             (Huang et al. 2016).
         output_stride: stride of the last feature map; what the stages would go beyond it is traded for dilation. A
             block that gives up its stride is dilated as the one before, so that the weights of the strided network
             see the same through the dilated one where that stride is on the 3×3 convolution.
         conv: unit of every convolution.
-        dialect: `"paper"`; `"v1.5"`; `"keras"`, what `keras.applications` computes; `"torchvision"`; `"notes"`: biased
-            convolutions and bare projections; `"notes_valid"`: biased convolutions, a stem without padding;
-            `"notes_cifar"`: those of `"notes"` after a small stem, logits of 100 classes for 32×32 images.
+        dense: unit of the classifier, a function `(x, units, *, activation, name)`; None for `dense` with the
+            initialisers, regularisers … of `conv`.
+        dialect: `"paper"`; `"v1.5"`; `"keras"`, what `keras.applications` computes; `"torchvision"`, which gives
+            logits; `"notes"`: biased convolutions and bare projections; `"notes_valid"`: biased convolutions, a stem
+            without padding; `"notes_cifar"`: those of `"notes"` after a small stem, logits of 100 classes for 32×32
+            images.
 
     Raises:
         ValueError: an unknown shortcut or dialect, an output stride that no block reaches.
     """
-    usual, times, width = CONFIGS[checks.choice("depth", depth, tuple(CONFIGS))]
+    if depth is not None and None not in (residual, repeats, filters):
+        raise checks.refuse("depth", depth, "None where residual, repeats and filters are given")
+    usual, times, width = CONFIGS[50 if depth is None else checks.choice("depth", depth, tuple(CONFIGS))]
     residual = usual if residual is None else checks.function("residual", residual)
     repeats = times if repeats is None else checks.integers("repeats", repeats, _length(repeats))
     filters = width if filters is None else filters
@@ -197,7 +226,7 @@ def resnet(
         filters *= 2
     if preactivation:
         x = norm_activation(x, conv=conv, name="postactivation")
-    return head(x)
+    return head(x, dense=dense)
 
 
 def _places(
@@ -245,8 +274,9 @@ resnet_v2 = variant(
     "resnet_v2",
     """ResNet with norm and activation before each convolution (He et al. 2016b, figure 4e and appendix).
 
-    Arguments and errors as `resnet`, with the dialects `"paper"` and `"keras"`, what the V2 networks of
-    `keras.applications` compute: a bare stem, and strides in the last block of a stage.
+    Arguments and errors as `resnet`, with the dialects `"paper"`; `"keras"`, what the V2 networks of
+    `keras.applications` compute: a bare stem, and strides in the last block of a stage; `"timm"`: a bare stem, strides
+    on the 3×3 convolutions, logits.
     """,
     dialects=V2_DIALECTS,
     preactivation=True,
@@ -271,17 +301,19 @@ cifar_resnet = variant(
 
 # Keras has no networks of basic blocks, and these have no 1×1 convolution to take a stride from.
 _BASIC = [dialect for dialect in DIALECTS if dialect not in ("v1.5", "keras")]
-_PAPER = ("paper",)
+_NO_KERAS = ("paper", "timm")
 
 resnet18 = published(resnet, "resnet18", depth=18, dialects=_BASIC)
 resnet34 = published(resnet, "resnet34", depth=34, dialects=_BASIC)
 resnet50 = published(resnet, "resnet50", depth=50)
 resnet101 = published(resnet, "resnet101", depth=101)
 resnet152 = published(resnet, "resnet152", depth=152)
-se_resnet50 = published(resnet, "se_resnet50", dialects=_PAPER, depth=50, transforms=(squeeze_excite,))
+se_resnet50 = published(
+    resnet, "se_resnet50", dialects={"paper": {}, "timm": _TORCH}, depth=50, transforms=(squeeze_excite,)
+)
 
-resnet18_v2 = published(resnet_v2, "resnet18_v2", depth=18, dialects=_PAPER)
-resnet34_v2 = published(resnet_v2, "resnet34_v2", depth=34, dialects=_PAPER)
+resnet18_v2 = published(resnet_v2, "resnet18_v2", depth=18, dialects=_NO_KERAS)
+resnet34_v2 = published(resnet_v2, "resnet34_v2", depth=34, dialects=_NO_KERAS)
 resnet50_v2 = published(resnet_v2, "resnet50_v2", depth=50)
 resnet101_v2 = published(resnet_v2, "resnet101_v2", depth=101)
 resnet152_v2 = published(resnet_v2, "resnet152_v2", depth=152)

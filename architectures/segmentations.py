@@ -11,18 +11,18 @@ from .. import checks
 from ..blocks import (
     bilinear_up,
     decoder_block,
+    default_of,
     fuse_scores,
     match_size,
     max_pool,
     pixel_predictions,
-    transposed,
     vgg_block,
     zero_pad,
 )
 from ..blocks import conv as _conv
 from ..blocks import dropout as _dropout
-from ..blocks.decoders import zero_score
 from ..blocks.types import Padding, Tensor, Unit
+from ..blocks.units import weight_options, without_norm
 from .constructor import Head, architecture, published
 from .vggs import FILTERS, VGG16_CONVS
 
@@ -30,7 +30,6 @@ FCN_DIALECTS: dict[str, dict[str, Any]] = {"paper": {}, "same": {"border": 0, "p
 UNET_DIALECTS: dict[str, dict[str, Any]] = {"paper": {}, "same": {"padding": "same"}}
 
 unet_conv = partial(_conv, kernel_initializer="he_normal")
-unet_up = partial(transposed, kernel_initializer="he_normal")
 
 
 @dataclass(frozen=True)
@@ -95,7 +94,8 @@ def fcn(
         units: filters of the two convolutions that were dense layers.
         dropout: rate after each of them.
         train_upsampling: whether the last enlargement is learned; in the paper it stays bilinear.
-        conv: unit of the trunk and of the two convolutions.
+        conv: unit of the trunk and of the two convolutions; that of the scores is linear, has no norm and begins with
+            zeros unless `conv` has an initialiser. The enlargements begin bilinear and have its regulariser.
         dialect: `"paper"`: 100 rows of zeros around the image; `"same"`: none, and `"same"` throughout.
     """
     border, units = checks.integer("border", border, at_least=0), checks.integer("units", units)
@@ -115,16 +115,21 @@ def fcn(
     x = _dropout(x, dropout, name="dropout7")
     if not head.include_top:
         return head(x)
-    x = zero_score(x, head.classes, 1, name="score")
+    score = partial(without_norm(conv), activation=None)
+    if default_of(conv, "kernel_initializer") is None:  # "we zero-initialize the class scoring layer" (section 4.3)
+        score = partial(score, kernel_initializer="zeros")
+    penalty = {w: v for w, v in weight_options(conv).items() if w.startswith("kernel") and w != "kernel_initializer"}
+    enlarge: Any = partial(bilinear_up, **penalty)
+    x = score(x, head.classes, 1, strides=1, name="score")
     for number in skips:
         skip, finer = taps[number]
         grid = grid.enlarged(4, 2)
-        x = fuse_scores(x, skip, offset=grid.before(finer), name=f"fuse{number}")
+        x = fuse_scores(x, skip, offset=grid.before(finer), up=enlarge, score=score, name=f"fuse{number}")
         grid = grid.shared(finer)
     before = grid.enlarged(2 * grid.stride, grid.stride).before(Grid())
     if before > 0:
         raise checks.refuse("border", border, f"at least {border + before} with padding={padding!r}")
-    x = bilinear_up(x, grid.stride, trainable=train_upsampling, name="up")
+    x = enlarge(x, grid.stride, trainable=train_upsampling, name="up")
     x = match_size(x, image, offset=-before, name="crop")
     return pixel_predictions(x, head.activation, name="predictions")
 
@@ -143,7 +148,7 @@ def unet(
     convs: int = 2,
     padding: Literal["valid", "same"] = "valid",
     dropout: float = 0.5,
-    up: Unit = unet_up,
+    up: Unit | None = None,
     conv: Unit = unet_conv,
 ) -> Tensor:
     """U-Net: convolutions and pools down, convolutions and skips up (Ronneberger et al. 2015, figure 1).
@@ -157,8 +162,8 @@ def unet(
         convs: their number at each resolution, down and up.
         padding: of convolutions and pools.
         dropout: rate at the two coarsest resolutions.
-        up: unit that doubles the sides.
-        conv: unit of every other convolution.
+        up: unit that doubles the sides; None for `transposed` with norm, activation and options of `conv`.
+        conv: unit of every other convolution; that of the scores is linear and has no norm.
         dialect: `"paper"`: no padding, skips are cropped; `"same"`: the output has the size of the input.
 
     Raises:
@@ -190,5 +195,5 @@ def unet(
         grid = grid.shared(finer).window(side)
     if not head.include_top:
         return head(x)
-    x = _conv(x, head.classes, 1, strides=1, activation=None, name="score")
+    x = without_norm(conv)(x, head.classes, 1, strides=1, activation=None, name="score")
     return pixel_predictions(x, head.activation, name="predictions")

@@ -11,8 +11,8 @@ from ..blocks import batch_norm, conv_bn, default_of, local_response_norm, vgg_b
 from ..blocks import conv as _conv
 from ..blocks import dense as _dense
 from ..blocks.types import Dense, Size, Tensor, Unit
-from .alexnets import narrow_dense
 from .constructor import Head, architecture, dilate_stages, published
+from .initial_values import KAIMING_FAN_OUT, normal
 
 VGG16_CONVS = (2, 2, 3, 3, 3)
 # Table 1 of the paper: for each of the five blocks the number of its 3×3 convolutions, or their kernel sizes.
@@ -28,11 +28,23 @@ FILTERS = (64, 128, 256, 512, 512)
 # Not in the paper: torchvision's networks with BatchNorm, whose convolutions keep their biases.
 vgg_conv_bn = partial(conv_bn, use_bias=True, norm=partial(batch_norm, momentum=0.9, epsilon=1e-5))
 
+# "gaussian, std 0.005, bias 0.1": the table of VGG-16 in the notes.
+narrow_dense = partial(
+    _dense,
+    kernel_initializer={"class_name": "RandomNormal", "config": {"stddev": 0.005}},
+    bias_initializer={"class_name": "Constant", "config": {"value": 0.1}},
+)
+_TORCH: dict[str, Any] = {
+    "output_size": 7,
+    "dense": partial(_dense, kernel_initializer=normal(0.01)),
+    "classifier_activation": None,
+}
+
 DIALECTS: dict[str, dict[str, Any]] = {
     "paper": {},
     "keras": {"dropout": 0.0},
-    "torchvision": {"output_size": 7},
-    "notes": {"dense": narrow_dense, "output": narrow_dense},
+    "torchvision": {**_TORCH, "conv": partial(_conv, kernel_initializer=KAIMING_FAN_OUT)},
+    "notes": {"dense": narrow_dense},
     "notes_bn": {
         "conv": partial(conv_bn, use_bias=True),
         "block_dropout": 0.2,
@@ -65,8 +77,8 @@ def vgg(
     output_size: Size | None = None,
     units: tuple[int, ...] = (4096, 4096),
     dropout: float | Sequence[float] = 0.5,
-    dense: Dense = _dense,
-    output: Dense = _dense,
+    dense: Dense | None = None,
+    output: Dense | None = None,
     conv: Unit = _conv,
 ) -> Tensor:
     """VGG: blocks of 3×3 convolutions and 2×2 pools, and three dense layers (Simonyan and Zisserman 2015, table 1).
@@ -85,10 +97,13 @@ def vgg(
         output_size: average the last feature map to this size; with 7, images of any size fit.
         units: of the hidden dense layers, which have the activation of `conv`.
         dropout: rate after each of them, or a list of the rates before each dense layer, the last one included.
-        dense, output: units of the hidden and of the last dense layers, functions `(x, units, *, activation, name)`.
+        dense: unit of the dense layers, a function `(x, units, *, activation, name)`; None for `dense` with the
+            initialisers, regularisers … of `conv`.
+        output: unit of the last of them; None for `dense`.
         conv: unit of every convolution.
-        dialect: `"paper"`; `"keras"`: no dropout; `"torchvision"`: averaged to 7×7 before the dense layers; `"notes"`:
-            other initialisers of these; `"notes_bn"`: BatchNorm, dropout after the blocks and a 4096-1024 head;
+        dialect: `"paper"`; `"keras"`: no dropout; `"torchvision"`: averaged to 7×7 before the dense layers, logits
+            (timm's networks compute the same up to 224×224); `"notes"`: the notes' table of layers, with its
+            initialisers of these; `"notes_bn"`: BatchNorm, dropout after the blocks and a 4096-1024 head;
             `"notes_cifar"`: a 256-128 head that gives logits, for 32×32×3.
 
     Raises:
@@ -130,7 +145,13 @@ _A_LRN, _BN = {**_A, "lrn": True}, {"conv": vgg_conv_bn}
 # Which sources have the network: Keras two of them, torchvision the plain ones and those with BatchNorm.
 _PAPER: dict[str, Any] = {"dialects": ("paper",)}
 _NO_KERAS: dict[str, Any] = {"dialects": [dialect for dialect in DIALECTS if dialect != "keras"]}
-_BN_TORCH: dict[str, Any] = {"dialects": ("paper", "torchvision"), **_BN}
+_BN_TORCH: dict[str, Any] = {
+    "dialects": {
+        "paper": {},
+        "torchvision": {**_TORCH, "conv": partial(vgg_conv_bn, kernel_initializer=KAIMING_FAN_OUT)},
+    },
+    **_BN,
+}
 
 vgg11 = published(vgg, "vgg11", **_A, **_NO_KERAS)
 vgg11_lrn = published(vgg, "vgg11_lrn", **_A_LRN, **_PAPER)

@@ -1,9 +1,10 @@
-"""Our layer names and those of `keras.applications` and torchvision: a table for each family and library, as data.
+"""Our layer names and those of other libraries: a table for each family and library, as data.
 
 On the left our name, on the right theirs. `{n}` stands for a number; `{part:a|b}` on the left for one of these words,
 on the right for what it stood for. `{n:+1}` is one more than the number; `{s,b:+1}` one more than the place of the
 pair, from 0 on, among all those that the line matches, in the order of the words where they are words. The first line
-that matches a name counts.
+that matches a name counts. A table of yours, `names=` of `load`, is written in the same way, of such lines or of these:
+`{**TIMM["resnet"], "classifier.predictions": "head.linear"}`.
 """
 
 from __future__ import annotations
@@ -20,10 +21,7 @@ class Application:
     sides: tuple[int, ...] = ()
 
 
-# The dialects of our networks that have just the tensors, and compute the same from them.
 TRAINED_DIALECT = "keras"
-TORCH_DIALECT = "torchvision"
-
 APPLICATIONS = {
     "vgg16": Application("VGG16"),
     "vgg19": Application("VGG19"),
@@ -183,9 +181,91 @@ TORCHVISION: dict[str, dict[str, str]] = {
     },
 }
 
+_FCN = "block{b}.conv{c}.conv"
+KERAS["fcn"] = {_FCN: "block{b}_conv{c}", "fc{part:6|7}.conv": "fc{part:1|2}"}
+TORCHVISION["fcn"] = {_FCN: "features.{b,c}", "fc{part:6|7}.conv": "classifier.{part:0|3}"}
+
+# Of timm what is not named as in torchvision.
+TIMM: dict[str, dict[str, str]] = {
+    "resnet": {
+        **TORCHVISION["resnet"],
+        "stage{s}.block{b}.squeeze_excite.{part:reduce|expand}.conv": "layer{s}.{b:-1}.se.{part:fc1|fc2}",
+    },
+    "resnet_v2": {
+        "stem.conv": "stem.conv",
+        "stage{s}.block{b}.preactivation.norm": "stages.{s:-1}.blocks.{b:-1}.norm1",
+        "stage{s}.block{b}.conv{c}.conv": "stages.{s:-1}.blocks.{b:-1}.conv{c}",
+        "stage{s}.block{b}.conv{c}.norm": "stages.{s:-1}.blocks.{b:-1}.norm{c:+1}",
+        "stage{s}.block{b}.shortcut.conv": "stages.{s:-1}.blocks.{b:-1}.downsample.conv",
+        "postactivation.norm": "norm",
+        "classifier.predictions": "head.fc",
+    },
+    "vgg": {
+        "block{b}.conv{c}.{kind:conv|norm}": "features.{b,c,kind}",
+        "classifier.dense{n}": "pre_logits.fc{n}",
+        "classifier.predictions": "head.fc",
+    },
+    "fcn": {_FCN: "features.{b,c}", "fc{part:6|7}.conv": "pre_logits.fc{part:1|2}"},
+    "mobilenet": {
+        "stem.{kind:conv|norm}": "{kind:conv_stem|bn1}",
+        "stage{s}.block{b}.{part:depthwise|pointwise}.conv": "blocks.{s:-1}.{b:-1}.{part:conv_dw|conv_pw}",
+        "stage{s}.block{b}.{part:depthwise|pointwise}.norm": "blocks.{s:-1}.{b:-1}.{part:bn1|bn2}",
+        "classifier.predictions": "classifier",
+    },
+    "mobilenet_v2": {
+        "stem.{kind:conv|norm}": "{kind:conv_stem|bn1}",
+        "stage1.block1.{part:depthwise|project}.conv": "blocks.0.0.{part:conv_dw|conv_pw}",
+        "stage1.block1.{part:depthwise|project}.norm": "blocks.0.0.{part:bn1|bn2}",
+        "stage{s}.block{b}.{part:expand|depthwise|project}.conv": (
+            "blocks.{s:-1}.{b:-1}.{part:conv_pw|conv_dw|conv_pwl}"
+        ),
+        "stage{s}.block{b}.{part:expand|depthwise|project}.norm": "blocks.{s:-1}.{b:-1}.{part:bn1|bn2|bn3}",
+        "last.{kind:conv|norm}": "{kind:conv_head|bn2}",
+        "classifier.predictions": "classifier",
+    },
+    "xception": {
+        "conv{c}.{kind:conv|norm}": "{kind:conv|bn}{c}",
+        "{module:entry1|entry2|entry3|exit}.shortcut.{kind:conv|norm}": "block{module:1|2|3|12}.{kind:skip|skipbn}",
+        "entry1.conv{c:1|2}.conv": "block1.rep.{c:0|3}",
+        "entry1.conv{c:1|2}.norm": "block1.rep.{c:1|4}",
+        "{module:entry2|entry3|exit}.conv{c:1|2}.conv": "block{module:2|3|12}.rep.{c:1|4}",
+        "{module:entry2|entry3|exit}.conv{c:1|2}.norm": "block{module:2|3|12}.rep.{c:2|5}",
+        "middle{n}.conv{c:1|2|3}.conv": "block{n:+3}.rep.{c:1|4|7}",
+        "middle{n}.conv{c:1|2|3}.norm": "block{n:+3}.rep.{c:2|5|8}",
+        "classifier.predictions": "fc",
+    },
+}
+
+KERAS_HUB: dict[str, dict[str, str]] = {
+    "resnet": {
+        "stem.{kind:conv|norm}": "conv1_{kind:conv|bn}",
+        "stage{s}.block{b}.preactivation.norm": "stack{s:-1}_block{b:-1}_pre_activation_bn",
+        "stage{s}.block{b}.conv{c}.{kind:conv|norm}": "stack{s:-1}_block{b:-1}_{c}_{kind:conv|bn}",
+        "stage{s}.block{b}.shortcut.{kind:conv|norm}": "stack{s:-1}_block{b:-1}_0_{kind:conv|bn}",
+        "postactivation.norm": "post_bn",
+        "classifier.predictions": "predictions",
+    },
+}
+
+# Of networks of ours that hold another one.
+OURS: dict[str, dict[str, str]] = {"fcn": {_FCN: _FCN, "fc{n:6|7}.conv": "classifier.dense{n:1|2}"}}
+
+# By library and where it matters by family: the dialects that compute what the library does, the first that a network
+# has; none where every one does.
+_ANY: tuple[str, ...] = ()
+DIALECTS: dict[tuple[str, str], tuple[str, ...]] = {
+    **{("keras.applications", family): (TRAINED_DIALECT,) for family in KERAS},
+    **{("torchvision", family): ("torchvision",) for family in TORCHVISION},
+    **{("timm", family): ("timm", "torchvision") for family in TIMM},
+    ("keras-hub", "resnet"): ("torchvision", "timm"),
+    **{(library, "fcn"): _ANY for library in ("keras.applications", "torchvision", "timm", "layerblocks")},
+}
+
 # Of torch's tensors by the names of Keras's.
 TORCH_TENSORS = {
     "kernel": "weight",
+    "depthwise_kernel": "conv1.weight",  # of a separable convolution, which is two layers there
+    "pointwise_kernel": "pointwise.weight",
     "bias": "bias",
     "gamma": "weight",
     "beta": "bias",

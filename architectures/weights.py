@@ -1,17 +1,19 @@
-"""Weights from files, models of ours, `keras.applications` and torchvision: all of them or none, tensor by tensor.
+"""Load the weights of any source into a network, all or a named part: from a model, a file, torchvision, timm.
 
-Which layer of another library is which of ours is data, in `weight_names.py`.
+Which layer of another library is which of ours is data, in `weight_names.py`; what a file holds is read in
+`weight_sources.py`.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
+from math import prod
 from string import Formatter
-from typing import Any
+from typing import Any, Literal
 
 import keras
 import numpy as np
@@ -19,77 +21,90 @@ import numpy as np
 from .. import _keras, checks
 from ..blocks.core import weightless
 from ..blocks.tensors import channel_axis
-from ..checks import public
 from ..graphs.calls import calls, wired
-from .weight_names import (
-    APPLICATIONS,
-    KERAS,
-    NUMBERED,
-    TORCH_COUNTERS,
-    TORCH_DIALECT,
-    TORCH_RENAMED,
-    TORCH_TENSORS,
-    TORCHVISION,
-    TRAINED_DIALECT,
-)
+from ..models.inputs import CHANNELS, first_with_weights, kernel_for_channels
+from . import weight_names
+from .computed import difference, layers_differ, relative
+from .origins import Origin, constructor_of, origin
+from .weight_names import APPLICATIONS, NUMBERED, TORCH_TENSORS, TRAINED_DIALECT
+from .weight_sources import IMAGENET, Source, checked_model, of_model, opened
 
-IMAGENET = "imagenet"
 # What may stand between a flattened image and the dense layer that sees its pixels: it moves none.
 _IN_PLACE = (keras.layers.Dropout, keras.layers.Activation, keras.layers.Identity)
 _LISTED, _LONGEST = 20, 6000  # tensors and characters of an error
+# Arguments that change no weight's meaning: a network may be given those of one in which they differ.
+_HARMLESS = frozenset(
+    (
+        *("input_shape", "output_stride", "dropout", "stochastic_depth", "classifier_activation", "pooling"),
+        *("include_top", "classes", "aux", "block_dropout", "zero_init", "train_upsampling", "output_size"),
+    )
+)
 
-Tensors = Mapping[str, Mapping[str, Any]]
-"""By layer, and in it by name, what NumPy makes an array of."""
 
-
-@public
-def load_keras_applications(model: keras.Model, source: keras.Model) -> keras.Model:
-    """Give a model of ours the weights of one of `keras.applications`, every tensor of both exactly once.
-
-    What the two compute agrees where `model` was built with `dialect="keras"`.
+@dataclass(frozen=True)
+class Loaded:
+    """What `load` has done.
 
     Args:
-        model: one of our networks, or what was made of one that keeps the names of its layers.
-        source: the same network of `keras.applications`, with a top exactly if `model` has one.
-
-    Returns:
-        `model` itself.
-
-    Raises:
-        ValueError: a tensor of one has none in the other, or one of another shape; says which, and changes nothing.
-        TypeError: one of them is no Keras model.
-
-    Example:
-        >>> from layerblocks.architectures import mobilenet
-        >>> source = keras.applications.MobileNet(weights=None, alpha=0.25, classes=10)
-        >>> model = load_keras_applications(mobilenet(dialect="keras", alpha=0.25, classes=10), source)
-        >>> bool((model.get_layer("stem.conv").kernel.numpy() == source.get_layer("conv1").kernel.numpy()).all())
-        True
+        loaded: tensors of the model that were given a value.
+        kept: tensors of the model that keep their own.
+        unused: tensors of the source that nothing was given.
+        changed: what was done to some on the way: other channels, another rank.
+        dialect: whose computation the weights belong to; None where the source does not say.
     """
-    layers = _checked_model("model", model).layers
-    _write(_steps(layers, _of_model(_checked_model("source", source)), KERAS.values(), "source"))
-    return model
+
+    loaded: tuple[str, ...]
+    kept: tuple[str, ...]
+    unused: tuple[str, ...]
+    changed: tuple[str, ...]
+    dialect: str | None
+
+    def __str__(self) -> str:
+        rows = {"loaded": self.loaded, "kept": self.kept, "unused": self.unused, "changed": self.changed}
+        lines = [f"{word:<9}{len(names):>6}  {_list(names, 4)}".rstrip() for word, names in rows.items()]
+        return "\n".join([*lines, f"{'dialect':<17}{self.dialect or 'not known'}"])
 
 
-@public
-def load_torchvision(model: keras.Model, state_dict: Mapping[str, Any]) -> keras.Model:
-    """Give a model of ours the weights of one of torchvision, every tensor of both exactly once.
+@checks.public
+def load(
+    model: keras.Model,
+    source: Any,
+    *,
+    only: str | Iterable[str] | None = None,
+    missing: Literal["error", "keep"] = "error",
+    names: Mapping[str, str] | None = None,
+    dialect: str | None = None,
+    channels: Literal["sum", "mean", "repeat"] | None = None,
+    inflate: Literal["mean", "center"] | None = None,
+) -> Loaded:
+    """Give a network the weights of a source: by default every tensor of both exactly once, or nothing is changed.
 
-    What the two compute agrees where `model` was built with `dialect="torchvision"`. Kernels are turned from torch's
-    order of axes into Keras's, and so is what sees a flattened image. (What torchvision calls `transform_input`, other
-    colours for the trained GoogLeNet and Inception-v3, is done to images and no part of the weights.)
+    The weights of a network that computes something else are refused: `model` remembers its dialect (`origin`), and
+    where that is not the one of the source, the two are compared layer by layer.
 
     Args:
         model: one of our networks, or what was made of one that keeps the names of its layers.
-        state_dict: arrays by name, `{name: tensor.numpy() for name, tensor in module.state_dict().items()}`;
-            `num_batches_tracked`, which nothing is computed from, may be among them.
+        source: a state dict of torchvision or timm (arrays or tensors by name); a Keras model, of ours, of
+            `keras.applications`, or a ResNet backbone of keras-hub; the path of a file, `.keras`, `.weights.h5`,
+            `.h5`, `.safetensors`, or of PyTorch (`.pth`, `.pt`). Of another network the layers of the same names,
+            and those of a VGG for an FCN.
+        only: names of blocks of the model that are loaded alone, such as `"block1"`; None for all.
+        missing: `"keep"` leaves what the source does not have, or has in another shape, as it is.
+        names: a table of names in the notation of `layerblocks.architectures.weight_names`, for a source whose names
+            are none of those known.
+        dialect: whose computation the weights belong to; to be said where `names` are yours, or where the model does
+            not remember how it was built, which is then believed.
+        channels: how kernels that see the image are changed to its channels, as `kernel_for_channels`.
+        inflate: how 2-D kernels become 3-D ones, as `inflate_kernel`.
 
     Returns:
-        `model` itself.
+        What was loaded and what was not; it prints as a short table.
 
     Raises:
-        ValueError: a tensor of one has none in the other, or one of another shape; says which, and changes nothing.
-        TypeError: `model` is no Keras model, or `state_dict` no dict of arrays.
+        ValueError: a tensor of one has none in the other, or one of another shape (says which); the model computes
+            something else than the source, or what it computes is not known. Nothing is changed.
+        TypeError: `model` is no Keras model, `source` nothing that holds weights.
+        OSError: the file cannot be read.
 
     Example:
         >>> from layerblocks.architectures import vgg
@@ -97,193 +112,396 @@ def load_torchvision(model: keras.Model, state_dict: Mapping[str, Any]) -> keras
         >>> model = vgg(dialect="torchvision", **options, output_size=1)
         >>> state = {"features.0.weight": np.ones((4, 3, 3, 3)), "features.0.bias": np.zeros(4)}
         >>> state |= {"classifier.6.weight": np.ones((2, 4)), "classifier.6.bias": np.zeros(2)}
-        >>> load_torchvision(model, state).get_layer("classifier.predictions").kernel.numpy().tolist()
-        [[1.0, 1.0], [1.0, 1.0], [1.0, 1.0], [1.0, 1.0]]
+        >>> load(model, state).dialect
+        'torchvision'
+        >>> load(vgg(dialect="torchvision", **{**options, "classes": 3}, output_size=1), state, missing="keep").kept
+        ('classifier.predictions.kernel', 'classifier.predictions.bias')
     """
-    layers = _checked_model("model", model).layers
-    if not isinstance(state_dict, Mapping):
-        raise checks.refuse("state_dict", type(state_dict).__name__, "a dict of arrays by name", TypeError)
-    source: dict[str, dict[str, Any]] = {}
-    for key, value in state_dict.items():
-        for old, new in TORCH_RENAMED.items():
-            key = re.sub(old, new, key)
-        layer, _, name = key.rpartition(".")
-        if name in TORCH_COUNTERS:
-            continue
-        array = source.setdefault(layer, {})[name] = np.asarray(value)
-        if array.dtype.kind in "OSU":
-            raise checks.refuse(f"state_dict[{key!r}]", type(value).__name__, "an array of numbers", TypeError)
-    steps = _steps(
-        layers,
-        source,
-        TORCHVISION.values(),
-        "state_dict",
-        dialect=TORCH_DIALECT,
-        names=TORCH_TENSORS,
-        form_of=partial(_torch_form, _flattened(model)),
+    model = checked_model("model", model)
+    blocks = None if only is None else checks.names("only", only)
+    keep = checks.choice("missing", missing, ("error", "keep")) == "keep"
+    checks.choice("channels", channels, (None, *CHANNELS))
+    checks.choice("inflate", inflate, (None, *_INFLATIONS))
+    table = None if names is None else _Table("names", "", _checked_names(names), ())
+    if dialect is not None:
+        dialect = checks.text("dialect", dialect)
+    return give(
+        model,
+        model.layers,
+        _from_keras(model, source) if isinstance(source, str) and source == IMAGENET else opened(source, "source"),
+        plan=_Plan("source", blocks, keep, table, dialect, channels, inflate),
     )
-    _write(steps)
-    return model
+
+
+def inflate_kernel(kernel: Any, length: int, how: Literal["mean", "center"] = "mean") -> np.ndarray:
+    """Make a 3-D kernel of a 2-D one, for images in a row (Carreira and Zisserman 2017, section 2.1; I3D).
+
+    Shapes: `height width in out` -> `length height width in out`.
+
+    Args:
+        length: of the new axis, the first.
+        how: `"mean"` repeats the kernel and divides it by `length`, so that a still video gives what the image gave;
+            `"center"` has it in the middle and zeros around.
+
+    Raises:
+        ValueError: a number out of range.
+
+    Example:
+        >>> inflate_kernel(np.ones((3, 3, 1, 1)), 2)[:, 0, 0, 0, 0]
+        array([0.5, 0.5])
+    """
+    with checks.speaking("inflate_kernel"):
+        length = checks.integer("length", length)
+        place = _INFLATIONS[checks.choice("how", how, tuple(_INFLATIONS))]
+        array = np.asarray(kernel)
+        if array.ndim != 4:
+            raise checks.refuse("kernel", array.shape, "of shape (height, width, in, out)")
+        return place(array[None], length)
+
+
+def _repeated(kernel: np.ndarray, length: int) -> np.ndarray:
+    return np.repeat(kernel, length, 0) / length
+
+
+def _centered(kernel: np.ndarray, length: int) -> np.ndarray:
+    before = (length - 1) // 2
+    return np.pad(kernel, ((before, length - 1 - before), *((0, 0),) * (kernel.ndim - 1)))
+
+
+_INFLATIONS = {"mean": _repeated, "center": _centered}
 
 
 # The argument `weights` of the constructors.
 
 
-def trained_dialect(weights: Any, network: str) -> dict[str, str]:
-    """The argument `dialect` that goes with the weights, where they belong to one."""
-    is_trained = isinstance(weights, str) and weights == IMAGENET and network in APPLICATIONS
-    return {"dialect": TRAINED_DIALECT} if is_trained else {}
-
-
-def checked(weights: Any, network: str, *, include_top: bool, classes: int) -> Any:
-    """The argument, or an error before anything is built or downloaded."""
+def checked(weights: Any, network: str) -> Source | str | None:
+    """The argument, a file opened, or an error before anything is built or downloaded."""
     if weights is None:
         return None
     if _keras.is_weightless():
         raise checks.refuse("weights", weights, "None under weightless(), where there are no weights")
-    must_be = f"None or the path of a weights file, a Keras model or {IMAGENET!r}"
-    if isinstance(weights, keras.Model):
-        return _checked_model("weights", weights)
-    if not isinstance(weights, str | Path):
-        raise checks.refuse("weights", weights, must_be, TypeError)
-    if weights == IMAGENET:
+    if isinstance(weights, str) and weights == IMAGENET:
         if network not in APPLICATIONS:
-            raise checks.refuse("weights", weights, f"{must_be}, which only exists for {', '.join(APPLICATIONS)}")
-        if include_top and classes != 1000:
-            raise checks.refuse("classes", classes, f"1000 with include_top=True and weights={IMAGENET!r}")
+            raise checks.refuse(
+                "weights", weights, f"a model, a dict or a path; {IMAGENET!r} only exists for {', '.join(APPLICATIONS)}"
+            )
         return weights
-    if not Path(weights).is_file():
-        raise checks.refuse("weights", str(weights), f"{must_be} (there is no such file)")
-    if Path(weights).suffix not in (".h5", ".hdf5", ".keras"):
-        raise checks.refuse("weights", str(weights), "a file that ends in .weights.h5, .keras or .h5")
-    return Path(weights)
+    return opened(weights, "weights")
 
 
-def load(
-    model: keras.Model,
-    layers: Sequence[keras.layers.Layer],
-    weights: Any,
-    network: str,
-    *,
-    include_top: bool,
-    classes: int,
-    input_shape: Sequence[int | None],
-    options: Mapping[str, Any],
+def dialect_of(source: Source | str | None, dialects: Collection[str]) -> str | None:
+    """The one of these dialects that a source belongs to, as far as its names or its memory say."""
+    if source is None or isinstance(source, str):
+        return None if source is None or TRAINED_DIALECT not in dialects else TRAINED_DIALECT
+    known = None if source.model is None else origin(source.model)
+    if known is not None:
+        return known.dialect if known.dialect in dialects else None
+    best, most = None, 0
+    theirs = _renumbered(source.tensors)
+    for table in _tables(source):
+        common = next((dialect for dialect in table.dialects if dialect in dialects), None)
+        pattern = _of_theirs(table.rules)
+        found = sum(bool(pattern.fullmatch(name)) for name in theirs)
+        if common is not None and found > most:
+            best, most = common, found
+    return best if 2 * most > len(theirs) else None
+
+
+def construct(
+    model: keras.Model, layers: Sequence[keras.layers.Layer], source: Source | str, network: str, options: Any
 ) -> None:
     """Give `layers`, all of `model` or those of the network in it, what `checked` let pass."""
-
-    def application(weights: str | None) -> Tensors:
-        """Of the same network of `keras.applications`, of the size asked for where its weights depend on that."""
-        own = APPLICATIONS[network]
-        arguments = {word: options[word] for word in own.options}
-        sides = input_shape[:2] if channel_axis() == -1 else input_shape[1:]
-        of_a_file = weights not in (None, IMAGENET)
-        if None not in sides and (of_a_file or {*sides} <= {*own.sides}):
-            arguments["input_shape"] = tuple(input_shape)
-        make = getattr(keras.applications, own.name)
-        return _of_model(make(weights=weights, include_top=include_top, classes=classes, **arguments))
-
-    tables = [None, *KERAS.values()]
-    if isinstance(weights, keras.Model):
-        source = _of_model(weights)
-    elif weights == IMAGENET:
+    plan = _Plan("weights")
+    if isinstance(source, str):
+        application = _application(network, options)
         with weightless():
-            _steps(layers, application(None), tables, "weights")  # refused before it is downloaded
-        source = application(weights)
-    else:
+            steps(model, layers, application(None), plan)  # refused before it is downloaded
+        source = application(IMAGENET)
+    if source.places is not None and not source.tensors:  # Keras used to write no names: by the order of the layers
         try:
-            stored = _of_file(weights) if weights.name.endswith(".weights.h5") else None
-            if stored is not None and not stored:  # Keras used to write no names: by the order of the layers
-                return model.load_weights(weights)
-            if weights.suffix == ".keras":
-                with _keras.deep_graphs():
-                    source = _of_model(keras.saving.load_model(weights, compile=False))
-            elif stored and not _relative(stored).keys().isdisjoint(_weighted(layers)):
-                source = _named(stored, layers)
-            elif network in APPLICATIONS:
-                source = application(str(weights))
-            else:
-                raise ValueError("its layers have other names")
-        except Exception as error:  # a broken file makes HDF5, zipfile and Keras raise what they like
-            must_be = "a file that save_weights wrote, or one of the same network of keras.applications"
+            model.load_weights(source.places)
+        except Exception as error:
             reason = checks.plain(str(error), 300) or type(error).__name__
-            raise checks.refuse("weights", str(weights), f"{must_be} ({reason})") from error
-    _write(_steps(layers, source, tables, "weights"))
+            raise checks.refuse("weights", str(source.places), f"a file that save_weights wrote ({reason})") from error
+        return
+    give(model, layers, source, plan=plan)
 
 
-# What holds weights.
+def _application(network: str, options: Mapping[str, Any]) -> Callable[[str | None], Source]:
+    """The network of `keras.applications`, of the size asked for where its weights depend on that."""
+    own = APPLICATIONS[network]
+    arguments = {word: options[word] for word in (*own.options, "include_top", "classes")}
+    shape = tuple(options["input_shape"])
+    sides = shape[:2] if channel_axis() == -1 else shape[1:]
+    if None not in sides and {*sides} <= {*own.sides}:
+        arguments["input_shape"] = shape
+
+    def make(weights: str | None) -> Source:
+        return of_model(getattr(keras.applications, own.name)(weights=weights, **arguments))
+
+    return make
 
 
-def _tensor_name(layer: keras.layers.Layer, variable: Any) -> str:
-    return variable.path.rpartition(f"{layer.name}/")[-1]
+def _from_keras(model: keras.Model, source: Any) -> Source:
+    known = origin(model)
+    made = None if known is None else constructor_of(known)
+    if known is None or made is None or known.network not in APPLICATIONS or not known.alone:
+        must_be = f"weights themselves; {IMAGENET!r} only exists for {', '.join(APPLICATIONS)} as they were built"
+        raise checks.refuse("source", source, must_be)
+    defaults = {word: given.default for word, given in made.__signature__.parameters.items()}  # type: ignore[attr-defined]
+    return _application(known.network, {**defaults, **known.arguments})(IMAGENET)
 
 
-def _of_model(model: keras.Model) -> Tensors:
-    return {
-        layer.name: {_tensor_name(layer, variable): variable for variable in layer.weights}
-        for layer in model.layers
-        if layer.weights
-    }
+def _checked_names(names: Any) -> dict[str, str]:
+    """A table of names, if both sides can be read and every placeholder of theirs is one of ours."""
+    for rule, template in checks.mapping("names", names, "a dict of names by ours").items():
+        argument = f"names[{checks.one_line(checks.text('names', rule))}]"
+        theirs = checks.text(argument, template)
+        try:
+            words = {word for _, word, _, _ in Formatter().parse(rule) if word is not None}
+            used = {word for _, words_, _, _ in Formatter().parse(theirs) if words_ for word in words_.split(",")}
+        except ValueError:
+            used = {""}
+            words = set()
+        if not used <= words:
+            raise checks.refuse(argument, theirs, "a name in which placeholders of ours stand, as in weight_names")
+    return dict(names)
 
 
-def _of_file(path: Path) -> Tensors:
-    """What `save_weights` wrote: the tensors of each layer under their places; nothing where no names are with them."""
-    import h5py  # not with the module, which every network imports
-
-    found: dict[str, dict[str, Any]] = {}
-
-    def visit(name: str, group: Any) -> None:
-        parts = name.split("/")
-        if len(parts) == 3 and parts[-1] == "vars" and "name" in group.attrs and len(group):
-            found[str(group.attrs["name"])] = {place: _numbers(value) for place, value in group.items()}
-
-    with h5py.File(path) as file:
-        file.visititems(visit)
-    return found
+# Loading.
 
 
-def _numbers(value: Any) -> np.ndarray:
-    array = np.asarray(value)
-    if array.dtype.kind not in "biufV":  # V for bfloat16
-        raise ValueError(f"it holds {array.dtype} where numbers should be")
-    return array
+@dataclass(frozen=True)
+class _Table:
+    """A table of names, whose it is and of which family, and the dialects that compute the same."""
+
+    library: str
+    family: str
+    rules: Mapping[str, str] | None
+    dialects: tuple[str, ...]
 
 
-def _named(stored: Tensors, layers: Sequence[keras.layers.Layer]) -> Tensors:
-    """The same with the names that tensors have in our layer of that name, where it has one in the place."""
-    ours, named = _weighted(layers), {}
-    for short, name in _relative(stored).items():
-        known = ours[short].weights if short in ours else []
-        names = {str(place): _tensor_name(ours[short], variable) for place, variable in enumerate(known)}
-        named[name] = {names.get(place, place): value for place, value in stored[name].items()}
-    return named
+@dataclass(frozen=True)
+class _Plan:
+    """How a source is loaded; `argument` is what it was given as."""
+
+    argument: str
+    only: tuple[str, ...] | None = None
+    keep: bool = False
+    table: _Table | None = None
+    dialect: str | None = None
+    channels: Literal["sum", "mean", "repeat"] | None = None
+    inflate: str | None = None
+
+    @property
+    def is_partial(self) -> bool:
+        return self.keep or self.only is not None
 
 
-def _checked_model(argument: str, model: Any) -> keras.Model:
-    if not isinstance(model, keras.Model):
-        raise checks.refuse(argument, type(model).__name__, "a Keras model", TypeError)
-    if not all(map(_keras.is_allocated, model.weights)):
-        raise checks.refuse(argument, model.name, "a model with weights, not one made under weightless()")
-    return model
+@dataclass
+class _Steps:
+    """What would be written, and what not."""
+
+    writes: list[tuple[Any, _Form, Any]] = dataclasses.field(default_factory=list)
+    loaded: list[str] = dataclasses.field(default_factory=list)
+    pairs: list[tuple[keras.layers.Layer, str]] = dataclasses.field(default_factory=list)
+    kept: list[str] = dataclasses.field(default_factory=list)
+    left: list[str] = dataclasses.field(default_factory=list)
+    misfits: list[str] = dataclasses.field(default_factory=list)
+    unused: list[str] = dataclasses.field(default_factory=list)
+    changed: list[str] = dataclasses.field(default_factory=list)
+
+
+def give(model: keras.Model, layers: Sequence[keras.layers.Layer], source: Source, *, plan: _Plan) -> Loaded:
+    """Load a source into these layers of a model."""
+    found, dialect = steps(model, layers, source, plan)
+    _write(found.writes)
+    return Loaded(tuple(found.loaded), tuple(found.kept), tuple(found.unused), tuple(found.changed), dialect)
+
+
+def steps(
+    model: keras.Model, layers: Sequence[keras.layers.Layer], source: Source, plan: _Plan
+) -> tuple[_Steps, str | None]:
+    """What loading a source would write, or an error, and the dialect of the source."""
+    ours = _weighted(layers)
+    if plan.only is not None:
+        for block in plan.only:
+            if not any(_is_inside(name, block) for name in ours):
+                raise checks.unknown("only", block, sorted({name.partition(".")[0] for name in ours}))
+        ours = {name: layer for name, layer in ours.items() if any(_is_inside(name, block) for block in plan.only)}
+    table, pairs = _best_table(ours, source, plan)
+    found = _found(model, ours, pairs, source, plan)
+    if not found.writes and plan.is_partial:
+        raise checks.refuse(
+            plan.argument,
+            _list([*source.tensors], 4),
+            f"weights some of which the model has in {_list([*ours], 4) or 'it'}, under a known name and in its shape",
+        )
+    refused = {"left in the model": found.left, f"left in {plan.argument}": found.unused}
+    refused["of another shape"] = found.misfits
+    if plan.keep:
+        refused = {}
+    elif plan.only is not None:
+        del refused[f"left in {plan.argument}"]
+    dialect = _dialect_said(source, table, plan)
+    if any(refused.values()):
+        listed = "; ".join(f"{title}: {_list(fault)}" for title, fault in refused.items() if fault)
+        whose = f", those of dialect={dialect!r}" if dialect and table.rules is not None else ""
+        said = f"{checks.where()}: {plan.argument} must be exactly the tensors of the network{whose}; {listed}"
+        raise ValueError(checks.plain(said, _LONGEST))
+    _refuse_what_computes_another(model, source, table, found, plan)
+    found.kept += [tensor for tensors in (found.left, found.misfits) for tensor in map(_first_word, tensors)]
+    outside = {id(layer) for layer in ours.values()}
+    found.kept += [
+        f"{layer.name}.{_tensor_name(layer, variable)}"
+        for layer in layers
+        if id(layer) not in outside
+        for variable in layer.weights
+    ]
+    found.unused = [*map(_first_word, found.unused)]
+    return found, dialect
+
+
+def _first_word(said: str) -> str:
+    return said.partition(" ")[0]
+
+
+def _is_inside(name: str, block: str) -> bool:
+    return f"{name}.".startswith(f"{block}.")
+
+
+def _tables(source: Source) -> Iterator[_Table]:
+    """The tables by which a source may be named, those of its kind."""
+    libraries = (
+        {"torchvision": weight_names.TORCHVISION, "timm": weight_names.TIMM}
+        if source.is_torch
+        else {
+            "layerblocks": weight_names.OURS,
+            "keras.applications": weight_names.KERAS,
+            "keras-hub": weight_names.KERAS_HUB,
+        }
+    )
+    if not source.is_torch:
+        yield _Table("layerblocks", "", None, ())
+    for library, families in libraries.items():
+        for family, rules in families.items():
+            yield _Table(library, family, rules, weight_names.DIALECTS.get((library, family), ()))
+
+
+def _best_table(ours: Mapping[str, Any], source: Source, plan: _Plan) -> tuple[_Table, dict[str, str]]:
+    """The table under which most layers correspond, the first of several, and these layers."""
+    tables = [plan.table] if plan.table is not None else [*_tables(source)]
+    found = [(table, _pairs(table.rules, ours, source.tensors)) for table in tables]
+    table, pairs = max(found, key=lambda entry: len(entry[1]))
+    return (table if pairs or plan.table is not None else _Table("", "", None, ())), pairs
+
+
+def _dialect_said(source: Source, table: _Table, plan: _Plan) -> str | None:
+    """Whose computation the weights are, as far as that is known."""
+    if plan.dialect is not None:
+        return plan.dialect
+    if table.dialects:
+        return table.dialects[0]
+    known = None if source.model is None else origin(source.model)
+    return None if known is None else known.dialect
+
+
+# What is computed.
+
+
+def _refuse_what_computes_another(
+    model: keras.Model, source: Source, table: _Table, found: _Steps, plan: _Plan
+) -> None:
+    """Compare the model with what the weights were made for; where nothing says what that is, that is an error."""
+    if table.library == "layerblocks":
+        if source.model is not None:
+            _refuse_another_of_ours(model, source.model, found, plan)
+        return
+    if table.library != "names" and not table.dialects:  # which computes the same in every dialect
+        return
+    known = origin(model)
+    wanted = table.dialects if plan.dialect is None else (plan.dialect,)
+    if plan.dialect is None and not wanted:
+        if known is not None and known.dialect is None:
+            return
+        raise checks.refuse("dialect", None, "said where names are given: whose computation the weights belong to")
+    if known is None:
+        if plan.dialect is not None:
+            return
+        must_be = f"said, as {checks.one_line(model.name)} does not remember how it was built; {wanted[0]!r} computes"
+        raise checks.refuse("dialect", None, f"{must_be} what these weights were trained for")
+    if known.dialect in wanted:
+        return
+    made = constructor_of(known)
+    dialects = () if made is None else tuple(made.dialects)  # type: ignore[attr-defined]
+    needed = next((dialect for dialect in wanted if dialect in dialects), None)
+    if needed is None:
+        must_be = f"weights of a network in one of the dialects {checks.listed(dialects)} of {known.network}"
+        raise checks.refuse(plan.argument, f"those of {' or '.join(wanted)}", must_be)
+    apart = _differs_from_the_dialect(model, known, made, needed)
+    if apart is not None:
+        raise _refuse_dialect(plan.argument, known, needed, apart)
+
+
+def _differs_from_the_dialect(model: keras.Model, known: Origin, made: Any, dialect: str) -> str | None:
+    """Where the model computes something else than the same network in another dialect."""
+    if not known.alone or known.unsaved:
+        return "it is part of a larger graph" if not known.alone else f"{known.unsaved[0]} was not saved with it"
+    try:
+        with weightless():
+            other = made(**known.arguments, dialect=dialect)
+    except (ValueError, TypeError) as error:
+        return checks.plain(str(error), 200)
+    return difference(model, other)
+
+
+def _refuse_dialect(argument: str, known: Origin, dialect: str | None, apart: str) -> Exception:
+    return checks.complaint(
+        f"model must be built with dialect={dialect!r} for these {'weights' if argument == 'source' else argument}, "
+        f"{known.network} was built with dialect={known.dialect!r} ({apart})"
+    )
+
+
+def _refuse_another_of_ours(model: keras.Model, source: keras.Model, found: _Steps, plan: _Plan) -> None:
+    if plan.is_partial or plan.inflate is not None:
+        theirs = {layer.name: layer for layer in source.layers}
+        for layer, name in found.pairs:
+            apart = layers_differ(layer, theirs[name])
+            if apart is not None:
+                raise checks.complaint(f"model must compute what {plan.argument} does; {layer.name} differs in {apart}")
+        return
+    known, given = origin(model), origin(source)
+    if known is not None and given is not None and _meant(known) == _meant(given):
+        if known.dialect == given.dialect:
+            return
+        made = constructor_of(known)
+        if made is not None and given.dialect is not None and given.dialect in made.dialects:  # type: ignore[attr-defined]
+            apart = _differs_from_the_dialect(model, known, made, given.dialect)
+            if apart is None:
+                return
+            raise _refuse_dialect(plan.argument, known, given.dialect, apart)
+    apart = difference(model, source)
+    if apart is None or (plan.dialect is not None and (known is None or given is None)):
+        return
+    raise checks.complaint(f"model must compute what {plan.argument} does; they differ in {apart}")
+
+
+def _meant(known: Origin) -> tuple[Any, ...]:
+    """The constructor's family and the arguments that change the meaning of weights."""
+    made = constructor_of(known)
+    walk = known.network if made is None else made.walk.__name__  # type: ignore[attr-defined]
+    bound = {} if made is None else made.defaults  # type: ignore[attr-defined]
+    own = {**bound, **known.arguments}
+    return walk, {word: value for word, value in own.items() if word not in _HARMLESS}
 
 
 # Names.
 
 
-def _relative(names: Iterable[str]) -> dict[str, str]:
-    """The names without the prefix that all of them have, of a network in a larger graph, and what they were."""
-    names = list(names)
-    split = [name.split(".")[:-1] for name in names]
-    common = 0
-    while split and all(len(parts) > common and parts[common] == split[0][common] for parts in split):
-        common += 1
-    return {".".join(name.split(".")[common:]): name for name in names}
-
-
 def _weighted(layers: Iterable[keras.layers.Layer]) -> dict[str, keras.layers.Layer]:
     """The layers that have weights by their relative names."""
     by_name = {layer.name: layer for layer in layers if layer.weights}
-    return {short: by_name[name] for short, name in _relative(by_name).items()}
+    return {short: by_name[name] for short, name in relative(by_name).items()}
 
 
 class _Group:
@@ -341,7 +559,7 @@ def _renumbered(names: Iterable[str]) -> dict[str, str]:
 def _pairs(table: Mapping[str, str] | None, ours: Iterable[str], theirs: Iterable[str]) -> dict[str, str]:
     """Their layer for each of ours that has one; None for a table means the same names."""
     if table is None:
-        found = _relative(theirs)
+        found = relative(theirs)
         return {name: found[name] for name in ours if name in found}
     found, pairs = _renumbered(theirs), {}
     rest = list(ours)
@@ -356,41 +574,64 @@ def _pairs(table: Mapping[str, str] | None, ours: Iterable[str], theirs: Iterabl
     return pairs
 
 
+def _of_theirs(table: Mapping[str, str] | None) -> re.Pattern[str]:
+    """What their names look like in a table."""
+    patterns = []
+    for rule, template in (table or {}).items():
+        words = {field: spec for _, field, spec, _ in Formatter().parse(rule) if field}
+        pattern = ""
+        for literal, field, spec, _ in Formatter().parse(template):
+            pattern += re.escape(literal)
+            if field is not None:
+                choices = spec if spec and "|" in spec else "" if spec or "," in field else words.get(field, "")
+                pattern += f"(?:{'|'.join(map(re.escape, choices.split('|')))})" if choices else "[0-9]+"
+        patterns.append(pattern)
+    return re.compile("|".join(patterns) or r"(?!)")
+
+
 # Tensors.
 
 
 @dataclass(frozen=True)
 class _Form:
-    """How a tensor of ours is laid out elsewhere: seen as `view`, its axes in the order `axes`, in all as `shape`."""
+    """How a tensor of ours is laid out elsewhere: seen as `view`, its axes in the order `axes`, in all as `shapes`."""
 
     view: tuple[int, ...]
     axes: tuple[int, ...]
-    shape: tuple[int, ...]
+    shapes: tuple[tuple[int, ...], ...]
 
     def ours(self, value: Any) -> Any:
         turned = np.reshape(value, [self.view[axis] for axis in self.axes])
         return np.transpose(turned, np.argsort(self.axes))
 
 
-def _same_form(layer: keras.layers.Layer, shape: tuple[int, ...], given: tuple[int, ...]) -> _Form:
-    """As it is; a dense layer may be a 1×1 convolution."""
-    is_pointwise = isinstance(layer, keras.layers.Dense) and given == (1, 1, *shape)
-    return _Form(shape, tuple(range(len(shape))), given if is_pointwise else shape)
+def _keras_form(layer: keras.layers.Layer, name: str, shape: tuple[int, ...]) -> _Form:
+    """As it is; a dense layer may be a convolution elsewhere and the other way round."""
+    others: list[tuple[int, ...]] = []
+    if len(shape) == 2:
+        others = [(1, 1, *shape)]
+    elif name == "kernel" and len(shape) == 4:
+        others = [(prod(shape[:-1]), shape[-1])]
+    return _Form(shape, tuple(range(len(shape))), (shape, *others))
 
 
 def _torch_form(
-    pixels: Mapping[str, tuple[int, ...]], layer: keras.layers.Layer, shape: tuple[int, ...], given: tuple[int, ...]
+    pixels: Mapping[str, tuple[int, ...]], layer: keras.layers.Layer, name: str, shape: tuple[int, ...]
 ) -> _Form:
     """Torch's order of axes; `pixels` holds (height, width, channels) by the names of layers that see them in a row."""
-    if len(shape) == 4 and isinstance(layer, keras.layers.DepthwiseConv2D):
+    if name == "depthwise_kernel" or (len(shape) == 4 and isinstance(layer, keras.layers.DepthwiseConv2D)):
         height, width, channels, multiplier = shape
-        return _Form(shape, (2, 3, 0, 1), (channels * multiplier, 1, height, width))
-    if len(shape) == 4:
-        return _Form(shape, axes := (3, 2, 0, 1), tuple(shape[axis] for axis in axes))
+        return _Form(shape, (2, 3, 0, 1), ((channels * multiplier, 1, height, width),))
     if len(shape) == 2:
         view = (*pixels.get(layer.name, shape[:1]), shape[1])
-        return _Form(view, (3, 2, 0, 1) if len(view) == 4 else (1, 0), shape[::-1])
-    return _Form(shape, tuple(range(len(shape))), shape)
+        axes = (3, 2, 0, 1) if len(view) == 4 else (1, 0)
+        kernel = tuple(view[axis] for axis in axes)
+        return _Form(view, axes, (shape[::-1], kernel if len(view) == 4 else (*kernel, 1, 1)))
+    if len(shape) > 2:
+        axes = (len(shape) - 1, len(shape) - 2, *range(len(shape) - 2))
+        kernel = tuple(shape[axis] for axis in axes)
+        return _Form(shape, axes, (kernel, (kernel[0], prod(kernel[1:]))))
+    return _Form(shape, tuple(range(len(shape))), (shape,))
 
 
 def _flattened(model: keras.Model) -> dict[str, tuple[int, ...]]:
@@ -408,56 +649,81 @@ def _flattened(model: keras.Model) -> dict[str, tuple[int, ...]]:
     return found
 
 
-def _steps(
-    layers: Sequence[keras.layers.Layer],
-    source: Tensors,
-    tables: Iterable[Mapping[str, str] | None],
-    argument: str,
-    *,
-    dialect: str = TRAINED_DIALECT,
-    names: Mapping[str, str] | None = None,
-    form_of: Callable[[keras.layers.Layer, tuple[int, ...], tuple[int, ...]], _Form] = _same_form,
-) -> list[tuple[Any, _Form, Any]]:
-    """Each variable with its form and value in the source, under the table by which most layers correspond.
-
-    Args:
-        argument: that the source came from, for the error where something is left or has another shape.
-        dialect: of our networks that have the tensors of these tables, for the same error.
-        names: of tensors in the source by ours, where they differ.
-        form_of: function from our layer, the shape of its tensor, and that of theirs, to the form theirs has to have.
-    """
-    ours = _weighted(layers)
-    pairs, is_foreign = max(((_pairs(table, ours, source), table is not None) for table in tables), key=_size)
-    unused = {(name, tensor): value for name, tensors in source.items() for tensor, value in tensors.items()}
-    steps, left, misfits = [], [], []
+def _found(
+    model: keras.Model, ours: Mapping[str, keras.layers.Layer], pairs: Mapping[str, str], source: Source, plan: _Plan
+) -> _Steps:
+    """Each variable with its form and value in the source, and what has no partner."""
+    form_of = partial(_torch_form, _flattened(model)) if source.is_torch else _keras_form
+    first = first_with_weights(model) if plan.channels is not None else set()
+    unused = {(name, tensor): value for name, tensors in source.tensors.items() for tensor, value in tensors.items()}
+    found = _Steps()
     for short, layer in ours.items():
-        for variable in layer.weights:
+        before = len(found.writes)
+        for place, variable in enumerate(layer.weights):
             name, shape = _tensor_name(layer, variable), tuple(variable.shape)
-            key = (pairs.get(short, ""), (names or {}).get(name, name))
-            if key not in unused:
-                left.append(f"{layer.name}.{name} {shape}")
+            theirs = pairs.get(short, "")
+            names = (TORCH_TENSORS.get(name, name),) if source.is_torch else (name, str(place))
+            if source.is_torch and isinstance(layer, keras.layers.SeparableConv2D) and name == "bias":
+                names = ("pointwise.bias",)
+            key = next(((theirs, one) for one in names if (theirs, one) in unused), None)
+            tensor = f"{layer.name}.{name}"
+            if key is None:
+                found.left.append(f"{tensor} {shape}")
                 continue
             value = unused.pop(key)
-            form = form_of(layer, shape, tuple(value.shape))
-            if form.shape != tuple(value.shape):
-                misfits.append(f"{layer.name}.{name} must be {form.shape}, {_dotted(key)} is {tuple(value.shape)}")
-            steps.append((variable, form, value))
-    rest = [f"{_dotted(key)} {tuple(value.shape)}" for key, value in unused.items()]
-    faults = {"left in the model": left, f"left in {argument}": rest, "of another shape": misfits}
-    if any(faults.values()):
-        listed = "; ".join(f"{title}: {_list(fault)}" for title, fault in faults.items() if fault)
-        whose = f", those of dialect={dialect!r}" if is_foreign else ""
-        said = f"{checks.where()}: {argument} must be exactly the tensors of the network{whose}; {listed}"
-        raise ValueError(checks.plain(said, _LONGEST))
-    return steps
+            given = tuple(value.shape)
+            form = form_of(layer, name, shape)
+            if given not in form.shapes:
+                adapted = _adapted(layer, name, shape, value, form_of, source, plan, layer.name in first)
+                if adapted is None:
+                    must_be = f"{tensor} must be {form.shapes[0]}, {_dotted(key)} is {given}"
+                    found.misfits.append(must_be)
+                    continue
+                value, form = adapted, _Form(shape, tuple(range(len(shape))), (shape,))
+                found.changed.append(f"{tensor} {given} -> {shape}")
+            found.writes.append((variable, form, value))
+            found.loaded.append(tensor)
+        if len(found.writes) > before:
+            found.pairs.append((layer, pairs[short]))
+    found.unused = [f"{_dotted(key)} {tuple(value.shape)}" for key, value in unused.items()]
+    return found
 
 
-def _size(found: tuple[Mapping[str, str], bool]) -> int:
-    return len(found[0])
+def _adapted(
+    layer: keras.layers.Layer,
+    name: str,
+    shape: tuple[int, ...],
+    value: Any,
+    form_of: Callable[[keras.layers.Layer, str, tuple[int, ...]], _Form],
+    source: Source,
+    plan: _Plan,
+    sees_the_image: bool,
+) -> np.ndarray | None:
+    """A kernel with its channels or its rank changed as the plan allows, None where that does not make it fit."""
+    given = tuple(value.shape)
+    is_flat = plan.inflate is not None and len(shape) == 5 and len(given) == 4 and name == "kernel"
+    if name != "kernel" or len(given) < 3 or len(given) != len(shape) - is_flat:
+        return None
+    theirs = shape[1:] if is_flat else shape
+    if plan.channels is not None and sees_the_image:
+        theirs = (*theirs[:-2], given[1] if source.is_torch else given[-2], theirs[-1])
+    form = form_of(layer, name, theirs)
+    if given not in form.shapes:
+        return None
+    kernel = form.ours(np.asarray(value))
+    if plan.inflate is not None and is_flat:
+        kernel = _INFLATIONS[plan.inflate](kernel[None], shape[0])
+    if plan.channels is not None and kernel.shape != shape:
+        kernel = kernel_for_channels(kernel, shape[-2], plan.channels)
+    return kernel if kernel.shape == shape else None
 
 
-def _write(steps: Iterable[tuple[Any, _Form, Any]]) -> None:
-    for variable, form, value in steps:
+def _tensor_name(layer: keras.layers.Layer, variable: Any) -> str:
+    return variable.path.rpartition(f"{layer.name}/")[-1]
+
+
+def _write(writes: Iterable[tuple[Any, _Form, Any]]) -> None:
+    for variable, form, value in writes:
         variable.assign(np.reshape(form.ours(np.asarray(value)), variable.shape))
 
 
@@ -465,6 +731,6 @@ def _dotted(words: Iterable[str]) -> str:
     return ".".join(filter(None, words))
 
 
-def _list(items: Sequence[str]) -> str:
-    more = f" and {len(items) - _LISTED} more" if len(items) > _LISTED else ""
-    return ", ".join(items[:_LISTED]) + more
+def _list(items: Sequence[str], most: int = _LISTED) -> str:
+    more = f"{', …' if most < _LISTED else ''} and {len(items) - most} more" if len(items) > most else ""
+    return ", ".join(items[:most]) + more

@@ -49,6 +49,7 @@ from .inceptions import inception_expanded as inception_expanded
 from .inceptions import inception_reduction as inception_reduction
 from .inceptions import inception_stacked as inception_stacked
 from .initializers import Bilinear as Bilinear
+from .initializers import FanInUniform as FanInUniform
 from .layers import AdaptiveAveragePooling2D as AdaptiveAveragePooling2D
 from .layers import DilatedAveragePooling2D as DilatedAveragePooling2D
 from .layers import DilatedMaxPooling2D as DilatedMaxPooling2D

@@ -12,6 +12,7 @@ from .pools import global_avg_pool
 from .tensors import channels
 from .types import Activation, Tensor, Unit
 from .units import conv as _conv
+from .units import without_norm
 
 
 @block
@@ -19,7 +20,6 @@ def squeeze_excite(
     x: Tensor,
     *,
     ratio: int = 16,
-    activation: Activation = "relu",
     gate: Activation = "sigmoid",
     conv: Unit = _conv,
     name: str | None = None,
@@ -38,9 +38,8 @@ def squeeze_excite(
 
     Args:
         ratio: the narrow part has `channels // ratio` channels, at least one.
-        activation: of the narrow part.
         gate: from numbers to weights.
-        conv: unit of the two 1×1 convolutions.
+        conv: unit of the two 1×1 convolutions, whose activation is that of the narrow part; a norm of it is left out.
 
     Raises:
         ValueError: `ratio` is no positive integer.
@@ -52,8 +51,9 @@ def squeeze_excite(
     """
     arguments.functions(conv=conv)
     arguments.identifier("gate", gate, "activation")
+    conv = without_norm(conv)
     narrow = max(1, channels(x) // checks.integer("ratio", ratio))
     weights = global_avg_pool(x, keepdims=True, name="pool")
-    weights = conv(weights, narrow, 1, strides=1, activation=activation, name="reduce")
+    weights = conv(weights, narrow, 1, strides=1, name="reduce")
     weights = conv(weights, channels(x), 1, strides=1, activation=gate, name="expand")
     return scale(x, weights, name="scale")

@@ -12,7 +12,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from functools import partial
 from types import MappingProxyType
-from typing import Any, Literal, ParamSpec, TypeGuard, TypeVar
+from typing import Any, Literal, ParamSpec, TypeGuard, TypeVar, Unpack, get_args, get_origin, get_type_hints
 
 import keras
 
@@ -29,6 +29,7 @@ class _Scope:
     path: str
     block: str
     frame: int
+    whole: bool = False
     taken: set[str] = field(default_factory=set)
 
     def join(self, name: str) -> str:
@@ -80,10 +81,13 @@ def _numbered(base: str) -> str:
 
 
 @contextmanager
-def scope(path: str, block: str) -> Iterator[None]:
-    """Names made inside start with `path` and a dot, or stand alone where `path` is empty."""
+def scope(path: str, block: str, *, whole: bool = False) -> Iterator[None]:
+    """Names made inside start with `path` and a dot, or stand alone where `path` is empty.
+
+    In the place of a `whole` layer, the first one made inside has the very name.
+    """
     frame = id(sys._getframe(2))  # that of the `with` statement: 0 is here, 1 is contextlib's
-    token = _current.set(_Scope(path, block, frame))
+    token = _current.set(_Scope(path, block, frame, whole))
     try:
         with _keras.operations_named(_rename), checks.speaking("", f"{block} {path!r}" if path else block):
             yield
@@ -98,6 +102,9 @@ def _rename(name: str | None, operation: Any) -> str | None:
         return name
     if _keras.made_by_another(operation, scope.frame):  # it has the names that Keras gives, as when it is loaded
         return name
+    if scope.whole:
+        scope.whole = False
+        return scope.path
     return scope.join(scope.unused(name or _snake_case(type(operation).__name__)))
 
 
@@ -295,9 +302,52 @@ def expects(function: Callable[..., Any]) -> Callable[[Oracle], Oracle]:
 
 def is_block(function: object) -> TypeGuard[Callable[..., Any]]:
     """Whether a function, partials seen through, was decorated with `block`."""
+    return getattr(undecorated(function), "is_block", False)
+
+
+def undecorated(function: Any) -> Any:
+    """The function that partials were made of."""
     while isinstance(function, partial):
         function = function.func
-    return getattr(function, "is_block", False)
+    return function
+
+
+@functools.lru_cache(1024)
+def _parameters(function: Callable[..., Any]) -> Mapping[str, inspect.Parameter]:
+    return inspect.signature(function).parameters
+
+
+@functools.lru_cache(1024)
+def _options(function: Callable[..., Any]) -> frozenset[str] | None:
+    """The words that a function has as `**options`, as far as it says which; None for any at all."""
+    rest = [word for word, p in _parameters(function).items() if p.kind is p.VAR_KEYWORD]
+    if not rest:
+        return frozenset()
+    hint = get_type_hints(function).get(rest[0])
+    return frozenset(get_args(hint)[0].__annotations__) if get_origin(hint) is Unpack else None
+
+
+def accepts(function: Callable[..., Any], argument: str) -> bool:
+    """Whether `function` has an argument of that name, by itself or among its `**options`, partials seen through.
+
+    Example:
+        >>> from layerblocks.blocks import conv, dense
+        >>> accepts(conv, "norm"), accepts(dense, "norm"), accepts(dense, "kernel_regularizer")
+        (True, False, True)
+    """
+    base = undecorated(function)
+    options = _options(base)
+    return argument in _parameters(base) or options is None or argument in options
+
+
+def given_to(function: Callable[..., Any], **units: Any) -> dict[str, Any]:
+    """Those of `units` that a function accepts and no partial has given it already: what a block passes on to it."""
+    bound: set[str] = set()
+    while isinstance(function, partial):
+        bound |= {*function.keywords}
+        function = function.func
+    named = _parameters(function)
+    return {word: unit for word, unit in units.items() if word in named and word not in bound}
 
 
 def default_of(function: Callable[..., Any], argument: str, fallback: Any = None) -> Any:
@@ -313,7 +363,7 @@ def default_of(function: Callable[..., Any], argument: str, fallback: Any = None
         if argument in function.keywords:
             return function.keywords[argument]
         function = function.func
-    parameter = inspect.signature(function).parameters.get(argument)
+    parameter = _parameters(function).get(argument)
     return fallback if parameter is None or parameter.default is parameter.empty else parameter.default
 
 

@@ -18,7 +18,7 @@ from .sizes import match_size
 from .tensors import channels
 from .types import Tensor, TransposedOptions, Unit
 from .units import conv as _conv
-from .units import transposed
+from .units import matching, transposed
 
 # "We initialize the class scoring layer to zero" (Long et al. 2015, section 4.3).
 zero_score = partial(_conv, activation=None, kernel_initializer="zeros")
@@ -109,7 +109,7 @@ def decoder_block(
     convs: int = 2,
     *,
     offset: int = 0,
-    up: Unit = transposed,
+    up: Unit | None = None,
     conv: Unit = _conv,
     name: str | None = None,
 ) -> Tensor:
@@ -130,7 +130,7 @@ def decoder_block(
         convs: number of convolutions.
         offset: rows and columns of `skip` before the first of the enlarged `x`, negative where `x` starts earlier:
             the earlier one is cropped. 0 is right for convolutions that keep the size.
-        up: unit that doubles the sides.
+        up: unit that doubles the sides; None for `transposed` with norm, activation and options of `conv`.
         conv: unit.
 
     Example:
@@ -140,6 +140,7 @@ def decoder_block(
         (None, None, 13, 64)
     """
     arguments.image(skip, "skip")
+    up = matching(transposed, conv) if up is None else up
     arguments.functions(up=up, conv=conv)
     convs = checks.integer("convs", convs)
     y = up(x, filters, 2, strides=2, padding="valid", name="up")

@@ -11,13 +11,14 @@ from .. import checks
 from ..checks import piece
 from . import arguments
 from .activations import dropout as _dropout
-from .core import block
+from .core import block, default_of
 from .fully_connected import dense as _dense
 from .fully_connected import flatten
 from .pools import adaptive_avg_pool, avg_pool, global_avg_pool, global_max_pool
 from .tensors import channel_axis, head_dtype, layer, sides
 from .types import Activation, Dense, DenseOptions, Padding, Size, Tensor, Unit
 from .units import conv as _conv
+from .units import matching
 
 POOLING = {"avg": global_avg_pool, "max": global_max_pool, "flatten": flatten}
 
@@ -34,7 +35,7 @@ def classifier(
     activation: Activation = "softmax",
     hidden_activation: Activation = "relu",
     dense: Dense = _dense,
-    output: Dense = _dense,
+    output: Dense | None = None,
     name: str | None = None,
     **options: Unpack[DenseOptions],
 ) -> Tensor:
@@ -51,8 +52,8 @@ def classifier(
             before each dense layer, the last one included.
         activation: of the output; None gives logits.
         hidden_activation: of the hidden layers.
-        dense: unit of the hidden layers, a function `(x, units, *, activation, name)`.
-        output: unit of the last one, such as `radial_basis`.
+        dense: unit of every dense layer, a function `(x, units, *, activation, name)`.
+        output: unit of the last one, such as `radial_basis`; None for `dense`.
         options: those of `keras.layers.Dense`, for every dense layer.
 
     Raises:
@@ -67,6 +68,7 @@ def classifier(
         raise checks.refuse("units", units, "a sequence of widths", TypeError)
     units = checks.integers("units", units, len(units))
     rates = _rates(dropout, len(units))
+    output = dense if output is None else output
     arguments.functions(dense=dense, output=output)
     arguments.identifier("hidden_activation", hidden_activation)
     if output_size is not None:
@@ -122,6 +124,7 @@ def aux_classifier(
     output_size: Size | None = None,
     activation: Activation = "softmax",
     conv: Unit = _conv,
+    dense: Dense | None = None,
     name: str | None = None,
     **options: Unpack[DenseOptions],
 ) -> Tensor:
@@ -139,8 +142,9 @@ def aux_classifier(
         padding: of the 5×5 pooling.
         output_size: pool to this size instead of by 5×5 windows; 4 is what the paper has at 224×224.
         activation: of the output; None gives logits.
-        conv: unit.
-        options: those of `keras.layers.Dense`.
+        conv: unit, whose activation is that of the hidden layer too.
+        dense: unit of the dense layers; None for `dense` with the initialisers, regularisers … of `conv`.
+        options: those of `keras.layers.Dense`, for both dense layers.
 
     Raises:
         ValueError: height or width unknown or below 5 without `output_size`.
@@ -168,6 +172,8 @@ def aux_classifier(
         units=(units,),
         dropout=dropout,
         activation=activation,
+        hidden_activation=default_of(conv, "activation", "relu"),
+        dense=matching(_dense, conv) if dense is None else dense,
         name="classifier",
         **options,
     )

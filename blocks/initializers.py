@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import keras
@@ -40,3 +41,38 @@ class Bilinear(keras.initializers.Initializer):
         """Weights by distance from the centre, nought one step of the enlargement away."""
         distance = ops.abs(ops.arange(side, dtype="float32") - (side - 1) / 2)
         return ops.cast(1 - distance / ((side + 1) // 2), dtype or keras.config.floatx())
+
+
+@serializable
+class FanInUniform(keras.initializers.Initializer):
+    """Uniform numbers up to ±`bound` divided by the fan-in (LeCun et al. 1998, section III: 2.4/F).
+
+    Args:
+        bound: what is divided.
+        fan_in: number of inputs of a unit; None for that of the kernel, the product of all axes but the last; a list
+            of them, one for each place of the last axis, for biases of units that see different numbers.
+        seed: None for other numbers in every layer.
+
+    Example:
+        >>> import numpy as np
+        >>> values = np.asarray(FanInUniform(2.4)((5, 5, 6, 16)))
+        >>> bool(0.9 * 2.4 / 150 < abs(values).max() <= 2.4 / 150)
+        True
+    """
+
+    def __init__(self, bound: float = 1.0, fan_in: Any = None, seed: Any = None) -> None:
+        with checks.speaking("FanInUniform"):
+            self.bound = checks.number("bound", bound, above=0)
+            fans = fan_in if checks.is_sequence(fan_in) else () if fan_in is None else (fan_in,)
+            checks.integers("fan_in", fans, len(fans))
+        self.fan_in, self.seed = fan_in, seed
+        self._uniform = keras.initializers.RandomUniform(-1.0, 1.0, seed)
+
+    def __call__(self, shape: Any, dtype: Any = None) -> Any:
+        fan_in = math.prod(shape[:-1]) if self.fan_in is None else self.fan_in
+        limits = [self.bound / fan for fan in fan_in] if checks.is_sequence(fan_in) else self.bound / fan_in
+        values = self._uniform(shape, dtype)
+        return values * ops.cast(ops.convert_to_tensor(limits), values.dtype)
+
+    def get_config(self) -> dict[str, Any]:
+        return {"bound": self.bound, "fan_in": self.fan_in, "seed": self.seed}

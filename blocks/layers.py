@@ -32,7 +32,7 @@ class _Layer(keras.Layer):
 
 def _serialized(word: str, value: Any) -> Any:
     kind = word.rpartition("_")[2]
-    named = kind in ("activation", "initializer", "regularizer")
+    named = kind in ("activation", "constraint", "initializer", "regularizer")
     return getattr(keras, f"{kind}s").serialize(value) if named else value
 
 
@@ -264,6 +264,7 @@ class SparseConv2D(_ImageLayer):
     ARGUMENTS = (
         *("filters", "kernel_size", "connections", "strides", "padding", "dilation_rate", "activation", "use_bias"),
         *("kernel_initializer", "bias_initializer", "kernel_regularizer", "bias_regularizer"),
+        *("kernel_constraint", "bias_constraint", "activity_regularizer"),
     )
 
     def __init__(
@@ -281,9 +282,12 @@ class SparseConv2D(_ImageLayer):
         bias_initializer: Any = "zeros",
         kernel_regularizer: Any = None,
         bias_regularizer: Any = None,
+        kernel_constraint: Any = None,
+        bias_constraint: Any = None,
+        activity_regularizer: Any = None,
         **options: Any,
     ) -> None:
-        super().__init__(**options)
+        super().__init__(activity_regularizer=activity_regularizer, **options)
         with checks.speaking(type(self).__name__):
             self.filters, self.use_bias = checks.integer("filters", filters), checks.flag("use_bias", use_bias)
             self.padding = checks.choice("padding", padding, ("same", "valid"))
@@ -296,6 +300,8 @@ class SparseConv2D(_ImageLayer):
             self.bias_initializer = keras.initializers.get(bias_initializer)
             self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
             self.bias_regularizer = keras.regularizers.get(bias_regularizer)
+            self.kernel_constraint = keras.constraints.get(kernel_constraint)
+            self.bias_constraint = keras.constraints.get(bias_constraint)
 
     def build(self, input_shape: Any) -> None:
         channels = input_shape[self.channel_axis]
@@ -318,14 +324,12 @@ class SparseConv2D(_ImageLayer):
             ]
             return ops.concatenate(drawn, axis=-1)
 
-        self.kernel = self.add_weight(
-            (*self.kernel_size, len(places)), initializer, regularizer=self.kernel_regularizer, name="kernel"
-        )
+        options = {"regularizer": self.kernel_regularizer, "constraint": self.kernel_constraint}
+        self.kernel = self.add_weight((*self.kernel_size, len(places)), initializer, name="kernel", **options)
         self.bias = None
         if self.use_bias:
-            self.bias = self.add_weight(
-                (self.filters,), self.bias_initializer, regularizer=self.bias_regularizer, name="bias"
-            )
+            options = {"regularizer": self.bias_regularizer, "constraint": self.bias_constraint}
+            self.bias = self.add_weight((self.filters,), self.bias_initializer, name="bias", **options)
 
     def call(self, x: Any) -> Any:
         kernel = ops.convert_to_tensor(self.kernel)

@@ -38,7 +38,7 @@ def batch_norm(x: Tensor, *, name: str | None = None, **options: Unpack[BatchNor
 def fused_batch_norm(x: Tensor, *, name: str | None = None, **options: Unpack[BatchNormOptions]) -> Tensor:
     """`batch_norm` that trains faster on TensorFlow: the same statistics, gradients and weights, up to rounding.
 
-    A model saved with it needs layerblocks to be loaded. `training_model` of `layerblocks.architectures` puts it into a
+    A model saved with it needs layerblocks to be loaded. `training_model` of `layerblocks.models` puts it into a
     network that is there already.
 
     Shapes: `batch height width channels` -> the same. `options` are those of `keras.layers.BatchNormalization`.

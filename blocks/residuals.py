@@ -13,7 +13,7 @@ from .. import checks
 from ..checks import piece
 from . import arguments
 from .activations import activate
-from .core import block, default_of
+from .core import block, default_of, given_to
 from .layers import PadChannels
 from .merges import add
 from .tensors import channels, layer
@@ -153,7 +153,7 @@ def residual(
         zero_init: the block begins as its shortcut: zeros for the scale of the last norm, or where there is none for
             the last kernel (Goyal et al. 2017, section 5.1).
         transforms: functions of the branch before the sum, one after the other: `squeeze_excite`,
-            `partial(stochastic_depth, rate=0.2)`.
+            `partial(stochastic_depth, rate=0.2)`; one that has an argument `conv` is given that of the block.
         shortcut: function `(x, filters, *, strides, conv)`: `projection_shortcut` (option B; C by `always=True`),
             `pad_shortcut` (option A), `identity_shortcut`, `channel_projection_shortcut`.
         conv: unit; its norm and activation are those of the block.
@@ -185,7 +185,7 @@ def residual(
         step, own = strides if number == strided else 1, options if side > 1 else {}
         y = unit(y, filters, side, strides=step, name=f"conv{number + 1}", **own)
     for transform in arguments.transforms("transforms", transforms):
-        y = transform(y)
+        y = transform(y, **given_to(transform, conv=conv))
     return _merge(source, y, strides=strides, shortcut=shortcut, conv=ending)
 
 

@@ -123,6 +123,7 @@ def xception_module(
     pool: Pool = max_pool,
     shortcut: Shortcut = projection_shortcut,
     conv: Unit = _separable_bn,
+    plain: Unit | None = None,
     name: str | None = None,
 ) -> Tensor:
     """Separable convolutions, each after an activation, a pool, and a shortcut around them (Chollet 2017, figure 5).
@@ -139,8 +140,9 @@ def xception_module(
         strides: of the pool and the shortcut; 1 for no pool.
         activate_first: False leaves out the first activation, where `x` comes from one.
         pool: function `(x, pool_size, *, strides, name)`.
-        shortcut: function `(x, filters, *, strides, conv)`; its unit is `conv` with the norm of the one here.
+        shortcut: function `(x, filters, *, strides, conv)`.
         conv: unit; its activation stands before it.
+        plain: unit of the shortcut; None for `conv` with padding, norm and options of the one here.
 
     Raises:
         ValueError: the branch and the shortcut differ in shape.
@@ -159,5 +161,5 @@ def xception_module(
         y = conv(y, width, 3, strides=1, activation=None, name=f"conv{number}")
     if arguments.pair("strides", strides) != (1, 1):
         y = pool(y, 3, strides=strides, name="pool")
-    linear = partial(matching(_conv, conv), activation=None)  # nothing follows the sum
-    return _merge(x, y, strides=strides, shortcut=shortcut, conv=linear)
+    plain = matching(_conv, conv) if plain is None else checks.function("plain", plain, "name")
+    return _merge(x, y, strides=strides, shortcut=shortcut, conv=partial(plain, activation=None))  # nothing follows

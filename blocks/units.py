@@ -12,7 +12,7 @@ import keras
 from .. import checks
 from . import arguments
 from .activations import activate
-from .core import block, default_of, delegate, is_block, register
+from .core import accepts, block, default_of, delegate, is_block, register, undecorated
 from .layers import SparseConv2D
 from .norms import batch_norm
 from .sizes import crop, pad
@@ -377,14 +377,19 @@ def sparse(
 
 
 # What a unit does besides its geometry, and what several units of one block therefore have in common.
-_CHARACTER = (
-    *("padding", "norm", "activation", "use_bias"),
+_CHARACTER = ("padding", "norm", "activation", "use_bias")
+_OF_WEIGHTS = (
     *("kernel_initializer", "kernel_regularizer", "kernel_constraint"),
+    *("bias_initializer", "bias_regularizer", "bias_constraint"),
+    *("activity_regularizer", "dtype", "trainable"),
 )
 
 
-def matching(unit: Unit, other: Unit) -> Unit:
-    """`unit` with the padding, norm, activation, bias and kernel options of `other`: for blocks of two kinds of unit.
+def matching(unit: Any, other: Unit) -> Any:
+    """`unit` with the padding, norm, activation, bias and options of the weights of `other`, as far as it has them.
+
+    For blocks of two kinds of unit. Of a dense one, which has no norm, the options of the weights alone. `other` may be
+    a partial of a unit; what a function of your own does inside is not seen.
 
     Example:
         >>> from functools import partial
@@ -394,11 +399,42 @@ def matching(unit: Unit, other: Unit) -> Unit:
         >>> [layer.name for layer in model.layers[1:]]
         ['3x3.conv', '3x3.norm', '3x3.activation']
     """
-    nothing = object()
-    found = {word: default_of(other, word, nothing) for word in _CHARACTER}
-    kept = {word: value for word, value in found.items() if value is not nothing}
-    says_something = ("norm", "activation", "use_bias")  # also where it is None
-    return partial(unit, **{w: value for w, value in kept.items() if value is not None or w in says_something})
+    kept, nothing = weight_options(other), object()
+    if accepts(unit, "norm"):
+        found = {word: default_of(other, word, nothing) for word in _CHARACTER}
+        kept |= {word: v for word, v in found.items() if v is not nothing and (v is not None or word != "padding")}
+    kept = {word: value for word, value in kept.items() if accepts(unit, word)}
+    return partial(unit, **kept) if kept else unit
+
+
+def weight_options(unit: Unit) -> dict[str, Any]:
+    """Initialisers, regularisers, constraints and dtype that a partial of a unit was given, by their names."""
+    found = {word: default_of(unit, word) for word in _OF_WEIGHTS}
+    return {word: value for word, value in found.items() if value is not None}
+
+
+def leading(unit: Unit) -> Unit:
+    """`unit` for a tensor that needs no norm before it: `preact_conv` as `conv`, any other as it is.
+
+    Example:
+        >>> model = keras.Model(x := keras.Input((32, 32, 3)), leading(preact_conv)(x, 16, name="stem"))
+        >>> [layer.name for layer in model.layers[1:]]
+        ['stem.conv', 'stem.norm', 'stem.activation']
+    """
+    return matching(conv, unit) if undecorated(unit) is preact_conv else unit
+
+
+def without_norm(unit: Unit) -> Unit:
+    """`unit` with a bias instead of its norm: of gates and scores, which are not normalised.
+
+    Example:
+        >>> model = keras.Model(x := keras.Input((1, 1, 64)), without_norm(conv_bn)(x, 4, 1, name="reduce"))
+        >>> [layer.name for layer in model.layers[1:]]
+        ['reduce.conv']
+    """
+    unit = leading(unit)
+    plain = {word: None for word in ("norm", "use_bias") if accepts(unit, word)}
+    return partial(unit, **plain) if default_of(unit, "norm") is not None else unit
 
 
 def _axes(x: Tensor, geometry: dict[str, Any], trims: tuple[int, int]) -> list[tuple[Any, int, int, int]]:

@@ -82,7 +82,7 @@ def parser() -> argparse.ArgumentParser:
     training.add_argument(
         "--learning-rate", type=runs.number(float, 0), help="0.001 unless given; 0.0001 without norms"
     )
-    training.add_argument("--aux-weight", type=part, default=0.3, help="of the loss of each auxiliary head")
+    training.add_argument("--aux-weight", type=part, help="of the loss of each auxiliary head")
     training.add_argument("--patience", type=count, default=7, help="epochs without a better one before it stops")
     training.add_argument("--plateau", type=count, default=3, help="such epochs before the learning rate falls to 0.3")
     training.add_argument("--strategy", choices=STRATEGIES, help="all GPUs of this machine, or of those in TF_CONFIG")

@@ -64,7 +64,7 @@ def clustered(graph: Graph, most: int, kept: Collection[str] = ()) -> Graph:
         number = groups[members[0]]
         return _joined(part, members, state.branches.get(number, ()), number in state.equal)
 
-    return mark_edges(contract(graph, groups, make))
+    return changed(mark_edges(contract(graph, groups, make)), unfolded=None)
 
 
 # -- joining ----------------------------------------------------------------------------------------------------------

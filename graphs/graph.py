@@ -20,6 +20,9 @@ from .rules import Shape as Shape
 from .rules import Unknown, Windows
 from .totals import Total
 
+# The attribute of a layer that is applied to every step of a sequence.
+AT_EACH_STEP = "at_each_step"
+
 
 @dataclass(frozen=True, slots=True)
 class Weight:
@@ -52,12 +55,14 @@ class Scale:
 class Frame:
     """What is drawn around some nodes: one call of a nested model, an opened block, or a sequence that repeats.
 
-    `members` are the names of all that it stands for where what is inside occurs several times in a row.
+    `members` are the names of all that it stands for where what is inside occurs several times in a row. Around what a
+    layer wraps, `whole` says what the layer is as one: its kind, role and words.
     """
 
     id: int
     path: tuple[str, ...]
     members: tuple[str, ...] = ()
+    whole: Node | None = None
 
     @property
     def name(self) -> str:
@@ -455,14 +460,18 @@ _MOST_ON_A_SHORTCUT = 2
 def _projections(graph: Graph, onward: list[list[int]], backward: list[list[int]]) -> set[tuple[int, int]]:
     """The edges of the ways to a sum that pass fewer layers than the other ways from where they begin."""
     found: set[tuple[int, int]] = set()
+    arriving: list[list[Edge]] = [[] for _ in graph.nodes]
+    for edge in graph.edges:
+        arriving[edge.target].append(edge)
     for join in graph.nodes:
         if join.role != "add" or len(backward[join.id]) < 2:
             continue
+        spread = {edge.source for edge in arriving[join.id] if not fits(edge, join)}  # one for several positions
         ways = [_way_back(source, onward, backward) for source in backward[join.id]]
         told = [sum(graph.nodes[step].role in _TELLING for step in way[:-1]) for way in ways]
         for way, count in zip(ways, told, strict=True):
             start = way[-1]
-            if not 0 < count <= _MOST_ON_A_SHORTCUT or len(onward[start]) < 2:
+            if not 0 < count <= _MOST_ON_A_SHORTCUT or len(onward[start]) < 2 or way[0] in spread:
                 continue
             if any(graph.nodes[step].role == "embedding" for step in way[:-1]):
                 continue
@@ -472,6 +481,19 @@ def _projections(graph: Graph, onward: list[list[int]], backward: list[list[int]
             if straight and join.id in _ahead(others, join.id, onward):
                 found |= {(after, before) for before, after in pairwise((join.id, *way))}
     return found
+
+
+def fits(edge: Edge, join: Node) -> bool:
+    """Whether a tensor comes to a sum in the sum's own shape; where it does not, it is the same for several positions.
+
+    >>> total = Node(2, ("sum",), "Add", "add", outputs=((None, 8, 8, 4),))
+    >>> fits(Edge(0, 2, shape=(None, 8, 8, 4)), total), fits(Edge(1, 2, shape=(None, 1, 1, 4)), total)
+    (True, False)
+    """
+    if edge.shape is None or not join.outputs:
+        return True
+    made = join.outputs[0]
+    return len(edge.shape) == len(made) and all(a == b or None in (a, b) for a, b in zip(edge.shape, made, strict=True))
 
 
 def _most_told(graph: Graph, start: int, last: int, backward: list[list[int]]) -> dict[int, int]:

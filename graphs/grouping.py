@@ -15,7 +15,7 @@ from functools import partial
 from itertools import chain, pairwise
 
 from .. import checks
-from .graph import Graph, Node, a_graph, changed, subgraph
+from .graph import Frame, Graph, Node, a_graph, changed, subgraph
 from .naming import Word, Words, is_automatic, text_of, without_common, words_of
 from .patterns import Pattern, recognised
 from .rewrite import placement, shared_prefix
@@ -75,6 +75,8 @@ def _group_scope(graph: Graph, members: Sequence[int], level: int, names: list[l
     """Lengthen the names that some nodes have in one model, where none of them has a dot."""
     if any(len(names[number][level]) != 1 for number in members):
         return
+    if level and graph.frames[graph.nodes[members[0]].frames[level - 1]].whole is not None:  # what a layer wraps
+        return
     items = _items(graph, members, level, names)
     parts = _parts(items, nested=level > 0)
     for number, item in zip(members, items.place, strict=True):
@@ -123,10 +125,13 @@ def _items(graph: Graph, members: Sequence[int], level: int, names: Sequence[Seq
     return _Items(
         place=place,
         names=[names[node.id][level][0] for node in items],
-        roles=["model" if inner else _role(node) for node, inner in zip(items, nested, strict=True)],
-        automatic=[not inner and is_automatic(node) for node, inner in zip(items, nested, strict=True)],
+        roles=[_as_one(graph, n, level).role if inner else _role(n) for n, inner in zip(items, nested, strict=True)],
+        automatic=[
+            _is_automatic(graph.frames[node.frames[level]]) if inner else is_automatic(node)
+            for node, inner in zip(items, nested, strict=True)
+        ],
         layers=[counts[item] for item in range(len(items))],
-        nodes=[changed(n, kind="Model", role="model") if inner else n for n, inner in zip(items, nested, strict=True)],
+        nodes=[_as_one(graph, n, level) if inner else n for n, inner in zip(items, nested, strict=True)],
         sources=sources,
         shrinks=[not inner and _changes(node, smaller=True) for node, inner in zip(items, nested, strict=True)],
         grows=[not inner and _changes(node, smaller=False) for node, inner in zip(items, nested, strict=True)],
@@ -135,6 +140,16 @@ def _items(graph: Graph, members: Sequence[int], level: int, names: Sequence[Seq
         leaving=leaving,
         last=_last(onward, leaving, [_role(node) for node in items]),
     )
+
+
+def _is_automatic(frame: Frame) -> bool:
+    return frame.whole is not None and is_automatic(changed(frame.whole, path=frame.path))
+
+
+def _as_one(graph: Graph, node: Node, level: int) -> Node:
+    """What stands for all that is in a frame: a nested model, or what a layer wraps."""
+    whole = graph.frames[node.frames[level]].whole
+    return changed(node, kind="Model" if whole is None else whole.kind, role="model" if whole is None else whole.role)
 
 
 def _last(onward: Sequence[set[int]], leaving: set[int], roles: Sequence[str]) -> set[int]:

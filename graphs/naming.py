@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from .graph import Node
+from .graph import AT_EACH_STEP, Node
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +53,9 @@ def text_of(name: str, words: Sequence[Word]) -> str:
 
 
 def is_automatic(node: Node) -> bool:
-    """Whether Keras has made up the name: `conv2d`, `batch_normalization_3`."""
-    return is_made_up(node.kind, node.path[-1])
+    """Whether Keras has made up the name: `conv2d`, `batch_normalization_3`; `time_distributed` of what that wraps."""
+    wrapped = bool(node.get(AT_EACH_STEP)) and is_made_up("TimeDistributed", node.path[-1])
+    return wrapped or is_made_up(node.kind, node.path[-1])
 
 
 def is_made_up(kind: str, name: str) -> bool:

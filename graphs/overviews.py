@@ -10,7 +10,7 @@ from .fusing import fuse
 from .graph import Graph, a_graph
 from .grouping import group
 from .repeats import fold as fold_equal
-from .rewrite import collapse, strip_common_prefix, without_masks
+from .rewrite import collapse, strip_common_prefix, without_bare_wrappers, without_masks
 
 
 @checks.public
@@ -49,7 +49,7 @@ def overview(
     if depth == "auto":
         return next(overviews(graph, max_boxes, expand, fold))
     _, expand, fold = _checked(graph, max_boxes, expand, fold)
-    return _at(strip_common_prefix(group(without_masks(graph))), depth, expand, fold)
+    return _at(_named(graph, expand), depth, expand, fold)
 
 
 def overviews(
@@ -57,7 +57,7 @@ def overviews(
 ) -> Iterator[Graph]:
     """The overviews of a network from the finest on: all of at most `max_boxes`, and that of the outermost blocks."""
     max_boxes, expand, fold = _checked(graph, max_boxes, expand, fold)
-    named = strip_common_prefix(group(without_masks(graph)))
+    named = _named(graph, expand)
     found: list[Graph] = []
     for deeper in range(2, max((len(node.path) for node in named.nodes), default=1) + 1):
         finer = _at(named, deeper, expand, fold)
@@ -67,6 +67,11 @@ def overviews(
             break
     yield from reversed(found)
     yield _at(named, 1, expand, fold)
+
+
+def _named(graph: Graph, expand: Collection[str]) -> Graph:
+    """The network with the dotted names by which it is drawn together."""
+    return strip_common_prefix(group(without_bare_wrappers(without_masks(graph), expand)))
 
 
 def _checked(graph: object, max_boxes: object, expand: object, fold: object) -> tuple[int, tuple[str, ...], bool]:

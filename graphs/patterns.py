@@ -145,12 +145,12 @@ def _letters(node: Node) -> tuple[_Step, ...]:
     given = str(activation_of(node) or "").lower()
     last = (_Step(_GATES[given]),) if given in _GATES else ()
     kind = node.kind
+    if kind in _RECURRENT or node.role == "recurrent":
+        return (_Step("rnn"),)
     if node.inner is not None and kind != "Unit":
         return (_Step("?"),)
     if kind in _ATTENTION:
         return (_Step("att"),)
-    if kind in _RECURRENT or node.role == "recurrent":
-        return (_Step("rnn"),)
     if node.role == "conv":
         return (_Step(_conv(node), _whole(node.get("filters"))), *last)
     if node.role == "dense":

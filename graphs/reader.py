@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import prod
 from operator import attrgetter
+from types import SimpleNamespace
 from typing import Any
 
 import keras
@@ -18,9 +19,10 @@ from .. import _keras, checks
 from ..garbage import no_collection
 from . import rules
 from .calls import calls, has_graph
-from .equality import configuration
+from .equality import Configuration, configuration
 from .file_reading import MISSING, SEQUENTIAL, structure_of
 from .graph import (
+    AT_EACH_STEP,
     Edge,
     Frame,
     Graph,
@@ -38,6 +40,7 @@ from .receptive_fields import with_receptive_fields
 from .rewrite import mark_masks
 from .scales import with_scales
 from .tracing import Trace, has_layers_inside, paths_inside, tracing
+from .wrappers import Inside, inside_of
 
 # What a layer was given, in the order in which it is told.
 ATTRIBUTES = (
@@ -102,17 +105,52 @@ def read_graph(
     return changed(_read(held, "model", "a built Keras model", expand_nested, loss_weights), verified=verified)
 
 
+@dataclass(frozen=True, slots=True)
+class Calls:
+    """The graph of a model, the call that each node is, if it is one of Keras's own, and where each tensor comes from.
+
+    `tensors` are those of the outermost model, by `id`; they live as long as the model.
+    """
+
+    graph: Graph
+    calls: Sequence[Any]
+    tensors: Mapping[int, tuple[int, int]]
+
+
+def read_calls(model: Any, must_be: str) -> Calls:
+    """A model with the calls that it is made of."""
+    reading = _Reading(expand=True)
+    graph = _read(model, "model", must_be, True, None, reading)
+    return Calls(graph, reading.calls, reading.tensors)
+
+
 def graph_of(model: Any, argument: str = "model", loss_weights: Mapping[str, float] | None = None) -> Graph:
-    """The graph of a model with its layers and those of the models in it; a graph itself as it is."""
+    """The graph of a model, or of the one that a file holds, with all layers inside; a graph itself as it is."""
     if isinstance(model, Graph):
         return model
-    return _read(model, argument, "a built Keras model, or a Graph", True, loss_weights)
+    must_be = "a built Keras model, a file of one, or a Graph"
+    if not _is_file(model):
+        return _read(model, argument, must_be, True, loss_weights)
+    held, verified = structure_of(model, argument=argument)
+    return changed(_read(held, argument, must_be, True, loss_weights), verified=verified)
+
+
+def _is_file(model: Any) -> bool:
+    """Whether it is a path, or text that is one."""
+    if not isinstance(model, str):
+        return isinstance(model, os.PathLike)
+    return model.endswith((".keras", ".h5", ".hdf5", ".json"))
 
 
 @no_collection()
 @_keras.tensorflow_once_imported()
 def _read(
-    model: Any, argument: str, must_be: str, expand_nested: bool, loss_weights: Mapping[str, float] | None
+    model: Any,
+    argument: str,
+    must_be: str,
+    expand_nested: bool,
+    loss_weights: Mapping[str, float] | None,
+    reading: _Reading | None = None,
 ) -> Graph:
     checks.instance(argument, model, keras.Model, must_be)
     if not getattr(model, "built", True):
@@ -120,7 +158,7 @@ def _read(
             f"{argument} {model.name!r} is not built, so it has no layers to show yet: "
             "call it on a batch, or model.build(input_shape), first"
         )
-    reading = _Reading(expand=expand_nested)
+    reading = reading or _Reading(expand=expand_nested)
     keys: list[str] | None = None
     if has_graph(model):
         outputs = _read_functional(reading, model, None, (), ())
@@ -193,7 +231,7 @@ def _left_over(reading: _Reading, model: Any) -> dict[str, Any]:
     for path, layer in unused:
         _add_node(reading, layer, None, path[:-1], (), [], [], name=path[-1:])
     found = tuple(reading.nodes[nodes:])
-    del reading.nodes[nodes:], reading.layers[nodes:]
+    del reading.nodes[nodes:], reading.layers[nodes:], reading.calls[nodes:]
     seen |= {weight.id for node in found for weight in node.weights}
     owned = (_weight(reading, w, True) for w in model.weights)
     return {"unused": found, "loose": tuple(weight for weight in owned if weight.id not in seen)}
@@ -226,6 +264,8 @@ class _Reading:
     expand: bool
     nodes: list[Node] = field(default_factory=list)
     layers: list[int] = field(default_factory=list)  # for each node, which layer it is a call of
+    calls: list[Any] = field(default_factory=list)  # for each node, its call, if Keras knows it
+    tensors: dict[int, tuple[int, int]] = field(default_factory=dict)  # id() of those of the outermost model
     edges: list[Edge] = field(default_factory=list)
     frames: list[Frame] = field(default_factory=list)
     numbers: dict[int, int] = field(default_factory=dict)  # id() of a layer or variable -> running number
@@ -262,6 +302,8 @@ def _read_functional(
             made = _read_call(reading, call, prefix, frames, received, specs)
         known.update(zip(map(id, call.outputs), made, strict=True))
     reading.paths.pop()
+    if feeds is None:
+        reading.tensors = {key: _place(tensor) for key, tensor in known.items()}
     return [known[id(tensor)] for tensor in model.outputs]
 
 
@@ -291,31 +333,29 @@ def _read_call(
     if has_graph(operation) and len(received) == len(operation.inputs):
         path = prefix + _named(reading, operation)
         reading.called.add(id(operation))
-        frame = Frame(len(reading.frames), path)
-        reading.frames.append(frame)
+        frame = _frame(reading, path)
         return _read_functional(reading, operation, received, path, (*frames, frame.id))
-    if type(operation) is keras.layers.TimeDistributed and _is_opened(operation.layer) and _of_rank(received, specs):
+    if type(operation) is keras.layers.TimeDistributed and _of_rank(received, specs):
         return _read_every_step(reading, call, prefix, frames, received, specs)
     if not has_layers_inside(operation):
+        if (inside := _inside(call, received, specs)) is not None:
+            return _read_inside(reading, call, inside, prefix, frames, received, specs)
         return _add_node(reading, operation, call, prefix, frames, received, specs)
     with tracing(operation, call) as trace:
         if trace.failure or len(trace.outputs) != len(specs) or len(trace.inputs) != len({*map(_place, received)}):
             why = trace.failure or "its call does not return what it returned before"
             return _add_node(reading, operation, call, prefix, frames, received, specs, closed=why)
         path = prefix + _named(reading, operation)
-        frame = Frame(len(reading.frames), path)
-        reading.frames.append(frame)
+        frame = _frame(reading, path)
         feeds = list({_place(tensor): tensor for tensor in received}.values())
         return _read_traced(reading, operation, trace, feeds, path, (*frames, frame.id))
 
 
-def _is_opened(layer: Any) -> bool:
-    return has_graph(layer) and len(layer.inputs) == len(layer.outputs) == 1
-
-
 def _of_rank(received: Sequence[_Tensor], specs: Sequence[Any]) -> bool:
-    """Whether it is one tensor that has steps, and known to be."""
-    return len(received) == len(specs) == 1 and received[0].spec is not None and len(received[0].spec.shape) > 2
+    """Whether it is one tensor that has steps, and known to be, with a mask of these or none."""
+    return (
+        0 < len(received) < 3 and len(specs) == 1 and received[0].spec is not None and len(received[0].spec.shape) > 2
+    )
 
 
 def _read_every_step(
@@ -326,22 +366,102 @@ def _read_every_step(
     received: list[_Tensor],
     specs: Sequence[Any],
 ) -> list[_Tensor]:
-    """Add the layers of a model that is applied to every step, with the shapes, windows and work of all steps."""
-    path = prefix + _named(reading, call.operation)
-    frame = Frame(len(reading.frames), path)
-    reading.frames.append(frame)
-    reading.called |= {id(call.operation), id(call.operation.layer)}
-    (tensor,) = received
+    """Add the layers of what is applied to every step, with the shapes, windows and work of all steps."""
+    path, layer = prefix + _named(reading, call.operation), call.operation.layer
+    tensor, *masks = received
     steps = tensor.spec.shape[1]
     one = _Tensor(tensor.node, tensor.port, keras.KerasTensor(_without_steps(tensor.spec.shape), tensor.spec.dtype))
     nodes, edges = len(reading.nodes), len(reading.edges)
-    (made,) = _read_functional(reading, call.operation.layer, [one], path, (*frames, frame.id))
+    alone = not (has_graph(layer) and len(layer.inputs) == len(layer.outputs) == 1)
+    frame = _frame(reading, path, call.operation if alone else None)
+    reading.called |= {id(call.operation), id(layer)}
+    if alone:
+        entering = keras.KerasTensor(one.spec.shape, one.spec.dtype)
+        leaving = keras.KerasTensor(_without_steps(specs[0].shape), specs[0].dtype)
+        inside = SimpleNamespace(
+            operation=layer,
+            arguments=SimpleNamespace(args=(entering,), kwargs={}),
+            input_tensors=[entering],
+            outputs=[leaving],
+            is_input=False,
+        )
+        (made,) = _read_call(reading, inside, path, (*frames, frame.id), [one], [leaving])
+    else:
+        (made,) = _read_functional(reading, layer, [one], path, (*frames, frame.id))
     reading.nodes[nodes:] = [_of_all_steps(node, steps) for node in reading.nodes[nodes:]]
+    reading.calls[nodes:] = [None] * (len(reading.nodes) - nodes)
+    if alone and len(reading.nodes) == nodes + 1:
+        only = reading.nodes[nodes]
+        whole = Node(0, path, only.kind, only.role, only.attributes, words=only.words)
+        reading.frames[frame.id] = changed(frame, whole=whole)
     reading.edges[edges:] = [
         edge if edge.shape is None else changed(edge, shape=_with_steps(edge.shape, steps))
         for edge in reading.edges[edges:]
     ]
+    for mask in masks if len(reading.nodes) > nodes else ():
+        _also_masked(reading, nodes, mask)
     return [_Tensor(made.node, made.port, specs[0])]
+
+
+def _frame(reading: _Reading, path: tuple[str, ...], wrapper: Any = None) -> Frame:
+    """A new frame; around what is inside of a wrapper, one that says what the wrapper is."""
+    whole = None
+    if wrapper is not None:
+        whole = Node(0, path, type(wrapper).__name__, _role(wrapper), words=_words(wrapper))
+    frame = Frame(len(reading.frames), path, whole=whole)
+    reading.frames.append(frame)
+    return frame
+
+
+def _inside(call: Any, received: Sequence[_Tensor], specs: Sequence[Any]) -> Inside | None:
+    if any(tensor.spec is None for tensor in received) or not all(map(_keras.has_shape, specs)):
+        return None
+    asked = _asked(call.operation, call, [_shape(t.spec) for t in received], [_shape(spec) for spec in specs])
+    return inside_of(asked, _carried(asked, len(received)))
+
+
+def _read_inside(
+    reading: _Reading,
+    call: Any,
+    inside: Inside,
+    prefix: tuple[str, ...],
+    frames: tuple[int, ...],
+    received: list[_Tensor],
+    specs: Sequence[Any],
+) -> list[_Tensor]:
+    """Add the parts of a layer that wraps others."""
+    path = prefix + _named(reading, call.operation)
+    reading.called |= {id(one) for one in (call.operation, *_keras.sublayers(call.operation))}
+    frame = _frame(reading, path, call.operation)
+    made: list[list[_Tensor]] = []
+    dtype = specs[0].dtype
+    for part in inside.parts:
+        feeds = [received[port] if number < 0 else made[number][port] for (number, port), _ in part.inputs]
+        carried = [carries for _, carries in part.inputs]
+        shapes = [keras.KerasTensor(shape, dtype) for shape in part.outputs]
+        made.append(
+            _add_node(
+                *(reading, part.operation, None, path, (*frames, frame.id), feeds, shapes),
+                name=(part.name,),
+                asked=part.asked,
+                carried=carried,
+                more=part.configuration,
+            )
+        )
+    places = [made[number][port] for number, port in inside.outputs]
+    return [_Tensor(place.node, place.port, spec) for place, spec in zip(places, specs, strict=True)]
+
+
+def _also_masked(reading: _Reading, number: int, mask: _Tensor) -> None:
+    """Let a layer that is applied to every step have the mask that says which steps count."""
+    node = reading.nodes[number]
+    if isinstance(node.windows, rules.Regrouped):  # which makes no difference to it
+        return
+    shape = _shape(mask.spec)
+    each = tuple(rules.Along(axis) for axis in range(len(shape)))
+    windows = (*node.windows, each) if isinstance(node.windows, tuple) else node.windows
+    reading.edges.append(Edge(mask.node, number, mask.port, len(node.inputs), shape, carries="mask"))
+    reading.nodes[number] = changed(node, inputs=(*node.inputs, shape), windows=windows)
 
 
 def _without_steps(shape: Sequence[int | None]) -> Shape:
@@ -358,6 +478,7 @@ def _of_all_steps(node: Node, steps: int | None) -> Node:
         node,
         inputs=tuple(_with_steps(shape, steps) for shape in node.inputs),
         outputs=tuple(_with_steps(shape, steps) for shape in node.outputs),
+        attributes=node.attributes if node.get(AT_EACH_STEP) else (*node.attributes, (AT_EACH_STEP, True)),
         multiply_adds=0 if work == 0 else None if work is None or steps is None else work * steps,
         windows=node.windows if node.windows is None else rules.with_steps(node.windows),
     )
@@ -417,6 +538,9 @@ def _add_node(
     specs: Sequence[Any],
     closed: str = "",
     name: tuple[str, ...] = (),
+    asked: rules.Call | None = None,
+    carried: Sequence[str] | None = None,
+    more: Configuration = (),
 ) -> list[_Tensor]:
     """Add one call of one layer, and the edges to it."""
     reading.called.add(id(operation))
@@ -426,14 +550,14 @@ def _add_node(
     outputs = tuple([_shape(spec) for spec in specs if spec is not None])
     if call is None and not inputs:
         inputs = _built_on(operation)
-    arguments = getattr(call, "arguments", None)
-    asked = rules.Call(operation, inputs, outputs, getattr(arguments, "args", ()), getattr(arguments, "kwargs", {}))
+    asked = asked or _asked(operation, call, inputs, outputs)
     weights = getattr(operation, "weights", None)
     if weights is None:  # an operation has those that it was called with
         given = keras.tree.flatten((call.arguments.args, call.arguments.kwargs)) if call is not None else ()
         weights = [value for value in given if isinstance(value, keras.Variable)]
     trainable = bool(getattr(operation, "trainable", True)) if weights else None
     reading.layers.append(reading.number(operation))
+    reading.calls.append(call)
     reading.nodes.append(
         Node(
             id=number,
@@ -441,7 +565,7 @@ def _add_node(
             kind=type(operation).__name__,
             role=_role(operation),
             attributes=_attributes(operation),
-            configuration=configuration(operation, call),
+            configuration=configuration(operation, call) + more,
             inputs=inputs,
             outputs=outputs,
             dtypes=tuple([str(spec.dtype) for spec in specs if spec is not None]),
@@ -456,10 +580,18 @@ def _add_node(
             symbol=rules.entry_of(operation).symbol,
         )
     )
-    for port, (tensor, carried) in enumerate(zip(received, _carried(asked, len(received)), strict=True)):
+    carried = _carried(asked, len(received)) if carried is None else carried
+    for port, (tensor, carries) in enumerate(zip(received, carried, strict=True)):
         shape = None if tensor.spec is None else _shape(tensor.spec)
-        reading.edges.append(Edge(tensor.node, number, tensor.port, port, shape, carries=carried))
+        reading.edges.append(Edge(tensor.node, number, tensor.port, port, shape, carries=carries))
     return [_Tensor(number, port, spec) for port, spec in enumerate(specs or [None])]
+
+
+def _asked(operation: Any, call: Any, inputs: Sequence[Shape], outputs: Sequence[Shape]) -> rules.Call:
+    given = getattr(call, "arguments", None)
+    return rules.Call(
+        operation, tuple(inputs), tuple(outputs), getattr(given, "args", ()), getattr(given, "kwargs", {})
+    )
 
 
 def _carried(call: rules.Call, count: int) -> Sequence[str]:

@@ -1,4 +1,4 @@
-"""Equal neighbours as one box, and what equal means: structure, never names or the values of weights."""
+"""Equal neighbours as one box, `×n`; what equal means is in `equality`."""
 
 from __future__ import annotations
 
@@ -400,7 +400,12 @@ def _with_entries(node: Node) -> Graph:
         )
         for number, shape in sorted(shapes.items())
     ]
-    nodes = (changed(n, id=n.id + count, path=n.path[len(prefix) :], head=None) for n in inner.nodes)
+    around = shared_prefix(n.frames for n in inner.nodes)  # what is drawn is that itself
+    around = tuple(frame for frame in around if inner.frames[frame].repeats == 1)
+    nodes = (
+        changed(n, id=n.id + count, path=n.path[len(prefix) :], frames=n.frames[len(around) :], head=None)
+        for n in inner.nodes
+    )
     return changed(
         inner,
         name=node.name,

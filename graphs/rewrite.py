@@ -168,6 +168,24 @@ def without_inputs(graph: Graph) -> Graph:
     )
 
 
+def without_bare_wrappers(graph: Graph, expand: Collection[str] = ()) -> Graph:
+    """Leave out the frame around a layer that is alone in a wrapper: it stands in its place, under its name."""
+    wrapping = {frame.id for frame in graph.frames if frame.whole is not None and frame.name not in expand}
+    if not wrapping:
+        return graph
+    counts = Counter(frame for node in graph.nodes for frame in node.frames)
+    bare = {frame for frame in wrapping if counts[frame] == 1}
+    nodes = []
+    for node in graph.nodes:
+        if bare.isdisjoint(node.frames):
+            nodes.append(node)
+            continue
+        outermost = next(f for f in node.frames if f in bare)  # what is in it is alone too
+        kept = tuple(f for f in node.frames if f not in bare)
+        nodes.append(changed(node, path=graph.frames[outermost].path, frames=kept))
+    return changed(graph, nodes=tuple(nodes))
+
+
 def mark_masks(graph: Graph) -> Graph:
     """Let every edge to a node that serves masks alone carry one too."""
     serving = _serving_masks(graph)
@@ -302,8 +320,17 @@ def _block(graph: Graph, members: Sequence[int], depth: int) -> Node:
     first = graph.nodes[members[0]]
     path, frames = first.path[:depth], tuple(f for f in first.frames if len(graph.frames[f].path) < depth)
     if len(members) > 1:
-        return box(graph, members, path, frames)
+        return _as_one(graph, members, path, box(graph, members, path, frames))
     return first if first.path == path else changed(first, path=path)
+
+
+def _as_one(graph: Graph, members: Sequence[int], path: tuple[str, ...], block: Node) -> Node:
+    """A block that is all there is inside of a wrapper: as the wrapper says of itself."""
+    inside = [f for f in graph.nodes[members[0]].frames if graph.frames[f].path == path]
+    whole = graph.frames[inside[0]].whole if inside else None
+    if whole is None or len(members) != sum(inside[0] in node.frames for node in graph.nodes):
+        return block
+    return changed(block, kind=whole.kind, role=whole.role, words=whole.words)
 
 
 def box(graph: Graph, members: Sequence[int], path: tuple[str, ...], frames: tuple[int, ...]) -> Node:

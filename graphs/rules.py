@@ -115,6 +115,8 @@ class Along:
     may follow.
     `least` is a length below which the axis must not be, whatever is wanted of the output. Where it is `unknown`,
     nobody knows which position of the output reads what.
+    `places` says it of an axis of known length one by one: which position each of the output reads, none where there
+    is no such position; with no axis of the output, the only one that is read. `reads` is then for the lengths alone.
     """
 
     axis: int | None
@@ -122,6 +124,7 @@ class Along:
     whole: bool = False
     least: int = 1
     unknown: bool = False
+    places: Sequence[int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +135,13 @@ class Regrouped:
     """
 
     groups: tuple[tuple[tuple[int, ...], tuple[int, ...], bool], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PerOutput:
+    """The windows of a call whose outputs read different parts of its inputs, as a split does."""
+
+    each: tuple[tuple[tuple[Along, ...], ...], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +167,7 @@ def field_words(field: tuple[int | None, ...] | Unknown | None) -> str:
 
 
 # For each input of a call, what becomes of each of its axes, batch first.
-Windows = tuple[tuple[Along, ...], ...] | Regrouped
+Windows = tuple[tuple[Along, ...], ...] | Regrouped | PerOutput
 
 REDUCED = Along(None, whole=True)
 UNREAD = Along(None, None)
@@ -411,7 +421,7 @@ def windows_of(call: Call) -> Windows | Unknown:
 
 def _as_windows(call: Call, said: Any) -> Windows | Unknown:
     """What was said in short, in full."""
-    if isinstance(said, Regrouped):
+    if isinstance(said, Regrouped | PerOutput):
         return said
     if said in (None, UNKNOWN) or not call.outputs:
         return Unknown((str(getattr(call.operation, "name", type(call.operation).__name__)),))
@@ -469,6 +479,12 @@ def with_steps(windows: Windows | Unknown) -> Windows | Unknown:
     if isinstance(windows, Regrouped):
         moved = tuple((_moved(before), _moved(after), fixed) for before, after, fixed in windows.groups)
         return Regrouped((moved[0], ((1,), (1,), False), *moved[1:]))
+    if isinstance(windows, PerOutput):
+        return PerOutput(tuple(map(_with_steps, windows.each)))
+    return _with_steps(windows)
+
+
+def _with_steps(windows: Sequence[Sequence[Along]]) -> tuple[tuple[Along, ...], ...]:
     return tuple((axes[0], Along(1), *(_moved_along(along) for along in axes[1:])) for axes in windows if axes)
 
 
@@ -487,11 +503,15 @@ def mixes_positions(call: Call) -> bool | None:
         return None
     if isinstance(found, Regrouped):
         return False
-    return any(
-        along.whole or (along.reads is not None and along.reads.first != along.reads.last)
-        for axes in found
+    inner = [
+        along
+        for windows in (found.each if isinstance(found, PerOutput) else (found,))
+        for axes in windows
         for along in axes[1:-1]
-    )
+    ]
+    if any(a.whole or (a.reads is not None and a.reads.first != a.reads.last) for a in inner):
+        return True
+    return None if any(along.unknown for along in inner) else False
 
 
 _ROLES_OF_ARGUMENTS = {

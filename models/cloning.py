@@ -77,7 +77,8 @@ def copied(
             lambda tensor: known[id(tensor)], (wiring.model.input, wiring.model.output)
         )
         made = keras.Model(inputs, outputs, name=model.name)
-        made.trainable = model.trainable
+        if not model.trainable:  # else it would train the layers that do not
+            made.trainable = False
         return made
 
     def new(operation: Any, last: bool) -> Any:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import inf, prod
-from typing import Any
 
 import keras
 
@@ -12,14 +11,11 @@ from .. import _keras, checks
 from ..blocks.tensors import channel_axis
 from ..blocks.types import Tensor
 from ..checks import public
-from ..graphs.calls import calls, infer, trunk, wired
+from ..graphs.calls import calls, trunk, wired
+from ..graphs.receptive_fields import strides as strides_of
 from .outputs import main_output
-from .rewiring import height_axis, images_of
+from .rewiring import height_axis
 
-# A side so long that what padding adds and "valid" cuts off does not matter.
-SIDE = 2**20
-# The smallest map that still counts as one of so large an image: what is smaller has a size of its own.
-LEAST = 64
 # What only prepares a map for the layer after it.
 PREPARE = (keras.layers.ZeroPadding2D, keras.layers.Cropping2D)
 
@@ -79,7 +75,12 @@ def strided_maps(output: Tensor) -> dict[int, Tensor]:
         got = ", ".join(f"{tensor.name!r} of {tuple(tensor.shape)}" for tensor in entries)
         raise checks.complaint(f"model must be one whose input is a batch of images, got {got}")
     coarsest = max(strides.values())
-    maps = [tensor for call in calls([output]) for tensor in call.outputs if strides.get(id(tensor)) == coarsest]
+    maps = [
+        tensor
+        for call in calls([output])
+        for tensor in call.outputs
+        if len(tensor.shape) == 4 and strides.get(id(tensor)) == coarsest
+    ]
     steps = [call for call in trunk(maps[-1]) if id(call.outputs[0]) in strides]
     depths = [call.outputs[0].shape[channel_axis()] for call in steps]
     # The image itself, scaled or padded, is no feature.
@@ -92,52 +93,23 @@ def strided_maps(output: Tensor) -> dict[int, Tensor]:
 
 
 def _strides(output: Tensor) -> dict[int, int]:
-    """By how much each map of the image is smaller than it, by the map's `id`; of those where that is said.
+    """The stride of each map of the image, by its `id`; of those that have one, the same along both sides.
 
-    The image is the largest input; maps that do not depend on it have no stride, nor have those of a size of their own,
-    which an image twice as large tells from the others.
+    The image is the largest input. A map that does not depend on it has no stride, nor has one of a size of its own.
     """
     first = height_axis()
-    order = calls([output])
-    images = [call.outputs[0] for call in order if call.is_input and len(call.outputs[0].shape) == 4]
+    entries = [call.outputs[0] for call in calls([output]) if call.is_input]
+    images = [tensor for tensor in entries if len(tensor.shape) == 4]
     if not images:
         return {}
     image = max(images, key=lambda tensor: _area(tensor.shape[first : first + 2]))
-    found = _ratios(output, order, image, SIDE, first)
-    twice = _ratios(output, order, image, 2 * SIDE, first)
-    seen = {id(image)}
-    for call in order:
-        if any(id(tensor) in seen for tensor in call.input_tensors):
-            seen.update(map(id, call.outputs))
-    return {key: stride for key, stride in found.items() if key in seen and twice.get(key) == stride}
+    found = {}
+    for key, each in strides_of(keras.Model(entries, output), image).items():
+        one = each[0] if len(each) == 2 and each[0] == each[1] else None
+        if one is not None and one.denominator == 1 and one >= 1:
+            found[key] = int(one)
+    return found
 
 
 def _area(sides: Sequence[int | None]) -> float:
     return prod(inf if side is None else side for side in sides)
-
-
-def _ratios(output: Tensor, order: Sequence[Any], image: Tensor, side: int, first: int) -> dict[int, int]:
-    """Side of the image by side of each map; smaller images keep their size in proportion to it."""
-    specs = images_of(side, side, order)
-    whole = image.shape[first : first + 2]
-    for call in order:
-        (tensor, *_) = call.outputs
-        if call.is_input and len(tensor.shape) == 4 and None not in (*whole, *tensor.shape[first : first + 2]):
-            sides = [max(1, side * n // of) for n, of in zip(tensor.shape[first : first + 2], whole, strict=True)]
-            shape = (*tensor.shape[:first], *sides, *tensor.shape[first + 2 :])
-            specs[id(tensor)] = keras.KerasTensor(shape, tensor.dtype)
-    infer([output], specs, otherwise=_unknown)
-    found = {key: _stride(spec.shape[first : first + 2], side) for key, spec in specs.items() if len(spec.shape) == 4}
-    return {key: stride for key, stride in found.items() if stride is not None}
-
-
-def _unknown(call: Any) -> list[Any]:
-    """For a layer that works on one size only: what follows has no stride."""
-    return [keras.KerasTensor((None,) * len(tensor.shape), tensor.dtype) for tensor in call.outputs]
-
-
-def _stride(sides: Sequence[int | None], image: int) -> int | None:
-    if any(side is None or side < LEAST for side in sides):
-        return None
-    ratios = {round(image / side, 1) for side in sides if side is not None}
-    return int(ratios.pop()) if len(ratios) == 1 and all(ratio == int(ratio) >= 1 for ratio in ratios) else None

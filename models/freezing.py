@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import keras
 
 from .. import checks
 from ..checks import public
 from ..graphs.calls import calls
-from .rewiring import Wiring, leaves
+from .rewiring import Chain, Wiring, leaves
 
 
 @public
-def freeze(model: keras.Model, up_to: str | None = None, *, norms: bool = True) -> keras.Model:
+def freeze(model: keras.Model, up_to: str | Sequence[str] | None = None, *, norms: bool = True) -> keras.Model:
     """Keep a network as it is up to a block, and train the rest.
 
     Batch normalization then works by the statistics that it has, also while the model is trained: a layer of Keras
@@ -19,8 +21,9 @@ def freeze(model: keras.Model, up_to: str | None = None, *, norms: bool = True) 
 
     Args:
         model: functional or sequential; its layers' `trainable` is set.
-        up_to: a block or layer by its dotted name; with it everything that it is computed from. None for all but the
-            last layers with weights, one an output: the way to train a new head.
+        up_to: a block or layer by its dotted name, one in a nested model by `base.stage3`, or several of them; with
+            each everything that it is computed from. None for all but the last layers with weights, one an output: the
+            way to train a new head.
         norms: keep every batch normalization of the rest so, too. Its statistics suit the pretrained weights, and those
             of a few small batches would not.
 
@@ -41,16 +44,44 @@ def freeze(model: keras.Model, up_to: str | None = None, *, norms: bool = True) 
     """
     wiring, norms = Wiring(model), checks.flag("norms", norms)
     if up_to is None:
-        kept = set(wiring.calls) - _last(wiring)
+        frozen = {id(call.operation) for call in set(wiring.calls) - _last(wiring)}
     else:
-        block = wiring.block("up_to", up_to)
-        kept = set(calls(wiring.leaving(block) or block[-1].outputs))
+        names = [up_to] if isinstance(up_to, str) or not checks.is_sequence(up_to) else list(up_to)
+        if not names:
+            raise checks.refuse("up_to", up_to, "the name of a layer or block, or several, or None")
+        frozen = _needed(wiring, [wiring.find("up_to", name) for name in names])
     model.trainable = True
-    frozen = {id(call.operation) for call in kept}
-    for call in wiring.calls:
-        if isinstance(call.operation, keras.Layer):
-            _set(call.operation, id(call.operation) not in frozen, norms)
+    _freeze(wiring, frozen, norms)
     return model
+
+
+def _needed(wiring: Wiring, places: Sequence[tuple[Chain, Sequence[object]]]) -> set[int]:
+    """The `id`s of the layers that blocks are made of and computed from, those inside of nested models too."""
+    found: set[int] = set()
+    for chain, block in places:
+        inner = wiring.inner(chain)
+        kept = calls(inner.leaving(block) or block[-1].outputs)  # type: ignore[attr-defined]
+        found |= {id(call.operation) for call in kept}
+        for depth in range(len(chain)):
+            before = calls(chain[depth].input_tensors)
+            found |= {id(call.operation) for call in before}
+    return found
+
+
+def _freeze(wiring: Wiring, frozen: set[int], norms: bool) -> None:
+    for call in wiring.calls:
+        layer = call.operation
+        if not isinstance(layer, keras.Layer):
+            continue
+        _set(layer, id(layer) not in frozen, norms)
+        if isinstance(layer, keras.Model) and id(layer) not in frozen and frozen & _inside(layer):
+            _freeze(wiring.within(call), frozen, norms)
+
+
+def _inside(model: keras.Model) -> set[int]:
+    """The `id`s of all layers of a model and of those nested in it."""
+    found = {id(layer) for layer in model.layers}
+    return found.union(*(_inside(layer) for layer in model.layers if isinstance(layer, keras.Model)))
 
 
 def _last(wiring: Wiring) -> set[object]:

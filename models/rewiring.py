@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
@@ -9,8 +10,11 @@ from typing import Any
 import keras
 
 from .. import _keras, checks
-from ..graphs.calls import calls, wired
+from ..graphs.calls import calls, has_graph, wired
 from ..graphs.tracing import paths_inside
+
+Chain = tuple[Any, ...]
+"""Calls of nested models, from the outermost inwards, that a place lies in."""
 
 # What an operation with several inputs needs of them, where nobody checks: that those axes agree which agreed before.
 MERGES = {"Add", "Average", "Concatenate", "Maximum", "Minimum", "Multiply", "Subtract"}
@@ -27,6 +31,7 @@ class Wiring:
         for call in self.calls:
             for tensor in call.input_tensors:
                 self.users[id(tensor)].append(call)
+        self._nested: dict[int, Wiring] = {}
 
     @property
     def names(self) -> list[str]:
@@ -37,22 +42,71 @@ class Wiring:
         path = self.paths.get(id(call.operation))
         return ".".join(path) if path else str(call.operation.name)
 
-    def block(self, argument: str, name: Any) -> list[Any]:
-        """The calls of the layer of that name and those inside it: `name.…`, or where there are none `name_…`."""
+    def within(self, call: Any) -> Wiring:
+        """The wiring of the nested model that a call is of, the same one every time."""
+        model = call.operation
+        if id(model) not in self._nested:
+            self._nested[id(model)] = Wiring(model)
+        return self._nested[id(model)]
+
+    def inner(self, chain: Chain) -> Wiring:
+        """The wiring of the last of these nested models."""
+        wiring = self
+        for call in chain:
+            wiring = wiring.within(call)
+        return wiring
+
+    def nested(self) -> list[Any]:
+        """The first call of each model that is nested in this one."""
+        found = {id(call.operation): call for call in reversed(self.calls) if isinstance(call.operation, keras.Model)}
+        return list(reversed(found.values()))
+
+    def find(self, argument: str, name: Any) -> tuple[Chain, list[Any]]:
+        """The calls of the layer of that name and those inside it, and the nested models that they are in.
+
+        Those inside are called `name.…`, or where there are none `name_…`. What is in a nested model is found by the
+        name of that and a dot: `base.stage3.block2`.
+        """
         if not isinstance(name, str):
             raise checks.refuse(argument, name, "the name of a layer or block", TypeError)
+        found = self._find(name)
+        if found is None:
+            must_be = f"the name of a layer or block of {self.model.name!r}{checks.nearest(name, self._known())}"
+            raise checks.refuse(argument, name, must_be)
+        return found
+
+    def block(self, argument: str, name: Any) -> list[Any]:
+        """The calls of the layer of that name and those inside it, in no nested model."""
+        chain, found = self.find(argument, name)
+        if chain:
+            raise checks.refuse(argument, name, "the name of a layer or block in no nested model")
+        return found
+
+    def _find(self, name: str) -> tuple[Chain, list[Any]] | None:
         for mark in "._":
             found = [c for c in self.calls if f"{self.name(c)}{mark}".startswith(f"{name}{mark}")]
             if found:
-                return found
+                return (), found
+        for call in self.nested():
+            outer = self.name(call)
+            if name.startswith((f"{outer}.", f"{outer}/")):
+                inside = self.within(call)._find(name[len(outer) + 1 :])
+                if inside is not None:
+                    return (call, *inside[0]), inside[1]
+        return None
+
+    def _known(self) -> list[str]:
+        """All names of layers and blocks, those of nested models by their paths."""
         known = {
             mark.join(words[:length])
             for mark in "._"
-            for words in (known.split(mark) for known in self.names)
+            for words in (name.split(mark) for name in self.names)
             for length in range(1, len(words) + 1)
         }
-        must_be = f"the name of a layer or block of {self.model.name!r}{checks.nearest(name, sorted(known))}"
-        raise checks.refuse(argument, name, must_be)
+        for call in self.nested():
+            if has_graph(call.operation):
+                known.update(f"{self.name(call)}.{name}" for name in self.within(call)._known())
+        return sorted(known)
 
     def entering(self, block: Sequence[Any]) -> list[Any]:
         """The tensors that come into a block from outside."""
@@ -123,7 +177,7 @@ def _call_again(call: Any, known: Mapping[int, Any]) -> list[Any]:
     except Exception as error:  # layers refuse a shape with whatever they like
         if [tuple(tensor.shape) for tensor in before] == [tuple(tensor.shape) for tensor in now]:
             raise
-        reason = " ".join(str(error).split()) or type(error).__name__
+        reason = " ".join(re.sub(r"\x1b\[[0-9;]*m", "", str(error)).split()) or type(error).__name__
         name = call.operation.name
         must_be = f"what {checks.one_line(name)} receives must be {shapes(before)}, got {shapes(now)} ({reason})"
         raise checks.complaint(must_be) from error

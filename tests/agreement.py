@@ -90,3 +90,10 @@ def differ(a: np.ndarray, b: np.ndarray) -> float:
     """The largest difference as a share of the largest value."""
     assert a.shape == b.shape
     return float(np.abs(a - b).max() / max(np.abs(b).max(), 1e-30))
+
+
+def runs_on_a_cpu(model):
+    """TensorFlow has no transposed convolution with dilation there."""
+    return not any(
+        max(getattr(layer, "dilation_rate", (1,))) > 1 for layer in model.layers if "Transpose" in type(layer).__name__
+    )

@@ -1,4 +1,4 @@
-"""Quiet TensorFlow on the CPU, and Hypothesis profiles: dev by default, ci where CI is set, nightly on demand."""
+"""Quiet TensorFlow on the CPU, and Hypothesis profiles: dev by default, ci where CI is set, others on demand."""
 
 import os
 
@@ -18,7 +18,8 @@ COMMON = {
     "print_blob": True,
 }
 settings.register_profile("dev", max_examples=30, **COMMON)
-settings.register_profile("ci", max_examples=100, derandomize=True, **COMMON)
+settings.register_profile("ci", max_examples=30, derandomize=True, **COMMON)
+settings.register_profile("thorough", max_examples=100, derandomize=True, **COMMON)
 settings.register_profile("nightly", max_examples=1000, **COMMON)
 
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE") or ("ci" if os.environ.get("CI") else "dev"))
@@ -33,7 +34,8 @@ def pytest_configure(config):
 
 @pytest.hookimpl(tryfirst=True)  # before pytest looks at `-m`
 def pytest_collection_modifyitems(items):
-    """Put all parameters of a test into the sweep but those that its `sweep_but` names."""
+    """Put those parameters of a test into the sweep that its `sweep_only` names, or its `sweep_but` does not."""
     for item in items:
-        if (kept := item.get_closest_marker("sweep_but")) and item.callspec.id not in kept.args:
+        dear, kept = item.get_closest_marker("sweep_only"), item.get_closest_marker("sweep_but")
+        if (dear and item.callspec.id in dear.args) or (kept and item.callspec.id not in kept.args):
             item.add_marker(pytest.mark.sweep)

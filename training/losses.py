@@ -4,25 +4,28 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping, Sequence
+from functools import partial, update_wrapper
 from typing import Any
 
 import keras
+import numpy as np
 
 from .. import _keras, checks
 from ..checks import complaint, public, refuse
-from ..models.outputs import AUX_LOSS_WEIGHT, output_weights
+from ..graphs.calls import has_graph
+from ..models.outputs import aux_loss_weight, output_weights
+from ..models.predictions import gives_logits
+from .recipes import settings_of
 
-# Losses by their Keras name, which depend on whether a head gives logits.
-CROSS_ENTROPIES = {
-    "sparse_categorical_crossentropy": keras.losses.SparseCategoricalCrossentropy,
-    "categorical_crossentropy": keras.losses.CategoricalCrossentropy,
-    "binary_crossentropy": keras.losses.BinaryCrossentropy,
-}
+_LOSS = "a Keras name, config, loss or function"
+_WEIGHTS = "the weight, a number of at least 0, of each class by its number, or such a dict for each output"
 
 
 @public
-def loss_weights(model: keras.Model, aux_weight: float = AUX_LOSS_WEIGHT) -> dict[str, float] | None:
+def loss_weights(model: keras.Model, aux_weight: float | None = None) -> dict[str, float] | None:
     """1 for every output, `aux_weight` for those called `aux…`; None for a model of a single output.
+
+    Where it is not given, `aux_weight` is that of the network: 0.4 of Inception-v3, 0.3 of GoogLeNet and all others.
 
     Example:
         >>> from layerblocks.architectures import googlenet
@@ -33,31 +36,19 @@ def loss_weights(model: keras.Model, aux_weight: float = AUX_LOSS_WEIGHT) -> dic
         {'main': 1.0, 'aux1': 0.3, 'aux2': 0.3}
     """
     output = _output(model)
-    aux_weight = checks.number("aux_weight", aux_weight, at_least=0)
+    aux_weight = aux_loss_weight(model) if aux_weight is None else checks.number("aux_weight", aux_weight, at_least=0)
     return output_weights(output, aux_weight) if isinstance(output, Mapping) else None
 
 
 def _output(model: Any) -> Any:
     """The symbolic output of a model, in its structure."""
     model = checks.instance("model", model, keras.Model, "a Keras model")
+    if isinstance(model, keras.Sequential) and has_graph(model):
+        return model.outputs[0]
     try:
         return model.output
     except (AttributeError, ValueError):  # of a subclassed one, of a sequential one that was not built
         raise refuse("model", model, "one of the functional API, or called before") from None
-
-
-def _gives_logits(output: Any) -> bool:
-    """Whether the layer that makes `output` ends without an activation."""
-    operation = _keras.call_of(output).operation
-    if isinstance(operation, keras.Model) and isinstance(operation.output, keras.KerasTensor):
-        return _gives_logits(operation.output)
-    return getattr(operation, "activation", None) is keras.activations.linear
-
-
-def _loss(loss: Any, output: Any) -> Any:
-    if isinstance(loss, str) and loss in CROSS_ENTROPIES:
-        return CROSS_ENTROPIES[loss](from_logits=_gives_logits(output))
-    return loss
 
 
 def quickest_jit() -> bool | str:
@@ -73,29 +64,40 @@ def quickest_jit() -> bool | str:
 @public
 def compile_args(
     model: keras.Model,
-    optimizer: Any = "adam",
+    optimizer: Any = None,
     *,
     loss: Any = "sparse_categorical_crossentropy",
-    metrics: Sequence[Any] = ("accuracy",),
-    aux_weight: float = AUX_LOSS_WEIGHT,
+    metrics: Sequence[Any] | Mapping[str, Sequence[Any]] = ("accuracy",),
+    weighted_metrics: Sequence[Any] | Mapping[str, Sequence[Any]] | None = None,
+    aux_weight: float | None = None,
+    recipe: Any = None,
     **options: Any,
 ) -> dict[str, Any]:
     """Everything `model.compile` needs: `model.compile(**compile_args(model))`.
 
-    Losses, loss weights and metrics are keyed by output, so that none lands on another one; cross-entropies know
-    whether a head gives logits.
+    Losses, loss weights and metrics are keyed by output, so that none lands on another one. A loss that has
+    `from_logits` gets it from the head that it is of: False where that ends in softmax or sigmoid, True where it ends
+    in a dense layer or convolution without an activation; whatever the spelling of the loss, and whatever a loss object
+    said of itself. Where a head ends otherwise the loss has to be such an object, which is left as it is.
 
     Args:
         model: of one output, or of a dict of outputs (`main`, `aux1`, …).
-        optimizer: a Keras name or optimizer.
-        loss: a Keras name or function, for every output.
+        optimizer: a Keras name or optimizer; None for Adam, or that of the recipe.
+        loss: what `keras.losses.get` accepts, for every output; or a dict of these by output, None for an output that
+            has no part in the training.
         metrics: Keras names, functions of nothing that make one metric an output, or functions of labels and
-            predictions.
-        aux_weight: of the loss of each auxiliary head; 0.3 as in the paper of GoogLeNet.
+            predictions; or a dict of such lists by output.
+        weighted_metrics: the same, of which each example counts by its sample weight.
+        aux_weight: of the loss of each auxiliary head; None for that of the network, 0.3 as in the paper of GoogLeNet
+            unless its authors have another.
+        recipe: what `layerblocks.architectures.recipe(name)` gives, the training of a paper: its optimizer, unless
+            there is another here, its label smoothing and its weight of auxiliary heads. A schedule by iterations is
+            in the optimizer, one by epochs in `recipe.callbacks()`; its weight decay is a regulariser of the network.
         options: further arguments of `compile`, `jit_compile` among them.
 
     Raises:
-        ValueError: the model's outputs are a list, whose losses Keras would match by position.
+        ValueError, TypeError: the model's outputs are a list, whose losses Keras would match by position; a loss, a
+            metric or an optimizer is none; there is no such output; it is not known whether a head gives logits.
 
     Example:
         >>> from layerblocks.architectures import googlenet
@@ -105,51 +107,180 @@ def compile_args(
         >>> compile_args(model)["loss_weights"]
         {'main': 1.0, 'aux1': 0.3, 'aux2': 0.3}
     """
-    common = {"optimizer": _optimizer(optimizer), "jit_compile": quickest_jit(), **options}
+    if recipe is not None:
+        optimizer, loss, aux_weight = settings_of(recipe, optimizer, loss, aux_weight)
+    optimizer = "adam" if optimizer is None else optimizer
     weights = loss_weights(model, aux_weight)
-    _known_loss(loss)
-    if not isinstance(metrics, list | tuple):
-        raise refuse("metrics", metrics, "a list", TypeError)
-    for number, metric in enumerate(metrics):
-        _check_metric(number, metric)
-    if weights is not None and any(isinstance(metric, keras.Metric) for metric in metrics):
-        raise refuse("metrics", metrics, "names or functions, as every output has its own", TypeError)
-    if weights is None:
-        if isinstance(model.output, list | tuple):
-            raise complaint("model must be one of one output or a dict of them, got one of a list")
-        return {"loss": _loss(loss, model.output), "metrics": _metrics(metrics), **common}
-    return {
-        "loss": {key: _loss(loss, model.output[key]) for key in weights},
-        "loss_weights": weights,
-        "metrics": {key: _metrics(metrics) for key in weights},
-        **common,
+    output = _output(model)
+    if weights is None and isinstance(output, list | tuple):
+        raise complaint("model must be one of one output or a dict of them, got one of a list")
+    outputs = output if weights is not None else {"": output}
+    keys = list(weights or outputs)
+    losses = {key: _loss(one, outputs[key]) for key, one in _by_output("loss", loss, keys, _is_config(loss)).items()}
+    if all(one is None for one in losses.values()):
+        raise refuse("loss", loss, _LOSS, TypeError)
+    lists = {"metrics": metrics} | ({} if weighted_metrics is None else {"weighted_metrics": weighted_metrics})
+    measured = {
+        argument: {
+            key: _metrics(argument, given, outputs[key], several=len(keys) > 1 and not isinstance(value, Mapping))
+            for key, given in _by_output(argument, value, keys, False, ()).items()
+        }
+        for argument, value in lists.items()
     }
+    common = {"optimizer": _optimizer(optimizer), "jit_compile": quickest_jit(), **options}
+    if weights is None:
+        return {"loss": losses[""], **{argument: made[""] for argument, made in measured.items()}, **common}
+    given = common.pop("loss_weights", None)
+    if given is not None:
+        given = checks.mapping("loss_weights", given, "a dict of numbers by output")
+        for key, value in given.items():
+            checks.choice("loss_weights", key, keys)
+            weights[key] = checks.number(f"loss_weights[{key!r}]", value, at_least=0)
+    kept = {key: weight for key, weight in weights.items() if losses[key] is not None}
+    return {"loss": {key: losses[key] for key in kept}, "loss_weights": kept, **measured, **common}
+
+
+def _by_output(argument: str, value: Any, keys: Sequence[str], is_one: bool, missing: Any = None) -> dict[str, Any]:
+    """What was given for every output, or for each by its key, by output; something `missing` for those left out."""
+    if not isinstance(value, Mapping) or is_one:
+        return dict.fromkeys(keys, value)
+    if keys == [""]:
+        raise refuse(argument, value, "no dict by output, as the model has a single one")
+    for key in value:
+        if key not in keys:
+            raise refuse(argument, value, f"a dict by output: {', '.join(keys)}{checks.nearest(key, keys)}")
+    left_out = [key for key in keys if key not in value]
+    if left_out and missing is None:
+        raise refuse(argument, value, f"a dict of every output; {', '.join(left_out)} may be None")
+    return {key: value.get(key, missing) for key in keys}
+
+
+def _is_config(value: Any) -> bool:
+    return isinstance(value, Mapping) and "class_name" in value
+
+
+# -- losses -----------------------------------------------------------------------------------------------------------
+
+
+def _loss(value: Any, output: Any) -> Any:
+    """The loss, resolved where it depends on whether the head gives logits, else as it was given."""
+    if value is None:  # of an output that is not trained
+        return None
+    found = _known_loss(value)
+    is_object = isinstance(value, keras.losses.Loss)
+    told = _from_logits(found)
+    if told is None:
+        return value
+    logits = gives_logits(output)
+    if logits is None:
+        if is_object:
+            return value
+        head = checks.one_line(_keras.call_of(output).operation.name)
+        raise refuse("loss", value, f"a loss object with from_logits, as what {head} gives is not known")
+    return _with_logits(found, logits, value)
+
+
+def _known_loss(value: Any) -> Any:
+    """What Keras makes of a loss, a refusal where that is none."""
+    try:
+        found = keras.losses.get(value)
+    except (KeyError, TypeError, ValueError):  # no such name; a config that is none
+        raise refuse("loss", value, _LOSS) from None
+    if not callable(found):
+        raise refuse("loss", value, _LOSS, TypeError)
+    return found
+
+
+def _from_logits(loss: Any) -> bool | None:
+    """What a loss says of its `from_logits`; None where it has none."""
+    if isinstance(loss, keras.losses.Loss):
+        try:
+            config = loss.get_config()
+        except NotImplementedError:  # of somebody's own
+            config = {}
+        found = config.get("from_logits", getattr(loss, "from_logits", None))
+    else:
+        try:
+            parameter = inspect.signature(loss).parameters.get("from_logits")
+        except (TypeError, ValueError):  # of some functions in C none is known
+            return None
+        found = None if parameter is None else parameter.default
+        found = False if found is inspect.Parameter.empty else found
+    return None if found is None else bool(found)
+
+
+def _with_logits(loss: Any, logits: bool, value: Any) -> Any:
+    """The same loss, `from_logits` apart."""
+    if isinstance(loss, keras.losses.Loss):
+        try:
+            return type(loss).from_config({**loss.get_config(), "from_logits": logits})
+        except (NotImplementedError, TypeError, ValueError):
+            if _from_logits(loss) == logits:
+                return loss
+            raise refuse("loss", value, f"made with from_logits={logits}, as the head gives it") from None
+    kind = _class_of(loss)
+    if kind is not None:
+        return kind(from_logits=logits)
+    return loss if _from_logits(loss) == logits else update_wrapper(partial(loss, from_logits=logits), _function(loss))
+
+
+def _class_of(function: Any) -> Any:
+    """The class of Keras's losses that a function of Keras is the inside of, which can be saved with its arguments."""
+    name = "".join(word.capitalize() for word in getattr(function, "__name__", "").split("_"))
+    kind = getattr(keras.losses, name, None)
+    return kind if kind is not None and getattr(keras.losses, function.__name__, None) is function else None
+
+
+def _function(loss: Any) -> Any:
+    while isinstance(loss, partial):
+        loss = loss.func
+    return loss
 
 
 def _optimizer(value: Any) -> Any:
     """The value, if `compile` accepts it. None is made here, which would allocate variables under `weightless`."""
     named = isinstance(value, str) and value.lower() in {name.lower() for name in dir(keras.optimizers)}
-    if named or isinstance(value, keras.optimizers.Optimizer) or (isinstance(value, Mapping) and "class_name" in value):
+    if named or isinstance(value, keras.optimizers.Optimizer) or _is_config(value):
         return value
     raise refuse(
         "optimizer", value, "a Keras name, config or optimizer", ValueError if isinstance(value, str) else TypeError
     )
 
 
-def _known_loss(value: Any) -> None:
-    """Refuse what Keras makes no loss of."""
-    try:
-        if value is not None and callable(keras.losses.get(value)):
-            return
-    except (KeyError, TypeError, ValueError):  # no such name; a config that is none
-        pass
-    raise refuse("loss", value, "a Keras name, config or function", TypeError if value is None else ValueError)
+# -- metrics ----------------------------------------------------------------------------------------------------------
 
 
-def _check_metric(number: int, metric: Any) -> None:
+def _metrics(argument: str, metrics: Any, output: Any, several: bool) -> list[Any]:
+    """The metrics of one output, made where they are functions that make one."""
+    if not isinstance(metrics, list | tuple):
+        raise refuse(argument, metrics, "a list, or a dict of lists by output", TypeError)
+    return [_metric(f"{argument}[{number}]", metric, output, several) for number, metric in enumerate(metrics)]
+
+
+def _metric(argument: str, metric: Any, output: Any, several: bool) -> Any:
     must_be = "a Keras name, a metric, a function of nothing that makes one, or one of labels and predictions"
-    if not isinstance(metric, str | keras.Metric) and (not callable(metric) or _needs(metric) not in (0, 2)):
-        raise refuse(f"metrics[{number}]", metric, must_be, TypeError)
+    if isinstance(metric, keras.Metric) and several:
+        raise refuse(argument, metric, "a name or a function, as every output has its own metric", TypeError)
+    if isinstance(metric, keras.Metric):
+        return metric
+    if isinstance(metric, str):
+        try:
+            keras.metrics.get(metric)
+        except ValueError:
+            if metric not in ("accuracy", "acc", "crossentropy", "ce"):  # which Keras chooses by the shapes
+                raise refuse(argument, metric, must_be) from None
+        return _of_logits(metric) if metric in BINARY and output.shape[-1] == 1 and gives_logits(output) else metric
+    if not callable(metric) or _needs(metric) not in (0, 2):
+        raise refuse(argument, metric, must_be, TypeError)
+    return metric if _needs(metric) else metric()
+
+
+BINARY = ("accuracy", "acc", "binary_accuracy")
+
+
+def _of_logits(name: str) -> keras.Metric:
+    """The accuracy of a single logit, of which the probability is a half at 0; Keras would compare it with a half."""
+    return keras.metrics.BinaryAccuracy(name=name, threshold=0.0)
 
 
 def _needs(function: Any) -> int:
@@ -162,24 +293,26 @@ def _needs(function: Any) -> int:
     return sum(p.default is p.empty and p.kind in positional for p in parameters)
 
 
-def _metrics(metrics: Sequence[Any]) -> list[Any]:
-    made = (str, keras.Metric)
-    return [metric if isinstance(metric, made) or _needs(metric) else metric() for metric in metrics]
+# -- labels -----------------------------------------------------------------------------------------------------------
 
 
 @public
-def label_every_output(data: Any, model: keras.Model) -> Any:
+def label_every_output(data: Any, model: keras.Model, *, class_weight: Mapping[Any, Any] | None = None) -> Any:
     """Give every output of `model` the label that `data` has once.
 
     Args:
-        data: a `tf.data.Dataset` of `(x, y)` or `(x, y, sample_weight)`, or such a tuple of arrays.
+        data: a `tf.data.Dataset` of `(x, y)` or `(x, y, sample_weight)`, or such a tuple of arrays. What is a dict by
+            output already stays so.
         model: of one output (then nothing changes) or of a dict of them.
+        class_weight: how much the examples of each class count, `{0: 1.0, 1: 5.0}`, 1 for classes left out; or a dict
+            of such dicts by output. `fit` itself has them for a single output only; here they become sample weights,
+            also one a pixel where labels are maps.
 
     Returns:
         The same kind of data with `y` (and `sample_weight`) as a dict keyed by output.
 
     Raises:
-        TypeError: `data` is neither.
+        TypeError, ValueError: `data` is neither; `class_weight` is no such dict.
 
     Example:
         >>> import numpy as np
@@ -195,13 +328,73 @@ def label_every_output(data: Any, model: keras.Model) -> Any:
     if not hasattr(data, "map") and not (isinstance(data, tuple) and len(data) in (2, 3)):
         must_be = "a tf.data.Dataset or a tuple (x, y) or (x, y, sample_weight)"
         raise refuse("data", data, must_be, TypeError)
-    if not isinstance(output, Mapping):
+    outputs = output if isinstance(output, Mapping) else {"": output}
+    if class_weight is None and outputs is not output:
         return data
-    keys = list(output)
+    table = {} if class_weight is None else _class_weights(class_weight, outputs)
 
-    def spread(x: Any, *labels: Any) -> tuple[Any, ...]:
-        return (x, *(dict.fromkeys(keys, label) for label in labels))
+    def spread(x: Any, y: Any, *given: Any) -> tuple[Any, ...]:
+        labels, *weights = (_spread(part, outputs) for part in (y, *given))
+        if table:
+            seen = {key: _sample_weight(labels[key], outputs[key], table[key]) for key in labels}
+            weights = [{key: one * weights[0][key] if weights else one for key, one in seen.items()}]
+        parts = (labels, *weights)
+        return (x, *(parts if outputs is output else (part[""] for part in parts)))
 
-    if hasattr(data, "map"):
-        return data.map(spread)
-    return spread(*data)
+    return data.map(spread) if hasattr(data, "map") else spread(*data)
+
+
+def _spread(part: Any, outputs: Mapping[str, Any]) -> dict[str, Any]:
+    """One for each output, unless it is."""
+    if isinstance(part, Mapping):
+        for key in part:
+            checks.choice("data", key, list(outputs), f"of labels by output: {', '.join(outputs)}")
+        return dict(part)
+    return dict.fromkeys(outputs, part)
+
+
+def _class_weights(given: Any, outputs: Mapping[str, Any]) -> dict[str, np.ndarray]:
+    """For each output the weights of its classes, in their order."""
+    given = checks.mapping("class_weight", given, _WEIGHTS)
+    by_output = any(isinstance(value, Mapping) for value in given.values())
+    if by_output:
+        for key in given:
+            checks.choice("class_weight", key, list(outputs), f"a dict by output: {', '.join(outputs)}")
+    tables = {}
+    for key, output in outputs.items():
+        classes = output.shape[-1] if output.shape[-1] not in (None, 1) else 2
+        table = np.ones(classes, "float32")
+        one = checks.mapping("class_weight", given.get(key, {}) if by_output else given, _WEIGHTS)
+        for number, weight in one.items():
+            place = checks.integer("class_weight", number, 0, _WEIGHTS)
+            if place >= classes:
+                raise refuse("class_weight", number, f"of classes below {classes}, as the output {key!r} has them")
+            table[place] = checks.number(f"class_weight[{number}]", weight, at_least=0)
+        tables[key] = table
+    return tables
+
+
+def _sample_weight(labels: Any, output: Any, table: np.ndarray) -> Any:
+    """The weight of the class of each label: numbers, numbers with an axis of their own, or one-hot."""
+    symbolic = hasattr(labels, "graph")  # in a dataset of TensorFlow
+    labels = labels if symbolic else np.asarray(labels)
+    rank, wanted = len(labels.shape), len(output.shape)
+    if rank == wanted and labels.shape[-1] == 1:
+        labels = labels[..., 0]
+    elif rank == wanted and labels.shape[-1] == len(table):
+        labels = _tensorflow().argmax(labels, -1) if symbolic else labels.argmax(-1)
+    elif rank != wanted - 1:
+        raise refuse("data", tuple(labels.shape), f"labels of rank {wanted - 1}, or {wanted} with classes")
+    if symbolic:
+        tf = _tensorflow()
+        return tf.gather(tf.constant(table), tf.cast(tf.round(tf.cast(labels, tf.float32)), tf.int32))
+    places = labels.round().astype("int64")
+    if places.size and not (places.min() >= 0 and places.max() < len(table)):
+        raise refuse("data", [places.min(), places.max()], f"labels from 0 to {len(table) - 1}")
+    return table[places]
+
+
+def _tensorflow() -> Any:
+    import tensorflow as tf
+
+    return tf

@@ -10,16 +10,13 @@ and numbers.
 
     plot_model(model, "net.pdf", depth=1)
 
-All of them read a `Graph` (`read_graph`), which `collapse` draws together into blocks. A block is whatever shares the
-first part of a dotted layer name: layers called `stem.conv` and `stem.activation` make the block `stem`. A layer of
-your own is counted if it has a method `multiply_adds(input_shape, output_shape)`.
+All of them read a `Graph` (`graphs.read_graph`), which `graphs.collapse` draws together into blocks. A block is
+whatever shares the first part of a dotted layer name: layers called `stem.conv` and `stem.activation` make the block
+`stem`. A layer of your own is counted if it has a method `multiply_adds(input_shape, output_shape)`.
 
 Beside the figure: `compare` puts several networks in one table, `diff` says and draws what changed between two,
-`alt_text` and `caption` describe a figure in words, and `mermaid` writes it for a README.
-
-Of a training: `plot_history` draws its curves and `diagnose` says what they mean; `plot_class_distribution`,
-`plot_images`, `plot_feature_maps` and `plot_confusion_matrix` draw what went in and what came out. They return
-matplotlib axes.
+`alt_text` and `caption` describe a figure in words, and `mermaid` writes it for a README. Pictures of a training are in
+`layerblocks.training`.
 """
 
 import lazy_loader

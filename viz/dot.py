@@ -16,7 +16,7 @@ from .layouts.contents import words
 from .layouts.graphviz_layout import MANY
 from .layouts.keras_tables import Cell, Options, model_frames, name_within, table_rows
 from .layouts.series_parallel import Frames, frames_around, named, title_of
-from .texts.layer_labels import count_text, shape_text, shape_texts
+from .texts.layer_labels import count_text, each_text, is_shared, shape_text, shape_texts
 from .theme import DEFAULT, Paint, Theme
 
 # -- text -------------------------------------------------------------------------------------------------------------
@@ -294,7 +294,8 @@ def _cells_of(node: Node, framed: int, words: Sequence[str]) -> Cells:
     name = ".".join(node.path[framed:])
     shape = ", ".join(shape_texts(node)) or "?"
     words = [*(node.dtypes if node.role == "input" else ()), *words]
-    count = f"{count_text(node.parameters)} params" if node.parameters else ""
+    several = node.repeats > 1 and not is_shared(node)
+    count = each_text(node) if several else f"{count_text(node.parameters)} params" if node.parameters else ""
     return (name, shape), (", ".join(words).replace("\xa0", " "), count)
 
 

@@ -1,4 +1,7 @@
-"""The one font of a figure: measured and embedded, so that no picture depends on the fonts of a machine."""
+"""The one font of a figure: measured and embedded, so that no picture depends on the fonts of a machine.
+
+Letters that it lacks are lent by another font of the machine, and embedded too.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +11,10 @@ import importlib.util
 import io
 import os
 import re
+import shutil
+import subprocess
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -88,10 +93,12 @@ class Cut:
     descent: float
 
     def advance(self, letter: str) -> int:
-        """How far a letter moves on, in `units` to the size; a missing one as far as another font's would."""
+        """How far a letter moves on, in `units` to the size; one that no font here has as far as its box."""
         found = self.glyphs.get(letter)
         if found:
             return found[1]
+        if other := elsewhere(letter):
+            return round(other.glyphs[letter][1] * self.units / other.units)
         return max(self.box, self.units) if unicodedata.east_asian_width(letter) in "WF" else self.box
 
     @functools.cached_property
@@ -109,6 +116,13 @@ class Cut:
         from fontTools.pens.recordingPen import DecomposingRecordingPen
         from fontTools.pens.transformPen import TransformPen
 
+        if letter and letter not in self.glyphs and (other := elsewhere(letter)):
+            scale = self.units / other.units
+            scaled = DecomposingRecordingPen({})
+            scaling = TransformPen(scaled, (scale, 0, 0, scale, 0, 0))
+            for step, points in other.outline(letter):
+                getattr(scaling, step)(*points)
+            return tuple(scaled.value)
         glyphs = self._outlines
         pen = DecomposingRecordingPen(glyphs)
         name = self.glyphs[letter][0] if letter in self.glyphs else ".notdef"
@@ -126,8 +140,9 @@ class Cut:
 class Subset:
     """A TrueType font of some letters: `numbers` are the letters' glyph numbers, `advances` a glyph's, in `units`.
 
-    Each letter has a glyph of its own, so that a glyph identifies its letter; a letter that the font lacks has one that
-    shows a box, which no viewer mistakes for the letter where it knows a font that has it.
+    Each letter has a glyph of its own, so that a glyph identifies its letter; one that the font lacks has that of
+    another font of the machine, or else one that shows a box, which no viewer mistakes for the letter where it knows a
+    font that has it.
     """
 
     name: str
@@ -157,6 +172,36 @@ class Subset:
         font = TTFont(io.BytesIO(self.data), recalcTimestamp=False)
         font.flavor = "woff"
         return _saved(font)
+
+
+def has(cut: Cut, letter: str) -> bool:
+    """Whether the font, or another of the machine, has the letter."""
+    return letter in cut.glyphs or elsewhere(letter) is not None
+
+
+def missing(letters: Face, texts: Iterable[str]) -> str:
+    """The letters that are drawn as boxes, each once."""
+    found = sorted({letter for text in texts for letter in printable(text)})
+    return "".join(a for a in found if not a.isspace() and a != "�" and not has(letters.regular, a))
+
+
+@functools.cache
+def elsewhere(letter: str) -> Cut | None:
+    """A font of the machine that has the letter, a regular one before others; None if fontconfig knows none."""
+    if letter.isascii() or not letter.isprintable() or not shutil.which("fc-list"):
+        return None
+    ask = ["fc-list", f":charset={ord(letter):x}:scalable=true", "file"]
+    found = subprocess.run(ask, capture_output=True, text=True, check=False, timeout=30).stdout.splitlines()
+    paths = {line.strip().removesuffix(":") for line in found}
+    for path in sorted(paths, key=lambda path: ("Regular" not in path, path)):
+        if Path(path).suffix.lower() in _FILES:
+            try:
+                cut = _cut(path)
+            except ValueError:  # a font of pictures
+                continue
+            if letter in cut.glyphs:
+                return cut
+    return None
 
 
 _ODD = re.compile(r"[^ -~]")
@@ -266,7 +311,7 @@ def _subset(cut: Cut, letters: str) -> Subset:
     builder.updateHead(created=_EPOCH, modified=_EPOCH)
     builder.font.recalcTimestamp = False
     builder.setupGlyphOrder(order)
-    builder.setupCharacterMap({ord(a): name for a, name in zip(letters, order[1:], strict=True) if a in cut.glyphs})
+    builder.setupCharacterMap({ord(a): name for a, name in zip(letters, order[1:], strict=True) if has(cut, a)})
     builder.setupGlyf(glyphs)
     table = builder.font["glyf"]
     builder.setupHorizontalMetrics(

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection, Hashable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from ..graphs.graph import Edge, Graph, activation_of, leaves
+from ..graphs.graph import Edge, Graph, activation_of, fits, leaves
 
 _CUTTING = frozenset({"shape", "dropout", "other"})  # what a skip may pass right before it arrives
 _GATES = frozenset({"sigmoid", "hard_sigmoid", "softmax", "tanh"})
 _SIZED = frozenset({"MatchSize"})  # what reads no more of its second input than how large it is
-_TELLING = frozenset({"conv", "dense", "pool", "merge", "residual", "model"})
+_TELLING = frozenset({"conv", "dense", "pool", "merge", "residual", "model", "attention", "recurrent", "embedding"})
 _MOST_ON_A_PROJECTION = 2
 
 
@@ -153,7 +153,7 @@ def _joins(graph: Graph, edge: Edge) -> Iterator[str]:
     """What an edge makes where it arrives, inside a block too: `skip` at a sum, `concat` at a concatenation."""
     node = graph.nodes[edge.target]
     if node.inner is None:
-        if node.role == "merge" or node.kind == "Add":
+        if node.role == "merge" or (node.kind == "Add" and fits(edge, node)):
             yield "concat" if node.role == "merge" else "skip"
         return
     inner = node.inner

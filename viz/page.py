@@ -29,39 +29,44 @@ Venue = Literal[
     "letter",
 ]
 Length = float | Venue  # what is checked before a program runs: see `points`
-# Widths in inches: of one column and of the whole text, from the venues' own templates.
+_TEX = 1 / 72.27  # inches to TeX's point; those of a page (big points) are 72 to the inch
+# Widths in inches: of one column and of the whole text, as the venues' own classes set them.
 WIDTHS: Mapping[Venue, float] = MappingProxyType(
     {
-        "ieee1": 3.5,
-        "ieee2": 7.16,
-        "acm1": 3.33,
-        "acm2": 7.0,
-        "cvpr1": 3.25,
+        "ieee1": 252 * _TEX,  # IEEEtran
+        "ieee2": 516 * _TEX,
+        "acm1": 241.1475 * _TEX,  # acmart, sigconf
+        "acm2": 506.295 * _TEX,
+        "cvpr1": 3.28125,  # cvpr
         "cvpr2": 6.875,
         "icml1": 3.25,
         "icml2": 6.75,
         "neurips": 5.5,
         "iclr": 5.5,
-        "springer": 4.8,
-        "elsevier1": 3.54,
-        "elsevier2": 7.48,
-        "a4": 6.3,
+        "springer": 12.2 / 2.54,  # llncs
+        "elsevier1": 252 * _TEX,  # elsarticle, 5p
+        "elsevier2": 522 * _TEX,
+        "a4": 16 / 2.54,
         "letter": 6.5,
     }
 )
 _INCHES: Mapping[str, float] = {str(name): inches for name, inches in WIDTHS.items()}
-HEIGHTS: Mapping[str, float] = MappingProxyType({"springer": 7.6, "a4": 9.7, "iclr": 9.0})
+HEIGHTS: Mapping[str, float] = MappingProxyType(
+    {"springer": 19.3 / 2.54, "a4": 9.7, "acm1": 626 * _TEX, "acm2": 626 * _TEX, "cvpr1": 8.875, "cvpr2": 8.875}
+)
 _LONGEST_SIDE = 32_000  # pixels: cairo stops at 32,767
 _MOST_PIXELS = 2**28  # a gigabyte of memory
 TALLEST = 9.0  # inches: of the text on a page
 _UNITS: Mapping[str, float] = MappingProxyType(
-    {"pt": 1.0, "bp": 1.0, "in": INCH, "cm": INCH / 2.54, "mm": INCH / 25.4, "pc": 12.0, "px": 0.75}
+    {"pt": INCH * _TEX, "bp": 1.0, "in": INCH, "cm": INCH / 2.54, "mm": INCH / 25.4, "pc": 12.0, "px": 0.75}
 )
 
 
 @checks.public
 def points(length: float | str) -> float:
-    """Convert a length to points: `"252pt"`, `"3.5in"`, `"8cm"`, `"89mm"`, or the name of a venue's column.
+    """Convert a length to points, 72 to the inch: `"3.5in"`, `"8cm"`, `"89mm"`, or the name of a venue's column.
+
+    `"252pt"` are points of TeX, 72.27 to the inch, as `\\the\\columnwidth` prints them; those of 72 are `"252bp"`.
 
     Functions that have a `width` accept such words as they are. Type checkers know only the venues and numbers, so that
     they find `width="ieeee1"`; with `width=points("8cm")` they are content.
@@ -70,8 +75,8 @@ def points(length: float | str) -> float:
         ValueError: it is none of these, or not between 1 and a million points.
         TypeError: it is neither a number nor text.
 
-    >>> points("3.5in"), points("ieee1")
-    (252.0, 252.0)
+    >>> points("3.5in"), round(points("ieee1"), 2)
+    (252.0, 251.06)
     """
     return in_points("length", length)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
 from math import prod
 from typing import Any
 
@@ -15,6 +16,7 @@ from ..rules import (
     Along,
     Call,
     Entry,
+    PerOutput,
     Reads,
     Regrouped,
     Shape,
@@ -147,6 +149,19 @@ def everything(call: Call) -> Windows:
     return tuple((Along(0), *[REDUCED] * (len(shape) - 1)) if shape else () for shape in call.inputs)
 
 
+def gathered(axis: int, places: Iterable[int], follows: bool = True) -> Along:
+    """An axis of which each position of the output reads that one; unknown if there are too many to say."""
+    found = places if isinstance(places, range) else tuple(islice(places, MOST_PLACES + 1))
+    reads = IN_PLACE if follows else Reads(follows=False)
+    if len(found) > MOST_PLACES:
+        return Along(axis, reads, unknown=True)
+    return Along(axis, reads, places=found)
+
+
+# Positions of more than this along an axis are not told one by one.
+MOST_PLACES = 4096
+
+
 def regrouped(shape: Shape, output: Shape, target: Sequence[Any] | None) -> Windows | str:
     """What a reshape reads, where the batch stays; `target` is what it was given for the axes after the batch."""
     a, b = 1, 1
@@ -257,7 +272,7 @@ def activated(window: Callable[[Call], Windows | str]) -> Callable[[Call], Windo
         reads = activation_reads(getattr(call.operation, "activation", None))
         if reads is None:
             return UNKNOWN
-        if reads == POINTWISE or isinstance(found, str | Regrouped):
+        if reads == POINTWISE or isinstance(found, str | Regrouped | PerOutput):
             return found
         last = len(call.outputs[0]) - 1
         return tuple(

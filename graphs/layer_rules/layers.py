@@ -15,6 +15,7 @@ from ..rules import (
     Along,
     Call,
     Entry,
+    PerOutput,
     Reads,
     Regrouped,
     Unknown,
@@ -323,7 +324,7 @@ keras_layers("StackedRNNCells")(
     Entry(
         "recurrent",
         "",
-        lambda layer: "cells: " + ", ".join(words_of(cell) for cell in layer.cells),
+        lambda layer: "cells: " + "; ".join(words_of(cell).replace(" cell,", ",", 1) for cell in layer.cells),
         lambda call: _cell_cost(call.operation, call.inputs[0][-1]),  # type: ignore[arg-type]
         everything,
     )
@@ -525,10 +526,20 @@ def _dot_window(call: Call) -> Windows:
 
 
 def concatenated(call: Call) -> Windows:
-    """Along the axis of the concatenation nobody knows which input a position is of, unless it is the channels'."""
-    axis = common.axes_of(getattr(call.operation, "axis", 0), len(call.outputs[0]))[0]
-    lost = Along(axis, Reads(follows=False), unknown=True)
-    return tuple(tuple(lost if a == axis else Along(a) for a in range(len(shape))) for shape in call.inputs)
+    """Each input stands after the one before it; where the lengths are not known, nobody knows where it begins."""
+    output = call.outputs[0]
+    axis = common.axes_of(getattr(call.operation, "axis", 0), len(output))[0]
+    found, before, after = [], 0, output[axis]
+    for shape in call.inputs:
+        if shape[axis] is None:
+            after = None
+        if after is None:
+            along = Along(axis, Reads(follows=False), unknown=True)
+        else:
+            along = common.gathered(axis, range(-before, after - before), follows=False)
+            before += shape[axis]  # type: ignore[operator]
+        found.append(tuple(along if a == axis else Along(a) for a in range(len(shape))))
+    return tuple(found)
 
 
 for _name, _said, _symbol, _role in (
@@ -829,7 +840,7 @@ def _distributed_window(call: Call) -> Windows | str:
         return UNKNOWN
     moved = with_steps(found)
     assert not isinstance(moved, Unknown)
-    return moved if isinstance(moved, Regrouped) else (*moved, *others(call))
+    return moved if isinstance(moved, Regrouped | PerOutput) else (*moved, *others(call))
 
 
 keras_layers("TimeDistributed")(
@@ -858,7 +869,7 @@ def _one_way(call: Call, one: Any) -> tuple[Any, ...]:
 
 def _both_ways_window(call: Call) -> Windows | str:
     found = windows_of(Call(call.operation.forward_layer, call.inputs[:1], call.outputs[:1]))
-    if isinstance(found, Unknown | Regrouped):
+    if isinstance(found, Unknown | Regrouped | PerOutput):
         return UNKNOWN
     return (*found, *others(call))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from math import prod
 from typing import Any
@@ -14,6 +14,7 @@ from ..rules import (
     Along,
     Call,
     Entry,
+    PerOutput,
     Reads,
     Shape,
     Windows,
@@ -165,10 +166,24 @@ def _difference(call: Call) -> Windows:
 operations("Diff")(free("other", _axis_words, _difference))
 
 
-def _rolled(call: Call) -> Windows:
-    """What leaves at one end comes in at the other, which no window says."""
-    axes = axes_of(getattr(call.operation, "axis", None), len(call.inputs[0]))
-    return (tuple(Along(a, unknown=a in axes) for a in range(len(call.inputs[0]))),)
+def _rolled(call: Call) -> Windows | str:
+    """What leaves at one end comes in at the other."""
+    shape, given = call.inputs[0], getattr(call.operation, "axis", None)
+    if given is None:
+        return UNKNOWN
+    axes = axes_of(given, len(shape))
+    shifts = each(call.operation.shift, len(axes))
+    if not all(isinstance(n, int) for n in shifts) or len(set(axes)) < len(axes):
+        return UNKNOWN
+    found = [Along(a) for a in range(len(shape))]
+    for axis, shift in zip(axes, shifts, strict=True):
+        n = shape[axis]
+        found[axis] = Along(axis, unknown=True) if n is None else common.gathered(axis, _turned(n, shift))
+    return (tuple(found),)
+
+
+def _turned(length: int, shift: int) -> Iterator[int]:
+    return ((position - shift) % length for position in range(length))
 
 
 def _flipped(call: Call) -> Windows:
@@ -241,28 +256,48 @@ def _repeated(call: Call) -> Windows | str:
 
 
 def _tiled(call: Call) -> Windows:
-    shape, rank = call.inputs[0], len(call.outputs[0])
+    shape, output = call.inputs[0], call.outputs[0]
     times = each(call.operation.repeats, 1)
-    times = (1,) * (rank - len(times)) + tuple(times)
-    shift = rank - len(shape)
-    return (
-        tuple(
-            Along(a + shift) if times[a + shift] == 1 else Along(a + shift, Reads(follows=False), unknown=shape[a] != 1)
-            for a in range(len(shape))
-        ),
-    )
+    times = (1,) * (len(output) - len(times)) + tuple(times)
+    shift = len(output) - len(shape)
+    found = []
+    for a, n in enumerate(shape):
+        if times[a + shift] == 1:
+            found.append(Along(a + shift))
+        elif n is None:
+            found.append(Along(a + shift, Reads(follows=False), unknown=True))
+        else:
+            again = (p for _ in range(times[a + shift]) for p in range(n))
+            found.append(common.gathered(a + shift, again, follows=False))
+    return (tuple(found),)
+
+
+_NUMPY_PADS = ("reflect", "symmetric", "edge", "wrap")
 
 
 def _padded(call: Call) -> Windows | str:
+    import numpy as np
+
     widths: Any = call.operation.pad_width
-    if call.operation.mode != "constant" or len(call.inputs) != 1:
+    shape, mode = call.inputs[0], call.operation.mode
+    if mode not in ("constant", *_NUMPY_PADS) or len(call.inputs) != 1:
         return UNKNOWN
-    rank = len(call.inputs[0])
-    pairs: list[Any] = [widths] * rank if isinstance(widths, int) else list(widths)
-    pairs = [each(pair, 2) for pair in (pairs * rank if len(pairs) == 1 else pairs)]
+    pairs: list[Any] = [widths] * len(shape) if isinstance(widths, int) else list(widths)
+    pairs = [each(pair, 2) for pair in (pairs * len(shape) if len(pairs) == 1 else pairs)]
     if any(not isinstance(n, int) for pair in pairs for n in pair):
         return UNKNOWN
-    return (tuple(Along(a, Reads.moved(*pair)) if any(pair) else Along(a) for a, pair in enumerate(pairs)),)
+    found = []
+    for a, (n, pair) in enumerate(zip(shape, pairs, strict=True)):
+        if not any(pair):
+            found.append(Along(a))
+        elif mode == "constant":
+            found.append(Along(a, Reads.moved(*pair)))
+        elif n is None or n > common.MOST_PLACES:
+            found.append(Along(a, unknown=True))
+        else:
+            places = np.pad(np.arange(n), pair, mode=mode).tolist()
+            found.append(Along(a, Reads.moved(*pair), places=tuple(places)))
+    return (tuple(found),)
 
 
 def _taken(call: Call) -> Windows | str:
@@ -289,22 +324,31 @@ def _taken(call: Call) -> Windows | str:
                 found.append(Along(out))
                 out += 1
         elif isinstance(k, int):
-            # One position of the axis, whatever the output's; which is not all, but where the others are is lost.
-            found.append(
-                REDUCED if shape[len(found)] == 1 else Along(None, unknown=True, least=k + 1 if k >= 0 else -k)
-            )
+            found.append(_one_of(k, shape[len(found)]))
         else:
             found.append(_slice_of(k, shape[len(found)], out))
             out += 1
     return (tuple(found),)
 
 
+def _one_of(index: int, length: int | None) -> Along:
+    """One position of an axis, whatever the output's."""
+    if length == 1:
+        return REDUCED
+    least = index + 1 if index >= 0 else -index
+    if index < 0 and length is None:
+        return Along(None, unknown=True, least=least)
+    return Along(None, least=least, places=(index if index >= 0 or length is None else index + length,))
+
+
 def _slice_of(key: slice, length: int | None, out: int) -> Along:
     step = 1 if key.step is None else key.step
     start = 0 if key.start is None else key.start
     if step < 0:
-        whole = key.start is None and key.stop is None
-        return _reversed(length, out, -step) if whole else Along(out, Reads(follows=False), unknown=True)
+        if key.start is None and key.stop is None:
+            return _reversed(length, out, -step)
+        lost = Along(out, Reads(follows=False), unknown=True)
+        return lost if length is None else common.gathered(out, range(length)[key], follows=False)
     if start < 0:
         if length is None:
             return Along(out, Reads(follows=False), unknown=True)
@@ -315,12 +359,20 @@ def _slice_of(key: slice, length: int | None, out: int) -> Along:
 
 
 def _split(call: Call) -> Windows:
-    """Where the parts begin differs from one output to the next."""
+    """Where the parts begin differs from one output to the next; of an axis of unknown length nobody knows where."""
     shape = call.inputs[0]
     axis = {"Vsplit": 0, "Hsplit": 1, "Dsplit": 2}.get(type(call.operation).__name__)
     axis = getattr(call.operation, "axis", 0) % len(shape) if axis is None else axis
-    lost = Along(axis, Reads(follows=False), unknown=True)
-    return (tuple(lost if a == axis else Along(a) for a in range(len(shape))),)
+    found, begin = [], 0
+    for output in call.outputs:
+        n = output[axis]
+        if n is None or shape[axis] is None:
+            along = Along(axis, Reads(follows=False), unknown=True)
+        else:
+            along = Along(axis, Reads(1, 1, begin, begin, 1, False), least=begin + n)
+            begin += n
+        found.append((tuple(along if a == axis else Along(a) for a in range(len(shape))),))
+    return PerOutput(tuple(found))
 
 
 def _stacked(call: Call) -> Windows:
@@ -331,7 +383,12 @@ def _stacked(call: Call) -> Windows:
 def _unstacked(call: Call) -> Windows:
     shape = call.inputs[0]
     axis = call.operation.axis % len(shape)
-    return (tuple(Along(None, unknown=True) if a == axis else Along(a - (a > axis)) for a in range(len(shape))),)
+    return PerOutput(
+        tuple(
+            (tuple(_one_of(k, shape[a]) if a == axis else Along(a - (a > axis)) for a in range(len(shape))),)
+            for k in range(len(call.outputs))
+        )
+    )
 
 
 def _hot(call: Call) -> Windows:
@@ -345,17 +402,31 @@ def _hot(call: Call) -> Windows:
 def _looked_up(call: Call) -> Windows | str:
     """`take`: of a table, in place of each number; of a tensor, from anywhere along the axis."""
     operands = call.operands()
-    (_, table), (_, indices) = operands if len(operands) == 2 else (operands[0], (None, ()))
-    axis = call.operation.axis
+    (_, table), axis = operands[0], call.operation.axis
     if axis is None:
         return UNKNOWN
     axis %= len(table)
-    more = len(indices)
+    more = len(call.outputs[0]) - len(table) + 1
+    places = _constant(call.argument("indices")) if len(call.inputs) == 1 and more == 1 else None
+    if places is not None and (n := table[axis]) is not None and all(-n <= place < n for place in places):
+        along = common.gathered(axis, (place % n for place in places), follows=False)
+        return (tuple(along if a == axis else Along(a) for a in range(len(table))),)
     of_table = tuple(
         Along(None, unknown=True) if a == axis else Along(a if a < axis else a + more - 1) for a in range(len(table))
     )
     of_indices = tuple(Along(axis + a) for a in range(more))
     return common.of_inputs(call, [of_table, of_indices][: len(operands)])
+
+
+def _constant(indices: Any) -> list[int] | None:
+    """Integers that a call was given in a list or an array; None for a tensor of the model."""
+    import keras
+    import numpy as np
+
+    if isinstance(indices, keras.KerasTensor | keras.Variable) or indices is None:
+        return None
+    found = np.asarray(indices)
+    return found.tolist() if found.ndim == 1 and np.issubdtype(found.dtype, np.integer) else None
 
 
 def _taken_along(call: Call) -> Windows | str:

@@ -237,14 +237,15 @@ def _short(number: int) -> str:
 def _list(arguments: argparse.Namespace) -> None:
     from .architectures.catalogue import ENTRIES
 
-    rows = [("name", "network", "trainable", "multiply-adds", "paper")] + [
-        (e.name, e.title, f"{e.trainable_parameters:,}", _short(e.multiply_adds), e.paper) for e in ENTRIES.values()
+    rows = [("name", "network", "trainable", "multiply-adds", "of", "paper")] + [
+        (e.name, e.title, f"{e.trainable_parameters:,}", _short(e.multiply_adds), e.source, e.paper)
+        for e in ENTRIES.values()
     ]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for name, title, parameters, multiply_adds, paper in rows:
-        print(
-            f"{name:{widths[0]}}  {title:{widths[1]}}  {parameters:>{widths[2]}}  {multiply_adds:>{widths[3]}}  {paper}"
-        )
+    sides = "<<>><<"
+    for row in rows:
+        cells = [f"{cell:{side}{width}}" for cell, side, width in zip(row, sides, widths, strict=True)]
+        print("  ".join(cells).rstrip())
 
 
 def _draw(arguments: argparse.Namespace) -> None:

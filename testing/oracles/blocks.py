@@ -34,7 +34,7 @@ from .layers import (
     transposed,
 )
 from .registry import FEW, OMITTED, oracle
-from .units import adaptive, matching, norm, norm_activation, plain_conv, preact_conv, separable_bn
+from .units import adaptive, matching, norm, norm_activation, plain_conv, preact_conv, separable_bn, without_norm
 
 
 @oracle(
@@ -370,7 +370,7 @@ def squeeze_excite(shape: Shape, *, ratio: int = 16, conv: Oracle = plain_conv) 
         >>> squeeze_excite((56, 56, 256)).parameters
         8464
     """
-    channels = channels_of(shape)
+    channels, conv = channels_of(shape), without_norm(conv)
     weights = Expected((1, 1, channels)).then(conv, max(1, channels // ratio), 1, strides=1)
     weights = weights.then(conv, channels, 1, strides=1)
     if weights.shape[:2] != (1, 1):
@@ -419,7 +419,7 @@ def decoder_block(
     convs: int = 2,
     *,
     offset: int = 0,
-    up: Oracle = transposed,
+    up: Oracle | None = None,
     conv: Oracle = plain_conv,
 ) -> Expected:
     """Up by two, the skip beside it, and convolutions.
@@ -428,6 +428,7 @@ def decoder_block(
         >>> decoder_block((28, 28, 1024), (64, 64, 512), 512, offset=4).shape
         (56, 56, 512)
     """
+    up = matching(transposed, conv) if up is None else up
     y = up(shape, filters, 2, strides=2, padding="valid")
     size = y.shape[:2] if offset > 0 else skip[:2]
     y = replace(y, shape=(*size, filters + channels_of(skip)))

@@ -149,6 +149,11 @@ def sparse(
     return Expected(dense.shape, dense.parameters - missing, work)
 
 
+def without_norm(unit: Oracle) -> Oracle:
+    """`unit` with a bias instead of its norm."""
+    return partial(unit, norm_parameters=0, use_bias=None) if default(unit, "norm_parameters") else unit
+
+
 def matching(unit: Oracle, other: Oracle) -> Oracle:
     """`unit` with the padding, norm and bias of `other`."""
     words = ("padding", "norm_parameters", "use_bias")

@@ -1,4 +1,4 @@
-"""Weights of torchvision: its published names and shapes, the layouts in NumPy, and with torch at hand the outputs."""
+"""Weights of torchvision and timm: names and shapes, the layouts in NumPy, and with torch at hand the outputs."""
 
 from __future__ import annotations
 
@@ -18,32 +18,41 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from layerblocks.architectures import build, googlenet, load_torchvision, resnet, vgg, weights
+from layerblocks.architectures import build, densenet, describe, googlenet, load, resnet, resnet18, vgg, weights
+from layerblocks.architectures.catalogue import constructor
 from layerblocks.blocks import basic_residual, bottleneck, weightless
+from layerblocks.models import tensor_at
 
 from .. import naive
 from ..agreement import differ, run
 from ..helpers import data_format
-from . import torchvision_outputs
+from . import torch_outputs
+
+
+def published(library: str) -> dict[str, dict[str, list[int]]]:
+    path = Path(__file__).parent / "data" / f"{library}_state_dicts.json.gz"
+    return json.loads(gzip.decompress(path.read_bytes()))
+
 
 # By network the shapes of its state_dict, as torchvision 0.29 has them: with `weights=None`, `aux_logits=True` where
-# there are such heads, without `num_batches_tracked`.
-PUBLISHED: dict[str, dict[str, list[int]]] = json.loads(
-    gzip.decompress((Path(__file__).parent / "data" / "torchvision_state_dicts.json.gz").read_bytes())
-)
+# there are such heads, without `num_batches_tracked`. Of timm 1.0 the networks whose names are others.
+PUBLISHED = published("torchvision")
+TIMM = published("timm")
+OURS = {"mobilenetv1_100": "mobilenet", "mobilenetv2_100": "mobilenet_v2", "legacy_xception": "xception"}
+OURS |= {"seresnet50": "se_resnet50", "resnetv2_50": "resnet50_v2"}
 COUNTER = "num_batches_tracked"
 
 
-def network(name: str, **options: Any) -> keras.Model:
-    """Ours of that name in torchvision."""
-    return build(name, dialect="torchvision", classifier_activation=None, **options)
+def empty(shapes: dict[str, list[int]]) -> dict[str, np.ndarray]:
+    """A state dict that needs no memory."""
+    return {key: np.broadcast_to(np.float32(0), shape) for key, shape in shapes.items()}
 
 
 # Names and shapes.
 
 
 @pytest.fixture
-def steps(monkeypatch) -> list[Any]:
+def written(monkeypatch) -> list[Any]:
     """What would be written; models need no weights."""
     found: list[Any] = []
     monkeypatch.setattr(weights, "_write", found.extend)
@@ -51,19 +60,50 @@ def steps(monkeypatch) -> list[Any]:
     return found
 
 
-@pytest.mark.sweep_but("alexnet", "vgg11", "vgg11_bn", "resnet18")
-@pytest.mark.parametrize("name", PUBLISHED)
-def test_published_names_and_shapes(name, steps):
+EVERY = [*(("torchvision", name) for name in PUBLISHED), *(("timm", name) for name in TIMM)]
+QUICK = ("torchvision-alexnet", "torchvision-vgg11_bn", "torchvision-resnet18", "timm-vgg11", "timm-mobilenetv1_100")
+
+
+@pytest.mark.sweep_but(*QUICK)
+@pytest.mark.parametrize(("library", "name"), EVERY, ids=[*map("-".join, EVERY)])
+def test_published_names_and_shapes(library, name, written):
     """Every tensor has its place, and the order of the names does not matter."""
+    dialects = describe(ours := OURS.get(name, name)).dialects
     with weightless():
-        model = network(name)
-    shapes = sorted(PUBLISHED[name].items())
-    load_torchvision(
-        model, {key: np.broadcast_to(np.float32(place), shape) for place, (key, shape) in enumerate(shapes)}
-    )
-    assert {id(variable) for variable, _, _ in steps} == {id(variable) for variable in model.weights}
-    assert len(steps) == len(model.weights)
-    assert sorted(int(value.flat[0]) for _, _, value in steps) == list(range(len(shapes)))
+        model = build(ours, dialect=library if library in dialects else "torchvision")
+    shapes = sorted(published(library)[name].items())
+    state = {key: np.broadcast_to(np.float32(place), shape) for place, (key, shape) in enumerate(shapes)}
+    report = load(model, state)
+    assert {id(variable) for variable, _, _ in written} == {id(variable) for variable in model.weights}
+    assert len(written) == len(model.weights) == len(report.loaded) and not report.kept and not report.unused
+    assert sorted(int(value.flat[0]) for _, _, value in written) == list(range(len(shapes)))
+
+
+@pytest.mark.sweep_but(*QUICK)
+@pytest.mark.parametrize(("library", "name"), EVERY, ids=[*map("-".join, EVERY)])
+def test_a_wrong_dialect_is_refused(library, name, written):
+    """By what is computed: the tensors are the same."""
+    ours = OURS.get(name, name)
+    dialects = describe(ours).dialects
+    right = library if library in dialects else "torchvision"
+    for dialect in dialects:
+        if dialect != right:
+            with weightless():
+                model = build(ours, dialect=dialect)
+            with pytest.raises(
+                ValueError, match=rf"model must be built with dialect='{right}'|must be exactly the ten"
+            ):
+                load(model, empty(published(library)[name]))
+            assert not written
+    assert len(dialects) > 1 or name == "googlenet_torchvision"
+
+
+@pytest.mark.parametrize(("library", "name"), [("torchvision", "resnet50"), ("timm", "seresnet50"), ("timm", "vgg11")])
+def test_weights_bring_their_dialect(library, name):
+    """Which is found without building anything."""
+    dialects = constructor(OURS.get(name, name)).dialects
+    source = weights.checked(empty(published(library)[name]), name)
+    assert weights.dialect_of(source, dialects) == ("timm" if name == "seresnet50" else "torchvision")
 
 
 @cache
@@ -99,7 +139,7 @@ TENSORS = sorted(key for key in STATE if not key.endswith(COUNTER))
 @settings(max_examples=10)
 def test_order_does_not_matter(order):
     model = small_resnet()
-    assert load_torchvision(model, {key: STATE[key] for key in order}) is model
+    load(model, {key: STATE[key] for key in order})
     assert np.array_equal(model.get_layer("classifier.predictions").kernel, STATE["fc.weight"].T)
     assert np.array_equal(model.get_layer("stem.norm").moving_variance, STATE["bn1.running_var"])
     kernel = model.get_layer("stage2.block1.shortcut.conv").kernel
@@ -120,12 +160,12 @@ def test_all_or_nothing(missing, extra, changed):
     model = small_resnet()
     before = model.get_weights()
     if not missing and not extra and not changed:
-        load_torchvision(model, state)
+        load(model, state)
         return
     with pytest.raises(ValueError, match="must be exactly the tensors of the network, those of dialect='tor") as caught:
-        load_torchvision(model, state)
+        load(model, state)
     message = str(caught.value)
-    for title, faults in (("left in the model", missing), ("left in state_dict", extra), ("of another shape", changed)):
+    for title, faults in (("left in the model", missing), ("left in source", extra), ("of another shape", changed)):
         assert (title in message) == bool(faults)
     assert all(key in message for key in extra | changed)
     if missing:
@@ -134,7 +174,7 @@ def test_all_or_nothing(missing, extra, changed):
 
 
 @pytest.mark.sweep
-def test_published_files_of_densenet(steps):
+def test_published_files_of_densenet(written):
     """Their names have a dot more than those of the module."""
     renamed = {
         re.sub(r"(denselayer\d+\.(?:norm|conv))(\d)", r"\1.\2", key): np.broadcast_to(np.float32(0), shape)
@@ -142,9 +182,9 @@ def test_published_files_of_densenet(steps):
     }
     assert "features.denseblock1.denselayer1.norm.1.weight" in renamed
     with weightless():
-        model = network("densenet121")
-    load_torchvision(model, renamed)
-    assert len(steps) == len(model.weights)
+        model = build("densenet121", dialect="torchvision")
+    load(model, renamed)
+    assert len(written) == len(model.weights)
 
 
 @pytest.mark.parametrize(
@@ -152,35 +192,56 @@ def test_published_files_of_densenet(steps):
     [
         (
             {"aux": False},
-            r"; left in state_dict: aux1\.conv\.conv\.weight \(128, 512, 1, 1\), [^;]* and \d+ more$|aux2",
+            r"; left in source: aux1\.conv\.conv\.weight \(128, 512, 1, 1\), [^;]* and \d+ more$|aux2",
         ),
-        ({"include_top": False, "aux": False}, r"left in state_dict: .*aux1"),
+        ({"include_top": False, "aux": False}, r"left in source: .*aux1"),
         ({"classes": 10}, r"of another shape: .*classifier\.predictions\.bias must be \(10,\), fc\.bias is \(1000,\)"),
         (
             {"dialect": "paper"},
-            r"left in the model: conv1\.conv\.bias \(64,\), .*left in state_dict: conv1\.bn\.weight",
+            r"left in the model: conv1\.conv\.bias \(64,\), .*left in source: conv1\.bn\.weight",
         ),
     ],
 )
-def test_another_googlenet(options, message, steps):
+def test_another_googlenet(options, message, written):
     with weightless():
         model = googlenet(**{"dialect": "torchvision", **options})
     with pytest.raises(ValueError, match=message):
-        load_torchvision(model, {key: np.broadcast_to(0, shape) for key, shape in PUBLISHED["googlenet"].items()})
-    assert not steps
+        load(model, empty(PUBLISHED["googlenet"]))
+    assert not written
 
 
-def test_bad_arguments():
-    with pytest.raises(TypeError, match="load_torchvision: state_dict must be a dict of arrays by name, got 'list'"):
-        load_torchvision(small_resnet(), list(STATE.values()))
-    with pytest.raises(TypeError, match="load_torchvision: model must be a Keras model, got 'dict'"):
-        load_torchvision(STATE, STATE)
-    with pytest.raises(TypeError, match=r"state_dict\['fc.bias'\] must be an array of numbers, got 'list'"):
-        load_torchvision(small_resnet(), {**STATE, "fc.bias": list("names")})
+@pytest.mark.parametrize(
+    ("model", "source", "error", "message"),
+    [
+        (
+            small_resnet,
+            list(STATE.values()),
+            TypeError,
+            "load: source must be a Keras model, a dict of arrays by name or",
+        ),
+        (lambda: STATE, STATE, TypeError, "load: model must be a Keras model, got {"),
+        (small_resnet, {**STATE, "fc.bias": list("names")}, TypeError, r"source\['fc.bias'\] must be an array of numb"),
+        (
+            small_resnet,
+            {**STATE, "fc.bias": None},
+            TypeError,
+            r"source\['fc.bias'\] must be an array of numbers, got 'No",
+        ),
+        (small_resnet, {**STATE, 3: STATE["fc.bias"]}, TypeError, "a name in source must be text, got 3"),
+        (small_resnet, {}, ValueError, "must be exactly the tensors of the network"),
+    ],
+)
+def test_bad_arguments(model, source, error, message):
+    with pytest.raises(error, match=message) as caught:
+        load(model(), source)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_model_without_weights_is_refused():
     with weightless():
-        model = network("resnet18")
-    with pytest.raises(ValueError, match="load_torchvision: model must be a model with weights, not one made under"):
-        load_torchvision(model, STATE)
+        model = resnet18()
+    with pytest.raises(ValueError, match="load: model must be a model with weights, not one made under"):
+        load(model, STATE)
 
 
 # Layouts: what torch computes, in NumPy, on images as torch has them.
@@ -215,61 +276,106 @@ def test_what_sees_a_flattened_image(order):
     with data_format(order):
         shape = (9, 11, 3) if order == "channels_last" else (3, 9, 11)
         model = vgg(dialect="torchvision", input_shape=shape, classifier_activation=None, **options)
-        load_torchvision(model, state)
+        load(model, state)
     if order == "channels_last":
         assert differ(run(model, x.transpose(0, 2, 3, 1)), y) < 1e-5
     else:  # which runs on accelerators only
         with data_format("channels_last"):
             other = vgg(dialect="torchvision", input_shape=(9, 11, 3), classifier_activation=None, **options)
-        for ours, theirs in zip(model.get_weights(), load_torchvision(other, state).get_weights(), strict=True):
+        load(other, state)
+        for ours, theirs in zip(model.get_weights(), other.get_weights(), strict=True):
             assert np.array_equal(ours, theirs)
 
 
 def test_depthwise_kernels():
     random = np.random.default_rng(0)
     state = {key: random.normal(size=shape).astype("float32") for key, shape in PUBLISHED["mobilenet_v2"].items()}
-    model = load_torchvision(network("mobilenet_v2"), state)
+    model = build("mobilenet_v2", weights=state)
     for name, key in (("stage1.block1", "features.1.conv.0"), ("stage3.block2", "features.5.conv.1")):
         kernel = model.get_layer(f"{name}.depthwise.conv").kernel
         for channel in (0, 7, 31):
             assert np.array_equal(kernel[:, :, channel, 0], state[f"{key}.0.weight"][channel, 0])
 
 
-# The outputs, where torch and torchvision are installed.
+# The outputs, where torch and the libraries are installed.
 
 HEADS = {"aux_logits": True, "transform_input": False, "init_weights": False}
 RESNEXT = {"residual": partial(bottleneck, reduction=2, groups=32)}
-REAL: dict[str, tuple[dict[str, Any], str, dict[str, Any], list[tuple[int, int]]]] = {
-    "alexnet": ({}, "alexnet", {}, [(224, 224), (70, 99)]),
-    **{name: ({}, name, {}, [(37, 70)]) for name in ("vgg11", "vgg13_bn", "vgg16", "vgg19_bn")},
-    "googlenet": (HEADS, "googlenet", {}, [(97, 130), (64, 64)]),
-    "inception_v3": (HEADS, "inception_v3", {}, [(299, 310)]),
-    **{name: ({}, name, {}, [(81, 70)]) for name in PUBLISHED if name.startswith("resnet")},
-    "resnext50_32x4d": ({}, "resnet50", RESNEXT, [(64, 64)]),
-    **{name: ({}, name, {}, [(81, 70)]) for name in PUBLISHED if name.startswith("densenet")},
-    "mobilenet_v2": ({}, "mobilenet_v2", {}, [(64, 64), (81, 70)]),
-}
+WIDE = {"residual": partial(bottleneck, reduction=2)}
+STAGES = {f"layer{number}": f"stage{number}" for number in range(1, 5)}
+SMALL, ODD = (64, 64), (81, 70)
 
 
+def case(theirs: str, ours: str = "", sizes: Any = (SMALL, ODD), taps: Any = None, **given: Any) -> Any:
+    """A network of a library, ours, what that is given and the other, sizes, and what is compared inside by name."""
+    library, name = theirs.split("/")
+    return library, name, given.pop("options", {}), ours or OURS.get(name, name), given, list(sizes), taps or {}
+
+
+REAL = [
+    case("torchvision/alexnet", sizes=[(224, 224), (70, 99)], taps={"features.12": "pool5"}),
+    *(case(f"torchvision/{name}", sizes=[(37, 70), (64, 33)]) for name in PUBLISHED if name.startswith("vgg")),
+    case(
+        "torchvision/googlenet",
+        "googlenet_torchvision",
+        sizes=[(97, 130), (64, 64)],
+        taps={"inception3b": "inception_3b", "inception5b": "inception_5b"},
+        options=HEADS,
+    ),
+    case("torchvision/inception_v3", sizes=[(299, 310), (310, 299)], taps={"Mixed_6a": "mixed3"}, options=HEADS),
+    *(case(f"torchvision/{name}", taps=STAGES) for name in PUBLISHED if name.startswith("resnet")),
+    case("torchvision/resnext50_32x4d", "resnet50", taps=STAGES, **RESNEXT),
+    case("torchvision/wide_resnet50_2", "resnet50", taps=STAGES, **WIDE),
+    *(
+        case(f"torchvision/{name}", taps={"features.norm5": "postactivation.norm"})
+        for name in PUBLISHED
+        if "dense" in name
+    ),
+    case("torchvision/densenet161", "densenet", layers=(6, 12, 36, 24), growth_rate=48),
+    case("torchvision/mobilenet_v2", taps={"features.6": "stage3.block3", "features.18": "last"}),
+    *(case(f"timm/{name}", taps=STAGES) for name in ("resnet18", "resnet50", "seresnet50")),
+    case("timm/resnext50_32x4d", "resnet50", taps=STAGES, **RESNEXT),
+    case("timm/wide_resnet50_2", "resnet50", taps=STAGES, **WIDE),
+    case("timm/resnetv2_50", taps={f"stages.{number}": f"stage{number + 1}" for number in range(4)}),
+    case("timm/densenet121", taps={"features.denseblock2": "block2"}),
+    case("timm/inception_v3", sizes=[(299, 310), (96, 97)], aux=False),
+    case("timm/mobilenetv1_100", taps={"blocks.2": "stage3"}),
+    case("timm/mobilenetv2_100", taps={"blocks.2": "stage3"}),
+    case("timm/mobilenetv2_050", "mobilenet_v2", alpha=0.5),
+    case("timm/legacy_xception", sizes=[(79, 84), (96, 71)], taps={"block3": "entry3"}),
+    *(case(f"timm/{name}", sizes=[(64, 64), (224, 96)]) for name in ("vgg11", "vgg16_bn")),
+]
+
+
+def names(case: Any) -> str:
+    return f"{case[0]}-{case[1]}"
+
+
+@pytest.mark.sweep_but("torchvision-resnet18", "timm-mobilenetv1_100")
 @pytest.mark.skipif(not all(map(find_spec, ("torch", "torchvision"))), reason="torch and torchvision are not installed")
-@pytest.mark.parametrize("name", REAL)
-def test_outputs_agree(name, tmp_path):
-    options, ours, changed, sizes = REAL[name]
-    request = json.dumps({"name": name, "options": options, "sizes": sizes})
-    script = Path(torchvision_outputs.__file__)
-    subprocess.run([sys.executable, script, request, path := tmp_path / "outputs.npz"], check=True)
-    with np.load(path) as file:
+@pytest.mark.parametrize("case", REAL, ids=names)
+def test_outputs_agree(case, tmp_path):
+    """Built by one call, auxiliary heads and what is inside included."""
+    library, name, options, ours, given, sizes, taps = case
+    if library == "timm":
+        pytest.importorskip("timm")
+    request = {"library": library, "name": name, "options": options, "sizes": sizes, "taps": taps}
+    subprocess.run([sys.executable, torch_outputs.__file__, json.dumps(request), tmp_path], check=True)
+    with np.load(tmp_path / "outputs.npz") as file:
         results = dict(file)
     shapes = json.loads(str(results.pop("shapes")))
-    assert shapes == PUBLISHED.get(name, shapes)
-    state = torchvision_outputs.random_state(shapes)
-    given = {}
+    known = published(library)
+    assert shapes == known.get(name, shapes)
+    state = torch_outputs.random_state(shapes)
+    found = {}
+    build_ours = densenet if ours == "densenet" else constructor(ours)
     for place, size in enumerate(sizes):
-        model = load_torchvision(network(ours, input_shape=(*size, 3), **changed), state)
-        y = run(model, torchvision_outputs.random_images(size))
-        given |= {f"{place}.{key}": value for key, value in (y if isinstance(y, dict) else {"main": y}).items()}
+        model = build_ours(input_shape=(*size, 3), weights=state, **given)
+        outputs = model.output if isinstance(model.output, dict) else {"main": model.output}
+        inside = keras.Model(model.input, {**outputs, **{tap: tensor_at(model, tap) for tap in taps.values()}})
+        found |= {f"{place}.{key}": value for key, value in run(inside, torch_outputs.random_images(size)).items()}
         keras.backend.clear_session()
-    assert given.keys() == results.keys()
+    assert found.keys() == results.keys()
     for key, expected in results.items():
         assert differ(expected[0], expected[1]) > 1e-3  # the images matter
-        assert differ(given[key], expected) < 1e-5
+        assert differ(found[key], expected) < 1e-5, key

@@ -45,6 +45,9 @@ BLOCKS = {
 }
 """Each block, and its convolutions on an image of four channels."""
 
+DENSE = {"aux_classifier": 2}
+"""Dense layers, of which each has a kernel."""
+
 CONVOLUTIONS = (keras.layers.Conv2D, keras.layers.SeparableConv2D, keras.layers.Conv2DTranspose)
 KINDS = {conv: 1, conv_bn: 1, separable: 2, dilated: 1, transposed: 1}
 """Units, and their kernels."""
@@ -55,7 +58,7 @@ def convolutions(model):
 
 
 def kernels(model):
-    return [weight for layer in convolutions(model) for weight in layer.weights if "kernel" in weight.name]
+    return [weight for weight in model.weights if "kernel" in weight.name]
 
 
 @pytest.mark.parametrize("block", BLOCKS)
@@ -82,7 +85,7 @@ def test_options_reach_every_convolution(block, unit):
     x = keras.Input((8, 8, 4))
     model = keras.Model(x, make(x, conv=partial(unit, **options)))
     assert len(convolutions(model)) == count
-    assert len(kernels(model)) == count * KINDS[unit]
+    assert len(kernels(model)) == count * KINDS[unit] + DENSE.get(block, 0)
     assert all((kernel.numpy() == 1).all() for kernel in kernels(model))
     expected = [0.5 * np.prod(kernel.shape) for kernel in kernels(model)]
     np.testing.assert_allclose(sorted(map(float, model.losses)), sorted(expected))

@@ -148,8 +148,10 @@ def test_nobody_is_said_to_have_what_nobody_has():
 @pytest.mark.parametrize(
     "name, options, said",
     [
-        ("zfnet", {"groups": 7}, "zfnet: groups must be None or 1, as no layer has groups, got 7"),
-        ("alexnet", {"dialect": "torchvision", "groups": 2}, "alexnet: groups must be None or 1, as no layer"),
+        ("zfnet", {"groups": 7}, "zfnet: groups must be None, as no layer has groups, got 7"),
+        ("alexnet", {"dialect": "torchvision", "groups": 1}, "alexnet: groups must be None, as no layer has groups"),
+        ("alexnet", {"dialect": "notes_bn", "lrn": False}, "alexnet: lrn must be True, as layers have no local resp"),
+        ("cifar_resnet20", {"depth": 18}, "cifar_resnet20: depth must be None where residual, repeats and filters"),
         ("googlenet_torchvision", {"dialect": "paper"}, "dialect must be one of 'torchvision', got 'paper'"),
         ("vgg16_bn", {"dialect": "keras"}, "vgg16_bn: dialect must be one of 'paper' or 'torchvision'"),
         ("resnet18", {"dialect": "keras"}, "resnet18: dialect must be one of "),
@@ -219,6 +221,7 @@ def network(x, **options):
     return build(input_tensor=x, **options).output
 
 
+@pytest.mark.sweep_only("cifar_densenet40", "googlenet_torchvision", "xception")
 @pytest.mark.parametrize("name", NAMES)
 def test_architecture(name):
     if name in SEGMENTATION:
@@ -231,6 +234,7 @@ def test_architecture(name):
     check_net(net, shape, sides=(max(1, least - 1), least + 40), least=least, max_examples=quick)
 
 
+@pytest.mark.sweep_only("googlenet")
 @pytest.mark.parametrize("name", ["googlenet", "resnet18", "mobilenet"])
 def test_with_the_classifier(name):
     """Outputs by role; the head in float32."""

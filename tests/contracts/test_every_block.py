@@ -292,7 +292,7 @@ def test_block(name):
     )
 
 
-LAYERS = {name for name in blocks.__all__ if inspect.isclass(getattr(blocks, name))} - {"Bilinear"}
+LAYERS = {name for name in blocks.__all__ if inspect.isclass(getattr(blocks, name))} - {"Bilinear", "FanInUniform"}
 MADE_BY = {
     "AdaptiveAveragePooling2D": lambda x: blocks.adaptive_avg_pool(x, 2),
     "DilatedAveragePooling2D": lambda x: blocks.avg_pool(x, strides=1, dilation_rate=2),

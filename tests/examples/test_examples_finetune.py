@@ -97,6 +97,7 @@ SHORT = ["--steps-per-epoch", 10, "--head-epochs", 1, "--epochs", 2, "--head-rat
 # -- what it is worth -------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.sweep
 def test_from_scratch_keeps_nothing_of_the_trained_network(folder, trained, capsys):
     """How much fine-tuning is worth, a training decides; that it begins where the old one ended, does not."""
     few = ["--steps-per-epoch", 1, "--head-epochs", 1, "--epochs", 1, "--head-rate", 1e-5, "--rate", 1e-5]
@@ -202,6 +203,7 @@ def test_killed_between_and_in_phases_it_ends_as_if_it_had_not_been(tuned, folde
     assert all(np.array_equal(one[path], other[path]) for path in one)
 
 
+@pytest.mark.sweep
 def test_a_tuned_network_is_tuned_once_more(tuned, folder, tmp_path, capsys):
     words = [tuned / "best.keras", "--data", folder / "low", "--test-data", folder / "low", "--output", tmp_path]
     assert tune(*words, "--head-epochs", 0, "--epochs", 1, "--steps-per-epoch", 1) == 0

@@ -274,6 +274,7 @@ def test_bad_arguments(tmp_path, capsys, words, said):
 # -- runs -------------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.sweep
 def test_a_run_leaves_what_it_says(tmp_path, capsys):
     words = ["--size", 32, "--count", 50, "--width", 4, "--epochs", 2, "--verbose", 0, "--output", tmp_path]
     assert call(*words) == 0

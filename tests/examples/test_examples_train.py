@@ -294,6 +294,7 @@ def taken(images, batch_size, start, steps, **options):
     return [(np.asarray(x), np.asarray(y)) for x, y in batches]
 
 
+@pytest.mark.sweep
 @settings(max_examples=8)
 @given(st.integers(2, 30), st.integers(1, 12), st.integers(0, 40), st.integers(0, 3))
 def test_a_stream_goes_on_where_it_is_told(count, batch_size, start, seed):
@@ -575,6 +576,7 @@ def test_a_finished_run_is_not_trained_on_but_more_epochs_are(nets, tmp_path, ca
     assert "test: 355 images, loss" in capsys.readouterr().out
 
 
+@pytest.mark.sweep
 def test_stopped_early_it_stays_stopped(nets, tmp_path):
     words = [f"{nets}:other", "--size", 8, "--batch-size", 256, "--learning-rate", 0, "--output", tmp_path]
     words += ["--patience", 2, "--bn-momentum", 1]
@@ -641,6 +643,7 @@ def test_a_folder_and_a_published_network_from_the_command_line(photos, tmp_path
     assert "validation: 2 images, loss" in done.stdout and "test:" not in done.stdout
 
 
+@pytest.mark.sweep
 def test_the_custom_loop_is_what_fit_does(nets):
     sys.path.insert(0, str(nets.parent))
     from my_nets import two_heads

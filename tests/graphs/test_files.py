@@ -11,7 +11,7 @@ import pytest
 from keras import layers, ops
 
 from layerblocks.graphs import read_graph
-from layerblocks.viz import caption, diagram, table
+from layerblocks.viz import alt_text, caption, diagram, diff, table, totals
 
 
 class Own(layers.Layer):
@@ -258,3 +258,21 @@ def test_a_huge_configuration_is_not_read(tmp_path, monkeypatch):
 def test_a_file_that_is_not_there():
     with pytest.raises(ValueError, match="No such file"):
         read_graph("not_there.keras")
+
+
+def test_figures_and_tables_are_made_of_files(tmp_path):
+    x = keras.Input((8, 8, 3), name="x")
+    model = keras.Model(x, layers.Conv2D(4, 3, name="a.conv")(x), name="net")
+    path, text = tmp_path / "net.keras", tmp_path / "net.json"
+    model.save(path)
+    text.write_text(model.to_json())
+    for file in (path, str(path), text, str(text)):
+        assert table(file) == table(model)
+        assert not diff(file, model)
+        assert alt_text(file) == alt_text(model) == diagram(file).alt_text
+        assert totals(file).multiply_adds == 6 * 6 * 27 * 4
+    for ask in (table, alt_text, caption, diagram):
+        with pytest.raises(ValueError, match=f"^{ask.__name__}: model must be a file of a Keras model"):
+            ask(tmp_path / "none.keras")
+        with pytest.raises(TypeError, match=f"^{ask.__name__}: model must be a built Keras model, a file of one"):
+            ask("net")

@@ -104,7 +104,7 @@ def test_a_subclass_is_its_base_only_if_it_changes_nothing():
         (layers.Bidirectional(layers.LSTM(128)), "LSTM, 128, both ways"),
         (layers.GRU(8, go_backwards=True), "GRU, 8, backwards"),
         (layers.MultiHeadAttention(8, 64), "attention, 8 heads × 64"),
-        (layers.RNN([layers.LSTMCell(4), layers.GRUCell(5)]), "RNN of cells: LSTM cell, 4, GRU cell, 5"),
+        (layers.RNN([layers.LSTMCell(4), layers.GRUCell(5)]), "RNN of cells: LSTM, 4; GRU, 5"),
         (layers.TimeDistributed(layers.Dense(3)), "dense, 3, at each step"),
         (layers.ReLU(6), "ReLU6"),
         (layers.Maximum(), "max"),

@@ -35,13 +35,17 @@ def test_a_nested_model_keeps_its_name():
 def test_masks_are_apart_from_data():
     x = keras.Input((6,), dtype="int32", name="tokens")
     y = layers.Embedding(10, 4, mask_zero=True, name="embed")(x)
-    y = layers.Bidirectional(layers.LSTM(3), name="both")(y)
+    y = layers.Bidirectional(layers.LSTM(3, name="lstm"), name="both")(y)
     graph = read_graph(keras.Model(x, layers.Dense(1, name="out")(y)), expand_nested=True)
-    both = next(node.id for node in graph.nodes if node.name == "both")
-    assert sorted(edge.carries for edge in graph.edges if edge.target == both) == ["data", "mask"]
+    both = [node.id for node in graph.nodes if node.name in ("both.forward_lstm", "both.backward_lstm")]
+    for one in both:
+        assert sorted(edge.carries for edge in graph.edges if edge.target == one) == ["data", "mask"]
+    assert len(both) == 2
     assert not any(edge.role in ("skip", "projection") for edge in graph.edges)
-    assert [node.name for node in without_masks(graph).nodes] == ["tokens", "embed", "both", "out"]
-    assert [node.name for node in overview(graph, None).nodes] == ["tokens", "embed", "both", "out"]
+    inside = ["both.forward_lstm", "both.backward_lstm", "both.concat"]
+    assert [node.name for node in without_masks(graph).nodes] == ["tokens", "embed", *inside, "out"]
+    assert [node.name for node in overview(graph, None).nodes] == ["tokens", "embed", *inside, "out"]
+    assert [node.name for node in overview(graph, 1).nodes] == ["tokens", "embed", "both", "out"]
 
 
 def test_attention_says_what_each_input_is():

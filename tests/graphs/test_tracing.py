@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from keras import layers, ops
 
-from layerblocks.graphs import fold, overview, read_graph
+from layerblocks.graphs import fold, min_input_size, opened, overview, read_graph, receptive_field
 from layerblocks.viz.texts.layer_labels import describe
 
 from ..helpers import needs_tensorflow
@@ -267,3 +267,130 @@ def test_wrappers_and_recurrent_layers_say_what_is_inside():
     words = [describe(node) for node in read_graph(keras.Model(x, y)).nodes]
     assert words[1:3] == ["dense, 6, at each step", "LSTM, 8, both ways"]
     assert "LSTM" in words[3] and "4" in words[3] and "GRU" in words[3] and "3" in words[3]
+
+
+@pytest.mark.parametrize("merge_mode", ["concat", "sum", "mul", "ave", None])
+@pytest.mark.parametrize("states", [False, True])
+def test_a_bidirectional_layer_is_opened(merge_mode, states):
+    x = keras.Input((7, 5), name="x")
+    layer = layers.Bidirectional(
+        layers.LSTM(4, return_sequences=True, return_state=states, name="lstm"), merge_mode=merge_mode, name="both"
+    )
+    model = keras.Model(x, keras.tree.flatten(layer(x)))
+    graph, closed = read_graph(model, expand_nested=True), read_graph(model)
+    merged = [] if merge_mode is None else [f"both.{merge_mode}"]
+    assert [node.name for node in graph.nodes] == ["x", "both.forward_lstm", "both.backward_lstm", *merged]
+    assert [describe(node) for node in graph.nodes[1:3]] == ["LSTM, 4", "LSTM, 4, backwards"]
+    assert graph.multiply_adds == closed.multiply_adds == 2 * 7 * 4 * 4 * 9
+    assert graph.parameters == model.count_params()
+    shapes = [graph.nodes[o.source].outputs[o.source_port] for o in graph.outputs]
+    assert shapes == [tuple(tensor.shape) for tensor in model.outputs]
+    assert receptive_field(model) == (None,)
+    (both,) = [node for node in overview(graph, 1).nodes if node.name == "both"]
+    assert describe(both).startswith("LSTM, 4, both ways") and both.role == "recurrent"
+    inside = [node.name for node in opened(both).nodes]
+    assert inside[1:] == ["forward_lstm", "backward_lstm", *[merge_mode] * (merge_mode is not None)]
+
+
+def test_states_go_to_the_layers_inside():
+    tokens = keras.Input((6,), dtype="int32", name="tokens")
+    states = [keras.Input((n,), name=f"s{i}") for i, n in enumerate((4, 4, 4, 4, 3, 3, 2))]
+    y = layers.Embedding(9, 5, name="embed")(tokens)
+    y = layers.Bidirectional(layers.LSTM(4, return_sequences=True, name="lstm"), name="both")(
+        y, initial_state=states[:4]
+    )
+    cells = [layers.LSTMCell(3, name="first"), layers.GRUCell(2, name="second")]
+    y = layers.RNN(cells, return_state=True, go_backwards=True, name="stack")(y, initial_state=[states[4:6], states[6]])
+    model = keras.Model([tokens, *states], keras.tree.flatten(y))
+    graph = read_graph(model, expand_nested=True)
+    read = {
+        node.name: {
+            carries: [graph.nodes[e.source].name for e in graph.edges if e.target == node.id and e.carries == carries]
+            for carries in ("data", "state")
+        }
+        for node in graph.nodes
+    }
+    assert read["both.forward_lstm"] == {"data": ["embed"], "state": ["s0", "s1"]}
+    assert read["both.backward_lstm"] == {"data": ["embed"], "state": ["s2", "s3"]}
+    assert read["stack.first"] == {"data": ["both.concat"], "state": ["s4", "s5"]}
+    assert read["stack.second"] == {"data": ["stack.first"], "state": ["s6"]}
+    shapes = [graph.nodes[o.source].outputs[o.source_port] for o in graph.outputs]
+    assert shapes == [tuple(tensor.shape) for tensor in model.outputs]
+    assert graph.multiply_adds == read_graph(model).multiply_adds
+    assert graph.parameters == model.count_params()
+
+
+def test_a_layer_at_every_step_is_opened_where_asked():
+    x = keras.Input((7, 16, 16, 3), name="x")
+    y = layers.TimeDistributed(layers.Conv2D(6, 3, name="conv"), name="each")(x)
+    y = layers.TimeDistributed(layers.BatchNormalization())(y)
+    y = layers.TimeDistributed(layers.ReLU())(y)
+    y = layers.TimeDistributed(layers.TimeDistributed(layers.Dense(5, name="dense"), name="row"), name="rows")(y)
+    model = keras.Model(x, y)
+    graph = read_graph(model, expand_nested=True)
+    assert [node.name for node in graph.nodes][1] == "each.conv"
+    assert graph.nodes[-1].name == "rows.row.dense"
+    assert graph.nodes[1].outputs == ((None, 7, 14, 14, 6),)
+    assert graph.multiply_adds == read_graph(model).multiply_adds == 7 * 14 * 14 * (6 * 27 + 6 * 5)
+    assert graph.parameters == model.count_params()
+    assert graph.nodes[-1].receptive_field == receptive_field(model) == (1, 3, 3)
+    drawn = overview(graph)
+    assert [(node.name, describe(node)) for node in drawn.nodes][1:] == [
+        ("each", "3×3 conv, 6 + BN + ReLU, at each step"),
+        ("rows", "dense, 5, at each step"),
+    ]
+    assert not any(node.frames for node in drawn.nodes)
+    inside = overview(graph, expand=["rows"]).nodes[-1]
+    assert inside.name == "rows.row" and inside.frames
+
+
+def test_a_layer_of_layers_at_every_step_is_opened():
+    class Twice(keras.Layer):
+        def __init__(self, **kwargs):
+            super().__init__(**kwargs)
+            self.a, self.b = layers.Dense(4), layers.Dense(3)
+
+        def build(self, shape):
+            self.a.build(shape)
+            self.b.build((*shape[:-1], 4))
+
+        def compute_output_shape(self, shape):
+            return (*shape[:-1], 3)
+
+        def call(self, x):
+            return self.b(self.a(x))
+
+    x = keras.Input((7, 5), name="x")
+    model = keras.Model(x, layers.TimeDistributed(Twice(), name="each")(x))
+    graph = read_graph(model, expand_nested=True)
+    assert [node.name.rpartition(".")[2] for node in graph.nodes] == ["x", "a", "b"]
+    assert graph.nodes[-1].outputs == ((None, 7, 3),)
+    assert graph.multiply_adds == 7 * (5 * 4 + 4 * 3)
+
+
+def test_windows_of_a_subclassed_model_are_those_of_the_functional_one():
+    class Net(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.first = layers.Conv2D(4, 3, 2)
+            self.block = Residual(4)
+            self.last = layers.Conv2D(2, 3)
+
+        def call(self, x):
+            return self.last(self.block(self.first(x)))
+
+    model = Net()
+    model(np.zeros((1, 32, 32, 3)))
+    assert (receptive_field(model), min_input_size(model)) == ((15, 15), (7, 7))
+    assert receptive_field(read_graph(model, expand_nested=True)) == (15, 15)
+
+    class Strange(Net):
+        def call(self, x):
+            x = self.block(self.first(x))
+            return x if float(ops.sum(x)) > 1e9 else self.last(x)
+
+    other = Strange()
+    other(np.zeros((1, 32, 32, 3)))
+    for ask in (receptive_field, min_input_size):
+        with pytest.raises(TypeError, match=rf"^{ask.__name__}: model must be one whose call can be followed, got"):
+            ask(other)

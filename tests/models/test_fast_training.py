@@ -5,7 +5,7 @@ from __future__ import annotations
 import keras
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from keras import layers
 
@@ -15,7 +15,7 @@ from layerblocks.models import folding, inference_model, training_model
 from layerblocks.testing import networks
 from layerblocks.training import compile_args
 
-from ..agreement import differ, images, randomize, run
+from ..agreement import differ, images, randomize, run, runs_on_a_cpu
 from ..helpers import data_format, dtype_policy
 
 
@@ -45,6 +45,7 @@ def same_weights(a, b, within):
         np.testing.assert_allclose(one, other, rtol=within, atol=within)
 
 
+@pytest.mark.sweep
 @settings(max_examples=25)
 @given(
     batch=st.integers(1, 4),
@@ -170,6 +171,7 @@ def test_networks_train_as_before(name):
 def test_random_networks_do_as_before(net, seed):
     with dtype_policy("float64"):
         model = randomize(net.model(weights=True), seed)
+        assume(runs_on_a_cpu(model))
         quick = training_model(model)
     x = images(2, 9, 8, 3, seed=seed).astype("float64")
     differences = keras.tree.map_structure(differ, run(quick, x), run(model, x))

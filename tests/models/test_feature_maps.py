@@ -306,6 +306,27 @@ def test_maps_of_a_size_of_their_own_have_no_stride():
     assert taps(keras.Model(x, keras.layers.Resizing(64, 64)(y))) == {2: "map"}
 
 
+class Pooled(keras.Layer):
+    """A layer of somebody's own, of which nobody knows what it reads."""
+
+    def call(self, x):
+        return keras.ops.max_pool(x, 4, 4)
+
+
+def test_no_stride_is_made_up():
+    image, noise = keras.Input((64, 64, 3)), keras.Input((1, 1, 8))
+    y = keras.layers.Conv2D(4, 3, strides=2, padding="same", name="first")(image)
+    z = keras.layers.Conv2D(4, 3, padding="same")(keras.layers.UpSampling2D(8)(noise))
+    z = keras.layers.Conv2D(4, 3, padding="same")(keras.layers.UpSampling2D(4)(z))
+    y = keras.layers.Conv2D(6, 3, padding="same", name="joined")(keras.layers.Concatenate()([y, z]))
+    assert taps(keras.Model([image, noise], y)) == {2: "joined"}
+    y = Pooled()(y)  # which says how long its output is
+    y = keras.layers.Conv2D(8, 3, padding="same", name="after")(y)
+    gate = keras.layers.GlobalAveragePooling2D(keepdims=True)(y)
+    model = keras.Model([image, noise], keras.layers.Multiply(name="gated")([y, gate]))
+    assert taps(model) == {2: "joined", 8: "gated"}
+
+
 # What there is to know.
 
 
@@ -313,11 +334,12 @@ def test_description():
     assert str(describe("googlenet_torchvision")).splitlines() == [
         "GoogLeNet of torchvision (googlenet_torchvision)",
         "  paper           after Szegedy et al. 2015",
-        "  parameters      13,004,888 trainable, 13,019,960 in all",
+        "  source          not in the paper: of torchvision",
+        "  parameters      13,004,888 trainable with its auxiliary heads; 15,072 running statistics",
         "  multiply-adds   1,506,748,416 at 224×224×3",
         "  smallest input  15×15",
         "  dialects        torchvision",
-        "  options         aux, lrn=False, dropout=0.2, units, layers, block, conv",
+        "  options         aux, lrn=False, dropout=0.2, units, layers, block, conv, dense",
     ]
     with pytest.raises(AttributeError):
         describe("vgg16").name = "vgg"

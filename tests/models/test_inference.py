@@ -8,7 +8,7 @@ from collections import Counter
 import keras
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from keras import layers
 
@@ -18,7 +18,7 @@ from layerblocks.models import folding, inference_model
 from layerblocks.testing import networks
 from layerblocks.training import compile_args
 
-from ..agreement import differ, images, randomize, run
+from ..agreement import differ, images, randomize, run, runs_on_a_cpu
 from ..helpers import data_format, dear, dtype_policy
 
 # Of models in float64, whose heads are in float32; of JAX, which has no float64 unless its user asks, everything is.
@@ -200,6 +200,7 @@ def test_random_networks():
     def test(net):
         with dtype_policy("float64"):
             model = randomize(net.model(weights=True))
+            assume(runs_on_a_cpu(model))
             network = inference_model(model)
         assert norms(network) == []
         folded.append(len(folding(model).folded))
@@ -337,6 +338,7 @@ def test_channels_first():
         assert norms(inference_model(model)) == [] and len(folding(model).folded) == 20
 
 
+@pytest.mark.sweep
 def test_folded_models_train_on():
     model, shape = small("cifar_resnet20")
     folded = inference_model(model)

@@ -353,7 +353,8 @@ def test_a_shared_layer_behind_itself():
     shared = keras.layers.Dense(4, name="shared")
     x = keras.Input((4,))
     model = keras.Model(x, shared(keras.layers.ReLU(name="between")(shared(x))))
-    changed = replace(model, "shared", keras.layers.Dense(4, kernel_initializer="ones", bias_initializer="ones"))
+    ones = keras.layers.Dense(4, kernel_initializer="ones", bias_initializer="ones")
+    changed = replace(model, "shared", ones, keep_weights=False)
     assert [type(layer).__name__ for layer in changed.layers] == ["InputLayer", "Dense", "ReLU"]
     assert np.array_equal(run(changed, np.ones((1, 4), "float32")), np.full((1, 4), 21.0))
 
@@ -417,6 +418,7 @@ def test_a_layer_called_anew_is_known_by_its_model():
         assert tensor_at(with_new_head(model, 3), later) is model.get_layer(later).output
 
 
+@pytest.mark.sweep
 def test_a_thousand_blocks_deep():
     with weightless():
         x = y = keras.Input((4, 4, 2))
@@ -441,6 +443,7 @@ def test_saving(tmp_path, net):
 # Bad input.
 
 HEAD = "a positive integer, the number of classes, or a function of one tensor"
+HEADS = f"{HEAD}, or a dict of these by output"
 
 
 @pytest.mark.parametrize(
@@ -471,8 +474,8 @@ HEAD = "a positive integer, the number of classes, or a function of one tensor"
             ValueError,
             "insert: name must be one that the model does not",
         ),
-        (lambda m: with_new_head(m, 0), ValueError, f"with_new_head: head must be {HEAD}, got 0"),
-        (lambda m: with_new_head(m, "ten"), TypeError, f"with_new_head: head must be {HEAD}, got 'ten'"),
+        (lambda m: with_new_head(m, 0), ValueError, f"with_new_head: head must be {HEADS}, got 0"),
+        (lambda m: with_new_head(m, "ten"), TypeError, f"with_new_head: head must be {HEADS}, got 'ten'"),
         (lambda m: with_new_head(m, keras.layers.ReLU), TypeError, f"with_new_head: head must be {HEAD}, got <class"),
         (
             lambda m: with_new_head(m, lambda: 3),
@@ -525,14 +528,6 @@ def test_bad_input(call, error, message):
     model = made(resnet18, input_shape=(64, 64, 3))
     with weightless(), pytest.raises(error, match=message):
         call(model)
-
-
-def test_a_head_for_a_network_that_ends_in_a_convolution():
-    x = keras.Input((8, 8, 3))
-    y = conv(conv(x, 4, name="body"), 2, 1, activation="softmax", name="mask")
-    said = r"^with_new_head: model must be .*; `replace\(model, 'mask.conv', fn\)` changes others, got .*mask.conv"
-    with pytest.raises(ValueError, match=said):
-        with_new_head(keras.Model(x, y), 9)
 
 
 def test_a_block_that_is_entered_again():

@@ -124,6 +124,7 @@ print("examples:", sum(len(test.examples) for test in tests))
 """
 
 
+@pytest.mark.sweep_but("A rule for a layer")
 @pytest.mark.parametrize("name", EXTENSIONS)
 def test_an_extension_works(name, package, works_already):
     assert name not in works_already

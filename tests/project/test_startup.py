@@ -106,6 +106,7 @@ def test_keras_is_imported_once(monkeypatch):
     startup.import_keras()
 
 
+@pytest.mark.sweep
 @pytest.mark.skipif(not importlib.util.find_spec("jax"), reason="needs jax")
 def test_every_backend_gives_the_same(tmp_path):
     """Also where there is a jax that does not work."""

@@ -168,6 +168,7 @@ def test_the_guard_is_there_where_it_is_needed():
         assert names[1:] == ["p_minimum_size", "p"]
 
 
+@pytest.mark.sweep
 def test_deep_models():
     with weightless(), deep_graphs():
         x = y = keras.Input((4,))

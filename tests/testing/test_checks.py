@@ -218,6 +218,7 @@ class Single(keras.Layer):
         return keras.KerasTensor(x.shape, "float64" if self.compute_dtype == "float16" else x.dtype)
 
 
+@pytest.mark.sweep
 def test_mixed_precision():
     before = keras.config.dtype_policy()
     spec = "b h w c -> b h w c"

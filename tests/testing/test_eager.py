@@ -46,6 +46,7 @@ def cropped_skip(x):
     return layers.Concatenate()([y, layers.Cropping2D(odd)(x)])
 
 
+@pytest.mark.sweep
 def test_a_concat_that_fails_for_unknown_sizes_only():
     """Neither the static build nor any symbolic shape shows it."""
     report = smallest(cropped_skip, "b h w c -> b h//2*2 w//2*2 2*c")

@@ -71,7 +71,7 @@ def check(net):
 
 @pytest.mark.sweep
 def test_thousands_of_networks_are_what_the_oracles_say():
-    """Two thousand different ones under the ci profile; memory levels off."""
+    """Two thousand different ones under the profile "thorough"; memory levels off."""
     seen, used, memory = set(), set(), []
 
     @given(networks())

@@ -163,6 +163,7 @@ def test_the_smallest_input_is_the_smallest_that_can_be_built(chain):
         assert least[axis] == 1 or not can_be_built(chain, smaller)
 
 
+@pytest.mark.sweep_only("googlenet")
 @pytest.mark.parametrize("name", ["resnet50", "vgg16", "mobilenet", "xception", "alexnet", "googlenet"])
 def test_the_smallest_input_of_a_network(name):
     with weightless():

@@ -265,6 +265,7 @@ def test_types_resolve():
     assert isinstance(smallest(st.from_type(Network)), Network)
 
 
+@pytest.mark.sweep
 def test_hypothesis_starts_without_keras():
     code = (
         "import sys, hypothesis.strategies as st\n"

@@ -234,6 +234,7 @@ def test_a_worker_dies_and_returns_and_the_training_ends_as_if_it_had_not(tmp_pa
             np.testing.assert_allclose(found[name], expected[name], atol=1e-4)
 
 
+@pytest.mark.sweep
 def test_a_worker_that_stays_alone_does_not_wait_for_ever():
     lines = [
         "from layerblocks.training import device_strategy",

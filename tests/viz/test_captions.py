@@ -156,7 +156,7 @@ def test_a_caption_for_latex():
     assert told.isascii() and "×" not in told
 
 
-A_MODEL = "a built Keras model, or a Graph"
+A_MODEL = "a built Keras model, a file of one, or a Graph"
 
 
 @pytest.mark.parametrize(

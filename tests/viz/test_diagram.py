@@ -80,6 +80,7 @@ def test_networks_not_made_with_blocks_of_ours_at_block_level(name):
     check_scene(figure.scene)
 
 
+@pytest.mark.sweep_only("cifar_resnet1202-options14")
 @pytest.mark.parametrize(
     ("name", "options"),
     [
@@ -280,6 +281,7 @@ def test_any_model_and_any_name():
 # -- pages ------------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.sweep
 def test_what_does_not_fit_says_what_would():
     with pytest.raises(ValueError, match=r"^diagram: 'densenet121' at depth 2 does not fit 252 × 500 points") as error:
         diagram(graph_of("densenet121"), depth=2, width="ieee1", height=500, fold=False)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import functools
 import io
+import shutil
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 import pymupdf
@@ -15,14 +17,18 @@ from fontTools.pens.areaPen import AreaPen
 from fontTools.pens.boundsPen import BoundsPen
 from fontTools.pens.recordingPen import RecordingPen
 from fontTools.pens.t2CharStringPen import T2CharStringPen
+from fontTools.pens.ttGlyphPen import TTGlyphPen
 from fontTools.ttLib import TTFont
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from layerblocks.viz.fonts import face, glyph_name, printable
+from layerblocks.viz.backends import render
+from layerblocks.viz.fonts import Cut, _subset, elsewhere, face, glyph_name, missing, printable
+from layerblocks.viz.scene import Scene, Text
 
 KNOWN = st.text(st.sampled_from(sorted(face().regular.glyphs)).filter(str.isprintable), max_size=30)
 SIZES = st.floats(1, 40)
+CACHES = (elsewhere, _subset, Cut.outline)
 
 
 @pytest.fixture(scope="module")
@@ -55,6 +61,78 @@ def test_what_is_printed_can_be_written_to_any_file(text):
     assert printable("3×3 – αβ é 卷积 \u00a0") == "3×3 – αβ é 卷积 \u00a0"
 
 
+@pytest.fixture(params=["none", "one"])
+def other_fonts(request, monkeypatch, tmp_path):
+    """A machine that has no font beside ours, or one, of two letters, drawn as squares of 900 in 2000 units."""
+    if not shutil.which("fc-list"):
+        pytest.skip("needs fontconfig")
+    folder = tmp_path / "fonts"
+    folder.mkdir()
+    if request.param == "one":
+        pen = TTGlyphPen(None)
+        for step, point in (("moveTo", (0, 0)), ("lineTo", (0, 900)), ("lineTo", (900, 900)), ("lineTo", (900, 0))):
+            getattr(pen, step)(point)
+        pen.closePath()
+        builder = FontBuilder(2000, isTTF=True)
+        builder.setupGlyphOrder([".notdef", "a", "b"])
+        builder.setupCharacterMap({ord("卷"): "a", ord("积"): "b"})
+        builder.setupGlyf(dict.fromkeys([".notdef", "a", "b"], pen.glyph()))
+        builder.setupHorizontalMetrics(dict.fromkeys([".notdef", "a", "b"], (1800, 0)))
+        builder.setupHorizontalHeader(ascent=1600, descent=-400)
+        builder.setupNameTable({"familyName": "Two Letters", "styleName": "Regular"})
+        builder.setupOS2(sTypoAscender=1600)
+        builder.setupPost()
+        builder.save(folder / "TwoLetters-Regular.ttf")
+    (tmp_path / "fonts.conf").write_text(
+        f"<fontconfig><dir>{folder}</dir><cachedir>{tmp_path / 'cache'}</cachedir></fontconfig>"
+    )
+    monkeypatch.setenv("FONTCONFIG_FILE", str(tmp_path / "fonts.conf"))
+    for cached in CACHES:
+        cached.cache_clear()
+    yield request.param == "one"
+    monkeypatch.undo()
+    for cached in CACHES:
+        cached.cache_clear()
+
+
+def test_a_letter_of_another_font_is_lent(other_fonts):
+    cut = face().cut()
+    assert (elsewhere("卷") is not None) is other_fonts and elsewhere("猫") is None
+    assert face().width("卷", 10) == pytest.approx(9 if other_fonts else 10, abs=0.01)
+    font = TTFont(io.BytesIO(cut.subset("a卷").data))
+    assert set(font.getBestCmap()) == ({ord("a"), ord("卷")} if other_fonts else {ord("a")})
+    if other_fonts:
+        glyph = font["glyf"][font.getBestCmap()[ord("卷")]]
+        assert (glyph.xMax, glyph.yMax) == pytest.approx((0.45 * cut.units,) * 2, abs=1)
+    assert missing(face(), ["a b", "卷猫\n"]) == ("猫" if other_fonts else "卷猫")
+
+
+@pytest.mark.parametrize("format", ["svg", "pdf", "png", "eps", "tikz"])
+def test_letters_that_no_font_has_are_named(other_fonts, format):
+    scene = Scene(72, 36, (Text(10, 20, "卷积", 7, 14),))
+    if other_fonts:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            render(scene, format)
+    else:
+        with pytest.warns(
+            UserWarning, match="^render: no font of this machine has '卷积': drawn as boxes; font= takes"
+        ):
+            render(scene, format)
+
+
+@pytest.fixture
+def alone(monkeypatch):
+    """A machine without other fonts."""
+    monkeypatch.setattr(shutil, "which", lambda name: None)
+    for cached in CACHES:
+        cached.cache_clear()
+    yield
+    for cached in CACHES:
+        cached.cache_clear()
+
+
+@pytest.mark.usefixtures("alone")
 def test_missing_letters_have_room():
     assert not {"卷", "🙂"} & face().cut().glyphs.keys() and "×" in face().cut().glyphs
     assert face().width("卷", 10) == 10, "as wide as in the fonts that have it"
@@ -70,6 +148,8 @@ def test_heights_hold_the_letters():
         assert 0.6 < cut.cap_height < cut.ascent
 
 
+@pytest.mark.usefixtures("alone")
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(text=KNOWN, bold=st.booleans())
 def test_a_subset_has_just_the_letters(text, bold):
     cut = face().cut(bold)

@@ -594,6 +594,7 @@ def test_label_and_show(graphs):
     check(scene, graph)
 
 
+@pytest.mark.sweep
 def test_text_that_would_be_too_small_is_refused_with_what_would_do(graphs):
     graph = graphs["unet"]
     assert volumes(graph, DEFAULT, width=200) is None and volumes(graph, DEFAULT, height=60) is None
@@ -654,6 +655,7 @@ print(hashlib.sha256(repr(volumes(graph, DEFAULT, width=504)).encode()).hexdiges
 """
 
 
+@pytest.mark.sweep
 def test_two_processes_draw_the_same(graphs):
     here = hashlib.sha256(repr(volumes(graphs["googlenet"], DEFAULT, width=504)).encode()).hexdigest()
     environment = {**os.environ, "PYTHONHASHSEED": "7", "TF_CPP_MIN_LOG_LEVEL": "3"}

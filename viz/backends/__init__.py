@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import importlib
 import os
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
 from ... import checks
-from ..fonts import Face, face
-from ..scene import Scene
+from ..fonts import Face, face, missing
+from ..scene import Scene, Text
 from ..theme import DEFAULT, Theme
 
 
@@ -67,10 +68,15 @@ def render(
 
     >>> from layerblocks.viz.scene import Box
     >>> render(Scene(72, 36, (Box(1, 1, 70, 34, "conv"),)), "pdf")[:8]
-    b'%PDF-1.7'
+    b'%PDF-1.5'
     """
     chosen = FORMATS[checks.choice("format", format, FORMATS)]
     dpi = checks.number("dpi", dpi, above=0)
     for side in ("width", "height"):
         checks.number(f"scene.{side}", getattr(scene, side), above=0)
-    return chosen.write(scene, theme, face(theme.font if font is None else font), dpi)
+    letters = face(theme.font if font is None else font)
+    boxes = missing(letters, (item.text for item in scene.items if isinstance(item, Text)))
+    if boxes:
+        what = f"no font of this machine has {checks.one_line(boxes)}: drawn as boxes; font= takes a file that has them"
+        warnings.warn(f"{checks.where()}: {what}", stacklevel=3)
+    return chosen.write(scene, theme, letters, dpi)

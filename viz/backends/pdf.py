@@ -29,6 +29,7 @@ def pdf(scene: Scene, theme: Theme, face: Face, dpi: float = 0) -> bytes:
     entries = " ".join(f"/{_key(bold)} {_font(file, font)} 0 R" for bold, font in fonts.items())
     size = f"{number(scene.width / unit)} {number(scene.height / unit)}"
     larger = f" /UserUnit {number(unit)}" if unit > 1 else ""
+    version = "1.6" if larger else "1.5"  # LaTeX warns of what is later than 1.5
     title = f" /Title {_text(scene.title)}" if scene.title else ""
     about = f" /Subject {_text(scene.description)}" if scene.description else ""
     alt = f" /Alt {_text(scene.description or scene.title)}" if scene.description or scene.title else ""
@@ -51,7 +52,7 @@ def pdf(scene: Scene, theme: Theme, face: Face, dpi: float = 0) -> bytes:
     )
     box = f" /A <</O /Layout /Placement /Block /BBox [0 0 {size}]>>"
     file.put(figure, f"<</Type /StructElem /S /Figure /P {tree} 0 R /Pg {leaf} 0 R /K 0{alt}{box}>>")
-    return file.bytes(catalog, file.add_plain(f"<<{title}{about} /Creator (layerblocks)>>"))
+    return file.bytes(catalog, file.add_plain(f"<<{title}{about} /Creator (layerblocks)>>"), version)
 
 
 def _key(bold: bool) -> str:
@@ -130,8 +131,8 @@ class _File:
         self._objects.append(head + packed + b"\nendstream")
         return len(self._objects)
 
-    def bytes(self, catalog: int, information: int) -> bytes:
-        data = bytearray(b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n")
+    def bytes(self, catalog: int, information: int, version: str) -> bytes:
+        data = bytearray(f"%PDF-{version}\n".encode() + b"%\xe2\xe3\xcf\xd3\n")
         places = []
         for name, content in enumerate(self._objects, 1):
             places.append(len(data))

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from ... import checks
@@ -33,6 +33,8 @@ class Change:
         before: what it was; None for something new.
         after: what it is; None for something gone.
         details: of a change, what changed, from what, to what: `("filters", 64, 96)`.
+        parameters: how many there are more; those of a layer called several times count at its first change, and not at
+            all where a call of it stays as it was.
     """
 
     status: Status
@@ -40,6 +42,7 @@ class Change:
     before: Node | None = None
     after: Node | None = None
     details: tuple[Detail, ...] = ()
+    parameters: int = 0
 
     @property
     def words(self) -> str:
@@ -48,11 +51,6 @@ class Change:
         if not self.details:
             return words_of(node) if node is not None else ""
         return ", ".join(_detail(*detail) for detail in self.details)
-
-    @property
-    def parameters(self) -> int:
-        """How many there are more."""
-        return sum(sign * node.parameters for sign, node in ((1, self.after), (-1, self.before)) if node is not None)
 
 
 def find_changes(before: Graph, after: Graph) -> tuple[tuple[Change, ...], Graph]:
@@ -69,7 +67,7 @@ def find_changes(before: Graph, after: Graph) -> tuple[tuple[Change, ...], Graph
     unclear = [u for u, found in details.items() if _all_unclear(found)]
     sides = _Side(before, group(before)), _Side(after, group(after))
     merged = merge(sides[0].grouped, sides[1].grouped, pairs, words, unclear)
-    return tuple(_changes(*sides, details, merged)), merged.graph
+    return tuple(_counted(before, after, _changes(*sides, details, merged), merged)), merged.graph
 
 
 @checks.public
@@ -271,6 +269,22 @@ def _changes(
             yield _new_or_gone(before, after, merged, [node.id])
         elif members[blocks[node.id]][0] == node.id:
             yield _new_or_gone(before, after, merged, members[blocks[node.id]])
+
+
+def _counted(before: Graph, after: Graph, changes: Iterable[Change], merged: Merged) -> Iterator[Change]:
+    """The changes with how many parameters each brings: a weight counts once, however many layers have it."""
+    kept = [node for node in merged.graph.nodes if status(node) == "kept"]
+    met = [
+        {w.id for n in kept if (u := merged.origins[n.id][side]) is not None for w in graph.nodes[u].weights}
+        for side, graph in enumerate((before, after))
+    ]
+    for change in changes:
+        counts = []
+        for seen, node in zip(met, (change.before, change.after), strict=True):
+            weights = {w.id: w.size for layer in (leaves(node) if node else ()) for w in layer.weights}
+            counts.append(sum(size for number, size in weights.items() if number not in seen))
+            seen.update(weights)
+        yield replace(change, parameters=counts[1] - counts[0])
 
 
 def _whole_blocks(graph: Graph) -> dict[int, tuple[str, ...]]:

@@ -98,7 +98,7 @@ class Difference:
         """The changes, a row for all that are the same (in csv for each).
 
         Args:
-            format: text, markdown, latex (with the package booktabs), csv or html.
+            format: text, markdown, latex (no wider than its column; it needs booktabs and graphicx), csv or html.
             caption: for latex and html.
             label: to refer to the table by, in latex and html.
 
@@ -162,7 +162,7 @@ def diff(
     such as two lambdas, is a change of status "unclear" that says why.
 
     Args:
-        a: the model before: a built Keras model, or a graph of its layers.
+        a: the model before: a built Keras model, a `.keras`, `.h5` or `.json` file of one, or a graph of its layers.
         b: the model after.
         depth: of the figure: 1 for outermost blocks, 2 for one level further in, …; None for layers; "auto" for the
             deepest level that has at most `max_boxes` boxes.

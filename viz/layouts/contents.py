@@ -12,7 +12,7 @@ from ... import checks
 from ...graphs.graph import Graph, Node, Output, leaves
 from ...graphs.rules import field_words
 from ..symbols import drawn_role, symbol_of, without_symbol
-from ..texts.layer_labels import count_text, describe, is_shared, shape_texts
+from ..texts.layer_labels import count_text, describe, each_text, is_shared, shape_texts
 from .box_text import Content
 from .series_parallel import Frames, named
 
@@ -114,8 +114,8 @@ def _facts(node: Node, show: Sequence[str], shapes_inside: bool, own: int) -> li
     for what in show:
         if what == "shape" and shapes_inside and node.outputs:
             found.append((", ".join(shape_texts(node)),))
-        elif what == "parameters" and node.parameters:
-            found.append(tuple(_parameters(node, write, own) for write in (count_text, short_count)))
+        elif what == "parameters" and (count := node.parameters):
+            found.append(_parameters(node, count))
         elif what == "multiply_adds" and node.multiply_adds:
             found.append((f"{short_count(node.multiply_adds)} mult-adds",))
         elif what == "receptive_field" and node.receptive_field and node.role != "input":
@@ -127,14 +127,11 @@ def _facts(node: Node, show: Sequence[str], shapes_inside: bool, own: int) -> li
     return found
 
 
-def _parameters(node: Node, write: Callable[[int], str], own: int) -> str:
-    """`448 params`; of equal neighbours `16,640 params each ×12`, or that they share theirs."""
-    count, times = node.parameters, node.repeats
-    if times == 1:
-        return f"{write(count)} params"
-    if is_shared(node):
-        return f"{write(count)} params shared ×{times}"
-    return f"{write(count // times)} params each" + (f" ×{times}" if own > 1 else "")
+def _parameters(node: Node, count: int) -> tuple[str, str]:
+    """The parameters; of one of the equal neighbours that a box stands for, where it stands for several."""
+    if node.repeats == 1 or is_shared(node):
+        return f"{count_text(count)} params", f"{short_count(count)} params"
+    return each_text(node), f"{short_count(count // node.repeats)} each ×{node.repeats}"
 
 
 def frozen_text(node: Node) -> str:
@@ -161,6 +158,7 @@ def _title(node: Node) -> str:
     """For a reader who points at the box: what it stands for, and what comes out."""
     name = f"{node.members[0]} to {node.members[-1]}" if len(node.members) > 1 else node.name
     count = f"{count_text(node.parameters)} parameters" if node.parameters else ""
+    count += f", {each}" if (each := each_text(node)) else ""
     return "; ".join(filter(None, (name, ", ".join(shape_texts(node)), count)))
 
 

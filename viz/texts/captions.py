@@ -31,7 +31,7 @@ def alt_text(model: Any, max_length: int = 2000) -> str:
     middle are counted only.
 
     Args:
-        model: a graph as it is drawn; or a built Keras model, drawn together by `overview`.
+        model: a graph as it is drawn; or a built Keras model, or a file of one, drawn together by `overview`.
         max_length: in characters; the text stays under it.
 
     Raises:
@@ -66,7 +66,7 @@ def caption(model: Any, format: str = "text") -> str:
     """A paragraph to put under a figure: what it shows, what was drawn together, what boxes and lines mean.
 
     Args:
-        model: a graph as it is drawn; or a built Keras model, drawn together by `overview`.
+        model: a graph as it is drawn; or a built Keras model, or a file of one, drawn together by `overview`.
         format: text or latex.
 
     Raises:

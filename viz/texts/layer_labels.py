@@ -8,7 +8,7 @@ from dataclasses import replace
 from itertools import groupby
 from math import prod
 
-from ...graphs.graph import Graph, Node, Scale, Shape, activation_of, leaves, predecessors
+from ...graphs.graph import AT_EACH_STEP, Graph, Node, Scale, Shape, activation_of, leaves, predecessors
 from ...graphs.totals import Total
 
 # Layers that a short description does not tell: they come with the others.
@@ -24,14 +24,15 @@ def describe(node: Node) -> str:
     '7×7 conv, 64, /2'
     """
     call, calls = node.call
-    return _join(_what(node), f"call {call} of {calls}" if calls > 1 and not is_shared(node) else None)
+    again = f"call {call} of {calls}" if calls > 1 and not is_shared(node) else None
+    return _join(_what(node), "at each step" if all(n.get(AT_EACH_STEP) for n in leaves(node)) else None, again)
 
 
 def _what(node: Node) -> str:
-    if node.inner is None:
-        return _layer(node)
     if node.kind == "Block" and node.words:
         return node.words  # blocks joined for want of room (`graphs.clusters`)
+    if node.inner is None or node.words:  # a layer, or one that wraps others
+        return _layer(node)
     if node.kind == "Unit":
         return " + ".join(_unit(node))
     if node.role == "merge":

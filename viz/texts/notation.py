@@ -30,7 +30,7 @@ def notation(node: Node) -> tuple[Stack, ...]:
     >>> print(*notation(block))
     [3×3, 8] × 2, /4
     """
-    if node.inner is None:
+    if node.inner is None or node.words:
         return (Stack((describe(node),)),) if _tells(node) else ()
     telling = [n for n in node.inner.nodes if _tells(n)]
     if len(telling) == 1:
@@ -46,6 +46,11 @@ def _tells(node: Node) -> bool:
     return node.role == "other" and bool(node.weights or node.multiply_adds != 0 or node.closed)
 
 
+def _input(node: Node) -> str:
+    """`input`, with its dtype where that is not float32."""
+    return ", ".join(["input", *(dtype for dtype in node.dtypes if dtype != "float32")])
+
+
 def told(node: Node, repeats: int | None = None) -> tuple[Stack, ...]:
     """What a node is: its notation where there is more than one layer to tell, else a few words; `× n` for all.
 
@@ -56,7 +61,7 @@ def told(node: Node, repeats: int | None = None) -> tuple[Stack, ...]:
     repeats = node.repeats if repeats is None else repeats
     stacks = notation(node)
     if sum(len(stack.lines) * stack.times for stack in stacks) < 2:
-        stacks = (Stack((", ".join(node.dtypes) if node.role == "input" else describe(node),)),)
+        stacks = (Stack((_input(node) if node.role == "input" else describe(node),)),)
     if repeats == 1:
         return stacks
     if len(stacks) == 1:

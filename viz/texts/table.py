@@ -17,7 +17,7 @@ from ...graphs.grouping import group
 from ...graphs.reader import graph_of
 from ...graphs.repeats import fold as fold_equal
 from ...graphs.repeats import structure
-from ...graphs.rewrite import collapse, without_masks
+from ...graphs.rewrite import collapse, without_bare_wrappers, without_masks
 from ...graphs.rules import Unknown, field_words
 from ...graphs.totals import Total
 from .layer_labels import describe, each_text, repeats_of, shape_text
@@ -141,9 +141,10 @@ def table(
     r"""Name, kind, output shape, parameters and multiply-adds of every block, and what they come to.
 
     Args:
-        model: a built Keras model, or a graph as it is to be told.
+        model: a built Keras model, a `.keras`, `.h5` or `.json` file of one, or a graph as it is to be shown.
         depth: 1 for outermost blocks, 2 for one level further in, …; None for layers.
-        format: text, markdown, latex (with the package booktabs), csv (plain numbers, for programs) or html.
+        format: text, markdown, latex (no wider than its column; it needs booktabs and graphicx), csv (plain numbers,
+            for programs) or html.
         fold: whether equal neighbours are one row, with the numbers of all of them. None: blocks are, layers are not,
             and nothing is in csv.
         columns: which, after the names: "kind", "output shape", "repeats", "receptive field", "norm", "activation",
@@ -160,7 +161,7 @@ def table(
     >>> y = keras.layers.Conv2D(4, 3, name="stem.conv")(x)
     >>> print(table(keras.Model(x, keras.layers.Flatten(name="flatten")(y))))
     block          kind         output shape  parameters  multiply-adds
-    image          float32      8×8×3                  0              0
+    image          input        8×8×3                  0              0
     stem           3×3 conv, 4  6×6×4                112          3,888
     flatten        flatten      144                    0              0
     total                                            112          3,888
@@ -248,7 +249,8 @@ def _read(model: Any, depth: int | None, argument: str = "model") -> Graph:
 
 
 def _collapsed(graph: Graph, depth: int | None) -> Graph:
-    return collapse(group(without_masks(graph)), depth)
+    graph = without_masks(graph)
+    return collapse(group(graph if depth is None else without_bare_wrappers(graph)), depth)
 
 
 def _rows(graph: Graph) -> list[Row]:
@@ -315,7 +317,7 @@ def compare(
 
     Args:
         models: built Keras models, or a dict of them by the names to head the columns with.
-        format: text, markdown, latex (with the package booktabs), csv or html.
+        format: text, markdown, latex (no wider than its column; it needs booktabs and graphicx), csv or html.
         depth: 1 for outermost blocks, 2 for one level further in, ….
         caption: for latex and html.
         label: to refer to the table by, in latex and html.

@@ -188,6 +188,10 @@ def _html_row(sheet: Sheet, row: Sequence[Cell], scope: str) -> str:
 # -- LaTeX ------------------------------------------------------------------------------------------------------------
 
 
+# What is wider than its column becomes as wide; the rest keeps its size.
+_SHRINK = "\\resizebox{\\ifdim\\width>\\linewidth\\linewidth\\else\\width\\fi}{!}{%"
+
+
 def _latex(sheet: Sheet) -> str:
     columns = "".join("r" if column in sheet.numbers else "l" for column in range(len(sheet.heads)))
     rules: list[Iterable[str]]
@@ -195,7 +199,7 @@ def _latex(sheet: Sheet) -> str:
     if sheet.foot:
         rules += [["\\midrule"], map(_latex_row, sheet.foot)]
     inside = [f"  {line}" for line in chain(*rules, ["\\bottomrule"])]
-    tabular = [f"\\begin{{tabular}}{{{columns}}}", *inside, "\\end{tabular}"]
+    tabular = [_SHRINK, f"\\begin{{tabular}}{{{columns}}}", *inside, "\\end{tabular}}"]
     if not (sheet.caption or sheet.label):
         return "\n".join(tabular)
     names = [f"\\caption{{{latex_text(sheet.caption)}}}"] if sheet.caption else []
@@ -221,6 +225,8 @@ def _latex_cell(cell: Cell) -> str:
         if len(lines) < 2:
             return "".join(lines)
         return "\\begin{tabular}{@{}l@{}}" + " \\\\ ".join(lines) + "\\end{tabular}"
+    if cell == 0 or (isinstance(cell, Total) and cell.exact == 0):
+        return "--"
     if isinstance(cell, Stack) and cell.bracketed:
         lines = [f"\\mbox{{{line}}}" for line in map(latex_text, cell.lines)]
         body = "\\left[\\begin{array}{@{}l@{}}" + " \\\\ ".join(lines) + "\\end{array}\\right]"

@@ -10,6 +10,7 @@ from itertools import pairwise
 from ...graphs.graph import Graph, Node, sum_weights
 from ...graphs.rewrite import shared_prefix
 from ..layouts.contents import frozen_text, key_of, short_count
+from ..texts.layer_labels import is_shared
 from .plan import Plan, Unit, on_axis
 from .solids import Extent, is_ball, is_thick, own_repeats
 
@@ -86,7 +87,7 @@ def captions(
             long = brief and measured(names[place], size, True) > (_NARROW if plan.levels > 1 else _WIDE) * size
             below += [line(words, bold=True) for words in (_halves(names[place]) if long else (names[place],))]
         if "parameters" in show and (weights := sum_weights(nodes)[0]):
-            below.append(line(f"{short_count(weights)} par.", "muted"))
+            below.append(line(_weights_text(nodes, weights), "muted"))
         if "trainable" in show and (words := _listed_frozen(nodes)):
             below.append(line(words, "muted"))
         loss = [o.loss_weight for o in graph.outputs if o.source in unit.nodes and o.loss_weight is not None]
@@ -105,6 +106,13 @@ def _listed_frozen(nodes: Sequence[Node]) -> str:
     """Whether volumes that stand together are trained."""
     said = {frozen_text(node) for node in nodes if node.weights}
     return "" if said <= {""} else "frozen" if said == {"frozen"} else "partly frozen"
+
+
+def _weights_text(nodes: Sequence[Node], weights: int) -> str:
+    """The parameters of a unit; of one of the equal neighbours that it stands for, where it stands for several."""
+    times = {1 if is_shared(node) else node.repeats for node in nodes}
+    count = times.pop() if len(times) == 1 else 1
+    return f"{short_count(weights // count)} par." + (f" each ×{count}" if count > 1 else "")
 
 
 def _halves(name: str) -> tuple[str, ...]:

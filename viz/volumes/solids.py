@@ -23,7 +23,7 @@ _MOST_SLABS = 4
 _NOMINAL = 256  # positions along a side of which nothing is known
 _BAND = 0.26
 # What has weights or joins is as thick as its channels; anything else changes sizes only, and is a thin slab.
-_THICK = frozenset({"conv", "merge", "residual", "model", "dense"})
+_THICK = frozenset({"conv", "merge", "residual", "model", "dense", "attention", "recurrent", "embedding"})
 _WEIGHTLESS = frozenset({"shape", "dropout", "activation", "other", "norm"})
 
 

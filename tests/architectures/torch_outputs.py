@@ -1,6 +1,6 @@
-"""What a network of torchvision computes, in a process of its own: torch and TensorFlow in one have crashed.
+"""What a network of torchvision or timm computes, in a process of its own: torch and TensorFlow in one have crashed.
 
-`python torchvision_outputs.py '{"name": …, "options": {…}, "sizes": [[h, w], …]}' FILE.npz`
+`python torch_outputs.py '{"library": …, "name": …, "options": {…}, "sizes": [[h, w], …], "taps": {…}}' FOLDER`
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ def random_images(size: tuple[int, int]) -> np.ndarray:
     return np.random.default_rng(0).normal(size=(2, *size, 3)).astype("float32")
 
 
-def outputs(module: Any, x: np.ndarray) -> dict[str, np.ndarray]:
-    """Those of auxiliary heads too, which the module leaves out in inference."""
+def outputs(module: Any, x: np.ndarray, taps: dict[str, str]) -> dict[str, np.ndarray]:
+    """Those of auxiliary heads too, which the module leaves out in inference, and of the modules in `taps`."""
     import torch
 
     heads = {"inception4a": ("aux1", "aux1"), "inception4d": ("aux2", "aux2"), "Mixed_6e": ("aux1", "AuxLogits")}
@@ -41,20 +41,34 @@ def outputs(module: Any, x: np.ndarray) -> dict[str, np.ndarray]:
     def run_head(key: str, head: Any) -> Any:
         return lambda _, __, y: found.__setitem__(key, head(y).numpy())
 
+    def tap(key: str) -> Any:
+        return lambda _, __, y: found.__setitem__(key, y.numpy().transpose(0, 2, 3, 1).copy())
+
     for place, (key, head) in heads.items():
-        if hasattr(module, place):
+        if getattr(module, head, None) is not None and hasattr(module, place):
             getattr(module, place).register_forward_hook(run_head(key, getattr(module, head)))
+    for place, key in taps.items():
+        module.get_submodule(place).register_forward_hook(tap(key))
     with torch.no_grad():
         main = module(torch.from_numpy(x.transpose(0, 3, 1, 2).copy()))
     return {**found, "main": main.numpy()}
 
 
-def main(request: str, path: str) -> None:
-    import torch
+def network(library: str, name: str, options: dict[str, Any]) -> Any:
+    if library == "timm":
+        import timm
+
+        return timm.create_model(name, pretrained=False, **options)
     import torchvision
 
+    return getattr(torchvision.models, name)(weights=None, **options)
+
+
+def main(request: str, folder: str) -> None:
+    import torch
+
     asked = json.loads(request)
-    module = getattr(torchvision.models, asked["name"])(weights=None, **asked["options"])
+    module = network(asked["library"], asked["name"], asked["options"])
     shapes = {key: tuple(value.shape) for key, value in module.state_dict().items() if value.is_floating_point()}
     state = {key: torch.from_numpy(value) for key, value in random_state(shapes).items()}
     left = module.load_state_dict(state, strict=False)
@@ -63,9 +77,9 @@ def main(request: str, path: str) -> None:
     results = {
         f"{place}.{key}": value
         for place, size in enumerate(asked["sizes"])
-        for key, value in outputs(module, random_images(size)).items()
+        for key, value in outputs(module, random_images(size), asked["taps"]).items()
     }
-    np.savez(path, shapes=json.dumps(shapes), **results)
+    np.savez(f"{folder}/outputs.npz", shapes=json.dumps(shapes), **results)
 
 
 if __name__ == "__main__":

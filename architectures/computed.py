@@ -1,0 +1,100 @@
+"""What two models compute, compared layer by layer: the first place where they differ."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Iterator
+from typing import Any
+
+import keras
+
+from ..blocks.layers import MinimumSize
+from ..graphs.calls import calls, wired
+from ..graphs.equality import configuration
+
+# What changes nothing of what a trained network gives.
+_PASSING = (
+    *(keras.layers.Dropout, keras.layers.SpatialDropout1D, keras.layers.SpatialDropout2D),
+    *(keras.layers.SpatialDropout3D, keras.layers.Identity, keras.layers.ActivityRegularization, MinimumSize),
+)
+_ASIDE = frozenset(
+    (
+        *("dtype", "momentum", "activity_regularizer", "autocast", "renorm", "synchronized"),
+        *(f"{of}_{what}" for of in ("kernel", "bias", "gamma", "beta") for what in ("regularizer", "constraint")),
+        *(f"{of}_{what}" for of in ("depthwise", "pointwise") for what in ("regularizer", "constraint")),
+    )
+)
+
+
+def relative(names: Iterable[str]) -> dict[str, str]:
+    """The names without the prefix that all of them have, of a network in a larger graph, and what they were."""
+    names = list(names)
+    split = [name.split(".")[:-1] for name in names]
+    common = 0
+    while split and all(len(parts) > common and parts[common] == split[0][common] for parts in split):
+        common += 1
+    return {".".join(name.split(".")[common:]): name for name in names}
+
+
+def difference(model: keras.Model, other: keras.Model) -> str | None:
+    """Say where two models with weights under the same names first compute something else; None if nowhere.
+
+    The sizes of images and what only a training sees, dropout or the momentum of a norm, do not count.
+    """
+    table: dict[Hashable, int] = {}
+    (ours, ends), (theirs, other_ends) = (_numbered(given, table) for given in (model, other))
+    if ends == other_ends:
+        return None
+    known = {number for _, number, _ in theirs}
+    by_name = {name: settings for name, _, settings in theirs}
+    for name, number, settings in ours:
+        if number not in known:
+            return _said(name, settings, by_name)
+    said = next((name for name, number, _ in theirs if number not in {number for _, number, _ in ours}), None)
+    return "its outputs" if said is None else f"there is no {said}"
+
+
+def layers_differ(a: keras.Layer, b: keras.Layer) -> str | None:
+    """Say in which setting two layers of one kind differ; None for none, or for layers of different kinds."""
+    if type(a) is not type(b):
+        return None
+    ours, theirs = dict(_settings(a)), dict(_settings(b))
+    return next(
+        (f"{word}: {ours[word]!r}, {theirs.get(word)!r}" for word in ours if ours[word] != theirs.get(word)), None
+    )
+
+
+def _numbered(model: keras.Model, table: dict[Hashable, int]) -> tuple[list[tuple[str, int, Any]], Any]:
+    """The calls of a model by name, each with the number of what it computes, and those of the outputs."""
+    model = wired(model)
+    short = {name: own for own, name in relative(layer.name for layer in model.layers if layer.weights).items()}
+    numbers: dict[int, int] = {}
+    found = []
+    for call in calls(model.outputs):
+        operation = call.operation
+        inputs = tuple(numbers[id(tensor)] for tensor in call.input_tensors)
+        if isinstance(operation, _PASSING) and len(inputs) == 1:
+            numbers[id(call.outputs[0])] = inputs[0]
+            continue
+        name = short.get(operation.name, "")
+        settings = () if call.is_input else tuple(_settings(operation, call))
+        key = ("input",) if call.is_input else (name, settings, inputs)
+        number = table.setdefault(key, len(table))
+        for place, tensor in enumerate(call.outputs):
+            numbers[id(tensor)] = table.setdefault((number, place), len(table)) if place else number
+        found.append((name or operation.name, number, settings))
+    ends = keras.tree.map_structure(lambda tensor: numbers[id(tensor)], model.output)
+    return found, ends
+
+
+def _settings(operation: Any, call: Any = None) -> Iterator[tuple[str, Hashable]]:
+    return ((word, value) for word, value in configuration(operation, call) if word not in _ASIDE)
+
+
+def _said(name: str, settings: Any, by_name: dict[str, Any]) -> str:
+    if name not in by_name:
+        return f"{name} is only there"
+    ours, theirs = dict(settings), dict(by_name[name])
+    for word in dict.fromkeys([*ours, *theirs]):
+        if ours.get(word) != theirs.get(word):
+            return f"{word} of {name}: {ours.get(word)!r}, {theirs.get(word)!r}"
+    return f"what {name} receives"

@@ -1,0 +1,329 @@
+"""How the papers trained their networks, as data: nothing here imports Keras before it is asked for callbacks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+from .. import checks
+from .catalogue import find
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How a learning rate falls.
+
+    Args:
+        kind: `"plateau"`, divided where the validation no longer improves; `"steps"`, at each of `at`; `"exponential"`,
+            every `every`.
+        factor: by which it is multiplied each time.
+        at, every: in `unit`s.
+    """
+
+    kind: Literal["plateau", "steps", "exponential"]
+    factor: float
+    at: tuple[float, ...] = ()
+    every: float = 1.0
+    unit: Literal["epochs", "iterations"] = "epochs"
+
+    def multiple(self, elapsed: float) -> float:
+        """What the learning rate has been multiplied by after so many units.
+
+        Example:
+            >>> Schedule("steps", 0.1, at=(30, 60)).multiple(45), Schedule("exponential", 0.5, every=2).multiple(5)
+            (0.1, 0.25)
+        """
+        passed = elapsed // self.every if self.kind == "exponential" else sum(elapsed >= step for step in self.at)
+        return self.factor**passed
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """The settings of a training, None where the source does not say.
+
+    Args:
+        source: where it says so.
+        optimizer: name in `keras.optimizers`, or what it is where Keras has none.
+        options: of the optimizer, with Keras's names.
+        learning_rate: the first.
+        weight_decay: of the squared weights halved, in the loss. Keras's optimizers call another thing so; it is a
+            regulariser, `conv=partial(conv, kernel_regularizer=L2(weight_decay / 2))`, which reaches every kernel.
+        label_smoothing: of one-hot labels.
+        aux_weight: of the loss of each auxiliary head.
+        batch_norm_momentum: where it is not Keras's 0.99.
+        augmentation: what is done to images, in words.
+        also: what else the source says.
+    """
+
+    source: str
+    optimizer: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+    learning_rate: float | None = None
+    schedule: Schedule | None = None
+    batch_size: int | None = None
+    epochs: int | None = None
+    iterations: int | None = None
+    weight_decay: float | None = None
+    label_smoothing: float = 0.0
+    aux_weight: float | None = None
+    batch_norm_momentum: float | None = None
+    augmentation: tuple[str, ...] = ()
+    also: tuple[str, ...] = ()
+
+    def callbacks(self) -> list[Any]:
+        """Make the callbacks for `fit` that lower the learning rate as the schedule says, once an epoch.
+
+        None of them where there is no schedule, or where it counts iterations: then the optimizer has it
+        (`compile_args`).
+        """
+        import keras
+
+        plan, first = self.schedule, self.learning_rate
+        if plan is None or plan.unit == "iterations":
+            return []
+        if plan.kind == "plateau":
+            return [keras.callbacks.ReduceLROnPlateau(factor=plan.factor)]
+        # From the rate that the optimizer begins with, so that another one falls in the same way.
+        begun: list[float] = [] if first is None else [first]
+
+        def rate(epoch: int, now: float) -> float:
+            if not begun:
+                begun.append(now)
+            return begun[0] * plan.multiple(epoch)
+
+        return [keras.callbacks.LearningRateScheduler(rate)]
+
+
+_CROPS = ("random 224×224 crops of images whose shorter side is 256", "horizontal flips")
+_PCA = "colours shifted along their principal components"
+_MOMENTUM = {"momentum": 0.9}
+_PLATEAU = Schedule("plateau", 0.1)
+_MOVING_AVERAGE = {"use_ema": True, "ema_momentum": 0.9999}
+
+_LECUN = Recipe(
+    "LeCun et al. 1998, section III.B and appendix C",
+    "stochastic diagonal Levenberg-Marquardt",
+    learning_rate=5e-4,
+    batch_size=1,
+    epochs=20,
+    also=("learning rates 5e-4 (2 epochs), 2e-4 (3), 1e-4 (3), 5e-5 (4), 1e-5", "Keras lacks the optimizer"),
+)
+_ALEXNET = Recipe(
+    "Krizhevsky et al. 2012, sections 4 and 5",
+    "SGD",
+    _MOMENTUM,
+    learning_rate=0.01,
+    schedule=_PLATEAU,
+    batch_size=128,
+    epochs=90,
+    weight_decay=5e-4,
+    augmentation=(*_CROPS, _PCA),
+)
+_ZFNET = Recipe(
+    "Zeiler and Fergus 2014, section 3.1",
+    "SGD",
+    _MOMENTUM,
+    learning_rate=0.01,
+    schedule=_PLATEAU,
+    batch_size=128,
+    epochs=70,
+    augmentation=("the four corners and the centre of 256×256 images, 224×224 each", "horizontal flips"),
+    also=("filters of the first layer whose root mean square exceeds 0.1 are scaled back to it",),
+)
+_GOOGLENET = Recipe(
+    "Szegedy et al. 2015, sections 5 and 6",
+    "SGD",
+    _MOMENTUM,
+    schedule=Schedule("exponential", 0.96, every=8),
+    aux_weight=0.3,
+    augmentation=("crops of 8 to 100 % of the area, of aspect 3/4 to 4/3", "photometric distortions"),
+    also=("Polyak averaging of the weights for use", "the first learning rate and the batch are not given"),
+)
+_INCEPTION_V3 = Recipe(
+    "Szegedy et al. 2016, sections 7 and 8; auxiliary weight, decays and averaging of the authors' code",
+    "RMSprop",
+    {"rho": 0.9, "epsilon": 1.0, "global_clipnorm": 2.0, **_MOVING_AVERAGE},
+    learning_rate=0.045,
+    schedule=Schedule("exponential", 0.94, every=2),
+    batch_size=32 * 50,
+    epochs=100,
+    weight_decay=4e-5,
+    label_smoothing=0.1,
+    aux_weight=0.4,
+    batch_norm_momentum=0.9997,
+    also=("50 replicas of 32 images each, asynchronous",),
+)
+_VGG = Recipe(
+    "Simonyan and Zisserman 2015, section 3.1",
+    "SGD",
+    _MOMENTUM,
+    learning_rate=0.01,
+    schedule=_PLATEAU,
+    batch_size=256,
+    epochs=74,
+    iterations=370_000,
+    weight_decay=5e-4,
+    augmentation=(
+        "random 224×224 crops of images whose shorter side is 256, 384 or from 256 to 512",
+        "horizontal flips",
+        _PCA,
+    ),
+    also=("the deeper ones begin with the first four convolutions and the dense layers of A",),
+)
+_RESNET = Recipe(
+    "He et al. 2016, section 3.4",
+    "SGD",
+    _MOMENTUM,
+    learning_rate=0.1,
+    schedule=_PLATEAU,
+    batch_size=256,
+    iterations=600_000,
+    weight_decay=1e-4,
+    augmentation=("random 224×224 crops of images whose shorter side is from 256 to 480", "horizontal flips", _PCA),
+)
+_CIFAR_RESNET = Recipe(
+    "He et al. 2016, section 4.2",
+    "SGD",
+    _MOMENTUM,
+    learning_rate=0.1,
+    schedule=Schedule("steps", 0.1, at=(32_000, 48_000), unit="iterations"),
+    batch_size=128,
+    iterations=64_000,
+    weight_decay=1e-4,
+    augmentation=("32×32 crops of images padded by 4 pixels", "horizontal flips"),
+)
+_WARM_UP = ("a learning rate of 0.01 for the first 400 iterations",)
+_RESNET_V2 = replace(
+    _RESNET,
+    source="He et al. 2016b, section 5 and appendix",
+    schedule=Schedule("steps", 0.1, at=(30, 60)),
+    iterations=None,
+    epochs=90,
+    augmentation=("crops of random size and aspect", "horizontal flips"),
+)
+_SE = Recipe(
+    "Hu et al. 2018, section 6.1",
+    "SGD",
+    _MOMENTUM,
+    learning_rate=0.6,
+    schedule=Schedule("steps", 0.1, at=(30, 60, 90)),
+    batch_size=1024,
+    epochs=100,
+    augmentation=("224×224 crops of random size and aspect", "horizontal flips"),
+)
+_NESTEROV = {"momentum": 0.9, "nesterov": True}
+_DENSENET = Recipe(
+    "Huang et al. 2017, section 4.2",
+    "SGD",
+    _NESTEROV,
+    learning_rate=0.1,
+    schedule=Schedule("steps", 0.1, at=(30, 60)),
+    batch_size=256,
+    epochs=90,
+    weight_decay=1e-4,
+    augmentation=("as He et al. 2016",),
+)
+_CIFAR_DENSENET = replace(
+    _DENSENET,
+    schedule=Schedule("steps", 0.1, at=(150, 225)),
+    batch_size=64,
+    epochs=300,
+    augmentation=("shifts", "horizontal flips"),
+    also=("dropout of 0.2 where images are not augmented",),
+)
+_XCEPTION = Recipe(
+    "Chollet 2017, section 4.3",
+    "SGD",
+    {**_MOMENTUM, **_MOVING_AVERAGE},
+    learning_rate=0.045,
+    schedule=Schedule("exponential", 0.94, every=2),
+    weight_decay=1e-5,
+    also=("Polyak averaging, by Keras's moving average, whose momentum the paper does not give",),
+)
+_MOBILENET = Recipe(
+    "Howard et al. 2017, section 3.2; decays of the authors' code",
+    "RMSprop",
+    weight_decay=4e-5,
+    batch_norm_momentum=0.9997,
+    also=("asynchronous, as Inception-v3", "little or no weight decay on depthwise kernels", "little augmentation"),
+)
+_MOBILENET_V2 = Recipe(
+    "Sandler et al. 2018, section 6.1; decay of the norms of the authors' code",
+    "RMSprop",
+    {"rho": 0.9, "momentum": 0.9},
+    learning_rate=0.045,
+    schedule=Schedule("exponential", 0.98),
+    batch_size=16 * 96,
+    weight_decay=4e-5,
+    batch_norm_momentum=0.997,
+    also=("16 replicas of 96 images each, asynchronous",),
+)
+_FCN = Recipe(
+    "Long et al. 2015, section 4.3",
+    "SGD",
+    _MOMENTUM,
+    learning_rate=1e-4,
+    batch_size=20,
+    weight_decay=5e-4,
+    also=("begins with the weights of VGG-16", "biases learn twice as fast"),
+)
+_UNET = Recipe(
+    "Ronneberger et al. 2015, section 3",
+    "SGD",
+    {"momentum": 0.99},
+    batch_size=1,
+    augmentation=("shifts and rotations", "elastic deformations of a 3×3 grid by 10 pixels", "grey values"),
+    also=("cross-entropy weighted by a map that parts touching cells", "the learning rate is not given"),
+)
+
+# By name or by module.
+RECIPES: dict[str, Recipe] = {
+    "lenets": _LECUN,
+    "alexnet": _ALEXNET,
+    "zfnet": _ZFNET,
+    "googlenets": _GOOGLENET,
+    "inceptions_v3": _INCEPTION_V3,
+    "vggs": _VGG,
+    "resnets": _RESNET,
+    **dict.fromkeys((f"resnet{depth}_v2" for depth in (18, 34, 50, 101, 152)), _RESNET_V2),
+    **dict.fromkeys((f"cifar_resnet{depth}" for depth in (20, 32, 44, 56, 110, 1202)), _CIFAR_RESNET),
+    "cifar_resnet110": replace(_CIFAR_RESNET, also=_WARM_UP),
+    "cifar_resnet164_v2": replace(_CIFAR_RESNET, source="He et al. 2016b, appendix", also=_WARM_UP),
+    "se_resnet50": _SE,
+    "densenets": _DENSENET,
+    "cifar_densenet40": _CIFAR_DENSENET,
+    "cifar_densenet_bc100": _CIFAR_DENSENET,
+    "xceptions": _XCEPTION,
+    "mobilenet": _MOBILENET,
+    "mobilenet_v2": _MOBILENET_V2,
+    "fcn32s": _FCN,
+    "fcn16s": _FCN,
+    "fcn8s": _FCN,
+    "unet": _UNET,
+}
+
+
+@checks.public
+def recipe(name: str) -> Recipe:
+    """Find how the paper of a network trained it: optimizer, schedule, augmentation, regularisers, as data.
+
+    `compile_args(model, recipe=…)` of `layerblocks.training` uses what Keras has of it. Of a network that is in no
+    paper it is the training of the paper that it comes from, which the `source` says.
+
+    Args:
+        name: one of `list_architectures()`.
+
+    Raises:
+        ValueError: there is no such name; says the nearest.
+        TypeError: not a string.
+
+    Example:
+        >>> recipe("cifar_resnet56").schedule
+        Schedule(kind='steps', factor=0.1, at=(32000, 48000), every=1.0, unit='iterations')
+        >>> recipe("vgg16_bn").source
+        'Simonyan and Zisserman 2015, section 3.1, which has no such network'
+    """
+    entry = find(name)
+    known = RECIPES.get(name) or RECIPES[entry.module]
+    return known if entry.source == "paper" else replace(known, source=f"{known.source}, which has no such network")

@@ -1,0 +1,189 @@
+"""Read what holds weights, a model, a dict of tensors or a file, into arrays by the names of layers and tensors."""
+
+from __future__ import annotations
+
+import re
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from .. import _keras, checks
+from .weight_names import TORCH_COUNTERS, TORCH_RENAMED
+
+IMAGENET = "imagenet"
+_KERAS_FILES, _TORCH_FILES = (".h5", ".hdf5", ".keras"), (".safetensors", ".pth", ".pt", ".bin")
+_MUST_BE = (
+    f"a Keras model, a dict of arrays by name or the path of a file ({', '.join((*_KERAS_FILES, *_TORCH_FILES))})"
+)
+
+Tensors = Mapping[str, Mapping[str, Any]]
+"""By layer, and in it by name or place, what NumPy makes an array of."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """Weights by the names of their layers.
+
+    Args:
+        tensors: of each layer, by name, or in a file of Keras by the place in the layer.
+        is_torch: whether names and the order of axes are those of PyTorch.
+        model: that holds the weights, where there is one.
+        places: a file in which Keras wrote no names.
+    """
+
+    tensors: Tensors
+    is_torch: bool = False
+    model: keras.Model | None = None
+    places: Path | None = None
+
+
+def opened(source: Any, argument: str) -> Source:
+    """Read a source, or raise an error of one line."""
+    if isinstance(source, Source):
+        return source
+    if isinstance(source, keras.Model):
+        return of_model(checked_model(argument, source))
+    if isinstance(source, Mapping):
+        return _of_state_dict(source, argument)
+    if not isinstance(source, str | Path):
+        raise checks.refuse(argument, source, _MUST_BE, TypeError)
+    path = Path(source)
+    if not path.is_file():
+        raise checks.refuse(argument, str(source), f"{_MUST_BE} or {IMAGENET!r} (there is no such file)")
+    if path.suffix not in (*_KERAS_FILES, *_TORCH_FILES):
+        raise checks.refuse(argument, str(source), f"a file that ends in {', '.join((*_KERAS_FILES, *_TORCH_FILES))}")
+    try:
+        return _of_torch_file(path, argument) if path.suffix in _TORCH_FILES else _of_keras_file(path)
+    except OSError as error:
+        if getattr(error, "errno", None):  # what the file system refuses; HDF5 has OSErrors of its own
+            raise
+        raise _broken(argument, path, error) from error
+    except ImportError as error:
+        raise checks.refuse(argument, str(path), f"read with {error.name}, which is not installed") from error
+    except Exception as error:  # a broken file makes HDF5, zipfile and Keras raise what they like
+        raise _broken(argument, path, error) from error
+
+
+def _broken(argument: str, path: Path, error: Exception) -> Exception:
+    reason = checks.plain(str(error), 300) or type(error).__name__
+    return checks.refuse(argument, str(path), f"a file of weights ({reason})")
+
+
+def checked_model(argument: str, model: Any) -> keras.Model:
+    model = checks.instance(argument, model, keras.Model, "a Keras model")
+    if not all(map(_keras.is_allocated, model.weights)):
+        raise checks.refuse(argument, model.name, "a model with weights, not one made under weightless()")
+    return model
+
+
+def of_model(model: keras.Model) -> Source:
+    """The weights of a Keras model."""
+    tensors = {
+        layer.name: {variable.path.rpartition(f"{layer.name}/")[-1]: variable for variable in layer.weights}
+        for layer in model.layers
+        if layer.weights
+    }
+    return Source(tensors, model=model)
+
+
+# PyTorch.
+
+
+def _of_state_dict(state: Mapping[Any, Any], argument: str) -> Source:
+    """Tensors by the names of their modules; the two of a separable convolution as those of one layer."""
+    tensors: dict[str, dict[str, Any]] = {}
+    for key, value in state.items():
+        name = checks.text(f"a name in {argument}", key)
+        for old, new in TORCH_RENAMED.items():
+            name = re.sub(old, new, name)
+        layer, _, tensor = name.rpartition(".")
+        if tensor in TORCH_COUNTERS:
+            continue
+        tensors.setdefault(layer, {})[tensor] = _numbers(f"{argument}[{key!r}]", value)
+    for layer in [name.removesuffix(".pointwise") for name in tensors if name.endswith(".pointwise")]:
+        if f"{layer}.conv1" in tensors:
+            parts = {part: tensors.pop(f"{layer}.{part}") for part in ("conv1", "pointwise")}
+            tensors[layer] = {f"{part}.{name}": value for part in parts for name, value in parts[part].items()}
+    return Source(tensors, is_torch=True)
+
+
+def _numbers(argument: str, value: Any) -> np.ndarray:
+    if hasattr(value, "detach"):  # a parameter of PyTorch, wherever it lies
+        value = value.detach().cpu()
+    try:
+        array = np.asarray(value)
+    except (TypeError, ValueError, RuntimeError):
+        array = np.asarray("")
+    if array.dtype.kind not in "biufV":  # V for bfloat16
+        raise checks.refuse(argument, type(value).__name__, "an array of numbers", TypeError)
+    return array
+
+
+def _of_torch_file(path: Path, argument: str) -> Source:
+    if path.suffix == ".safetensors":
+        from safetensors.numpy import load_file  # type: ignore[import-not-found,unused-ignore]
+
+        return _of_state_dict(load_file(path), argument)
+    import torch  # type: ignore[import-not-found,unused-ignore]
+
+    state = torch.load(path, map_location="cpu", weights_only=True)
+    if isinstance(state, Mapping) and isinstance(state.get("state_dict"), Mapping):
+        state = state["state_dict"]
+    return _of_state_dict(checks.mapping(argument, state, "a file that holds a dict of tensors"), argument)
+
+
+# Keras.
+
+
+def _of_keras_file(path: Path) -> Source:
+    import h5py  # not with the module, which every network imports
+
+    if path.suffix == ".keras":
+        if not zipfile.is_zipfile(path):
+            raise ValueError("not a zip file")
+        with _keras.deep_graphs():
+            model = keras.saving.load_model(path, compile=False)
+        return of_model(checks.instance("what it holds", model, keras.Model, "a Keras model"))
+    with h5py.File(path) as file:
+        root = file.get("model_weights", file)
+        tensors = _legacy(root) if "layer_names" in root.attrs else _of_weights_file(file)
+    return Source(tensors, places=path)
+
+
+def _of_weights_file(file: Any) -> Tensors:
+    """What `save_weights` wrote: the tensors of each layer under their places; nothing where no names are with them."""
+    found: dict[str, dict[str, Any]] = {}
+
+    def visit(name: str, group: Any) -> None:
+        parts = name.split("/")
+        if len(parts) == 3 and parts[-1] == "vars" and "name" in group.attrs and len(group):
+            found[str(group.attrs["name"])] = {place: _stored(value) for place, value in group.items()}
+
+    file.visititems(visit)
+    return found
+
+
+def _legacy(root: Any) -> Tensors:
+    """What older versions of Keras wrote: by layer the names of its tensors."""
+    found = {}
+    for layer in map(_text, root.attrs["layer_names"]):
+        names = [*map(_text, root[layer].attrs["weight_names"])]
+        if names:
+            found[layer] = {re.sub(r".*/|:\d+$", "", name): _stored(root[layer][name]) for name in names}
+    return found
+
+
+def _text(name: Any) -> str:
+    return name.decode() if isinstance(name, bytes) else str(name)
+
+
+def _stored(value: Any) -> np.ndarray:
+    array = np.asarray(value)
+    if array.dtype.kind not in "biufV":
+        raise ValueError(f"it holds {array.dtype} where numbers should be")
+    return array

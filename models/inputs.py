@@ -1,0 +1,147 @@
+"""A finished network on other images: of another size, or with other channels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import keras
+import numpy as np
+
+from .. import _keras, checks
+from ..graphs.calls import calls, wired
+from .cloning import remade
+from .rewiring import recompute
+
+CHANNELS = ("sum", "mean", "repeat")
+
+
+@checks.public
+@_keras.deep_graphs()
+def with_input(
+    model: keras.Model,
+    shape: Sequence[int | None],
+    *,
+    channels: Literal["sum", "mean", "repeat"] | None = None,
+) -> keras.Model:
+    """Build a model on another input: images of another size, or with other channels, with the same weights.
+
+    Args:
+        model: functional or sequential, with one input.
+        shape: of the new input, without the batch: (height, width, channels), None for a side of any length.
+        channels: how the kernels that see the input are changed to other channels, as `kernel_for_channels`.
+
+    Returns:
+        A model that shares its layers with the old one, apart from those whose kernels change.
+
+    Raises:
+        ValueError: a layer does not fit the new size, such as a dense layer after flattening (says which); other
+            channels without `channels`; a layer that sees the input has no kernel that can be changed.
+        TypeError: not a model with a graph, or `shape` no list of integers and None.
+
+    Example:
+        >>> from layerblocks.architectures import resnet18
+        >>> with_input(resnet18(input_shape=(64, 64, 3)), (None, None, 1), channels="sum").input_shape
+        (None, None, None, 1)
+    """
+    model = wired(model)
+    if len(model.inputs) != 1:
+        raise checks.refuse("model", f"one of {len(model.inputs)} inputs", "a model with one input")
+    (old,) = model.inputs
+    rank, axis = len(old.shape) - 1, -1 if keras.config.image_data_format() == "channels_last" else 1
+    if not checks.is_sequence(shape):
+        raise checks.refuse("shape", shape, f"a tuple of {rank} integers or None", TypeError)
+    if len(shape) != rank or shape[axis if axis == -1 else 0] is None:
+        raise checks.refuse(
+            "shape", shape, f"{rank} numbers, the sides and the channels; None for a side of any length"
+        )
+    sides = tuple(side if side is None else checks.integer("shape", side) for side in shape)
+    checks.choice("channels", channels, (None, *CHANNELS))
+    x = keras.Input(sides, dtype=old.dtype, name=_keras.call_of(old).operation.name)
+    known = {id(old): x}
+    given, wanted = old.shape[axis], x.shape[axis]
+    if given != wanted:
+        if channels is None:
+            raise checks.refuse("shape", tuple(shape), f"one of {given} channels, or any with channels= given")
+        for call in _first(model):
+            layer = _for_channels(call.operation, wanted, channels)
+            inputs = recompute(call.input_tensors, known)
+            made = _keras.call_again(
+                call, {id(t): new for t, new in zip(call.input_tensors, inputs, strict=True)}, layer
+            )
+            _give(layer, call.operation, channels)
+            known.update(zip(map(id, call.outputs), made, strict=True))
+    recompute(model.outputs, known)
+    outputs = keras.tree.map_structure(lambda tensor: known[id(tensor)], model.output)
+    inputs = keras.tree.map_structure(lambda tensor: x, model.input)
+    made = keras.Model(inputs, outputs, name=model.name)
+    if hasattr(model, "loss_weights"):
+        made.loss_weights = model.loss_weights
+    return made
+
+
+def kernel_for_channels(kernel: Any, channels: int, how: Literal["sum", "mean", "repeat"] = "sum") -> np.ndarray:
+    """Make the kernel of a convolution that sees so many channels of one that saw others.
+
+    Shapes: `… in out` -> `… channels out`.
+
+    Args:
+        how: `"sum"`: each new channel has an equal share of the sum of the old ones, so that an image whose channels
+            are equal gives what it gave; `"mean"`: each has the mean of the old ones; `"repeat"`: the old ones in
+            turn, times old channels / new channels.
+
+    Raises:
+        ValueError: a number out of range.
+
+    Example:
+        >>> kernel_for_channels(np.ones((1, 1, 3, 2)), 4)[0, 0, :, 0]
+        array([0.75, 0.75, 0.75, 0.75])
+    """
+    with checks.speaking("kernel_for_channels"):
+        channels = checks.integer("channels", channels)
+        checks.choice("how", how, CHANNELS)
+        array = np.asarray(kernel)
+        if array.ndim < 2:
+            raise checks.refuse("kernel", array.shape, "of shape (…, in, out)")
+    given = array.shape[-2]
+    if how == "repeat":
+        return array[..., np.arange(channels) % given, :] * np.asarray(given / channels, array.dtype)
+    one = array.sum(-2, keepdims=True) / channels if how == "sum" else array.mean(-2, keepdims=True)
+    return np.repeat(one, channels, -2)
+
+
+def first_with_weights(model: Any) -> set[str]:
+    """Find the names of the layers with weights that no other such layer stands before."""
+    return {call.operation.name for call in _first(wired(model))}
+
+
+def _first(model: Any) -> list[Any]:
+    """Their calls."""
+    image: set[int] = set()
+    found = []
+    for call in calls(model.outputs):
+        if call.is_input or any(id(tensor) in image for tensor in call.input_tensors):
+            if getattr(call.operation, "weights", None):
+                found.append(call)
+            else:
+                image.update(map(id, call.outputs))
+    return found
+
+
+_KERNELS = (keras.layers.Conv1D, keras.layers.Conv2D, keras.layers.Conv3D, keras.layers.Dense)
+_OTHERS = (keras.layers.Conv1DTranspose, keras.layers.Conv2DTranspose, keras.layers.Conv3DTranspose)
+
+
+def _for_channels(layer: Any, channels: int, how: str) -> Any:
+    if not isinstance(layer, _KERNELS) or isinstance(layer, _OTHERS) or getattr(layer, "groups", 1) != 1:
+        kind = type(layer).__name__
+        raise checks.complaint(f"{checks.one_line(layer.name)} sees the input, and a {kind} has no other channels")
+    return remade(layer)
+
+
+def _give(new: Any, old: Any, how: Any) -> None:
+    """The weights of the old layer, its kernel for the channels of the new one."""
+    for ours, theirs in zip(new.weights, old.weights, strict=True):
+        if _keras.is_allocated(ours) and _keras.is_allocated(theirs):
+            value = keras.ops.convert_to_numpy(theirs)
+            ours.assign(value if ours.shape == theirs.shape else kernel_for_channels(value, ours.shape[-2], how))

@@ -1,0 +1,208 @@
+"""What a network remembers of how it was built, and what that is good for."""
+
+from __future__ import annotations
+
+import json
+import pickle
+import subprocess
+import sys
+import zipfile
+from functools import cache, partial
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+
+from layerblocks.architectures import (
+    architecture,
+    cifar_resnet,
+    densenet121,
+    fcn8s,
+    googlenet_torchvision,
+    load,
+    mobilenet,
+    mobilenet_v2,
+    origin,
+    resnet50,
+    variant,
+    vgg16,
+    xception,
+)
+from layerblocks.architectures.computed import difference
+from layerblocks.blocks import conv_bn, dense, weightless
+from layerblocks.models import freeze, with_new_head
+
+from ..agreement import differ, images, run
+
+SMALL: dict[str, Any] = {"repeats": (1, 1, 1), "input_shape": (16, 16, 3)}
+
+
+@cache
+def small() -> keras.Model:
+    return cifar_resnet(**SMALL)
+
+
+def test_a_network_remembers():
+    known = origin(small())
+    assert (known.network, known.dialect, dict(known.arguments)) == ("cifar_resnet", None, SMALL)
+    with weightless():
+        known = origin(googlenet_torchvision(classes=10, input_shape=(None, None, 3)))
+    assert (known.network, known.dialect) == ("googlenet_torchvision", "torchvision")
+    assert known.arguments == {"classes": 10, "input_shape": (None, None, 3)}
+
+
+@pytest.mark.parametrize("copy", ["file", "clone", "pickle", "json", "nested"])
+def test_copies_remember(copy, tmp_path):
+    model = cifar_resnet(**SMALL, classes=7)
+    if copy == "file":
+        model.save(path := tmp_path / "a.keras")
+        made = keras.saving.load_model(path)
+    elif copy == "clone":
+        made = keras.models.clone_model(model)
+    elif copy == "pickle":
+        made = pickle.loads(pickle.dumps(model))
+    elif copy == "json":
+        made = keras.models.model_from_json(model.to_json())
+    else:
+        outer = keras.Model(x := keras.Input((16, 16, 3)), keras.layers.Dense(2)(model(x)))
+        outer.save(path := tmp_path / "a.keras")
+        made = keras.saving.load_model(path).get_layer(model.name)
+    assert origin(made) == origin(model) is not None
+    del model
+    assert origin(made).arguments["classes"] == 7
+
+
+def test_what_no_file_holds_is_said(tmp_path):
+    model = cifar_resnet(**SMALL, conv=partial(conv_bn, activation="gelu"))
+    model.save(path := tmp_path / "a.keras")
+    del model
+    assert origin(keras.saving.load_model(path)).unsaved == ("conv",)
+
+
+PLAIN = """
+import sys, keras, numpy as np
+model = keras.saving.load_model(sys.argv[1])
+assert not any(name.startswith("layerblocks") for name in sys.modules)
+assert type(model).__module__.startswith("keras.src")
+model.save(sys.argv[2])
+np.save(sys.argv[3], keras.ops.convert_to_numpy(model(np.load(sys.argv[3]))))
+"""
+
+
+def test_a_process_that_has_only_keras_opens_the_file(tmp_path):
+    """And another that has it forgets what it was."""
+    with zipfile.ZipFile(path := tmp_path / "a.keras", "w"):
+        pass
+    model = vgg16(convs=(1, 1, 1, 1, 1), filters=(2,) * 5, units=(4,), classes=3, input_shape=(32, 32, 3))
+    model.save(path)
+    np.save(x := tmp_path / "x.npy", image := images(1, 32, 32, 3))
+    subprocess.run([sys.executable, "-c", PLAIN, path, tmp_path / "b.keras", x], check=True)
+    assert differ(np.load(x), run(model, image)) < 1e-5
+    config = json.loads(zipfile.ZipFile(path).read("config.json"))
+    assert config["class_name"] == "Functional" and config["module"].startswith("keras.")
+
+
+@pytest.mark.parametrize(
+    "told", [3, {}, {"network": 3, "arguments": []}, {"network": "vgg16", "dialect": 3, "unsaved": 3}, {"network": "x"}]
+)
+def test_a_file_that_tells_nonsense(told):
+    config = small().get_config()
+    config["layers"][0]["origin"] = told
+    model = type(small()).from_config(config)
+    known = origin(model)
+    assert known is None or isinstance(known.network, str)
+    load(model, small(), **({} if known is None else {"dialect": "paper"}))
+
+
+def test_what_was_changed_does_not_remember():
+    model = cifar_resnet(**SMALL, classes=9)
+    assert origin(keras.Model(model.input, model.get_layer("stage1.block1.add").output)) is None
+    assert origin(with_new_head(model, 4)) is None
+    config = model.get_config()
+    config["layers"] = [
+        {**layer, "config": {**layer["config"], "epsilon": 0.1}} if "epsilon" in layer["config"] else layer
+        for layer in config["layers"]
+    ]
+    assert origin(keras.Model.from_config(config)) is None
+
+
+def test_what_is_changed_in_training_alone_still_does():
+    model = cifar_resnet(**SMALL, classes=11)
+    assert origin(freeze(model, "stage1.block1")) == origin(model)
+
+
+def test_bad_model():
+    with pytest.raises(TypeError, match="origin: model must be a Keras model, got 3"):
+        origin(3)
+
+
+# What is computed.
+
+
+@pytest.mark.parametrize(
+    ("make", "a", "b", "said"),
+    [
+        (resnet50, "v1.5", "paper", "strides of stage2.block1.conv1.conv: (1, 1), (2, 2)"),
+        (resnet50, "paper", "torchvision", "padding of stem.conv: 'same', 'valid'"),
+        (resnet50, "keras", "torchvision", "use_bias of stem.conv: True, False"),
+        (densenet121, "keras", "torchvision", "epsilon of stem.norm: 1.001e-05, 1e-05"),
+        (mobilenet, "keras", "paper", "activation of stem.activation: "),
+        (mobilenet_v2, "paper", "keras", None),  # the momentum of the norms
+        (xception, "paper", "keras", None),  # dropout
+        (vgg16, "paper", "torchvision", "what classifier.flatten receives"),
+    ],
+)
+def test_where_dialects_differ(make, a, b, said):
+    with weightless():
+        one, other = (make(dialect=dialect, classifier_activation=None) for dialect in (a, b))
+        again = make(dialect=a, classifier_activation=None, name="again")
+    found = difference(one, other)
+    assert found is None if said is None else found.startswith(said)
+    assert difference(one, again) is None and difference(again, one) is None
+
+
+def test_the_order_of_activation_counts():
+    def net(first: str) -> keras.Model:
+        x = y = keras.Input((8, 8, 3))
+        for kind in (first, "norm" if first == "act" else "act"):
+            y = keras.layers.BatchNormalization(name="norm")(y) if kind == "norm" else keras.layers.ReLU(name="act")(y)
+        return keras.Model(x, y)
+
+    assert difference(net("act"), net("act")) is None
+    assert difference(net("act"), net("norm")) == "what act receives"
+
+
+@pytest.mark.parametrize("own", [{}, {"dialect": "v1.5"}, {"dialect": "torchvision"}])
+def test_weights_of_ours_bring_their_dialect(own):
+    """The tensors are the same in all of these."""
+    tiny = partial(resnet50, repeats=(1, 1), strides=(1, 2), filters=8, input_shape=(16, 16, 3), classes=2)
+    model = tiny(**own)
+    assert origin(tiny(weights=model)).dialect == own.get("dialect", "paper")
+    other = "paper" if own else "torchvision"
+    with pytest.raises(
+        ValueError, match=rf"resnet50: model must be built with dialect='{origin(model).dialect}' for t"
+    ):
+        tiny(weights=model, dialect=other)
+
+
+def test_a_network_of_somebody_else_remembers_too():
+    @architecture(dialects={"thin": {}, "wide": {"width": 8}}, input_shape=(8, 8, 3), classes=2)
+    def mine(x: Any, head: Any, *, width: int = 4) -> Any:
+        """Mine."""
+        return head(conv_bn(x, width, name="stem"))
+
+    model = mine(dialect="wide")
+    assert origin(model).network == "mine" and origin(model).dialect == "wide"
+    assert origin(mine(weights=model)).dialect == "wide"
+    with weightless():
+        assert origin(variant(mine, "yours", "Yours.", width=6)()).network == "yours"
+
+
+@pytest.mark.parametrize("make", [fcn8s, vgg16])
+def test_dialects_of_libraries_end_as_they_do(make):
+    with weightless():
+        assert origin(make()).dialect == "paper"
+        model = vgg16(dialect="torchvision", dense=dense)
+    assert model.get_layer("classifier.predictions").activation is keras.activations.linear
+    assert origin(model).unsaved == () and "dense" in origin(model).arguments

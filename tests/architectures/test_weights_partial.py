@@ -1,0 +1,323 @@
+"""Weights in part or changed: other classes, channels, ranks, networks that hold one another, names of your own."""
+
+from __future__ import annotations
+
+from functools import cache, partial
+from importlib.util import find_spec
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+
+from layerblocks.architectures import (
+    cifar_resnet,
+    fcn8s,
+    fcn16s,
+    fcn32s,
+    inflate_kernel,
+    load,
+    resnet,
+    resnet50,
+    vgg,
+    vgg11,
+    vgg16,
+)
+from layerblocks.architectures.weight_names import TORCHVISION
+from layerblocks.blocks import basic_residual
+
+from ..agreement import differ, images, randomize, run
+
+WIDTHS: dict[str, Any] = {"filters": (4, 4, 6, 6, 8), "classes": 3}
+small_vgg = partial(vgg16, **WIDTHS, units=(9, 9), input_shape=(224, 224, 3))
+small_fcn: dict[str, Any] = {**WIDTHS, "units": 9, "input_shape": (40, 50, 3)}
+NETWORK: dict[str, Any] = {
+    "repeats": (1, 1),
+    "strides": (1, 2),
+    "filters": 4,
+    "residual": basic_residual,
+    "input_shape": (16, 16, 3),
+    "classes": 5,
+    "dialect": "torchvision",
+}
+small = partial(resnet, **NETWORK)
+
+
+def torch_state(model: keras.Model) -> dict[str, np.ndarray]:
+    """The weights of `small` as torchvision names and turns them."""
+    found = {}
+    for layer in model.layers:
+        where, _, kind = layer.name.rpartition(".")
+        name = {"stem": {"conv": "conv1", "norm": "bn1"}.get(kind, ""), "classifier": "fc"}.get(where)
+        if name is None and layer.weights:
+            stage, block, unit = where.split(".")
+            own = {"conv": "downsample.0", "norm": "downsample.1"}
+            own = own if unit == "shortcut" else {"conv": f"conv{unit[-1]}", "norm": f"bn{unit[-1]}"}
+            name = f"layer{stage[-1]}.{int(block[5:]) - 1}.{own[kind]}"
+        for variable in layer.weights:
+            value = np.array(variable)
+            tensor = {"kernel": "weight", "gamma": "weight", "beta": "bias", "bias": "bias"}.get(variable.name)
+            tensor = tensor or {"moving_mean": "running_mean", "moving_variance": "running_var"}[variable.name]
+            found[f"{name}.{tensor}"] = value.transpose(3, 2, 0, 1) if value.ndim == 4 else value.T
+    return found
+
+
+@cache
+def trained() -> keras.Model:
+    return randomize(small())
+
+
+@cache
+def state() -> dict[str, np.ndarray]:
+    return torch_state(trained())
+
+
+def tensors(model: keras.Model) -> dict[str, np.ndarray]:
+    return {f"{layer.name}.{v.name}": np.array(v) for layer in model.layers for v in layer.weights}
+
+
+def loaded(model: keras.Model, source: Any, **options: Any) -> Any:
+    """Load and check that the report says what changed and what did not."""
+    before = tensors(randomize(model, seed=7))
+    report = load(model, source, **options)
+    after = tensors(model)
+    assert sorted([*report.loaded, *report.kept]) == sorted(after)
+    for name in after:
+        assert np.array_equal(after[name], before[name]) == (name in report.kept)
+    return report
+
+
+def refused(model: keras.Model, source: Any, match: str, **options: Any) -> None:
+    before = tensors(model)
+    with pytest.raises(ValueError, match=match) as caught:
+        load(model, source, **options)
+    assert "\n" not in str(caught.value)
+    assert all(np.array_equal(value, before[name]) for name, value in tensors(model).items())
+
+
+# One network in another.
+
+
+def test_fcn_starts_from_vgg16():
+    """As the paper has it: the convolutions, and the dense layers as convolutions; the scores are new."""
+    source = randomize(small_vgg())
+    model = fcn32s(**small_fcn)
+    refused(model, source, "must be exactly the tensors of the network")
+    report = loaded(model, source, missing="keep")
+    assert {name.partition(".")[0] for name in report.kept} == {"score", "up"}
+    assert report.unused == ("classifier.predictions.kernel", "classifier.predictions.bias")
+    first = np.array(source.get_layer("classifier.dense1").kernel).reshape(7, 7, 8, 9)
+    assert np.array_equal(model.get_layer("fc6.conv").kernel, first)
+    assert np.array_equal(
+        np.array(model.get_layer("fc7.conv").kernel)[0, 0], source.get_layer("classifier.dense2").kernel
+    )
+
+    torch = {}
+    for place, layer in enumerate([layer for layer in source.layers if isinstance(layer, keras.layers.Conv2D)]):
+        torch[f"features.{3 * place}.weight"] = np.array(layer.kernel).transpose(3, 2, 0, 1)
+        torch[f"features.{3 * place}.bias"] = np.array(layer.bias)
+    for number, name in (("0", "dense1"), ("3", "dense2"), ("6", "predictions")):
+        kernel, bias = map(np.array, source.get_layer(f"classifier.{name}").weights)
+        rows = first.transpose(3, 2, 0, 1).reshape(9, -1) if number == "0" else kernel.T
+        torch |= {f"classifier.{number}.weight": rows, f"classifier.{number}.bias": bias}
+    for given in (torch, {key.replace("classifier.0", "pre_logits.fc1"): value for key, value in torch.items()}):
+        again = fcn32s(**small_fcn)
+        kept = load(again, given, missing="keep").kept
+        timm = given is not torch
+        assert (len(kept) == 5 if timm else kept == report.kept) or timm
+        assert np.array_equal(again.get_layer("block5.conv3.conv").kernel, model.get_layer("block5.conv3.conv").kernel)
+        assert timm or np.array_equal(again.get_layer("fc6.conv").kernel, first)
+
+
+def test_the_finer_fcn_starts_from_the_coarser():
+    coarse, finer, finest = (make(**small_fcn) for make in (fcn32s, fcn16s, fcn8s))
+    randomize(coarse)
+    kept = loaded(finer, coarse, missing="keep").kept
+    assert {name.rpartition(".conv")[0] for name in kept} == {"fuse4.up", "fuse4.score", "up"}
+    load(randomize(finer, seed=3), coarse, missing="keep")
+    kept = loaded(finest, finer, missing="keep").kept
+    assert {name.rpartition(".conv")[0] for name in kept} == {"fuse3.up", "fuse3.score", "up"}
+    assert np.array_equal(finest.get_layer("score.conv").kernel, coarse.get_layer("score.conv").kernel)
+
+
+def test_a_deeper_vgg_starts_from_a_shallow_one():
+    """Section 3.1 of the paper: the first four convolutions and the dense layers."""
+    options: dict[str, Any] = {**WIDTHS, "units": (9, 9), "input_shape": (32, 32, 3)}
+    shallow, deep = randomize(vgg11(**options)), vgg16(**options)
+    report = loaded(deep, shallow, only=("block1.conv1", "block2.conv1", "block3", "classifier"), missing="keep")
+    names = {name.rpartition(".")[0] for name in report.loaded if name.startswith("block")}
+    assert names == {f"{name}.conv" for name in ("block1.conv1", "block2.conv1", "block3.conv1", "block3.conv2")}
+    refused(deep, shallow, r"left in the model: block1\.conv2\.conv\.kernel", only="block1")
+
+
+def test_layers_that_compute_something_else_are_refused_in_part_too():
+    """Of the same name and shape."""
+    apart = r"model must compute what source does; stage2\.block1\.conv1\.conv differs in"
+    refused(resnet(**{**NETWORK, "dialect": "paper"}), trained(), apart, only="stage2.block1")
+    refused(small(strides=(1, 1)), trained(), f"{apart} strides", missing="keep")
+
+
+# Other classes, channels, ranks.
+
+
+def test_other_classes():
+    refused(small(classes=7), state(), "of another shape: classifier.predictions.kernel")
+    report = loaded(small(classes=7), state(), missing="keep")
+    assert report.kept == ("classifier.predictions.kernel", "classifier.predictions.bias")
+    assert report.unused == () and report.dialect == "torchvision"
+    assert "kept" in str(report) and "classifier.predictions.kernel" in str(report)
+
+
+@pytest.mark.parametrize("channels", [1, 4, 13])
+@pytest.mark.parametrize("how", ["sum", "mean", "repeat"])
+@pytest.mark.parametrize("kind", ["state dict", "model"])
+def test_other_channels(channels, how, kind):
+    source = state() if kind == "state dict" else trained()
+    model = small(input_shape=(16, 16, channels))
+    refused(model, source, "of another shape: stem.conv.kernel")
+    report = load(model, source, channels=how)
+    assert report.changed[0].startswith("stem.conv.kernel ") and len(report.changed) == 1
+    kernel, old = (np.array(given.get_layer("stem.conv").kernel) for given in (model, trained()))
+    for place in range(channels):
+        one = {"sum": old.sum(2) / channels, "mean": old.mean(2), "repeat": old[:, :, place % 3] * 3 / channels}[how]
+        assert np.allclose(kernel[:, :, place], one, atol=1e-6)
+    if how == "sum":
+        grey = images(2, 16, 16, 1)
+        given = (np.repeat(grey, channels, -1), np.repeat(grey, 3, -1))
+        assert differ(run(model, given[0]), run(trained(), given[1])) < 1e-5
+
+
+@pytest.mark.parametrize("how", ["mean", "center"])
+def test_other_rank(how):
+    """A video that stands still gives what its image gives, far from its ends."""
+    kinds = ((keras.layers.Conv2D, (9, 9, 3)), (keras.layers.Conv3D, (5, 9, 9, 3)))
+    flat, deep = (
+        keras.Model(x := keras.Input(shape), kind(4, 3, padding="same", name="stem")(x)) for kind, shape in kinds
+    )
+    randomize(flat)
+    refused(deep, flat, "of another shape: stem.kernel")
+    assert load(deep, flat, inflate=how).changed == ("stem.kernel (3, 3, 3, 4) -> (3, 3, 3, 3, 4)",)
+    image = images(1, 9, 9, 3)
+    assert differ(run(deep, np.repeat(image[:, None], 5, 1))[:, 2], run(flat, image)) < 1e-5
+    kernel = np.array(flat.get_layer("stem").kernel)
+    assert np.array_equal(inflate_kernel(kernel, 3, how), deep.get_layer("stem").kernel)
+
+
+# Names of your own, and models that do not remember.
+
+
+def test_names_of_your_own():
+    renamed = {key.replace("fc.", "head.linear."): value for key, value in state().items()}
+    table = {**TORCHVISION["resnet"], "classifier.predictions": "head.linear"}
+    refused(small(), renamed, "left in source: head.linear.weight")
+    refused(small(), renamed, "dialect must be said where names are given", names=table)
+    assert not loaded(small(), renamed, names=table, dialect="torchvision").kept
+    refused(
+        resnet(**{**NETWORK, "dialect": "v1.5"}), renamed, "dialect='torchvision'", names=table, dialect="torchvision"
+    )
+
+
+def test_a_model_that_does_not_remember_is_not_believed_unsaid():
+    whole = small()
+    model = keras.Model(whole.input, whole.get_layer("classifier.pool").output, name="trunk")
+    kept = {key: value for key, value in state().items() if not key.startswith("fc")}
+    refused(model, kept, "dialect must be said, as 'trunk' does not remember how it was built; 'torchvision' computes")
+    assert len(load(model, kept, dialect="torchvision").loaded) == len(kept)
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"only": "stage9"}, ValueError, "load: only must be the name of a block"),
+        ({"only": 3}, TypeError, "load: only must be the name of a block, or several"),
+        ({"missing": "ignore"}, ValueError, "load: missing must be one of 'error' or 'keep'"),
+        ({"channels": "max"}, ValueError, "load: channels must be one of None, 'sum', 'mean' or 'repeat'"),
+        ({"inflate": True}, ValueError, "load: inflate must be one of None, 'mean' or 'center'"),
+        ({"names": "fc"}, TypeError, "load: names must be a dict"),
+        (
+            {"names": {"classifier.predictions": "fc{n}"}},
+            ValueError,
+            r"load: names\['classifier.predictions'\] must be a",
+        ),
+        ({"names": {"block{b": "fc"}}, ValueError, "load: names.* must be a name in which .* stand"),
+        ({"names": {3: "fc"}}, TypeError, "load: names must be text, got 3"),
+        ({"names": {"fc": 3}}, TypeError, r"load: names\['fc'\] must be text, got 3"),
+        ({"dialect": 3}, TypeError, "load: dialect must be text"),
+        ({"dialect": "tensorflow"}, ValueError, "load: source must be weights of a network in one of the dialects"),
+    ],
+)
+def test_bad_options(options, error, message):
+    with pytest.raises(error, match=message) as caught:
+        load(small(), state(), **options)
+    assert "\n" not in str(caught.value)
+
+
+def test_nothing_in_common_is_an_error():
+    refused(small(), {"conv9.weight": np.zeros((1, 1, 1, 1))}, "source must be weights some of which", missing="keep")
+    with pytest.raises(ValueError, match="source must be weights themselves; 'imagenet' only exists for"):
+        load(cifar_resnet(repeats=(1, 1, 1)), "imagenet")
+
+
+# Other sources.
+
+
+@pytest.mark.skipif(not find_spec("safetensors"), reason="safetensors is not installed")
+def test_safetensors(tmp_path):
+    from safetensors.numpy import save_file
+
+    save_file({key: np.ascontiguousarray(value) for key, value in state().items()}, path := tmp_path / "a.safetensors")
+    model = resnet(**{**NETWORK, "dialect": "torchvision"}, weights=path)
+    assert np.array_equal(model.get_layer("stem.conv").kernel, trained().get_layer("stem.conv").kernel)
+    path.write_bytes(path.read_bytes()[:1000])
+    with pytest.raises(ValueError, match=r"source must be a file of weights \(.*a\.safetensors"):
+        load(small(), path)
+
+
+def keras_hub_names(layer: str) -> str:
+    words = layer.split(".")
+    kind = {"conv": "conv", "norm": "bn"}[words[-1]]
+    if words[0] == "stem":
+        return f"conv1_{kind}"
+    number = "0" if words[2] == "shortcut" else words[2][4:]
+    return f"stack{int(words[0][5:]) - 1}_block{int(words[1][5:]) - 1}_{number}_{kind}"
+
+
+def test_keras_hub():
+    """Its ResNet backbones compute what torchvision does; their names begin at 0."""
+    whole = trained()
+    layers = [layer for layer in whole.layers if layer.weights and "classifier" not in layer.name]
+    x = keras.Input((4, 4, 3))
+    source = keras.Model(x, x)
+    held = []
+    for layer in layers:
+        copy = type(layer).from_config({**layer.get_config(), "name": keras_hub_names(layer.name)})
+        held.append(copy(keras.Input(layer.input.shape[1:])))
+        copy.set_weights(layer.get_weights())
+    source = keras.Model([y._keras_history.operation.input for y in held], held)
+    model = resnet(**{**NETWORK, "include_top": False}, weights=source)
+    report = load(model, source)
+    assert report.dialect == "torchvision" and not report.kept and not report.unused
+    assert np.array_equal(
+        model.get_layer("stage2.block1.shortcut.conv").kernel, whole.get_layer("stage2.block1.shortcut.conv").kernel
+    )
+
+
+@pytest.mark.sweep
+@pytest.mark.skipif(not find_spec("keras_hub"), reason="keras-hub is not installed")
+@pytest.mark.parametrize("kind", ["basic_block", "bottleneck_block"])
+def test_keras_hub_agrees(kind):
+    import keras_hub
+
+    blocks = [2, 2, 2, 2] if kind == "basic_block" else [3, 4, 6, 3]
+    source = keras_hub.models.ResNetBackbone([64], [7], [64, 128, 256, 512], blocks, [1, 2, 2, 2], kind)
+    randomize(source)
+    model = resnet(
+        depth=18 if kind == "basic_block" else 50, include_top=False, input_shape=(81, 70, 3), weights=source
+    )
+    x = images(2, 81, 70, 3)
+    assert differ(run(model, x), run(source, x)) < 1e-5
+
+
+def test_a_network_that_was_given_its_dialect_by_its_weights():
+    assert resnet50.__name__ == "resnet50"  # the families have the same words
+    assert vgg(weights=None, input_shape=(32, 32, 3), units=(4,), **WIDTHS).origin.dialect == "paper"

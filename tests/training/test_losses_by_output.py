@@ -1,0 +1,261 @@
+"""Losses of every spelling agree with NumPy; heads of every kind of end; labels, weights and metrics by output."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import keras
+import numpy as np
+import pytest
+from keras import layers
+
+from layerblocks.architectures import googlenet
+from layerblocks.blocks import aux_classifier, weightless
+from layerblocks.models import add_aux_head
+from layerblocks.models.predictions import gives_logits
+from layerblocks.training import compile_args, label_every_output
+
+LOGITS = np.random.default_rng(0).normal(size=(6, 3)).astype("float32") * 3
+LABELS = np.array([0, 2, 1, 1, 0, 2])
+
+
+def softmax(x):
+    exact = np.exp(x - x.max(-1, keepdims=True))
+    return exact / exact.sum(-1, keepdims=True)
+
+
+CROSS_ENTROPY = -np.log(softmax(LOGITS)[np.arange(6), LABELS]).mean()
+
+
+def head(*ends, units=3):
+    x = keras.Input((4,))
+    y = layers.Dense(units)(x)
+    for end in ends:
+        y = end(y)
+    return keras.Model(x, y)
+
+
+def named(y_true, y_pred, from_logits=False):
+    return keras.losses.sparse_categorical_crossentropy(y_true, y_pred, from_logits)
+
+
+SPARSE = {
+    "snake": "sparse_categorical_crossentropy",
+    "camel": "SparseCategoricalCrossentropy",
+    "function": keras.losses.sparse_categorical_crossentropy,
+    "object": keras.losses.SparseCategoricalCrossentropy(),
+    "object that says it": keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+    "class": keras.losses.SparseCategoricalCrossentropy,
+    "config": {"class_name": "SparseCategoricalCrossentropy", "config": {}},
+    "function of one's own": named,
+    "partial": partial(keras.losses.sparse_categorical_crossentropy, ignore_class=7),
+}
+
+
+@pytest.mark.parametrize("logits", [True, False], ids=["logits", "softmax"])
+@pytest.mark.parametrize("spelling", SPARSE)
+def test_every_spelling_of_a_loss_is_the_same_number(spelling, logits):
+    model = head(*(() if logits else (layers.Softmax(),)))
+    loss = compile_args(model, loss=SPARSE[spelling])["loss"]
+    given = LOGITS if logits else softmax(LOGITS)
+    found = loss(LABELS, given) if callable(loss) else keras.losses.get(loss)(LABELS, given)
+    np.testing.assert_allclose(np.mean(np.asarray(found)), CROSS_ENTROPY, rtol=1e-5)
+
+
+def smoothed(rate):
+    target = np.eye(3)[LABELS] * (1 - rate) + rate / 3
+    return -(target * np.log(softmax(LOGITS))).sum(-1).mean()
+
+
+def test_what_a_loss_has_besides_stays():
+    loss = compile_args(head(), loss=keras.losses.CategoricalCrossentropy(label_smoothing=0.1))["loss"]
+    np.testing.assert_allclose(float(loss(np.eye(3)[LABELS], LOGITS)), smoothed(0.1), rtol=1e-5)
+    assert loss.get_config()["label_smoothing"] == 0.1
+    focal = compile_args(head(), loss=keras.losses.CategoricalFocalCrossentropy(alpha=0.5, gamma=1.0))["loss"]
+    p = softmax(LOGITS)[np.arange(6), LABELS]
+    np.testing.assert_allclose(float(focal(np.eye(3)[LABELS], LOGITS)), (-0.5 * (1 - p) * np.log(p)).mean(), rtol=1e-4)
+    for name in ("binary_focal_crossentropy", "BinaryFocalCrossentropy", "categorical_focal_crossentropy"):
+        assert compile_args(head(), loss=name)["loss"].get_config()["from_logits"] is True
+        assert compile_args(head(layers.Activation("sigmoid")), loss=name)["loss"].get_config()["from_logits"] is False
+    hinge = keras.losses.Hinge()
+    assert compile_args(head(), loss=hinge)["loss"] is hinge
+    assert compile_args(head(), loss="mse")["loss"] == "mse"
+
+
+def pixelwise(end):
+    x = keras.Input((4, 4, 2))
+    return keras.Model(x, end(layers.Conv2D(3, 1)(x)))
+
+
+ENDS = {
+    "linear": (lambda: head(), True),
+    "activation": (lambda: head(layers.Activation("softmax")), False),
+    "operation": (lambda: head(keras.ops.softmax), False),
+    "sigmoid": (lambda: head(keras.ops.sigmoid), False),
+    "linear layer": (lambda: head(layers.Activation("linear"), layers.Dropout(0.1)), True),
+    "reshaped": (lambda: head(layers.Softmax(), layers.Reshape((3, 1)), layers.Flatten()), False),
+    "temperature": (lambda: head(lambda y: y / 2.0), True),
+    "norm": (lambda: head(layers.BatchNormalization()), True),
+    "pixels": (lambda: pixelwise(layers.UpSampling2D()), True),
+    "pixels, softmax": (lambda: pixelwise(lambda y: layers.Cropping2D(1)(layers.Softmax()(y))), False),
+    "scores": (lambda: pixelwise(layers.GlobalAveragePooling2D()), True),
+    "nested": (lambda: keras.Sequential([keras.Input((4,)), head(layers.Softmax())]), False),
+    "nested twice": (
+        lambda: keras.Sequential([keras.Input((4,)), keras.Sequential([keras.Input((4,)), head()])]),
+        True,
+    ),
+    "time": (lambda: keras.Sequential([keras.Input((7, 4)), layers.TimeDistributed(layers.Dense(3))]), True),
+    "ensemble": (lambda: head(lambda y: layers.Average()([layers.Softmax()(y), layers.Softmax()(y * 2.0)])), False),
+    "sum": (lambda: head(lambda y: layers.Add()([y, y * 2.0])), True),
+    "tied": (lambda: head(lambda y: keras.ops.matmul(y, np.ones((3, 5), "float32"))), True),
+    "rectified": (lambda: head(layers.ReLU()), None),
+    "unknown": (lambda: head(layers.Lambda(keras.ops.softmax, output_shape=(3,))), None),
+    "scaled probabilities": (lambda: head(layers.Softmax(), lambda y: y * 2.0), None),
+}
+
+
+@pytest.mark.parametrize("end", ENDS)
+def test_what_a_head_gives(end):
+    make, expected = ENDS[end]
+    with weightless():
+        model = make()
+        assert gives_logits(model.outputs[0]) is expected
+        if expected is not None:
+            assert compile_args(model)["loss"].get_config()["from_logits"] is expected
+            return
+        with pytest.raises(ValueError, match=r"^compile_args: loss must be a loss object with from_logits, as what '"):
+            compile_args(model)
+        own = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+        assert compile_args(model, loss=own)["loss"] is own and compile_args(model, loss="mse")["loss"] == "mse"
+
+
+def two(**activations):
+    x = keras.Input((4,))
+    return keras.Model(x, {key: layers.Dense(3, activation=a, name=key)(x) for key, a in activations.items()})
+
+
+def test_losses_by_output():
+    model = two(main="softmax", aux1=None, value=None)
+    found = compile_args(
+        model,
+        loss={"main": "sparse_categorical_crossentropy", "aux1": "sparse_categorical_crossentropy", "value": "mse"},
+    )
+    assert [found["loss"][key].get_config()["from_logits"] for key in ("main", "aux1")] == [False, True]
+    assert found["loss"]["value"] == "mse" and found["loss_weights"] == {"main": 1.0, "value": 1.0, "aux1": 0.3}
+    part = compile_args(model, loss={"main": "mse", "aux1": None, "value": None})
+    assert part["loss"] == {"main": "mse"} and part["loss_weights"] == {"main": 1.0}
+    own = compile_args(model, loss="mse", loss_weights={"aux1": 0.7})
+    assert own["loss_weights"] == {"main": 1.0, "value": 1.0, "aux1": 0.7}
+
+
+def test_metrics_by_output_and_weighted():
+    model = two(main="softmax", aux1="softmax")
+    found = compile_args(model, metrics={"main": ["accuracy"]}, weighted_metrics=["mse"])
+    assert found["metrics"] == {"main": ["accuracy"], "aux1": []}
+    assert found["weighted_metrics"] == {"main": ["mse"], "aux1": ["mse"]}
+    metric = keras.metrics.SparseTopKCategoricalAccuracy(2)
+    assert compile_args(model, metrics={"main": [metric]})["metrics"]["main"] == [metric]
+    assert compile_args(head(), weighted_metrics=["mse"])["weighted_metrics"] == ["mse"]
+    assert "weighted_metrics" not in compile_args(model)
+
+
+def test_the_accuracy_of_a_single_logit():
+    """Keras compares it with a half; a logit's half is at 0."""
+    x = keras.Input((4,))
+    model = keras.Model(x, layers.Dense(1)(x))
+    (metric,) = compile_args(model, loss="binary_crossentropy")["metrics"]
+    metric.update_state(np.array([[1.0], [1.0], [0.0]]), np.array([[0.2], [3.0], [-0.1]]))
+    assert metric.name == "accuracy" and float(metric.result()) == 1.0
+    assert compile_args(keras.Model(x, layers.Dense(1, activation="sigmoid")(x)))["metrics"] == ["accuracy"]
+
+
+BAD = [
+    ({"loss": 3}, "loss must be a Keras name, config, loss or function, got 3"),
+    ({"loss": None}, "loss must be a Keras name, config, loss or function, got None"),
+    ({"loss": "focal"}, "loss must be .*, got 'focal'"),
+    ({"loss": ["mse"]}, r"loss must be .*, got \['mse'\]"),
+    ({"loss": float("nan")}, "loss must be .*, got nan"),
+    ({"loss": {"main": "mse"}}, "loss must be a dict of every output; aux1 may be None, got "),
+    ({"loss": {"main": "mse", "aux": "mse"}}, "loss must be a dict by output: main, aux1; did you mean 'aux1'"),
+    ({"loss": {"main": None, "aux1": None}}, "loss must be .*"),
+    ({"loss": {"class_name": "Nothing"}}, "loss must be"),
+    ({"metrics": ["acuracy"]}, r"metrics\[0\] must be a Keras name"),
+    ({"metrics": {"mian": ["mse"]}}, "metrics must be a dict by output"),
+    ({"metrics": {"main": "mse"}}, "metrics must be a list"),
+    ({"weighted_metrics": [3]}, r"weighted_metrics\[0\] must be a Keras name"),
+    ({"aux_weight": float("nan")}, "aux_weight must be"),
+    ({"loss_weights": {"main": float("inf")}}, r"loss_weights\['main'\] must be"),
+    ({"loss_weights": {"aux2": 1.0}}, "loss_weights must be one of"),
+]
+
+
+@pytest.mark.parametrize("given, said", BAD)
+def test_what_is_no_argument(given, said):
+    model = two(main="softmax", aux1="softmax")
+    with pytest.raises((TypeError, ValueError), match=f"^compile_args: {said}") as caught:
+        compile_args(model, **given)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_dict_for_a_single_output():
+    with pytest.raises(
+        ValueError, match=r"^compile_args: loss must be no dict by output, as the model has a single one"
+    ):
+        compile_args(head(), loss={"main": "mse"})
+
+
+# Labels.
+
+
+def test_class_weights_become_sample_weights():
+    model = two(main="softmax", aux1="softmax")
+    x = np.zeros((6, 4))
+    for labels in (LABELS, LABELS[:, None], np.eye(3)[LABELS], LABELS.astype("float32")):
+        *_, weights = label_every_output((x, labels), model, class_weight={0: 2.0, 2: 0.5})
+        for weight in weights.values():
+            np.testing.assert_array_equal(weight, [2, 0.5, 1, 1, 2, 0.5])
+    *_, weights = label_every_output((x, LABELS, np.arange(6)), model, class_weight={"main": {0: 2.0}})
+    np.testing.assert_array_equal(weights["main"], [0, 1, 2, 3, 8, 5])
+    np.testing.assert_array_equal(weights["aux1"], np.arange(6))
+    _, y, weights = label_every_output((x, {"main": LABELS, "aux1": LABELS}), model, class_weight={1: 3.0})
+    assert y["main"] is LABELS and weights["aux1"].tolist() == [1, 1, 3, 3, 1, 1]
+    *_, weight = label_every_output((x, LABELS), head(), class_weight={1: 3.0})
+    assert weight.tolist() == [1, 1, 3, 3, 1, 1]
+    maps = np.array([[[0, 1], [2, 2]]])
+    *_, weight = label_every_output((x[:1], maps), pixelwise(layers.Identity()), class_weight={2: 9.0})
+    assert weight.tolist() == [[[1, 1], [9, 9]]]
+
+
+def test_class_weights_of_a_dataset():
+    tf = pytest.importorskip("tensorflow")
+    data = tf.data.Dataset.from_tensor_slices((np.zeros((6, 4)), LABELS)).batch(4)
+    found = [w["aux1"].numpy() for *_, w in label_every_output(data, two(main=None, aux1=None), class_weight={0: 2.0})]
+    np.testing.assert_array_equal(np.concatenate(found), [2, 1, 1, 1, 2, 1])
+
+
+@pytest.mark.parametrize(
+    "weights", [3, {0: "a"}, {0: -1}, {3: 1.0}, {-1: 1.0}, {"mian": {0: 1.0}}, {0: float("nan")}, {0.5: 1.0}]
+)
+def test_what_are_no_class_weights(weights):
+    with pytest.raises((TypeError, ValueError), match=r"^label_every_output: class_weight\S* must be"):
+        label_every_output((np.zeros((6, 4)), LABELS), two(main=None, aux1=None), class_weight=weights)
+
+
+def test_one_label_for_several_outputs_says_what_to_write():
+    """As the seeds of this project and every example write it: compile(loss="…"); fit(x, y)."""
+    with weightless():
+        net = googlenet(input_shape=(32, 32, 3), classes=3, aux=partial(aux_classifier, output_size=1))
+    x = keras.Input((4,))
+    small = add_aux_head(keras.Model(x, layers.Dense(3, activation="softmax", name="head")(x), name="small"), "head", 3)
+    said = r"y must be a dict of labels by output \(main, aux1.*compile_args\(model, loss=…\).*label_every_output"
+    small.compile(loss="sparse_categorical_crossentropy")
+    small.evaluate(np.zeros((6, 4)), {"main": LABELS, "aux1": LABELS}, verbose=0)
+    for metrics in ([], ["accuracy"]):
+        small.compile(loss="sparse_categorical_crossentropy", metrics=metrics)
+        for run in (small.fit, small.evaluate):
+            with pytest.raises(ValueError, match=f"^small: {said}"):
+                run(np.zeros((6, 4)), LABELS, verbose=0)
+    with pytest.raises(ValueError, match=f"^googlenet: {said}"):
+        net.compute_loss(y=LABELS, y_pred=None)
+    small.compile(**compile_args(small))
+    small.evaluate(*label_every_output((np.zeros((6, 4)), LABELS), small), verbose=0)
