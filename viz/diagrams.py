@@ -115,10 +115,8 @@ def diagram(
     raise checks.complaint(_misfit(wanted, depth))
 
 
-def _attempts(
-    wanted: _Wanted, depth: Literal["auto"] | int | None, look: Look
-) -> Iterator[tuple[Graph, Look]]:
-    """What to draw, and how, the best first: as fine as can be, with all facts, then with fewer, then in fewer boxes."""
+def _attempts(wanted: _Wanted, depth: Literal["auto"] | int | None, look: Look) -> Iterator[tuple[Graph, Look]]:
+    """What to draw, and how: as fine as can be with all facts, then with fewer, then in fewer boxes."""
     tried = []
     strict = replace(look, strict=depth == "auto")
     for shown in _zoomable(wanted, depth):

@@ -259,9 +259,9 @@ def _along(lines: Sequence[tuple[Path, list[Point]]], frames: Sequence[tuple[str
         corners = [line.start, *(step[-1] for step in line.steps)]
         for (ax, ay), (bx, by) in pairwise(corners):
             if abs(ax - bx) < 0.05 and abs(ay - by) > 1:
-                upright.append((ax, *sorted((ay, by)), number))
+                upright.append((ax, min(ay, by), max(ay, by), number))
             elif abs(ay - by) < 0.05 and abs(ax - bx) > 1:
-                level.append((ay, *sorted((ax, bx)), number))
+                level.append((ay, min(ax, bx), max(ax, bx), number))
     sides = [(x, r.top, r.bottom, title) for title, r in frames for x in (r.left, r.right)]
     flats = [(y, r.left, r.right, title) for title, r in frames for y in (r.top, r.bottom)]
     found: set[str] = set()
@@ -273,9 +273,8 @@ def _along(lines: Sequence[tuple[Path, list[Point]]], frames: Sequence[tuple[str
                     break
                 together = min(high, other_high) - max(low, other_low)
                 if together > 1.5 and number != other and not _related(lines[number][0], lines[other][0]):
-                    found.add(
-                        f"a {lines[number][0].role} runs along a {lines[other][0].role} at {at:.0f}, {max(low, other_low):.0f}"
-                    )
+                    roles = lines[number][0].role, lines[other][0].role
+                    found.add(f"a {roles[0]} runs along a {roles[1]} at {at:.0f}, {max(low, other_low):.0f}")
         for at, low, high, number in stretches:
             for border, first, last, title in borders:
                 if abs(border - at) < 0.8 and min(high, last) - max(low, first) > 1.5:

@@ -90,7 +90,7 @@ def orthogonal(
     Returns:
         None if something else is in the way of a frame that repeats.
     """
-    around = [each for each in dict.fromkeys(chain.from_iterable(frames))]
+    around = list(dict.fromkeys(chain.from_iterable(frames)))
     title = type.text * 1.2 + 2 * _FRAME if around else 0.0
     piece = _Drawing(
         graph, sizes, labels, type, (gaps[0] + title, gaps[1] + 2 * _FRAME * bool(around)), direction, roles, faces
@@ -127,9 +127,8 @@ def _outline(piece: Piece, inside: Sequence[int], outer: Frames, deeper: int, ty
             return None
     words = Placed(left, top, title_width(title, outer[-1].repeats, type) + 2, type.text * 1.2 + 3)
     middle = (boxes[0].x + boxes[0].right) / 2
-    if any(_runs_through(line, words) for line in piece.lines):
-        if middle - 4 < words.right:
-            return None
+    if middle - 4 < words.right and any(_runs_through(line, words) for line in piece.lines):
+        return None
     for label in piece.labels:
         area = Placed(label.x, label.y - type.edge * 0.6, label.width, type.edge * 1.2)
         held = place.x <= area.x and area.right <= place.right and place.y <= area.y and area.bottom <= place.bottom
@@ -345,7 +344,7 @@ class _Drawing:
     def _apart(self, layer: Sequence[int]) -> list[float]:
         """How far from the first each vertex of a layer is at least."""
         found = [0.0]
-        for one, other in zip(layer, layer[1:], strict=False):
+        for one, other in pairwise(layer):
             a, b = self.vertices[one], self.vertices[other]
             gap = 0.0 if a.is_line and b.is_line else _LINE_GAP / 2 if a.is_line or b.is_line else self.gaps[1]
             found.append(found[-1] + a.right + gap + b.left)

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
+from itertools import pairwise
 
 from ...graphs.graph import Edge, Graph, Node
 from ..layouts.box_text import type_of
 from ..layouts.geometry import Line, Size, turned
 from ..layouts.orthogonal import orthogonal
 from ..lines import line_roles
+from ..scene import Path
 from ..theme import DEFAULT
-from .lines import Drawn, rounded
+from .lines import NEAR, Drawn, rounded
 from .place import Row, Setting, put
 from .plan import Plan, Unit
 
@@ -35,7 +37,7 @@ def apart(graph: Graph, plan: Plan) -> Plan:
     units: list[Unit] = []
     for unit in plan.units:
         runs: list[list[int]] = [[unit.nodes[0]]]
-        for last, number in zip(unit.nodes, unit.nodes[1:], strict=False):
+        for last, number in pairwise(unit.nodes):
             if last in leaving or number in entered:
                 runs.append([number])
             else:
@@ -78,6 +80,10 @@ def layered_row(graph: Graph, given: Setting) -> Row | None:
     for i, box in sorted(piece.boxes.items()):
         put(row, given.standing[i], box.x - wholes[i].left, box.y - wholes[i].top)
     row.ways = [_drawn(row, line, meant) for line in piece.lines]
+    for edge in graph.edges:  # between volumes of one run that stand apart
+        start, end = row.placed[edge.source].exit, row.placed[edge.target].entry
+        if home[edge.source] == home[edge.target] and end[0] - start[0] >= NEAR:
+            row.ways.append(Drawn(Path(start, ((end,),), roles[edge], states=(edge,))))
     return row
 
 

@@ -13,7 +13,7 @@ from ..lines import line_roles
 from ..scene import Path, Point
 from .place import RISE, Placed, Rect, Row, way_out
 
-_NEAR = 7.0  # nearer than that no arrow fits, and none is needed
+NEAR = 7.0  # nearer than that no arrow fits, and none is needed
 _OVER = 5.5  # between a short cut and what it passes over
 _CORNER = 3.0
 _STEP = 10.0  # from a volume to where an arrow turns
@@ -48,7 +48,7 @@ def lines(graph: Graph, rows: Sequence[Row], width: float) -> list[list[Drawn]]:
             found[there].append(_stating(edge, _raised(row, edge, source, target)))
         elif start[1] != target.y:
             found[there].append(_stating(edge, _elbow(graph, row, edge, roles[edge], start, target)))
-        elif target.entry[0] - start[0] >= _NEAR:
+        elif target.entry[0] - start[0] >= NEAR:
             if not _hits((start, target.entry), _others(row, edge)):
                 role = "continuation" if here != there else roles[edge]
                 found[there].append(Drawn(Path(start, ((target.entry,),), role, states=(edge,))))
@@ -64,6 +64,12 @@ def lines(graph: Graph, rows: Sequence[Row], width: float) -> list[list[Drawn]]:
         for rank, output in enumerate(every):
             placed = rows[home[source]].placed[source]
             begin, end = way_out(placed, source in found_last, rank, len(every))
+            half = placed.solid.height * 0.4
+            if begin[1] == end[1] and abs(begin[1] - placed.y) > half:  # more outputs than its face has room for
+                near = (begin[0], placed.y + max(-half, min(half, begin[1] - placed.y)))
+                points = [near, (near[0] + 4.0, near[1]), (near[0] + 4.0, end[1]), end]
+                found[home[source]].append(Drawn(replace(rounded(points, "trunk"), states=(output,))))
+                continue
             found[home[source]].append(Drawn(Path(begin, ((end,),), "trunk", states=(output,))))
     for i, row in enumerate(rows):
         found[i] += _arcs(row, roles, over[i]) if row.ways is None else row.ways

@@ -100,13 +100,13 @@ def volumes(
                 best = worth, laid, size
         if best is not None and best[0] >= _GOOD:
             break
-    scene = None
+    whole: Scene | None = None
     if best is not None:
         _, laid, size = best
         scenes = (drawn(each, size) for each in (balanced(laid, limit), laid))
-        scene = next((each for each in scenes if not height or each.height <= height), None)
-    if (scene is not None and not overlaps(scene)) or u is not None:
-        return scene
+        whole = next((each for each in scenes if not height or each.height <= height), None)
+    if (whole is not None and not overlaps(whole)) or u is not None:
+        return whole
     if not any(node.frames for node in graph.nodes):
         parted = apart(graph, line)
 
@@ -124,7 +124,7 @@ def volumes(
             clean = (each for each in tried if each is not None and not overlaps(each))
             if (layered := next(clean, None)) is not None:
                 return layered
-    return None if strict else scene
+    return None if strict else whole
 
 
 def _candidates(attempt: Attempt, limit: float, suits: Callable[[Laid], bool]) -> Iterator[Laid]:
