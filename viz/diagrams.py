@@ -112,7 +112,7 @@ def diagram(
         drawn = _drawn(wanted, shown, how)
         if drawn is not None:
             return _figure(drawn, direction)
-    raise checks.complaint(_misfit(wanted, depth))
+    raise checks.complaint(_misfit(wanted, depth, width))
 
 
 def _attempts(wanted: _Wanted, depth: Literal["auto"] | int | None, look: Look) -> Iterator[tuple[Graph, Look]]:
@@ -348,8 +348,11 @@ def _style(style: Any) -> Style | Callable[[Node], Paint | None]:
 # -- what would do ----------------------------------------------------------------------------------------------------
 
 
-def _misfit(wanted: _Wanted, depth: Literal["auto"] | int | None) -> str:
-    """That the figure does not fit, and which depth or width would do: found by trying."""
+def _misfit(wanted: _Wanted, depth: Literal["auto"] | int | None, width: Length | None) -> str:
+    """That the figure does not fit, and which depth or width would do: found by trying.
+
+    The widths of the venue that was asked for are tried first.
+    """
     look = wanted.look
     *_, first = _zoomable(wanted, depth)
     page = " × ".join(f"{side:g}" for side in (look.width, look.height) if side is not None)
@@ -361,7 +364,7 @@ def _misfit(wanted: _Wanted, depth: Literal["auto"] | int | None) -> str:
         less = range(min(layers if depth is None else depth, 9) - 1, 0, -1)
         ways += [f"depth={each}" for each in less if _fits(wanted, each, look)][:1]
     if look.width is not None:
-        for name, points in wider(look.width):
+        for name, points in wider(look.width, width):
             if _drawn(wanted, first, replace(look, width=points)) is not None:
                 ways.append(f"width={name!r} ({points / INCH:g} in)")
                 break
