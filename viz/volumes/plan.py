@@ -6,12 +6,13 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate, groupby, pairwise
-from math import prod
+from math import log2, prod
 
 from ...graphs.graph import Edge, Graph, Node
 from .solids import Extent, is_ball, is_thick
 
 _LONGEST = 12  # volumes that stand together
+_SMALLER = 1.4  # a map whose sides are so many times as long is of another level
 _ALIKE = 0.8  # maps of one block may differ so much in size and still stand together
 
 
@@ -112,41 +113,48 @@ def as_u(graph: Graph, plan: Plan, found: Sequence[Extent]) -> Plan | None:
     """
     if any(unit.region >= 0 or unit.head is not None for unit in plan.units):
         return None
-    sizes = [_positions(found, unit) for unit in plan.units]
-    known = [size for size in sizes if size is not None]
-    if not known:
+    sides = _filled([_side(found, unit) for unit in plan.units])
+    if not sides:
         return None
-    bottom = sizes.index(min(known))
-    turn = next((i for i in range(bottom, len(sizes)) if (sizes[i] or 0) > min(known)), None)
+    levels = list(accumulate((_step(a, b) for a, b in pairwise(sides)), initial=0))
+    bottom = levels.index(max(levels))
+    turn = next((i for i in range(bottom, len(levels)) if levels[i] < levels[bottom]), None)
     if turn is None:
         return None
-    down, up = (_filled(part) for part in (sizes[:turn], sizes[turn:]))
-    steps = all(a >= b for a, b in pairwise(down)) and all(a <= b for a, b in pairwise(up))
+    down, up = levels[:turn], levels[turn:]
+    steps = all(a <= b for a, b in pairwise(down)) and all(a >= b for a, b in pairwise(up))
     if not steps or len(set(down)) < 3 or len(set(down) & set(up)) < 2:
         return None
     place = {number: i for i, unit in enumerate(plan.units) for number in unit.nodes}
     across = {(place[e.source], place[e.target]) for e in graph.edges if e.role == "skip"}
     ties = sorted((a, b) for a, b in across if a < turn <= b)
-    order = sorted({*down, *up}, reverse=True)
-    levels = [order.index(size) for size in (*down, *up)]
+    order = sorted(set(levels))
+    levels = [order.index(level) for level in levels]
     if not all(a < c and d < b for (a, b), (c, d) in pairwise(ties)) or any(levels[a] != levels[b] for a, b in ties):
         return None
     units = tuple(replace(unit, lane=level) for unit, level in zip(plan.units, levels, strict=True))
     return replace(plan, units=units, cuts=frozenset(), levels=len(order))
 
 
-def _positions(found: Sequence[Extent], unit: Unit) -> int | None:
-    """How many positions the largest map of a unit has; None if it has none, or they are unknown."""
+def _side(found: Sequence[Extent], unit: Unit) -> float | None:
+    """How many positions the largest map of a unit has along a side; None if it has none, or they are unknown."""
     spaces = [found[number].space for number in unit.nodes]
-    sizes = [prod(size or 0 for size in space) for space in spaces if len(space) > 1]
-    return max(sizes) if sizes and all(sizes) else None
+    sides = [float(prod(size or 0 for size in space)) ** (1 / len(space)) for space in spaces if len(space) > 1]
+    return max(sides) if sides and all(sides) else None
 
 
-def _filled(sizes: Sequence[int | None]) -> list[int]:
-    """The sizes, with that of a neighbour where there is none."""
-    known = [size for size in sizes if size is not None]
-    last = known[0] if known else 0
-    return [last := size if size is not None else last for size in sizes]
+def _step(before: float, after: float) -> int:
+    """How many levels a map is below another: one for every halving; nothing where a border is cut off."""
+    return round(log2(before / after)) if max(before, after) >= _SMALLER * min(before, after) else 0
+
+
+def _filled(sides: Sequence[float | None]) -> list[float]:
+    """The sides, with that of a neighbour where there is none; nothing if no side is known."""
+    known = [side for side in sides if side is not None]
+    if not known:
+        return []
+    last = known[0]
+    return [last := side if side is not None else last for side in sides]
 
 
 # -- lanes ------------------------------------------------------------------------------------------------------------
