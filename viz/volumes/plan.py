@@ -13,6 +13,7 @@ from .solids import Extent, is_ball, is_thick
 
 _LONGEST = 12  # volumes that stand together
 _SMALLER = 1.4  # a map whose sides are so many times as long is of another level
+_FASTEST = 2  # levels that a decoder goes up at once
 _ALIKE = 0.8  # maps of one block may differ so much in size and still stand together
 
 
@@ -108,8 +109,8 @@ def _framed(graph: Graph, units: Sequence[Unit]) -> tuple[Unit, ...]:
 def as_u(graph: Graph, plan: Plan, found: Sequence[Extent]) -> Plan | None:
     """The plan of an encoder and a decoder, each size of map on a level of its own, the largest at the top.
 
-    None if the graph is none: the map must get smaller step by step, twice at least, and then larger again, and short
-    cuts that lead across must be inside one another and lead to maps of the size that they come from.
+    None if the graph is none: the map must get smaller step by step, twice at least, and then larger level by level;
+    short cuts that lead across must be inside one another and lead to maps of the size that they come from.
     """
     if any(unit.region >= 0 or unit.head is not None for unit in plan.units):
         return None
@@ -123,6 +124,7 @@ def as_u(graph: Graph, plan: Plan, found: Sequence[Extent]) -> Plan | None:
         return None
     down, up = levels[:turn], levels[turn:]
     steps = all(a <= b for a, b in pairwise(down)) and all(a >= b for a, b in pairwise(up))
+    steps = steps and all(a - b <= _FASTEST for a, b in pairwise(levels[turn - 1 :]))
     if not steps or len(set(down)) < 3 or len(set(down) & set(up)) < 2:
         return None
     place = {number: i for i, unit in enumerate(plan.units) for number in unit.nodes}

@@ -30,7 +30,6 @@ _SCALES = (1.0, 0.8, 0.62, 0.48, 0.38, 0.3)  # of volumes in layers
 _MARGIN = 2.0
 _ROW_GAP = 12.0
 _ABOVE_LEGEND = 7.0
-_TALL, _TALL_COST = 0.85, 0.3  # a U higher than that is drawn as a line if that fits
 
 
 def volumes(
@@ -77,7 +76,7 @@ def volumes(
     limit = inf if width is None else width - 2 * _MARGIN
     line = plan(graph, found)
     u = as_u(graph, line, found)
-    plans = [line] if u is None else [u] if strict else [u, line]
+    plans = [line] if u is None else [u] if strict else [u, line]  # the next only where one does not fit
 
     def drawn(laid: Laid, size: float) -> Scene:
         return _drawn(graph, laid, font, size, width, legend)
@@ -87,15 +86,15 @@ def volumes(
 
     best: tuple[float, Laid, float] | None = None
     sizes = (max(theme.text_size, min_text), min_text)
-    for size, arranged, brief in product(sizes, plans, (False, True)):
+    for arranged, size, brief in product(plans, sizes, (False, True)):
+        if best is not None and arranged is not plans[0] and best[1].given.plan is plans[0]:
+            break
         below = captions(graph, found, arranged, size, font.width, label, show, brief)
         attempt = Attempt(graph, found, arranged, below, _letters(font, size))
         if strict and ((least := attempt.laid(limit, _SMALLEST)) is None or overlaps(drawn(least, size))):
             continue
         for laid in _candidates(attempt, limit, low_enough(size)):
             worth = laid.scale / (1 + _ROW_COST * (len(laid.rows) - 1)) * (1 if size >= theme.text_size else _TEXT_COST)
-            if arranged.levels > 1 and (scene := drawn(laid, size)).height > _TALL * scene.width:
-                worth *= _TALL_COST
             if best is None or worth > best[0]:
                 best = worth, laid, size
         if best is not None and best[0] >= _GOOD:
@@ -105,8 +104,9 @@ def volumes(
         _, laid, size = best
         scenes = (drawn(each, size) for each in (balanced(laid, limit), laid))
         whole = next((each for each in scenes if not height or each.height <= height), None)
-    if (whole is not None and not overlaps(whole)) or u is not None:
-        return whole
+    clean = whole is not None and not overlaps(whole)
+    if clean or u is not None:
+        return whole if clean or not strict else None
     if not any(node.frames for node in graph.nodes):
         parted = apart(graph, line)
 
@@ -121,9 +121,9 @@ def volumes(
 
         if layers(min_text, True, _SCALES[-1]) is not None:
             tried = (layers(*how, scale) for how in product(sizes, (False, True)) for scale in _SCALES)
-            clean = (each for each in tried if each is not None and not overlaps(each))
-            if (layered := next(clean, None)) is not None:
-                return layered
+            good = (each for each in tried if each is not None and not overlaps(each))
+            if (in_layers := next(good, None)) is not None:
+                return in_layers
     return None if strict else whole
 
 
