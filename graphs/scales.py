@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from math import gcd
 
 from .graph import Graph, Node, Scale, Shape, changed
-from .rules import Along, Reads, Regrouped, Unknown
+from .rules import Along, PerOutput, Reads, Regrouped, Unknown
 
 _LETTERS = {1: "T", 2: "HW", 3: "DHW"}
 _Scales = tuple[Scale | None, ...]
@@ -68,7 +68,7 @@ def _of_layer(node: Node, read: Sequence[_Scales]) -> _Scales:
 
 def _ways(node: Node, number: int) -> Iterator[tuple[int, int, Reads | None]]:
     """Which axes of an input which axes of the output follow, and through which window."""
-    windows = node.windows
+    windows = node.windows.each[0] if isinstance(node.windows, PerOutput) else node.windows
     if windows is None or isinstance(windows, Unknown):
         return
     if isinstance(windows, Regrouped):

@@ -94,7 +94,7 @@ def symbol_items(
     if text := _word(symbol):
         yield Text(round(x, 3), round(y + 0.36 * size, 3), text, size, round(measured(text), 3), "middle")
         return
-    h = r * 0.55
+    h, mark = r * 0.55, f"{role.partition('-')[0]}-mark"
     strokes: Mapping[str, tuple[tuple[Point, Point], ...]] = {
         "⊕": (((x - h, y), (x + h, y)), ((x, y - h), (x, y + h))),
         "⊖": (((x - h, y), (x + h, y)),),
@@ -102,9 +102,9 @@ def symbol_items(
         "‖": (((x - h / 2, y - h), (x - h / 2, y + h)), ((x + h / 2, y - h), (x + h / 2, y + h))),
     }
     for start, end in strokes.get(symbol, ()):
-        yield Path(_at(start), ((_at(end),),), role, arrow=False)
+        yield Path(_at(start), ((_at(end),),), mark, arrow=False)
     if symbol == "⊙":
-        yield Polygon(tuple(_round(x, y, r * 0.28, 0.0)), f"{role.partition('-')[0]}-mark")
+        yield Polygon(tuple(_round(x, y, r * 0.28, 0.0)), mark)
 
 
 def _word(symbol: str) -> str:

@@ -98,14 +98,15 @@ def check_layers(said, boxes, graph):
 def check_marks(figure):
     """Every ×n is written, every sign is that of the operation, every output has an arrow, its key said."""
     graph, texts = figure.graph, [item.text for item in figure.scene.items if isinstance(item, Text)]
-    written = Counter(word for text in texts for word in text.split(" ") if word.startswith("×"))
+    marks = [text for text in texts if " each" not in text and " shared" not in text]  # which are of parameters
+    written = Counter(word for text in marks for word in text.split(" ") if word.startswith("×"))
     stated = {}
     for i, item in enumerate(figure.scene.items):
         if isinstance(item, Box | Polygon) and item.states is not None:
             stated[item.states.node if item.states.node >= 0 else f"frame {i}"] = item.states
     assert {number for number in stated if isinstance(number, int)} == {*range(len(graph.nodes))}
     wanted = Counter(f"×{each.repeats}" for each in stated.values() if each.repeats > 1)
-    assert not wanted.keys() - written.keys(), f"not written: {wanted - written}"
+    assert not wanted - written, f"not written: {wanted - written}"
     for number, each in stated.items():
         assert not isinstance(number, int) or each.symbol == symbol_of(graph.nodes[number])
     arrows = {link for item in figure.scene.items if isinstance(item, Path) for link in item.states}

@@ -25,7 +25,7 @@ from layerblocks.viz.scene import Box, Path, Text
 
 from .scene_checks import check_scene, effective_text, labels, named, texts_in
 
-COLUMN, PAGE = 3.5 * 72, 9 * 72
+COLUMN, PAGE = points("ieee1"), 9 * 72
 KERAS = (
     *("ResNet152", "DenseNet201", "InceptionV3", "InceptionResNetV2", "EfficientNetB7", "ConvNeXtBase", "Xception"),
     *("MobileNetV2", "NASNetMobile"),

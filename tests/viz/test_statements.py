@@ -1,10 +1,13 @@
 """A figure says what the network is: read back from its shapes, repeats unfolded, it is the network again."""
 
+from dataclasses import replace
 from typing import get_args
 
+import keras
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
+from keras import layers
 
 from layerblocks.architectures import build, list_architectures
 from layerblocks.blocks import weightless
@@ -14,9 +17,10 @@ from layerblocks.testing import networks
 from layerblocks.viz import diagram
 from layerblocks.viz.diagrams import Direction
 from layerblocks.viz.page import Venue
+from layerblocks.viz.scene import Box, Path, Polygon, Text
 from tests import zoo
 
-from .statement_checks import check_statement
+from .statement_checks import check_boxes_and_lines, check_ends, check_marks, check_statement
 
 STYLES = ("boxes", "volumes")
 NETS = [*(f"zoo {name}" for name in zoo.ZOO), *list_architectures()]
@@ -193,3 +197,137 @@ def test_figures_of_many_random_graphs(graph, data):
 @settings(max_examples=200, suppress_health_check=[HealthCheck.too_slow])
 def test_figures_of_many_random_networks(network, data):
     check_random(read_graph(network.model()), data)
+
+
+# -- signs, words, and words for those who do not see -----------------------------------------------------------------
+
+
+def two(merge):
+    a, b = keras.Input((8, 8, 4), name="a"), keras.Input((8, 8, 4), name="b")
+    return keras.Model([a, b], layers.Conv2D(2, 3, name="last")(getattr(layers, merge)(name="join")([a, b])))
+
+
+SIGNS = {
+    "Add": "sum",
+    "Subtract": "difference",
+    "Multiply": "product",
+    "Maximum": "maximum",
+    "Minimum": "minimum",
+    "Average": "mean",
+    "Concatenate": "concatenation",
+}
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_each_join_has_a_sign_and_a_word_of_its_own(style):
+    looks = set()
+    for merge, word in SIGNS.items():
+        figure = diagram(two(merge), style=style)
+        said = {item.text for item in figure.scene.items if isinstance(item, Text) and item.role == "legend"}
+        assert word in said and not said & ({*SIGNS.values()} - {word})
+        looks.add(figure.svg.replace(merge.lower(), ""))
+    assert len(looks) == len(SIGNS)
+
+
+def test_keys_and_values_masks_and_gates_are_told_from_the_others():
+    x, memory = keras.Input((6, 8), name="x"), keras.Input((5, 8), name="memory")
+    mask = keras.Input((6, 5), dtype="bool", name="mask")
+    y = layers.MultiHeadAttention(2, 4, name="mha")(x, memory, attention_mask=mask)
+    figure = diagram(keras.Model([x, memory, mask], layers.Dense(3, name="last")(y)))
+    said = [item.text for item in figure.scene.items if isinstance(item, Text)]
+    assert any("key, value" in text for text in said) and any("mask" in text.split() for text in said)
+    assert "mask" in {item.role for item in figure.scene.items if isinstance(item, Path)}
+    lines = [item for item in figure.scene.items if isinstance(item, Path) and item.states]
+    assert len({len(line.states) for line in lines}) <= 2  # keys and values in one line
+
+
+def test_unknown_sizes_are_shares_of_those_of_the_input():
+    x = y = keras.Input((None, None, 3), name="image")
+    for filters in (8, 16, 32):
+        y = layers.Conv2D(filters, 3, strides=2, padding="same")(y)
+    model = keras.Model(x, layers.Conv2D(2, 3, name="valid")(y))
+    said = [item.text for item in diagram(model).scene.items if isinstance(item, Text)]
+    assert {"H×W×3", "H/2×W/2×8", "H/8×W/8×32", "≈H/8×≈W/8×2"} <= {*said}
+    scene = diagram(model, style="volumes").scene
+    heights = {}
+    for item in scene.items:
+        if isinstance(item, Polygon) and item.states is not None:
+            ys = [y for _, y in item.points]
+            heights[item.states.node] = max(heights.get(item.states.node, 0.0), max(ys) - min(ys))
+    assert heights[0] > heights[1] > heights[2] > heights[3]
+
+
+def test_what_is_frozen_is_marked_on_request():
+    x = keras.Input((8,), name="x")
+    model = keras.Model(x, layers.Dense(4, name="head")(layers.Dense(8, name="body")(x)))
+    model.get_layer("body").trainable = False
+    for style in STYLES:
+        said = [t.text for t in diagram(model, style=style, show="trainable").scene.items if isinstance(t, Text)]
+        assert sum("frozen" in text for text in said) == 1
+        assert not any("frozen" in t.text for t in diagram(model, style=style).scene.items if isinstance(t, Text))
+
+
+@pytest.mark.parametrize("name", ["zoo vae", "zoo postnorm_encoder", "zoo actor_critic", "googlenet"])
+def test_the_alternative_text_says_what_the_figure_says(name):
+    figure = diagram(graph_of(name), width="ieee1")
+    boxes = {item.states.node for item in figure.scene.items if isinstance(item, Box) and item.states}
+    text = figure.alt_text
+    assert f": {len(boxes - {-1})} boxes," in text
+    said = figure.statement()
+    assert len(said.outputs) == 1 or all(output.key in text for output in said.outputs if output.key != "main")
+    for item in figure.scene.items:
+        if isinstance(item, Box) and item.states and item.states.repeats > 1:
+            assert str(item.states.repeats) in text
+
+
+# -- the checks can fail ----------------------------------------------------------------------------------------------
+
+
+def changed_scene(figure, change):
+    items = [change(item) for item in figure.scene.items]
+    return replace(figure, scene=replace(figure.scene, items=tuple(item for item in items if item is not None)))
+
+
+def is_line(item, edge):
+    return isinstance(item, Path) and edge in item.states
+
+
+def test_a_line_left_out_or_drawn_elsewhere_is_found():
+    graph = graph_of("zoo postnorm_encoder")
+    figure = diagram(graph, width="ieee1")
+    check_statement(figure, graph)
+    skip = next(edge for edge in figure.graph.edges if edge.role == "skip")
+    with pytest.raises(AssertionError, match="tensors not said"):
+        check_boxes_and_lines(changed_scene(figure, lambda i: None if is_line(i, skip) else i), graph, {})
+    aside = changed_scene(figure, lambda i: replace(i, start=(0.0, 0.0)) if is_line(i, skip) else i)
+    with pytest.raises(AssertionError, match="drawn beside"):
+        check_ends(aside)
+    with pytest.raises(AssertionError, match="not written"):
+        check_marks(changed_scene(figure, lambda i: None if isinstance(i, Text) and i.text == "×3" else i))
+
+
+def test_a_frame_around_too_little_is_found():
+    graph = graph_of("zoo postnorm_encoder")
+    figure = diagram(graph, width="ieee1")
+
+    def cut(item):
+        repeats = isinstance(item, Box) and item.states is not None and item.states.repeats > 1
+        return replace(item, height=item.height / 2) if repeats else item
+
+    with pytest.raises(AssertionError):
+        check_boxes_and_lines(changed_scene(figure, cut), graph, {})
+
+
+def test_a_repeat_reads_anew_what_all_of_its_kind_read():
+    x, memory = keras.Input((6, 8), name="x"), keras.Input((5, 8), name="memory")
+    y = x
+    for i in range(3):
+        y = layers.Add(name=f"add{i}")([y, layers.MultiHeadAttention(2, 4, name=f"mha{i}")(y, memory)])
+    graph = read_graph(keras.Model([x, memory], layers.Dense(3, name="last")(y)))
+    figure = diagram(graph, depth=None)
+    assert any(node.repeats == 3 for node in figure.graph.nodes)
+    said = figure.statement()
+    names = [node.name for node in said.nodes]
+    readers = {names[e.target] for e in said.edges if names[e.source] == "memory"}
+    assert len(readers) == 3
+    check_statement(figure, graph)

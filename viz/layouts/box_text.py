@@ -20,6 +20,7 @@ _LONG = 150.0  # points: a name in one piece as long as this is broken anywhere
 _USUAL = 85.0  # points: a name longer than this may be broken anyway
 _PARTS = re.compile(r"[^_.\-]+[_.\-]*|[_.\-]+")
 _PIECES = re.compile(r"[^_.\-\s]+[_.\-]*|[_.\-]+")
+_WITHIN = re.compile(r"(?<!,) (?!\+)")  # a space within an operation
 _APART = 3.5  # between a text and the marks after it
 _ASCENT = 0.76  # of letters above the baseline, where brackets are the highest
 
@@ -154,7 +155,7 @@ def _card(content: Content, type: Type, theme: Theme, most: float, wide: bool, s
     if wide and facts and named + marked + theme.padding + type.width(facts[0], type.text) > room:
         return None
     names = wrap(content.name, room, lambda t: type.width(t, type.name, True)) if content.name else []
-    words = [line for text in content.words for line in wrap(text, room, lambda t: type.width(t, type.text)) if line]
+    words = [line for text in content.words for line in _operations(text, room, lambda t: type.width(t, type.text))]
     if roomy and ((len(names) > 1 and named < _USUAL) or len(words) > 2 * len(content.words)):
         return None
     rows = [_Row(text, type.name, True) for text in names] + [_Row(text, type.text) for text in words]
@@ -249,6 +250,12 @@ def wrap(text: str, room: float, width: Callable[[str], float]) -> list[str]:
             line = piece
     lines = [*lines, line.rstrip()] if line.strip() else lines or [""]
     return [line.replace("\xa0", " ") for line in lines]
+
+
+def _operations(text: str, room: float, width: Callable[[str], float]) -> list[str]:
+    """The text in lines, broken between operations rather than within one, where that takes no more lines."""
+    whole, anywhere = wrap(_WITHIN.sub("\xa0", text), room, width), wrap(text, room, width)
+    return [line for line in (whole if len(whole) <= len(anywhere) else anywhere) if line]
 
 
 def _pieces(word: str) -> list[str]:

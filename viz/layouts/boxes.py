@@ -186,14 +186,18 @@ class Layout:
         box, size = piece.boxes[number], self.sizes[number]
         long, high = self._along_and_across(key)
         others = len(self.returned[number]) - 1
+        if self.graph.kind == "Block" and (self.leaving[number] or others or not label):
+            return  # in a panel, what goes out of the block is what leaves its last box
         if not self.leaving[number] and not others:
             start = piece.height
-            end = start + (max(self.layer_gap, 10.0) if label else _STUB + _DROP)
+            end = start + (max(self.layer_gap, 10.0) if label else _STUB + 3.0)
             piece.lines.append(Line(((0.0, start), (0.0, end)), "trunk", states=(output,)))
             if label:
                 self._write(piece, label, 0.0, (start + end) / 2 - 0.5)
             piece.height = end
-            if key:
+            if key and self.request.is_column:
+                self._write(piece, key, 0.0, (start + end) / 2 + (0.0 if label else 1.0), before=bool(label))
+            elif key:
                 self._write_key(piece, key, (0.0, end + 1.5 + long / 2))
                 piece.height = end + 1.5 + long
             return
@@ -315,10 +319,14 @@ class Layout:
             bus = gap[0] + max(self.label + 2, _STUB)
         written: set[tuple[int, int]] = set()
         parting = self._ports(piece, links) if len(bottoms) == 1 < len(tops) else {}
+        ranks: dict[tuple[int, int], list[int]] = defaultdict(list)
+        for i, (edges, _, _) in enumerate(links):
+            ranks[edges[0].source, edges[0].target].append(i)
         # What runs straight comes first, and so has the label.
         for i, (edges, (sx, sy), (tx, ty)) in sorted(enumerate(links), key=lambda link: link[1][1][0] != link[1][2][0]):
             edge = edges[0]
-            aside = (i - (len(links) - 1) / 2) * _TWICE if straight else 0.0  # Add()([x, x]) is fed twice
+            alike = ranks[edge.source, edge.target]
+            aside = (alike.index(i) - (len(alike) - 1) / 2) * _TWICE  # Add()([x, x]) is fed twice
             role = self.composition.roles[edge]
             if role in ("trunk", "branch"):
                 role = "trunk" if len(links) == 1 else "branch"
@@ -340,7 +348,7 @@ class Layout:
                 framed = gap[0] - sy < 4 * _FRAME  # the box above ends in a frame: what is written stands below that
                 self._write(piece, text, sx + abs(aside), down if len(bottoms) == 1 or framed else down + sy - gap[0])
             beside = piece.boxes.get(edge.target)
-            points: tuple[Point, ...] = ((sx, sy), (sx, bus), (tx, bus), (tx, ty))
+            points: tuple[Point, ...] = ((sx, sy), (sx, bus), (tx + aside, bus), (tx + aside, ty))
             if parting:
                 out, level = parting[edge.source_port]
                 turn = bus - level * min(3.0, (bus - gap[0] - 1) / len(parting)) if fan is None else bus - level * 1.5
@@ -439,11 +447,11 @@ class Layout:
         """Where a short cut begins (in the lower half of a box, or on the line in) or ends (in its upper half)."""
         number, half = (lane.start, 1) if leaving else (lane.end, -1)
         if number == ENTRY:
-            first = piece.tops[0][0]
+            first, across, _ = max(piece.tops, key=lambda top: side * top[1])
             lines = [e for e in self.graph.edges if (e.source, e.target) == (lane.edge.source, first)]
             beside = len(together([e for e in lines if e.role != "skip"]))
-            out = max(side * x for _, x, _ in piece.tops) + max(beside - 1, 0) / 2 * _TWICE
-            return side * out, _JUNCTION / 2 - 1 if piece.fan is None else piece.fan + _JUNCTION / 2
+            out = across + side * max(beside - 1, 0) / 2 * _TWICE
+            return out, _JUNCTION / 2 - 1 if piece.fan is None else piece.fan + _JUNCTION / 2
         if number == EXIT:
             return side * max(side * x for _, x, _ in piece.bottoms), piece.height - _JUNCTION / 2 + 1
         box, size = piece.boxes[number], self.sizes[number]

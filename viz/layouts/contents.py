@@ -16,7 +16,6 @@ from ..texts.layer_labels import count_text, describe, each_text, is_shared, sha
 from .box_text import Content
 from .series_parallel import Frames, named
 
-_WITHIN = re.compile(r"(?<!,) (?!\+)")
 _SPAN = re.compile(r"\b(\D*)(\d+)–\1(\d+)")
 Fact = Literal["shape", "parameters", "multiply_adds", "receptive_field", "dtype", "trainable"]
 SHOW: tuple[Fact, ...] = get_args(Fact)
@@ -38,10 +37,9 @@ def contents(
         lines: Sequence[str] = said_of
         if node.head is None:
             lines = [", ".join(lines)] if lines else []
-        # To be broken after a comma or before what comes next, not within an operation.
-        lines = [_WITHIN.sub("\xa0", line).replace(", /", ",\xa0/") for line in lines]
+        lines = [line.replace("+ ", "+\xa0").replace(", /", ",\xa0/") for line in lines]  # to be broken elsewhere
         own = node.repeats // max(1, prod(frame.repeats for frame in around[node.id]))
-        facts = _facts(node, show, shapes_inside, own)
+        facts = _facts(node, show, shapes_inside)
         if say is not None and (said := _said(say, node)) is not None:
             name, lines, facts = (said[0] if said else ""), said[1:], []
         found.append(
@@ -108,7 +106,7 @@ def words(graph: Graph) -> list[list[str]]:
     return found
 
 
-def _facts(node: Node, show: Sequence[str], shapes_inside: bool, own: int) -> list[tuple[str, ...]]:
+def _facts(node: Node, show: Sequence[str], shapes_inside: bool) -> list[tuple[str, ...]]:
     """The numbers, each in full and, where that says as much, shorter."""
     found: list[tuple[str, ...]] = []
     for what in show:
@@ -129,9 +127,10 @@ def _facts(node: Node, show: Sequence[str], shapes_inside: bool, own: int) -> li
 
 def _parameters(node: Node, count: int) -> tuple[str, str]:
     """The parameters; of one of the equal neighbours that a box stands for, where it stands for several."""
-    if node.repeats == 1 or is_shared(node):
-        return f"{count_text(count)} params", f"{short_count(count)} params"
-    return each_text(node), f"{short_count(count // node.repeats)} each ×{node.repeats}"
+    if node.repeats > 1 and not is_shared(node):
+        return each_text(node), f"{short_count(count // node.repeats)} each ×{node.repeats}"
+    shared = f" shared ×{node.repeats}" if node.repeats > 1 else ""
+    return f"{count_text(count)} params{shared}", f"{short_count(count)} params{shared}"
 
 
 def frozen_text(node: Node) -> str:
