@@ -8,11 +8,10 @@ makes new ones from old ones, and the rest only reads.
 from __future__ import annotations
 
 import functools
-import operator
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import accumulate, pairwise, repeat
+from itertools import accumulate, pairwise
 from typing import Any, TypeVar
 
 from .. import checks
@@ -259,19 +258,22 @@ Thing = TypeVar("Thing")
 def changed(thing: Thing, **fields: Any) -> Thing:
     """A copy of one of these with other fields: what `dataclasses.replace` does, in a fraction of its time."""
     kind_of: Any = type(thing)
-    places, values = _slots(kind_of)
-    new: Thing = object.__new__(kind_of)
-    any(map(operator.call, places.values(), repeat(new), values(thing)))  # each returns None
+    copy, places = _slots(kind_of)
+    new: Thing = copy(thing)
     for name, value in fields.items():
         places[name](new, value)
     return new
 
 
 @functools.cache
-def _slots(of: type) -> tuple[Mapping[str, Callable[[Any, Any], None]], Callable[[Any], tuple[Any, ...]]]:
-    """What writes each field of a frozen object, by name, and what reads all of them."""
+def _slots(of: type) -> tuple[Callable[[Any], Any], Mapping[str, Callable[[Any, Any], None]]]:
+    """What copies a frozen object, field by field, and what writes each of its fields."""
     names: tuple[str, ...] = of.__slots__  # type: ignore[attr-defined]
-    return {name: getattr(of, name).__set__ for name in names}, operator.attrgetter(*names)
+    places = {name: getattr(of, name).__set__ for name in names}
+    scope: dict[str, Any] = {"make": object.__new__, "of": of, **{f"set_{name}": put for name, put in places.items()}}
+    steps = [f"set_{name}(new, old.{name})" for name in names]  # written out, as dataclasses write their __init__
+    exec("\n    ".join(["def copy(old):", "new = make(of)", *steps, "return new"]), scope)
+    return scope["copy"], places
 
 
 def sum_weights(nodes: Iterable[Node], more: Iterable[Weight] = ()) -> tuple[int, int]:
@@ -396,7 +398,8 @@ def mark_heads(graph: Graph) -> Graph:
 
 def mark_edges(graph: Graph) -> Graph:
     """Give every edge its role."""
-    plain = changed(graph, edges=tuple(edge for edge in graph.edges if edge.carries != "mask"))
+    masks = any(edge.carries == "mask" for edge in graph.edges)
+    plain = changed(graph, edges=tuple(e for e in graph.edges if e.carries != "mask")) if masks else graph
     onward, backward = successors(plain), predecessors(plain)
     arriving = [len(sources) for sources in backward]
     skips = {

@@ -52,7 +52,7 @@ def pattern_of(thing: Node | Graph) -> Pattern | None:
 
     Residual, bottleneck residual, inverted residual, MBConv, ConvNeXt block, squeeze-and-excitation, attention gate,
     inception block, ASPP, pyramid pooling, feature pyramid level, dense block, attention, transformer block,
-    transformer decoder block, Mixer block, decoder level, RNN stack, MLP, conv block.
+    transformer decoder block, Mixer block, sinusoidal embedding, decoder level, RNN stack, MLP, conv block.
 
     Returns:
         None for a layer, and for what matches none of them exactly.
@@ -120,7 +120,7 @@ def recognised(nodes: Sequence[Node], sources: Sequence[Sequence[int]], exits: I
 def sums_a_residual(graph: Graph) -> bool:
     """Whether somewhere a tensor is added to what is computed from it."""
     sums = {node.id for node in graph.nodes if node.kind == "Add"}
-    if not sums:
+    if not sums or len(graph.nodes) == 1:
         return False
     if not any(node.kind.startswith("UpSampling") or "Transpose" in node.kind for node in graph.nodes):
         inside = any(edge.role == "skip" and edge.target in sums for edge in graph.edges)
@@ -133,7 +133,7 @@ def sums_a_residual(graph: Graph) -> bool:
 # -- letters ----------------------------------------------------------------------------------------------------------
 
 _SILENT = frozenset({"activation", "norm", "dropout"})
-_RESHAPING = frozenset({"Reshape", "Flatten", "Identity", "ExpandDims", "Squeeze", "InputLayer", "Cast"})
+_RESHAPING = frozenset({"Reshape", "Flatten", "Roll", "Identity", "ExpandDims", "Squeeze", "InputLayer", "Cast"})
 _ATTENTION = frozenset({"MultiHeadAttention", "GroupedQueryAttention", "GroupQueryAttention"})
 _PRODUCTS = frozenset({"Matmul", "Einsum", "Dot"})
 _GATES = {"sigmoid": "σ", "hard_sigmoid": "σ", "softmax": "s", "tanh": "t"}
@@ -163,6 +163,8 @@ def _letters(node: Node) -> tuple[_Step, ...]:
         return (_Step("up"),)
     if kind in ("Permute", "Transpose"):
         return (_Step("T"),)
+    if kind in ("Sin", "Cos"):
+        return (_Step("wave"),)
     if node.role in _SILENT or kind in _RESHAPING or kind.startswith("ZeroPadding"):
         return last
     return (_Step("?"),)
@@ -337,6 +339,8 @@ def _parallel(sign: str, ways: Sequence[Way], reduction: _Reduction) -> _Step | 
         scales = [way for way in ways if way and way[0].letter in ("p", "gp") and way[-1].letter.startswith("up")]
         if len(scales) > 1 and len(ways) - len(scales) <= 1:
             return _Step("pyramid", None, tuple(ways))
+        if all([s.letter for s in way] == ["wave"] for way in ways) and len(ways) == 2:
+            return _Step("waves", None, tuple(ways))
         several = sum(any(_is_conv(s) for s in way) for way in ways) > 1
         if all(ways) and several and all(_is_conv(s) or s.letter == "p" for way in ways for s in way):
             return _Step("inception", None, tuple(ways))
@@ -418,6 +422,7 @@ _COMPOSITES = {
     "glu": "gated linear unit",
     "gated unit": "gated unit",
     "branches": "parallel branches",
+    "waves": "sinusoidal embedding",
 }
 
 

@@ -8,6 +8,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from fractions import Fraction
 from math import prod
 from operator import attrgetter
 from types import SimpleNamespace
@@ -209,7 +210,8 @@ def _read_subclassed(reading: _Reading, model: Any, argument: str) -> tuple[list
         feeds = []
         for tensor in trace.inputs:
             call = _keras.call_of(tensor)
-            feeds += _add_node(reading, call.operation, call, (), (), [], [tensor])
+            spec = _of_any_number(tensor, trace.examples)
+            feeds += _add_node(reading, call.operation, call, (), (), [], [spec])
         outputs = _read_traced(reading, model, trace, feeds, (), ())
         return outputs, _keys(trace.result, [reading.nodes[tensor.node].name for tensor in outputs])
 
@@ -248,13 +250,21 @@ def _not_called(reading: _Reading, owner: Any, prefix: tuple[str, ...]) -> Itera
 # -- walking ----------------------------------------------------------------------------------------------------------
 
 
+_ONE = Fraction(1)
+
+
 @dataclass(frozen=True, slots=True)
 class _Tensor:
-    """Where a tensor comes from, and what is known of it: a KerasTensor, with the shape it has in this call."""
+    """Where a tensor comes from, and what is known of it: a KerasTensor, with the shape it has in this call.
+
+    `rows` are how many rows of its first axis one example has, as where windows of an image are put there; None where
+    that is not known.
+    """
 
     node: int
     port: int
     spec: Any
+    rows: Fraction | None = _ONE
 
 
 @dataclass(slots=True)
@@ -268,6 +278,7 @@ class _Reading:
     tensors: dict[int, tuple[int, int]] = field(default_factory=dict)  # id() of those of the outermost model
     edges: list[Edge] = field(default_factory=list)
     frames: list[Frame] = field(default_factory=list)
+    facts: dict[tuple[Any, ...], _Facts] = field(default_factory=dict)  # by id() of a configuration, and shapes
     numbers: dict[int, int] = field(default_factory=dict)  # id() of a layer or variable -> running number
     alive: list[Any] = field(default_factory=list)  # keeps what `numbers` knows from giving its id() away
     called: set[int] = field(default_factory=set)  # id() of all layers that are nodes or were opened
@@ -370,7 +381,8 @@ def _read_every_step(
     path, layer = prefix + _named(reading, call.operation), call.operation.layer
     tensor, *masks = received
     steps = tensor.spec.shape[1]
-    one = _Tensor(tensor.node, tensor.port, keras.KerasTensor(_without_steps(tensor.spec.shape), tensor.spec.dtype))
+    entering = keras.KerasTensor(_without_steps(tensor.spec.shape), tensor.spec.dtype)
+    one = _Tensor(tensor.node, tensor.port, entering, tensor.rows)
     nodes, edges = len(reading.nodes), len(reading.edges)
     alone = not (has_graph(layer) and len(layer.inputs) == len(layer.outputs) == 1)
     frame = _frame(reading, path, call.operation if alone else None)
@@ -400,7 +412,7 @@ def _read_every_step(
     ]
     for mask in masks if len(reading.nodes) > nodes else ():
         _also_masked(reading, nodes, mask)
-    return [_Tensor(made.node, made.port, specs[0])]
+    return [_Tensor(made.node, made.port, specs[0], made.rows)]
 
 
 def _frame(reading: _Reading, path: tuple[str, ...], wrapper: Any = None) -> Frame:
@@ -449,7 +461,7 @@ def _read_inside(
             )
         )
     places = [made[number][port] for number, port in inside.outputs]
-    return [_Tensor(place.node, place.port, spec) for place, spec in zip(places, specs, strict=True)]
+    return [_Tensor(place.node, place.port, spec, place.rows) for place, spec in zip(places, specs, strict=True)]
 
 
 def _also_masked(reading: _Reading, number: int, mask: _Tensor) -> None:
@@ -504,14 +516,26 @@ def _read_traced(
     reading.called.add(id(layer))
     reading.opened.append((layer, prefix))
     reading.paths.append(trace.paths or {})
+    nodes = len(reading.nodes)
     known = dict(zip(map(id, trace.inputs), feeds, strict=True))
     for call in calls(trace.outputs):
         if id(call.outputs[0]) not in known:
             received = [known[id(t)] for t in call.input_tensors]
-            made = _read_call(reading, call, prefix, frames, received, call.outputs)
+            specs = [_of_any_number(spec, trace.examples) for spec in call.outputs]
+            made = _read_call(reading, call, prefix, frames, received, specs)
             known.update(zip(map(id, call.outputs), made, strict=True))
     reading.paths.pop()
+    if trace.examples is not None:
+        own = ((n, n.words.replace(str(trace.examples), "?")) for n in reading.nodes[nodes:])
+        reading.nodes[nodes:] = [node if words == node.words else changed(node, words=words) for node, words in own]
     return [known[id(tensor)] for tensor in trace.outputs]
+
+
+def _of_any_number(spec: Any, examples: int | None) -> Any:
+    """A tensor that was followed for so many examples, for any number of them."""
+    if examples is None or not _keras.has_shape(spec) or spec.shape[:1] != (examples,):
+        return spec
+    return keras.KerasTensor((None, *spec.shape[1:]), spec.dtype)
 
 
 def _named(reading: _Reading, operation: Any) -> tuple[str, ...]:
@@ -550,7 +574,12 @@ def _add_node(
     outputs = tuple([_shape(spec) for spec in specs if spec is not None])
     if call is None and not inputs:
         inputs = _built_on(operation)
-    asked = asked or _asked(operation, call, inputs, outputs)
+    configured = configuration(operation, call) + more
+    known = reading.facts.get((id(configured), inputs, outputs)) if len(inputs) == len(received) == 1 else None
+    facts = known or _facts(operation, received, asked or _asked(operation, call, inputs, outputs), configured)
+    if known is None and asked is None and not isinstance(facts.windows, rules.Unknown):
+        reading.facts[id(configured), inputs, outputs] = facts
+    rows = _rows(operation, received, facts.windows, inputs, outputs)
     weights = getattr(operation, "weights", None)
     if weights is None:  # an operation has those that it was called with
         given = keras.tree.flatten((call.arguments.args, call.arguments.kwargs)) if call is not None else ()
@@ -563,28 +592,104 @@ def _add_node(
             id=number,
             path=prefix + (name or _named(reading, operation)),
             kind=type(operation).__name__,
-            role=_role(operation),
-            attributes=_attributes(operation),
-            configuration=configuration(operation, call) + more,
+            role=facts.role,
+            attributes=facts.attributes,
+            configuration=configured,
             inputs=inputs,
             outputs=outputs,
             dtypes=tuple([str(spec.dtype) for spec in specs if spec is not None]),
             trainable=trainable,
             weights=tuple([_weight(reading, w, bool(trainable)) for w in weights]),
-            multiply_adds=_count(operation, received, asked),
-            windows=rules.windows_of(asked),
+            multiply_adds=_of_all_rows(facts.multiply_adds, received, rows),
+            windows=facts.windows,
             frames=frames,
             closed=closed or getattr(operation, MISSING, ""),
             unbuilt=call is not None and isinstance(operation, keras.Layer) and not operation.built,
-            words=_words(operation),
+            words=facts.words,
             symbol=rules.entry_of(operation).symbol,
         )
     )
-    carried = _carried(asked, len(received)) if carried is None else carried
+    if carried is None and len(received) > 1:
+        carried = _carried(asked or _asked(operation, call, inputs, outputs), len(received))
+    carried = carried or ("data",) * len(received)
     for port, (tensor, carries) in enumerate(zip(received, carried, strict=True)):
         shape = None if tensor.spec is None else _shape(tensor.spec)
         reading.edges.append(Edge(tensor.node, number, tensor.port, port, shape, carries=carries))
-    return [_Tensor(number, port, spec) for port, spec in enumerate(specs or [None])]
+    return [_Tensor(number, port, spec, rows) for port, spec in enumerate(specs or [None])]
+
+
+def _rows(
+    operation: Any,
+    received: Sequence[_Tensor],
+    windows: rules.Windows | rules.Unknown,
+    inputs: Sequence[Shape],
+    outputs: Sequence[Shape],
+) -> Fraction | None:
+    """How many rows of the first axis of what a call gives are of one example."""
+    kind = type(operation).__name__
+    if kind == "Concatenate" and outputs and operation.axis in (0, -len(outputs[0])):
+        each_rows = [tensor.rows for tensor in received if tensor.rows is not None]
+        return sum(each_rows, Fraction(0)) if len(each_rows) == len(received) else None
+    if isinstance(operation, keras.Layer) and all(tensor.rows is _ONE for tensor in received):
+        return _ONE  # a layer leaves the examples apart
+    if kind == "Reshape" and len(received) == len(inputs) == len(outputs) == 1 and received[0].rows is not None:
+        return _regrouped_rows(received[0].rows, inputs[0], outputs[0])
+    found = set[Fraction | None]()
+    each = windows.each[0] if isinstance(windows, rules.PerOutput) else windows
+    for number, tensor in enumerate(received):
+        if not isinstance(each, tuple):
+            found.add(tensor.rows)
+            continue
+        first = each[number][:1] if number < len(each) else ()
+        if first and first[0].reads is not None and inputs[number][0] != 1:
+            kept = first[0].axis == 0 and first[0] == rules.Along(0)
+            found.add(tensor.rows if kept else None if inputs[number][0] is None else _ONE)
+    return found.pop() if len(found) == 1 else None if found else _ONE
+
+
+def _regrouped_rows(rows: Fraction, before: Shape, after: Shape) -> Fraction | None:
+    """After a reshape, which may make rows of what is in one."""
+    if before[:1] == after[:1] and before[1:] == after[1:]:
+        return rows
+    if None in before[1:] or None in after[1:]:
+        return None if before[1:].count(None) != after[1:].count(None) else rows
+    inside, left = prod(n or 0 for n in before[1:]), prod(n or 0 for n in after[1:])
+    made = rows * Fraction(inside, left) if left else None
+    return _ONE if made == 1 else made
+
+
+def _of_all_rows(work: int | None, received: Sequence[_Tensor], made: Fraction | None) -> int | None:
+    """The work for one example of what is counted for one row."""
+    if not work:
+        return work
+    rows = {tensor.rows for tensor in received} or {made}
+    if len(rows) > 1:
+        rows = {made}
+    (one,) = rows
+    return None if one is None or (work * one).denominator != 1 else int(work * one)
+
+
+@dataclass(frozen=True, slots=True)
+class _Facts:
+    """What is the same for all calls of layers of one configuration on inputs of one shape, which is kept with it."""
+
+    configured: Configuration
+    role: str
+    attributes: tuple[tuple[str, object], ...]
+    multiply_adds: int | None
+    windows: rules.Windows | rules.Unknown
+    words: str
+
+
+def _facts(operation: Any, received: Sequence[_Tensor], asked: rules.Call, configured: Configuration) -> _Facts:
+    return _Facts(
+        configured,
+        _role(operation),
+        _attributes(operation),
+        _count(operation, received, asked),
+        rules.windows_of(asked),
+        _words(operation),
+    )
 
 
 def _asked(operation: Any, call: Any, inputs: Sequence[Shape], outputs: Sequence[Shape]) -> rules.Call:

@@ -401,12 +401,15 @@ def _followed(
     step: _Step | Node, windows: _Answer, output: Shape, number: int, place: _Place
 ) -> _Place | Unknown | None:
     """Where the positions lie in an output of a step, of which it is this input."""
-    if isinstance(windows, tuple) and number < len(windows) and place.axis is not None:
+    if type(windows) is tuple and number < len(windows) and place.axis is not None:
         axes = windows[number]
         if place.axis < len(axes):
             along = axes[place.axis]
-            if along == Along(along.axis) and along.axis is not None:
-                return place if along.axis == place.axis else changed(place, axis=along.axis)
+            if along.reads is IN_PLACE and along.places is None and not along.whole and not along.unknown:
+                if along.axis == place.axis:
+                    return place
+                if along.axis is not None:
+                    return changed(place, axis=along.axis)
             found = _moved(step, along, output, number, place)
             return None if place.whole and isinstance(found, Unknown) else found
     if isinstance(windows, Regrouped):

@@ -34,11 +34,10 @@ def structure(node: Node, sizes: bool = True) -> Hashable:
 
 
 def _structure(node: Node, sizes: bool, inside: bool) -> Hashable:
-    given: Iterable[tuple[str, object]] = (*node.configuration, *node.attributes)
-    if inside and node.role == "dropout":
-        given = ((name, value) for name, value in given if name != "rate")
-    if not sizes:
-        given = ((name, value) for name, value in given if name not in SIZES)
+    given: Iterable[object] = (node.configuration, node.attributes)
+    aside = (frozenset() if sizes else SIZES) | ({"rate"} if inside and node.role == "dropout" else frozenset())
+    if aside:
+        given = (pair for pair in (*node.configuration, *node.attributes) if pair[0] not in aside)
     inner = None if node.inner is None else _wiring(node.inner, sizes)
     measured: Hashable = None
     if sizes:

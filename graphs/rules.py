@@ -104,6 +104,7 @@ class Reads:
 
 
 IN_PLACE = Reads()
+MADE_ANEW = Reads(follows=False)  # channels, of which there are as many whatever the input has
 
 
 @dataclass(frozen=True, slots=True)
@@ -468,7 +469,7 @@ def _spatial(shape: Shape, reads: tuple[Reads | str, ...], channels_first: bool)
         Along(axis + first, *((IN_PLACE, True) if one == EVERYTHING else (IN_PLACE if one == POINTWISE else one,)))
         for axis, one in enumerate(reads)
     ]
-    channels = Along(1 if channels_first else len(shape) - 1, whole=True)
+    channels = Along(1 if channels_first else len(shape) - 1, MADE_ANEW, whole=True)
     return (Along(0), channels, *axes) if channels_first else (Along(0), *axes, channels)
 
 

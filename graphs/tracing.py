@@ -23,7 +23,8 @@ class Trace:
     """One `call` of a layer on symbolic tensors: these, what it returned, and what its layers are called inside.
 
     `failure` says why there is none; `unbuilt` are the layers that were not ready. A call that is `stateful` changes
-    variables, or draws random numbers, outside of any layer.
+    variables, or draws random numbers, outside of any layer. Where it cannot be followed for any number of examples,
+    as where it asks how many there are, it was followed for `examples` of them.
     """
 
     args: tuple[Any, ...] = ()
@@ -34,6 +35,7 @@ class Trace:
     failure: str = ""
     unbuilt: tuple[str, ...] = ()
     stateful: bool = False
+    examples: int | None = None
 
     @property
     def outputs(self) -> list[Any]:
@@ -66,34 +68,44 @@ def tracing(layer: Any, call: Any = None) -> Iterator[Trace]:
     with _keras.traced(layer) as (unbuilt, changed):
         found = Trace(failure="it is not known on what shapes it is called")
         for args, kwargs in attempts:
-            found = _followed(layer, args, kwargs, call is None)
+            found = _followed(layer, args, kwargs)
+            if found.failure and not unbuilt and not (again := _followed(layer, args, kwargs, EXAMPLES)).failure:
+                found = again
             if not found.failure or unbuilt:
                 break
         yield replace(found, unbuilt=tuple(unbuilt), stateful=bool(changed))
 
 
-def _followed(layer: Any, args: Any, kwargs: Any, outermost: bool) -> Trace:
+# A number that is no size of anything else.
+EXAMPLES = 4093
+
+
+def _followed(layer: Any, args: Any, kwargs: Any, examples: int | None = None) -> Trace:
     try:
-        (args, kwargs), inputs = _fresh((args, kwargs))
+        (args, kwargs), inputs = _fresh((args, kwargs), examples)
         result = layer.call(*args, **kwargs)
         made = keras.tree.flatten(result)
         if not made or not all(isinstance(tensor, keras.KerasTensor) for tensor in made):
             raise TypeError("it does not return tensors that depend on its inputs")
-        return Trace(args, kwargs, inputs, result, paths_inside(layer))
+        if examples is not None and not all(tensor.shape[:1] == (examples,) for tensor in made):
+            raise TypeError("it does not keep its examples apart")
+        return Trace(args, kwargs, inputs, result, paths_inside(layer), examples=examples)
     except Exception as error:  # whatever somebody else's code raises
         text = " ".join(str(error).split())
         return Trace(failure=f"its call cannot be followed: {type(error).__name__}: {text:.200}")
 
 
-def _fresh(arguments: Any) -> tuple[Any, list[Any]]:
-    """The same arguments with new inputs for the symbolic tensors among them, and these."""
+def _fresh(arguments: Any, examples: int | None = None) -> tuple[Any, list[Any]]:
+    """The same arguments with new inputs for the symbolic tensors among them, of any number of examples, and these."""
     tensors: dict[int, Any] = {}
 
     def fresh(value: Any) -> Any:
         if not isinstance(value, keras.KerasTensor):
             return value
         if id(value) not in tensors:
-            tensors[id(value)] = keras.Input(batch_shape=value.shape, dtype=value.dtype, sparse=value.sparse or None)
+            known = examples is not None and value.shape[:1] == (None,)
+            shape = (examples, *value.shape[1:]) if known else value.shape
+            tensors[id(value)] = keras.Input(batch_shape=shape, dtype=value.dtype, sparse=value.sparse or None)
         return tensors[id(value)]
 
     return keras.tree.map_structure(fresh, arguments), list(tensors.values())
@@ -106,6 +118,8 @@ def functional(model: keras.Model) -> keras.Model:
         why = trace.failure
         if trace.unbuilt:
             why = f"{', '.join(map(repr, trace.unbuilt[:3]))} has no weights yet: call the model on a batch first"
+        elif trace.examples is not None:
+            why = "its call asks how many examples there are"
         elif trace.stateful and not why:
             why = "its call changes variables or draws random numbers outside of any layer"
     if why:

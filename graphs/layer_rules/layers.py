@@ -9,6 +9,7 @@ from typing import Any
 
 from ..rules import (
     EVERYTHING,
+    MADE_ANEW,
     POINTWISE,
     REDUCED,
     UNKNOWN,
@@ -135,7 +136,7 @@ def _dense_cost(call: Call) -> int | None:
 
 def _last_axis(call: Call) -> Windows:
     last = len(call.inputs[0]) - 1
-    return ((*(Along(axis) for axis in range(last)), Along(last, whole=True)),)
+    return ((*(Along(axis) for axis in range(last)), Along(last, MADE_ANEW, whole=True)),)
 
 
 def _einsum_dense_shapes(call: Call) -> tuple[Any, ...]:
@@ -530,7 +531,10 @@ def concatenated(call: Call) -> Windows:
     output = call.outputs[0]
     axis = common.axes_of(getattr(call.operation, "axis", 0), len(output))[0]
     found, before, after = [], 0, output[axis]
-    for shape in call.inputs:
+    for number, shape in call.operands():
+        if number is None:  # a constant, which only takes its room
+            before += shape[axis] or 0
+            continue
         if shape[axis] is None:
             after = None
         if after is None:

@@ -243,6 +243,24 @@ def test_a_size_that_is_not_known_is_not_counted():
     assert of_call(Call(Matmul(), ((None, None, 8), (None, 8, 2)), ((None, None, 2),))) is None
 
 
+def test_windows_that_are_put_among_the_examples_are_counted():
+    """Attention within windows of 4×4, four an image, as one writes it: the windows become rows of the batch."""
+    x = keras.Input((8, 8, 16))
+    y = ops.reshape(x, (-1, 2, 4, 2, 4, 16))
+    y = ops.reshape(ops.transpose(y, (0, 1, 3, 2, 4, 5)), (-1, 16, 16))
+    y = layers.MultiHeadAttention(2, 8)(y, y)
+    y = layers.Dense(4)(y * 2.0)
+    y = ops.transpose(ops.reshape(y, (-1, 2, 2, 4, 4, 4)), (0, 1, 3, 2, 4, 5))
+    model = keras.Model(x, layers.Dense(3)(ops.reshape(y, (-1, 8, 8, 4))))
+    within = 4 * 16 * 16 * 16 + 2 * 16 * 16 * 16 + 16 * 16 * 4
+    assert read_graph(model).multiply_adds == 4 * within + 64 * 4 * 3
+    a, b = keras.Input((6,)), keras.Input((6,))
+    both = layers.Dense(5)(ops.concatenate([a, b], axis=0))
+    assert read_graph(keras.Model([a, b], both)).multiply_adds == 2 * 6 * 5
+    turned = layers.Dense(5)(ops.transpose(x, (1, 0, 2, 3)))
+    assert read_graph(keras.Model(x, turned)).multiply_adds is None
+
+
 def test_bytes():
     assert [bytes_of(dtype) for dtype in ("float16", "float64", "int8", "bool", "int4")] == [2, 8, 1, 1, 1]
     assert activation_bytes([(None, 4, 3), (None, 2)], ["float32", "int64"]) == 48 + 16

@@ -394,3 +394,38 @@ def test_windows_of_a_subclassed_model_are_those_of_the_functional_one():
     for ask in (receptive_field, min_input_size):
         with pytest.raises(TypeError, match=rf"^{ask.__name__}: model must be one whose call can be followed, got"):
             ask(other)
+
+
+def test_a_class_token_for_each_example_is_followed():
+    class Tokens(layers.Layer):
+        def __init__(self, width, **options):
+            super().__init__(**options)
+            self.project = layers.Conv2D(width, 4, 4, name="project")
+            self.width = width
+
+        def build(self, shape):
+            self.project.build(shape)
+            self.token = self.add_weight(shape=(1, 1, self.width), name="token")
+
+        def call(self, x):
+            y = self.project(x)
+            y = ops.reshape(y, (ops.shape(y)[0], y.shape[1] * y.shape[2], self.width))
+            token = ops.broadcast_to(self.token, (ops.shape(x)[0], 1, self.width))
+            return ops.concatenate([token, y], axis=1)
+
+        def compute_output_shape(self, shape):
+            return (shape[0], 5, self.width)
+
+    x = keras.Input((8, 8, 3), name="x")
+    model = keras.Model(x, layers.Dense(3, name="head")(Tokens(6, name="tokens")(x)))
+    graph = read_graph(model, expand_nested=True)
+    assert [node.closed for node in graph.nodes] == [""] * len(graph.nodes)
+    names = {node.name: node for node in graph.nodes}
+    assert names["tokens.project"].outputs == ((None, 2, 2, 6),)
+    assert graph.parameters == model.count_params()
+    assert graph.multiply_adds == 4 * 6 * 48 + 5 * 6 * 3
+    assert all(4093 not in shape for node in graph.nodes for shape in (*node.inputs, *node.outputs))
+    assert not any("4093" in node.words for node in graph.nodes)
+    assert receptive_field(model) == (4, 4)
+    first = keras.Model(x, model.layers[1].output[:, :1])
+    assert receptive_field(first) == (0, 0)  # the token sees nothing
