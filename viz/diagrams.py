@@ -10,6 +10,7 @@ from typing import Any, Literal, get_args
 
 from .. import checks
 from ..garbage import no_collection
+from ..graphs.clusters import clustered
 from ..graphs.graph import Graph, Node
 from ..graphs.overviews import overview, overviews
 from ..graphs.reader import graph_of
@@ -107,17 +108,27 @@ def diagram(
         _style(style),
         look,
     )
+    for shown, how in _attempts(wanted, depth, look):
+        drawn = _drawn(wanted, shown, how)
+        if drawn is not None:
+            return _figure(drawn, direction)
+    raise checks.complaint(_misfit(wanted, depth, width))
+
+
+def _attempts(wanted: _Wanted, depth: Literal["auto"] | int | None, look: Look) -> Iterator[tuple[Graph, Look]]:
+    """What to draw, and how: as fine as can be with all facts, then with fewer, then in fewer boxes."""
     tried = []
+    strict = replace(look, strict=depth == "auto")
     for shown in _zoomable(wanted, depth):
-        drawn = _drawn(wanted, shown, replace(look, shows_all=True))
-        if drawn is not None:
-            return _figure(drawn, direction)
+        yield shown, replace(strict, shows_all=True)
         tried.append(shown)
-    for shown in tried:  # now with fewer facts shown
-        drawn = _drawn(wanted, shown, look)
-        if drawn is not None:
-            return _figure(drawn, direction)
-    raise checks.complaint(_misfit(wanted, depth))
+    for shown in tried:
+        yield shown, strict
+    if depth == "auto":
+        for shown in _coarser(wanted, tried[-1]):
+            yield shown, replace(strict, shows_all=True)
+            yield shown, strict
+        yield from ((shown, look) for shown in tried)
 
 
 # What is shown, the figure, the theme it is painted in, and how its description ends.
@@ -147,9 +158,35 @@ def _overviews(wanted: _Wanted, depth: Literal["auto"] | int | None) -> Iterator
     asked = (wanted.max_boxes, wanted.expand, wanted.fold)
     fewest = inf
     for shown in overviews(wanted.graph, *asked) if depth == "auto" else [overview(wanted.graph, depth, *asked)]:
+        if depth == "auto" and len(shown.nodes) > wanted.max_boxes:
+            shown = clustered(shown, wanted.max_boxes, _kept(wanted, shown))
         if len(shown.nodes) < fewest:
             fewest = len(shown.nodes)
             yield shown
+
+
+_STEPS = 10  # by what part of the boxes there are fewer from one attempt to the next
+
+
+def _coarser(wanted: _Wanted, shown: Graph) -> Iterator[Graph]:
+    """The network in ever fewer boxes than it has blocks."""
+    fewest = most = len(shown.nodes)
+    kept = _kept(wanted, shown)
+    while most > 1:
+        most -= max(1, most // _STEPS)
+        joined = clustered(shown, most, kept)
+        if len(joined.nodes) < fewest:
+            fewest = most = len(joined.nodes)
+            yield joined
+
+
+def _kept(wanted: _Wanted, shown: Graph) -> set[str]:
+    """The boxes that somebody asked for: what is in opened blocks, and blocks shown in panels."""
+    if wanted.zoom is True:
+        return {node.name for node in shown.nodes}
+    kept = {name for node in shown.nodes if wanted.expand and node.frames for name in (node.name,)}
+    closed = _closed(shown) if wanted.zoom else {}
+    return kept | {closed[name].name for name in wanted.zoom or () if name in closed}
 
 
 def _zoomable(wanted: _Wanted, depth: Literal["auto"] | int | None) -> Iterator[Graph]:
@@ -194,7 +231,8 @@ def _drawn(wanted: _Wanted, shown: Graph, look: Look) -> _Drawn | None:
         drawn = _drawn_so(wanted, shown, look)
         if drawn is None or not (more := [each for each in torn(drawn[1], shown) if each not in kept]):
             return drawn
-        assert shown.unfolded is not None
+        if shown.unfolded is None:
+            return None
         kept += more
         shown = fold(shown.unfolded, kept)
 
@@ -216,16 +254,23 @@ def _volumes(shown: Graph, look: Look) -> Scene | None:
         said = look.say(node) if look.say else None
         return said if said is None or isinstance(said, str) else " ".join(said)
 
-    return volumes(
-        shown,
-        look.theme,
-        width=look.width,
-        height=look.height,
-        min_text=look.min_text,
-        label=label if look.say else None,
-        show=look.show,
-        legend=look.legend,
-    )
+    def drawn(show: Sequence[str]) -> Scene | None:
+        return volumes(
+            shown,
+            look.theme,
+            width=look.width,
+            height=look.height,
+            min_text=look.min_text,
+            label=label if look.say else None,
+            show=show,
+            legend=look.legend,
+            strict=look.strict,
+        )
+
+    fewer = [fact for fact in look.show if fact == "shape"]
+    again = look.strict and not look.shows_all  # which was tried with all
+    found = None if again else drawn(look.show)
+    return found or (drawn(fewer) if not look.shows_all and len(fewer) < len(look.show) else None)
 
 
 def _panels(wanted: _Wanted, shown: Graph) -> list[Zoom]:
@@ -303,8 +348,11 @@ def _style(style: Any) -> Style | Callable[[Node], Paint | None]:
 # -- what would do ----------------------------------------------------------------------------------------------------
 
 
-def _misfit(wanted: _Wanted, depth: Literal["auto"] | int | None) -> str:
-    """That the figure does not fit, and which depth or width would do: found by trying."""
+def _misfit(wanted: _Wanted, depth: Literal["auto"] | int | None, width: Length | None) -> str:
+    """That the figure does not fit, and which depth or width would do: found by trying.
+
+    The widths of the venue that was asked for are tried first.
+    """
     look = wanted.look
     *_, first = _zoomable(wanted, depth)
     page = " × ".join(f"{side:g}" for side in (look.width, look.height) if side is not None)
@@ -316,7 +364,7 @@ def _misfit(wanted: _Wanted, depth: Literal["auto"] | int | None) -> str:
         less = range(min(layers if depth is None else depth, 9) - 1, 0, -1)
         ways += [f"depth={each}" for each in less if _fits(wanted, each, look)][:1]
     if look.width is not None:
-        for name, points in wider(look.width):
+        for name, points in wider(look.width, width):
             if _drawn(wanted, first, replace(look, width=points)) is not None:
                 ways.append(f"width={name!r} ({points / INCH:g} in)")
                 break

@@ -118,10 +118,12 @@ def possible_dpi(width: float, height: float, dpi: float) -> tuple[float, str]:
     )
 
 
-def wider(width: float) -> list[tuple[str, float]]:
-    """The venues' columns that are wider, narrowest first, one of each width."""
+def wider(width: float, venue: object = None) -> list[tuple[str, float]]:
+    """The venues' columns that are wider, narrowest first, one of each width; before all those of the same venue."""
+    family = venue.lower().rstrip("12") if isinstance(venue, str) and venue.lower() in _INCHES else ""
+    same = [(n, w * INCH) for n, w in _INCHES.items() if family == n.rstrip("12") and w * INCH > width + 0.5]
     found: dict[float, str] = {}
     for name, inches in WIDTHS.items():
         if inches * INCH > width + 0.5:
             found.setdefault(inches * INCH, name)
-    return [(name, points) for points, name in sorted(found.items())]
+    return [*same, *((name, points) for points, name in sorted(found.items()))]

@@ -113,7 +113,11 @@ def check_scene(scene: Scene, least: float = 6.0, curved: bool = False) -> None:
     for (one, a), (other, b) in combinations(boxes.items(), 2):
         assert not a.overlaps(b, 0.01), f"{one} lies on {other}"
     texts = [(item, text_rect(item)) for item in scene.items if isinstance(item, Text)]
-    lines = [(item, points(item)) for item in scene.items if isinstance(item, Path) and not item.role.endswith("-mark")]
+    lines = [
+        (item, points(item))
+        for item in scene.items
+        if isinstance(item, Path) and not item.role.endswith(("-mark", "-volume"))
+    ]
     for item in scene.items:
         if isinstance(item, Box):
             assert page.holds(box_rect(item), 0.01), f"{item} is off the page"

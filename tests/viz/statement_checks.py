@@ -46,6 +46,9 @@ def check_boxes_and_lines(figure, graph, unfolded):
     assert [node.id for node in said.nodes] == [*range(len(said.nodes))]
     assert all(edge.source < edge.target for edge in said.edges), "it says that something waits for itself"
     found = facts(said)
+    if any(node.kind == "Block" and node.words for node in figure.graph.nodes):
+        check_joined(said, figure.graph, graph)
+        return
     for depth in (*range(1, max((len(node.path) for node in graph.nodes), default=1) + 8), None):
         if depth not in unfolded:
             unfolded[depth] = overview(graph, depth, fold=False)
@@ -57,6 +60,21 @@ def check_boxes_and_lines(figure, graph, unfolded):
         missing, more = there - found[what], found[what] - there
         assert not missing and not more, f"{what} not said: {[*missing][:4]}; said of none: {[*more][:4]}"
     check_layers(said, unfolded[depth], without_masks(graph))
+
+
+def check_joined(said, boxes, graph):
+    """Where blocks are joined for want of room: every layer is in one box, and lines lead where tensors do."""
+    layers = Counter((leaf.path[-1], leaf.kind, leaf.call, leaf.inputs) for n in boxes.nodes for leaf in leaves(n))
+    there = Counter((n.path[-1], n.kind, n.call, n.inputs) for n in without_masks(graph).nodes)
+    assert not layers - there, f"in a box, and not in the network: {[*(layers - there)][:4]}"
+    if all(node.repeats == 1 for box in boxes.nodes for node in (box, *(box.inner.nodes if box.inner else ()))):
+        assert layers == there, f"in no box: {[*(there - layers)][:4]}"
+        check_layers(said, boxes, without_masks(graph))
+    for box in boxes.nodes:
+        if box.kind == "Block" and box.words and box.name.endswith(" layers"):
+            count = sum(layer.role != "input" for layer in leaves(box))
+            assert int(box.name.split()[0]) >= count
+            assert int(box.name.split()[0]) == count or any(n.repeats > 1 for n in box.inner.nodes)
 
 
 def check_layers(said, boxes, graph):

@@ -117,7 +117,8 @@ def test_a_theme_changes_fonts_sizes_and_colours():
 def test_every_direction_and_line(rankdir, splines):
     for depth in (None, 1, 2):
         scene = plot_model(small_net(), None, rankdir=rankdir, splines=splines, depth=depth).scene
-        lines = [item for item in scene.items if isinstance(item, Path) and not item.role.endswith("-mark")]
+        paths = [item for item in scene.items if isinstance(item, Path)]
+        lines = [path for path in paths if not path.role.endswith(("-mark", "-volume"))]
         boxes = named(scene)
         assert boxes and bool(lines) == (splines != "none")
         first, last = boxes["image"], boxes[next(name for name in boxes if name.startswith("head"))]

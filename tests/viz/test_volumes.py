@@ -408,28 +408,28 @@ def test_what_a_short_cut_copies_is_a_slab_of_its_own(graphs):
         assert found[node.name].faces[0].role == "copy-volume"
 
 
-def test_the_collapsed_u_net_is_a_line_with_arcs(graphs):
+def test_the_collapsed_u_net_is_a_u_with_level_arcs(graphs):
     with weightless():
         graph = overview(read_graph(build("unet"), expand_nested=True), depth=1)
-    for inches in (7, 5.5):
-        scene = volumes(graph, DEFAULT, width=inches * INCH)
-        check(scene, graph, inches * INCH)
-        assert scene.height < 0.5 * scene.width
-        arcs = sorted((p for p in paths(scene, "concat") if len(p.steps) > 1), key=lambda p: p.start[0])
-        assert len(arcs) == 4
-        tops = [min(y for _, y in path_points(p)) for p in arcs]
-        assert all(a < b for a, b in pairwise(tops))  # nested: the outer ones above
-        found = drawn(scene)
-        for level, arc in zip((1, 2, 3, 4), arcs, strict=True):
-            x, y = path_points(arc)[-1]
-            left, top, right, bottom = found[f"decoder{level}"].bounds
-            assert left < x < right and top < y < bottom
+    scene = volumes(graph, DEFAULT, width=7 * INCH)
+    check(scene, graph, 7 * INCH)
+    arcs = sorted((p for p in paths(scene, "concat") if len(p.steps) > 1), key=lambda p: p.start[0])
+    assert len(arcs) == 4
+    found = drawn(scene)
+    depths = []
+    for level, arc in zip((1, 2, 3, 4), arcs, strict=True):
+        x, y = path_points(arc)[-1]
+        left, top, right, bottom = found[f"decoder{level}"].bounds
+        assert left < x < right and top < y < bottom
+        depths.append(bottom)
+    assert all(a + 20 < b for a, b in pairwise(depths))  # every level below the one before
 
 
 def test_only_an_encoder_with_a_decoder_is_a_u(graphs):
-    for name in set(NETS) - {"unet"}:
+    for name in sorted({*NETS} - {"unet"}):
         graph = graphs[name]
-        assert as_u(graph, plan(graph, extents(graph))) is None, name
+        found = extents(graph)
+        assert as_u(graph, plan(graph, found), found) is None, name
 
 
 # -- scale ------------------------------------------------------------------------------------------------------------

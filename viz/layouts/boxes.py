@@ -46,8 +46,8 @@ _JUNCTION = 6.0  # room for a short cut that leaves a line
 class Request:
     """What is to be laid out. `width` and `height` bound it, in points; inf where nothing does.
 
-    `roomy`: no usual name on an axis may be broken.
-    A graph without a composition is laid out by Graphviz.
+    `roomy`: no usual name on an axis may be broken. `strict`: an encoder with a decoder is drawn as a U or not at all,
+    and nothing is left to Graphviz.
     """
 
     graph: Graph
@@ -62,6 +62,7 @@ class Request:
     height: float
     most_columns: int
     roomy: bool
+    strict: bool = False
 
     @property
     def is_column(self) -> bool:
@@ -344,7 +345,8 @@ class Layout:
                     down = (
                         min(down, (gap[0] + gap[1]) / 2 - 0.6) if gap[1] - gap[0] > 30 else (gap[0] + gap[1]) / 2 - 0.6
                     )
-                self._write(piece, text, sx + abs(aside), down if len(bottoms) == 1 else down + sy - gap[0])
+                framed = gap[0] - sy < 4 * _FRAME  # the box above ends in a frame: what is written stands below that
+                self._write(piece, text, sx + abs(aside), down if len(bottoms) == 1 or framed else down + sy - gap[0])
             beside = piece.boxes.get(edge.target)
             points: tuple[Point, ...] = ((sx, sy), (sx, bus), (tx + aside, bus), (tx + aside, ty))
             if parting:

@@ -166,7 +166,8 @@ def key_of(graph: Graph, output: Output) -> str:
 
     Nothing is at those of the inside of a block, nor at the only output where that is just called `main`.
     """
-    told = output.key == graph.nodes[output.source].name or (output.key == "main" and len(graph.outputs) == 1)
+    node = graph.nodes[output.source]
+    told = output.key in (node.name, node.path[-1]) or (output.key == "main" and len(graph.outputs) == 1)
     return "" if told or graph.kind == "Block" else output.key
 
 

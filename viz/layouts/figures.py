@@ -58,6 +58,7 @@ class Look:
     paints: Mapping[str, str] = field(default_factory=dict)  # the role that a box of that name gets in place of its own
     splines: str = "ortho"
     shows_all: bool = False  # whether a figure that leaves out some of `show` counts as one that does not fit
+    strict: bool = False  # whether one does that is an encoder with a decoder and no U, or that Graphviz has to lay out
 
 
 def zooms(found: Sequence[tuple[Node, tuple[str, ...]]], opened: Callable[[Node], Graph]) -> list[Zoom]:
@@ -143,6 +144,7 @@ class _Part:
             height,
             columns,
             way.roomy,
+            look.strict,
         )
         return arrange(request, way.type)
 

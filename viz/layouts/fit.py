@@ -13,6 +13,7 @@ from .boxes import Request, layer_gap, sizes_of
 from .columns import GUTTER, Arranged, assembled, folded
 from .geometry import Piece, Size, turned
 from .graphviz_layout import layered
+from .orthogonal import orthogonal
 from .series_parallel import CONTINUED, Composition, Framed, Parts, main_branch, numbers
 from .u_shape import arms, u_shape
 
@@ -49,8 +50,18 @@ def _freely(request: Request, type: Type) -> Iterator[Arranged]:
         made = cards(request.contents, type, request.theme, most)
         if made is None:
             return
-        sizes = [Size(card.width, card.height, card.stacked) for card in made]
         gaps = (layer_gap(request, type), request.theme.side_gap)
+        if request.splines == "spline":
+            piece = orthogonal(
+                request.graph, sizes_of(request, made), request.labels, type, gaps, request.frames, request.direction
+            )
+            if piece is not None and _within(request, geometry := turned(piece, request.direction)):
+                yield Arranged(geometry, made, type)
+            if (piece is not None and request.width == inf) or (request.strict and piece is None):
+                return
+            if piece is not None or request.strict:
+                continue
+        sizes = [Size(card.width, card.height, card.stacked) for card in made]
         geometry = layered(
             request.graph,
             sizes,
@@ -79,10 +90,13 @@ def types(theme: Theme, least: float) -> Iterator[Type]:
 
 
 def _attempts(request: Request, type: Type) -> Iterator[Arranged]:
-    if request.direction == "TB" and (arranged := _as_u(request, type)) is not None:
-        yield arranged
-        return
     assert request.composition is not None
+    if request.direction == "TB" and arms(request.graph, request.composition) is not None:
+        arranged = _as_u(request, type)
+        if arranged is not None:
+            yield arranged
+        if arranged is not None or request.strict:
+            return
     if not request.is_column:
         for most in (_TEXT_WIDTH, 130.0, 110.0, 92.0, 76.0, 64.0, 54.0):
             arranged = _rows(request, type, most)
@@ -139,10 +153,8 @@ def _columns(request: Request, type: Type, columns: int) -> Arranged | None:
 
 
 def _as_u(request: Request, type: Type) -> Arranged | None:
-    """An encoder and decoder, if it is one."""
+    """An encoder and decoder within the width."""
     assert request.composition is not None
-    if arms(request.graph, request.composition) is None:
-        return None
     most = min(_TEXT_WIDTH, request.width / 2)
     for _ in range(5):
         made = _made(request, type, most, most)

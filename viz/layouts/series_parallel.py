@@ -119,6 +119,12 @@ def _composed(graph: Graph, frames: Sequence[Frames]) -> Composition:
             skips.append(edge)
         elif (edge.source in aside) == (edge.target in aside):
             straight[edge.source].append(edge.target)
+    ports: dict[int, dict[int, set[int]]] = defaultdict(lambda: defaultdict(set))
+    for edge in graph.edges:
+        if edge.role not in ("skip", "aux"):
+            ports[edge.target][edge.source].add(edge.source_port)
+    if any(len(own) > 1 and max(map(len, own.values())) > 1 for own in ports.values()):
+        raise Irreducible("several tensors of one box meet with those of others")
     main = [node.id for node in graph.nodes if node.id not in aside]
     parts = _framed(_sequence(main, straight), frames, 0)
     beside = {source: _framed(_sequence(members, straight), frames, 0) for source, members in heads.items()}

@@ -29,6 +29,8 @@ def describe(node: Node) -> str:
 
 
 def _what(node: Node) -> str:
+    if node.kind == "Block" and node.words:
+        return node.words  # blocks joined for want of room (`graphs.clusters`)
     if node.inner is None or node.words:  # a layer, or one that wraps others
         return _layer(node)
     if node.kind == "Unit":

@@ -15,6 +15,7 @@ from .plan import Plan, Unit, on_axis
 from .solids import Extent, is_ball, is_thick, own_repeats
 
 _WIDE = 8.0  # times its size: a name that is long
+_NARROW = 5.5  # on a level of a U
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +84,7 @@ def captions(
         if words:
             below.append(line(words, "edge"))
         if names[place]:
-            long = brief and measured(names[place], size, True) > _WIDE * size
+            long = brief and measured(names[place], size, True) > (_NARROW if plan.levels > 1 else _WIDE) * size
             below += [line(words, bold=True) for words in (_halves(names[place]) if long else (names[place],))]
         if "parameters" in show and (weights := sum_weights(nodes)[0]):
             below.append(line(_weights_text(nodes, weights), "muted"))
@@ -120,9 +121,9 @@ def _halves(name: str) -> tuple[str, ...]:
     >>> _halves("reduction_concat_reduce_4")
     ('reduction_', 'concat_reduce_4')
     """
-    ends = [m.end() for m in re.finditer(r"[._–-]+", name) if 0 < m.end() < len(name)]
+    ends = [m.end() for m in re.finditer(r"[._–-]+ *| +", name) if 0 < m.end() < len(name)]
     middle = min(ends, key=lambda end: abs(2 * end - len(name)), default=len(name))
-    return tuple(filter(None, (name[:middle], name[middle:])))
+    return tuple(filter(None, (name[:middle].rstrip(), name[middle:])))
 
 
 def _spans(words: Sequence[str]) -> list[int]:

@@ -11,9 +11,9 @@ from ..layouts.drawing import path
 from ..layouts.geometry import Line
 from ..lines import line_roles
 from ..scene import Path, Point
-from .place import Placed, Rect, Row, way_out
+from .place import RISE, Placed, Rect, Row, way_out
 
-_NEAR = 7.0  # nearer than that no arrow fits, and none is needed
+NEAR = 7.0  # nearer than that no arrow fits, and none is needed
 _OVER = 5.5  # between a short cut and what it passes over
 _CORNER = 3.0
 _STEP = 10.0  # from a volume to where an arrow turns
@@ -34,7 +34,8 @@ def lines(graph: Graph, rows: Sequence[Row], width: float) -> list[list[Drawn]]:
     found: list[list[Drawn]] = [[] for _ in rows]
     over: list[list[tuple[Edge, Point, Point]]] = [[] for _ in rows]
     leaving: dict[int, int] = {}
-    for edge in graph.edges:
+    known = any(row.ways is not None for row in rows)
+    for edge in () if known else graph.edges:
         here, there = home[edge.source], home[edge.target]
         row, target, source = rows[there], rows[there].placed[edge.target], rows[here].placed[edge.source]
         start = source.exit if here == there else (0.0, 0.0)
@@ -47,7 +48,7 @@ def lines(graph: Graph, rows: Sequence[Row], width: float) -> list[list[Drawn]]:
             found[there].append(_stating(edge, _raised(row, edge, source, target)))
         elif start[1] != target.y:
             found[there].append(_stating(edge, _elbow(graph, row, edge, roles[edge], start, target)))
-        elif target.entry[0] - start[0] >= _NEAR:
+        elif target.entry[0] - start[0] >= NEAR:
             if not _hits((start, target.entry), _others(row, edge)):
                 role = "continuation" if here != there else roles[edge]
                 found[there].append(Drawn(Path(start, ((target.entry,),), role, states=(edge,))))
@@ -63,9 +64,15 @@ def lines(graph: Graph, rows: Sequence[Row], width: float) -> list[list[Drawn]]:
         for rank, output in enumerate(every):
             placed = rows[home[source]].placed[source]
             begin, end = way_out(placed, source in found_last, rank, len(every))
+            half = placed.solid.height * 0.4
+            if begin[1] == end[1] and abs(begin[1] - placed.y) > half:  # more outputs than its face has room for
+                near = (begin[0], placed.y + max(-half, min(half, begin[1] - placed.y)))
+                points = [near, (near[0] + 4.0, near[1]), (near[0] + 4.0, end[1]), end]
+                found[home[source]].append(Drawn(replace(rounded(points, "trunk"), states=(output,))))
+                continue
             found[home[source]].append(Drawn(Path(begin, ((end,),), "trunk", states=(output,))))
     for i, row in enumerate(rows):
-        found[i] += _arcs(row, roles, over[i])
+        found[i] += _arcs(row, roles, over[i]) if row.ways is None else row.ways
     return found
 
 
@@ -84,7 +91,7 @@ def _above(placed: Placed, side: int) -> Point:
 def _raised(row: Row, edge: Edge, source: Placed, target: Placed) -> Drawn:
     """From the upper face of a volume up to the height of an auxiliary head, and along to it."""
     points = [source.crown(), (source.crown()[0], target.entry[1]), target.entry]
-    return Drawn(_rounded(points, "aux"), _crosses(row, points, edge))
+    return Drawn(rounded(points, "aux"), _crosses(row, points, edge))
 
 
 def _elbow(graph: Graph, row: Row, edge: Edge, role: str, start: Point, target: Placed) -> Drawn:
@@ -95,7 +102,11 @@ def _elbow(graph: Graph, row: Row, edge: Edge, role: str, start: Point, target: 
         top = target.crown() if target.solid.ball else _above(target, -1)
         points = [start, (top[0], start[1]), top]
         if level_down or not _crosses(row, points, edge):
-            return Drawn(_rounded(points, role), _crosses(row, points, edge))
+            return Drawn(rounded(points, role), _crosses(row, points, edge))
+    if row.levelled and target.y < start[1]:
+        points = [start, (start[0] + RISE, start[1]), (start[0] + RISE, end[1]), end]
+        if not _crosses(row, points, edge):
+            return Drawn(rounded(points, role), False)
     sources = [e.source for e in graph.edges if e.target == edge.target and e.source in row.placed]
     after = [row.whole(edge.source).right + 3.0] if edge.source in row.placed else []
     turns = [start[0] + _STEP, *after, end[0] - _STEP, (start[0] + end[0]) / 2, row.whole(edge.target).left - 3.0]
@@ -112,7 +123,7 @@ def _elbow(graph: Graph, row: Row, edge: Edge, role: str, start: Point, target: 
     best = min(ways, key=score)
     straight = (row.placed[e.target] for e in graph.edges if e.source == edge.source and e.target in row.placed)
     on = role == "projection" and any(p.y == start[1] and p.entry[0] > best[1][0] for p in straight)
-    return Drawn(_rounded(best[1:] if on else best, role), score(best) >= 2)
+    return Drawn(rounded(best[1:] if on else best, role), score(best) >= 2)
 
 
 def _arcs(row: Row, roles: Mapping[Edge, str], edges: Sequence[tuple[Edge, Point, Point]]) -> list[Drawn]:
@@ -125,11 +136,11 @@ def _arcs(row: Row, roles: Mapping[Edge, str], edges: Sequence[tuple[Edge, Point
         y = min((*tops, start[1], end[1])) - _OVER
         taken.append(Rect(left, y, right, y))
         points = [start, (start[0], y), (end[0], y), end]
-        found.append(_stating(edge, Drawn(_rounded(points, roles[edge]), _crosses(row, points, edge))))
+        found.append(_stating(edge, Drawn(rounded(points, roles[edge]), _crosses(row, points, edge))))
     return found
 
 
-def _rounded(points: Sequence[Point], role: str) -> Path:
+def rounded(points: Sequence[Point], role: str) -> Path:
     """A line through points, its corners rounded."""
     return path(Line(tuple(points), role), radius=_CORNER)
 

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from math import inf
+from typing import TYPE_CHECKING
 
 from ...graphs.graph import Graph
 from ..scene import Point, Text
@@ -13,12 +14,16 @@ from .captions import Caption, Line
 from .plan import Plan, Unit, is_flow
 from .solids import DEPTH, Solid
 
+if TYPE_CHECKING:
+    from .lines import Drawn
+
 LINE = 1.16  # of the text size, from baseline to baseline
 _ARROW, _TURN = 12.0, 20.0  # room for an arrow, and for one that changes its lane
 _APART, _WORDS = 5.0, 3.0  # between volumes, and between texts
 _BELOW = 2.5
 _LANES = 7.0
 STUB = 16.0  # of an arrow that goes on in the next row
+RISE = 4.0  # from a volume to where its arrow turns up to the next level of a U
 FRAME = 4.0  # between what is in a frame and its line
 _OUT = 10.0  # of the arrow of an output
 _ARC = 9.0  # above a level of a U, for its short cut
@@ -100,7 +105,8 @@ class _Standing:
 class Setting:
     """What is to be placed: units, each by itself, the height of each lane, and what feeds a node.
 
-    `forks` are the nodes from which arrows lead to several lanes.
+    `forks` are the nodes from which arrows lead to several lanes, `frames` says from which height to which each frame
+    reaches.
     """
 
     plan: Plan
@@ -108,11 +114,12 @@ class Setting:
     lanes: Mapping[tuple[int, int], float]
     before: Mapping[int, Sequence[int]]
     forks: frozenset[int]
+    frames: Mapping[int, tuple[float, float]]
 
 
 @dataclass(slots=True)
 class Row:
-    """One row of the figure, its axis at height 0 and its left end at 0."""
+    """One row of the figure, its axis at height 0 and its left end at 0; `ways` are its lines, if they are known."""
 
     first: bool = True
     levelled: bool = False
@@ -123,6 +130,7 @@ class Row:
     texts: list[Text] = field(default_factory=list)
     bodies: list[Rect] = field(default_factory=list)
     words: list[Rect] = field(default_factory=list)
+    ways: list[Drawn] | None = None
 
     def copy(self) -> Row:
         """A row to try more in."""
@@ -155,7 +163,21 @@ def setting(graph: Graph, plan: Plan, captions: Sequence[Caption], solids: Seque
     forks = frozenset(source for source, lanes in ahead.items() if len(lanes) > 1)
     last = {node.id for node in graph.nodes} - {edge.source for edge in graph.edges}
     standing = [_standing(unit, caption, solids, last) for unit, caption in zip(plan.units, captions, strict=True)]
-    return Setting(plan, standing, _lane_heights(plan, standing), before, forks)
+    lanes = _lane_heights(plan, standing)
+    return Setting(plan, standing, lanes, before, forks, _frame_heights(plan, standing, lanes))
+
+
+def _frame_heights(
+    plan: Plan, standing: Sequence[_Standing], lanes: Mapping[tuple[int, int], float]
+) -> dict[int, tuple[float, float]]:
+    found: dict[int, tuple[float, float]] = {}
+    for unit, shape in zip(plan.units, standing, strict=True):
+        if unit.head is None:
+            y = lanes[unit.region, unit.lane]
+            for frame in unit.frames:
+                top, bottom = found.get(frame, (inf, -inf))
+                found[frame] = min(top, shape.whole.top + y), max(bottom, shape.whole.bottom + y)
+    return found
 
 
 def rows(given: Setting, limit: float) -> list[Row] | None:
@@ -288,13 +310,7 @@ def text_rect(text: Text) -> Rect:
 def _extend(row: Row, group: Sequence[int], given: Setting) -> None:
     """Add units to the right end of a row, and take down the auxiliary heads."""
     units = [(given.plan.units[number], given.standing[number]) for number in group]
-    heights: dict[int, tuple[float, float]] = {}  # of frames
-    for unit, shape in units:
-        if unit.head is None and unit.frames:
-            y = given.lanes[unit.region, unit.lane]
-            for frame in unit.frames:
-                top, bottom = heights.get(frame, (inf, -inf))
-                heights[frame] = min(top, shape.whole.top + y), max(bottom, shape.whole.bottom + y)
+    heights = given.frames
     for unit, shape in units:
         if unit.head is None:
             y = given.lanes[unit.region, unit.lane]
@@ -303,9 +319,9 @@ def _extend(row: Row, group: Sequence[int], given: Setting) -> None:
                 for depth, frame in enumerate(reversed(unit.opens), 1)
                 for top, bottom in [heights[frame]]
             ]
-            _put(row, shape, _leftmost(row, shape, y, given, sides, FRAME * unit.enters), y)
+            put(row, shape, _leftmost(row, shape, y, given, sides, FRAME * unit.enters), y)
             for depth, frame in enumerate(reversed(unit.closes), 1):
-                inside = {n for other, _ in units if frame in other.frames for n in other.nodes}
+                inside = {n for other in given.plan.units if frame in other.frames for n in other.nodes}
                 right = max(w.right for run, w in zip(row.runs, row.wholes, strict=True) if inside & set(run))
                 top, bottom = heights[frame]
                 row.bodies.append(Rect(right, top - FRAME, right + FRAME * depth, bottom + FRAME))
@@ -333,12 +349,13 @@ def _add_heads(row: Row, given: Setting) -> None:
         under += [b.top for b in far if b.left < right + _TURN and left < b.right]
         y = min(under, default=0.0) - _LANES - max(shape.whole.bottom for shape in shapes)
         for shape, x in zip(shapes, places, strict=True):
-            _put(row, shape, x, y)
+            put(row, shape, x, y)
             above.append(shape.whole.moved(x, y))
         lines += [Rect(p.crown()[0], y, p.crown()[0], p.crown()[1]) for p in sources]
 
 
-def _put(row: Row, shape: _Standing, x: float, y: float) -> None:
+def put(row: Row, shape: _Standing, x: float, y: float) -> None:
+    """Add a unit to a row, so far from its left end and below its axis."""
     row.runs.append(tuple(p.solid.node for p in shape.placed))
     row.wholes.append(shape.whole.moved(x, y))
     row.placed.update((p.solid.node, replace(p, x=p.x + x, y=y)) for p in shape.placed)
@@ -371,6 +388,9 @@ def _leftmost(
             elif drops(row, there, y):
                 passed = [r.right for r in row.words if there.y < r.top < y]
                 x = max(x, max((there.exit[0] + _WORDS, *passed)) + _WORDS - here.crown()[0])
+            elif rises(row, there, y):
+                turn = there.exit[0] + RISE
+                x = max(x, turn + 2.0 - min(r.left for r in (*shape.words, shape.whole)), turn + _ARROW - here.entry[0])
             elif y == there.y and not joined and source not in given.forks:
                 x = max(x, there.exit[0] + _ARROW - here.entry[0])
             else:  # across at a place where neither has texts
@@ -387,6 +407,11 @@ def _leftmost(
                 if a.top + y < b.bottom + 1.0 and b.top - 1.0 < a.bottom + y:
                     x = max(x, b.right + gap - a.left)
     return x
+
+
+def rises(row: Row, source: Placed, y: float) -> bool:
+    """Whether a volume at that height is fed from below, one level of a U further down."""
+    return row.levelled and y < source.y
 
 
 def drops(row: Row, source: Placed, y: float) -> bool:

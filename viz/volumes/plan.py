@@ -6,11 +6,14 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate, groupby, pairwise
+from math import log2, prod
 
 from ...graphs.graph import Edge, Graph, Node
 from .solids import Extent, is_ball, is_thick
 
 _LONGEST = 12  # volumes that stand together
+_SMALLER = 1.4  # a map whose sides are so many times as long is of another level
+_FASTEST = 2  # levels that a decoder goes up at once
 _ALIKE = 0.8  # maps of one block may differ so much in size and still stand together
 
 
@@ -103,31 +106,57 @@ def _framed(graph: Graph, units: Sequence[Unit]) -> tuple[Unit, ...]:
 # -- encoder and decoder ----------------------------------------------------------------------------------------------
 
 
-def as_u(graph: Graph, plan: Plan) -> Plan | None:
-    """The plan of an encoder and a decoder tied level by level by short cuts, the levels below one another.
+def as_u(graph: Graph, plan: Plan, found: Sequence[Extent]) -> Plan | None:
+    """The plan of an encoder and a decoder, each size of map on a level of its own, the largest at the top.
 
-    None if the graph is none: every short cut must be inside the ones before it, and leave at every level but the last.
+    None if the graph is none: the map must get smaller step by step, twice at least, and then larger level by level;
+    short cuts that lead across must be inside one another and lead to maps of the size that they come from.
     """
+    if any(unit.region >= 0 or unit.head is not None for unit in plan.units):
+        return None
+    sides = _filled([_side(found, unit) for unit in plan.units])
+    if not sides:
+        return None
+    levels = list(accumulate((_step(a, b) for a, b in pairwise(sides)), initial=0))
+    bottom = levels.index(max(levels))
+    turn = next((i for i in range(bottom, len(levels)) if levels[i] < levels[bottom]), None)
+    if turn is None:
+        return None
+    down, up = levels[:turn], levels[turn:]
+    steps = all(a <= b for a, b in pairwise(down)) and all(a >= b for a, b in pairwise(up))
+    steps = steps and all(a - b <= _FASTEST for a, b in pairwise(levels[turn - 1 :]))
+    if not steps or len(set(down)) < 3 or len(set(down) & set(up)) < 2:
+        return None
     place = {number: i for i, unit in enumerate(plan.units) for number in unit.nodes}
-    ties = sorted({(place[e.source], place[e.target]) for e in graph.edges if e.role == "skip"})
-    ties = [(a, b) for a, b in ties if a != b]
-    nested = all(a < c and d < b for (a, b), (c, d) in pairwise(ties))
-    if len(ties) < 2 or not nested or any(unit.region >= 0 or unit.head is not None for unit in plan.units):
+    across = {(place[e.source], place[e.target]) for e in graph.edges if e.role == "skip"}
+    ties = sorted((a, b) for a, b in across if a < turn <= b)
+    order = sorted(set(levels))
+    levels = [order.index(level) for level in levels]
+    if not all(a < c and d < b for (a, b), (c, d) in pairwise(ties)) or any(levels[a] != levels[b] for a, b in ties):
         return None
-    shrinks = [i for i, unit in enumerate(plan.units[: ties[-1][0] + 1]) if _pooled(graph, unit)]
-    if shrinks != [a for a, _ in ties]:
-        return None
-    level_of, level = {b: level for level, (_, b) in enumerate(ties)}, 0
-    units = []
-    for i, unit in enumerate(plan.units):
-        level = level_of.get(i, level)
-        units.append(replace(unit, lane=level))
-        level += i in shrinks
-    return replace(plan, units=tuple(units), cuts=frozenset(), levels=len(ties) + 1)
+    units = tuple(replace(unit, lane=level) for unit, level in zip(plan.units, levels, strict=True))
+    return replace(plan, units=units, cuts=frozenset(), levels=len(order))
 
 
-def _pooled(graph: Graph, unit: Unit) -> bool:
-    return any(graph.nodes[n].role == "pool" for n in unit.nodes)
+def _side(found: Sequence[Extent], unit: Unit) -> float | None:
+    """How many positions the largest map of a unit has along a side; None if it has none, or they are unknown."""
+    spaces = [found[number].space for number in unit.nodes]
+    sides = [float(prod(size or 0 for size in space)) ** (1 / len(space)) for space in spaces if len(space) > 1]
+    return max(sides) if sides and all(sides) else None
+
+
+def _step(before: float, after: float) -> int:
+    """How many levels a map is below another: one for every halving; nothing where a border is cut off."""
+    return round(log2(before / after)) if max(before, after) >= _SMALLER * min(before, after) else 0
+
+
+def _filled(sides: Sequence[float | None]) -> list[float]:
+    """The sides, with that of a neighbour where there is none; nothing if no side is known."""
+    known = [side for side in sides if side is not None]
+    if not known:
+        return []
+    last = known[0]
+    return [last := side if side is not None else last for side in sides]
 
 
 # -- lanes ------------------------------------------------------------------------------------------------------------

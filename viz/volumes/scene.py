@@ -9,25 +9,27 @@ from math import inf
 from ...graphs.graph import Edge, Frame, Graph, Node
 from ..fonts import Face, face
 from ..layouts.contents import box_names
+from ..overlaps import overlaps
 from ..scene import Box, Item, Scene, Stated, moved
 from ..texts.layer_labels import describe, shape_texts
 from ..theme import Theme
 from .captions import captions
 from .draw import path_rect, volume_items
 from .fit import Attempt, Laid, balanced
+from .layered import apart, layered_row
 from .legend import legend_items
 from .lines import Drawn, lines
-from .place import FRAME, STUB, Rect, Row, around
+from .place import FRAME, STUB, Rect, Row, around, setting
 from .plan import as_u, plan
-from .solids import Letters, extents, own_repeats
+from .solids import Letters, extents, measure, own_repeats, solids
 
 _ROOMY, _SMALLEST = 0.62, 0.26  # scales of the volumes: the least that is tried first, and the least
 _GOOD = 0.58  # worth of a layout after which none is sought with smaller or fewer texts
 _ROW_COST, _TEXT_COST = 0.7, 0.9  # by how much a further row, and smaller text, lower the worth of a scale
+_SCALES = (1.0, 0.8, 0.62, 0.48, 0.38, 0.3)  # of volumes in layers
 _MARGIN = 2.0
 _ROW_GAP = 12.0
 _ABOVE_LEGEND = 7.0
-_TALL, _TALL_COST = 0.85, 0.3  # a U higher than that is drawn as a line if that fits
 
 
 def volumes(
@@ -40,6 +42,7 @@ def volumes(
     label: Callable[[Node], str | None] | None = None,
     show: Iterable[str] = ("shape",),
     legend: bool = True,
+    strict: bool = False,
 ) -> Scene | None:
     """Draw every node of a graph as an oblique box: as high and deep as its maps, as thick as its channels.
 
@@ -57,6 +60,7 @@ def volumes(
         label: what is written under a node in the place of the name of its run; None for nothing.
         show: `shape` (channels and sizes) and `parameters`.
         legend: whether to explain what occurs.
+        strict: whether an encoder with a decoder is drawn as a U or not at all, and nothing on which things overlap.
 
     Returns:
         None if the texts do not fit.
@@ -71,7 +75,8 @@ def volumes(
     found = extents(graph)
     limit = inf if width is None else width - 2 * _MARGIN
     line = plan(graph, found)
-    plans = [p for p in (as_u(graph, line), line) if p is not None]
+    u = as_u(graph, line, found)
+    plans = [line] if u is None else [u] if strict else [u, line]  # the next only where one does not fit
 
     def drawn(laid: Laid, size: float) -> Scene:
         return _drawn(graph, laid, font, size, width, legend)
@@ -80,22 +85,46 @@ def volumes(
         return lambda laid: not height or drawn(laid, size).height <= height
 
     best: tuple[float, Laid, float] | None = None
-    for size, arranged, brief in product((max(theme.text_size, min_text), min_text), plans, (False, True)):
+    sizes = (max(theme.text_size, min_text), min_text)
+    for arranged, size, brief in product(plans, sizes, (False, True)):
+        if best is not None and arranged is not plans[0] and best[1].given.plan is plans[0]:
+            break
         below = captions(graph, found, arranged, size, font.width, label, show, brief)
         attempt = Attempt(graph, found, arranged, below, _letters(font, size))
+        if strict and ((least := attempt.laid(limit, _SMALLEST)) is None or overlaps(drawn(least, size))):
+            continue
         for laid in _candidates(attempt, limit, low_enough(size)):
             worth = laid.scale / (1 + _ROW_COST * (len(laid.rows) - 1)) * (1 if size >= theme.text_size else _TEXT_COST)
-            if arranged.levels > 1 and (scene := drawn(laid, size)).height > _TALL * scene.width:
-                worth *= _TALL_COST
             if best is None or worth > best[0]:
                 best = worth, laid, size
         if best is not None and best[0] >= _GOOD:
             break
-    if best is None:
-        return None
-    _, laid, size = best
-    scene = drawn(balanced(laid, limit), size)
-    return scene if not height or scene.height <= height else drawn(laid, size)
+    whole: Scene | None = None
+    if best is not None:
+        _, laid, size = best
+        scenes = (drawn(each, size) for each in (balanced(laid, limit), laid))
+        whole = next((each for each in scenes if not height or each.height <= height), None)
+    clean = whole is not None and not overlaps(whole)
+    if clean or u is not None:
+        return whole if clean or not strict else None
+    if not any(node.frames for node in graph.nodes):
+        parted = apart(graph, line)
+
+        def layers(size: float, brief: bool, scale: float) -> Scene | None:
+            made = solids(graph, found, measure(graph, found, scale, _letters(font, size)))
+            given = setting(graph, parted, captions(graph, found, parted, size, font.width, label, show, brief), made)
+            row = layered_row(graph, given)
+            if row is None or row.right > limit:
+                return None
+            layered = drawn(Laid([row], made, scale, given), size)
+            return layered if not height or layered.height <= height else None
+
+        if layers(min_text, True, _SCALES[-1]) is not None:
+            tried = (layers(*how, scale) for how in product(sizes, (False, True)) for scale in _SCALES)
+            good = (each for each in tried if each is not None and not overlaps(each))
+            if (in_layers := next(good, None)) is not None:
+                return in_layers
+    return None if strict else whole
 
 
 def _candidates(attempt: Attempt, limit: float, suits: Callable[[Laid], bool]) -> Iterator[Laid]:

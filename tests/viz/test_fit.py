@@ -1,0 +1,237 @@
+"""Any network is drawn at any venue, in either style, and nothing in the figure lies on anything else."""
+
+import time
+from collections import Counter
+from typing import get_args
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from layerblocks.graphs import Edge, Graph, Node, Output, overview, read_graph
+from layerblocks.graphs.clusters import clustered, listed
+from layerblocks.graphs.graph import leaves, mark_edges
+from layerblocks.viz import diagram
+from layerblocks.viz.overlaps import overlaps
+from layerblocks.viz.page import Venue
+from layerblocks.viz.scene import Box, Path, Scene, Text
+from tests import zoo
+
+STYLES = ("boxes", "volumes")
+QUICK = (
+    "unet",
+    "pix2pix",
+    "residual_unet",
+    "attention_unet",
+    "rgbd_unet",
+    "feature_pyramid_detector",
+    "gated_tabular",
+    "mixture_of_experts",
+    "siamese",
+    "seq2seq_lstm",
+    "wavenet",
+    "split_heads",
+)
+U_SHAPED = ("unet", "residual_unet", "attention_unet", "unet_xception", "unet_3d", "segnet", "linknet", "pix2pix")
+
+
+@pytest.fixture(scope="module")
+def graph_of():
+    known = {}
+
+    def found(name):
+        if name not in known:
+            known[name] = read_graph(zoo.build(name), expand_nested=True)
+        return known[name]
+
+    return found
+
+
+@pytest.mark.parametrize("style", STYLES)
+@pytest.mark.parametrize("name", QUICK)
+def test_a_column_holds_any_network(name, style, graph_of):
+    figure = diagram(graph_of(name), width="ieee1", style=style)
+    assert figure.width <= 252 and figure.height <= 648 and figure.text_size >= 6
+    assert not overlaps(figure.scene)
+
+
+@pytest.mark.sweep
+@pytest.mark.parametrize("style", STYLES)
+@pytest.mark.parametrize("name", zoo.ZOO)
+def test_every_venue_holds_every_network(name, style, graph_of):
+    for venue in get_args(Venue):
+        assert not overlaps(diagram(graph_of(name), width=venue, style=style).scene), venue
+
+
+# -- encoders and decoders --------------------------------------------------------------------------------------------
+
+
+def spots(figure):
+    """The middle of each box or volume, by the number of its node."""
+    found = {}
+    for item in figure.scene.items:
+        states = getattr(item, "states", None)
+        if isinstance(item, Box) and states is not None and states.node >= 0:
+            found[states.node] = item.x + item.width / 2, item.y + item.height / 2
+        elif not isinstance(item, Path | Text | Box) and states is not None and states.node >= 0:
+            ys = [y for _, y in item.points]
+            found[states.node] = sum(x for x, _ in item.points) / len(item.points), (min(ys) + max(ys)) / 2
+    return found
+
+
+@pytest.mark.parametrize("style", STYLES)
+@pytest.mark.parametrize("name", U_SHAPED)
+def test_an_encoder_with_a_decoder_is_a_u(name, style, graph_of):
+    figure = diagram(graph_of(name), width="ieee1", style=style)
+    places, graph = spots(figure), figure.graph
+    lowest = max(places, key=lambda number: places[number][1])
+    first, last = 0, graph.outputs[0].source
+    assert places[first][0] < places[lowest][0] + 1 and places[lowest][0] < places[last][0] + 1
+    assert min(places[first][1], places[last][1]) < places[lowest][1] - 100
+    across = [e for e in graph.edges if e.role == "skip" and e.source < lowest < e.target and e.source]
+    for edge in across:
+        (left, high), (right, level) = places[edge.source], places[edge.target]
+        assert left < right and abs(high - level) < (2 if style == "boxes" else 25), "a short cut that is not level"
+
+
+# -- joined boxes -----------------------------------------------------------------------------------------------------
+
+
+def layers(nodes):
+    return Counter((leaf.name, leaf.kind) for node in nodes for leaf in leaves(node))
+
+
+@pytest.mark.parametrize("name", QUICK)
+def test_boxes_are_joined_to_as_few_as_asked(name, graph_of):
+    graph = overview(graph_of(name), 1)
+    for most in (1, 3, 9):
+        joined = clustered(graph, most)
+        assert len(joined.nodes) <= most
+        assert layers(joined.nodes) == layers(graph.nodes)
+        assert [node.id for node in joined.nodes] == [*range(len(joined.nodes))]
+        assert all(edge.source < edge.target for edge in joined.edges)
+        assert Counter(o.key for o in joined.outputs) == Counter(o.key for o in graph.outputs)
+        for node in joined.nodes:
+            if node.name.endswith(" layers") and all(n.repeats == 1 for n in node.inner.nodes):
+                assert node.name == f"{sum(leaf.role != 'input' for leaf in leaves(node))} layers"
+
+
+@given(st.integers(2, 14), st.data())
+def test_any_graph_is_joined_to_any_number(count, data):
+    nodes = tuple(Node(i, (f"n{i}",), "Dense", "dense", outputs=((None, 8),)) for i in range(count))
+    pairs = [(a, b) for b in range(count) for a in range(b)]
+    edges = tuple(Edge(a, b) for a, b in data.draw(st.lists(st.sampled_from(pairs), unique=True)))
+    graph = mark_edges(Graph("net", "Functional", nodes, edges, (Output("main", count - 1),)))
+    most = data.draw(st.integers(1, count))
+    kept = data.draw(st.sets(st.sampled_from([node.name for node in nodes]), max_size=most - 1)) if most > 1 else set()
+    joined = clustered(graph, most, kept)
+    assert len(joined.nodes) <= max(most, 2 * len(kept) + 1)
+    assert kept <= {node.name for node in joined.nodes}
+    assert all(edge.source < edge.target for edge in joined.edges)
+    assert layers(joined.nodes) == layers(nodes)
+
+
+def test_what_is_in_a_box_is_said_by_kinds():
+    conv = Node(0, ("c",), "Conv2D", "conv", (("kernel_size", (3, 3)),))
+    pool, add = Node(1, ("p",), "MaxPooling2D", "pool"), Node(2, ("a",), "Add", "add")
+    assert listed([conv, conv, pool, add]) == "2 conv 3×3, max pool, add"
+
+
+def test_equal_branches_are_one_box():
+    graph = branches(24)
+    figure = diagram(graph, width="ieee1")
+    (box,) = (node for node in figure.graph.nodes if "equal branches" in node.name)
+    assert box.name == "24 equal branches" and box.words == "each conv 3×3; concat"
+
+
+# -- size and speed ---------------------------------------------------------------------------------------------------
+
+
+def conv(number, filters, kernel=3):
+    shape = (None, 32, 32, filters)
+    told = (("filters", filters), ("kernel_size", (kernel, kernel)), ("strides", (1, 1)))
+    inputs = ((None, 32, 32, 8),)
+    return Node(number, (f"conv2d_{number}",), "Conv2D", "conv", told, inputs, (shape,), configuration=told)
+
+
+def net(nodes, edges):
+    nodes = (Node(0, ("x",), "InputLayer", "input", outputs=((None, 32, 32, 8),)), *nodes)
+    return mark_edges(Graph("net", "Functional", nodes, tuple(edges), (Output("main", len(nodes) - 1),)))
+
+
+def branches(count, equal=True):
+    nodes = [conv(i, 8 if equal else 7 + i) for i in range(1, count + 1)]
+    sizes = tuple(node.outputs[0] for node in nodes)
+    nodes.append(Node(count + 1, ("concatenate",), "Concatenate", "merge", inputs=sizes, outputs=((None, 32, 32, 9),)))
+    edges = [Edge(0, i) for i in range(1, count + 1)] + [Edge(i, count + 1, 0, i - 1) for i in range(1, count + 1)]
+    return net(nodes, edges)
+
+
+def chain(count):
+    nodes = [conv(i, 8 + i * 7919 % 61) for i in range(1, count + 1)]
+    return net(nodes, [Edge(i, i + 1) for i in range(count)])
+
+
+@pytest.mark.parametrize("style", STYLES)
+@pytest.mark.parametrize("equal", [True, False])
+@pytest.mark.parametrize("count", [64, pytest.param(800, marks=pytest.mark.sweep)])
+def test_many_branches(count, equal, style):
+    assert not overlaps(diagram(branches(count, equal), width="ieee1", style=style).scene)
+
+
+def test_many_layers():
+    assert not overlaps(diagram(chain(1202), width="ieee1").scene)
+
+
+@pytest.mark.sweep
+@pytest.mark.parametrize("made, few, many", [(branches, 200, 800), (chain, 2_500, 20_000)])
+def test_time_grows_as_the_network_does(made, few, many):
+    def seconds(count):
+        graph, start = made(count), time.process_time()
+        diagram(graph, width="ieee1")
+        return time.process_time() - start
+
+    seconds(few)
+    least = min(seconds(few) for _ in range(3))
+    assert seconds(many) < 3 * many / few * least
+
+
+def test_the_nearest_venue_of_the_same_family_is_named():
+    rows = [Edge(0, i) for i in range(1, 7)]
+    nodes = [
+        Node(i, (f"a_rather_long_name_of_a_head_{i}",), "Dense", "dense", outputs=((None, 8),)) for i in range(1, 7)
+    ]
+    with pytest.raises(ValueError, match=r"does not fit 25\d.*width='ieee2'"):
+        diagram(net(nodes, rows), width="ieee1", depth=1)
+
+
+# -- what counts as an overlap ----------------------------------------------------------------------------------------
+
+
+def text(x, y, words="words"):
+    return Text(x, y, words, 6.0, 20.0)
+
+
+@pytest.mark.parametrize(
+    "items, said",
+    [
+        ([Box(5, 5, 20, 10, "conv", name="a"), Box(20, 5, 20, 10, "conv", name="b")], "a lies on b"),
+        ([text(5, 20), text(20, 22, "other")], "lies on"),
+        ([Box(5, 5, 40, 10, "conv", name="a"), text(30, 12)], "across the edge of a"),
+        ([Box(5, 5, 40, 10, "conv", name="a"), Path((20, 0), (((20, 40),),), "trunk")], "runs through a"),
+        ([text(5, 20), Path((10, 0), (((10, 40),),), "trunk")], "runs through 'words'"),
+        ([Box(5, 5, 40, 30, "frame"), text(35, 20)], "across the border"),
+        ([Path((10, 0), (((10, 40),),), "trunk"), Path((10, 10), (((10, 30),),), "skip")], "runs along"),
+        ([Box(5, 5, 40, 30, "frame"), Path((5, 8), (((5, 30),),), "trunk")], "runs along the border"),
+        ([text(90, 20)], "off the page"),
+    ],
+)
+def test_overlaps_are_found(items, said):
+    found = overlaps(Scene(100, 50, tuple(items)))
+    assert any(said in each for each in found), found
+
+
+def test_what_touches_does_not_overlap():
+    boxes = [Box(5, 5, 40, 10, "conv", name="a"), Box(5, 30, 40, 10, "conv", name="b")]
+    arrow = Path((25, 15), (((25, 30),),), "trunk", states=(Edge(0, 1),))
+    assert overlaps(Scene(100, 50, (*boxes, arrow, text(10, 12), text(10, 37)))) == []
