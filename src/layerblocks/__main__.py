@@ -86,7 +86,8 @@ def _figure_arguments(command: argparse.ArgumentParser) -> None:
         help="draw the inside of this block, or of one of each kind, in a panel of its own",
     )
     command.add_argument("--max-boxes", type=int, metavar="N", help="that 'auto' may draw (default: 40)")
-    command.add_argument("--show", metavar="WORDS", help="shape,parameters (default), multiply_adds, receptive_field, dtype, trainable")
+    words = "shape,parameters (default), multiply_adds, receptive_field, dtype, trainable"
+    command.add_argument("--show", metavar="WORDS", help=words)
     command.add_argument("--no-legend", dest="legend", action="store_false", help="leave out what the colours mean")
     command.add_argument("--dpi", type=int, default=200, help="of PNG (default: %(default)s)")
 
