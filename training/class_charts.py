@@ -8,7 +8,7 @@ import numpy as np
 
 from .. import checks
 from ..checks import complaint, public, refuse
-from ..viz.page import INCH
+from ..viz.venues import INCH
 from .labels import as_array, of_numbers, read_classes, read_labels
 from .panels import COLOURS, GREY, SMALL, TEXT, check_axes, dress, figure_of, inches, name_ticks, new_figure
 

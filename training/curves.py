@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from .. import checks
 from ..checks import complaint, listed, public, refuse
 from ..viz.fonts import face
-from ..viz.page import INCH
+from ..viz.venues import INCH
 from .history import LEARNING_RATES, Series, TrainingLog, read_history
 from .panels import GREY, SMALL, check_axes, dress, figure_of, inches, new_figure, styles
 

@@ -12,7 +12,7 @@ from itertools import cycle, islice
 from typing import TYPE_CHECKING, Any
 
 from .. import checks
-from ..viz.page import INCH, in_points
+from ..viz.venues import INCH, in_points
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -4,7 +4,6 @@ from .changes.difference import Difference as Difference
 from .changes.difference import diff as diff
 from .diagrams import diagram as diagram
 from .figure import Figure as Figure
-from .page import points as points
 from .plot import model_to_dot as model_to_dot
 from .plot import plot_model as plot_model
 from .plot import to_graphviz as to_graphviz
@@ -18,3 +17,4 @@ from .texts.table import table as table
 from .texts.table import totals as totals
 from .theme import Paint as Paint
 from .theme import Theme as Theme
+from .venues import points as points

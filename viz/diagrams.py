@@ -20,11 +20,11 @@ from .figure import Figure
 from .layouts.contents import SHOW, Fact, Say
 from .layouts.figures import Look, Zoom, figure_scene, repainted, zooms
 from .layouts.keras_tables import Options
-from .page import INCH, Length, height_for, in_points, wider
 from .scene import Scene
 from .statements import torn
 from .texts.captions import panel_sentence, sum_sentence
 from .theme import DEFAULT, Paint, Theme
+from .venues import INCH, Length, height_for, in_points, wider
 
 Direction = Literal["TB", "LR", "BT", "RL"]
 Style = Literal["boxes", "volumes"]

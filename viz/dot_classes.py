@@ -12,7 +12,7 @@ from typing import Any
 
 from ..extras import needs
 from ..files import write_whole
-from .render import draw
+from .dot_rendering import draw
 
 pydot, graphviz = needs("pydot", extra="dot"), needs("graphviz", extra="dot")
 _Dot: Any = pydot.Dot

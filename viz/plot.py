@@ -18,9 +18,9 @@ from .dot import block_figure, layer_figure
 from .figure import Figure, destination, saved
 from .layouts.figures import Look, figure_scene
 from .layouts.keras_tables import Options, layer_scene
-from .page import INCH
 from .scene import Scene
 from .theme import DEFAULT, Theme
+from .venues import INCH
 
 if TYPE_CHECKING:
     from .dot_classes import Source

@@ -10,7 +10,7 @@ from typing import Any
 
 import keras
 
-from ..plain import plain
+from ..plain_keras import plain
 from .formats import Format
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from ..plain import for_use
+from ..plain_keras import for_use
 from . import runtimes
 from .formats import Format, quiet
 from .runtimes import by_name

@@ -11,7 +11,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from ..plain import for_use
+from ..plain_keras import for_use
 from ..rewiring import leaves
 from .formats import Format
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import keras
 
-from ..plain import for_use
+from ..plain_keras import for_use
 from .formats import Format
 
 

@@ -20,7 +20,7 @@ ROOMS = {
     "models": ("blocks", "graphs"),
     "architectures": ("blocks", "graphs", "models"),
     "viz": ("graphs",),
-    "training": ("graphs", "models", "viz.page", "viz.fonts"),
+    "training": ("graphs", "models", "viz.venues", "viz.fonts"),
     "testing": ("blocks", "graphs"),
 }
 """What each stands on, beside the ground."""

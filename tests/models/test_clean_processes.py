@@ -19,7 +19,7 @@ from layerblocks.blocks.layers import MinimumSize, StochasticDepth
 from layerblocks.models import export
 from layerblocks.models.calibration import MOST, examples_of
 from layerblocks.models.file_formats import formats
-from layerblocks.models.plain import plain
+from layerblocks.models.plain_keras import plain
 
 from ..agreement import differ, images, randomize, run
 from ..helpers import needs_tensorflow

@@ -13,7 +13,7 @@ import pytest
 from layerblocks.__main__ import main
 from layerblocks.architectures import list_architectures
 from layerblocks.blocks import conv
-from layerblocks.viz.render import draw
+from layerblocks.viz.dot_rendering import draw
 
 
 def run(*arguments, **options):

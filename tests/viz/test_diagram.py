@@ -20,8 +20,8 @@ from layerblocks.blocks import weightless
 from layerblocks.graphs import kinds, read_graph
 from layerblocks.viz import Figure, Paint, Theme, diagram, diff, plot_model, points
 from layerblocks.viz.diagrams import Direction, Fact, Style
-from layerblocks.viz.page import WIDTHS, Venue
 from layerblocks.viz.scene import Box, Path, Text
+from layerblocks.viz.venues import WIDTHS, Venue
 
 from .scene_checks import check_scene, effective_text, labels, named, texts_in
 

@@ -21,8 +21,8 @@ from layerblocks.graphs.graph import Edge, Node, Output, leaves, mark_edges, mar
 from layerblocks.models import inference_model
 from layerblocks.viz.changes.changes import status
 from layerblocks.viz.changes.difference import PAINTS, diff
-from layerblocks.viz.page import points
 from layerblocks.viz.scene import Text
+from layerblocks.viz.venues import points
 
 from ..random_models import random_model
 

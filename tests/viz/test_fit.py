@@ -13,8 +13,8 @@ from layerblocks.graphs.clusters import clustered, listed
 from layerblocks.graphs.graph import leaves, mark_edges
 from layerblocks.viz import diagram
 from layerblocks.viz.overlaps import overlaps
-from layerblocks.viz.page import Venue
 from layerblocks.viz.scene import Box, Path, Scene, Text
+from layerblocks.viz.venues import Venue
 from tests import zoo
 
 STYLES = ("boxes", "volumes")

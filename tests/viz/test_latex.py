@@ -11,8 +11,8 @@ import pytest
 from layerblocks.architectures import build
 from layerblocks.blocks import weightless
 from layerblocks.viz import diagram, diff, table
-from layerblocks.viz.page import points
 from layerblocks.viz.scene import Text
+from layerblocks.viz.venues import points
 
 from .test_backends import _KEEP, compiled
 

@@ -13,7 +13,7 @@ from layerblocks.viz import Theme
 from layerblocks.viz.layouts.box_text import Content, cards, type_of, wrap
 from layerblocks.viz.layouts.figures import Look, figure_scene
 from layerblocks.viz.layouts.series_parallel import Fork, Irreducible, compose, numbers, split
-from layerblocks.viz.page import HEIGHTS, INCH, WIDTHS, height_for, in_points, wider
+from layerblocks.viz.venues import HEIGHTS, INCH, WIDTHS, height_for, in_points, wider
 
 from .scene_checks import check_scene, labels, named
 

@@ -16,8 +16,8 @@ from layerblocks.graphs.graph import mark_edges
 from layerblocks.testing import networks
 from layerblocks.viz import diagram
 from layerblocks.viz.diagrams import Direction
-from layerblocks.viz.page import Venue
 from layerblocks.viz.scene import Box, Path, Polygon, Text
+from layerblocks.viz.venues import Venue
 from tests import zoo
 
 from .statement_checks import check_boxes_and_lines, check_ends, check_marks, check_statement

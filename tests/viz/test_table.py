@@ -33,7 +33,7 @@ from layerblocks.blocks import weightless
 from layerblocks.graphs import collapse, read_graph
 from layerblocks.graphs.graph import Graph, Node
 from layerblocks.viz.changes.difference import diff
-from layerblocks.viz.texts.latex import latex_text
+from layerblocks.viz.texts.latex_letters import latex_text
 from layerblocks.viz.texts.notation import notation
 from layerblocks.viz.texts.table import COLUMNS, compare, rows, table, totals
 from layerblocks.viz.texts.table_formats import FORMATS, Sheet, Stack, write

@@ -10,9 +10,9 @@ from typing import Any
 
 from ...extras import needs
 from ..fonts import Cut, Face
-from ..page import possible_dpi
 from ..scene import Scene
 from ..theme import Theme
+from ..venues import possible_dpi
 from .marks import Letters, Shape, Step, Steps, marks
 
 

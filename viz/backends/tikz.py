@@ -9,7 +9,7 @@ from itertools import groupby
 
 from ..fonts import Face, printable
 from ..scene import Box, Item, Path, Polygon, Scene, Text
-from ..texts.latex import latex_text
+from ..texts.latex_letters import latex_text
 from ..theme import Paint, Theme
 from .marks import Steps, arrowed, ink, named, number, outline, outlined, radius
 

@@ -9,8 +9,8 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 
 from ...graphs.graph import Edge, Graph, Output, trunk_nodes
+from ..dot_rendering import draw
 from ..lines import line_roles, line_words, together
-from ..render import draw
 from .box_text import Type
 from .contents import key_of
 from .drawing import title_width

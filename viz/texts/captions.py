@@ -14,7 +14,7 @@ from ...graphs.graph import Edge, Graph, Node, Output, leaves
 from ...graphs.overviews import overview
 from ...graphs.reader import graph_of
 from ..lines import line_roles
-from .latex import latex_text
+from .latex_letters import latex_text
 from .layer_labels import count_text, describe, is_residual, is_shared, repeats_of, shape_texts
 
 _FIRST_SENTENCE = 124

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from itertools import chain, zip_longest
 
 from ...graphs.totals import Total
-from .latex import latex_text
+from .latex_letters import latex_text
 from .layer_labels import count_text, work_text
 
 

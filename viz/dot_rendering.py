@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from ..extras import needs
-from .page import INCH, possible_dpi
+from .venues import INCH, possible_dpi
 
 _ONE_AT_A_TIME = threading.Lock()  # Graphviz keeps global state, and file descriptor 2 belongs to everybody
 _STACK = 128 * 2**20  # Graphviz recurses as deep as the network; this is address space, used as far as needed

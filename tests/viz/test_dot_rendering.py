@@ -15,8 +15,8 @@ import keras
 import pytest
 from keras import layers
 
+import layerblocks.viz.dot_rendering as render
 import layerblocks.viz.figure
-import layerblocks.viz.render as render
 from layerblocks.viz import Figure, model_to_dot, plot_model, to_graphviz
 
 MAGIC = {
@@ -234,7 +234,8 @@ def test_what_other_threads_print_is_passed_on(capfd):
 
 
 def test_standard_error_may_be_closed():
-    code = "import os; os.close(2)\nfrom layerblocks.viz.render import draw\nprint(draw('digraph { a }', 'svg')[:5])"
+    code = "import os; os.close(2)\nfrom layerblocks.viz.dot_rendering import draw\n"
+    code += "print(draw('digraph { a }', 'svg')[:5])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout.strip()) == (0, "b'<?xml'")
 
@@ -243,7 +244,7 @@ def test_a_machine_without_fonts_says_so(tmp_path):
     config = tmp_path / "fonts.conf"
     config.write_text('<?xml version="1.0"?><!DOCTYPE fontconfig SYSTEM "fonts.dtd"><fontconfig></fontconfig>')
     code = (
-        "from layerblocks.viz.render import draw\nprint(draw('digraph { a }', 'svg')[:5])\n"
+        "from layerblocks.viz.dot_rendering import draw\nprint(draw('digraph { a }', 'svg')[:5])\n"
         "try:\n    draw('digraph { a }', 'png')\nexcept OSError as error:\n    print(error)\n"
     )
     environment = {**os.environ, "FONTCONFIG_FILE": str(config)}
