@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
+from typing import Any
 
 from layerblocks.architectures import build
 from layerblocks.blocks import weightless
@@ -80,13 +82,41 @@ FIGURES = (
     ),
 )
 
+# Networks in plain Keras with the names that Keras gives: functions of `tests/zoo`, and what their figures show.
+STRANGERS = {
+    "attention_unet": "An encoder with a decoder is a U, whoever wrote it; skips are level.",
+    "deeplab_v3_plus": "What is parallel is one block, called by its pattern.",
+    "pix2pix": "A generator with skips.",
+    "vit": "Two residuals, four times over: one frame around both.",
+    "gpt": "The same without a class token.",
+    "encoder_decoder": "The encoder's result is key and value of each block of the decoder.",
+    "seq2seq_lstm": "Two states go from one LSTM to the other.",
+    "crnn": "Convolutions, then recurrent layers.",
+    "siamese": "One tower called twice, and the difference of what it says.",
+    "two_stream_video": "Two lanes of one network; what is done at each step is in a frame.",
+    "subclassed_resnet18": "A `class Net(keras.Model)`, read by following its `call`.",
+    "rgbd_unet": "241 layers in two branches, joined until the column holds them.",
+}
 
-def draw(line: str) -> object:
+
+def draw(line: str) -> Any:
     """What a line of the gallery makes. The models need no weights."""
     import keras
 
     with weightless():
         return eval(line, {"build": build, "diagram": diagram, "diff": diff, "keras": keras})
+
+
+def file_of(stranger: str) -> str:
+    return f"zoo-{stranger.replace('_', '-')}"
+
+
+def draw_stranger(name: str) -> Any:
+    """The figure of a network of the zoo."""
+    sys.path.insert(0, str(HERE.parent))
+    from tests import zoo
+
+    return diagram(zoo.build(name), width="ieee1")
 
 
 def page() -> str:
@@ -107,13 +137,28 @@ def page() -> str:
     for title, name, shows, line in FIGURES:
         lines += ["", f"## {title}", "", shows, "", "```python", line, "```", ""]
         lines += [f"![{title}](gallery/{name}.svg)"]
+    lines += [
+        "",
+        "# Networks of others",
+        "",
+        "In plain Keras, with the names that Keras gives, by no more than",
+        "",
+        "```python",
+        'diagram(model, width="ieee1")',
+        "```",
+        "",
+        "The functions that make them are in [tests/zoo](../tests/zoo).",
+    ]
+    for name, shows in STRANGERS.items():
+        lines += ["", f"## `{name}`", "", shows, "", f"![{name}](gallery/{file_of(name)}.svg)"]
     return "\n".join(lines) + "\n"
 
 
 def main() -> None:
     (HERE / "gallery").mkdir(exist_ok=True)
-    for title, name, _, line in FIGURES:
-        figure = draw(line)
+    figures = [(title, name, draw(line)) for title, name, _, line in FIGURES]
+    figures += [(name, file_of(name), draw_stranger(name)) for name in STRANGERS]
+    for title, name, figure in figures:
         figure.save(HERE / "gallery" / f"{name}.svg")
         print(f"{title}: {figure.width:.0f} × {figure.height:.0f} pt, text {figure.text_size:.3g} pt")
     (HERE / "gallery.md").write_text(page(), encoding="utf-8")
