@@ -49,8 +49,8 @@ class Source:
     origin: Origin | None = None
 
 
-def opened(source: Any, argument: str) -> Source:
-    """Read a source, or raise an error of one line."""
+def opened(source: Any, argument: str, or_else: str = "") -> Source:
+    """Read a source, or raise an error of one line; `or_else` is what else the argument may be."""
     if isinstance(source, Source):
         return source
     if isinstance(source, keras.Model):
@@ -58,10 +58,10 @@ def opened(source: Any, argument: str) -> Source:
     if isinstance(source, Mapping):
         return _of_state_dict(source, argument)
     if not isinstance(source, str | Path):
-        raise checks.refuse(argument, source, _MUST_BE, TypeError)
+        raise checks.refuse(argument, source, or_else + _MUST_BE, TypeError)
     path = Path(source)
     if not path.is_file():
-        raise checks.refuse(argument, str(source), f"{_MUST_BE} or {IMAGENET!r} (there is no such file)")
+        raise checks.refuse(argument, str(source), f"{or_else}{_MUST_BE} (there is no such file)")
     if path.suffix not in (*_KERAS_FILES, *_TORCH_FILES):
         raise checks.refuse(argument, str(source), f"a file that ends in {', '.join((*_KERAS_FILES, *_TORCH_FILES))}")
     try:

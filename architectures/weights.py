@@ -184,10 +184,12 @@ def checked(weights: Any, network: str) -> Source | str | None:
     if isinstance(weights, str) and weights == IMAGENET:
         if network not in APPLICATIONS:
             raise checks.refuse(
-                "weights", weights, f"a model, a dict or a path; {IMAGENET!r} only exists for {', '.join(APPLICATIONS)}"
+                "weights",
+                weights,
+                f"None, a model, a dict or a path; {IMAGENET!r} only exists for {', '.join(APPLICATIONS)}",
             )
         return weights
-    return opened(weights, "weights")
+    return opened(weights, "weights", f"None, {IMAGENET!r}, ")
 
 
 def dialect_of(source: Source | str | None, dialects: Collection[str]) -> str | None:

@@ -140,8 +140,9 @@ def decoder_block(
         (None, None, 13, 64)
     """
     arguments.image(skip, "skip")
+    arguments.functions(conv=conv)
     up = matching(transposed, conv) if up is None else up
-    arguments.functions(up=up, conv=conv)
+    arguments.functions(up=up)
     convs = checks.integer("convs", convs)
     y = up(x, filters, 2, strides=2, padding="valid", name="up")
     y, skip = align(y, skip, offset)

@@ -77,6 +77,8 @@ def fold(graph: Graph, but: Collection[tuple[str, ...]] = ()) -> Graph:
     [('x', 1, 0), ('dense1–dense3', 3, 216)]
     """
     unfolded = a_graph(graph)
+    if not isinstance(but, list | tuple | set | frozenset) or not all(isinstance(one, tuple) for one in but):
+        raise checks.refuse("but", but, "a list, tuple or set of tuples of names", TypeError)
     numbers: dict[Hashable, int] = {}
     kinds: list[int] = []
     for length in range(1, _LONGEST_PERIOD + 1):

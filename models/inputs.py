@@ -42,7 +42,8 @@ def with_input(
 
     Example:
         >>> from layerblocks.architectures import resnet18
-        >>> with_input(resnet18(input_shape=(64, 64, 3)), (None, None, 1), channels="sum").input_shape
+        >>> grey = with_input(resnet18(input_shape=(64, 64, 3)), (None, None, 1), channels="sum")
+        >>> grey.input_shape
         (None, None, None, 1)
     """
     model = wired(model)

@@ -41,10 +41,10 @@ def regularized(model: keras.Model, *, l1: float = 0.0, l2: float = 0.0) -> kera
         >>> sum(weight.regularizer is not None for weight in model.weights), len(model.weights)
         (16, 32)
     """
+    network = wired(checks.instance("model", model, keras.Model, "a Keras model"))
     l1, l2 = checks.number("l1", l1, at_least=0), checks.number("l2", l2, at_least=0)
     if not l1 and not l2:
         raise checks.refuse("l2", l2, "a number above 0 where l1 is 0")
-    network = wired(checks.instance("model", model, keras.Model, "a Keras model"))
     penalty = keras.regularizers.serialize(keras.regularizers.L1L2(l1, l2))
 
     def remake(layer: keras.Layer, last: bool) -> keras.Layer:

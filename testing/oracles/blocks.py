@@ -487,7 +487,7 @@ def classifier(
     return y
 
 
-@oracle("aux_classifier", draws={"classes": FEW, "dropout": [0.5, 0.25]}, chain=False)
+@oracle("aux_classifier", draws={"classes": FEW, "dropout": [0.5, 0.25], "dense": OMITTED}, chain=False)
 def aux_classifier(
     shape: Shape,
     classes: int,

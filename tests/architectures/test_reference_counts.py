@@ -433,7 +433,7 @@ def test_bad_input(function, kind, words):
     "weights, kind", [(3, TypeError), ("imagenet", ValueError), ("/nowhere.weights.h5", ValueError)]
 )
 def test_bad_weights(weights, kind):
-    with pytest.raises(kind, match=f"resnet18: weights must be None or .*{weights}"):
+    with pytest.raises(kind, match=f"resnet18: weights must be None, .*{weights}"):
         resnet18(weights=weights, include_top=False, input_shape=(8, 8, 1))
 
 

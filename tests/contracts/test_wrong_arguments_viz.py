@@ -73,7 +73,14 @@ FLAGS = [
     if isinstance(inspect.signature(FUNCTIONS[name]).parameters[word].default, bool) and word != "zoom"
 ]
 # What a message may say: what the argument must be, or with what a figure would fit.
-TELLS = ("must be", "is not built", "it would with", "did you mean", "there is no argument")
+TELLS = (
+    "must be",
+    "is not built",
+    "see layerblocks.graphs.knows",
+    "it would with",
+    "did you mean",
+    "there is no argument",
+)
 
 # What a field of the public dataclasses that a user makes may be, and what it may not.
 _NAN, _INFINITE = float("nan"), float("inf")
@@ -114,7 +121,7 @@ def test_a_wrong_argument_is_named(name, word):
             said = str(error)
             where = f"{name}({word}={value!r}): {type(error).__name__}: {said}"
             assert said.startswith(f"{name}: "), where
-            assert word in said or "does not fit" in said, where
+            assert word in said or "does not fit" in said or "graphs.knows" in said, where
             assert any(tells in said for tells in TELLS) or isinstance(error, OSError), where
             assert "takes" not in said and said.isprintable() and len(said) < 700, where
 

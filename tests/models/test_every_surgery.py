@@ -17,6 +17,7 @@ from layerblocks import models
 from layerblocks.blocks import weightless
 
 FUNCTIONS = [name for name in models.__all__ if inspect.isfunction(getattr(models, name))]
+OF_MODELS = [name for name in FUNCTIONS if "model" in inspect.signature(getattr(models, name)).parameters]
 MAKERS = [name for name in FUNCTIONS if inspect.signature(getattr(models, name)).return_annotation == "keras.Model"]
 
 
@@ -50,7 +51,7 @@ def test_help(name):
     assert re.match(r"[A-Z][a-z]+ .*\.\n", text), "verb and object in the first line"
 
 
-@pytest.mark.parametrize("name", FUNCTIONS)
+@pytest.mark.parametrize("name", OF_MODELS)
 @pytest.mark.parametrize("model", [None, "resnet18", 3, Thing(), keras.Model])
 def test_what_is_no_model_is_refused(name, model):
     function = getattr(models, name)
@@ -64,12 +65,13 @@ def test_what_is_no_model_is_refused(name, model):
 def test_a_block_that_is_not_there_is_refused(name):
     """Whatever names a block says so in one line, with the function and the argument."""
     function = getattr(models, name)
-    places = [word for word in ("name", "at", "after", "up_to") if word in inspect.signature(function).parameters][:1]
+    places = [word for word in ("at", "name", "after", "up_to") if word in inspect.signature(function).parameters][:1]
     for place in places:
         if name == "insert":
             place = "after"
         model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2, name="only")])
-        given = {"fn": lambda x: x} if "fn" in inspect.signature(function).parameters else {}
+        others = {"fn": lambda x: x, "head": 3}
+        given = {word: value for word, value in others.items() if word in inspect.signature(function).parameters}
         start = f"^{name}: {place} must be the name of a layer or block"
         with pytest.raises(ValueError, match=f"{start} .*got 'nowhere'$"):
             function(model, **{place: "nowhere"}, **given)
