@@ -183,11 +183,8 @@ def checked(weights: Any, network: str) -> Source | str | None:
         raise checks.refuse("weights", weights, "None under weightless(), where there are no weights")
     if isinstance(weights, str) and weights == IMAGENET:
         if network not in APPLICATIONS:
-            raise checks.refuse(
-                "weights",
-                weights,
-                f"None, a model, a dict or a path; {IMAGENET!r} only exists for {', '.join(APPLICATIONS)}",
-            )
+            only = f"{IMAGENET!r} only exists for {', '.join(APPLICATIONS)}"
+            raise checks.refuse("weights", weights, f"None, a model, a dict or a path; {only}")
         return weights
     return opened(weights, "weights", f"None, {IMAGENET!r}, ")
 

@@ -46,7 +46,7 @@ def clustered(graph: Graph, most: int, kept: Collection[str] = ()) -> Graph:
     >>> from layerblocks.graphs import read_graph
     >>> joined = clustered(read_graph(keras.Model(x, y)), 3)
     >>> [(node.name, node.words) for node in joined.nodes]
-    [('x', ''), ('4 layers', '2 conv 3×3, 2 max pool'), ('4 layers', '2 conv 3×3, 2 max pool')]
+    [('x', 'input'), ('4 layers', '2 conv 3×3, 2 max pool'), ('4 layers', '2 conv 3×3, 2 max pool')]
     """
     a_graph(graph)
     most = checks.integer("most", most)

@@ -198,7 +198,7 @@ PLACES = [
     lambda x: conv(x) + ops.flip(x, axis=2),
     lambda x: ops.mean(layers.CenterCrop(6, 16)(x), axis=(1, 2)),
     lambda x: ops.mean(conv(x[:, 5:9]), axis=1),
-    lambda x: ops.softmax(conv(x[:, 5:9, :3]), axis=(1, 2)),
+    lambda x: layers.Softmax(axis=(1, 2))(conv(x[:, 5:9, :3])),
     lambda x: conv(pixels_shuffled(conv(x, filters=8))),
     lambda x: layers.Dense(4)(layers.Flatten()(x[:, 3:5, 2:9])),
     lambda x: layers.Conv1D(2, 5)(layers.Reshape((SIDE * SIDE, 3))(x)),

@@ -329,7 +329,7 @@ def test_smoothing_stays_within_what_it_smooths(values, weight):
 def test_text_is_readable_and_figures_have_their_size(trained):
     panels = plot_history(trained[1], width="acm1")
     figure = panels["loss"].figure
-    assert figure.get_size_inches()[0] == 3.33
+    assert figure.get_size_inches()[0] == pytest.approx(241.1475 / 72.27)
     figure.draw_without_rendering()
     sizes = [text.get_fontsize() for text in figure.findobj(matplotlib.text.Text) if text.get_text()]
     assert min(sizes) >= 7
