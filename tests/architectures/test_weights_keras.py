@@ -304,7 +304,7 @@ def test_not_ready(tiny_source):
             tiny,
             3,
             TypeError,
-            "mobilenet: weights must be None, 'imagenet', a Keras model, a dict of arrays by name or the path .*, got 3",
+            "mobilenet: weights must be None, 'imagenet', a Keras model, a dict of arrays by name or .*, got 3",
         ),
         (tiny, "", ValueError, "mobilenet: weights must be .*there is no such file"),
         (tiny, "nothing.weights.h5", ValueError, "there is no such file.*, got 'nothing.weights.h5'"),

@@ -212,8 +212,14 @@ def test_nested_models_are_looked_into():
     assert min_input_size(inner) == (7, 7)
 
 
-@pytest.mark.parametrize("model", [3, keras.layers.ReLU(), keras.Sequential([keras.layers.Dense(3)])])
-def test_what_cannot_be_walked(model):
-    said = "min_input_size: model must be a functional or built sequential Keras model, or a chain"
-    with pytest.raises(TypeError, match=said):
+@pytest.mark.parametrize(
+    ("model", "kind", "said"),
+    [
+        (3, TypeError, "min_input_size: model must be a built Keras model, a Graph, or a chain, got 3"),
+        (keras.layers.ReLU(), TypeError, "min_input_size: model must be a built Keras model, a Graph, or a chain"),
+        (keras.Sequential([keras.layers.Dense(3)]), ValueError, "min_input_size: model 'sequential.*' is not built"),
+    ],
+)
+def test_what_cannot_be_walked(model, kind, said):
+    with pytest.raises(kind, match=said):
         min_input_size(model)
