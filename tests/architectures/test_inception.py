@@ -279,7 +279,7 @@ def test_reduction(height, width, single, double, extra, n, unit):
 
 
 def test_inception_with_another_kernel():
-    model = build(inception, (28, 28, 8), 4, (2, 4), (2, 4), 4, kernel_size=3)
+    model = build(inception, (28, 28, 8), 4, (2, 4), (2, 4), 4, kernel_size=3, name="inception")
     assert model.get_layer("inception.5x5.conv").kernel_size == (3, 3)
 
 

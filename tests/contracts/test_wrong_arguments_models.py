@@ -87,6 +87,7 @@ def _elsewhere(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
 
+@pytest.mark.sweep_only("export-within", "export-check", "export-representative_data", "export-format")
 @pytest.mark.parametrize(("name", "word"), [*WORDS, *(("with_new_head", word) for word in OPTIONS)])
 def test_a_wrong_argument_is_named(name, word):
     for value in wrong():

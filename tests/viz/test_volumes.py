@@ -460,7 +460,7 @@ def test_one_pixel_is_readable_beside_a_large_map():
         ((None, 28, 56, 8), False, "28×56", 8),
         ((None, 28, 28, 8), False, "28²", 8),
         ((None, 8, 28, 28), True, "28²", 8),
-        ((None, None, None, 3), False, "?²", 3),
+        ((None, None, None, 3), False, "?×?", 3),
         ((None, 16, 28, 28, 8), False, "16×28²", 8),
         ((None, 128, 64), False, "128", 64),
         ((None, 10), False, "", 10),
