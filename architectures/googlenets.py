@@ -119,7 +119,7 @@ def inception_network(
         dense: unit of every dense layer.
         options: of the classifier.
     """
-    make_aux = checks.function("aux", default_aux if aux is True else aux) if aux and head.include_top else None
+    make_aux = checks.function("aux", default_aux if aux is True else aux, "name") if aux and head.include_top else None
     outputs: dict[str, Tensor] = {}
     for name, step in layers.items():
         if isinstance(step, tuple):

@@ -197,7 +197,7 @@ def resnet(
     if depth is not None and None not in (residual, repeats, filters):
         raise checks.refuse("depth", depth, "None where residual, repeats and filters are given")
     usual, times, width = CONFIGS[50 if depth is None else checks.choice("depth", depth, tuple(CONFIGS))]
-    residual = usual if residual is None else checks.function("residual", residual)
+    residual = usual if residual is None else checks.function("residual", residual, "name")
     repeats = times if repeats is None else checks.integers("repeats", repeats, _length(repeats))
     filters = width if filters is None else filters
     checks.choice("strided_block", strided_block, ("first", "last"))

@@ -199,7 +199,7 @@ def bottleneck(shape: Shape, filters: int, *, reduction: int = 4, **options: Any
     return residual(shape, [(width, 1), (width, 3), (filters, 1)], **options)
 
 
-@oracle("xception_module", draws={"shortcut": OMITTED})
+@oracle("xception_module", draws={"shortcut": OMITTED, "plain": OMITTED})
 def xception_module(
     shape: Shape,
     filters: Sequence[int],
