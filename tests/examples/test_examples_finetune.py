@@ -340,7 +340,7 @@ def test_weights_that_do_not_fit(mobilenet, monkeypatch, folder, trained, tmp_pa
         ([f"{nets}:small"], "needs a file that save_weights wrote"),
         (["resnet18", "--weights", small, "--size", 32], "resnet18 could not load them: "),
         (["resnet18", "--weights", other, "--size", 32], "classifier.predictions.kernel must be (512, 1000), "),
-        (["resnet18"], "'imagenet', which only exists for vgg16, "),
+        (["resnet18"], "'imagenet' only exists for vgg16, "),
         (["resnet19"], "did you mean 'resnet18'"),
         ([tmp_path / "none.keras"], "none.keras: there is no such file"),
         ([tmp_path / "broken.keras"], "broken.keras: no Keras model that can be loaded"),

@@ -410,6 +410,7 @@ def test_1202_blocks():
             edges.append(Edge(nodes[-1].id - 1, nodes[-1].id, shape=(None, 2)))
         nodes.append(Node(len(nodes), (f"b{block}", "add"), "Add", "add", inputs=((2,),) * 2, outputs=((None, 2),)))
         edges += [Edge(nodes[-1].id - 1, nodes[-1].id), Edge(start, nodes[-1].id, target_port=1)]
+    layer_figure(Graph("x", "Functional", (nodes[0],), ()), Options(), Theme())  # imports what needs the usual depth
     with recursion_limit(40):
         graph = mark_edges(mark_heads(Graph("deep", "Functional", tuple(nodes), tuple(edges))))
         blocks = collapse(graph, 1)
