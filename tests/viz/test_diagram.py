@@ -283,7 +283,9 @@ def test_any_model_and_any_name():
 
 @pytest.mark.sweep
 def test_what_does_not_fit_says_what_would():
-    with pytest.raises(ValueError, match=r"^diagram: 'densenet121' at depth 2 does not fit 252 × 500 points") as error:
+    with pytest.raises(
+        ValueError, match=r"^diagram: 'densenet121' at depth 2 does not fit 251.059 × 500 points"
+    ) as error:
         diagram(graph_of("densenet121"), depth=2, width="ieee1", height=500, fold=False)
     assert re.search(r"it would with depth=1 or .*height=(\d+)$", str(error.value))
     assert diagram(graph_of("densenet121"), depth=1, width="ieee1", height=500, fold=False)

@@ -9,12 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from layerblocks.graphs.graph import Edge, Graph, Node, Output, mark_edges, mark_heads
-from layerblocks.viz import Theme
+from layerblocks.viz import Theme, diagram
 from layerblocks.viz.layouts.box_text import Content, cards, type_of, wrap
 from layerblocks.viz.layouts.figures import Look, figure_scene
-from layerblocks.viz.layouts.series_parallel import Fork, Irreducible, compose, numbers, split
+from layerblocks.viz.layouts.series_parallel import Fork, Irreducible, compose, frames_around, numbers, split
 from layerblocks.viz.venues import HEIGHTS, INCH, WIDTHS, height_for, in_points, wider
 
+from .. import zoo
 from .scene_checks import check_scene, labels, named
 
 
@@ -268,3 +269,12 @@ def test_venues():
     assert {name: WIDTHS[name] * 72.27 for name in columns} == pytest.approx(columns, abs=0.01)
     assert all(height_for(name) == HEIGHTS.get(name, 9.0) * INCH for name in WIDTHS)
     assert [name for name, _ in wider(500)] == ["acm2", "ieee2", "elsevier2"]
+
+
+def test_what_repeats_is_around_the_blocks_that_it_holds():
+    """(residual, conv) four times over is one frame around both, not one in the residual and one beside it."""
+    graph = diagram(zoo.build("convmixer"), width="ieee1").graph
+    around = {node.name.split(".")[-1]: frames for node, frames in zip(graph.nodes, frames_around(graph), strict=True)}
+    (repeat,) = around["conv2d_1"]
+    assert repeat.repeats == 4
+    assert [frames[0] for frames in (around["depthwise_conv2d"], around["add"])] == [repeat, repeat]

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from itertools import accumulate, chain, takewhile
 
 from ...graphs.graph import Edge, Graph, Node
+from ...graphs.rewrite import shared_prefix
 from ..lines import line_roles
 
 ENTRY, EXIT = -1, -2
@@ -145,9 +146,15 @@ def _first(parts: Parts) -> Part:
 def frames_around(graph: Graph) -> list[Frames]:
     """For each node the frames around it: of the opened blocks in its dotted name that hold more than one box.
 
-    The frames that the graph itself names stand in their place among these, nameless ones inside.
+    The frames of the graph itself stand in their place among these: one without a name inside the innermost block that
+    holds all that it holds.
     """
-    keys = [tuple(_around(graph, node)) for node in graph.nodes]
+    inside: dict[int, list[tuple[str, ...]]] = defaultdict(list)
+    for node in graph.nodes:
+        for frame in node.frames:
+            inside[frame].append(node.path[:-1])
+    levels = {f: len(shared_prefix(paths)) for f, paths in inside.items() if not graph.frames[f].path}
+    keys = [tuple(_around(graph, node, levels)) for node in graph.nodes]
     shared = Counter(chain.from_iterable(keys))
     return [tuple(takewhile(lambda around: shared[around] > 1 or around.repeats > 1, outer)) for outer in keys]
 
@@ -162,17 +169,22 @@ def title_of(frames: Frames) -> str:
     return ".".join(frames[-1].path[named(frames[:-1]) :])
 
 
-def _around(graph: Graph, node: Node) -> Iterable[Around]:
-    named = {len(graph.frames[f].path): graph.frames[f] for f in node.frames}
-    for level in range(1, max((len(node.path), *(size + 1 for size in named)))):
+def _around(graph: Graph, node: Node, levels: Mapping[int, int]) -> Iterable[Around]:
+    """The frames around a node, from outside; `levels` are in how many blocks those without a name are."""
+    named = {len(graph.frames[f].path): graph.frames[f] for f in node.frames if f not in levels}
+    nameless: dict[int, list[int]] = defaultdict(list)
+    for f in node.frames:
+        if f in levels:
+            nameless[levels[f]].append(f)
+    for level in range(max((len(node.path), 1, *(size + 1 for size in named)))):
         frame = named.get(level)
         if frame is not None:
             yield Around(frame.id, frame.path, frame.repeats)
-        elif level < len(node.path):
-            outer = tuple(f for f in node.frames if len(graph.frames[f].path) < level)
+        elif 0 < level < len(node.path):
+            outer = tuple(f for f in node.frames if levels.get(f, len(graph.frames[f].path)) < level)
             yield Around((outer, node.path[:level]), node.path[:level])
-    if 0 in named:
-        yield Around(named[0].id, (), named[0].repeats)
+        for f in nameless[level]:
+            yield Around(f, (), graph.frames[f].repeats)
 
 
 def _heads(graph: Graph) -> dict[int, list[int]]:
