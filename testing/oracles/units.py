@@ -151,7 +151,7 @@ def sparse(
 
 def without_norm(unit: Oracle) -> Oracle:
     """`unit` with a bias instead of its norm."""
-    return partial(unit, norm_parameters=0, use_bias=None) if default(unit, "norm_parameters") else unit
+    return partial(unit, norm_parameters=None, use_bias=None) if default(unit, "norm_parameters") is not None else unit
 
 
 def matching(unit: Oracle, other: Oracle) -> Oracle:
