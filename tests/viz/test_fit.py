@@ -1,5 +1,6 @@
 """Any network is drawn at any venue, in either style, and nothing in the figure lies on anything else."""
 
+import os
 import time
 from collections import Counter
 from typing import get_args
@@ -17,6 +18,7 @@ from layerblocks.viz.scene import Box, Path, Scene, Text
 from layerblocks.viz.venues import Venue
 from tests import zoo
 
+NIGHTLY = os.environ.get("HYPOTHESIS_PROFILE") == "nightly"
 STYLES = ("boxes", "volumes")
 QUICK = (
     "unet",
@@ -61,7 +63,8 @@ def test_a_column_holds_any_network(name, style, graph_of):
 def test_every_venue_holds_every_network(name, style, graph_of):
     if (name, style) == ("encoder_decoder", "boxes"):
         pytest.xfail("in the narrowest columns the words at a line's end touch a box")
-    for venue in get_args(Venue):
+    first = 0 if NIGHTLY else [*zoo.ZOO].index(name) % 3
+    for venue in get_args(Venue)[first :: 1 if NIGHTLY else 3]:  # a third, another third for the next network
         assert not overlaps(diagram(graph_of(name), width=venue, style=style).scene), venue
 
 

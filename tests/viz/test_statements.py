@@ -92,12 +92,12 @@ KNOWN = {
 @pytest.mark.sweep
 @pytest.mark.parametrize(
     "name",
-    [pytest.param(n, marks=pytest.mark.xfail(reason=KNOWN[n])) if n in KNOWN else n for n in NETS],
+    [pytest.param(n, marks=pytest.mark.xfail(reason=KNOWN[n], strict=False)) if n in KNOWN else n for n in NETS],
 )
 def test_every_figure_of_every_net_says_what_the_network_is(name):
     """All directions at every depth; all venues; each with and without folding, in both styles.
 
-    A sixth of these figures of each network, another sixth for the next; all of them under the profile "nightly".
+    Every twelfth of these figures of each network, others for the next; all of them under the profile "nightly".
     """
     depths = ("auto", 1, 2)
     sizes = [
@@ -108,7 +108,7 @@ def test_every_figure_of_every_net_says_what_the_network_is(name):
     both = [{**size, "fold": fold} for size in sizes for fold in (True, False)]
     volumes = [{**each, "style": "volumes"} for each in both if each.get("direction", "TB") == "TB"]
     options = [*both, *volumes]
-    assert check_net(graph_of(name), options if NIGHTLY else options[NETS.index(name) % 6 :: 6])
+    assert check_net(graph_of(name), options if NIGHTLY else options[NETS.index(name) % 12 :: 12])
 
 
 # -- random nets ------------------------------------------------------------------------------------------------------
@@ -213,7 +213,7 @@ def test_figures_of_many_random_graphs(graph, data):
 
 @pytest.mark.sweep
 @given(networks(), st.data())
-@settings(max_examples=200, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 def test_figures_of_many_random_networks(network, data):
     check_random(read_graph(network.model()), data)
 
