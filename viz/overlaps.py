@@ -6,40 +6,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations, pairwise
 
+from .rectangles import Rect
 from .scene import Box, Path, Point, Polygon, Scene, Text
 
 _TOUCH = 0.4  # points: so far two things may reach into one another
 _TAGS = frozenset({"badge", "tag"})
 _SURFACES = frozenset({"frame", "panel"})
-
-
-@dataclass(frozen=True, slots=True)
-class Rect:
-    """A rectangle, y downwards."""
-
-    left: float
-    top: float
-    right: float
-    bottom: float
-
-    def overlaps(self, other: Rect, slack: float = 0.0) -> bool:
-        return (
-            self.left < other.right - slack
-            and other.left < self.right - slack
-            and self.top < other.bottom - slack
-            and other.top < self.bottom - slack
-        )
-
-    def holds(self, other: Rect, slack: float = 0.0) -> bool:
-        return (
-            self.left - slack <= other.left
-            and other.right <= self.right + slack
-            and self.top - slack <= other.top
-            and other.bottom <= self.bottom + slack
-        )
-
-    def shrunk(self, by: float) -> Rect:
-        return Rect(self.left + by, self.top + by, self.right - by, self.bottom - by)
 
 
 @dataclass(frozen=True, slots=True)

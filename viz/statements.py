@@ -19,11 +19,12 @@ _SLACK = 0.1
 
 @dataclass(frozen=True, slots=True)
 class _Level:
-    """A frame that repeats, or (`frame` −1) a box that stands for several, around itself alone."""
+    """A frame that repeats, in how many pieces, or (`frame` −1) a box that stands for several, around itself alone."""
 
     frame: int
     repeats: int
     members: frozenset[int]
+    pieces: int = 1
 
 
 def statement(scene: Scene, graph: Graph) -> Graph:
@@ -93,7 +94,7 @@ def statement(scene: Scene, graph: Graph) -> Graph:
 def torn(scene: Scene, graph: Graph) -> list[tuple[str, ...]]:
     """The repeats that a scene does not keep whole: of each the names of the boxes in it, in order.
 
-    Its frame is left out, or has other boxes in it than it should.
+    Its frame is left out or drawn in several pieces, or has other boxes in it than it should.
     """
     boxes = {number: stated for number, stated, _ in _boxes(scene)}
     drawn = {level.frame: level for level in _levels(scene, boxes) if level.frame >= 0}
@@ -101,7 +102,8 @@ def torn(scene: Scene, graph: Graph) -> list[tuple[str, ...]]:
     for frame in graph.frames:
         inside = [node for node in graph.nodes if frame.id in node.frames]
         level = drawn.get(frame.id)
-        if frame.repeats > 1 and (level is None or level.members != {node.id for node in inside}):
+        whole = level is not None and level.pieces == 1 and level.members == {node.id for node in inside}
+        if frame.repeats > 1 and not whole:
             found.append(tuple(node.name for node in inside))
     return found
 
@@ -135,7 +137,7 @@ def _levels(scene: Scene, boxes: Mapping[int, Stated]) -> list[_Level]:
     found = []
     for (frame, repeats), places in drawn.items():
         inside = frozenset(n for n, _, box in _boxes(scene) if any(_within(box, place) for place in places))
-        found.append(_Level(frame, repeats, inside))
+        found.append(_Level(frame, repeats, inside, len(places)))
     found.sort(key=lambda level: (-len(level.members), level.frame))
     alone = (_Level(-1, stated.repeats, frozenset([n])) for n, stated in sorted(boxes.items()) if stated.repeats > 1)
     return [*found, *alone]

@@ -2,40 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from itertools import combinations, pairwise
 
 from layerblocks.viz.fonts import face
+from layerblocks.viz.rectangles import Rect
 from layerblocks.viz.scene import Box, Path, Scene, Text
 
 PAGE = (3.5 * 72, 9 * 72)  # points: a column of a paper
-
-
-@dataclass(frozen=True)
-class Rect:
-    left: float
-    top: float
-    right: float
-    bottom: float
-
-    def overlaps(self, other: Rect, slack: float = 0.0) -> bool:
-        return (
-            self.left < other.right - slack
-            and other.left < self.right - slack
-            and self.top < other.bottom - slack
-            and other.top < self.bottom - slack
-        )
-
-    def holds(self, other: Rect, slack: float = 0.0) -> bool:
-        return (
-            self.left - slack <= other.left
-            and other.right <= self.right + slack
-            and self.top - slack <= other.top
-            and other.bottom <= self.bottom + slack
-        )
-
-    def shrunk(self, by: float) -> Rect:
-        return Rect(self.left + by, self.top + by, self.right - by, self.bottom - by)
 
 
 def box_rect(box: Box) -> Rect:

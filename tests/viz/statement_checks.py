@@ -64,17 +64,25 @@ def check_boxes_and_lines(figure, graph, unfolded):
 
 def check_joined(said, boxes, graph):
     """Where blocks are joined for want of room: every layer is in one box, and lines lead where tensors do."""
-    layers = Counter((leaf.path[-1], leaf.kind, leaf.call, leaf.inputs) for n in boxes.nodes for leaf in leaves(n))
-    there = Counter((n.path[-1], n.kind, n.call, n.inputs) for n in without_masks(graph).nodes)
+    graph = without_masks(graph)
+    layers = Counter(known_as(leaf, graph) for n in boxes.nodes for leaf in leaves(n))
+    there = Counter(known_as(n, graph) for n in graph.nodes)
     assert not layers - there, f"in a box, and not in the network: {[*(layers - there)][:4]}"
     if all(node.repeats == 1 for box in boxes.nodes for node in (box, *(box.inner.nodes if box.inner else ()))):
         assert layers == there, f"in no box: {[*(there - layers)][:4]}"
-        check_layers(said, boxes, without_masks(graph))
+        check_layers(said, boxes, graph)
     for box in boxes.nodes:
         if box.kind == "Block" and box.words and box.name.endswith(" layers"):
             count = sum(layer.role != "input" for layer in leaves(box))
             assert int(box.name.split()[0]) >= count
             assert int(box.name.split()[0]) == count or any(n.repeats > 1 for n in box.inner.nodes)
+
+
+def known_as(layer, graph):
+    """What tells a layer from others; one that is alone in a block may be called as the block is."""
+    within = [node for node in graph.nodes if node.path[: len(layer.path)] == layer.path]
+    name = within[0].path[-1] if len(within) == 1 else layer.path[-1]
+    return name, layer.kind, layer.call, layer.inputs
 
 
 def check_layers(said, boxes, graph):
@@ -83,12 +91,10 @@ def check_layers(said, boxes, graph):
     What is left out are layers that cannot be told from others by their last name and their call.
     """
 
-    def known_as(layer):
-        return layer.path[-1], layer.kind, layer.call, layer.inputs
-
-    alike = Counter(known_as(layer) for layer in graph.nodes)
-    inside = {known_as(leaf): node.name for node in boxes.nodes for leaf in leaves(node)}
-    home = [inside.get(known_as(n)) if alike[known_as(n)] == 1 else None for n in graph.nodes]
+    known = [known_as(layer, graph) for layer in graph.nodes]
+    alike = Counter(known)
+    inside = {known_as(leaf, graph): node.name for node in boxes.nodes for leaf in leaves(node)}
+    home = [inside.get(each) if alike[each] == 1 else None for each in known]
     if None in home or max(Counter(n.name for n in boxes.nodes).values()) > 1:
         return
     lead = {(home[e.source], home[e.target]) for e in graph.edges if home[e.source] != home[e.target]}

@@ -79,21 +79,8 @@ def test_a_figure_says_what_the_network_is(name):
     assert check_net(graph_of(name), options) > 1
 
 
-_SIGN = "volumes that were joined to fit leave out how often they stand, or the key of an output"
-_END = "an end of a skip is drawn beside what it leads to"
-KNOWN = {
-    **dict.fromkeys(("zoo gpt", "zoo postnorm_encoder", "zoo prenorm_encoder", "zoo vit_by_ops"), _SIGN),
-    **dict.fromkeys(("zoo speech_commands", "zoo split_heads"), _SIGN),
-    **dict.fromkeys(("fcn8s", "fcn16s", "fcn32s", "unet"), "volumes that were joined name a layer by its block"),
-    **dict.fromkeys(("zoo feature_pyramid_detector", "zoo wavenet"), _END),
-}
-
-
 @pytest.mark.sweep
-@pytest.mark.parametrize(
-    "name",
-    [pytest.param(n, marks=pytest.mark.xfail(reason=KNOWN[n], strict=False)) if n in KNOWN else n for n in NETS],
-)
+@pytest.mark.parametrize("name", NETS)
 def test_every_figure_of_every_net_says_what_the_network_is(name):
     """All directions at every depth; all venues; each with and without folding, in both styles.
 

@@ -434,7 +434,7 @@ class _Drawing:
             near = begins[vertex.rank - 1]
             if vertex.node < 0 or (x, number) in near:
                 continue
-            half = self.faces[vertex.node][1] / 2 + _EDGE / 2
+            half = self.faces[vertex.node][1] / 2
             taken = [at for at, other in near if other != number]
             taken += [at for each, at in ends.items() if each[1] == lower and each != key]
             if any(abs(x - at) < _TRACK / 2 for at, other in near if other != number):

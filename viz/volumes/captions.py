@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from ...graphs.graph import Graph, Node, sum_weights
+from ...graphs.graph import Graph, Node, Output, sum_weights
 from ...graphs.rewrite import shared_prefix
 from ..layouts.contents import frozen_text, key_of, short_count
 from ..texts.layer_labels import is_shared
@@ -93,13 +93,21 @@ def captions(
         loss = [o.loss_weight for o in graph.outputs if o.source in unit.nodes and o.loss_weight is not None]
         below += [line(f"loss × {weight:g}", "muted") for weight in loss if unit.head is not None]
         below += [line(title, "muted", bold=True) for title in frames.get(place, ())]
-        outputs = [[key_of(graph, o) for o in graph.outputs if o.source == n.id] for n in nodes]
+        outputs = [[_key(graph, o, names[place]) for o in graph.outputs if o.source == n.id] for n in nodes]
         if brief:
             below += [line(f"→ {key}", "edge") for each in outputs for key in each if key]
             outputs = [[""] * len(each) for each in outputs]
         keys = (tuple(line(key, "edge") for key in each) for each in outputs)
         written.append(Caption(tuple(under), tuple(below), tuple(keys)))
     return written
+
+
+def _key(graph: Graph, output: Output, name: str) -> str:
+    """The key of an output, also where its layer is called so, unless that is what is written below the volumes."""
+    node = graph.nodes[output.source]
+    if output.key == node.path[-1] != node.name and output.key != name and graph.kind != "Block":
+        return output.key
+    return key_of(graph, output)
 
 
 def _listed_frozen(nodes: Sequence[Node]) -> str:

@@ -9,6 +9,7 @@ from math import inf
 from typing import TYPE_CHECKING
 
 from ...graphs.graph import Graph
+from ..rectangles import Rect
 from ..scene import Point, Text
 from .captions import Caption, Line
 from .plan import Plan, Unit, is_flow
@@ -27,17 +28,6 @@ RISE = 4.0  # from a volume to where its arrow turns up to the next level of a U
 FRAME = 4.0  # between what is in a frame and its line
 _OUT = 10.0  # of the arrow of an output
 _ARC = 9.0  # above a level of a U, for its short cut
-
-
-@dataclass(frozen=True, slots=True)
-class Rect:
-    left: float
-    top: float
-    right: float
-    bottom: float
-
-    def moved(self, x: float, y: float = 0.0) -> Rect:
-        return Rect(self.left + x, self.top + y, self.right + x, self.bottom + y)
 
 
 def around(rects: Iterable[Rect]) -> Rect:
