@@ -10,6 +10,7 @@ from ...graphs.graph import Edge, Frame, Graph, Node
 from ..fonts import Face, face
 from ..layouts.contents import box_names
 from ..overlaps import overlaps
+from ..rectangles import Rect
 from ..scene import Box, Item, Scene, Stated, moved
 from ..texts.layer_labels import describe, shape_texts
 from ..theme import Theme
@@ -19,7 +20,7 @@ from .fit import Attempt, Laid, balanced
 from .layered import apart, layered_row
 from .legend import legend_items
 from .lines import Drawn, lines
-from .place import FRAME, STUB, Rect, Row, around, setting
+from .place import FRAME, STUB, Row, around, setting
 from .plan import as_u, plan
 from .solids import Letters, extents, measure, own_repeats, solids
 
