@@ -16,7 +16,7 @@ from .merges import add
 from .norms import batch_norm
 from .pools import max_pool
 from .residuals import _merge, projection_shortcut
-from .tensors import channels
+from .tensors import channels, rank
 from .types import Padding, PointwiseOptions, Pool, Shortcut, Size, Tensor, Unit
 from .units import conv as _conv
 from .units import conv_bn, matching, separable
@@ -109,7 +109,7 @@ def inverted_residual(
     y = conv(x, width, 1, strides=1, name="expand") if expansion > 1 else x
     y = middle(y, width, kernel_size, strides=strides, name="depthwise")
     y = conv(y, filters, 1, strides=1, activation=None, name="project")
-    stays = channels(x) == filters and arguments.pair("strides", strides) == (1, 1)
+    stays = channels(x) == filters and max(arguments.sizes("strides", strides, rank(x))) == 1
     return add([x, y], name="add") if stays else y
 
 
@@ -159,7 +159,7 @@ def xception_module(
         if number > 1 or activate_first:
             y = activate(y, activation, name=f"activation{number}")
         y = conv(y, width, 3, strides=1, activation=None, name=f"conv{number}")
-    if arguments.pair("strides", strides) != (1, 1):
+    if max(arguments.sizes("strides", strides, rank(x))) > 1:
         y = pool(y, 3, strides=strides, name="pool")
     plain = matching(_conv, conv) if plain is None else checks.function("plain", plain, "name")
     return _merge(x, y, strides=strides, shortcut=shortcut, conv=partial(plain, activation=None))  # nothing follows
