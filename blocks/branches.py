@@ -13,7 +13,7 @@ from .activations import activate
 from .core import block, default_of, given_to
 from .gates import rescale
 from .merges import add, concat
-from .ranks import channels, shape
+from .tensors import channels
 from .types import Activation, Tensor, Unit
 from .units import conv as _conv
 from .units import conv_bn
@@ -36,7 +36,7 @@ def _steps(argument: str, value: Any) -> Sequence[Any]:
 
 def _branches(x: Tensor, table: Any, conv: Unit) -> Tensor:
     arguments.functions(conv=conv)
-    shape(x)
+    arguments.image(x)
     if (not checks.is_sequence(table) and not isinstance(table, Mapping)) or len(table) < 1:
         raise checks.refuse("branches", table, "a list or a dict of branches, each a list of steps", TypeError)
     named = table.items() if isinstance(table, Mapping) else ((f"branch{n}", one) for n, one in enumerate(table, 1))

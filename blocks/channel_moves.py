@@ -10,7 +10,7 @@ from keras import ops
 
 from .. import checks
 from .core import block
-from .ranks import channel_axis, channels
+from .tensors import channel_axis, channels
 from .types import Tensor
 
 

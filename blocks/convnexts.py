@@ -13,7 +13,7 @@ from .core import block, given_to
 from .gates import layer_scale
 from .merges import add
 from .norms import layer_norm
-from .ranks import channels
+from .tensors import channels
 from .types import Activation, Size, Tensor, Unit
 from .units import conv as _conv
 from .units import depthwise as _depthwise

@@ -14,9 +14,8 @@ from .activations import activate
 from .core import block, default_of
 from .map_layers import LayerScale
 from .merges import add
-from .ranks import channel_axis, channels, shape, side_axes, sides
 from .resizing import resize_like
-from .tensors import layer
+from .tensors import channel_axis, channels, layer, side_axes, sides
 from .types import Activation, Size, Tensor, Unit
 from .units import conv as _conv
 from .units import without_norm
@@ -71,7 +70,7 @@ def gate(x: Tensor, weights: Tensor, *, name: str | None = None) -> Tensor:
         >>> gate(keras.Input((8, 9, 64)), keras.Input((8, 9, 1))).shape
         (None, 8, 9, 64)
     """
-    pairs = zip(shape(x)[1:], shape(weights, "weights")[1:], strict=False)
+    pairs = zip(arguments.image(x)[1:], arguments.image(weights, "weights")[1:], strict=False)
     if len(x.shape) != len(weights.shape) or any(one not in (1, own) for own, one in pairs):
         raise checks.refuse("weights", tuple(weights.shape), f"of 1 or as many on each axis as x, {tuple(x.shape)}")
     return layer(keras.layers.Multiply, [x, weights], "gate", name)
@@ -193,7 +192,7 @@ def attention_gate(
     arguments.functions(conv=conv)
     conv = without_norm(conv)
     filters = max(1, channels(x) // 2) if filters is None else checks.integer("filters", filters)
-    channels(signal, "signal")
+    arguments.image(signal, "signal")
     asked = conv(x, filters, 2, strides=2, padding="same", activation=None, name="of_skip")
     wanted = conv(signal, filters, 1, strides=1, activation=None, name="of_signal")
     if tuple(asked.shape) != tuple(wanted.shape):

@@ -12,8 +12,7 @@ from ..checks import piece
 from . import arguments
 from .core import block, register
 from .map_layers import BlurPooling, MaxUnpooling, PixelShuffle, PixelUnshuffle, Resize
-from .ranks import channels, known_sides, rank, shape, sides, sizes
-from .tensors import layer
+from .tensors import channels, known_sides, layer, rank, sides
 from .types import Padding, PointwiseOptions, Size, Tensor, Unit
 from .units import conv as _conv
 
@@ -38,7 +37,7 @@ def resize(x: Tensor, factor: Size = 2, *, interpolation: Interpolation = "neare
         >>> resize(keras.Input((7, 9, 3)), 2, interpolation="linear").shape
         (None, 14, 18, 3)
     """
-    factors, interpolation = sizes("factor", factor, rank(x)), _interpolation(interpolation)  # type: ignore[assignment]
+    factors, interpolation = arguments.sizes("factor", factor, rank(x)), _interpolation(interpolation)  # type: ignore[assignment]
     return layer(Resize, x, "resize", name, factors=factors, interpolation=interpolation)
 
 
@@ -57,7 +56,7 @@ def resize_like(x: Tensor, like: Tensor, *, interpolation: Interpolation = "line
         (None, 33, 65, 8)
     """
     interpolation = _interpolation(interpolation)  # type: ignore[assignment]
-    if len(shape(like, "like")) != len(shape(x)):
+    if len(arguments.image(like, "like")) != len(arguments.image(x)):
         raise checks.refuse("like", tuple(like.shape), f"a map with as many sides as x, {rank(x)}")
     if None not in sides(x) and sides(x) == sides(like):
         return x
@@ -77,7 +76,7 @@ def pixel_shuffle(x: Tensor, factor: Size = 2, *, name: str | None = None) -> Te
         >>> pixel_shuffle(keras.Input((7, 9, 12)), 2).shape
         (None, 14, 18, 3)
     """
-    factors = sizes("factor", factor, rank(x))
+    factors = arguments.sizes("factor", factor, rank(x))
     if channels(x) % prod(factors):
         raise checks.refuse("factor", factor, f"one whose product over the sides divides the {channels(x)} channels")
     return layer(PixelShuffle, x, "pixel_shuffle", name, factors=factors)
@@ -97,7 +96,7 @@ def pixel_unshuffle(x: Tensor, factor: Size = 2, *, name: str | None = None) -> 
         (None, 4, 3, 12)
     """
     channels(x)
-    factors = sizes("factor", factor, rank(x))
+    factors = arguments.sizes("factor", factor, rank(x))
     for side, each in zip(known_sides(x, "where its pixels become channels"), factors, strict=True):
         if side % each:
             raise checks.refuse("factor", factor, f"a divisor of the sides {sides(x)}")
@@ -120,7 +119,7 @@ def blur_pool(x: Tensor, pool_size: Size = 3, *, strides: Size = 2, name: str | 
         >>> blur_pool(keras.Input((7, 9, 3))).shape
         (None, 4, 5, 3)
     """
-    window, steps = sizes("pool_size", pool_size, rank(x)), sizes("strides", strides, rank(x))
+    window, steps = arguments.sizes("pool_size", pool_size, rank(x)), arguments.sizes("strides", strides, rank(x))
     return layer(BlurPooling, x, "blur_pool", name, pool_size=window, strides=steps)
 
 
@@ -140,11 +139,11 @@ def unpool(x: Tensor, before: Tensor, pool_size: Size = 2, *, name: str | None =
         >>> unpool(keras.Input((4, 5, 8)), keras.Input((7, 9, 8))).shape
         (None, 7, 9, 8)
     """
-    if len(shape(before, "before")) != len(shape(x)):
+    if len(arguments.image(before, "before")) != len(arguments.image(x)):
         raise checks.refuse("before", tuple(before.shape), f"a map with as many sides as x, {rank(x)}")
-    window = sizes("pool_size", pool_size, rank(x))
+    window = arguments.sizes("pool_size", pool_size, rank(x))
     pooled = tuple(None if n is None else -(-n // k) for n, k in zip(sides(before), window, strict=True))
-    if channels(before, "before") != channels(x) or any(
+    if channels(before) != channels(x) or any(
         None not in pair and pair[0] != pair[1] for pair in zip(pooled, sides(x), strict=True)
     ):
         must_be = f"of the sides {pooled} and {channels(before)} channels, as before with pool_size={window}"
@@ -186,7 +185,7 @@ def resize_conv(
     """
     arguments.functions(conv=conv)
     filters = checks.integer("filters", filters)
-    factors: Any = sizes("strides", strides, rank(x))
+    factors: Any = arguments.sizes("strides", strides, rank(x))
     x = resize(x, factors, interpolation=interpolation, name="resize")
     return conv(x, filters, kernel_size, strides=1, name="conv", **options)
 
@@ -221,6 +220,6 @@ def subpixel_conv(
     """
     arguments.functions(conv=conv)
     filters = checks.integer("filters", filters)
-    factors: Any = sizes("strides", strides, rank(x))
+    factors: Any = arguments.sizes("strides", strides, rank(x))
     x = conv(x, filters * prod(factors), kernel_size, strides=1, name="conv", **options)
     return pixel_shuffle(x, factors, name="shuffle")

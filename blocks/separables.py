@@ -16,7 +16,7 @@ from .merges import add
 from .norms import batch_norm
 from .pools import max_pool
 from .residuals import _merge, projection_shortcut
-from .tensors import channels
+from .tensors import channels, rank
 from .types import Padding, PointwiseOptions, Pool, Shortcut, Size, Tensor, Unit
 from .units import conv as _conv
 from .units import conv_bn, matching, separable
@@ -131,7 +131,7 @@ def inverted_residual(
     if widens or not fused:
         y = conv(y, filters, 1, strides=1, activation=None, name="project")
     transforms = arguments.transforms("transforms", transforms)
-    if channels(x) != filters or arguments.pair("strides", strides) != (1, 1):
+    if channels(x) != filters or max(arguments.sizes("strides", strides, rank(x))) != 1:
         return y
     for transform in transforms:
         y = transform(y, **given_to(transform, conv=conv))
@@ -184,7 +184,7 @@ def xception_module(
         if number > 1 or activate_first:
             y = activate(y, activation, name=f"activation{number}")
         y = conv(y, width, 3, strides=1, activation=None, name=f"conv{number}")
-    if arguments.pair("strides", strides) != (1, 1):
+    if max(arguments.sizes("strides", strides, rank(x))) > 1:
         y = pool(y, 3, strides=strides, name="pool")
     plain = matching(_conv, conv) if plain is None else checks.function("plain", plain, "name")
     return _merge(x, y, strides=strides, shortcut=shortcut, conv=partial(plain, activation=None))  # nothing follows

@@ -16,6 +16,11 @@ def own(*names: str) -> Any:
     return knows(*(f"layerblocks.blocks.{home}.{name}" for home in homes for name in names))
 
 
+def of_each_rank(*names: str) -> Any:
+    """Of signals, images and volumes."""
+    return own(*(f"{name}{rank}D" for name in names for rank in (1, 2, 3)))
+
+
 def _dilated_pool(call: Call) -> Windows:
     layer = call.operation
     reads = []
@@ -33,8 +38,8 @@ def _matched(call: Call) -> Windows:
     """The first image is cut to the size of the second, which only says how large."""
     layer = call.operation
     first = 2 if common.channels_first(layer) else 1
-    x = [Along(axis) for axis in range(4)]
-    like = [Along(0), *[UNREAD] * 3]
+    x = [Along(axis) for axis in range(len(call.inputs[0]))]
+    like = [Along(0), *[UNREAD] * (len(x) - 1)]
     for axis, offset in enumerate(layer.offset):
         x[first + axis] = Along(first + axis, Reads(first=offset, last=offset, follows=False))
         like[first + axis] = Along(first + axis, None)
@@ -45,13 +50,13 @@ def _at_least(call: Call) -> Windows:
     layer = call.operation
     axes = list(aligned(call.inputs[0], call.outputs[0]))
     first = 2 if common.channels_first(layer) else 1
-    for axis, least in enumerate((layer.height, layer.width)):
+    for axis, least in enumerate(layer.least):
         axes[first + axis] = replace(axes[first + axis], least=least)
     return (tuple(axes),)
 
 
 def _adaptive(call: Call) -> Windows:
-    axes = list(mapped(call, [Reads()] * 2, False))
+    axes = list(mapped(call, [Reads()] * (len(call.inputs[0]) - 2), False))
     first = 2 if common.channels_first(call.operation) else 1
     sizes = common.sides(call.operation, call.inputs[0])
     for number, (n, m) in enumerate(zip(sizes, call.operation.output_size, strict=True)):
@@ -69,7 +74,7 @@ def _over_channels(call: Call) -> Windows:
     return (aligned(shape, call.outputs[0], (len(shape) - 1 if not common.channels_first(call.operation) else 1,)),)
 
 
-own("AdaptiveAveragePooling2D")(
+of_each_rank("AdaptiveAveragePooling")(
     Entry("pool", "mean", lambda o: f"adaptive average pool, {by(o.output_size)}", none_at_all, _adaptive)
 )
 own("LocalResponseNormalization")(
@@ -78,10 +83,10 @@ own("LocalResponseNormalization")(
 own("PadChannels")(
     Entry("shape", "", lambda o: listed(f"pad channels, {o.filters}", stepped(o.strides)), none_at_all, _strided)
 )
-own("DilatedAveragePooling2D", "DilatedMaxPooling2D")(
+of_each_rank("DilatedAveragePooling", "DilatedMaxPooling")(
     Entry("pool", "", lambda o: f"{by(o.pool_size)} pool, dilation {by(o.dilation_rate)}", none_at_all, _dilated_pool)
 )
-own("SparseConv2D")(
+of_each_rank("SparseConv")(
     Entry(
         "conv",
         "",
@@ -94,7 +99,7 @@ own("RadialBasisDense")(
     Entry("dense", "", lambda o: f"radial basis, {o.units}", None, lambda call: ((Along(0), REDUCED),))
 )
 own("StochasticDepth")(free("dropout", lambda o: f"stochastic depth, {o.rate:g}"))
-own("MinimumSize")(free("other", lambda o: f"at least {o.height}×{o.width}", _at_least))
+own("MinimumSize")(free("other", lambda o: f"at least {by(o.least)}", _at_least))
 own("Add")(free("add", "add", symbol="⊕"))
 own("FusedBatchNormalization")(free("norm", "batch norm"))
 own("MatchSize")(free("shape", "match size", _matched))

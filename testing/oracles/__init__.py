@@ -2,8 +2,9 @@
 
 An oracle mirrors the piece of its name: where `inception(x, 64, (96, 128), (16, 32), 32, conv=separable)` makes a
 tensor, `oracles.inception(shape, 64, (96, 128), (16, 32), 32, conv=oracles.separable)` says its shape and counts
-from `shape = (height, width, channels)`; a height or width of None is unknown and stays so. Where the piece has to
-refuse, the oracle raises ValueError. Nothing here imports Keras or the pieces themselves.
+from `shape = (height, width, channels)`, or of a signal `(length, channels)`, of a volume `(depth, height, width,
+channels)`; a side of None is unknown and stays so. Where the piece has to refuse, the oracle raises ValueError.
+Nothing here imports Keras or the pieces themselves.
 
 Example:
     >>> inception((28, 28, 192), 64, (96, 128), (16, 32), 32)

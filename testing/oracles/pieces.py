@@ -16,14 +16,9 @@ from functools import partial
 from math import log2, prod
 from typing import Any
 
-from .layers import Expected, Oracle, Shape, add, channels_of, concat, conv_bn, depthwise
+from .layers import Expected, Oracle, Shape, add, channels_of, concat, conv_bn, depthwise, each
 from .registry import OMITTED, oracle
 from .units import matching, norm, plain_conv, without_norm
-
-
-def each(value: Any, shape: Shape) -> tuple[int, ...]:
-    """One number a side."""
-    return tuple(value) if isinstance(value, tuple | list) else (value,) * (len(shape) - 1)
 
 
 def _times(shape: Shape, factors: Sequence[int]) -> tuple[int | None, ...]:

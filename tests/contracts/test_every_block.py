@@ -332,15 +332,15 @@ def test_block(name):
 
 LAYERS = {name for name in blocks.__all__ if inspect.isclass(getattr(blocks, name))} - {"Bilinear", "FanInUniform"}
 MADE_BY = {
-    "AdaptiveAveragePooling2D": lambda x: blocks.adaptive_avg_pool(x, 2),
-    "DilatedAveragePooling2D": lambda x: blocks.avg_pool(x, strides=1, dilation_rate=2),
-    "DilatedMaxPooling2D": lambda x: blocks.max_pool(x, strides=1, dilation_rate=2),
+    **{f"AdaptiveAveragePooling{rank}D": lambda x: blocks.adaptive_avg_pool(x, 2) for rank in (1, 2, 3)},
+    **{f"DilatedAveragePooling{n}D": lambda x: blocks.avg_pool(x, strides=1, dilation_rate=2) for n in (1, 2, 3)},
+    **{f"DilatedMaxPooling{n}D": lambda x: blocks.max_pool(x, strides=1, dilation_rate=2) for n in (1, 2, 3)},
     "FusedBatchNormalization": blocks.fused_batch_norm,
     "LocalResponseNormalization": blocks.local_response_norm,
     "MatchSize": lambda x: blocks.match_size(max_pool(x), x),
     "PadChannels": lambda x: blocks.pad_shortcut(x, 9, strides=2, conv=conv),
     "RadialBasisDense": features(blocks.radial_basis, 3),
-    "SparseConv2D": lambda x: blocks.sparse(x, 1, connections=[[0]]),
+    **{f"SparseConv{rank}D": lambda x: blocks.sparse(x, 1, connections=[[0]]) for rank in (1, 2, 3)},
     "StochasticDepth": lambda x: blocks.stochastic_depth(x, 0.5),
 }
 
@@ -350,5 +350,6 @@ def test_every_public_layer_is_made_by_a_block():
     assert MADE_BY.keys() == LAYERS
     for name, build in MADE_BY.items():
         with weightless():
-            model = keras.Model(x := keras.Input((None, None, 4)), build(x))
+            rank = int(name[-2]) if name.endswith("D") else 2
+            model = keras.Model(x := keras.Input((*[None] * rank, 4)), build(x))
         assert name in {type(layer).__name__ for layer in model.layers}
