@@ -230,11 +230,11 @@ def test_only_symbolic_tensors(piece, x):
 
 
 @pytest.mark.parametrize("piece", sorted(PIECES.keys() - ANY_RANK))
-@pytest.mark.parametrize("shape", [(), (8,), (8, 4), (8, 8, 8, 4)])
-def test_only_images(piece, shape):
+@pytest.mark.parametrize("shape", [(), (8,), (8, 8, 8, 8, 4)])
+def test_only_signals_images_and_volumes(piece, shape):
     message, kind = refused(PIECES[piece], shape)
     assert kind is ValueError
-    assert "rank 4" in message and repr((None, *shape)) in message
+    assert "rank 3, 4 or 5" in message and repr((None, *shape)) in message
 
 
 @pytest.mark.parametrize("piece", ["conv", "separable", "transposed", "group_norm", "basic_residual"])
@@ -553,7 +553,7 @@ def test_tensors_are_shown_by_their_shape():
         (lambda: blocks.StochasticDepth(0.5, seed="x"), "seed must be an integer, got 'x'"),
         (lambda: blocks.MatchSize(-1), "MatchSize: offset must be an integer of at least 0, got -1"),
         (lambda: layers.MinimumSize(0, 3), "MinimumSize: height must be a positive integer, got 0"),
-        (lambda: blocks.Bilinear()((3, 3, 1)), "Bilinear: shape must be (height, width, filters, channels)"),
+        (lambda: blocks.Bilinear()((3, 1)), "Bilinear: shape must be a size for each axis, filters and channels"),
     ],
 )
 def test_layers_check_their_arguments(make, words):
