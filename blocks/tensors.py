@@ -40,6 +40,20 @@ def sides(x: Tensor) -> tuple[int | None, ...]:
     return shape[1:-1] if channel_axis() == -1 else shape[2:]
 
 
+def side_axes(x: Tensor) -> tuple[int, ...]:
+    """The axes of the sides of `x`."""
+    first = 1 if channel_axis() == -1 else 2
+    return tuple(range(first, first + rank(x)))
+
+
+def known_sides(x: Tensor, why: str) -> tuple[int, ...]:
+    """Sides of `x`, all of which must be known."""
+    found = sides(x)
+    if None in found:
+        raise checks.refuse("x", tuple(x.shape), f"a tensor of known sides {why}")
+    return tuple(side for side in found if side is not None)
+
+
 def of_rank(kind: str, x: Tensor) -> type[keras.Layer]:
     """Keras's layer for the axes of `x`: `Conv` is `keras.layers.Conv2D` for images."""
     name = f"Conv{rank(x)}DTranspose" if kind == "ConvTranspose" else f"{kind}{rank(x)}D"
