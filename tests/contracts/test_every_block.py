@@ -35,6 +35,7 @@ NOT_BLOCKS = {
         "expects",
         "matching",
         "register",
+        "unit",
         "registered",
         "scaled_tanh",
         "weightless",

@@ -29,6 +29,7 @@ NOT_BLOCKS = {
         "expects",
         "matching",
         "register",
+        "unit",
         "registered",
         "scaled_tanh",
         "weightless",
