@@ -3,7 +3,12 @@
 A unit is `unit(x, filters, kernel_size=3, *, strides=1, …, name=None)`: `conv`, `conv_bn`, `separable`, `dilated`,
 `transposed`. A block is given its unit as `conv=`, so that `functools.partial` reaches every norm, activation,
 initialiser and regulariser inside it. `@block` makes one of any function of tensors; a public name is
-one line here, and `registered("unit")` has the units by name.
+one line here, and `registered("unit")` has the units by name. Where a function is accepted, so is its name, with
+arguments or without: `conv="separable"`, `norm=("group_norm", {"groups": 8})`.
+
+Signals (`batch length channels`), images (`batch height width channels`) and volumes (`batch depth height width
+channels`) go through the same functions: how many axes there are is seen from `x`, and a size is one number for all
+of them or one for each.
 
 `x` is a symbolic tensor. Every function here raises a ValueError of a number out of range and a TypeError of an
 argument of the wrong type or one that its Keras layer does not have, in one line that names both; its help says what

@@ -172,7 +172,7 @@ def block(function: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
         try:
             with scope(full_name(function.__name__, name, speaker), speaker):
                 try:
-                    args, kwargs = words.settled(function, args, kwargs)  # type: ignore[assignment]
+                    args, kwargs = words.settled(function, args, kwargs)
                     return checks.something(function(*args, **kwargs))
                 except (TypeError, ValueError) as error:
                     if hasattr(error, "about"):

@@ -122,7 +122,6 @@ class UnitOptions(PreactOptions, SeparableOptions, total=False):
     """Of a unit, beyond filters, kernel, strides, norm and activation."""
 
     depth_multiplier: int
-    use_bias: bool | None
 
 
 class PointwiseOptions(KernelOptions, total=False):
@@ -167,6 +166,7 @@ class TransposedOptions(KernelOptions, total=False):
 class ResidualOptions(UnitOptions, total=False):
     """Of `residual`, beyond what its kinds have of their own."""
 
+    use_bias: bool | None
     norm: Norm | None
     stride_on: str | None
     activation_at: Literal["end", "start"] | None

@@ -71,7 +71,7 @@ def pixel_unshuffle(shape: Shape, factor: Any = 2) -> Expected:
     factors = each(factor, shape)
     if any(n is None or n % f for n, f in zip(shape[:-1], factors, strict=True)):
         raise ValueError("factors do not divide the sides")
-    sides = tuple(n // f for n, f in zip(shape[:-1], factors, strict=True))  # type: ignore[operator]
+    sides = tuple(n // f for n, f in zip(shape[:-1], factors, strict=True))
     return Expected((*sides, channels_of(shape) * prod(factors)))
 
 

@@ -703,8 +703,8 @@ BAD = [
     (partial(resnet50, filters=0), ValueError, "filters must be a positive integer, got 0"),
     (partial(resnet50, output_stride=7), ValueError, "output_stride must be one of None, 4, 8, 16 or 32, got 7"),
     (partial(resnet50, stochastic_depth=1.0), ValueError, "stochastic_depth must be a number from 0"),
-    (partial(resnet50, shortcut="none"), ValueError, "shortcut must be one of 'pad', 'projection'"),
-    (partial(resnet50, residual="bottleneck"), TypeError, r"residual must be a function or None, got 'bottleneck'"),
+    (partial(resnet50, shortcut="none"), ValueError, "shortcut must be the name of a shortcut"),
+    (partial(resnet50, residual=3), TypeError, r"residual must be a function or None, got 3"),
     (partial(cifar_resnet, dialect="keras"), TypeError, "unexpected argument 'dialect'"),
     (partial(residual, keras.Input((8, 8, 4)), []), TypeError, "convs must be a list of"),
     (partial(residual, keras.Input((8, 8, 4)), [(4, 3, 1)]), ValueError, r"convs\[0\] must be 2 integers"),
@@ -724,7 +724,7 @@ BAD = [
         ValueError,
         "filters must be at least the 8",
     ),
-    (partial(basic_residual, keras.Input((8, 8, 8)), 4, conv="conv"), TypeError, "conv must be a function, got 'conv'"),
+    (partial(basic_residual, keras.Input((8, 8, 8)), 4, conv=3), TypeError, "conv must be a function, got 3"),
 ]
 
 
