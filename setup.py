@@ -33,6 +33,6 @@ class FreshBuild(build_py):
 setup(
     packages=list(FOLDERS),
     package_dir=FOLDERS,
-    package_data={"": ["py.typed", "*.pyi"], "layerblocks.viz": ["font_files/*"]},
+    package_data={"": ["py.typed", "*.pyi"], "layerblocks.viz": ["font_files/*", "page_files/*"]},
     cmdclass={"build_py": FreshBuild},
 )

@@ -39,6 +39,10 @@ class Dot(_Dot):
         write_whole(path, self.to_string().encode(encoding or "utf-8") if text else self.create(prog, format, encoding))
         return True
 
+    def splitlines(self, keepends: bool = False) -> list[str]:
+        """The lines of the graph, as `graphviz.Source` reads them of a text: it can be given the graph itself."""
+        return self.to_string().splitlines(keepends)
+
     def _repr_svg_(self) -> str:
         return str(self.create(format="svg").decode())
 

@@ -107,6 +107,15 @@ class Figure:
     def png(self, dpi: float = 200) -> bytes:
         return self._rendered("png", dpi)
 
+    def html(self) -> str:
+        """A page to explore it in a browser, in one file and with no network; it prints to the same figure.
+
+        It can be moved, zoomed and searched, with the keyboard too; boxes tell what they are, closed blocks open.
+        """
+        from .page import page
+
+        return page(self)
+
     def _rendered(self, format: str, dpi: float = 200) -> bytes:
         scene = replace(self.scene, title=self.scene.title or self.graph.name)
         if not scene.description:
@@ -128,8 +137,8 @@ class Figure:
 
         Args:
             path: where to; the ending says in which format: .svg, .pdf, .png, .eps, .jpg, .gif, .tex (a document),
-                .tikz (for LaTeX's input), .drawio (for draw.io), .pptx (a slide), .dot, .gv, .mmd or .md (Mermaid);
-                without one .png, to a stream .svg. `"-"` is standard output.
+                .tikz (for LaTeX's input), .drawio (for draw.io), .pptx (a slide), .html (to be explored), .dot, .gv,
+                .mmd or .md (Mermaid); without one .png, to a stream .svg. `"-"` is standard output.
             dpi: dots per inch, for .png, .jpg and .gif.
             format: one of these endings, whatever the path ends with.
             text: how an .svg has its letters: as text, which can be searched and edited, or as paths, for programs
@@ -147,7 +156,11 @@ class Figure:
         return self.svg
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
-        return {"image/svg+xml": self.svg, "text/plain": repr(self)}
+        from .page import framed
+
+        made = {"text/html": framed, "image/svg+xml": lambda figure: figure.svg, "text/plain": repr}
+        wanted = set(made if include is None else include) - set(exclude or ())
+        return {kind: write(self) for kind, write in made.items() if kind in wanted}
 
     def __repr__(self) -> str:
         where = "" if self.path is None else f", written to {str(self.path)!r}"
@@ -161,6 +174,7 @@ def _from_scene(format: str) -> Callable[[Figure, float], bytes]:
 _DOT: Callable[[Figure, float], bytes] = lambda figure, dpi: figure.dot.to_string().encode()  # noqa: E731
 FORMATS: Mapping[str, Callable[[Figure, float], bytes]] = {
     **{ending: _from_scene(name) for name, format in SCENE_FORMATS.items() for ending in format.endings},
+    ".html": lambda figure, dpi: figure.html().encode(),
     ".dot": _DOT,
     ".gv": _DOT,
     ".mmd": lambda figure, dpi: figure.mermaid.encode(),

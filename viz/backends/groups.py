@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
+from itertools import pairwise, product
 from math import hypot
 from typing import Literal
 
@@ -59,6 +59,7 @@ def grouped(scene: Scene) -> Group:
     """
     whole = Group((0.0, 0.0, scene.width, scene.height), frame=True)
     frames, nodes, ends = [whole], _nodes(scene), _ends(scene)
+    near = _near(nodes.values())
     for item in sorted((i for i in scene.items if _container(i)), key=lambda i: -_area(bounds_of(i))):
         frame = Group(bounds_of(item), getattr(item, "title", ""), True, [item])
         _innermost(frames, frame.bounds).members.append(frame)
@@ -67,7 +68,7 @@ def grouped(scene: Scene) -> Group:
     for place, item in enumerate(scene.items):
         if _container(item):
             continue
-        node = _node_of(scene, place, nodes)
+        node = _node_of(scene, place, nodes, near)
         if node is not None:
             node.members.append(item)
             if id(node) not in placed:
@@ -168,7 +169,21 @@ def _standing(scene: Scene) -> Iterator[Shape]:
             yield item
 
 
-def _node_of(scene: Scene, place: int, nodes: dict[int, Group]) -> Group | None:
+_Cell = tuple[int, int]
+_CELL = 64.0  # points
+
+
+def _near(nodes: Iterable[Group]) -> dict[_Cell, list[Group]]:
+    """The nodes by the squares of the page that they reach into."""
+    found: dict[_Cell, list[Group]] = {}
+    for node in nodes:
+        left, top, right, bottom = (int(side // _CELL) for side in node.bounds)
+        for cell in product(range(left, right + 1), range(top, bottom + 1)):
+            found.setdefault(cell, []).append(node)
+    return found
+
+
+def _node_of(scene: Scene, place: int, nodes: dict[int, Group], near: dict[_Cell, list[Group]]) -> Group | None:
     """The node that an item is part of."""
     item = scene.items[place]
     if isinstance(item, Path) and item.states:
@@ -181,7 +196,8 @@ def _node_of(scene: Scene, place: int, nodes: dict[int, Group]) -> Group | None:
                 return nodes.get(later.states.node) if _overlap(bounds(later), bounds(item)) else None
     left, top, right, bottom = bounds_of(item)
     middle = ((left + right) / 2, (top + bottom) / 2)
-    holding = [node for node in nodes.values() if _away(middle, node.bounds) == 0]
+    cell = (int(middle[0] // _CELL), int(middle[1] // _CELL))
+    holding = [node for node in near.get(cell, ()) if _away(middle, node.bounds) == 0]
     return min(holding, key=lambda node: _area(node.bounds), default=None)
 
 
