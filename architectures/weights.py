@@ -551,7 +551,7 @@ def _refuse_another_of_ours(
         return
     known = origin(model)
     remembered = known is not None and given is not None and not known.changes and not given.changes
-    if remembered and _meant(known) == _meant(given):
+    if known is not None and given is not None and remembered and _meant(known) == _meant(given):
         if known.dialect == given.dialect:
             return
         made = constructor_of(known)

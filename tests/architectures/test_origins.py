@@ -158,9 +158,7 @@ def test_what_was_changed_by_ours_says_what_by(tmp_path):
         assert (known.network, known.arguments["classes"]) == ("cifar_resnet", 9)
     assert origin(model).changes == () and origin(inference_model(model)).changes == ("inference_model",)
     assert origin(with_input(model, (24, 24, 3))).changes == ("with_input",)
-    with pytest.raises(
-        ValueError, match=r"compute what source does; they differ in activation of stem"
-    ):
+    with pytest.raises(ValueError, match=r"compute what source does; they differ in activation of stem"):
         load(made, with_new_head(model, 4))
     assert load(with_new_head(model, 4), with_new_head(model, 4)).loaded
 
