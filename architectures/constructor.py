@@ -25,10 +25,11 @@ from ..blocks.types import Activation, Dense, Tensor, Unit
 from ..blocks.units import matching
 from ..garbage import no_collection
 from ..graphs.window_arithmetic import least_side
+from ..models.origins import Network, Origin, remember
 from ..models.outputs import AUX_LOSS_WEIGHT, output_weights, with_said_labels
 from . import weights as _weights
 from .catalogue import ENTRIES
-from .origins import Network, Origin, add_constructor, remember
+from .origins import add_constructor
 from .weight_sources import IMAGENET
 
 COMMON = {

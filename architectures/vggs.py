@@ -44,7 +44,8 @@ DIALECTS: dict[str, dict[str, Any]] = {
     "paper": {},
     "keras": {"dropout": 0.0},
     "torchvision": {**_TORCH, "conv": partial(_conv, kernel_initializer=KAIMING_FAN_OUT)},
-    "notes": {"dense": narrow_dense},
+    "notes": {"dense": narrow_dense, "dropout": 0.0},
+    "notes_grey": {"input_shape": (224, 224, 1), "classes": 10},
     "notes_bn": {
         "conv": partial(conv_bn, use_bias=True),
         "block_dropout": 0.2,
@@ -102,8 +103,10 @@ def vgg(
         output: unit of the last of them; None for `dense`.
         conv: unit of every convolution.
         dialect: `"paper"`; `"keras"`: no dropout; `"torchvision"`: averaged to 7×7 before the dense layers, logits
-            (timm's networks compute the same up to 224×224); `"notes"`: the notes' table of layers, with its
-            initialisers of these; `"notes_bn"`: BatchNorm, dropout after the blocks and a 4096-1024 head;
+            (timm's networks compute the same up to 224×224); `"notes"`: the notes' table of layers, which has
+            no dropout, and its initialisers of the dense ones; `"notes_grey"`: the notes' program, with dropout and
+            Keras's initialisers, for 10 classes of 224×224×1; `"notes_bn"`: BatchNorm, dropout
+            after the blocks and a 4096-1024 head;
             `"notes_cifar"`: a 256-128 head that gives logits, for 32×32×3.
 
     Raises:
@@ -142,9 +145,13 @@ def vgg(
 
 _A, _B, _C, _D, _E = ({"convs": convs} for convs in CONVS.values())
 _A_LRN, _BN = {**_A, "lrn": True}, {"conv": vgg_conv_bn}
-# Which sources have the network: Keras two of them, torchvision the plain ones and those with BatchNorm.
+# Which sources have the network: Keras two of them, torchvision the plain ones and those with BatchNorm, the notes D,
+# B for CIFAR and with norms also E.
 _PAPER: dict[str, Any] = {"dialects": ("paper",)}
-_NO_KERAS: dict[str, Any] = {"dialects": [dialect for dialect in DIALECTS if dialect != "keras"]}
+_TORCHVISION: dict[str, Any] = {"dialects": ("paper", "torchvision")}
+_B_CIFAR: dict[str, Any] = {"dialects": ("paper", "torchvision", "notes_cifar")}
+_E_NOTES: dict[str, Any] = {"dialects": ("paper", "keras", "torchvision", "notes_bn")}
+_D_NOTES: dict[str, Any] = {"dialects": [dialect for dialect in DIALECTS if dialect != "notes_cifar"]}
 _BN_TORCH: dict[str, Any] = {
     "dialects": {
         "paper": {},
@@ -153,12 +160,12 @@ _BN_TORCH: dict[str, Any] = {
     **_BN,
 }
 
-vgg11 = published(vgg, "vgg11", **_A, **_NO_KERAS)
+vgg11 = published(vgg, "vgg11", **_A, **_TORCHVISION)
 vgg11_lrn = published(vgg, "vgg11_lrn", **_A_LRN, **_PAPER)
-vgg13 = published(vgg, "vgg13", **_B, **_NO_KERAS)
+vgg13 = published(vgg, "vgg13", **_B, **_B_CIFAR)
 vgg16c = published(vgg, "vgg16c", **_C, **_PAPER)
-vgg16 = published(vgg, "vgg16", **_D)
-vgg19 = published(vgg, "vgg19", **_E)
+vgg16 = published(vgg, "vgg16", **_D, **_D_NOTES)
+vgg19 = published(vgg, "vgg19", **_E, **_E_NOTES)
 vgg11_bn = published(vgg, "vgg11_bn", **_A, **_BN_TORCH)
 vgg11_lrn_bn = published(vgg, "vgg11_lrn_bn", **_A_LRN, **_BN, **_PAPER)
 vgg13_bn = published(vgg, "vgg13_bn", **_B, **_BN_TORCH)

@@ -14,7 +14,8 @@ import numpy as np
 
 from .. import _keras, checks
 from ..models.inputs import array_of
-from .origins import Origin, origin, origin_of_file
+from ..models.origins import Origin, origin_of_file
+from .origins import origin
 from .weight_names import TORCH_COUNTERS, TORCH_RENAMED
 
 IMAGENET = "imagenet"
@@ -40,6 +41,7 @@ class Source:
         model: that holds the weights, where there is one.
         places: the file, where Keras wrote it.
         origin: how the network that they belong to was built, where that is known.
+        computed: the digest of what it computes, where a file has it.
     """
 
     tensors: Tensors
@@ -47,6 +49,7 @@ class Source:
     model: keras.Model | None = None
     places: Path | None = None
     origin: Origin | None = None
+    computed: str | None = None
 
 
 def opened(source: Any, argument: str, or_else: str = "") -> Source:
@@ -155,8 +158,8 @@ def _of_keras_file(path: Path) -> Source:
     with h5py.File(path) as file:
         root = file.get("model_weights", file)
         tensors = _legacy(root) if "layer_names" in root.attrs else _of_weights_file(file)
-        known = origin_of_file(file)
-    return Source(tensors, places=path, origin=known)
+        known, computed = origin_of_file(file)
+    return Source(tensors, places=path, origin=known, computed=computed)
 
 
 def _of_weights_file(file: Any) -> Tensors:

@@ -22,10 +22,11 @@ from .. import _keras, checks
 from ..blocks.core import weightless
 from ..blocks.tensors import channel_axis
 from ..graphs.calls import calls, wired
+from ..models.computed import difference, digest, layers_differ, relative
 from ..models.inputs import CHANNELS, array_of, first_with_weights, kernel_for_channels
+from ..models.origins import Origin
 from . import weight_names
-from .computed import difference, layers_differ, relative
-from .origins import Origin, constructor_of, origin
+from .origins import constructor_of, origin
 from .weight_names import APPLICATIONS, NUMBERED, TORCH_TENSORS, TRAINED_DIALECT
 from .weight_sources import IMAGENET, Source, checked_model, of_model, opened
 
@@ -244,7 +245,7 @@ def _application(network: str, options: Mapping[str, Any]) -> Callable[[str | No
 def _from_keras(model: keras.Model, source: Any) -> Source:
     known = origin(model)
     made = None if known is None else constructor_of(known)
-    if known is None or made is None or known.network not in APPLICATIONS or not known.alone:
+    if known is None or made is None or known.network not in APPLICATIONS or not known.alone or known.changes:
         must_be = f"weights themselves; {IMAGENET!r} only exists for {', '.join(APPLICATIONS)} as they were built"
         raise checks.refuse("source", source, must_be)
     defaults = {word: given.default for word, given in made.__signature__.parameters.items()}  # type: ignore[attr-defined]
@@ -303,7 +304,7 @@ class _Steps:
 
     writes: list[tuple[Any, _Form, Any]] = dataclasses.field(default_factory=list)
     loaded: list[str] = dataclasses.field(default_factory=list)
-    pairs: list[tuple[keras.layers.Layer, str]] = dataclasses.field(default_factory=list)
+    pairs: dict[str, tuple[keras.layers.Layer, str]] = dataclasses.field(default_factory=dict)
     kept: list[str] = dataclasses.field(default_factory=list)
     left: list[str] = dataclasses.field(default_factory=list)
     misfits: list[str] = dataclasses.field(default_factory=list)
@@ -415,6 +416,8 @@ def _refuse_what_computes_another(
         theirs = source.model if source.model is not None else _built_again(source.origin)
         if theirs is not None:
             _refuse_another_of_ours(model, theirs, source.origin, found, plan)
+        elif source.origin is not None:
+            _refuse_what_no_file_holds(model, source.origin, source.computed, plan)
         return
     if table.library != "names" and not table.dialects:  # which computes the same in every dialect
         return
@@ -431,33 +434,63 @@ def _refuse_what_computes_another(
         raise checks.refuse("dialect", None, f"{must_be} what these weights were trained for")
     made = constructor_of(known)
     if known.dialect in wanted:
-        if made is not None and plan.dialect is None and known.alone:
-            _refuse_an_argument_of_another(model, known, made, plan)
+        if made is not None and plan.dialect is None:
+            _refuse_an_argument_of_another(model, known, made, found, plan)
         return
     dialects = () if made is None else tuple(made.dialects)  # type: ignore[attr-defined]
     needed = next((dialect for dialect in wanted if dialect in dialects), None)
     if needed is None:
         must_be = f"weights of a network in one of the dialects {checks.listed(dialects)} of {known.network}"
         raise checks.refuse(plan.argument, f"those of {' or '.join(wanted)}", must_be)
-    apart = _differs_from_the_dialect(model, known, made, needed)
+    only = tuple(found.pairs) if known.changes else None
+    apart = _differs_from_the_dialect(model, known, made, needed, only)
     if apart is not None:
         raise _refuse_dialect(plan.argument, known, needed, apart)
     if plan.dialect is None:
-        _refuse_an_argument_of_another(model, known, made, plan)
+        _refuse_an_argument_of_another(model, known, made, found, plan)
 
 
-def _refuse_an_argument_of_another(model: keras.Model, known: Origin, made: Any, plan: _Plan) -> None:
-    """Find an argument without which the network would have the same tensors and compute something else from them."""
+def _refuse_what_no_file_holds(model: keras.Model, known: Origin, computed: str | None, plan: _Plan) -> None:
+    """Compare the model with the network of a file that cannot be built again, by the digest of what it computes."""
+    if plan.dialect is not None or (computed is not None and digest(model) == computed):
+        return
+    why = f"changed by {_list(known.changes)}" if known.changes else "part of a larger graph"
+    if known.unsaved:
+        why = f"built with {_list(known.unsaved)}, which no file holds"
+    raise checks.complaint(
+        f"model must compute what {plan.argument} does, of {known.network} {why}, and is not known to; "
+        f"load(…, dialect={known.dialect or 'paper'!r}) loads all the same"
+    )
+
+
+def _refuse_an_argument_of_another(model: keras.Model, known: Origin, made: Any, found: _Steps, plan: _Plan) -> None:
+    """Find a change or argument without which the same tensors would be there and something else computed from them."""
+    own = {} if known.dialect is None else {"dialect": known.dialect}
+    only = tuple(found.pairs) if known.changes or plan.is_partial else None
+    whole = model
+    if known.changes or not known.alone:
+        try:
+            with weightless():
+                whole = made(**known.arguments, **own)
+        except (ValueError, TypeError):
+            whole = model
+        if known.changes and known.alone and whole is not model:
+            apart = difference(model, whole, only)
+            if apart is not None:
+                raise checks.complaint(
+                    f"model must compute what {plan.argument} does; {known.network} was changed since by "
+                    f"{_list(known.changes)} ({apart}); load(…, dialect={known.dialect!r}) loads all the same"
+                )
     for word in (*known.arguments, *known.unsaved):
         if word in _HARMLESS:
             continue
         others = {other: value for other, value in known.arguments.items() if other != word}
         try:
             with weightless():
-                usual = made(**others, **({} if known.dialect is None else {"dialect": known.dialect}))
+                usual = made(**others, **own)
         except (ValueError, TypeError):  # which the others need
             continue
-        apart = difference(model, usual) if _shapes(usual) == _shapes(model) else None
+        apart = difference(whole, usual, only) if _shapes(usual, only) == _shapes(whole, only) else None
         if apart is not None:
             raise checks.complaint(
                 f"model must compute what {plan.argument} does; {known.network} was built with an argument "
@@ -465,11 +498,17 @@ def _refuse_an_argument_of_another(model: keras.Model, known: Origin, made: Any,
             )
 
 
-def _shapes(model: keras.Model) -> dict[str, list[tuple[int, ...]]]:
-    return {name: [tuple(weight.shape) for weight in layer.weights] for name, layer in _weighted(model.layers).items()}
+def _shapes(model: keras.Model, only: Collection[str] | None) -> dict[str, list[tuple[int, ...]]]:
+    return {
+        name: [tuple(weight.shape) for weight in layer.weights]
+        for name, layer in _weighted(model.layers).items()
+        if only is None or name in only
+    }
 
 
-def _differs_from_the_dialect(model: keras.Model, known: Origin, made: Any, dialect: str) -> str | None:
+def _differs_from_the_dialect(
+    model: keras.Model, known: Origin, made: Any, dialect: str, only: Collection[str] | None = None
+) -> str | None:
     """Where the model computes something else than the same network in another dialect."""
     if not known.alone or known.unsaved:
         return "it is part of a larger graph" if not known.alone else f"{known.unsaved[0]} was not saved with it"
@@ -478,7 +517,7 @@ def _differs_from_the_dialect(model: keras.Model, known: Origin, made: Any, dial
             other = made(**known.arguments, dialect=dialect)
     except (ValueError, TypeError) as error:
         return checks.plain(str(error), 200)
-    return difference(model, other)
+    return difference(model, other, only)
 
 
 def _refuse_dialect(argument: str, known: Origin, dialect: str | None, apart: str) -> Exception:
@@ -491,7 +530,7 @@ def _refuse_dialect(argument: str, known: Origin, dialect: str | None, apart: st
 def _built_again(known: Origin | None) -> keras.Model | None:
     """The network that a file of weights was saved from, as far as the file says how it was built."""
     made = None if known is None else constructor_of(known)
-    if known is None or made is None or known.unsaved or not known.alone:
+    if known is None or made is None or known.unsaved or known.changes or not known.alone:
         return None
     try:
         with weightless():
@@ -505,13 +544,14 @@ def _refuse_another_of_ours(
 ) -> None:
     if plan.is_partial or plan.inflate is not None:
         theirs = {layer.name: layer for layer in source.layers}
-        for layer, name in found.pairs:
+        for layer, name in found.pairs.values():
             apart = layers_differ(layer, theirs[name]) if name in theirs else None
             if apart is not None:
                 raise checks.complaint(f"model must compute what {plan.argument} does; {layer.name} differs in {apart}")
         return
     known = origin(model)
-    if known is not None and given is not None and _meant(known) == _meant(given):
+    remembered = known is not None and given is not None and not known.changes and not given.changes
+    if known is not None and given is not None and remembered and _meant(known) == _meant(given):
         if known.dialect == given.dialect:
             return
         made = constructor_of(known)
@@ -521,7 +561,7 @@ def _refuse_another_of_ours(
                 return
             raise _refuse_dialect(plan.argument, known, given.dialect, apart)
     apart = difference(model, source)
-    if apart is None or (plan.dialect is not None and (known is None or given is None)):
+    if apart is None or (plan.dialect is not None and not remembered):
         return
     raise checks.complaint(f"model must compute what {plan.argument} does; they differ in {apart}")
 
@@ -724,7 +764,7 @@ def _found(
             found.writes.append((variable, form, value))
             found.loaded.append(tensor)
         if len(found.writes) > before:
-            found.pairs.append((layer, pairs[short]))
+            found.pairs[short] = layer, pairs[short]
     found.unused = [f"{_dotted(key)} {tuple(value.shape)}" for key, value in unused.items()]
     return found
 

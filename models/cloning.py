@@ -10,6 +10,7 @@ import numpy as np
 
 from .. import _keras, checks
 from ..graphs.calls import has_graph
+from .origins import made_of
 from .rewiring import Wiring
 
 Instead = Callable[[Any, Sequence[Any], Callable[[], Any]], "list[Any] | None"]
@@ -94,7 +95,7 @@ def copied(
         inputs, outputs = keras.tree.map_structure(
             lambda tensor: known[id(tensor)], (wiring.model.input, wiring.model.output)
         )
-        again = keras.Model(inputs, outputs, name=model.name)
+        again = made_of(model, inputs, outputs)
         if not model.trainable:  # else it would train the layers that do not
             again.trainable = False
         return again

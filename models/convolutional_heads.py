@@ -12,6 +12,7 @@ from ..blocks.layers import MinimumSize
 from ..checks import public
 from ..graphs.calls import wired
 from ..graphs.window_arithmetic import LARGEST_MINIMUM, least_side
+from .origins import made_of
 
 POOLS = {"avg": keras.layers.GlobalAveragePooling2D, "max": keras.layers.GlobalMaxPooling2D}
 # What does the same to a value wherever it stands, and so may stand on a map as well as on a vector.
@@ -101,7 +102,7 @@ class _Conversion:
         if not any(type(old) is not type(new) for old, new in self.layers.values()):
             raise checks.refuse("model", model.name, "one that ends in flatten and dense layers")
         outputs = keras.tree.map_structure(lambda y: self.pool(y, pooling), made.output)
-        self.made = keras.Model(self.x, outputs, name=model.name)
+        self.made = made_of(model, self.x, outputs)
 
     def oriented(self, height: int | None, width: int | None) -> tuple[int | None, ...]:
         """The shape of a batch of images of that size."""

@@ -13,6 +13,7 @@ from ..blocks.types import Tensor
 from ..checks import public
 from ..graphs.calls import calls, trunk, wired
 from ..graphs.receptive_fields import strides as strides_of
+from .origins import made_of
 from .outputs import main_output
 from .rewiring import height_axis
 
@@ -64,7 +65,7 @@ def features(model: keras.Model, strides: Sequence[int] | None = (4, 8, 16, 32))
     if not wanted:
         raise checks.refuse("strides", strides, f"at least one of {', '.join(map(str, taps)) or 'none'}")
     outputs = {f"stride{stride}": taps[stride] for stride in wanted}
-    return keras.Model(model.input, outputs, name=f"{model.name}_features")
+    return made_of(model, model.input, outputs, f"{model.name}_features")
 
 
 def strided_maps(output: Tensor) -> dict[int, Tensor]:

@@ -16,6 +16,7 @@ from ..blocks.layers import FusedBatchNormalization
 from ..checks import public
 from ..graphs.calls import has_graph
 from .cloning import Parts, copied, nested, remade
+from .origins import made_of
 from .rewiring import Wiring
 
 # The axis of a linear layer's last kernel that its output channels lie on.
@@ -155,7 +156,7 @@ def _one_output(model: keras.Model, output: str) -> keras.Model:
         return model
     if output not in outputs:
         raise checks.refuse("output", output, f"one of {', '.join(outputs)}{checks.nearest(output, outputs)}")
-    return keras.Model(model.input, outputs[output], name=model.name)
+    return made_of(model, model.input, outputs[output])
 
 
 def linear_norms(parts: Parts) -> Iterator[tuple[str, Any, Any]]:

@@ -11,6 +11,7 @@ import numpy as np
 from .. import _keras, checks
 from ..graphs.calls import calls, wired
 from .cloning import remade
+from .origins import made_of
 from .rewiring import recompute
 
 CHANNELS = ("sum", "mean", "repeat")
@@ -76,7 +77,7 @@ def with_input(
     recompute(model.outputs, known)
     outputs = keras.tree.map_structure(lambda tensor: known[id(tensor)], model.output)
     inputs = keras.tree.map_structure(lambda tensor: x, model.input)
-    made = keras.Model(inputs, outputs, name=model.name)
+    made = made_of(model, inputs, outputs)
     if hasattr(model, "loss_weights"):
         made.loss_weights = model.loss_weights
     return made

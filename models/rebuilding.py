@@ -17,6 +17,7 @@ from ..blocks.core import default_of, is_block, scope
 from ..blocks.layers import MinimumSize
 from ..graphs.calls import calls, infer
 from ..graphs.window_arithmetic import LARGEST_MINIMUM, least_side
+from .origins import made_of
 from .outputs import with_said_labels
 from .rewiring import Chain, Wiring, height_axis, images_of, inputs_again, recompute, shapes
 
@@ -286,7 +287,7 @@ def assembled(old: keras.Model, inputs: Any, outputs: Any) -> keras.Model:
     (name, times), *_ = Counter(operation.name for operation in operations.values()).most_common(1)
     if times > 1:
         raise checks.refuse("fn", name, "a function whose layers have names of their own")
-    model = keras.Model(inputs, outputs, name=old.name)
+    model = made_of(old, inputs, outputs)
     if isinstance(outputs, Mapping) and hasattr(old, "loss_weights"):
         model.loss_weights = {key: weight for key, weight in old.loss_weights.items() if key in outputs}
     return with_said_labels(model)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import pickle
 import subprocess
 import sys
@@ -30,9 +31,9 @@ from layerblocks.architectures import (
     vgg16,
     xception,
 )
-from layerblocks.architectures.computed import difference
 from layerblocks.blocks import conv_bn, dense, weightless
-from layerblocks.models import freeze, with_new_head
+from layerblocks.models import freeze, inference_model, replace_each, with_input, with_new_head
+from layerblocks.models.computed import difference, digest
 
 from ..agreement import differ, images, run
 
@@ -140,13 +141,84 @@ def test_a_file_that_tells_nonsense(told):
 def test_what_was_changed_does_not_remember():
     model = cifar_resnet(**SMALL, classes=9)
     assert origin(keras.Model(model.input, model.get_layer("stage1.block1.add").output)) is None
-    assert origin(with_new_head(model, 4)) is None
     config = model.get_config()
     config["layers"] = [
         {**layer, "config": {**layer["config"], "epsilon": 0.1}} if "epsilon" in layer["config"] else layer
         for layer in config["layers"]
     ]
     assert origin(keras.Model.from_config(config)) is None
+
+
+def test_what_was_changed_by_ours_says_what_by(tmp_path):
+    model = cifar_resnet(**SMALL, classes=9)
+    made = gelus(with_new_head(model, 4))
+    made.save(path := tmp_path / "a.keras")
+    for known in (origin(made), origin(keras.saving.load_model(path)), origin(keras.models.clone_model(made))):
+        assert known.changes == ("with_new_head", "replace_each")
+        assert (known.network, known.arguments["classes"]) == ("cifar_resnet", 9)
+    assert origin(model).changes == () and origin(inference_model(model)).changes == ("inference_model",)
+    assert origin(with_input(model, (24, 24, 3))).changes == ("with_input",)
+    with pytest.raises(ValueError, match=r"compute what source does; they differ in activation of stem"):
+        load(made, with_new_head(model, 4))
+    assert load(with_new_head(model, 4), with_new_head(model, 4)).loaded
+
+
+CONV: dict[str, Any] = {"conv": partial(conv_bn, activation="gelu")}
+
+
+def gelus(model: keras.Model) -> keras.Model:
+    return replace_each(model, keras.layers.Activation, lambda old, x: keras.layers.Activation("gelu")(x))
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (lambda: cifar_resnet(**SMALL, **CONV), "built with conv, which no file holds"),
+        (lambda: with_new_head(gelus(cifar_resnet(**SMALL)), 10), "changed by replace_each, with_new_head"),
+        (lambda: cifar_resnet(**SMALL, input_tensor=keras.Input((16, 16, 3))), "part of a larger graph"),
+    ],
+    ids=["argument", "surgery", "graph"],
+)
+def test_weights_of_what_no_file_can_build_again(make, said, tmp_path):
+    """They go where the same is computed, and nowhere else unless told."""
+    make().save_weights(path := tmp_path / "a.weights.h5")
+    assert load(make(), path).loaded
+    other = cifar_resnet(**SMALL, conv=partial(conv_bn, activation="tanh"))
+    before = other.get_weights()
+    for part in ({}, {"only": "stage1"}, {"missing": "keep"}):
+        with pytest.raises(
+            ValueError, match=rf"load: model must compute what source does, of cifar_resnet {said}, and"
+        ):
+            load(other, path, **part)
+    assert all(map(np.array_equal, before, other.get_weights()))
+    assert load(other, path, dialect="paper").loaded
+
+
+def test_what_is_computed_has_one_digest_in_every_process():
+    """Sizes, and the names of layers without weights, do not matter; a setting does."""
+    with weightless():
+        one, larger = cifar_resnet(**SMALL), cifar_resnet(**{**SMALL, "input_shape": (32, 32, 3)})
+        other = cifar_resnet(**SMALL, conv=partial(conv_bn, activation="gelu"))
+    assert digest(one) == digest(larger) != digest(other)
+    x = keras.Input((4,))
+    assert digest(keras.Model(x, keras.layers.Lambda(lambda y: y * 2)(x))) != digest(one)
+    program = """
+import keras
+from layerblocks.models.computed import digest
+x = keras.Input((4,))
+print(digest(keras.Model(x, [keras.layers.Dense(2, activation="relu", name="a")(x), x])))
+"""
+    printed = [
+        subprocess.run(
+            [sys.executable, "-c", program],
+            env={**os.environ, "PYTHONHASHSEED": seed},
+            check=True,
+            capture_output=True,
+            text=True,
+        ).stdout
+        for seed in ("1", "2")
+    ]
+    assert printed[0] == printed[1] and len(printed[0].split()[-1]) == 32
 
 
 def test_what_is_changed_in_training_alone_still_does():

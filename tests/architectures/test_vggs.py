@@ -77,6 +77,41 @@ def test_the_notes_table_of_vgg16():
     assert model.count_params() == 138_357_544
 
 
+def test_the_notes_program_of_vgg16():
+    """As it is written there, with Keras: the table above has no dropout."""
+    model = made(dialect="notes_grey")
+    assert (model.input_shape, model.output_shape) == ((None, 224, 224, 1), (None, 10))
+    program = keras.Sequential([keras.Input((224, 224, 1))])
+    with weightless():
+        for convs, width in ((2, 64), (2, 128), (3, 256), (3, 512), (3, 512)):
+            for _ in range(convs):
+                program.add(keras.layers.Conv2D(width, 3, padding="same", activation="relu"))
+            program.add(keras.layers.MaxPool2D(2, 2))
+        program.add(keras.layers.Flatten())
+        for _ in range(2):
+            program.add(keras.layers.Dense(4_096, activation="relu"))
+            program.add(keras.layers.Dropout(0.5))
+        program.add(keras.layers.Dense(10, activation="softmax"))
+    assert model.count_params() == program.count_params()
+    for kind in (keras.layers.Dropout, keras.layers.MaxPooling2D):
+        assert [(x.output.shape, getattr(x, "rate", 0)) for x in of_kind(model, kind)] == [
+            (x.output.shape, getattr(x, "rate", 0)) for x in of_kind(program, kind)
+        ]
+    for ours, theirs in zip(of_kind(model, keras.layers.Dense), of_kind(program, keras.layers.Dense), strict=True):
+        for word in ("kernel_initializer", "bias_initializer"):
+            assert type(getattr(ours, word)) is type(getattr(theirs, word))
+    assert not of_kind(made(dialect="notes"), keras.layers.Dropout)
+
+
+@pytest.mark.parametrize(
+    ("name", "dialect"),
+    [("vgg11", "notes"), ("vgg19", "notes"), ("vgg13", "notes_bn"), ("vgg16", "notes_cifar"), ("vgg19", "notes_grey")],
+)
+def test_a_network_that_the_notes_have_not_is_refused(name, dialect):
+    with pytest.raises(ValueError, match=rf"{name}: dialect must be .*, got '{dialect}'"):
+        made(getattr(architectures, name), dialect=dialect)
+
+
 def test_the_notes_initial_values():
     model = vgg16(dialect="notes", filters=(4,) * 5, units=(64, 64), classes=64, input_shape=(64, 64, 3))
     for layer in of_kind(model, keras.layers.Dense):
@@ -168,7 +203,7 @@ def test_features_of_any_size(name, size):
 def test_channels_first():
     with data_format("channels_first"):
         assert made(output_stride=8, include_top=False).output_shape == (None, 512, 28, 28)
-        assert made(dialect="notes_cifar").input_shape == (None, 3, 32, 32)
+        assert made(vgg13, dialect="notes_cifar").input_shape == (None, 3, 32, 32)
         assert made(dialect="torchvision").count_params() == 138_357_544
 
 

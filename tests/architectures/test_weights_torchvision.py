@@ -20,8 +20,8 @@ from hypothesis import strategies as st
 
 from layerblocks.architectures import build, densenet, describe, googlenet, load, resnet, resnet18, vgg, weights
 from layerblocks.architectures.catalogue import constructor
-from layerblocks.blocks import basic_residual, bottleneck, weightless
-from layerblocks.models import tensor_at
+from layerblocks.blocks import basic_residual, batch_norm, bottleneck, conv_bn, weightless
+from layerblocks.models import replace_each, tensor_at, with_new_head
 
 from .. import naive
 from ..agreement import differ, run
@@ -235,6 +235,35 @@ def test_bad_arguments(model, source, error, message):
     with pytest.raises(error, match=message) as caught:
         load(model(), source)
     assert "\n" not in str(caught.value)
+
+
+def without_relu(model: keras.Model) -> keras.Model:
+    return replace_each(model, keras.layers.Activation, lambda old, x: keras.layers.Activation("gelu")(x))
+
+
+def test_what_was_changed_is_compared_where_it_is_loaded():
+    """A new end is no reason to refuse what comes before it; what comes before is."""
+    report = load(with_new_head(small_resnet(), 7), STATE, missing="keep")
+    assert report.kept == ("classifier.predictions.kernel", "classifier.predictions.bias")
+    with pytest.raises(
+        ValueError, match=r"load: model must compute .* resnet was changed since by replace_each \(what "
+    ):
+        load(without_relu(small_resnet()), STATE)
+    with pytest.raises(ValueError, match="resnet was changed since by with_new_head, replace_each"):
+        load(without_relu(with_new_head(small_resnet(), 7)), STATE, missing="keep")
+    assert load(without_relu(small_resnet()), STATE, dialect="torchvision").loaded
+
+
+def test_an_argument_is_compared_under_another_end_too():
+    gelu = partial(conv_bn, use_bias=False, activation="gelu", norm=partial(batch_norm, momentum=0.9, epsilon=1e-5))
+    options: dict[str, Any] = {"repeats": (1, 1), "strides": (1, 2), "filters": 4, "residual": basic_residual}
+    options |= {"dialect": "torchvision", "input_shape": (16, 16, 3), "conv": gelu}
+    for model in (resnet(**options, classes=7), with_new_head(resnet(**options, classes=5), 7)):
+        with pytest.raises(ValueError, match="resnet was built with an argument 'conv' that changes it"):
+            load(model, STATE, missing="keep")
+    inside = resnet(**options, input_tensor=keras.Input((16, 16, 3)), classes=5)
+    with pytest.raises(ValueError, match="resnet was built with an argument 'conv' that changes it"):
+        load(inside, STATE)
 
 
 def test_a_model_without_weights_is_refused():

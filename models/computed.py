@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Iterator
+import hashlib
+from collections.abc import Collection, Hashable, Iterable, Iterator
 from typing import Any
 
 import keras
 
 from ..blocks.layers import MinimumSize
 from ..graphs.calls import calls, wired
-from ..graphs.equality import configuration
+from ..graphs.equality import Opaque, configuration
 
 # What changes nothing of what a trained network gives.
 _PASSING = (
@@ -35,20 +36,23 @@ def relative(names: Iterable[str]) -> dict[str, str]:
     return {".".join(name.split(".")[common:]): name for name in names}
 
 
-def difference(model: keras.Model, other: keras.Model) -> str | None:
+def difference(model: keras.Model, other: keras.Model, only: Collection[str] | None = None) -> str | None:
     """Say where two models with weights under the same names first compute something else; None if nowhere.
 
-    The sizes of images and what only a training sees, dropout or the momentum of a norm, do not count.
+    The sizes of images and what only a training sees, dropout or the momentum of a norm, do not count. With `only`,
+    the layers of `model` with weights that alone are compared, and what these receive.
     """
     table: dict[Hashable, int] = {}
     (ours, ends), (theirs, other_ends) = (_numbered(given, table) for given in (model, other))
-    if ends == other_ends:
+    if only is None and ends == other_ends:
         return None
     known = {number for _, number, _ in theirs}
     by_name = {name: settings for name, _, settings in theirs}
     for name, number, settings in ours:
-        if number not in known:
+        if number not in known and (only is None or name in only):
             return _said(name, settings, by_name)
+    if only is not None:
+        return None
     said = next((name for name, number, _ in theirs if number not in {number for _, number, _ in ours}), None)
     return "its outputs" if said is None else f"there is no {said}"
 
@@ -61,6 +65,32 @@ def layers_differ(a: keras.Layer, b: keras.Layer) -> str | None:
     return next(
         (f"{word}: {ours[word]!r}, {theirs.get(word)!r}" for word in ours if ours[word] != theirs.get(word)), None
     )
+
+
+def digest(model: keras.Model) -> str | None:
+    """Sum up what a model computes, sizes and training aside, in a word that is the same in every process.
+
+    Two models between which there is no `difference` have the same; None where it cannot be told what a layer does.
+    """
+    table: dict[Hashable, int] = {}
+    _, ends = _numbered(model, table)
+    if _is_opaque(tuple(table)):
+        return None
+    words: list[str] = []  # by number: from what a call is and the words of what it receives
+    for key in table:
+        *said, before = key if isinstance(key, tuple) and len(key) == 3 else (key, ())
+        if isinstance(key, tuple) and len(key) == 2:
+            said, before = [key[1]], key[:1]
+        words.append(_word((said, [words[number] for number in before])))
+    return _word(keras.tree.map_structure(lambda number: words[number], ends))
+
+
+def _word(value: object) -> str:
+    return hashlib.sha256(repr(value).encode()).hexdigest()[:32]
+
+
+def _is_opaque(value: object) -> bool:
+    return isinstance(value, Opaque) or (isinstance(value, tuple) and any(map(_is_opaque, value)))
 
 
 def _numbered(model: keras.Model, table: dict[Hashable, int]) -> tuple[list[tuple[str, int, Any]], Any]:
