@@ -289,7 +289,9 @@ class Layout:
     def _gap(self, before: Piece, after: Piece) -> float:
         if len(before.bottoms) == 1 and (len(after.tops) == 1 or after.fan is not None):
             return self.layer_gap
-        return max(self.label + 2, _STUB) + _DROP
+        ends = ((s, t) for s, *_ in before.bottoms for t, *_ in after.tops)
+        said = any(edge in self.words for pair in ends for edge in self.edges.get(pair, ()))
+        return max(self.label + 2, self.type.edge * 1.15 + 2 if said else 0.0, _STUB) + _DROP
 
     def _connect(
         self,

@@ -135,6 +135,11 @@ def _composed(graph: Graph, frames: Sequence[Frames]) -> Composition:
     for edge in graph.edges:
         arriving[edge.target].append(edge)
     lanes = _lanes(skips, (parts, *beside.values()))
+    for (_, first), own in lanes.items():
+        for lane in own:
+            entering = ports[first][lane.edge.source]
+            if lane.start == ENTRY and entering and lane.edge.source_port not in entering:
+                raise Irreducible("a short cut begins at another tensor than what enters there")
     return Composition(parts, lanes, beside, frames, arriving, line_roles(graph))
 
 
