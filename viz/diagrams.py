@@ -24,7 +24,7 @@ from .layouts.keras_tables import Options
 from .scene import Scene
 from .statements import torn
 from .texts.captions import panel_sentence, sum_sentence
-from .theme import Paint, Theme, ThemeName, theme_of
+from .theme import Theme, ThemeName, theme_of
 from .venues import INCH, Length, height_for, in_points, wider
 from .wishes import check_patterns, highlight_by, inside, label_by, on_the_way, part, patterns_of, style_by
 
@@ -380,7 +380,7 @@ def _style(style: Any, highlight: Any, theme: Theme) -> Style | Callable[[Node],
         must_be = f"one of {checks.listed(named)}, a dict by name or pattern, or a function that gives a Paint"
         style = checks.choice("style", style, named, must_be)
     if highlight is None:
-        return style  # type: ignore[no-any-return]
+        return style
     if style == "volumes":
         raise checks.complaint("highlight must be None with style='volumes': boxes are highlighted")
     first, then = highlight_by(highlight, theme), style if callable(style) else lambda node: None

@@ -17,7 +17,7 @@ from .layouts.graphviz_layout import MANY
 from .layouts.keras_tables import Cell, Options, model_frames, name_within, table_rows
 from .layouts.series_parallel import Frames, frames_around, named, title_of
 from .texts.layer_labels import count_text, each_text, is_shared, shape_text, shape_texts
-from .theme import DEFAULT, Paint, Theme
+from .theme import Paint, Theme
 
 # -- text -------------------------------------------------------------------------------------------------------------
 

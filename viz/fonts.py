@@ -312,7 +312,12 @@ def _cut(path: str) -> Cut:
     lines, units = font["hhea"], font["head"].unitsPerEm
     stem, words = Path(path).stem, font["name"]
     family, name = words.getBestFamilyName() or stem, words.getDebugName(6) or stem
-    return Cut(path, family, name, units, "glyf" not in font, glyphs, box, lines.ascent / units, -lines.descent / units)
+    ascent, descent = lines.ascent, -lines.descent
+    if "glyf" in font:  # what some letters go beyond
+        tall = [font["glyf"][glyphs[letter][0]] for letter in "|{gjpqy" if letter in glyphs]
+        ascent = max([ascent, *(glyph.yMax for glyph in tall)])
+        descent = max([descent, *(-glyph.yMin for glyph in tall)])
+    return Cut(path, family, name, units, "glyf" not in font, glyphs, box, ascent / units, descent / units)
 
 
 @functools.lru_cache(maxsize=64)

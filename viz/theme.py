@@ -368,7 +368,7 @@ _DARK = _paints(
         deep=("#2B4D70", "#9CC4EC"),
         warm=("#4E3C1D", "#DDB566"),
         strong=("#6F5125", "#E8C277"),
-        accent=("#A44629", "#FFB59B"),
+        accent=("#B1335D", "#FFB59B"),
         skip="#DDB566",
         concat="#86B4E0",
     )

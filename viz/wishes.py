@@ -82,7 +82,7 @@ _STYLE = "a dict by name or pattern of a colour, a Paint, or (either of these, w
 def style_by(value: Any, theme: Theme) -> Callable[[Node], Any]:
     """The looks of boxes from a dict by pattern of which the first that matches counts.
 
-    A colour fills the box, with a line of the same hue. The legend has the words, or else the pattern without its signs.
+    A colour fills the box, with a line of the same hue. The legend has the words, or else the pattern without signs.
     """
     found: list[tuple[str, Paint | str, str]] = []
     for pattern, said in _patterns("style", value, _STYLE).items():

@@ -446,7 +446,7 @@ def test_bad_input():
         render(scene, "png", dpi="high")  # type: ignore[arg-type]
     with pytest.raises(ValueError, match=r"colour must be a colour.*did you mean 'blue'.*, got 'blu'"):
         ink("blu")
-    with pytest.raises(ValueError, match=r"font must be a family .*, got 'No Such Font'"):
+    with pytest.raises(ValueError, match=r"font must be one of .*a family .*, got 'No Such Font'"):
         render(scene, "svg", font="No Such Font")
 
 

@@ -88,7 +88,10 @@ def says_kind(role: str, texts: Iterable[str]) -> bool:
 
 
 def entries(
-    boxes: Iterable[tuple[str, str]], lines: Iterable[str], repeated: bool, own: Mapping[str, str] = MappingProxyType({})
+    boxes: Iterable[tuple[str, str]],
+    lines: Iterable[str],
+    repeated: bool,
+    own: Mapping[str, str] = MappingProxyType({}),
 ) -> list[Entry]:
     """What occurs, from the roles and signs of boxes, and the roles of lines; `own` are the words of an author's."""
     boxes, drawn = set(boxes), set(lines)
