@@ -15,6 +15,7 @@ from .catalogue import ENTRIES
 # By module what is public beside the networks of the catalogue; type checkers read the same in `__init__.pyi`.
 _PUBLIC = {
     "catalogue": ["build", "describe", "list_architectures"],
+    "configs": ["config_of", "write_config"],
     "constructor": ["architecture", "variant"],
     "densenets": ["cifar_densenet", "densenet"],
     "origins": ["origin"],

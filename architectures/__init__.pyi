@@ -3,6 +3,8 @@ from .alexnets import *
 from .catalogue import build as build
 from .catalogue import describe as describe
 from .catalogue import list_architectures as list_architectures
+from .configs import config_of as config_of
+from .configs import write_config as write_config
 from .constructor import architecture as architecture
 from .constructor import variant as variant
 from .densenets import *

@@ -8,9 +8,10 @@ from __future__ import annotations
 import importlib
 import inspect
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 from .. import checks
@@ -209,8 +210,13 @@ def constructor(name: str) -> Callable[..., Any]:
     return getattr(importlib.import_module(f".{module}", __package__), name)
 
 
-def build(name: str, /, **options: Any) -> Any:
-    """Make the network of that name; `options` are the arguments of its constructor.
+def build(name: str | Mapping[str, Any] | Path, /, **options: Any) -> Any:
+    """Make the network of that name, or of what `config_of` tells of one, itself or in a YAML or JSON file.
+
+    Args:
+        name: a name; a dict with the name under `"network"`, and arguments; or the path of a file that holds one.
+        options: the arguments of its constructor, before those of a dict. Functions may be said by their names:
+            `conv="separable"`, `conv={"name": "conv_bn", "norm": ("group_norm", {"groups": 8})}`.
 
     Raises:
         ValueError: there is no such name, or an argument out of range.
@@ -223,7 +229,21 @@ def build(name: str, /, **options: Any) -> Any:
         >>> model.output_shape
         (None, 10)
     """
+    if isinstance(name, Mapping | Path) or (isinstance(name, str) and is_config(name)):
+        from .configs import built
+
+        return built(name, **options)
     return constructor(name)(**options)
+
+
+def is_config(name: str) -> bool:
+    """Whether a name is that of a file which holds a configuration.
+
+    Example:
+        >>> is_config("net.yaml"), is_config("resnet18")
+        (True, False)
+    """
+    return name.endswith((".yaml", ".yml", ".json"))
 
 
 @dataclass(frozen=True)
@@ -252,7 +272,8 @@ class Description(Entry):
         """The arguments of this network beyond those of all, with their defaults."""
         from .constructor import COMMON
 
-        return {word: default for word, default in self._defaults.items() if word not in (*COMMON, "dialect")}
+        of_all = (*COMMON, "dialect", "use_bias")
+        return {word: default for word, default in self._defaults.items() if word not in of_all}
 
     @property
     def _defaults(self) -> dict[str, Any]:

@@ -16,11 +16,11 @@ import keras
 from .. import _keras, checks
 from ..blocks import arguments
 from ..blocks import dense as _dense
+from ..blocks import words as words_of_blocks
 from ..blocks.core import full_name, scope, weightless
 from ..blocks.heads import classifier
-from ..blocks.layers import MinimumSize
 from ..blocks.pools import global_avg_pool, global_max_pool
-from ..blocks.tensors import channel_axis, channels, guarded, layer, sides
+from ..blocks.tensors import at_least, channel_axis, channels, guarded, sides
 from ..blocks.types import Activation, Dense, Tensor, Unit
 from ..blocks.units import matching
 from ..garbage import no_collection
@@ -48,8 +48,9 @@ _POOLS = {"avg": global_avg_pool, "max": global_max_pool}
 _OF_ALL = """
     `include_top`, `weights`, `input_tensor`, `input_shape`, `pooling`, `classes`, `classifier_activation` and `name`
     are those of `keras.applications`; `weights` may also be a model, a state dict or a file (`load`), and brings the
-    dialect with it. An image too small or another argument out of range is a ValueError, an unknown argument or one of
-    the wrong type a TypeError.
+    dialect with it. `use_bias`, True or False, is that of every convolution, beside a norm too; None for that of its
+    unit. Functions may be said by their names, as in `build`. An image too small or another argument out of range is a
+    ValueError, an unknown argument or one of the wrong type a TypeError.
 """
 _EXAMPLE = """
     Example:
@@ -105,6 +106,8 @@ def architecture(
     *,
     dialects: Mapping[str, Mapping[str, Any]] | None = None,
     aux_weight: float = AUX_LOSS_WEIGHT,
+    table: str | None = None,
+    dialect_of_rank: Mapping[int, str] | None = None,
     **defaults: Any,
 ) -> Callable[[Callable[..., Any]], Callable[..., keras.Model]]:
     """Make a constructor of a walk: a function `walk(x, head, *, …)` from an image tensor to a tensor or a dict.
@@ -121,11 +124,14 @@ def architecture(
         dialects: by name, the arguments in which the networks of that name differ between sources; adds
             the argument `dialect`, whose default is the first.
         aux_weight: of the loss of each auxiliary head in training (`compile_args`).
+        table: the argument that says how the network is put together, which may be given without its name.
+        dialect_of_rank: the dialect of signals (1) or volumes (3) where it is another than that of images.
         defaults: of the common arguments where they are not Keras's; `input_shape` (height, width, channels).
     """
 
     def decorate(walk: Callable[..., Any]) -> Callable[..., keras.Model]:
-        walk.aux_weight = aux_weight  # type: ignore[attr-defined]
+        walk.aux_weight, walk.table = aux_weight, table  # type: ignore[attr-defined]
+        walk.dialect_of_rank = dialect_of_rank or {}  # type: ignore[attr-defined]
         made = _constructor(walk, walk.__name__, defaults, dialects or {})
         made.__doc__ = f"{(walk.__doc__ or '').rstrip()}\n{_OF_ALL}{_example(walk.__name__)}    "
         return made
@@ -177,6 +183,8 @@ def _constructor(
 ) -> Callable[..., keras.Model]:
     own = [p for p in inspect.signature(walk).parameters.values() if p.name not in ("x", "head")]
     words = {**COMMON, **({"dialect": next(iter(dialects))} if dialects else {}), **{p.name: p.default for p in own}}
+    if "conv" in words:
+        words.setdefault("use_bias", None)
     words = {word: defaults.get(word, default) for word, default in words.items()}
     hints = {word: hint for word, hint in get_type_hints(walk).items() if word in {p.name for p in own}}
 
@@ -184,7 +192,7 @@ def _constructor(
         """Every argument, converted, the head among them."""
         with scope("", name):
             if positional:
-                raise TypeError(_by_name(name, positional[0], hints))
+                given = _with_table(walk.table, name, positional, given, hints)  # type: ignore[attr-defined]
             for word in given:
                 if word not in words:
                     raise TypeError(
@@ -195,7 +203,8 @@ def _constructor(
             weights, asked = _weights.checked(given.get("weights"), name), None
             if dialects:
                 brought = _weights.dialect_of(weights, dialects)
-                asked = given.get("dialect", words["dialect"] if brought is None else brought)
+                usual = _of_rank(walk.dialect_of_rank, given, dialects, words["dialect"])  # type: ignore[attr-defined]
+                asked = given.get("dialect", usual if brought is None else brought)
                 source = dialects[checks.choice("dialect", asked, tuple(dialects))]
                 if weights == IMAGENET and asked != brought:
                     raise checks.refuse("dialect", asked, f"{brought!r} with weights={IMAGENET!r}")
@@ -204,6 +213,10 @@ def _constructor(
             }
             settled = {**words, **source, **given, **own}
             settled.pop("dialect", None)
+            asked_for, bias = tuple(given), None if "use_bias" in hints else settled.pop("use_bias", None)
+            if bias is not None:
+                biased = functools.partial(settled["conv"], use_bias=checks.flag("use_bias", bias))
+                settled["conv"], given = biased, {**given, "conv": biased}
             settled |= _following(settled, given, hints)
             if given.get("input_shape") is not None:
                 settled["input_shape"] = _checked_shape(given["input_shape"])
@@ -217,7 +230,13 @@ def _constructor(
                 settled["input_shape"] = shape
             head = _head(settled)
             settled |= {"classes": head.classes, "include_top": head.include_top}
-            told = {word: settled[word] for word in (*given, "input_shape") if word not in _NOT_OF_THE_NETWORK}
+            told = {
+                word: given[word]
+                if word not in settled or (word in hints and words_of_blocks.is_said_in_words(given.get(word)))
+                else settled[word]
+                for word in (*asked_for, "input_shape")
+                if word not in _NOT_OF_THE_NETWORK
+            }
             known = Origin(name, asked, told, alone=settled["input_tensor"] is None)
             return {**settled, "weights": weights, "head": head, "origin": known}
 
@@ -235,7 +254,8 @@ def _constructor(
         """Find the smallest side of a square image that the network can be built on with these arguments."""
         settled = settle((), given)
         options = {word: value for word, value in settled.items() if word not in (*COMMON, "origin")}
-        return _smallest(functools.partial(walk, **options), _channels_of(settled["input_shape"]), name)
+        shape = settled["input_shape"]
+        return _smallest(functools.partial(walk, **options), _channels_of(shape), name, len(shape) - 1)
 
     construct.__name__ = construct.__qualname__ = name
     construct.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
@@ -296,6 +316,24 @@ def _unit_in_words(unit: Any) -> str:
     return f"{name}({listed})" if listed else name
 
 
+def _of_rank(known: Mapping[int, str], given: Mapping[str, Any], dialects: Collection[str], usual: str) -> str:
+    """The dialect of a signal, an image or a volume where none is given."""
+    shape = given.get("input_shape")
+    rank = len(shape) - 1 if isinstance(shape, tuple | list) else 2
+    dialect = known.get(rank, usual)
+    return dialect if dialect in dialects else usual
+
+
+def _with_table(
+    table: str | None, name: str, positional: tuple[Any, ...], given: Mapping[str, Any], hints: Mapping[str, Any]
+) -> Mapping[str, Any]:
+    """The arguments by name, with the one that may be given without it."""
+    is_table = isinstance(positional[0], Mapping) or checks.is_sequence(positional[0])
+    if table is None or table in given or len(positional) > 1 or not is_table:
+        raise TypeError(_by_name(name, positional[0], hints))
+    return {table: positional[0], **given}
+
+
 def _by_name(name: str, value: Any, hints: Mapping[str, Any]) -> str:
     """Say that arguments have names, and which of them this value fits where it is more than a number or a word."""
     fitting = []
@@ -320,10 +358,10 @@ def _head(settled: Mapping[str, Any]) -> Head:
     )
 
 
-def _oriented(shape: tuple[int | None, int | None, int]) -> tuple[int | None, ...]:
+def _oriented(shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
     """(height, width, channels) under Keras's data format."""
-    height, width, depth = shape
-    return shape if channel_axis() == -1 else (depth, height, width)
+    *axes, depth = shape
+    return shape if channel_axis() == -1 else (depth, *axes)
 
 
 def _build(
@@ -371,9 +409,10 @@ def _channels_of(shape: Sequence[Any]) -> Any:
 
 def _checked_shape(shape: Any) -> tuple[int | None, ...]:
     must_be = "(height, width, channels), positive integers; height and width may be None"
+    must_be += " (of signals (length, channels), of volumes (depth, height, width, channels))"
     if not isinstance(shape, tuple | list):
         raise checks.refuse("input_shape", shape, must_be, TypeError)
-    if len(shape) != 3 or _channels_of(shape) is None:
+    if len(shape) - 1 not in arguments.RANKS or _channels_of(shape) is None:
         raise checks.refuse("input_shape", shape, must_be)
     try:
         return tuple(side if side is None else checks.integer("input_shape", side) for side in shape)
@@ -383,31 +422,31 @@ def _checked_shape(shape: Any) -> tuple[int | None, ...]:
 
 def _at_least_the_smallest(x: Tensor, build: Callable[..., Any], block: str) -> Any:
     """Build on `x`; an image too small is refused with the smallest that works, now or when it comes."""
-    height, width = sides(x)
-    if height is None or width is None:
-        least = _smallest(build, channels(x), block)
+    given = sides(x)
+    known = [side for side in given if side is not None]
+    if len(known) < len(given):
+        least = _smallest(build, channels(x), block, len(given))
         if least is not None and least > 1:
-            x = layer(MinimumSize, x, "minimum_size", "minimum_size", height=least, width=least)
+            x = at_least(x, [least] * len(given), "minimum_size")
         with guarded():
             return build(x)
     try:
         return build(x)
     except ValueError as error:
-        least = _smallest(build, channels(x), block)
-        if least is None or min(height, width) >= least:
+        least = _smallest(build, channels(x), block, len(given))
+        if least is None or min(known) >= least:
             raise
-        raise ValueError(
-            checks.plain(f"{block}: input_shape must be at least {least}×{least}, got {height}×{width} ({error})")
-        ) from None
+        wanted, got = ("×".join(map(str, one)) for one in ([least] * len(given), given))
+        raise ValueError(checks.plain(f"{block}: input_shape must be at least {wanted}, got {got} ({error})")) from None
 
 
-def _smallest(build: Callable[..., Any], depth: int, block: str) -> int | None:
-    """The smallest side of a square image that can be built on, None if there is none."""
+def _smallest(build: Callable[..., Any], depth: int, block: str, rank: int) -> int | None:
+    """The smallest side of a square image, or what is like it, that can be built on, None if there is none."""
 
     def works(side: int) -> bool:
         try:
             with weightless(), scope("", block):
-                build(keras.Input(_oriented((side, side, depth))))
+                build(keras.Input(_oriented((*[side] * rank, depth))))
         except ValueError:
             return False
         return True

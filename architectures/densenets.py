@@ -62,7 +62,7 @@ def _dense_stages(
     return norm_activation(x, conv=conv, name="postactivation")
 
 
-@architecture(dialects=DIALECTS)
+@architecture(dialects=DIALECTS, table="layers")
 def densenet(
     x: Tensor,
     head: Head,

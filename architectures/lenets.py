@@ -11,7 +11,7 @@ from .. import checks
 from ..blocks import FanInUniform, arguments, chain, dense, max_pool, radial_basis, scaled_tanh, sparse, subsample
 from ..blocks import conv as _conv
 from ..blocks.core import accepts, default_of, delegate, undecorated
-from ..blocks.tensors import channels
+from ..blocks.tensors import channels, rank
 from ..blocks.types import ConvBnOptions, Dense, DenseOptions, LayerOptions, Size, Tensor, Unit
 from ..blocks.units import matching, weight_options
 from .constructor import Head, architecture
@@ -57,7 +57,7 @@ def fan_in_conv(
 
     (LeCun et al. 1998, appendix A.)
     """
-    area = prod(arguments.pair("kernel_size", kernel_size))
+    area = prod(arguments.sizes("kernel_size", kernel_size, rank(x)))
     fan_in = area * channels(x) if connections is None else [area * len(seen) for seen in connections]
     given: dict[str, Any] = {
         "kernel_initializer": FanInUniform(2.4),

@@ -15,14 +15,13 @@ from ..blocks import (
     block,
     bottleneck,
     chain,
-    channel_projection_shortcut,
     conv_bn,
     default_of,
     max_pool,
     norm_activation,
-    pad_shortcut,
     projection_shortcut,
     squeeze_excite,
+    words,
 )
 from ..blocks import stochastic_depth as _stochastic_depth
 from ..blocks.types import Dense, Shortcut, Size, Tensor, Unit
@@ -36,12 +35,6 @@ CONFIGS: dict[int, tuple[Callable[..., Tensor], tuple[int, ...], int]] = {
     50: (bottleneck, (3, 4, 6, 3), 256),
     101: (bottleneck, (3, 4, 23, 3), 256),
     152: (bottleneck, (3, 8, 36, 3), 256),
-}
-SHORTCUTS: dict[str, Shortcut] = {
-    "pad": pad_shortcut,
-    "projection": projection_shortcut,
-    "all_projections": partial(projection_shortcut, always=True),
-    "channel_projection": channel_projection_shortcut,
 }
 
 
@@ -135,7 +128,7 @@ def stage(
     return x
 
 
-@architecture(dialects=DIALECTS)
+@architecture(dialects=DIALECTS, table="repeats")
 def resnet(
     x: Tensor,
     head: Head,
@@ -224,7 +217,7 @@ def resnet(
             residual=residual,
             stride_on=stride_on,
             zero_init=zero_init,
-            shortcut=_shortcut(shortcut),
+            shortcut=words.resolved("shortcut", "shortcut", shortcut),
             conv=conv,
             name=f"stage{number}",
         )
@@ -268,10 +261,6 @@ def _ends_active(stem: Mapping[str, Any], conv: Unit) -> bool:
     convs = [step for step in stem.values() if isinstance(step, Mapping)]
     own = {"activation": default_of(conv, "activation", "relu"), **convs[-1]} if convs else {}
     return own.get("activation") is not None
-
-
-def _shortcut(shortcut: str | Shortcut) -> Shortcut:
-    return SHORTCUTS[checks.choice("shortcut", shortcut, tuple(SHORTCUTS))] if isinstance(shortcut, str) else shortcut
 
 
 resnet_v2 = variant(

@@ -139,7 +139,7 @@ fcn16s = published(fcn, "fcn16s", skips=(4,))
 fcn8s = published(fcn, "fcn8s", skips=(4, 3))
 
 
-@architecture(dialects=UNET_DIALECTS, input_shape=(572, 572, 1), classes=2)
+@architecture(dialects=UNET_DIALECTS, dialect_of_rank={1: "same", 3: "same"}, input_shape=(572, 572, 1), classes=2)
 def unet(
     x: Tensor,
     head: Head,
@@ -164,7 +164,8 @@ def unet(
         dropout: rate at the two coarsest resolutions.
         up: unit that doubles the sides; None for `transposed` with norm, activation and options of `conv`.
         conv: unit of every other convolution; that of the scores is linear and has no norm.
-        dialect: `"paper"`: no padding, skips are cropped; `"same"`: the output has the size of the input.
+        dialect: `"paper"`: no padding, skips are cropped; `"same"`, which signals and volumes have unless it is given:
+            the output has the size of the input.
 
     Raises:
         ValueError: an image too small for `"valid"` (which says the smallest).

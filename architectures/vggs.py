@@ -63,7 +63,7 @@ DIALECTS: dict[str, dict[str, Any]] = {
 }
 
 
-@architecture(dialects=DIALECTS)
+@architecture(dialects=DIALECTS, table="convs")
 def vgg(
     x: Tensor,
     head: Head,

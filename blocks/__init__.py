@@ -24,12 +24,15 @@ from .activations import activate as activate
 from .activations import dropout as dropout
 from .activations import stochastic_depth as stochastic_depth
 from .attention import squeeze_excite as squeeze_excite
+from .branches import branches as branches
+from .branches import inception_residual as inception_residual
+from .channel_moves import channel_shuffle as channel_shuffle
+from .channel_moves import split as split
+from .convnexts import convnext_block as convnext_block
 from .core import block as block
 from .core import deep_graphs as deep_graphs
-from .core import default_of as default_of
 from .core import expects as expects
-from .core import register as register
-from .core import registered as registered
+from .core import unit as unit
 from .core import weightless as weightless
 from .decoders import bilinear_up as bilinear_up
 from .decoders import decoder_block as decoder_block
@@ -40,6 +43,12 @@ from .dense_blocks import transition as transition
 from .fully_connected import dense as dense
 from .fully_connected import flatten as flatten
 from .fully_connected import radial_basis as radial_basis
+from .gates import attention_gate as attention_gate
+from .gates import cbam as cbam
+from .gates import eca as eca
+from .gates import gate as gate
+from .gates import layer_scale as layer_scale
+from .gates import rescale as rescale
 from .heads import aux_classifier as aux_classifier
 from .heads import classifier as classifier
 from .heads import pixel_predictions as pixel_predictions
@@ -50,15 +59,23 @@ from .inceptions import inception_reduction as inception_reduction
 from .inceptions import inception_stacked as inception_stacked
 from .initializers import Bilinear as Bilinear
 from .initializers import FanInUniform as FanInUniform
+from .layers import AdaptiveAveragePooling1D as AdaptiveAveragePooling1D
 from .layers import AdaptiveAveragePooling2D as AdaptiveAveragePooling2D
+from .layers import AdaptiveAveragePooling3D as AdaptiveAveragePooling3D
+from .layers import DilatedAveragePooling1D as DilatedAveragePooling1D
 from .layers import DilatedAveragePooling2D as DilatedAveragePooling2D
+from .layers import DilatedAveragePooling3D as DilatedAveragePooling3D
+from .layers import DilatedMaxPooling1D as DilatedMaxPooling1D
 from .layers import DilatedMaxPooling2D as DilatedMaxPooling2D
+from .layers import DilatedMaxPooling3D as DilatedMaxPooling3D
 from .layers import FusedBatchNormalization as FusedBatchNormalization
 from .layers import LocalResponseNormalization as LocalResponseNormalization
 from .layers import MatchSize as MatchSize
 from .layers import PadChannels as PadChannels
 from .layers import RadialBasisDense as RadialBasisDense
+from .layers import SparseConv1D as SparseConv1D
 from .layers import SparseConv2D as SparseConv2D
+from .layers import SparseConv3D as SparseConv3D
 from .layers import StochasticDepth as StochasticDepth
 from .layers import scaled_tanh as scaled_tanh
 from .merges import add as add
@@ -82,9 +99,18 @@ from .residuals import merge_residual as merge_residual
 from .residuals import pad_shortcut as pad_shortcut
 from .residuals import projection_shortcut as projection_shortcut
 from .residuals import residual as residual
+from .resizing import blur_pool as blur_pool
+from .resizing import pixel_shuffle as pixel_shuffle
+from .resizing import pixel_unshuffle as pixel_unshuffle
+from .resizing import resize as resize
+from .resizing import resize_conv as resize_conv
+from .resizing import resize_like as resize_like
+from .resizing import subpixel_conv as subpixel_conv
+from .resizing import unpool as unpool
 from .separables import depthwise_separable as depthwise_separable
 from .separables import inverted_residual as inverted_residual
 from .separables import xception_module as xception_module
+from .signatures import default_of as default_of
 from .sizes import crop as crop
 from .sizes import match_size as match_size
 from .sizes import zero_pad as zero_pad
@@ -101,6 +127,8 @@ from .units import transposed as transposed
 from .vgg import chain as chain
 from .vgg import subsample as subsample
 from .vgg import vgg_block as vgg_block
+from .words import register as register
+from .words import registered as registered
 
 if not TYPE_CHECKING:  # which read the lines above
     __all__ = sorted(name for name, value in globals().items() if getattr(value, "__module__", "").startswith(__name__))

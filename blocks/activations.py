@@ -8,13 +8,15 @@ import keras
 
 from .. import checks
 from ..checks import piece
-from . import arguments
+from . import arguments, words
 from .core import is_block
 from .layers import StochasticDepth
 from .tensors import layer
 from .types import Activation, StochasticDepthOptions, Tensor
+from .words import register
 
 
+@register("block")
 @piece
 def dropout(x: Tensor, rate: float, *, name: str | None = None) -> Tensor:
     """Zeros for a share `rate` of the values in training; nothing at all, not even a layer, for 0.
@@ -28,6 +30,7 @@ def dropout(x: Tensor, rate: float, *, name: str | None = None) -> Tensor:
     return layer(keras.layers.Dropout, x, "dropout", name, rate=rate) if rate else x
 
 
+@register("block")
 @piece
 def stochastic_depth(
     x: Tensor, rate: float, *, name: str | None = None, **options: Unpack[StochasticDepthOptions]
@@ -59,6 +62,7 @@ def activate(x: Tensor, activation: Activation, *, name: str | None = None) -> T
         (None, 8, 8, 3)
     """
     arguments.symbolic(x)
+    activation = words.resolved("activation", "activation", activation)
     if activation is None:
         return x
     if is_block(activation):

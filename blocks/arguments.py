@@ -13,34 +13,48 @@ import keras
 import numpy as np
 
 from .. import checks
+from . import words
 from .types import Dense, Margins, Norm, Pool, Unit
 
+RANKS = {1: "length", 2: "height and width", 3: "depth, height and width"}
+"""The axes of signals, images and volumes."""
 
-def pair(argument: str, value: Any, at_least: int = 1) -> tuple[int, int]:
-    """One integer for both axes, or two for height and width."""
+
+def sizes(argument: str, value: Any, rank: int, at_least: int = 1) -> tuple[int, ...]:
+    """One integer for all axes, or one for each of so many."""
     if checks.is_sequence(value):
-        height, width = checks.integers(argument, value, 2, at_least)
-        return height, width
-    number = checks.integer(argument, value, at_least)
-    return number, number
+        return checks.integers(argument, value, rank, at_least)
+    return (checks.integer(argument, value, at_least),) * rank
 
 
-def margins(argument: str, value: Any) -> Margins:
-    """Pixels (above, below) and (left, right): one integer for all, one an axis, or a pair an axis."""
-    one_an_axis = isinstance(value, tuple | list) and len(value) == 2
-    rows, columns = value if one_an_axis else (value, value)
-    return pair(argument, rows, at_least=0), pair(argument, columns, at_least=0)
+def sizes_of_some_rank(argument: str, value: Any, at_least: int = 1) -> int | tuple[int, ...]:
+    """One integer for all axes, or one for each, of a layer that does not know yet how many there are."""
+    if not checks.is_sequence(value):
+        return checks.integer(argument, value, at_least)
+    if len(value) not in RANKS:
+        raise checks.refuse(argument, value, "an integer, or one for each of one to three axes")
+    return checks.integers(argument, value, len(value), at_least)
 
 
-def holes(dilation_rate: Any) -> dict[str, tuple[int, int]]:
+def margins(argument: str, value: Any, rank: int) -> Margins:
+    """What lies (before, after) each axis: one integer for all, one an axis, or a pair an axis.
+
+    Of a signal, which has one axis, a pair is that axis's.
+    """
+    one_an_axis = isinstance(value, tuple | list) and len(value) == rank
+    pairs = [sizes(argument, one, 2, at_least=0) for one in (value if one_an_axis else (value,) * rank)]
+    return tuple((before, after) for before, after in pairs)
+
+
+def holes(dilation_rate: Any, rank: int) -> dict[str, tuple[int, ...]]:
     """The argument, for units that may not know it, only where it does something."""
-    rates = pair("dilation_rate", dilation_rate)
-    return {} if rates == (1, 1) else {"dilation_rate": rates}
+    rates = sizes("dilation_rate", dilation_rate, rank)
+    return {} if {*rates} == {1} else {"dilation_rate": rates}
 
 
-def halving(strides: Any, dilation_rate: Any) -> tuple[Literal[1, 2], dict[str, tuple[int, int]]]:
+def halving(strides: Any, dilation_rate: Any, rank: int) -> tuple[Literal[1, 2], dict[str, tuple[int, ...]]]:
     """The stride of a pool that halves its image or keeps it, and `holes` where it keeps it."""
-    strides, dilation = checks.choice("strides", strides, (1, 2)), holes(dilation_rate)
+    strides, dilation = checks.choice("strides", strides, (1, 2)), holes(dilation_rate, rank)
     if dilation and strides > 1:
         raise checks.refuse("strides", strides, f"1 with dilation_rate={checks.one_line(dilation_rate)}")
     return strides, dilation
@@ -100,11 +114,14 @@ def annotated(argument: str, value: Any, annotation: Any) -> Any:
     if origin in (tuple, list, Sequence) and inner:
         return _sequence(argument, value, annotation)
     if origin is Mapping:
-        return checks.mapping(argument, value)
-    if annotation in (Unit, Norm, Pool, Dense):
-        return checks.function(argument, value, "name")
-    if origin is Callable or getattr(annotation, "_is_protocol", False):
-        return callable_instance(argument, value)
+        given = checks.mapping(argument, value)
+        said = {k: words.resolved("pool", f"{argument}[{checks.one_line(k)}]", v) for k, v in given.items()}
+        return said if any(said[word] is not given[word] for word in given) else given
+    if (kind := words.kind_of(annotation)) is not None and kind not in ("blocks", "activation"):
+        function = words.resolved(kind, argument, value)
+        if annotation in (Unit, Norm, Pool, Dense):
+            return checks.function(argument, function, "name")
+        return callable_instance(argument, function)
     if isinstance(annotation, type) and not isinstance(value, annotation):
         raise checks.refuse(argument, value, _words(annotation), TypeError)
     return value
@@ -212,12 +229,13 @@ def symbolic(x: Any, kind: str = "a symbolic Keras tensor", argument: str = "x")
         raise checks.refuse(argument, type(x).__name__, f"{kind} (keras.Input or a block's output)", TypeError)
 
 
-def image(x: Any, argument: str = "x") -> tuple[int | None, ...]:
-    """The shape of a symbolic batch of images, or an error."""
-    must_be = "a symbolic Keras tensor of rank 4"
+def image(x: Any, argument: str = "x", ranks: Sequence[int] = tuple(RANKS)) -> tuple[int | None, ...]:
+    """The shape of a symbolic batch of images, signals or volumes, or an error."""
+    must_be = f"a symbolic Keras tensor of rank {' or '.join(', '.join(str(n + 2) for n in ranks).rsplit(', ', 1))}"
     symbolic(x, must_be, argument)
-    if len(x.shape) != 4:
-        raise checks.refuse(argument, tuple(x.shape), f"{must_be}, batch and three axes")
+    if len(x.shape) - 2 not in ranks:
+        axes = "one to three axes" if len(ranks) == len(RANKS) else " or ".join(RANKS[rank] for rank in ranks)
+        raise checks.refuse(argument, tuple(x.shape), f"{must_be}: batch, {axes}, and channels")
     return tuple(x.shape)
 
 

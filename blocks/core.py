@@ -6,21 +6,26 @@ import functools
 import inspect
 import re
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from functools import partial
-from types import MappingProxyType
-from typing import Any, Literal, ParamSpec, TypeGuard, TypeVar, Unpack, get_args, get_origin, get_type_hints
+from typing import Any, ParamSpec, TypeVar
 
 import keras
 
 from .. import _keras, checks
+from . import words
+from .signatures import accepts as accepts
+from .signatures import default_of as default_of
+from .signatures import given_to as given_to
+from .signatures import is_block as is_block
+from .signatures import undecorated as undecorated
+from .words import register as register
+from .words import registered as registered
 
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
-Block = TypeVar("Block", bound=Callable[..., Any])
 Oracle = TypeVar("Oracle", bound=Callable[..., Any])
 
 
@@ -119,6 +124,9 @@ def _snake_case(name: str) -> str:
 def block(function: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
     """Give a function of tensors its `name=` argument and a scope for the names of what it makes.
 
+    Wherever it accepts a function it accepts the name of one, with arguments or without (`conv="separable"`,
+    `norm=("group_norm", {"groups": 8})`), and it may itself be given to another by its name.
+
     Layers made inside get dotted names (`inception_3a.3x3.conv`), nested as deep as blocks nest and unique
     where no name is given. They survive saving, loading and cloning, and they are what the diagrams of
     `layerblocks.viz` group by, so any decorated function is a box there. Layers that another layer makes for itself
@@ -164,6 +172,7 @@ def block(function: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
         try:
             with scope(full_name(function.__name__, name, speaker), speaker):
                 try:
+                    args, kwargs = words.settled(function, args, kwargs)  # type: ignore[assignment]
                     return checks.something(function(*args, **kwargs))
                 except (TypeError, ValueError) as error:
                     if hasattr(error, "about"):
@@ -178,7 +187,30 @@ def block(function: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
         parameters.insert(last, named)
         wrapper.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
     wrapper.is_block = True  # type: ignore[attr-defined]
+    words.add("block", wrapper)
     return wrapper
+
+
+def unit(function: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
+    """Make a block of a function that is a unit, and let every block be given it by its name: `conv="mine"`.
+
+    Args:
+        function: `(x, filters, kernel_size=3, *, strides=1, …, name=None)`.
+
+    Raises:
+        ValueError: another function is a unit of that name already. One that is defined again takes its place.
+        TypeError: it is no function of tensors.
+
+    Example:
+        >>> import keras
+        >>> from layerblocks.blocks import bottleneck, conv, unit
+        >>> @unit
+        ... def twice(x, filters, kernel_size=3, *, strides=1, name: str | None = None, **options):
+        ...     return conv(conv(x, filters, kernel_size, strides=strides), filters, kernel_size, **options)
+        >>> bottleneck(keras.Input((8, 8, 16)), 16, conv="twice").shape
+        (None, 8, 8, 16)
+    """
+    return register("unit")(block(function))
 
 
 def _signature(function: Any) -> inspect.Signature:
@@ -222,58 +254,6 @@ def delegate(function: Callable[Arguments, Result]) -> Callable[Arguments, Resul
     return wrapper
 
 
-# What is registered outlives a reload of this module.
-_registered: dict[str, dict[str, Callable[..., Any]]] = globals().get("_registered", {"unit": {}, "norm": {}})
-
-
-def register(kind: Literal["unit", "norm"]) -> Callable[[Block], Block]:
-    """Make a function known by its name as a unit or a norm, so that it can be given by a word.
-
-    Args:
-        kind: `"unit"`, a function `(x, filters, kernel_size=3, *, strides=1, …, name=None)`; `"norm"`, one
-            `(x, *, name=None)`.
-
-    Returns:
-        A decorator that gives the function back as it is.
-
-    Raises:
-        ValueError: another function has the name already. One that is defined again, as in a notebook, takes its place.
-        TypeError: it is no function, or has no argument `name`.
-
-    Example:
-        >>> from layerblocks.blocks import block, conv, register, registered
-        >>> @register("unit")
-        ... @block
-        ... def leaky(x, filters, kernel_size=3, *, strides=1, name: str | None = None, **options):
-        ...     return conv(x, filters, kernel_size, strides=strides, activation="leaky_relu", **options)
-        >>> registered("unit")["leaky"] is leaky
-        True
-    """
-    known = _registered[checks.choice("kind", kind, tuple(_registered))]
-
-    def decorator(function: Block) -> Block:
-        with checks.speaking("register"):
-            checks.function("function", function, "name")
-            word, home = function.__name__, (function.__module__, function.__qualname__)
-            other = known.get(word)
-            if other is not None and (other.__module__, other.__qualname__) != home:
-                raise checks.refuse("function", word, f"of a name that no other {kind} has")
-            known[word] = function
-        return function
-
-    return decorator
-
-
-def registered(kind: Literal["unit", "norm"]) -> Mapping[str, Callable[..., Any]]:
-    """The units or norms by their names: ours, and what was given to `register`.
-
-    Example:
-        >>> sorted(registered("norm"))[:2]
-        ['batch_norm', 'fused_batch_norm']
-    """
-    return MappingProxyType(_registered[checks.choice("kind", kind, tuple(_registered))])
-
-
 def expects(function: Callable[..., Any]) -> Callable[[Oracle], Oracle]:
     """Let a block carry what a test expects of it: the decorated function computes that from the arguments alone.
 
@@ -298,73 +278,6 @@ def expects(function: Callable[..., Any]) -> Callable[[Oracle], Oracle]:
         return oracle
 
     return decorator
-
-
-def is_block(function: object) -> TypeGuard[Callable[..., Any]]:
-    """Whether a function, partials seen through, was decorated with `block`."""
-    return getattr(undecorated(function), "is_block", False)
-
-
-def undecorated(function: Any) -> Any:
-    """The function that partials were made of."""
-    while isinstance(function, partial):
-        function = function.func
-    return function
-
-
-@functools.lru_cache(1024)
-def _parameters(function: Callable[..., Any]) -> Mapping[str, inspect.Parameter]:
-    return inspect.signature(function).parameters
-
-
-@functools.lru_cache(1024)
-def _options(function: Callable[..., Any]) -> frozenset[str] | None:
-    """The words that a function has as `**options`, as far as it says which; None for any at all."""
-    rest = [word for word, p in _parameters(function).items() if p.kind is p.VAR_KEYWORD]
-    if not rest:
-        return frozenset()
-    hint = get_type_hints(function).get(rest[0])
-    return frozenset(get_args(hint)[0].__annotations__) if get_origin(hint) is Unpack else None
-
-
-def accepts(function: Callable[..., Any], argument: str) -> bool:
-    """Whether `function` has an argument of that name, by itself or among its `**options`, partials seen through.
-
-    Example:
-        >>> from layerblocks.blocks import conv, dense
-        >>> accepts(conv, "norm"), accepts(dense, "norm"), accepts(dense, "kernel_regularizer")
-        (True, False, True)
-    """
-    base = undecorated(function)
-    options = _options(base)
-    return argument in _parameters(base) or options is None or argument in options
-
-
-def given_to(function: Callable[..., Any], **units: Any) -> dict[str, Any]:
-    """Those of `units` that a function accepts and no partial has given it already: what a block passes on to it."""
-    bound: set[str] = set()
-    while isinstance(function, partial):
-        bound |= {*function.keywords}
-        function = function.func
-    named = _parameters(function)
-    return {word: unit for word, unit in units.items() if word in named and word not in bound}
-
-
-def default_of(function: Callable[..., Any], argument: str, fallback: Any = None) -> Any:
-    """What `function` has for `argument` when it is not given, partials seen through.
-
-    Example:
-        >>> from functools import partial
-        >>> from layerblocks.blocks import conv
-        >>> default_of(partial(conv, activation="gelu"), "activation")
-        'gelu'
-    """
-    while isinstance(function, partial):
-        if argument in function.keywords:
-            return function.keywords[argument]
-        function = function.func
-    parameter = _parameters(function).get(argument)
-    return fallback if parameter is None or parameter.default is parameter.empty else parameter.default
 
 
 @contextmanager

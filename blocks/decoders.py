@@ -15,15 +15,17 @@ from .core import block
 from .initializers import Bilinear
 from .merges import add, concat
 from .sizes import match_size
-from .tensors import channels
+from .tensors import channels, rank
 from .types import Tensor, TransposedOptions, Unit
 from .units import conv as _conv
 from .units import matching, transposed
+from .words import register
 
 # "We initialize the class scoring layer to zero" (Long et al. 2015, section 4.3).
 zero_score = partial(_conv, activation=None, kernel_initializer="zeros")
 
 
+@register("block")
 @piece
 def bilinear_up(x: Tensor, factor: int = 2, *, name: str | None = None, **options: Unpack[TransposedOptions]) -> Tensor:
     """A transposed convolution that starts as bilinear interpolation, and may be trained (Long et al. 2015).
@@ -94,7 +96,7 @@ def fuse_scores(
         >>> fuse_scores(keras.Input((7, 7, 21)), keras.Input((13, 13, 512))).shape
         (None, 13, 13, 21)
     """
-    arguments.image(skip, "skip")
+    arguments.image(skip, "skip", [rank(x)])
     arguments.functions(up=up, score=score)
     y = up(x, 2, name="up")
     scores = score(skip, channels(x), 1, strides=1, name="score")
@@ -139,7 +141,7 @@ def decoder_block(
         >>> decoder_block(keras.Input((None, 7, 128)), keras.Input((None, 13, 64)), 64).shape
         (None, None, 13, 64)
     """
-    arguments.image(skip, "skip")
+    arguments.image(skip, "skip", [rank(x)])
     arguments.functions(conv=conv)
     up = matching(transposed, conv) if up is None else up
     arguments.functions(up=up)

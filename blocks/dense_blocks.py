@@ -12,6 +12,7 @@ from .activations import dropout as _dropout
 from .core import block
 from .merges import concat
 from .pools import avg_pool
+from .tensors import rank
 from .types import DenseLayerOptions, Pool, Size, Tensor, Unit
 from .units import preact_conv
 
@@ -53,7 +54,7 @@ def dense_layer(
     if bottleneck:
         y = conv(y, bottleneck * growth_rate, 1, strides=1, name="1x1")
         y = _dropout(y, dropout, name="1x1_dropout")
-    y = conv(y, growth_rate, 3, strides=1, name="3x3", **arguments.holes(dilation_rate))
+    y = conv(y, growth_rate, 3, strides=1, name="3x3", **arguments.holes(dilation_rate, rank(x)))
     y = _dropout(y, dropout, name="3x3_dropout")
     return concat([x, y], name="concat")
 
@@ -113,7 +114,7 @@ def transition(
         (None, 28, 28, 128)
     """
     arguments.functions(pool=pool, conv=conv)
-    strides, holes = arguments.halving(strides, dilation_rate)
+    strides, holes = arguments.halving(strides, dilation_rate, rank(x))
     padding = "same" if strides == 1 else "valid"
     y = conv(x, filters, 1, strides=1, name="conv")
     y = _dropout(y, dropout, name="dropout")

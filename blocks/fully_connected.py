@@ -10,8 +10,9 @@ from .. import checks
 from ..checks import piece
 from . import arguments
 from .layers import RadialBasisDense
-from .tensors import layer
+from .tensors import layer, rank
 from .types import Activation, DenseOptions, LayerOptions, Tensor
+from .words import register
 
 
 @piece
@@ -26,12 +27,12 @@ def flatten(x: Tensor, *, name: str | None = None) -> Tensor:
         (None, 25088)
     """
     if None in arguments.image(x)[1:]:
-        raise checks.refuse(
-            "x", tuple(x.shape), "a known height and width where it is flattened; pool to a fixed size instead"
-        )
+        must_be = f"a known {arguments.RANKS[rank(x)]} where it is flattened; pool to a fixed size instead"
+        raise checks.refuse("x", tuple(x.shape), must_be)
     return layer(keras.layers.Flatten, x, "flatten", name)
 
 
+@register("dense")
 @piece
 def dense(
     x: Tensor, units: int, *, activation: Activation = None, name: str | None = None, **options: Unpack[DenseOptions]
@@ -49,6 +50,7 @@ def dense(
     return layer(keras.layers.Dense, x, "dense", name, units=units, activation=activation, **options)
 
 
+@register("dense")
 @piece
 def radial_basis(
     x: Tensor,

@@ -15,7 +15,7 @@ from .core import block, default_of
 from .fully_connected import dense as _dense
 from .fully_connected import flatten
 from .pools import adaptive_avg_pool, avg_pool, global_avg_pool, global_max_pool
-from .tensors import channel_axis, head_dtype, layer, sides
+from .tensors import channel_axis, head_dtype, layer, rank, sides
 from .types import Activation, Dense, DenseOptions, Padding, Size, Tensor, Unit
 from .units import conv as _conv
 from .units import matching
@@ -160,7 +160,8 @@ def aux_classifier(
     if output_size is not None:
         y = adaptive_avg_pool(x, output_size, name="pool")
     elif any(side is None or (isinstance(padding, str) and padding == "valid" and side < 5) for side in sides(x)):
-        must_be = "a known height and width of at least 5×5, or any with output_size=4"
+        axes = arguments.RANKS[rank(x)]
+        must_be = f"a known {axes} of at least {'×'.join('5' * rank(x))}, or any with output_size=4"
         raise checks.refuse("x", sides(x), must_be)
     else:
         y = avg_pool(x, 5, strides=3, padding=padding, name="pool")

@@ -12,6 +12,7 @@ from . import arguments
 from .core import block
 from .merges import concat
 from .pools import avg_pool, max_pool
+from .tensors import rank
 from .types import Padding, Pool, Size, Tensor, Unit
 from .units import conv as _conv
 
@@ -85,7 +86,7 @@ def inception(
     """
     branches: Branches = {
         "3x3": (checks.integers("c3", c3, 2), [3]),
-        "5x5": (checks.integers("c5", c5, 2), [arguments.pair("kernel_size", kernel_size)]),
+        "5x5": (checks.integers("c5", c5, 2), [arguments.sizes("kernel_size", kernel_size, rank(x))]),
     }
     return _inception(x, c1, branches, pool_proj, conv=conv, pool=pool)
 
@@ -125,7 +126,7 @@ def inception_stacked(
         (None, 35, 35, 256)
     """
     branches: Branches = {
-        "single": (checks.integers("single", single, 2), [arguments.pair("kernel_size", kernel_size)]),
+        "single": (checks.integers("single", single, 2), [arguments.sizes("kernel_size", kernel_size, rank(x))]),
         "double": (checks.integers("double", double, 3), [3, 3]),
     }
     return _inception(x, c1, branches, pool_proj, conv=conv, pool=pool)
@@ -159,7 +160,7 @@ def inception_asymmetric(
         single, double: filters of each convolution of the branch with one n×n and with two, three and five numbers.
         n: long side of the kernels.
 
-    The other arguments and the errors are those of `inception`.
+    The other arguments and the errors are those of `inception`; `x` is an image, which has two sides to factorise.
 
     Example:
         >>> x = keras.Input((17, 17, 768))
@@ -167,6 +168,7 @@ def inception_asymmetric(
         (None, 17, 17, 768)
     """
     n = checks.integer("n", n)
+    arguments.image(x, ranks=[2])
     row, column = (1, n), (n, 1)
     branches: Branches = {
         "single": (checks.integers("single", single, 3), [row, column]),
@@ -204,12 +206,13 @@ def inception_expanded(
         single, double: filters of each convolution of the two inner branches, two and three numbers; the last is
             that of both ends.
 
-    The other arguments and the errors are those of `inception`.
+    The other arguments and the errors are those of `inception`; `x` is an image, which has two sides to factorise.
 
     Example:
         >>> inception_expanded(keras.Input((8, 8, 1280)), 320, (384, 384), (448, 384, 384), 192).shape
         (None, 8, 8, 2048)
     """
+    arguments.image(x, ranks=[2])
     ends = [(1, 3), (3, 1)]
     branches: Branches = {
         "single": (checks.integers("single", single, 2), [ends]),
@@ -245,7 +248,7 @@ def inception_reduction(
     Args:
         single: filters of each convolution of the first branch; one number for none but the strided.
         double: of the second, three numbers, or four with `n`.
-        n: None for a 3×3 convolution in the middle of the second branch, else 1×n and n×1.
+        n: None for a 3×3 convolution in the middle of the second branch, else 1×n and n×1, for images alone.
         strides, padding: of the last convolutions and the pool.
         conv: unit.
         pool: function `(x, pool_size, *, strides, padding, name)`.
@@ -261,6 +264,7 @@ def inception_reduction(
     """
     arguments.functions(conv=conv, pool=pool)
     n = None if n is None else checks.integer("n", n)
+    arguments.image(x, ranks=tuple(arguments.RANKS) if n is None else [2])
     middle: list[Any] = [3] if n is None else [(1, n), (n, 1)]
     single = checks.integers("single", single, 1 if checks.is_sequence(single) and len(single) == 1 else 2)
     double = checks.integers("double", double, len(middle) + 2)

@@ -20,7 +20,7 @@ class Bilinear(keras.initializers.Initializer):
     input and no other.
 
     Raises:
-        ValueError: the kernel is not one of a two-dimensional transposed convolution.
+        ValueError: the kernel is not one of a transposed convolution.
 
     Example:
         >>> import numpy as np
@@ -29,12 +29,13 @@ class Bilinear(keras.initializers.Initializer):
     """
 
     def __call__(self, shape: Any, dtype: Any = None) -> Any:
-        if len(shape) != 4:
+        if len(shape) not in (3, 4, 5):
             with checks.speaking("Bilinear"):
-                raise checks.refuse("shape", tuple(shape), "(height, width, filters, channels)")
-        height, width, filters, channels = shape
-        rows, columns = self._tent(height, dtype), self._tent(width, dtype)
-        return ops.einsum("y,x,fc->yxfc", rows, columns, ops.eye(filters, channels, dtype=dtype))
+                raise checks.refuse("shape", tuple(shape), "a size for each axis, filters and channels")
+        *sides, filters, channels = shape
+        axes = "zyx"[-len(sides) :]
+        tents = [self._tent(side, dtype) for side in sides]
+        return ops.einsum(f"{','.join(axes)},fc->{axes}fc", *tents, ops.eye(filters, channels, dtype=dtype))
 
     @staticmethod
     def _tent(side: int, dtype: Any) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import math
 from collections.abc import Callable
 from typing import Any
@@ -48,13 +49,45 @@ class _ImageLayer(_Layer):
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "data_format": self.data_format}
 
-    def along(self, *values: Any) -> Any:
-        """Height and width: the axis of each, with what belongs to it."""
-        return zip((self.first, self.first + 1), *values, strict=True)
+    def along(self, first: Any, *values: Any) -> Any:
+        """The axes of an image, a signal or a volume, each with what belongs to it."""
+        return zip(itertools.count(self.first), first, *values, strict=False)
+
+    def ready(self, word: str, rank: int) -> tuple[int, ...]:
+        """An argument for each of so many axes, refused where it is one for each of another number."""
+        with checks.speaking(self.name):
+            return arguments.sizes(word, getattr(self, word), rank, at_least=0)
+
+
+class _AdaptiveAveragePooling(_ImageLayer):
+    """Mean over `output_size` windows an axis."""
+
+    ARGUMENTS = ("output_size",)
+    RANK = 2
+
+    def __init__(self, output_size: int | tuple[int, ...], **options: Any) -> None:
+        super().__init__(**options)
+        with checks.speaking(type(self).__name__):
+            self.output_size = arguments.sizes("output_size", output_size, self.RANK)
+
+    def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
+        shape = list(input_shape)
+        shape[self.first : self.first + self.RANK] = self.output_size
+        return tuple(shape)
+
+    def call(self, x: Any) -> Any:
+        for axis, windows in self.along(self.output_size):
+            size, means = ops.shape(x)[axis], []
+            for i in range(windows):
+                window: list[Any] = [slice(None)] * len(x.shape)
+                window[axis] = slice(i * size // windows, ((i + 1) * size + windows - 1) // windows)
+                means.append(ops.mean(x[tuple(window)], axis=axis, keepdims=True))
+            x = ops.concatenate(means, axis=axis)
+        return x
 
 
 @serializable
-class AdaptiveAveragePooling2D(_ImageLayer):
+class AdaptiveAveragePooling2D(_AdaptiveAveragePooling):
     """Mean over `output_size` nearly equal windows an axis, from any input size, also one known only at run time.
 
     Window i of n pixels runs from floor(i·n/o) up to ceil((i+1)·n/o), as in torch. Keras's own layer of this
@@ -68,27 +101,19 @@ class AdaptiveAveragePooling2D(_ImageLayer):
         [0.5, 2.5]
     """
 
-    ARGUMENTS = ("output_size",)
 
-    def __init__(self, output_size: tuple[int, int], **options: Any) -> None:
-        super().__init__(**options)
-        with checks.speaking(type(self).__name__):
-            self.output_size = arguments.pair("output_size", output_size)
+@serializable
+class AdaptiveAveragePooling1D(_AdaptiveAveragePooling):
+    """`AdaptiveAveragePooling2D` for signals: `batch length channels` -> `batch output_length channels`."""
 
-    def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
-        shape = list(input_shape)
-        shape[self.first : self.first + 2] = self.output_size
-        return tuple(shape)
+    RANK = 1
 
-    def call(self, x: Any) -> Any:
-        for axis, windows in self.along(self.output_size):
-            size, means = ops.shape(x)[axis], []
-            for i in range(windows):
-                window: list[Any] = [slice(None)] * 4
-                window[axis] = slice(i * size // windows, ((i + 1) * size + windows - 1) // windows)
-                means.append(ops.mean(x[tuple(window)], axis=axis, keepdims=True))
-            x = ops.concatenate(means, axis=axis)
-        return x
+
+@serializable
+class AdaptiveAveragePooling3D(_AdaptiveAveragePooling):
+    """`AdaptiveAveragePooling2D` for volumes: `batch depth height width channels` -> the same with other sides."""
+
+    RANK = 3
 
 
 @serializable
@@ -145,22 +170,26 @@ class PadChannels(_ImageLayer):
 
     ARGUMENTS = ("filters", "strides")
 
-    def __init__(self, filters: int, strides: int | tuple[int, int] = 1, **options: Any) -> None:
+    def __init__(self, filters: int, strides: int | tuple[int, ...] = 1, **options: Any) -> None:
         super().__init__(**options)
         with checks.speaking(type(self).__name__):
             self.filters = checks.integer("filters", filters)
-            self.strides = arguments.pair("strides", strides)
+            self.strides = arguments.sizes_of_some_rank("strides", strides)
+
+    def build(self, input_shape: Any) -> None:
+        self.strides = self.ready("strides", len(input_shape) - 2)
 
     def call(self, x: Any) -> Any:
-        rows, columns = slice(None, None, self.strides[0]), slice(None, None, self.strides[1])
-        missing = (0, self.filters - x.shape[self.channel_axis])
-        if self.channel_axis == 1:
-            return ops.pad(x[:, :, rows, columns], [(0, 0), missing, (0, 0), (0, 0)])
-        return ops.pad(x[:, rows, columns, :], [(0, 0), (0, 0), (0, 0), missing])
+        window: list[Any] = [slice(None)] * len(x.shape)
+        for axis, stride in self.along(self.strides):
+            window[axis] = slice(None, None, stride)
+        widths = [(0, 0)] * len(x.shape)
+        widths[self.channel_axis] = (0, self.filters - x.shape[self.channel_axis])
+        return ops.pad(x[tuple(window)], widths)
 
     def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
         shape = list(input_shape)
-        for axis, stride in self.along(self.strides):
+        for axis, stride in self.along(self.ready("strides", len(shape) - 2)):
             shape[axis] = None if shape[axis] is None else -(-shape[axis] // stride)
         shape[self.channel_axis] = self.filters
         return tuple(shape)
@@ -177,24 +206,25 @@ def scaled_tanh(x: Any) -> Any:
     return 1.7159 * ops.tanh(2 / 3 * x)
 
 
-class _DilatedPooling2D(_ImageLayer):
+class _DilatedPooling(_ImageLayer):
     """Joins `pool_size` pixels an axis that lie `dilation_rate` apart, at every pixel."""
 
     ARGUMENTS = ("pool_size", "dilation_rate")
+    RANK = 2
 
-    def __init__(self, pool_size: int | tuple[int, int], dilation_rate: int | tuple[int, int], **options: Any) -> None:
+    def __init__(self, pool_size: int | tuple[int, ...], dilation_rate: int | tuple[int, ...], **options: Any) -> None:
         super().__init__(**options)
         with checks.speaking(type(self).__name__):
-            self.pool_size = arguments.pair("pool_size", pool_size)
-            self.dilation_rate = arguments.pair("dilation_rate", dilation_rate)
+            self.pool_size = arguments.sizes("pool_size", pool_size, self.RANK)
+            self.dilation_rate = arguments.sizes("dilation_rate", dilation_rate, self.RANK)
 
     def _joined(self, x: Any, outside: float, join: Callable[[Any, Any], Any]) -> Any:
         for axis, pixels, rate in self.along(self.pool_size, self.dilation_rate):
             before, size = (pixels - 1) // 2 * rate, ops.shape(x)[axis]
-            widths: list[Any] = [(0, 0)] * 4
+            widths: list[Any] = [(0, 0)] * len(x.shape)
             widths[axis] = (before, (pixels - 1) * rate - before)
             padded = ops.pad(x, widths, constant_values=outside)
-            window: list[Any] = [slice(None)] * 4
+            window: list[Any] = [slice(None)] * len(x.shape)
             shifted = []
             for start in range(0, pixels * rate, rate):
                 window[axis] = slice(start, start + size)
@@ -203,8 +233,18 @@ class _DilatedPooling2D(_ImageLayer):
         return x
 
 
+class _DilatedAveragePooling(_DilatedPooling):
+    def call(self, x: Any) -> Any:
+        return self._joined(x, 0.0, ops.add) / self._joined(ops.ones_like(x), 0.0, ops.add)
+
+
+class _DilatedMaxPooling(_DilatedPooling):
+    def call(self, x: Any) -> Any:
+        return self._joined(x, float("-inf"), ops.maximum)
+
+
 @serializable
-class DilatedAveragePooling2D(_DilatedPooling2D):
+class DilatedAveragePooling2D(_DilatedAveragePooling):
     """The mean of `pool_size` pixels an axis that lie `dilation_rate` apart, at every pixel; none from outside.
 
     To an average pooling what `DilatedMaxPooling2D` is to a max-pooling.
@@ -217,12 +257,23 @@ class DilatedAveragePooling2D(_DilatedPooling2D):
         [3.5, 2.0, 2.0, 3.0]
     """
 
-    def call(self, x: Any) -> Any:
-        return self._joined(x, 0.0, ops.add) / self._joined(ops.ones_like(x), 0.0, ops.add)
+
+@serializable
+class DilatedAveragePooling1D(_DilatedAveragePooling):
+    """`DilatedAveragePooling2D` for signals: `batch length channels` -> the same."""
+
+    RANK = 1
 
 
 @serializable
-class DilatedMaxPooling2D(_DilatedPooling2D):
+class DilatedAveragePooling3D(_DilatedAveragePooling):
+    """`DilatedAveragePooling2D` for volumes: `batch depth height width channels` -> the same."""
+
+    RANK = 3
+
+
+@serializable
+class DilatedMaxPooling2D(_DilatedMaxPooling):
     """The maximum of `pool_size` pixels an axis that lie `dilation_rate` apart, at every pixel.
 
     On every d-th pixel it is the maximum that an undilated pooling, of stride 1 and with `"same"`, has on those
@@ -236,31 +287,25 @@ class DilatedMaxPooling2D(_DilatedPooling2D):
         [5.0, 3.0, 2.0, 3.0]
     """
 
-    def call(self, x: Any) -> Any:
-        return self._joined(x, float("-inf"), ops.maximum)
+
+@serializable
+class DilatedMaxPooling1D(_DilatedMaxPooling):
+    """`DilatedMaxPooling2D` for signals: `batch length channels` -> the same."""
+
+    RANK = 1
 
 
 @serializable
-class SparseConv2D(_ImageLayer):
-    """A convolution in which each output channel sees only the input channels that a table names for it.
+class DilatedMaxPooling3D(_DilatedMaxPooling):
+    """`DilatedMaxPooling2D` for volumes: `batch depth height width channels` -> the same."""
 
-    Its kernel holds what is connected and nothing else, k² weights a connection. An initialiser sees, for each output
-    channel, the shape of a convolution of just its input channels, and so the right fan-in.
+    RANK = 3
 
-    Shapes: as `keras.layers.Conv2D`, whose arguments these are.
 
-    Args:
-        connections: for each output channel, the input channels that it sees.
+class _SparseConv(_ImageLayer):
+    """A convolution in which each output channel sees only the input channels that a table names for it."""
 
-    Raises:
-        ValueError: the table does not fit the filters or the channels.
-
-    Example:
-        >>> layer = SparseConv2D(2, 5, [[0, 1], [2]])
-        >>> layer(keras.Input((14, 14, 3))).shape, layer.count_params()
-        ((None, 10, 10, 2), 77)
-    """
-
+    RANK = 2
     ARGUMENTS = (
         *("filters", "kernel_size", "connections", "strides", "padding", "dilation_rate", "activation", "use_bias"),
         *("kernel_initializer", "bias_initializer", "kernel_regularizer", "bias_regularizer"),
@@ -270,12 +315,12 @@ class SparseConv2D(_ImageLayer):
     def __init__(
         self,
         filters: int,
-        kernel_size: int | tuple[int, int],
+        kernel_size: int | tuple[int, ...],
         connections: Any,
         *,
-        strides: int | tuple[int, int] = 1,
+        strides: int | tuple[int, ...] = 1,
         padding: str = "valid",
-        dilation_rate: int | tuple[int, int] = 1,
+        dilation_rate: int | tuple[int, ...] = 1,
         activation: Any = None,
         use_bias: bool = True,
         kernel_initializer: Any = "glorot_uniform",
@@ -291,9 +336,9 @@ class SparseConv2D(_ImageLayer):
         with checks.speaking(type(self).__name__):
             self.filters, self.use_bias = checks.integer("filters", filters), checks.flag("use_bias", use_bias)
             self.padding = checks.choice("padding", padding, ("same", "valid"))
-            self.kernel_size = arguments.pair("kernel_size", kernel_size)
-            self.strides = arguments.pair("strides", strides)
-            self.dilation_rate = arguments.pair("dilation_rate", dilation_rate)
+            self.kernel_size = arguments.sizes("kernel_size", kernel_size, self.RANK)
+            self.strides = arguments.sizes("strides", strides, self.RANK)
+            self.dilation_rate = arguments.sizes("dilation_rate", dilation_rate, self.RANK)
             self.connections = arguments.connections("connections", connections)
             self.activation = keras.activations.get(activation)
             self.kernel_initializer = keras.initializers.get(kernel_initializer)
@@ -343,7 +388,7 @@ class SparseConv2D(_ImageLayer):
             dilation_rate=self.dilation_rate,
         )
         if self.bias is not None:
-            x = x + ops.reshape(self.bias, (-1,) if self.channel_axis == -1 else (-1, 1, 1))
+            x = x + ops.reshape(self.bias, (-1,) if self.channel_axis == -1 else (-1, *[1] * self.RANK))
         return self.activation(x)
 
     def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
@@ -355,7 +400,43 @@ class SparseConv2D(_ImageLayer):
         return tuple(shape)
 
     def multiply_adds(self, input_shape: Any, output_shape: Any) -> int:
-        return math.prod(self.kernel.shape) * math.prod(output_shape[self.first : self.first + 2])
+        return math.prod(self.kernel.shape) * math.prod(output_shape[self.first : self.first + self.RANK])
+
+
+@serializable
+class SparseConv2D(_SparseConv):
+    """A convolution in which each output channel sees only the input channels that a table names for it.
+
+    Its kernel holds what is connected and nothing else, k² weights a connection. An initialiser sees, for each output
+    channel, the shape of a convolution of just its input channels, and so the right fan-in.
+
+    Shapes: as `keras.layers.Conv2D`, whose arguments these are.
+
+    Args:
+        connections: for each output channel, the input channels that it sees.
+
+    Raises:
+        ValueError: the table does not fit the filters or the channels.
+
+    Example:
+        >>> layer = SparseConv2D(2, 5, [[0, 1], [2]])
+        >>> layer(keras.Input((14, 14, 3))).shape, layer.count_params()
+        ((None, 10, 10, 2), 77)
+    """
+
+
+@serializable
+class SparseConv1D(_SparseConv):
+    """`SparseConv2D` for signals; shapes as `keras.layers.Conv1D`."""
+
+    RANK = 1
+
+
+@serializable
+class SparseConv3D(_SparseConv):
+    """`SparseConv2D` for volumes; shapes as `keras.layers.Conv3D`."""
+
+    RANK = 3
 
 
 @serializable
@@ -445,7 +526,7 @@ class StochasticDepth(_Layer):
 
 @serializable
 class MinimumSize(_ImageLayer):
-    """Passes images on and refuses those below `height`×`width`.
+    """Passes images on and refuses those below `height`×`width`; signals have a `length`, volumes a `depth` as well.
 
     A network for any size needs it where it has a smallest one: TensorFlow on the CPU returns uninitialised
     memory from a convolution, or ends the process in a pooling, that is larger than its image.
@@ -460,16 +541,36 @@ class MinimumSize(_ImageLayer):
         (None, None, None, 3)
     """
 
-    ARGUMENTS = ("height", "width")
-
-    def __init__(self, height: int, width: int, **options: Any) -> None:
+    def __init__(
+        self,
+        height: int | None = None,
+        width: int | None = None,
+        *,
+        length: int | None = None,
+        depth: int | None = None,
+        **options: Any,
+    ) -> None:
         super().__init__(**options)
+        given = {"length": length, "depth": depth, "height": height, "width": width}
+        self.ARGUMENTS = tuple(word for word, value in given.items() if value is not None)
         with checks.speaking(type(self).__name__):
-            self.height, self.width = checks.integer("height", height), checks.integer("width", width)
+            if self.ARGUMENTS not in (("length",), ("height", "width"), ("depth", "height", "width")):
+                must_be = "height and width of images, length of signals, or depth, height and width of volumes"
+                raise checks.refuse("height", height, f"given with what belongs to it: {must_be}", TypeError)
+            for word in self.ARGUMENTS:
+                setattr(self, word, checks.integer(word, given[word]))
+
+    @property
+    def least(self) -> tuple[int, ...]:
+        """The smallest side on each axis."""
+        return tuple(getattr(self, word) for word in self.ARGUMENTS)
 
     def call(self, x: Any) -> Any:
-        message = f"{self.name}: images must be of at least {self.height}×{self.width} pixels, got shape"
-        for axis, least in self.along((self.height, self.width)):
+        if len(x.shape) != len(self.ARGUMENTS) + 2:
+            raise ValueError(f"{self.name}: x must have batch, {', '.join(self.ARGUMENTS)} and channels, got {x.shape}")
+        kind = {1: "signals", 2: "images", 3: "volumes"}[len(self.ARGUMENTS)]
+        message = f"{self.name}: {kind} must be of at least {'×'.join(map(str, self.least))} pixels, got shape"
+        for axis, least in self.along(self.least):
             if x.shape[axis] is None:  # after a few sizes Keras traces a function for all of them
                 import tensorflow as tf
 
@@ -573,10 +674,13 @@ class MatchSize(_ImageLayer):
 
     ARGUMENTS = ("offset",)
 
-    def __init__(self, offset: int | tuple[int, int] = 0, **options: Any) -> None:
+    def __init__(self, offset: int | tuple[int, ...] = 0, **options: Any) -> None:
         super().__init__(**options)
         with checks.speaking(type(self).__name__):
-            self.offset = arguments.pair("offset", offset, at_least=0)
+            self.offset = arguments.sizes_of_some_rank("offset", offset, at_least=0)
+
+    def build(self, input_shape: Any) -> None:
+        self.offset = self.ready("offset", len(input_shape[0]) - 2)
 
     def call(self, inputs: Any) -> Any:
         x, like = inputs
@@ -584,19 +688,21 @@ class MatchSize(_ImageLayer):
             size, wanted = ops.shape(x)[axis], ops.shape(like)[axis]
             missing = offset + wanted - size
             if not isinstance(missing, int) or missing > 0:
-                widths: list[Any] = [(0, 0)] * 4
+                widths: list[Any] = [(0, 0)] * len(x.shape)
                 widths[axis] = (0, missing if isinstance(missing, int) else ops.maximum(missing, 0))
                 x = ops.pad(x, widths)
-            window: list[Any] = [slice(None)] * 4
+            window: list[Any] = [slice(None)] * len(x.shape)
             window[axis] = slice(offset, offset + wanted)
             x = x[tuple(window)]
         if None in tuple(x.shape):  # padding by what is known later, TensorFlow forgets even the channels
             shape = [*ops.shape(inputs[0])]
-            shape[self.first : self.first + 2] = ops.shape(like)[self.first : self.first + 2]
+            axes = slice(self.first, self.first + len(shape) - 2)
+            shape[axes] = ops.shape(like)[axes]
             x = ops.reshape(x, shape)
         return x
 
     def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
         shape, like = map(list, input_shape)
-        shape[self.first : self.first + 2] = like[self.first : self.first + 2]
+        axes = slice(self.first, self.first + len(shape) - 2)
+        shape[axes] = like[axes]
         return tuple(shape)

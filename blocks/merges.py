@@ -10,7 +10,7 @@ from .. import checks
 from ..checks import piece
 from . import arguments
 from .layers import Add
-from .tensors import channel_axis, channels, layer, sides
+from .tensors import channel_axis, channels, layer, rank, sides
 from .types import Tensor
 
 
@@ -59,7 +59,7 @@ def scale(x: Tensor, weights: Tensor, *, name: str | None = None) -> Tensor:
         >>> scale(keras.Input((8, 8, 64)), keras.Input((1, 1, 64))).shape
         (None, 8, 8, 64)
     """
-    arguments.image(weights, "weights")
-    if channels(x) != channels(weights) or sides(weights) != (1, 1):
+    arguments.image(weights, "weights", [rank(x)])
+    if channels(x) != channels(weights) or {*sides(weights)} != {1}:
         raise checks.refuse("weights", tuple(weights.shape), f"one pixel of {channels(x)} channels")
     return layer(keras.layers.Multiply, [x, weights], "scale", name)

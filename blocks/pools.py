@@ -2,19 +2,32 @@
 
 from __future__ import annotations
 
-import keras
+from collections.abc import Sequence
+
+import keras  # noqa: F401  (the doctests use it)
 
 from .. import checks
 from ..checks import piece
 from . import arguments
-from .layers import AdaptiveAveragePooling2D, DilatedAveragePooling2D, DilatedMaxPooling2D
+from .layers import (
+    AdaptiveAveragePooling1D,
+    AdaptiveAveragePooling2D,
+    AdaptiveAveragePooling3D,
+    DilatedAveragePooling1D,
+    DilatedAveragePooling2D,
+    DilatedAveragePooling3D,
+    DilatedMaxPooling1D,
+    DilatedMaxPooling2D,
+    DilatedMaxPooling3D,
+)
 from .sizes import pad
-from .tensors import fits, layer
+from .tensors import fits, layer, of_rank, rank
 from .types import Padding, Size, Tensor
+from .words import register
 
 
 def _pool(
-    kinds: tuple[type, type],
+    kinds: tuple[str, Sequence[type]],
     x: Tensor,
     base: str,
     name: str | None,
@@ -23,20 +36,20 @@ def _pool(
     dilation_rate: Size,
     padding: Padding,
 ) -> Tensor:
-    """Pool by the first kind of layer, or by the second where it is dilated."""
-    arguments.image(x)
-    window = arguments.pair("pool_size", pool_size)
-    steps = window if strides is None else arguments.pair("strides", strides)
+    """Pool by the first kind of layer, or by one of the second, for each rank, where it is dilated."""
+    window = arguments.sizes("pool_size", pool_size, rank(x))
+    steps = window if strides is None else arguments.sizes("strides", strides, rank(x))
     kind, dilated = kinds
-    if (rates := arguments.pair("dilation_rate", dilation_rate)) != (1, 1):
-        if steps != (1, 1) or padding != "same":
+    if max(rates := arguments.sizes("dilation_rate", dilation_rate, rank(x))) > 1:
+        if max(steps) > 1 or padding != "same":
             raise checks.refuse("dilation_rate", dilation_rate, "1, or more with strides=1 and padding='same'")
-        return layer(dilated, x, base, name, pool_size=window, dilation_rate=rates)
+        return layer(dilated[rank(x) - 1], x, base, name, pool_size=window, dilation_rate=rates)
     x, kind_of_padding = pad(x, padding, None if name is None else f"{name}_pad")
     x = fits(x, window, kind_of_padding, "pool_size", name)
-    return layer(kind, x, base, name, pool_size=window, strides=steps, padding=kind_of_padding)
+    return layer(of_rank(kind, x), x, base, name, pool_size=window, strides=steps, padding=kind_of_padding)
 
 
+@register("pool")
 @piece
 def max_pool(
     x: Tensor,
@@ -53,10 +66,10 @@ def max_pool(
     `floor((side-k)/s)+1` with `"valid"`.
 
     Args:
-        pool_size: side k of the window, or (height, width).
+        pool_size: side k of the window, or one for each axis.
         strides: step s; None for the side of the window.
         dilation_rate: distance of the pixels of a window; above 1 only with `strides=1` and `"same"`.
-        padding: `"same"`, `"valid"`, or zero rows and columns on every side (right for values from a ReLU on).
+        padding: `"same"`, `"valid"`, or so many zeros on every side (right for values from a ReLU on).
 
     Raises:
         ValueError: the window is larger than the image under `"valid"`.
@@ -65,10 +78,11 @@ def max_pool(
         >>> max_pool(keras.Input((7, 9, 3)), 3, strides=2).shape
         (None, 4, 5, 3)
     """
-    kinds = (keras.layers.MaxPooling2D, DilatedMaxPooling2D)
+    kinds = ("MaxPooling", (DilatedMaxPooling1D, DilatedMaxPooling2D, DilatedMaxPooling3D))
     return _pool(kinds, x, "max_pool", name, pool_size, strides, dilation_rate, padding)
 
 
+@register("pool")
 @piece
 def avg_pool(
     x: Tensor,
@@ -85,7 +99,7 @@ def avg_pool(
         >>> avg_pool(keras.Input((14, 14, 512)), 5, strides=3, padding="valid").shape
         (None, 4, 4, 512)
     """
-    kinds = (keras.layers.AveragePooling2D, DilatedAveragePooling2D)
+    kinds = ("AveragePooling", (DilatedAveragePooling1D, DilatedAveragePooling2D, DilatedAveragePooling3D))
     return _pool(kinds, x, "avg_pool", name, pool_size, strides, dilation_rate, padding)
 
 
@@ -99,9 +113,9 @@ def adaptive_avg_pool(x: Tensor, output_size: Size, *, name: str | None = None) 
         >>> adaptive_avg_pool(keras.Input((None, None, 8)), 4).shape
         (None, 4, 4, 8)
     """
-    arguments.image(x)
-    size = arguments.pair("output_size", output_size)
-    return layer(AdaptiveAveragePooling2D, x, "adaptive_avg_pool", name, output_size=size)
+    size = arguments.sizes("output_size", output_size, rank(x))
+    kinds = (AdaptiveAveragePooling1D, AdaptiveAveragePooling2D, AdaptiveAveragePooling3D)
+    return layer(kinds[rank(x) - 1], x, "adaptive_avg_pool", name, output_size=size)
 
 
 @piece
@@ -112,9 +126,9 @@ def global_avg_pool(x: Tensor, *, keepdims: bool = False, name: str | None = Non
         >>> global_avg_pool(keras.Input((None, 7, 64))).shape
         (None, 64)
     """
-    arguments.image(x)
+    kind = of_rank("GlobalAveragePooling", x)
     keepdims = checks.choice("keepdims", keepdims, (True, False))
-    return layer(keras.layers.GlobalAveragePooling2D, x, "global_avg_pool", name, keepdims=keepdims)
+    return layer(kind, x, "global_avg_pool", name, keepdims=keepdims)
 
 
 @piece
@@ -125,5 +139,4 @@ def global_max_pool(x: Tensor, *, name: str | None = None) -> Tensor:
         >>> global_max_pool(keras.Input((None, 7, 64))).shape
         (None, 64)
     """
-    arguments.image(x)
-    return layer(keras.layers.GlobalMaxPooling2D, x, "global_max_pool", name)
+    return layer(of_rank("GlobalMaxPooling", x), x, "global_max_pool", name)

@@ -11,16 +11,18 @@ import keras
 
 from .. import checks
 from ..checks import piece
-from . import arguments
+from . import arguments, words
 from .activations import activate
 from .core import block, default_of, given_to
 from .layers import PadChannels
 from .merges import add
-from .tensors import channels, layer
+from .tensors import channels, layer, rank
 from .types import ResidualOptions, Shortcut, Size, Tensor, Unit, UnitOptions
 from .units import conv_bn, norm_activation
+from .words import register
 
 
+@register("shortcut")
 @piece
 def identity_shortcut(x: Tensor, filters: int, *, strides: Size, conv: Unit) -> Tensor:
     """`x` itself; a block that changes the shape refuses it."""
@@ -29,9 +31,11 @@ def identity_shortcut(x: Tensor, filters: int, *, strides: Size, conv: Unit) -> 
 
 
 def _unchanged(x: Tensor, filters: int, strides: Any) -> bool:
-    return channels(x) == checks.integer("filters", filters) and arguments.pair("strides", strides) == (1, 1)
+    steps = arguments.sizes("strides", strides, rank(x))
+    return channels(x) == checks.integer("filters", filters) and max(steps) == 1
 
 
+@register("shortcut")
 @piece
 def projection_shortcut(
     x: Tensor, filters: int, *, strides: Size, conv: Unit, always: bool = False, **options: Any
@@ -45,12 +49,14 @@ def projection_shortcut(
         >>> projection_shortcut(x, 64, strides=1, conv=conv_bn) is x
         True
     """
+    conv = words.resolved("unit", "conv", conv)
     arguments.functions(conv=conv)
     if _unchanged(x, filters, strides) and not always:
         return x
     return conv(x, filters, 1, **{"strides": strides, "activation": None, "name": "shortcut", **options})
 
 
+@register("shortcut")
 @piece
 def pad_shortcut(x: Tensor, filters: int, *, strides: Size, conv: Unit) -> Tensor:
     """Option A: every `strides`-th pixel and zero channels, without parameters (He et al. 2016, section 3.3).
@@ -64,9 +70,11 @@ def pad_shortcut(x: Tensor, filters: int, *, strides: Size, conv: Unit) -> Tenso
         return x
     if channels(x) > filters:
         raise checks.refuse("filters", filters, f"at least the {channels(x)} channels of x")
-    return layer(PadChannels, x, "shortcut", "shortcut", filters=filters, strides=arguments.pair("strides", strides))
+    steps = arguments.sizes("strides", strides, rank(x))
+    return layer(PadChannels, x, "shortcut", "shortcut", filters=filters, strides=steps)
 
 
+@register("shortcut")
 @piece
 def channel_projection_shortcut(x: Tensor, filters: int, *, strides: Size, conv: Unit) -> Tensor:
     """A projection where the channels change, every `strides`-th pixel where only the size does (`keras.applications`).
@@ -88,6 +96,7 @@ def merge_residual(x: Tensor, branch: Tensor, *, strides: Size, shortcut: Shortc
         ValueError: the two sides differ in shape; nothing is broadcast.
     """
     arguments.image(branch, "branch")
+    shortcut, conv = words.resolved("shortcut", "shortcut", shortcut), words.resolved("unit", "conv", conv)
     checks.function("shortcut", shortcut, "strides", "conv")
     arguments.functions(conv=conv)
     side = shortcut(x, channels(branch), strides=strides, conv=conv)
@@ -98,6 +107,8 @@ def merge_residual(x: Tensor, branch: Tensor, *, strides: Size, shortcut: Shortc
         raise checks.refuse("shortcut", tuple(side.shape), must_be)
     return activate(add([branch, side], name="add"), default_of(conv, "activation", "relu"), name="activation")
 
+
+words.add("shortcut", partial(projection_shortcut, always=True), "all_projections")
 
 _merge = inspect.unwrap(merge_residual)  # what it refuses is said by the block that calls it
 
@@ -129,6 +140,7 @@ def residual(
     transforms: Sequence[Callable[[Tensor], Tensor]] = (),
     shortcut: Shortcut = projection_shortcut,
     conv: Unit = conv_bn,
+    use_bias: bool | None = None,
     name: str | None = None,
     **options: Unpack[UnitOptions],
 ) -> Tensor:
@@ -157,6 +169,7 @@ def residual(
         shortcut: function `(x, filters, *, strides, conv)`: `projection_shortcut` (option B; C by `always=True`),
             `pad_shortcut` (option A), `identity_shortcut`, `channel_projection_shortcut`.
         conv: unit; its norm and activation are those of the block.
+        use_bias: of every convolution, that of the shortcut too, beside a norm as well; None for that of `conv`.
         options: of the convolutions wider than 1×1 alone: `groups`, `dilation_rate`, …
 
     Raises:
@@ -174,6 +187,7 @@ def residual(
     activation_at = checks.choice("activation_at", activation_at, ("end", "start", None))
     zero_init = checks.choice("zero_init", zero_init, (True, False))
     checks.function("conv", conv, "name")
+    conv = conv if use_bias is None else partial(conv, use_bias=checks.flag("use_bias", use_bias))
     # What ends the branch, projects and follows the sum: all of the unit in v1, its bare convolution in v2.
     ending = conv if activation_at == "end" else partial(conv, norm=None, activation=None)
     y = norm_activation(x, conv=conv, name="preactivation") if activation_at == "start" else x

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
@@ -22,18 +22,43 @@ def channel_axis() -> int:
 
 
 def channels(x: Tensor) -> int:
-    """Number of channels of `x: batch height width channels`, which must be known."""
+    """Number of channels of `x`, which must be known."""
     number = arguments.image(x)[channel_axis()]
     if number is None:
         raise checks.refuse("x", tuple(x.shape), "a tensor whose number of channels is known")
     return number
 
 
-def sides(x: Tensor) -> tuple[int | None, int | None]:
-    """Height and width of `x: batch height width channels`, None where unknown."""
+def rank(x: Tensor) -> int:
+    """Number of axes beside batch and channels: 1 of a signal, 2 of an image, 3 of a volume."""
+    return len(arguments.image(x)) - 2
+
+
+def sides(x: Tensor) -> tuple[int | None, ...]:
+    """Length, height and width, or depth, height and width of `x`; None where unknown."""
     shape = arguments.image(x)
-    height, width = shape[1:3] if channel_axis() == -1 else shape[2:4]
-    return height, width
+    return shape[1:-1] if channel_axis() == -1 else shape[2:]
+
+
+def side_axes(x: Tensor) -> tuple[int, ...]:
+    """The axes of the sides of `x`."""
+    first = 1 if channel_axis() == -1 else 2
+    return tuple(range(first, first + rank(x)))
+
+
+def known_sides(x: Tensor, why: str) -> tuple[int, ...]:
+    """Sides of `x`, all of which must be known."""
+    found = sides(x)
+    if None in found:
+        raise checks.refuse("x", tuple(x.shape), f"a tensor of known sides {why}")
+    return tuple(side for side in found if side is not None)
+
+
+def of_rank(kind: str, x: Tensor) -> type[keras.Layer]:
+    """Keras's layer for the axes of `x`: `Conv` is `keras.layers.Conv2D` for images."""
+    name = f"Conv{rank(x)}DTranspose" if kind == "ConvTranspose" else f"{kind}{rank(x)}D"
+    found: type[keras.Layer] = getattr(keras.layers, name)
+    return found
 
 
 def layer(kind: Callable[..., keras.Layer], x: Tensor, base: str, name: str | None = None, **options: Any) -> Tensor:
@@ -75,7 +100,7 @@ def guarded() -> Iterator[None]:
         _guarded.reset(token)
 
 
-def fits(x: Tensor, window: tuple[int, int], padding: str, word: str, name: str | None = None) -> Tensor:
+def fits(x: Tensor, window: tuple[int, ...], padding: str, word: str, name: str | None = None) -> Tensor:
     """`x`, if a window that has to lie within the image does; of an unknown size a guard asks when images come.
 
     TensorFlow on the CPU returns uninitialised memory from a convolution that is larger than its image, and a pooling
@@ -85,12 +110,15 @@ def fits(x: Tensor, window: tuple[int, int], padding: str, word: str, name: str 
         return x
     for side, extent in zip(sides(x), window, strict=True):
         if side is not None and side < extent:
-            least = "×".join(map(str, window))
-            raise checks.refuse(
-                "x", sides(x), f"a height and width of at least {least} under padding='valid' with this {word}"
-            )
-    least_height, least_width = (extent if n is None else 1 for n, extent in zip(sides(x), window, strict=True))
-    if _guarded.get() or (least_height, least_width) == (1, 1):
+            least = f"a {arguments.RANKS[len(window)]} of at least {'×'.join(map(str, window))}"
+            raise checks.refuse("x", sides(x), f"{least} under padding='valid' with this {word}")
+    least_sides = [extent if n is None else 1 for n, extent in zip(sides(x), window, strict=True)]
+    if _guarded.get() or max(least_sides) == 1:
         return x
-    name = None if name is None else f"{name}_minimum_size"
-    return layer(MinimumSize, x, "minimum_size", name, height=least_height, width=least_width)
+    return at_least(x, least_sides, None if name is None else f"{name}_minimum_size")
+
+
+def at_least(x: Tensor, least: Sequence[int], name: str | None) -> Tensor:
+    """`x`, with a guard that refuses what is smaller when it comes."""
+    words = arguments.RANKS[len(least)].replace(" and ", ", ").split(", ")
+    return layer(MinimumSize, x, "minimum_size", name, **dict(zip(words, least, strict=True)))

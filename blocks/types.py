@@ -12,16 +12,17 @@ if TYPE_CHECKING:
     Tensor: TypeAlias = Any
 else:
     Tensor: TypeAlias = keras.KerasTensor
-"""A symbolic tensor, `batch height width channels` unless said."""
+"""A symbolic tensor: of images `batch height width channels`, as is said unless said otherwise; of signals
+`batch length channels`, of volumes `batch depth height width channels`."""
 
-Size: TypeAlias = int | tuple[int, int]
-"""One number for both axes, or (height, width)."""
+Size: TypeAlias = int | tuple[int, ...]
+"""One number for all axes, or one for each: (length,), (height, width) or (depth, height, width)."""
 
-Margins: TypeAlias = tuple[tuple[int, int], tuple[int, int]]
-"""Rows (above, below) and columns (left, right)."""
+Margins: TypeAlias = tuple[tuple[int, int], ...]
+"""For each axis what lies (before, after) it: of images rows (above, below) and columns (left, right)."""
 
 Padding: TypeAlias = Literal["same", "valid", "symmetric"] | Size | Margins
-"""Keras's two, equal on opposite sides, zero rows and columns on every side, or ((above, below), (left, right))."""
+"""Keras's two, equal on opposite sides, so many zeros on every side, or (before, after) for each axis."""
 
 Activation: TypeAlias = str | Callable[[Any], Any] | None
 """A Keras name, a function of a tensor, a block; None for linear."""

@@ -10,13 +10,13 @@ from typing import Any, Literal, Unpack
 import keras
 
 from .. import checks
-from . import arguments
+from . import arguments, words
 from .activations import activate
 from .core import accepts, block, default_of, delegate, is_block, register, undecorated
-from .layers import SparseConv2D
+from .layers import SparseConv1D, SparseConv2D, SparseConv3D
 from .norms import batch_norm
 from .sizes import crop, pad
-from .tensors import channels, fits, layer, sides
+from .tensors import channels, fits, layer, of_rank, rank, sides
 from .types import (
     Activation,
     ConvBnOptions,
@@ -35,16 +35,20 @@ from .types import (
 
 
 def _convolve(
-    kind: type[keras.Layer],
+    kind: str | type[keras.Layer],
     x: Tensor,
     norm: Norm | None,
     activation: Activation,
     use_bias: bool | None,
     *,
-    margins: Margins = ((0, 0), (0, 0)),
+    margins: Margins = (),
     **options: Any,
 ) -> Tensor:
-    """The linear layer, its norm and its activation: bias exactly where there is no norm, unless given."""
+    """The linear layer, its norm and its activation: bias exactly where there is no norm, unless given.
+
+    The layer is a class, or the name of Keras's without its rank.
+    """
+    kind = of_rank(kind, x) if isinstance(kind, str) else kind
     if norm is not None:
         checks.function("norm", norm, "name")
     fused = norm is None and not is_block(activation) and not isinstance(activation, keras.Layer)
@@ -62,18 +66,19 @@ def _padded(x: Tensor, padding: Any, geometry: dict[str, Any]) -> tuple[Tensor, 
     """`x`, padded where a word of Keras does not say it, into which the kernel fits, and the options of the layer."""
     paddings, extent = ("same", "valid", "symmetric"), _extent(geometry)
     if isinstance(padding, str) and checks.choice("padding", padding.lower(), paddings) == "symmetric":
-        is_same = geometry["strides"] == (1, 1) and all(side % 2 for side in extent)
+        is_same = max(geometry["strides"]) == 1 and all(side % 2 for side in extent)
         padding = "same" if is_same else tuple((side - 1) // 2 for side in extent)
     x, keras_padding = pad(x, padding)
     return fits(x, extent, keras_padding, "kernel_size"), {**geometry, "padding": keras_padding}
 
 
-def _geometry(filters: Any, kernel_size: Size, strides: Size, dilation_rate: Any) -> dict[str, Any]:
+def _geometry(x: Tensor, filters: Any, kernel_size: Size, strides: Size, dilation_rate: Any) -> dict[str, Any]:
+    axes = rank(x)
     return {
         "filters": checks.integer("filters", filters),
-        "kernel_size": arguments.pair("kernel_size", kernel_size),
-        "strides": arguments.pair("strides", strides),
-        "dilation_rate": arguments.pair("dilation_rate", dilation_rate),
+        "kernel_size": arguments.sizes("kernel_size", kernel_size, axes),
+        "strides": arguments.sizes("strides", strides, axes),
+        "dilation_rate": arguments.sizes("dilation_rate", dilation_rate, axes),
     }
 
 
@@ -82,10 +87,9 @@ def _strided_or_dilated(geometry: dict[str, Any]) -> None:
         raise checks.refuse("dilation_rate", rates, f"1 where strides are above 1, as here: {geometry['strides']}")
 
 
-def _extent(geometry: dict[str, Any]) -> tuple[int, int]:
-    """Side of the dilated kernel, e = d·(k-1) + 1, on both axes."""
-    height, width = (d * (k - 1) + 1 for k, d in zip(geometry["kernel_size"], geometry["dilation_rate"], strict=True))
-    return height, width
+def _extent(geometry: dict[str, Any]) -> tuple[int, ...]:
+    """Side of the dilated kernel, e = d·(k-1) + 1, on each axis."""
+    return tuple(d * (k - 1) + 1 for k, d in zip(geometry["kernel_size"], geometry["dilation_rate"], strict=True))
 
 
 @register("unit")
@@ -114,9 +118,9 @@ def conv(
     Args:
         x: symbolic tensor.
         filters: output channels.
-        kernel_size, strides, dilation_rate: an integer, or (height, width).
+        kernel_size, strides, dilation_rate: an integer, or one for each axis: (height, width).
         groups: groups of channels that do not see each other; divides the channels and `filters`.
-        padding: `"same"`, `"valid"`, or zero rows and columns on every side as in torch, or
+        padding: `"same"`, `"valid"`, or so many zeros on every side as in torch, or (before, after) for each axis,
             ((above, below), (left, right)); `"symmetric"` for (e-1)//2 on every side, which differs from `"same"`
             only where a stride makes Keras pad one side more than the other.
         norm: function `(x, *, name)` between convolution and activation, e.g. `batch_norm`; None for none.
@@ -133,7 +137,7 @@ def conv(
         >>> conv(keras.Input((224, 224, 3)), 64, 7, strides=2).shape
         (None, 112, 112, 64)
     """
-    geometry = _geometry(filters, kernel_size, strides, dilation_rate)
+    geometry = _geometry(x, filters, kernel_size, strides, dilation_rate)
     groups = checks.integer("groups", groups)
     arguments.options(keras.layers.Conv2D, options)
     _strided_or_dilated(geometry)
@@ -141,7 +145,7 @@ def conv(
         if number % groups:
             raise checks.refuse("groups", groups, f"a divisor of the {number} {of}")
     x, geometry = _padded(x, padding, geometry)
-    return _convolve(keras.layers.Conv2D, x, norm, activation, use_bias, groups=groups, **geometry, **options)
+    return _convolve("Conv", x, norm, activation, use_bias, groups=groups, **geometry, **options)
 
 
 # Without a scope of its own: what is made is named into the unit that calls it.
@@ -233,8 +237,8 @@ def dilated(
     return conv(x, filters, kernel_size, dilation_rate=dilation_rate, **options)
 
 
-def _one_stride(strides: tuple[int, int]) -> None:
-    if len(set(strides)) > 1:
+def _one_stride(strides: tuple[int, ...]) -> None:
+    if len(strides) == 2 and len(set(strides)) > 1:
         raise checks.refuse("strides", strides, "one stride for both axes")
 
 
@@ -272,24 +276,47 @@ def separable(
 
     Args:
         depth_multiplier: depthwise filters for each channel.
-        strides: the same for both axes.
+        strides: the same for both axes of an image.
         options: those of `keras.layers.SeparableConv2D`; `kernel_initializer`, `kernel_regularizer` and
             `kernel_constraint` are for both parts, so that `separable` fits wherever `conv` does.
 
-    The other arguments and the errors are those of `conv`; strides and dilation may go together.
+    The other arguments and the errors are those of `conv`; strides and dilation may go together, but in volumes, for
+    which Keras has no such layer: the two convolutions are two layers there.
 
     Example:
         >>> model = keras.Model(x := keras.Input((28, 28, 3)), separable(x, 4, activation=None))
         >>> model.count_params()
         43
     """
-    geometry = _geometry(filters, kernel_size, strides, dilation_rate)
+    geometry = _geometry(x, filters, kernel_size, strides, dilation_rate)
     _one_stride(geometry["strides"])
     own = _of_parts(keras.layers.SeparableConv2D, ("depthwise", "pointwise"), options)
     channels(x)
-    x, geometry = _padded(x, padding, geometry)
     own["depth_multiplier"] = checks.integer("depth_multiplier", depth_multiplier)
-    return _convolve(keras.layers.SeparableConv2D, x, norm, activation, use_bias, **geometry, **own)
+    if rank(x) == 3:
+        _strided_or_dilated(geometry)
+        x, geometry = _padded(x, padding, geometry)
+        grouped, own = _depthwise_of_volumes(x, own)
+        first = {**geometry, "filters": channels(x) * own.pop("depth_multiplier"), "use_bias": False}
+        x = layer(keras.layers.Conv3D, x, "depthwise", "depthwise", **first, **grouped)
+        second = {word.replace("pointwise", "kernel"): value for word, value in own.items()}
+        filters, kernel_size = geometry["filters"], (1, 1, 1)
+        return _convolve("Conv", x, norm, activation, use_bias, filters=filters, kernel_size=kernel_size, **second)
+    x, geometry = _padded(x, padding, geometry)
+    return _convolve("SeparableConv", x, norm, activation, use_bias, **_one_axis(geometry), **own)
+
+
+def _one_axis(geometry: dict[str, Any]) -> dict[str, Any]:
+    """Keras's depthwise layers for signals have numbers where those for images have tuples."""
+    words = ("kernel_size", "strides", "dilation_rate")
+    return {w: v[0] if w in words and len(v) == 1 else v for w, v in geometry.items()}
+
+
+def _depthwise_of_volumes(x: Tensor, options: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Those of `options` that are of the depthwise kernel, as a convolution of many groups has them; and the others."""
+    own = {w.replace("depthwise", "kernel"): v for w, v in options.items() if w.startswith("depthwise_")}
+    rest = {w: v for w, v in options.items() if not w.startswith("depthwise_")}
+    return {**own, "groups": channels(x), **{w: rest[w] for w in ("dtype", "trainable") if w in rest}}, rest
 
 
 @register("unit")
@@ -314,10 +341,11 @@ def depthwise(
 
     Args:
         filters: output channels, a multiple of the channels of `x`; None for just as many.
-        strides: the same for both axes.
+        strides: the same for both axes of an image.
         options: those of `keras.layers.DepthwiseConv2D`, whose `depthwise_…` may be called `kernel_…` as in `conv`.
 
-    The other arguments and the errors are those of `conv`; strides and dilation may go together.
+    The other arguments and the errors are those of `conv`; strides and dilation may go together, but in volumes, where
+    this is a convolution of as many groups as channels.
 
     Example:
         >>> model = keras.Model(x := keras.Input((28, 28, 32)), depthwise(x, strides=2, norm=batch_norm))
@@ -325,14 +353,20 @@ def depthwise(
         ((None, 14, 14, 32), 416)
     """
     filters = channels(x) if filters is None else filters
-    geometry = _geometry(filters, kernel_size, strides, dilation_rate)
+    geometry = _geometry(x, filters, kernel_size, strides, dilation_rate)
     multiplier, rest = divmod(geometry.pop("filters"), channels(x))
     if rest:
         raise checks.refuse("filters", filters, f"a multiple of the {channels(x)} channels of x")
     _one_stride(geometry["strides"])
     own = {**_of_parts(keras.layers.DepthwiseConv2D, ("depthwise",), options), "depth_multiplier": multiplier}
+    if rank(x) == 3:
+        _strided_or_dilated(geometry)
+        x, geometry = _padded(x, padding, geometry)
+        grouped, rest = _depthwise_of_volumes(x, own)
+        geometry["filters"] = channels(x) * rest.pop("depth_multiplier")
+        return _convolve("Conv", x, norm, activation, use_bias, **geometry, **{**rest, **grouped})
     x, geometry = _padded(x, padding, geometry)
-    return _convolve(keras.layers.DepthwiseConv2D, x, norm, activation, use_bias, **geometry, **own)
+    return _convolve("DepthwiseConv", x, norm, activation, use_bias, **_one_axis(geometry), **own)
 
 
 @register("unit")
@@ -367,13 +401,14 @@ def sparse(
         >>> model.output_shape, model.count_params()
         ((None, 14, 14, 2), 77)
     """
-    geometry = _geometry(filters, kernel_size, strides, dilation_rate)
+    geometry = _geometry(x, filters, kernel_size, strides, dilation_rate)
     arguments.options(SparseConv2D, options)
     connections = arguments.connections("connections", connections)
     _strided_or_dilated(geometry)
     channels(x)
     x, geometry = _padded(x, padding, geometry)
-    return _convolve(SparseConv2D, x, norm, activation, use_bias, connections=connections, **geometry, **options)
+    kind = (SparseConv1D, SparseConv2D, SparseConv3D)[rank(x) - 1]
+    return _convolve(kind, x, norm, activation, use_bias, connections=connections, **geometry, **options)
 
 
 # What a unit does besides its geometry, and what several units of one block therefore have in common.
@@ -399,6 +434,7 @@ def matching(unit: Any, other: Unit) -> Any:
         >>> [layer.name for layer in model.layers[1:]]
         ['3x3.conv', '3x3.norm', '3x3.activation']
     """
+    unit, other = words.resolved("unit", "unit", unit), words.resolved("unit", "other", other)
     kept, nothing = weight_options(other), object()
     if accepts(unit, "norm"):
         found = {word: default_of(other, word, nothing) for word in _CHARACTER}
@@ -437,16 +473,17 @@ def without_norm(unit: Unit) -> Unit:
     return partial(unit, **plain) if default_of(unit, "norm") is not None else unit
 
 
-def _axes(x: Tensor, geometry: dict[str, Any], trims: tuple[int, int]) -> list[tuple[Any, int, int, int]]:
+def _axes(x: Tensor, geometry: dict[str, Any], trims: tuple[int, ...]) -> list[tuple[Any, int, int, int]]:
     """Pixels n, stride s, kernel extent e and trim p of each axis."""
     return list(zip(sides(x), geometry["strides"], _extent(geometry), trims, strict=True))
 
 
-def _sizes_wanted(x: Tensor, output_size: Any, axes: list[Any], same: bool) -> tuple[int, int]:
+def _sizes_wanted(x: Tensor, output_size: Any, axes: list[Any], same: bool) -> tuple[int, ...]:
     """`output_size`, each side one of the s that the convolution maps to the n pixels of x."""
-    wanted = arguments.pair("output_size", output_size)
+    wanted = arguments.sizes("output_size", output_size, rank(x))
     if None in sides(x):
-        raise checks.refuse("x", tuple(x.shape), "a known height and width where output_size is given")
+        must_be = f"a known {arguments.RANKS[rank(x)]} where output_size is given"
+        raise checks.refuse("x", tuple(x.shape), must_be)
     for o, (n, s, e, p) in zip(wanted, axes, strict=True):
         least = (n - 1) * s + (1 if same else e - 2 * p)
         if not least <= o < least + s:
@@ -455,15 +492,15 @@ def _sizes_wanted(x: Tensor, output_size: Any, axes: list[Any], same: bool) -> t
     return wanted
 
 
-def _valid_and_cropped(wanted: tuple[int, int], axes: list[Any]) -> tuple[tuple[int, int], Margins]:
+def _valid_and_cropped(wanted: tuple[int, ...], axes: list[Any]) -> tuple[tuple[int, ...], Margins]:
     """What `"valid"` needs to make the sizes wanted of `"same"`: output padding, and the padding to take off."""
     excess = [(n - 1) * s + e - o for o, (n, s, e, _) in zip(wanted, axes, strict=True)]
-    rows, columns = ((max(side, 0) // 2, (max(side, 0) + 1) // 2) for side in excess)
-    return (max(-excess[0], 0), max(-excess[1], 0)), (rows, columns)
+    margins = tuple((max(side, 0) // 2, (max(side, 0) + 1) // 2) for side in excess)
+    return tuple(max(-side, 0) for side in excess), margins
 
 
-def _check_output_padding(output_padding: Any, same: bool, axes: list[Any]) -> tuple[int, int]:
-    extras = arguments.pair("output_padding", output_padding, at_least=0)
+def _check_output_padding(output_padding: Any, same: bool, axes: list[Any]) -> tuple[int, ...]:
+    extras = arguments.sizes("output_padding", output_padding, len(axes), at_least=0)
     for extra, (n, s, e, p) in zip(extras, axes, strict=True):
         if extra >= s:
             raise checks.refuse("output_padding", output_padding, f"less than the stride of {s}")
@@ -498,14 +535,14 @@ def transposed(
     Shapes, with e = dilation_rate·(kernel_size-1)+1: `batch height width channels` ->
     `batch height·strides width·strides filters` with `"same"`;
     a side of (n-1)·strides + max(e, strides) with `"valid"`;
-    (n-1)·strides + e - 2p with p zero rows and columns on every side of the convolution that it transposes.
+    (n-1)·strides + e - 2p with p zeros on every side of the convolution that it transposes.
 
     Args:
         padding: `"same"`, `"valid"`, or p as in torch.
-        output_padding: 0 ≤ an integer or pair < strides; a strided convolution maps `strides` sizes to one, and
-            this picks among them: (n-1)·strides + e - 2p + output_padding, or with `"same"`
+        output_padding: 0 ≤ an integer, or one for each axis, < strides; a strided convolution maps `strides` sizes to
+            one, and this picks among them: (n-1)·strides + e - 2p + output_padding, or with `"same"`
             (n-1)·strides + (e mod 2) + output_padding.
-        output_size: the height and width wanted, any of those sizes; instead of `output_padding`.
+        output_size: the size wanted, an integer or one for each axis, any of those sizes; instead of `output_padding`.
         options: those of `keras.layers.Conv2DTranspose`.
 
     The other arguments are those of `conv`.
@@ -519,16 +556,16 @@ def transposed(
         >>> transposed(keras.Input((2, 2, 1)), 1, 3, padding="valid", output_size=6).shape
         (None, 6, 6, 1)
     """
-    geometry = _geometry(filters, kernel_size, strides, dilation_rate)
+    geometry = _geometry(x, filters, kernel_size, strides, dilation_rate)
     arguments.options(keras.layers.Conv2DTranspose, options)
     _strided_or_dilated(geometry)
     channels(x)
     if isinstance(padding, str):
-        trims, keras_padding = (0, 0), checks.choice("padding", padding.lower(), ("same", "valid"))
+        trims, keras_padding = (0,) * rank(x), checks.choice("padding", padding.lower(), ("same", "valid"))
     else:
-        trims, keras_padding = arguments.pair("padding", padding, at_least=0), "valid"
+        trims, keras_padding = arguments.sizes("padding", padding, rank(x), at_least=0), "valid"
     same, axes = keras_padding == "same", _axes(x, geometry, trims)
-    margins: Margins = ((trims[0], trims[0]), (trims[1], trims[1]))
+    margins: Margins = tuple((trim, trim) for trim in trims)
     if output_size is not None:
         if output_padding is not None:
             raise checks.refuse("output_padding", output_padding, "None where output_size is given")
@@ -544,6 +581,6 @@ def transposed(
     if output_padding is not None:
         output_padding = _check_output_padding(output_padding, same, axes)
     geometry |= {"padding": keras_padding, "output_padding": output_padding}
-    return _convolve(
-        keras.layers.Conv2DTranspose, x, norm, activation, use_bias, margins=margins, **geometry, **options
-    )
+    if rank(x) == 1 and output_padding is not None:
+        geometry["output_padding"] = output_padding[0]  # a number, of Keras's layer for signals
+    return _convolve("ConvTranspose", x, norm, activation, use_bias, margins=margins, **geometry, **options)

@@ -9,11 +9,12 @@ import keras  # noqa: F401  (the doctests use it)
 
 from .. import checks
 from ..checks import piece
-from . import arguments
+from . import arguments, words
 from .activations import dropout as _dropout
 from .core import block
 from .layers import scaled_tanh
 from .pools import avg_pool, max_pool
+from .tensors import rank
 from .types import Activation, Norm, Padding, Pool, Size, SubsampleOptions, Tensor, Unit
 from .units import conv as _conv
 from .units import depthwise
@@ -24,7 +25,8 @@ def chain(x: Tensor, layers: Mapping[str, Mapping[str, Any] | Callable[..., Tens
     """One layer after the other, as a table says: a network without branches.
 
     Args:
-        layers: by name, either the arguments of a convolution or a function `(x, *, name)`.
+        layers: by name, either the arguments of a convolution or a function `(x, *, name)`, itself or by its name:
+            `"max_pool"`, `{"name": "max_pool", "pool_size": 3}`.
         conv: unit of every convolution.
 
     Raises:
@@ -36,8 +38,9 @@ def chain(x: Tensor, layers: Mapping[str, Mapping[str, Any] | Callable[..., Tens
         >>> chain(keras.Input((227, 227, 3)), layers).shape
         (None, 28, 28, 96)
     """
-    checks.function("conv", conv, "name")
+    conv = checks.function("conv", words.resolved("unit", "conv", conv), "name")
     for name, step in checks.mapping("layers", layers).items():
+        step = words.resolved("pool", f"layers[{checks.one_line(name)}]", step)
         if isinstance(step, Mapping):
             x = conv(x, **{"strides": 1, **step}, name=name)
         else:
@@ -77,6 +80,9 @@ def subsample(
     """
     x = avg_pool(x, pool_size, strides=strides, padding=padding, name="pool")
     return depthwise(x, None, 1, strides=1, activation=activation, name="scale", **options)
+
+
+_MOST_CONVS = 8  # in a block with fewer filters than these
 
 
 @block
@@ -120,11 +126,15 @@ def vgg_block(
         >>> vgg_block(keras.Input((224, 224, 3)), 64).shape
         (None, 112, 112, 64)
     """
+    filters = checks.integer("filters", filters)
     convs, conv = checks.integer("convs", convs), checks.function("conv", conv, "name")
+    if convs > max(_MOST_CONVS, filters):  # the order of the notes, `vgg_block(2, 64)`
+        must_be = "the number of convolutions, which comes after their filters"
+        raise checks.refuse("convs", convs, f"{must_be}; did you mean vgg_block(x, {convs}, {filters})?")
     kernels = kernel_size if isinstance(kernel_size, list) else [kernel_size] * convs
     if len(kernels) != convs:
         raise checks.refuse("kernel_size", kernel_size, f"one side, or a list of {convs}")
-    strides, dilation = arguments.halving(strides, checks.integer("dilation_rate", dilation_rate))
+    strides, dilation = arguments.halving(strides, checks.integer("dilation_rate", dilation_rate), rank(x))
     for number, side in enumerate(kernels, 1):
         x = conv(x, filters, side, strides=1, name=f"conv{number}", **dilation)
     if norm is not None:

@@ -1,3 +1,7 @@
+from .ablations import Cell as Cell
+from .ablations import Grid as Grid
+from .ablations import grid as grid
+from .ablations import pareto as pareto
 from .convolutional_heads import fully_convolutional as fully_convolutional
 from .exports import export as export
 from .fast_training import training_model as training_model

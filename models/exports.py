@@ -275,7 +275,7 @@ def _filled(shape: Sequence[int | None], sides: tuple[int, int]) -> tuple[int, .
 
 def _sizes(model: keras.Model) -> list[tuple[int, int]]:
     """Two sizes of images that the model works on, if there are images."""
-    least = max((max(x.height, x.width) for x in leaves(model) if isinstance(x, MinimumSize)), default=8)
+    least = max((max(x.least) for x in leaves(model) if isinstance(x, MinimumSize)), default=8)
     if not any(None in tuple(tensor.shape)[1:] for tensor in model.inputs):
         return [(least, least)]
     round_up = 32 * math.ceil(least / 32)

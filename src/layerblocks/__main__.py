@@ -19,6 +19,7 @@ from .startup import import_keras, quiet
 
 BLOCK_LEVEL = 1
 _LONGEST = 1000  # characters of an error
+_MODEL = "a name from the list, or a .keras, .h5, .json or .yaml file"
 
 
 class _Parser(argparse.ArgumentParser):
@@ -113,7 +114,7 @@ def _parser() -> argparse.ArgumentParser:
     table = commands.add_parser("table", help="output shape, parameters and multiply-adds of each block")
     diff = commands.add_parser("diff", help="what changed from one network to another, by structure")
     for command, depth in ((draw, "auto"), (table, BLOCK_LEVEL)):
-        command.add_argument("model", metavar="NAME|FILE", help="a name from the list, or a .keras, .h5 or .json file")
+        command.add_argument("model", metavar="NAME|FILE", help=_MODEL)
         auto = "'auto': the deepest that is readable " if depth == "auto" else ""
         command.add_argument(
             "--depth",
@@ -136,7 +137,7 @@ def _parser() -> argparse.ArgumentParser:
             help="any other argument of the network, such as aux=False",
         )
     for word in ("before", "after"):
-        diff.add_argument(word, metavar=word.upper(), help="a name from the list, or a .keras, .h5 or .json file")
+        diff.add_argument(word, metavar=word.upper(), help=_MODEL)
     draw.add_argument("-o", "--output", metavar="FILE", help="by its extension; - for standard output; else NAME.svg")
     draw.add_argument("--format", metavar="WORD", help="svg, pdf, png, …, whatever the extension (default to -: svg)")
     diff.add_argument("-o", "--output", metavar="FILE", help="draw it, too, by the extension of the file")
@@ -156,6 +157,10 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _is_config(model: str) -> bool:
+    return Path(model).suffix in (".yaml", ".yml")
+
+
 def _is_file(model: str) -> bool:
     return Path(model).suffix in (".keras", ".h5", ".hdf5", ".json") or os.sep in model or Path(model).is_file()
 
@@ -164,7 +169,7 @@ def _load(path: Path, modules: Sequence[str]) -> Any:
     """What a file holds: a model without weights, or, where classes are missing, a graph that is not verified."""
     if not path.is_file():
         raise checks.refuse(
-            "model", str(path), "a name from 'layerblocks list', or a .keras, .h5 or .json file that is there"
+            "model", str(path), "a name from 'layerblocks list', or a .keras, .h5, .json or .yaml file that is there"
         )
     import_keras()
     from . import blocks as blocks  # registers the layers that Keras lacks
@@ -206,6 +211,14 @@ def _model(arguments: argparse.Namespace) -> Any:
     named = {
         word: value for word in ("input_shape", "classes", "dialect") if (value := getattr(arguments, word)) is not None
     } | dict(arguments.options)
+    if _is_config(arguments.model):
+        import_keras()
+        from .architectures.catalogue import build
+        from .blocks import weightless
+
+        _classes(arguments.imports)  # which may register blocks of their own
+        with weightless():
+            return build(arguments.model, **named)
     if _is_file(arguments.model):
         if named:
             raise ValueError(f"{', '.join(named)}: for networks by name, not for a file")

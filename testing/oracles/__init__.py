@@ -2,14 +2,15 @@
 
 An oracle mirrors the piece of its name: where `inception(x, 64, (96, 128), (16, 32), 32, conv=separable)` makes a
 tensor, `oracles.inception(shape, 64, (96, 128), (16, 32), 32, conv=oracles.separable)` says its shape and counts
-from `shape = (height, width, channels)`; a height or width of None is unknown and stays so. Where the piece has to
-refuse, the oracle raises ValueError. Nothing here imports Keras or the pieces themselves.
+from `shape = (height, width, channels)`, or of a signal `(length, channels)`, of a volume `(depth, height, width,
+channels)`; a side of None is unknown and stays so. Where the piece has to refuse, the oracle raises ValueError.
+Nothing here imports Keras or the pieces themselves.
 
 Example:
     >>> inception((28, 28, 192), 64, (96, 128), (16, 32), 32)
     Expected(shape=(28, 28, 256), parameters=163696, multiply_adds=128049152)
 
-`layers` has those of single layers, `units` and `blocks` those of the pieces of these names; `@oracle` beside each says
+`layers` has those of single layers, `units`, `blocks` and `pieces` those of blocks; `@oracle` beside each says
 to which block it belongs.
 """
 
@@ -19,5 +20,6 @@ from __future__ import annotations
 from ...graphs.window_arithmetic import *
 from .blocks import *
 from .layers import *
+from .pieces import *
 from .registry import *
 from .units import *

@@ -1,7 +1,7 @@
 """Shapes and parameters of blocks.
 
-As in `layers`: `(height, width, channels)` of every input, then the block's own arguments; ValueError where the block
-has to refuse. Nothing here imports Keras.
+As in `layers`: `(height, width, channels)` of the input, or what signals and volumes have, then the block's own
+arguments; ValueError where the block has to refuse. Nothing here imports Keras.
 
 Example:
     >>> depthwise_separable((56, 56, 64), 128, strides=2)
@@ -15,7 +15,6 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from ...graphs.window_arithmetic import pair
 from .layers import (
     Expected,
     Oracle,
@@ -28,6 +27,7 @@ from .layers import (
     conv_bn,
     dense,
     depthwise,
+    each,
     flatten,
     global_pool,
     pool,
@@ -105,9 +105,24 @@ def depthwise_separable(
     return y.then(conv, filters, 1, strides=1, **options)
 
 
-@oracle("inverted_residual", draws={"expansion": range(1, 4), "depthwise": OMITTED})
+@oracle(
+    "inverted_residual",
+    draws={
+        "expansion": [1, 2, 3, 1.5],
+        "depthwise": OMITTED,
+        "inner": OMITTED,
+        "transforms": OMITTED,
+    },
+)
 def inverted_residual(
-    shape: Shape, filters: int, *, strides: Size = 1, expansion: int = 6, kernel_size: Size = 3, conv: Oracle = conv_bn
+    shape: Shape,
+    filters: int,
+    *,
+    strides: Size = 1,
+    expansion: float = 6,
+    kernel_size: Size = 3,
+    fused: bool = False,
+    conv: Oracle = conv_bn,
 ) -> Expected:
     """1×1 up, depthwise, 1×1 down; a sum only where nothing changes.
 
@@ -116,15 +131,20 @@ def inverted_residual(
         (56, 56, 24)
     """
     x = Expected(shape)
-    width = channels_of(shape) * expansion
-    y = x.then(conv, width, 1, strides=1) if expansion > 1 else x
-    y = y.then(matching(depthwise, conv), width, kernel_size, strides=strides).then(conv, filters, 1, strides=1)
-    return add([x, y]) if shape[-1] == filters and pair(strides) == (1, 1) else y
+    width = round(channels_of(shape) * expansion)
+    if fused:
+        widens = width != channels_of(shape)
+        y = x.then(conv, width if widens else filters, kernel_size, strides=strides)
+        y = y.then(conv, filters, 1, strides=1) if widens else y
+    else:
+        y = x.then(conv, width, 1, strides=1) if width != channels_of(shape) else x
+        y = y.then(matching(depthwise, conv), width, kernel_size, strides=strides).then(conv, filters, 1, strides=1)
+    return add([x, y]) if shape[-1] == filters and {*each(strides, shape)} == {1} else y
 
 
 def merge(shape: Shape, branch: Expected, *, strides: Size, shortcut: Oracle, conv: Oracle) -> Expected:
     """`branch` plus a shortcut, which must have its shape."""
-    return add([branch, shortcut(shape, branch.shape[2], strides=strides, conv=conv)])
+    return add([branch, shortcut(shape, branch.shape[-1], strides=strides, conv=conv)])
 
 
 @oracle("identity_shortcut", chain=False)
@@ -134,7 +154,7 @@ def identity_shortcut(shape: Shape, filters: Any, *, strides: Size, conv: Oracle
 
 @oracle("projection_shortcut", chain=False)
 def projection_shortcut(shape: Shape, filters: Any, *, strides: Size, conv: Oracle, always: bool = False) -> Expected:
-    if shape[2] == filters and pair(strides) == (1, 1) and not always:
+    if shape[-1] == filters and {*each(strides, shape)} == {1} and not always:
         return Expected(shape)
     return conv(shape, filters, 1, strides=strides)
 
@@ -143,12 +163,12 @@ def projection_shortcut(shape: Shape, filters: Any, *, strides: Size, conv: Orac
 def pad_shortcut(shape: Shape, filters: Any, *, strides: Size, conv: Oracle) -> Expected:
     if channels_of(shape) > filters:
         raise ValueError("cannot pad to fewer channels")
-    return pool((*shape[:2], filters), 1, strides=strides)
+    return pool((*shape[:-1], filters), 1, strides=strides)
 
 
 @oracle("channel_projection_shortcut", chain=False)
 def channel_projection_shortcut(shape: Shape, filters: Any, *, strides: Size, conv: Oracle) -> Expected:
-    shortcut = pad_shortcut if shape[2] == filters else projection_shortcut
+    shortcut = pad_shortcut if shape[-1] == filters else projection_shortcut
     return shortcut(shape, filters, strides=strides, conv=conv)
 
 
@@ -218,7 +238,7 @@ def xception_module(
     y = Expected(shape)
     for width in filters:
         y = y.then(conv, width, 3, strides=1)
-    if pair(strides) != (1, 1):
+    if {*each(strides, shape)} != {1}:
         y = y.then(pool, 3, strides=strides)
     return merge(shape, y, strides=strides, shortcut=shortcut, conv=matching(plain_conv, conv))
 
@@ -277,16 +297,23 @@ def inception_stacked(
 def inception_asymmetric(
     shape: Shape, c1: int, single: Any, double: Any, pool_proj: int, *, n: int = 7, **units: Oracle
 ) -> Expected:
-    """Inception whose n×n convolutions are 1×n and n×1."""
+    """Inception whose n×n convolutions are 1×n and n×1, of images alone."""
+    _of_images(shape)
     row, column = (1, n), (n, 1)
     return _inception(shape, c1, [(single, [row, column]), (double, [column, row, column, row])], pool_proj, **units)
 
 
 @oracle("inception_expanded")
 def inception_expanded(shape: Shape, c1: int, single: Any, double: Any, pool_proj: int, **units: Oracle) -> Expected:
-    """Inception whose last 1×3 and 3×1 stand side by side."""
+    """Inception whose last 1×3 and 3×1 stand side by side, of images alone."""
+    _of_images(shape)
     ends = [(1, 3), (3, 1)]
     return _inception(shape, c1, [(single, [ends]), (double, [3, ends])], pool_proj, **units)
+
+
+def _of_images(shape: Shape) -> None:
+    if len(shape) != 3:
+        raise ValueError("only images have two sides to factorise")
 
 
 def _widths(st: Any, count: int) -> Any:
@@ -314,6 +341,8 @@ def inception_reduction(
         >>> inception_reduction((35, 35, 288), (384,), (64, 96, 96)).shape
         (17, 17, 768)
     """
+    if n is not None:
+        _of_images(shape)
     ends = []
     for filters, kernels in ((single, []), (double, [3] if n is None else [(1, n), (n, 1)])):
         *inner, width = filters
@@ -335,7 +364,7 @@ def dense_layer(
     y = Expected(shape)
     if bottleneck:
         y = y.then(conv, bottleneck * growth_rate, 1, strides=1)
-    holes = {} if pair(dilation_rate) == (1, 1) else {"dilation_rate": dilation_rate}
+    holes = {} if {*each(dilation_rate, shape)} == {1} else {"dilation_rate": dilation_rate}
     return concat([Expected(shape), y.then(conv, growth_rate, 3, strides=1, **holes)])
 
 
@@ -363,7 +392,7 @@ def transition(
 
 
 @oracle("squeeze_excite", draws={"gate": OMITTED})
-def squeeze_excite(shape: Shape, *, ratio: int = 16, conv: Oracle = plain_conv) -> Expected:
+def squeeze_excite(shape: Shape, *, ratio: int = 16, filters: int | None = None, conv: Oracle = plain_conv) -> Expected:
     """Two 1×1 convolutions of one pixel.
 
     Example:
@@ -371,9 +400,9 @@ def squeeze_excite(shape: Shape, *, ratio: int = 16, conv: Oracle = plain_conv) 
         8464
     """
     channels, conv = channels_of(shape), without_norm(conv)
-    weights = Expected((1, 1, channels)).then(conv, max(1, channels // ratio), 1, strides=1)
+    weights = Expected((*each(1, shape), channels)).then(conv, filters or max(1, channels // ratio), 1, strides=1)
     weights = weights.then(conv, channels, 1, strides=1)
-    if weights.shape[:2] != (1, 1):
+    if {*weights.shape[:-1]} != {1}:
         raise ValueError("the unit changes the size of one pixel")
     return replace(weights, shape=shape)
 
@@ -395,7 +424,7 @@ def bilinear_up(shape: Shape, factor: int = 2) -> Expected:
 @oracle("match_size", chain=False)
 def match_size(shape: Shape, like: Shape) -> Expected:
     """The channels of the first and the sides of the second."""
-    return Expected((*like[:2], shape[2]))
+    return Expected((*like[:-1], shape[-1]))
 
 
 @oracle("fuse_scores", draws={"up": OMITTED, "score": OMITTED, "offset": range(-2, 3)}, chain=False)
@@ -430,7 +459,7 @@ def decoder_block(
     """
     up = matching(transposed, conv) if up is None else up
     y = up(shape, filters, 2, strides=2, padding="valid")
-    size = y.shape[:2] if offset > 0 else skip[:2]
+    size = y.shape[:-1] if offset > 0 else skip[:-1]
     y = replace(y, shape=(*size, filters + channels_of(skip)))
     for _ in range(convs):
         y = y.then(conv, filters, 3, strides=1)

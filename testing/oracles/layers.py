@@ -1,4 +1,4 @@
-"""What single layers must give, in closed form and plain Python."""
+"""What single layers must give, in closed form and plain Python: of signals, images and volumes."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from functools import partial
 from math import prod
 from typing import Any, Literal
 
-from ...graphs.window_arithmetic import Side, conv_out, extent, pair, pool_out, transposed_out
+from ...graphs.window_arithmetic import Side, conv_out, extent, pool_out, transposed_out
 from .registry import FEW, OMITTED, oracle
 
 Shape = tuple[Side, ...]
-Size = int | tuple[int, int]
-Padding = Literal["same", "valid"] | Size | tuple[tuple[int, int], tuple[int, int]]
+Size = int | tuple[int, ...]
+Padding = Literal["same", "valid"] | Size | tuple[tuple[int, int], ...]
 
 
 @dataclass(frozen=True)
@@ -61,16 +61,29 @@ def _times(each: int, sides: Sequence[Side]) -> int | None:
     return None if None in sides else each * prod(side or 0 for side in sides)
 
 
-def axes(shape: Shape, side: Callable[..., Side], *arguments: Any) -> tuple[Side, Side]:
-    """Both sides after `side(n, *arguments)`, whose arguments have one value, or one an axis."""
-    height, width = (
-        side(n, *axis) for n, *axis in zip(shape[:2], *(pair(argument) for argument in arguments), strict=True)
+def each(value: Any, shape: Shape) -> tuple[Any, ...]:
+    """One value for every axis of a shape but the channels, or one for each.
+
+    Example:
+        >>> each(3, (28, 28, 1)), each((1, 2), (28, 28, 1)), each(3, (1000, 12))
+        ((3, 3), (1, 2), (3,))
+    """
+    if not isinstance(value, tuple | list):
+        return (value,) * (len(shape) - 1)
+    if len(value) != len(shape) - 1:
+        raise ValueError("one value for each axis")
+    return tuple(value)
+
+
+def axes(shape: Shape, side: Callable[..., Side], *arguments: Any) -> tuple[Side, ...]:
+    """The sides after `side(n, *arguments)`, whose arguments have one value, or one an axis."""
+    return tuple(
+        side(n, *axis) for n, *axis in zip(shape[:-1], *(each(argument, shape) for argument in arguments), strict=True)
     )
-    return height, width
 
 
-def _not_both(strides: Size, dilation_rate: Size) -> None:
-    if max(pair(strides)) > 1 and max(pair(dilation_rate)) > 1:
+def _not_both(shape: Shape, strides: Size, dilation_rate: Size) -> None:
+    if max(each(strides, shape)) > 1 and max(each(dilation_rate, shape)) > 1:
         raise ValueError("strides or dilation, not both")
 
 
@@ -89,11 +102,12 @@ def _windowed(
 ) -> Expected:
     """What slides a kernel of so many `weights` over the image: the layer, its bias and its norm."""
     if padding == "symmetric":
-        extents = [extent(k, d) for k, d in zip(pair(kernel_size), pair(dilation_rate), strict=True)]
-        same = pair(strides) == (1, 1) and all(pixels % 2 for pixels in extents)
+        kernels, holes = each(kernel_size, shape), each(dilation_rate, shape)
+        extents = [extent(k, d) for k, d in zip(kernels, holes, strict=True)]
+        same = {*each(strides, shape)} == {1} and all(pixels % 2 for pixels in extents)
         padding = "same" if same else tuple((pixels - 1) // 2 for pixels in extents)
     size = axes(shape, side, kernel_size, strides, dilation_rate, padding, *more)
-    work = _times(weights, shape[:2] if side is transposed_out else size)
+    work = _times(weights, shape[:-1] if side is transposed_out else size)
     return Expected((*size, filters), weights + _after(filters, **norm), work)
 
 
@@ -126,10 +140,10 @@ def conv(
         >>> conv((224, 224, 3), 64, 7, strides=2)
         Expected(shape=(112, 112, 64), parameters=9472, multiply_adds=118013952)
     """
-    _not_both(strides, dilation_rate)
+    _not_both(shape, strides, dilation_rate)
     if channels_of(shape) % groups or filters % groups:
         raise ValueError("groups do not divide")
-    weights = prod(pair(kernel_size)) * channels_of(shape) // groups * filters
+    weights = prod(each(kernel_size, shape)) * channels_of(shape) // groups * filters
     return _windowed(shape, filters, weights, kernel_size, strides=strides, dilation_rate=dilation_rate, **options)
 
 
@@ -157,15 +171,18 @@ def separable(
         >>> separable((28, 28, 3), 4)
         Expected(shape=(28, 28, 4), parameters=43, multiply_adds=30576)
     """
-    _one_stride(options)
+    _one_stride(shape, options)
     between = channels_of(shape) * depth_multiplier
-    weights = prod(pair(kernel_size)) * between + between * filters
+    weights = prod(each(kernel_size, shape)) * between + between * filters
     return _windowed(shape, filters, weights, kernel_size, **options)
 
 
-def _one_stride(options: Mapping[str, Any]) -> None:
-    if len({*pair(options.get("strides", 1))}) > 1:
+def _one_stride(shape: Shape, options: Mapping[str, Any]) -> None:
+    strides, holes = (each(options.get(word, 1), shape) for word in ("strides", "dilation_rate"))
+    if len(strides) == 2 and len({*strides}) > 1:
         raise ValueError("one stride for both axes")
+    if len(strides) == 3:  # of volumes it is a convolution of many groups
+        _not_both(shape, strides, holes)
 
 
 @oracle("depthwise", draws={"filters": None})
@@ -176,11 +193,11 @@ def depthwise(shape: Shape, filters: int | None = None, kernel_size: Size = 3, *
         >>> depthwise((28, 28, 32), strides=2, use_bias=False)
         Expected(shape=(14, 14, 32), parameters=288, multiply_adds=56448)
     """
-    _one_stride(options)
+    _one_stride(shape, options)
     filters = channels_of(shape) if filters is None else filters
     if filters % channels_of(shape):
         raise ValueError("filters are no multiple of the channels")
-    return _windowed(shape, filters, prod(pair(kernel_size)) * filters, kernel_size, **options)
+    return _windowed(shape, filters, prod(each(kernel_size, shape)) * filters, kernel_size, **options)
 
 
 @oracle("transposed", draws={"filters": FEW, "strides": [1, 2, (1, 2)], "output_size": OMITTED})
@@ -201,10 +218,10 @@ def transposed(
         >>> transposed((2, 2, 1), 1, padding="valid", output_padding=1)
         Expected(shape=(6, 6, 1), parameters=10, multiply_adds=36)
     """
-    _not_both(strides, dilation_rate)
-    if padding == "symmetric" or isinstance(pair(padding)[0], tuple):
+    _not_both(shape, strides, dilation_rate)
+    if padding == "symmetric" or isinstance(each(padding, shape)[0], tuple):
         raise ValueError("no such padding of a transposed convolution")
-    weights = prod(pair(kernel_size)) * channels_of(shape) * filters
+    weights = prod(each(kernel_size, shape)) * channels_of(shape) * filters
     options |= {"strides": strides, "dilation_rate": dilation_rate, "padding": padding}
     return _windowed(shape, filters, weights, kernel_size, side=transposed_out, more=[output_padding], **options)
 
@@ -219,10 +236,10 @@ def pool(
         >>> pool((7, 9, 3), 3, strides=2)
         Expected(shape=(4, 5, 3), parameters=0, multiply_adds=0)
     """
-    steps = pair(pool_size if strides is None else strides)
-    if padding == "symmetric" or (pair(dilation_rate) != (1, 1) and (steps != (1, 1) or padding != "same")):
+    steps, holes = each(pool_size if strides is None else strides, shape), each(dilation_rate, shape)
+    if padding == "symmetric" or (max(holes) > 1 and (max(steps) > 1 or padding != "same")):
         raise ValueError("holes only with strides 1 and 'same'")
-    return Expected((*axes(shape, pool_out, pool_size, strides, padding), shape[2]))
+    return Expected((*axes(shape, pool_out, pool_size, strides, padding), shape[-1]))
 
 
 @oracle("global_avg_pool", "global_max_pool", chain=False)
@@ -233,7 +250,7 @@ def global_pool(shape: Shape, *, keepdims: bool = False) -> Expected:
         >>> global_pool((None, 7, 64)).shape
         (64,)
     """
-    return Expected((1, 1, shape[2]) if keepdims else (shape[2],))
+    return Expected((*each(1, shape), shape[-1]) if keepdims else (shape[-1],))
 
 
 def upsample(shape: Shape, size: Size = 2) -> Expected:
@@ -243,9 +260,7 @@ def upsample(shape: Shape, size: Size = 2) -> Expected:
         >>> upsample((7, None, 3), (2, 3)).shape
         (14, None, 3)
     """
-    return Expected(
-        (*(None if n is None else n * times for n, times in zip(shape, pair(size), strict=False)), shape[2])
-    )
+    return Expected((*axes(shape, lambda n, times: None if n is None else n * times, size), shape[-1]))
 
 
 @oracle("batch_norm")
@@ -295,10 +310,10 @@ def concat(branches: Sequence[Expected]) -> Expected:
         >>> concat([Expected((8, 8, 3), 1), Expected((8, 8, 5), 2)])
         Expected(shape=(8, 8, 8), parameters=3, multiply_adds=0)
     """
-    if len({branch.shape[:2] for branch in branches}) > 1:
+    if len({branch.shape[:-1] for branch in branches}) > 1:
         raise ValueError("branches of different sizes")
-    channels = sum(branch.shape[2] or 0 for branch in branches)
-    return Expected((*branches[0].shape[:2], channels), *_together(branches))
+    channels = sum(branch.shape[-1] or 0 for branch in branches)
+    return Expected((*branches[0].shape[:-1], channels), *_together(branches))
 
 
 def add(branches: Sequence[Expected]) -> Expected:

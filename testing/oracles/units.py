@@ -1,7 +1,7 @@
 """Shapes and parameters of units as blocks are given them: any padding, any norm, partials.
 
-As in `layers`: `(height, width, channels)` of the input, then the unit's own arguments; ValueError where the unit has
-to refuse. Nothing here imports Keras.
+As in `layers`: `(height, width, channels)` of the input, or what signals and volumes have, then the unit's own
+arguments; ValueError where the unit has to refuse. Nothing here imports Keras.
 
 Example:
     >>> conv((9, 9, 3), 4, 7, strides=2, padding="symmetric").shape
@@ -16,8 +16,7 @@ from functools import partial
 from math import prod
 from typing import Any
 
-from ...graphs.window_arithmetic import pair
-from .layers import Expected, Oracle, Shape, Size, channels_of, conv, conv_bn, separable
+from .layers import Expected, Oracle, Shape, Size, channels_of, conv, conv_bn, each, separable
 from .registry import oracle
 
 
@@ -72,15 +71,16 @@ def scale(shape: Shape, weights: Shape) -> Expected:
 @oracle("adaptive_avg_pool")
 def adaptive(shape: Shape, output_size: Any) -> Expected:
     """So many pixels from any size."""
-    return Expected((*pair(output_size), shape[2]))
+    return Expected((*each(output_size, shape), shape[-1]))
 
 
 def _framed(shape: Shape, margins: Any, sign: int) -> Expected:
-    added = [sign * sum(pair(margin)) for margin in pair(margins)]
-    sides = [None if n is None else n + more for n, more in zip(shape[:2], added, strict=True)]
+    of_a_signal = len(shape) == 2 and isinstance(margins, tuple) and len(margins) == 2
+    pairs = [each(margin, (0, 0, 0)) for margin in each((margins,) if of_a_signal else margins, shape)]
+    sides = [None if n is None else n + sign * sum(margin) for n, margin in zip(shape[:-1], pairs, strict=True)]
     if any(n is not None and n < 1 for n in sides):
         raise ValueError("nothing is left")
-    return Expected((*sides, shape[2]))
+    return Expected((*sides, shape[-1]))
 
 
 @oracle("zero_pad")
@@ -144,8 +144,8 @@ def sparse(
     """
     rest: dict[str, Any] = {"use_bias": use_bias, "norm_parameters": norm_parameters}
     dense = plain_conv(shape, filters, kernel_size, **rest, **geometry)
-    missing = prod(pair(kernel_size)) * (channels_of(shape) * filters - sum(map(len, connections)))
-    work = None if dense.multiply_adds is None else dense.multiply_adds - missing * prod(dense.shape[:2])  # type: ignore[arg-type]
+    missing = prod(each(kernel_size, shape)) * (channels_of(shape) * filters - sum(map(len, connections)))
+    work = None if dense.multiply_adds is None else dense.multiply_adds - missing * prod(dense.shape[:-1])  # type: ignore[arg-type]
     return Expected(dense.shape, dense.parameters - missing, work)
 
 

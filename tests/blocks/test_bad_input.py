@@ -230,11 +230,11 @@ def test_only_symbolic_tensors(piece, x):
 
 
 @pytest.mark.parametrize("piece", sorted(PIECES.keys() - ANY_RANK))
-@pytest.mark.parametrize("shape", [(), (8,), (8, 4), (8, 8, 8, 4)])
-def test_only_images(piece, shape):
+@pytest.mark.parametrize("shape", [(), (8,), (8, 8, 8, 8, 4)])
+def test_only_signals_images_and_volumes(piece, shape):
     message, kind = refused(PIECES[piece], shape)
     assert kind is ValueError
-    assert "rank 4" in message and repr((None, *shape)) in message
+    assert "rank 3, 4 or 5" in message and repr((None, *shape)) in message
 
 
 @pytest.mark.parametrize("piece", ["conv", "separable", "transposed", "group_norm", "basic_residual"])
@@ -247,7 +247,7 @@ def test_only_known_channels(piece):
 
 
 @pytest.mark.parametrize("piece", ["vgg_block", "inception", "basic_residual", "bottleneck", "aux_classifier"])
-@pytest.mark.parametrize("value", ["conv", None, 3])
+@pytest.mark.parametrize("value", [["conv"], None, 3])
 def test_units_are_functions(piece, value):
     message, kind = refused(PIECES[piece], conv=value)
     assert kind is TypeError
@@ -257,11 +257,11 @@ def test_units_are_functions(piece, value):
 @pytest.mark.parametrize(
     "piece, argument, value",
     [
-        ("conv", "norm", "batch_norm"),
-        ("inception", "pool", "max"),
+        ("conv", "norm", ["batch_norm"]),
+        ("inception", "pool", 2),
         ("inception", "pool", None),
-        ("vgg_block", "pool", "max"),
-        ("basic_residual", "shortcut", "pad"),
+        ("vgg_block", "pool", ("max", 2)),
+        ("basic_residual", "shortcut", {"nme": "pad"}),
         ("bottleneck", "shortcut", None),
     ],
 )
@@ -553,7 +553,7 @@ def test_tensors_are_shown_by_their_shape():
         (lambda: blocks.StochasticDepth(0.5, seed="x"), "seed must be an integer, got 'x'"),
         (lambda: blocks.MatchSize(-1), "MatchSize: offset must be an integer of at least 0, got -1"),
         (lambda: layers.MinimumSize(0, 3), "MinimumSize: height must be a positive integer, got 0"),
-        (lambda: blocks.Bilinear()((3, 3, 1)), "Bilinear: shape must be (height, width, filters, channels)"),
+        (lambda: blocks.Bilinear()((3, 1)), "Bilinear: shape must be a size for each axis, filters and channels"),
     ],
 )
 def test_layers_check_their_arguments(make, words):

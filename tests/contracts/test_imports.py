@@ -29,7 +29,7 @@ CORE = {"keras", "numpy", "lazy_loader"}
 OUTSIDE = {
     "blocks": set(),
     "graphs": {"h5py"},
-    "models": {"onnxruntime", "tf2onnx", "ai_edge_litert"},
+    "models": {"onnxruntime", "tf2onnx", "ai_edge_litert", "matplotlib"},
     "architectures": {"h5py", "safetensors", "torch"},
     "viz": {"fontTools", "PIL", "matplotlib", "pygraphviz", "pydot", "graphviz"},
     "training": {"matplotlib"},

@@ -12,7 +12,7 @@ from layerblocks.testing.oracles import ORACLES
 from layerblocks.testing.random_blocks import Piece, chain, piece, pieces
 
 TOOLS = {
-    *("block", "deep_graphs", "default_of", "expects", "matching", "register", "registered", "scaled_tanh"),
+    *("block", "deep_graphs", "default_of", "expects", "matching", "register", "registered", "scaled_tanh", "unit"),
     "weightless",
 }
 """Public functions of `blocks` that make no tensor."""

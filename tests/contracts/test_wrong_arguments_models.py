@@ -30,6 +30,11 @@ with weightless():
     BODY = keras.Model(MODEL.input, MODEL.get_layer("flatten").input, name="body")
 WITH_WEIGHTS = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)], name="dense")
 
+def small_network(conv=conv_bn, input_tensor=None):
+    x = keras.Input((32, 32, 3)) if input_tensor is None else input_tensor
+    return keras.Model(x, classifier(conv(x, 4), 3))
+
+
 # What each function is called with, when nothing is wrong.
 CALLS = {
     **{name: {"model": MODEL} for name in ("folding", "freeze", "fully_convolutional")},
@@ -41,6 +46,8 @@ CALLS = {
     "kernel_for_channels": {"kernel": np.ones((3, 3, 3, 4)), "channels": 1},
     "export": {"model": WITH_WEIGHTS, "path": "net.keras"},
     "features": {"model": MODEL, "strides": (2, 4)},
+    "grid": {"net": small_network, "conv": ["conv_bn", "separable"]},
+    "pareto": {"points": [(1, 70), (2, 60)]},
     "insert": {"model": MODEL, "after": "stem", "fn": partial(dropout, rate=0.5)},
     "remove": {"model": MODEL, "name": "stage.block2"},
     "replace": {"model": MODEL, "name": "stage.block2", "fn": partial(conv, filters=4)},
@@ -82,6 +89,12 @@ def test_every_public_function_is_here():
     assert FUNCTIONS.keys() == CALLS.keys()
 
 
+def called(name, /, **given):
+    """The function with its usual arguments but for those given; the net of `grid` has no keyword."""
+    arguments = {**CALLS[name], **given}
+    return FUNCTIONS[name](*([arguments.pop("net")] if name == "grid" else []), **arguments)
+
+
 @pytest.fixture(autouse=True)
 def _elsewhere(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
@@ -95,7 +108,7 @@ def test_a_wrong_argument_is_named(name, word):
             continue  # a folder of that name for a SavedModel
         try:
             with weightless() if name != "export" else nullcontext():
-                made = FUNCTIONS[name](**{**CALLS[name], word: value})
+                made = called(name, **{word: value})
         except (TypeError, ValueError, OSError) as error:
             said = str(error)
             where = f"{name}({word}={value!r}): {type(error).__name__}: {said}"
