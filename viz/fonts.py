@@ -64,7 +64,7 @@ def face(font: str | os.PathLike[str] | None = None) -> Face:
             not installed.
 
     >>> round(face().width("conv 3×3", 10), 2), face("times").family
-    (42.52, 'Tinos')
+    (40.86, 'Tinos')
     """
     if font is None:
         return _own(DEFAULT_FAMILY)
