@@ -63,6 +63,7 @@ _SAYING: Mapping[str, str] = MappingProxyType(
         "pool": r"pool",
         "merge": r"concat|branch|inception",
         "residual": r"residual",
+        "add": r"\badd\b|\bsum\b",
         "dense": r"dense|linear|fully connected|\bfc",
         "attention": r"attention",
         "recurrent": r"LSTM|GRU|RNN|recurrent",
