@@ -49,7 +49,7 @@ def overview(
     if depth == "auto":
         return next(overviews(graph, max_boxes, expand, fold))
     _, expand, fold = _checked(graph, max_boxes, expand, fold)
-    return _at(_named(graph, expand), depth, expand, fold)
+    return _at(by_dotted_names(graph, expand), depth, expand, fold)
 
 
 def overviews(
@@ -57,7 +57,7 @@ def overviews(
 ) -> Iterator[Graph]:
     """The overviews of a network from the finest on: all of at most `max_boxes`, and that of the outermost blocks."""
     max_boxes, expand, fold = _checked(graph, max_boxes, expand, fold)
-    named = _named(graph, expand)
+    named = by_dotted_names(graph, expand)
     found: list[Graph] = []
     for deeper in range(2, max((len(node.path) for node in named.nodes), default=1) + 1):
         finer = _at(named, deeper, expand, fold)
@@ -69,7 +69,7 @@ def overviews(
     yield _at(named, 1, expand, fold)
 
 
-def _named(graph: Graph, expand: Collection[str]) -> Graph:
+def by_dotted_names(graph: Graph, expand: Collection[str] = ()) -> Graph:
     """The network with the dotted names by which it is drawn together."""
     return strip_common_prefix(group(without_bare_wrappers(without_masks(graph), expand)))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -12,19 +13,20 @@ from .. import checks
 from ..garbage import no_collection
 from ..graphs.clusters import clustered
 from ..graphs.graph import Graph, Node
-from ..graphs.overviews import overview, overviews
+from ..graphs.overviews import by_dotted_names, overview, overviews
 from ..graphs.reader import graph_of
 from ..graphs.repeats import fold, kinds, opened
 from .dot import block_figure
 from .figure import Figure
 from .layouts.contents import SHOW, Fact, Say
-from .layouts.figures import Look, Zoom, figure_scene, repainted, zooms
+from .layouts.figures import Look, Zoom, figure_scene, on_page, repainted, zooms
 from .layouts.keras_tables import Options
 from .scene import Scene
 from .statements import torn
 from .texts.captions import panel_sentence, sum_sentence
-from .theme import DEFAULT, Paint, Theme
+from .theme import Theme, ThemeName, theme_of
 from .venues import INCH, Length, height_for, in_points, wider
+from .wishes import check_patterns, highlight_by, inside, label_by, on_the_way, part, patterns_of, style_by
 
 Direction = Literal["TB", "LR", "BT", "RL"]
 Style = Literal["boxes", "volumes"]
@@ -42,13 +44,18 @@ def diagram(
     fold: bool = True,
     width: Length | None = None,
     height: Length | None = None,
-    min_text: float = 6.0,
+    min_text: float | None = None,
     direction: Direction = "TB",
-    style: Style | Callable[[Node], Paint | None] = "boxes",
-    label: Say | None = None,
-    show: Fact | Sequence[Fact] = ("shape", "parameters"),
+    style: Style | Mapping[str, Any] | Callable[[Node], Any] = "boxes",
+    label: Mapping[str, str | Sequence[str]] | Say | None = None,
+    highlight: Mapping[str, str] | str | Sequence[str] | None = None,
+    only: str | None = None,
+    between: tuple[str, str] | None = None,
+    show: Fact | Sequence[Fact] = "shape",
+    names: bool = True,
     legend: bool = True,
-    theme: Theme | None = None,
+    theme: ThemeName | Theme | None = None,
+    font: str | os.PathLike[str] | None = None,
     loss_weights: Mapping[str, float] | None = None,
 ) -> Figure:
     """Draw a network as a paper shows it: block by block, equal neighbours as one, at its final size.
@@ -69,16 +76,24 @@ def diagram(
             column of a venue: ieee1, ieee2, acm1, acm2, cvpr1, cvpr2, icml1, icml2, neurips, iclr, springer,
             elsevier1, elsevier2, a4, letter. None: as wide as it needs.
         height: it comes out no taller; by default, where the width is given, as tall as the venue's page.
-        min_text: no text is smaller, in points.
+        min_text: no text is smaller, in points; by default as the theme has it, 6 on paper and 14 on slides.
         direction: from where to where: TB (top to bottom), LR, BT or RL.
-        style: "boxes", "volumes" (oblique boxes as large as the feature maps), or a function that gives the `Paint` of
-            a node, or None for the usual one.
-        label: a callback that gives what stands in the box of a node: text, a list of lines of which the first is
-            bold, or None for the usual.
-        show: what is written of every block: shape, parameters, multiply_adds, receptive_field, dtype, trainable
-            (which marks what is frozen).
-        legend: whether a legend of colours, patterns and lines stands below the figure.
-        theme: fonts, sizes and colours.
+        style: "boxes", "volumes" (oblique boxes as large as the feature maps); a dict by name or pattern of a colour or
+            `Paint`, alone or with words of the legend, `{"gate*": ("#F6E27F", "ours")}`; or a function that gives
+            these of a node, or None for the usual.
+        label: what stands in a box: a dict by name or pattern, `{"gate*": "gate"}`, or a callback of a node; of text,
+            or a list of lines of which those after the first are smaller; None for the usual.
+        highlight: what has the accent, and what the legend calls that: `{"gate*": "ours"}`; or patterns alone. A
+            pattern is that of a box, of one that it stands for, or of a block that it lies in.
+        only: the name of a block (or layer) that is drawn alone; what it gets are inputs.
+        between: the names of two blocks (or layers); they and what lies between them are drawn.
+        show: what is written of every block: shape (where it changes), parameters, multiply_adds, receptive_field,
+            dtype, trainable (which marks what is frozen).
+        names: whether boxes have their names, small, under what they are.
+        legend: whether a legend stands below the figure, of lines, patterns and what else no box says.
+        theme: paper (the default), mono (greys and patterns), slides (large type on 16:9), dark, or a `Theme` of fonts,
+            sizes and colours.
+        font: a family or the path of a font file: "sans" (as wide as Helvetica), "times", "stix", "DejaVu Sans", …
         loss_weights: by output key, shown on auxiliary heads; by default what the model was compiled with, or else its
             attribute `loss_weights`.
 
@@ -97,20 +112,24 @@ def diagram(
     >>> round(figure.width), figure.text_size
     (251, 7.0)
     """
-    look = _look(width, height, min_text, direction, label, show, legend, theme)
+    theme = theme_of("theme", theme, font)
+    look = _look(width, height, min_text, direction, label, show, names, legend, theme)
     depth = checks.depth_or_auto(depth)
     wanted = _Wanted(
-        graph_of(model, loss_weights=loss_weights),
+        _part(graph_of(model, loss_weights=loss_weights), only, between),
         checks.integer("max_boxes", max_boxes),
         checks.names("expand", expand),
         zoom if isinstance(zoom, bool) else checks.names("zoom", zoom, "True, the name of a block, or several"),
         checks.flag("fold", fold),
-        _style(style),
+        _style(style, highlight, theme),
         look,
     )
+    by_pattern = {"label": label, "style": style if isinstance(style, Mapping) else None, "highlight": highlight}
     for shown, how in _attempts(wanted, depth, look):
         drawn = _drawn(wanted, shown, how)
         if drawn is not None:
+            for argument, value in by_pattern.items():
+                check_patterns(argument, patterns_of(value), [drawn[0], *(p.graph for p in _panels(wanted, drawn[0]))])
             return _figure(drawn, direction)
     raise checks.complaint(_misfit(wanted, depth, width))
 
@@ -149,7 +168,7 @@ class _Wanted:
     expand: tuple[str, ...]
     zoom: bool | tuple[str, ...]
     fold: bool
-    style: Style | Callable[[Node], Paint | None]
+    style: Style | Callable[[Node], Any]
     look: Look
 
 
@@ -240,9 +259,10 @@ def _drawn(wanted: _Wanted, shown: Graph, look: Look) -> _Drawn | None:
 def _drawn_so(wanted: _Wanted, shown: Graph, look: Look) -> _Drawn | None:
     panels = _panels(wanted, shown)
     if callable(wanted.style):
-        theme, paints = repainted((shown, *(panel.graph for panel in panels)), look.theme, wanted.style)
-        look = replace(look, theme=theme, paints=paints)
+        theme, paints, keys = repainted((shown, *(panel.graph for panel in panels)), look.theme, wanted.style)
+        look = replace(look, theme=theme, paints=paints, keys=keys)
     scene = _volumes(shown, look) if wanted.style == "volumes" else figure_scene(shown, look, panels)
+    scene = scene and on_page(scene, look.theme)
     ends = (panel_sentence([panel.title for panel in panels]), sum_sentence(shown)) if panels else ()
     return None if scene is None else (shown, scene, look.theme, ends)
 
@@ -319,30 +339,74 @@ def _levels(node: Node) -> list[str]:
 
 
 def _look(
-    width: Any, height: Any, min_text: Any, direction: Any, label: Any, show: Any, legend: Any, theme: Any
+    width: Any,
+    height: Any,
+    min_text: Any,
+    direction: Any,
+    label: Any,
+    show: Any,
+    names: Any,
+    legend: Any,
+    theme: Theme,
 ) -> Look:
-    wide = None if width is None else in_points("width", width)
-    high = None if wide is None else height_for(width)
+    wide, high = theme.page or (None, None)
+    if width is not None:
+        wide = in_points("width", width)
+        high = height_for(width)
     return Look(
-        theme=DEFAULT if theme is None else checks.instance("theme", theme, Theme, "a Theme, or None"),
+        theme=theme,
         show=tuple(checks.choice("show", each, SHOW) for each in checks.names("show", show, _SHOW)),
         direction=checks.choice("direction", direction, get_args(Direction)),
         width=wide,
         height=high if height is None else in_points("height", height),
-        min_text=checks.number("min_text", min_text, "a size in points above 0 and at most 100", above=0, at_most=100),
+        names=checks.flag("names", names),
+        min_text=theme.least_size
+        if min_text is None
+        else checks.number("min_text", min_text, "a size in points above 0 and at most 100", above=0, at_most=100),
         legend=checks.flag("legend", legend),
-        say=None if label is None else checks.function("label", label),
+        say=label_by(label),
     )
 
 
 _SHOW = f"one or several of {checks.listed(SHOW)}"
 
 
-def _style(style: Any) -> Style | Callable[[Node], Paint | None]:
-    if callable(style):
-        return style
+def _style(style: Any, highlight: Any, theme: Theme) -> Style | Callable[[Node], Any]:
+    """The kind of figure, or what gives the looks of boxes: a highlight before a style."""
     named = get_args(Style)
-    return checks.choice("style", style, named, f"one of {checks.listed(named)}, or a function that gives a Paint")
+    if isinstance(style, Mapping):
+        style = style_by(style, theme)
+    elif not callable(style):
+        must_be = f"one of {checks.listed(named)}, a dict by name or pattern, or a function that gives a Paint"
+        style = checks.choice("style", style, named, must_be)
+    if highlight is None:
+        return style
+    if style == "volumes":
+        raise checks.complaint("highlight must be None with style='volumes': boxes are highlighted")
+    first, then = highlight_by(highlight, theme), style if callable(style) else lambda node: None
+    return lambda node: first(node) or then(node)
+
+
+def _part(graph: Graph, only: Any, between: Any) -> Graph:
+    """The part of a network that is wanted, or all of it."""
+    if only is None and between is None:
+        return graph
+    if only is not None and between is not None:
+        raise checks.complaint("between must be None with only=, which is a part by itself")
+    named = by_dotted_names(graph)
+    if only is not None:
+        only = checks.text("only", only, "the name of a block")
+        return part(named, inside("only", named, only), only)
+    ends = checks.names("between", between, _BETWEEN)
+    if isinstance(between, str) or len(ends) != 2:
+        raise checks.refuse("between", between, _BETWEEN)
+    kept = on_the_way(named, *(inside("between", named, name) for name in ends))
+    if not kept:
+        raise checks.refuse("between", between, "the names of two blocks of which the second comes after the first")
+    return part(named, kept, f"{ends[0]} to {ends[1]}")
+
+
+_BETWEEN = "the names of two blocks"
 
 
 # -- what would do ----------------------------------------------------------------------------------------------------

@@ -17,7 +17,7 @@ from .layouts.graphviz_layout import MANY
 from .layouts.keras_tables import Cell, Options, model_frames, name_within, table_rows
 from .layouts.series_parallel import Frames, frames_around, named, title_of
 from .texts.layer_labels import count_text, each_text, is_shared, shape_text, shape_texts
-from .theme import DEFAULT, Paint, Theme
+from .theme import Paint, Theme
 
 # -- text -------------------------------------------------------------------------------------------------------------
 
@@ -49,20 +49,28 @@ def identifier(text: str) -> str:
     return '"' + re.sub(r'["\\\s]', "_", _NOT_XML.sub("_", text)).replace("&", "&amp;") + '"'
 
 
+_WIDEST = "DejaVu Sans"  # of the sans serifs in common use
+
+
 def _width(text: str, size: float, bold: bool = False) -> float:
     """About how wide a line of text is, in points, and rather too wide than too narrow.
 
     Who draws the DOT may not have the font of the theme: boxes made to fit DejaVu Sans, the widest sans serif in common
     use, hold every other.
     """
-    return text_width(text, size, bold, DEFAULT.font) * 1.03 + 1  # pixels are whole
+    return text_width(text, size, bold, _WIDEST) * 1.03 + 1  # pixels are whole
 
 
 # -- both kinds of figure ---------------------------------------------------------------------------------------------
 
 
+# Names that every machine knows, of fonts that are as wide.
+_FAMILIAR = {**dict.fromkeys(("arimo", "sans"), "Helvetica"), **dict.fromkeys(("tinos", "times", "serif"), "Times")}
+
+
 def _font_name(theme: Theme) -> str:
-    return f'"{theme.font}"' if re.search(r"\W", theme.font) else theme.font
+    font = _FAMILIAR.get(theme.font.lower(), theme.font)
+    return f'"{font}"' if re.search(r"\W", font) else font
 
 
 Attributes = Mapping[str, object]

@@ -1,6 +1,6 @@
 """The one font of a figure: measured and embedded, so that no picture depends on the fonts of a machine.
 
-Letters that it lacks are lent by another font of the machine, and embedded too.
+Letters that it lacks are lent by DejaVu Sans or another font of the machine, and embedded too.
 """
 
 from __future__ import annotations
@@ -22,9 +22,23 @@ from typing import Any
 from .. import checks
 from ..extras import needs
 
-DEFAULT_FAMILY = "DejaVu Sans"
+DEFAULT_FAMILY = "Arimo"
 _OURS = Path(__file__).parent / "font_files"
-_OWN = ("DejaVuSans.ttf", "DejaVuSans-Bold.ttf")
+# Families that come with layerblocks: as wide as Helvetica and Times, and one that has every sign.
+_OWN = {
+    "Arimo": ("Arimo-Regular.ttf", "Arimo-Bold.ttf"),
+    "Tinos": ("Tinos-Regular.ttf", "Tinos-Bold.ttf"),
+    "DejaVu Sans": ("DejaVuSans.ttf", "DejaVuSans-Bold.ttf"),
+}
+_RICH = "DejaVu Sans"  # which lends what the others lack
+# What authors call them.
+_CALLED = {
+    **dict.fromkeys(("sans", "sans-serif", "helvetica", "arial"), "Arimo"),
+    **dict.fromkeys(("serif", "times", "times new roman"), "Tinos"),
+    "dejavu": "DejaVu Sans",
+    **dict.fromkeys(("stix", "stix two"), "STIXGeneral"),
+    **dict.fromkeys(("mono", "monospace"), "DejaVu Sans Mono"),
+}
 # Families that come with matplotlib, whose list of the machine's fonts is slow to load.
 _MATPLOTLIB = {
     "DejaVu Sans Mono": ("DejaVuSansMono.ttf", "DejaVuSansMono-Bold.ttf"),
@@ -37,24 +51,30 @@ _FILES = (".ttf", ".otf", ".ttc", ".otc")
 
 @checks.public
 def face(font: str | os.PathLike[str] | None = None) -> Face:
-    """Find the font of that name or file; DejaVu Sans, which comes with layerblocks, if none is named.
+    """Find the font of that name or file; Arimo, as wide as Helvetica, if none is named.
 
     Args:
-        font: a family (`"DejaVu Serif"`, or any that `matplotlib.font_manager` finds), or the path of a `.ttf`, `.otf`,
-            `.ttc` or `.otc`; its bold cut is the file beside it whose name says so, else the file itself.
+        font: `"sans"` (Arimo), `"times"` (Tinos, as wide as Times), `"DejaVu Sans"`, which all come with layerblocks;
+            another family (`"DejaVu Serif"`, or any that `matplotlib.font_manager` finds); or the path of a `.ttf`,
+            `.otf`, `.ttc` or `.otc`; its bold cut is the file beside it whose name says so, else the file itself.
 
     Raises:
         ValueError: there is no such family or file, or it is not a font.
-        ModuleNotFoundError: another family than DejaVu Sans is named, and matplotlib, which finds it, is not installed.
+        ModuleNotFoundError: a family is named that does not come with layerblocks, and matplotlib, which finds it, is
+            not installed.
 
-    >>> round(face().width("conv 3×3", 10), 2)
-    48.15
+    >>> round(face().width("conv 3×3", 10), 2), face("times").family
+    (40.86, 'Tinos')
     """
-    if font is None or font == DEFAULT_FAMILY:
-        return _own()
+    if font is None:
+        return _own(DEFAULT_FAMILY)
     if isinstance(font, os.PathLike) or Path(str(font)).suffix.lower() in _FILES:
         return _from_file(os.fspath(font))
     name = checks.text("font", font, "the name of a family, a path, or None")
+    name = _CALLED.get(name.lower(), name)
+    name = next((known for known in (*_OWN, *_MATPLOTLIB) if known.lower() == name.lower()), name)
+    if name in _OWN:
+        return _own(name)
     return _of_matplotlib(name) if name in _MATPLOTLIB else _family(name)
 
 
@@ -187,7 +207,10 @@ def missing(letters: Face, texts: Iterable[str]) -> str:
 
 @functools.cache
 def elsewhere(letter: str) -> Cut | None:
-    """A font of the machine that has the letter, a regular one before others; None if fontconfig knows none."""
+    """A font that has the letter: DejaVu Sans, or one of the machine, a regular one before others; None if none has."""
+    rich = _own(_RICH).regular
+    if letter in rich.glyphs:
+        return rich
     if letter.isascii() or not letter.isprintable() or not shutil.which("fc-list"):
         return None
     ask = ["fc-list", f":charset={ord(letter):x}:scalable=true", "file"]
@@ -222,8 +245,8 @@ def _plain(found: re.Match[str]) -> str:
 
 
 @functools.cache
-def _own() -> Face:
-    return Face(DEFAULT_FAMILY, *(_cut(str(_OURS / name)) for name in _OWN))
+def _own(family: str) -> Face:
+    return Face(family, *(_cut(str(_OURS / name)) for name in _OWN[family]))
 
 
 @functools.cache
@@ -255,10 +278,11 @@ def _from_file(path: str) -> Face:
 def _family(name: str) -> Face:
     fonts = needs("matplotlib.font_manager", extra="training")
     known = {entry.name for entry in fonts.fontManager.ttflist} - {"Last Resort High-Efficiency"}
-    near = {other.lower(): other for other in sorted({*known, *_MATPLOTLIB, DEFAULT_FAMILY})}
+    near = {other.lower(): other for other in sorted({*known, *_MATPLOTLIB, *_OWN})}
     if name.lower() not in near:
-        must_be = "a family that matplotlib.font_manager finds, or the path of a .ttf or .otf"
-        raise checks.refuse("font", name, must_be + checks.nearest(name, near.values()))
+        ours = checks.listed((*_OWN, *_MATPLOTLIB, "sans", "times"))
+        must_be = f"one of {ours}, a family that matplotlib.font_manager finds, or the path of a .ttf or .otf"
+        raise checks.refuse("font", name, must_be + checks.nearest(name, (*near.values(), *_CALLED)))
     family = near[name.lower()]
     files = (
         fonts.fontManager.findfont(fonts.FontProperties(family=family, weight=weight), fallback_to_default=False)
@@ -288,7 +312,12 @@ def _cut(path: str) -> Cut:
     lines, units = font["hhea"], font["head"].unitsPerEm
     stem, words = Path(path).stem, font["name"]
     family, name = words.getBestFamilyName() or stem, words.getDebugName(6) or stem
-    return Cut(path, family, name, units, "glyf" not in font, glyphs, box, lines.ascent / units, -lines.descent / units)
+    ascent, descent = lines.ascent, -lines.descent
+    if "glyf" in font:  # what some letters go beyond
+        tall = [font["glyf"][glyphs[letter][0]] for letter in "|{gjpqy" if letter in glyphs]
+        ascent = max([ascent, *(glyph.yMax for glyph in tall)])
+        descent = max([descent, *(-glyph.yMin for glyph in tall)])
+    return Cut(path, family, name, units, "glyf" not in font, glyphs, box, ascent / units, descent / units)
 
 
 @functools.lru_cache(maxsize=64)

@@ -99,57 +99,121 @@ def _set(made: Any, **fields: Any) -> None:
         object.__setattr__(made, name, value)
 
 
-_BLUE = Paint("#DCEBF7", "#0072B2", stripe="solid")
-_INK, _GREY, _PAPER = "#303030", "#6B6B6B", "#FFFFFF"
-# Tints and shades of Okabe and Ito's palette, which colour-blind readers can distinguish.
-_PAINTS: Mapping[str, Paint] = MappingProxyType(
+ThemeName = Literal["paper", "mono", "slides", "dark"]
+_HAIR = 0.5  # points: an outline
+
+
+@dataclass(frozen=True, slots=True)
+class _Palette:
+    """The colours of one theme, and how thick its lines are, in hairlines.
+
+    Kinds of boxes have one of five fills, each with the line around it: `plain` (what has no weights), `cold` and
+    `deep` (convolutions, and blocks of them), `warm` and `strong` (dense and recurrent layers, attention). `accent` is
+    of what an author points out.
+    """
+
+    page: str
+    ink: str
+    muted: str
+    frame: str
+    plain: tuple[str, str]
+    cold: tuple[str, str]
+    deep: tuple[str, str]
+    warm: tuple[str, str]
+    strong: tuple[str, str]
+    accent: tuple[str, str]
+    skip: str
+    concat: str
+    stripes: bool = False
+    hair: float = _HAIR
+
+
+_STRIPES: Mapping[str, Stripe] = MappingProxyType(
     {
-        "input": Paint(_PAPER, "#4D4D4D", "rounded"),
-        "conv": _BLUE,
-        "pool": Paint("#FBE3D3", "#D55E00", "rounded", stripe="bars"),
-        "merge": Paint("#D3EEE4", "#007A59", width=1.4, stripe="cross"),
-        "residual": Paint("#FDEFCF", "#B87900", width=1.4, stripe="zigzag"),
-        "add": Paint("#FDEFCF", "#B87900", stripe="zigzag"),
-        "norm": Paint("#EFEFEF", _GREY, stripe="dots"),
-        "activation": Paint("#EFEFEF", _GREY, "rounded", stripe="dots"),
-        "dense": Paint("#F5E1EC", "#A6487A", width=1.4, stripe="rails"),
-        "attention": Paint("#E9E4F5", "#6A51A3", width=1.4, stripe="cross"),
-        "recurrent": Paint("#E3F1DE", "#3F7D2B", width=1.4, stripe="bars"),
-        "embedding": Paint("#F3ECDF", "#7A5C2E", stripe="rails"),
-        "dropout": Paint("#F4F4F4", _GREY, "dotted"),
-        "shape": Paint("#F7F7F7", _GREY),
-        "model": Paint("#E4F3FC", "#2D87BD", width=1.4),
-        "other": Paint("#F7F7F7", "#4D4D4D"),
-        "aux": Paint("#FCFAE3", "#7A7213", "dashed"),
-        # Faces of volumes.
-        "input-volume": Paint(_PAPER, "#4D4D4D", width=0.5),
-        "copy-volume": Paint(_PAPER, "#007A59", width=0.5),
-        # Lines.
-        "trunk": Paint(_INK, _INK, width=0.9),
-        "branch": Paint(_INK, _INK, width=0.9),
-        "skip": Paint("#B87900", "#B87900", width=0.9),
-        "projection": Paint("#B87900", "#B87900", "dashdot", 0.9),
-        "concat": Paint("#007A59", "#007A59", width=1.6),
-        "gate": Paint(_INK, _INK, "dashed", width=0.9),
-        "mask": Paint(_GREY, _GREY, "dotted", width=0.9),
-        "continuation": Paint(_INK, _INK, width=0.9),
-        # Cells of tables.
-        "cell": Paint(_PAPER, _GREY, width=0.6),
-        "trainable": Paint("#D3EEE4", _GREY, width=0.6),
-        "frozen": Paint("#FBE3D3", _GREY, width=0.6),
-        "frame": Paint(_PAPER, "#8C8C8C", "dashed", 0.6),
-        "panel": Paint(_PAPER, "#8C8C8C", width=0.6),
-        # Texts, and what they stand on.
-        "text": Paint(_INK, "#1A1A1A"),
-        "edge": Paint(_GREY, "#404040"),
-        "title": Paint(_INK, "#1A1A1A"),
-        "legend": Paint(_INK, "#1A1A1A"),
-        "muted": Paint(_GREY, "#505050"),
-        "badge": Paint(_INK, _INK, width=0.0),
-        "badge-text": Paint(_PAPER, _PAPER),
-        "tag": Paint(_PAPER, _INK, width=0.6),
+        "conv": "solid",
+        "pool": "bars",
+        "merge": "cross",
+        "residual": "zigzag",
+        "add": "zigzag",
+        "norm": "dots",
+        "activation": "dots",
+        "dense": "rails",
+        "attention": "cross",
+        "recurrent": "bars",
+        "embedding": "rails",
     }
 )
+_FILLS: Mapping[str, str] = MappingProxyType(
+    {
+        **dict.fromkeys(("pool", "add", "norm", "activation", "dropout", "shape", "other"), "plain"),
+        "conv": "cold",
+        **dict.fromkeys(("merge", "residual", "model"), "deep"),
+        **dict.fromkeys(("dense", "embedding", "recurrent"), "warm"),
+        "attention": "strong",
+        "highlight": "accent",
+    }
+)
+_BORDERS: Mapping[str, Border] = MappingProxyType(
+    {"input": "rounded", "pool": "rounded", "activation": "rounded", "dropout": "dotted", "aux": "dashed"}
+)
+# Faces of volumes that no words distinguish have fills of their own: those of boxes made darker.
+_VOLUMES: Mapping[str, tuple[str, float]] = MappingProxyType(
+    {"merge": ("deep", 0.3), "pool": ("accent", 0.0), "dense": ("warm", 0.16), "norm": ("plain", 0.14)}
+)
+
+
+def _paints(of: _Palette) -> Mapping[str, Paint]:
+    """The look of every role in the colours of a palette."""
+    hair, page, ink, muted = of.hair, of.page, of.ink, of.muted
+
+    def box(role: str, fill: str) -> Paint:
+        face, line = getattr(of, fill)
+        return Paint(face, line, _BORDERS.get(role, "solid"), hair, _STRIPES.get(role, "") if of.stripes else "")
+
+    def line(colour: str, border: Border = "solid", share: float = 1.2) -> Paint:
+        return Paint(colour, colour, border, round(share * hair, 3))
+
+    def text(colour: str) -> Paint:
+        return Paint(colour, colour)
+
+    return MappingProxyType(
+        {
+            **{role: box(role, fill) for role, fill in _FILLS.items()},
+            "input": Paint(page, of.plain[1], "rounded", hair),
+            "aux": Paint(page, of.plain[1], "dashed", hair),
+            # Faces of volumes.
+            "input-volume": Paint(page, muted, width=hair),
+            "copy-volume": Paint(page, of.deep[1], width=hair),
+            **{f"{role}-volume": _mix(box("", fill), share, hair) for role, (fill, share) in _VOLUMES.items()},
+            # Lines.
+            "trunk": line(ink),
+            "branch": line(ink),
+            "skip": line(of.skip),
+            "projection": line(of.skip, "dashdot"),
+            "concat": line(of.concat, share=1.9),
+            "gate": line(ink, "dashed"),
+            "mask": line(muted, "dotted"),
+            "continuation": line(muted, share=0.8),
+            # Cells of tables.
+            "cell": Paint(page, muted, width=hair),
+            "trainable": Paint(of.cold[0], muted, width=hair),
+            "frozen": Paint(of.warm[0], muted, width=hair),
+            "frame": Paint(page, of.frame, "dashed" if of.stripes else "solid", hair),
+            "panel": Paint(page, of.frame, width=hair),
+            # Texts, and what they stand on.
+            "text": text(ink),
+            "edge": text(muted),
+            "title": text(ink),
+            "legend": text(ink),
+            "muted": text(muted),
+            "name": text(muted),
+            "inverse": text(page),
+            "badge": Paint(page, ink, width=hair),
+            "badge-text": text(ink),
+            "tag": Paint(page, ink, width=hair),
+            "page": Paint("none" if page == "#FFFFFF" else page, "none", width=0.0),
+        }
+    )
 
 
 def _mix(paint: Paint, share: float, width: float) -> Paint:
@@ -177,7 +241,22 @@ def _derived(kind: str, base: Paint) -> Paint:
     return _DERIVED[kind](base)
 
 
-_SIZES = ("name_size", "text_size", "edge_size")
+_PAPER = _Palette(
+    page="#FFFFFF",
+    ink="#1F2328",
+    muted="#3C4046",
+    frame="#8A8F96",
+    plain=("#F6F6F6", "#6E6E6A"),
+    cold=("#E3EDF8", "#47698C"),
+    deep=("#C4DAEF", "#3B5F86"),
+    warm=("#F7DFB5", "#8A6420"),
+    strong=("#ECC791", "#7A5516"),
+    accent=("#F6A991", "#9A3412"),
+    skip="#8A6420",
+    concat="#2F5D8C",
+)
+_PAINTS = _paints(_PAPER)
+_SIZES = ("name_size", "text_size", "edge_size", "least_size")
 _GAPS = ("padding", "layer_gap", "side_gap", "arrow")
 
 
@@ -185,17 +264,18 @@ _GAPS = ("padding", "layer_gap", "side_gap", "arrow")
 class Theme:
     """Fonts, sizes and colours of a figure. Lengths and sizes are in points.
 
-    Make your own with `dataclasses.replace`:
+    Make your own with `dataclasses.replace`, from the default or another of `THEMES`:
 
     >>> from dataclasses import replace
-    >>> replace(Theme(), font="DejaVu Serif", name_size=9).font
-    'DejaVu Serif'
+    >>> replace(Theme(), font="times", name_size=9).font
+    'times'
 
     Args:
-        font: a family or the path of a font file; the default comes with layerblocks.
-        name_size: of the names in boxes.
-        text_size: of the words under them.
+        font: a family or the path of a font file; the default comes with layerblocks. See `layerblocks.viz.fonts`.
+        name_size: of what boxes are: their operation, or the label given.
+        text_size: of the names and numbers under it, of titles and the legend.
         edge_size: of the shapes on edges.
+        least_size: no text is smaller, unless a figure asks for it.
         padding: between the two columns of text in a box.
         layer_gap: between boxes that follow one another.
         side_gap: between boxes side by side.
@@ -204,15 +284,17 @@ class Theme:
         edge_text: the colour of text beside lines in DOT.
         frame: the colour of frames in DOT.
         paints: the look of each role.
+        page: the width and height of the page, where a figure is not told any; None for as large as it needs.
 
     Raises:
         ValueError, TypeError: a size is no finite number above 0, a gap none from 0 on, or a colour or `Paint` is none.
     """
 
-    font: str = "DejaVu Sans"
+    font: str = "Arimo"
     name_size: float = 8.0
     text_size: float = 7.0
     edge_size: float = 7.0
+    least_size: float = 6.0
     padding: float = 6.0
     layer_gap: float = 11.5
     side_gap: float = 10.0
@@ -221,6 +303,7 @@ class Theme:
     edge_text: str = "#404040"
     frame: str = "#8C8C8C"
     paints: Mapping[str, Paint] = field(default_factory=lambda: _PAINTS)
+    page: tuple[float, float] | None = None
 
     @checks.public
     def __post_init__(self) -> None:
@@ -229,8 +312,15 @@ class Theme:
             for role, paint in checks.mapping("paints", paints, "a dict of a Paint by role").items():
                 checks.text("paints", role, "a dict of a Paint by role")
                 checks.instance(f"paints[{role!r}]", paint, Paint, "a Paint")
+        page = self.page
+        if page is not None:
+            sides = "a width and a height in points, or None"
+            if not checks.is_sequence(page) or len(page) != 2:
+                raise checks.refuse("page", page, sides, TypeError)
+            page = (checks.number("page", page[0], sides, above=0), checks.number("page", page[1], sides, above=0))
         _set(
             self,
+            page=page,
             font=checks.text("font", self.font, "the name of a family, or the path of a font file"),
             **{size: checks.number(size, getattr(self, size), above=0) for size in _SIZES},
             **{gap: checks.number(gap, getattr(self, gap), at_least=0) for gap in _GAPS},
@@ -247,7 +337,96 @@ class Theme:
         base, _, kind = role.rpartition("-")
         if found is None and kind in _DERIVED:
             return _derived(kind, self.paint(base))
-        return found or self.paints.get(role.partition("-")[0]) or self.paints.get("other") or _BLUE
+        return found or self.paints.get(role.partition("-")[0]) or self.paints.get("other") or _PAINTS["other"]
 
 
-DEFAULT = Theme()
+_MONO = _paints(
+    replace(
+        _PAPER,
+        ink="#111111",
+        muted="#333333",
+        frame="#777777",
+        plain=("#FFFFFF", "#555555"),
+        cold=("#F1F1F1", "#222222"),
+        deep=("#D4D4D4", "#222222"),
+        warm=("#E2E2E2", "#222222"),
+        strong=("#C6C6C6", "#222222"),
+        accent=("#A8A8A8", "#000000"),
+        skip="#444444",
+        concat="#111111",
+        stripes=True,
+    )
+)
+_DARK = _paints(
+    _Palette(
+        page="#14171C",
+        ink="#F0F2F5",
+        muted="#E2E6EB",
+        frame="#7C8592",
+        plain=("#22272F", "#98A1AD"),
+        cold=("#1D354C", "#86B4E0"),
+        deep=("#2B4D70", "#9CC4EC"),
+        warm=("#4E3C1D", "#DDB566"),
+        strong=("#6F5125", "#E8C277"),
+        accent=("#B1335D", "#FFB59B"),
+        skip="#DDB566",
+        concat="#86B4E0",
+    )
+)
+_SLIDES = _paints(replace(_PAPER, hair=1.0))
+
+THEMES: Mapping[str, Theme] = MappingProxyType(
+    {
+        "paper": Theme(),
+        "mono": Theme(paints=_MONO),
+        "slides": Theme(
+            name_size=18.0,
+            text_size=15.0,
+            edge_size=15.0,
+            least_size=14.0,
+            padding=10.0,
+            layer_gap=22.0,
+            side_gap=20.0,
+            paints=_SLIDES,
+            page=(960.0, 540.0),
+        ),
+        "dark": Theme(edge="#F0F2F5", edge_text="#C2C8D0", frame="#7C8592", paints=_DARK),
+    }
+)
+"""The themes by their names: two hues and an accent on white, greys and patterns, large type on 16:9, and on black."""
+
+DEFAULT = THEMES["paper"]
+
+
+def theme_of(argument: str, value: Any, font: Any = None) -> Theme:
+    """The theme of that name, or the one given, in another font if one is named."""
+    if value is None:
+        found = DEFAULT
+    elif isinstance(value, str):
+        must_be = f"one of {checks.listed([*THEMES])}, or a Theme"
+        found = THEMES[checks.choice(argument, value, [*THEMES], must_be)]
+    else:
+        found = checks.instance(argument, value, Theme, f"one of {checks.listed([*THEMES])}, a Theme, or None")
+    if font is None:
+        return found
+    from .fonts import face
+
+    face(font)  # that there is one
+    return replace(found, font=str(font))
+
+
+def luminance(colour: str) -> float:
+    """How light a colour is, from 0 (black) to 1 (white), as WCAG reckons it."""
+    parts = (int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5))
+    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+    return sum(share * part for share, part in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
+
+
+def contrast(one: str, other: str) -> float:
+    """How strongly two colours contrast, from 1 to 21, as WCAG reckons it.
+
+    >>> round(contrast("#000000", "#ffffff"), 2)
+    21.0
+    """
+    low, high = sorted((luminance(one), luminance(other)))
+    return (high + 0.05) / (low + 0.05)

@@ -93,9 +93,10 @@ FIELDS = {
     (viz.Paint, "stripe"): (("zigzag", ""), ("zigzak", None, 0, Thing())),
     (viz.Paint, "width"): _GAPS,
     (viz.Theme, "font"): (("DejaVu Sans", "mine.ttf"), (None, 3, b"x", Thing())),
-    **dict.fromkeys([(viz.Theme, word) for word in ("name_size", "text_size", "edge_size")], _SIZES),
+    **dict.fromkeys([(viz.Theme, word) for word in ("name_size", "text_size", "edge_size", "least_size")], _SIZES),
     **dict.fromkeys([(viz.Theme, word) for word in ("padding", "layer_gap", "side_gap", "arrow")], _GAPS),
     **dict.fromkeys([(viz.Theme, word) for word in ("edge", "edge_text", "frame")], _COLOURS),
+    (viz.Theme, "page"): ((None, (960, 540)), (3, "a4", (1,), (0, 5), (1, _NAN), {"a": 1}, Thing())),
     (viz.Theme, "paints"): (({}, {"conv": viz.Theme().paint("pool")}), (None, 3, ["conv"], {"conv": "red"}, {1: None})),
 }
 NEEDED = {viz.Paint: {"fill": "#FFFFFF", "line": "red"}, viz.Theme: {}}

@@ -15,7 +15,7 @@ def box_rect(box: Box) -> Rect:
     return Rect(box.x, box.y, box.x + box.width, box.y + box.height)
 
 
-def text_rect(text: Text, font: str = "DejaVu Sans") -> Rect:
+def text_rect(text: Text, font: str | None = None) -> Rect:
     width = face(font).width(text.text, text.size, text.bold)
     assert abs(width - text.width) < 0.01, f"{text.text!r} is said to be {text.width} wide, and is {width}"
     left = {"start": text.x, "middle": text.x - width / 2, "end": text.x - width}[text.anchor]

@@ -170,7 +170,7 @@ def test_pdf(scene):
     assert tuple(document[0].mediabox) == (0, 0, 300, 160.5)
     assert (document.metadata["title"] or "").strip("\0") == printable(scene.title)
     for _, kind, subtype, name, _, _ in document[0].get_fonts():
-        assert (kind, subtype) == ("ttf", "Type0") and re.fullmatch(r"[A-Z]{6}\+DejaVuSans(-Bold)?", name)
+        assert (kind, subtype) == ("ttf", "Type0") and re.fullmatch(r"[A-Z]{6}\+Arimo(-Bold|-Regular)?", name)
     rows: dict[int, list] = {}
     for letters in pieces(data):
         for letter in letters:
@@ -457,7 +457,7 @@ def test_bad_input():
         render(scene, "png", dpi="high")  # type: ignore[arg-type]
     with pytest.raises(ValueError, match=r"colour must be a colour.*did you mean 'blue'.*, got 'blu'"):
         ink("blu")
-    with pytest.raises(ValueError, match=r"font must be a family .*, got 'No Such Font'"):
+    with pytest.raises(ValueError, match=r"font must be one of .*a family .*, got 'No Such Font'"):
         render(scene, "svg", font="No Such Font")
 
 

@@ -18,6 +18,7 @@ from keras import layers
 from layerblocks.architectures import build, list_architectures
 from layerblocks.blocks import weightless
 from layerblocks.graphs import kinds, read_graph
+from layerblocks.graphs.graph import leaves
 from layerblocks.viz import Figure, Paint, Theme, diagram, diff, plot_model, points
 from layerblocks.viz.diagrams import Direction, Fact, Style
 from layerblocks.viz.scene import Box, Path, Text
@@ -64,7 +65,7 @@ def test_every_network_in_a_column(name):
 @pytest.mark.sweep_but("alexnet", "googlenet", "resnet18", "densenet121", "unet")
 @pytest.mark.parametrize("name", list_architectures())
 def test_a_lesser_depth_comes_before_leaving_out_what_was_asked_for(name):
-    figure = diagram(graph_of(name), width="ieee1")
+    figure = diagram(graph_of(name), width="ieee1", show=("shape", "parameters"))
     told = sum("params" in text or " each" in text for text in words(figure.scene))
     assert told == sum(node.parameters > 0 for node in figure.graph.nodes)
 
@@ -193,8 +194,10 @@ def test_the_legend_tells_what_occurs_and_nothing_else():
         figure = diagram(graph_of("lenet5"), **options)
         return {i.text for i in figure.scene.items if isinstance(i, Text) and i.role == "legend"}
 
-    assert told(depth=1) == {"convolution", "fully connected"}
-    assert told(depth=1, legend=False) == set()
+    assert told(depth=1) == set(), "the boxes say what they are"
+    assert told(depth=1, theme="mono") == {"convolution", "fully connected"}, "but not what patterns mean"
+    assert told(depth=1, label={"c1": "first"}) == {"convolution"}
+    assert told(depth=1, theme="mono", legend=False) == set()
     figure = diagram(graph_of("unet"), depth=1)
     assert "skip to a concatenation" in words(figure.scene) and "identity skip" not in words(figure.scene)
     assert "equal blocks in a row" in words(diagram(graph_of("resnet50")).scene)
@@ -214,7 +217,7 @@ def test_what_is_told_of_each_block():
     def told(*show):
         return texts_in(diagram(graph_of("googlenet"), depth=1, show=show).scene, "inception_3a")
 
-    assert told() == ["inception_3a", "4-branch concat"]
+    assert told() == ["4-branch concat", "inception_3a"]
     assert "163,696 params" in told("parameters")
     assert any(text.endswith("mult-adds") for text in told("multiply_adds"))
     assert any(text.startswith("sees ") for text in told("receptive_field"))
@@ -233,6 +236,45 @@ def test_callables_say_what_stands_in_boxes_and_how_they_look():
     )
     assert texts_in(figure.scene, "c1") == ["first", "second"] and texts_in(figure.scene, "c3") == ["one"]
     assert figure.svg.count("#123456") >= 1 and "fully connected" not in words(figure.scene)
+
+
+def test_patterns_say_what_stands_in_boxes_and_how_they_look():
+    figure = diagram(
+        graph_of("lenet5"),
+        depth=1,
+        label={"c1": ["first", "second"]},
+        style={"c3": "#123456", "s?": ("#FEDCBA", "halved")},
+        highlight={"c5*": "ours"},
+    )
+    assert texts_in(figure.scene, "c1") == ["first", "second"]
+    keys = [text.text for text in figure.scene.items if isinstance(text, Text) and text.role == "legend"]
+    assert {"ours", "c3", "halved"} <= set(keys)
+    fills = {item.name: figure.theme.paint(item.role).fill for item in figure.scene.items if isinstance(item, Box)}
+    assert fills["c3"] == "#123456" and fills["s2"] == "#FEDCBA"
+    assert fills["c5"] == figure.theme.paint("highlight").fill
+    inks = {figure.theme.paint(i.role).line for i in figure.scene.items if isinstance(i, Text) and i.text == "c3"}
+    assert "#FFFFFF" in inks, "text on what is dark is light"
+
+
+def test_names_can_be_left_out():
+    shown = {name: words(diagram(graph_of("resnet18"), depth=1, names=name).scene) for name in (True, False)}
+    assert "stem" in shown[True] and "stem" not in shown[False] and "input" in shown[False]
+
+
+def test_a_part_of_a_network():
+    figure = diagram(graph_of("resnet18"), only="stage2", depth="auto")
+    drawn = {leaf.name for node in figure.graph.nodes for leaf in leaves(node)}
+    whole = {n.name.removeprefix("stage2.") for n in graph_of("resnet18").nodes if n.name.startswith("stage2.")}
+    assert whole == {name for name in drawn if name.startswith("block")}
+    assert [node.outputs for node in figure.graph.nodes if node.role == "input"] == [((None, 56, 56, 64),)]
+    assert figure.graph.nodes[figure.graph.outputs[0].source].outputs == ((None, 28, 28, 128),)
+    check_scene(figure.scene)
+    between = diagram(graph_of("unet"), between=("encoder2", "pool3"))
+    check_scene(between.scene)
+    assert {".".join(node.path).partition(".")[0] for node in between.graph.nodes} == {
+        *("pool1", "encoder2", "pool2", "encoder3", "pool3")
+    }
+    assert len(between.graph.outputs) == 3, "what two skips and the way down bring outside"
 
 
 @pytest.mark.parametrize("style", ["boxes", "volumes"])
@@ -299,10 +341,10 @@ def test_auto_takes_a_lesser_depth_where_the_page_asks_for_it():
 
 
 def test_less_type_is_a_choice():
-    figure = diagram(graph_of("googlenet"), depth=1, width=150, height=500, min_text=4)
+    figure = diagram(graph_of("googlenet"), depth=1, width=110, height=400, min_text=4)
     assert 4 <= figure.text_size < 6
-    with pytest.raises(ValueError, match="does not fit 150 × 500 points in type of 6 points"):
-        diagram(graph_of("googlenet"), depth=1, width=150, height=500)
+    with pytest.raises(ValueError, match="does not fit 110 × 400 points in type of 6 points"):
+        diagram(graph_of("googlenet"), depth=1, width=110, height=400)
 
 
 @pytest.mark.parametrize(
@@ -311,7 +353,11 @@ def test_less_type_is_a_choice():
         ({"width": "ieee3"}, ValueError, "width must be a length.*did you mean 'ieee.*, got 'ieee3'"),
         ({"width": True}, TypeError, "width must be a length.*, got True"),
         ({"height": "tall"}, ValueError, "height must be a length.*, got 'tall'"),
-        ({"style": "3d"}, ValueError, "style must be one of 'boxes' or 'volumes', or a function.*, got '3d'"),
+        (
+            {"style": "3d"},
+            ValueError,
+            "style must be one of 'boxes' or 'volumes', a dict by name or pattern, or a function.*, got '3d'",
+        ),
         ({"direction": "down"}, ValueError, "direction must be one of 'TB'.*, got 'down'"),
         ({"show": "shapes"}, ValueError, "show must be one of 'shape'.*did you mean 'shape'.*, got 'shapes'"),
         ({"show": 3}, TypeError, "show must be .*, got 3"),
@@ -325,10 +371,28 @@ def test_less_type_is_a_choice():
         ({"expand": 3}, TypeError, "expand must be the name of a block, or several, got 3"),
         ({"zoom": "c9"}, ValueError, "zoom must be the name of a block.*, got 'c9'"),
         ({"zoom": [1]}, TypeError, r"zoom must be True, .*, got \(1,\)"),
-        ({"label": "name"}, TypeError, "label must be a function, got 'name'"),
+        ({"label": "name"}, TypeError, "label must be a function, or a dict of texts.*, got 'name'"),
         ({"label": lambda node: 3}, TypeError, "what label gives for 'input' must be text.*, got 3"),
-        ({"style": lambda node: "red"}, TypeError, "what style gives for 'input' must be a Paint or None, got 'red'"),
-        ({"theme": "dark"}, TypeError, "theme must be a Theme, or None, got 'dark'"),
+        (
+            {"style": lambda node: "red"},
+            TypeError,
+            "what style gives for 'input' must be a Paint, .*or None, got 'red'",
+        ),
+        ({"theme": "darkk"}, ValueError, "theme must be one of 'paper'.*did you mean 'dark'.*, got 'darkk'"),
+        ({"theme": 3}, TypeError, "theme must be one of 'paper'.*, got 3"),
+        ({"font": "timess"}, ValueError, "font must be one of 'Arimo'.*did you mean 'times'.*, got 'timess'"),
+        ({"names": "off"}, TypeError, "names must be .*, got 'off'"),
+        ({"label": {"d9": "x"}}, ValueError, "label must be .* patterns .*, got 'd9'"),
+        ({"label": {"c1": 3}}, TypeError, r"label\['c1'\] must be text.*, got 3"),
+        ({"style": {"c1": "redd"}}, ValueError, r"style\['c1'\] must be a colour.*did you mean 'red'.*, got 'redd'"),
+        ({"style": {"cc*": "red"}}, ValueError, "style must be .* patterns .*, got 'cc\\*'"),
+        ({"highlight": "inpu"}, ValueError, "highlight must be .*did you mean 'input'.*, got 'inpu'"),
+        ({"highlight": 3}, TypeError, "highlight must be .*, got 3"),
+        ({"highlight": "c1", "style": "volumes"}, ValueError, "highlight must be None with style='volumes'"),
+        ({"only": "c9"}, ValueError, "only must be the name of a layer or block.*, got 'c9'"),
+        ({"between": "c1"}, ValueError, "between must be the names of two blocks, got 'c1'"),
+        ({"between": ("c3", "c1")}, ValueError, "between must be .*the second comes after the first"),
+        ({"between": ("c1", "c3"), "only": "c1"}, ValueError, "between must be None with only="),
         ({"loss_weights": {"x": 1}}, ValueError, "loss_weights must be the name of an output: .*, got 'x'"),
     ],
 )

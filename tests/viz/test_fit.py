@@ -200,10 +200,8 @@ def test_time_grows_as_the_network_does(made, few, many):
 
 
 def test_the_nearest_venue_of_the_same_family_is_named():
-    rows = [Edge(0, i) for i in range(1, 7)]
-    nodes = [
-        Node(i, (f"a_rather_long_name_of_a_head_{i}",), "Dense", "dense", outputs=((None, 8),)) for i in range(1, 7)
-    ]
+    rows = [Edge(0, i) for i in range(1, 11)]
+    nodes = [Node(i, (f"head_{i}",), "Dense", "dense", outputs=((None, 8),)) for i in range(1, 11)]
     with pytest.raises(ValueError, match=r"does not fit 25\d.*width='ieee2'"):
         diagram(net(nodes, rows), width="ieee1", depth=1)
 

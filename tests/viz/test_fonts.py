@@ -197,6 +197,12 @@ def test_families(name):
     assert face(name) == found
 
 
+def test_families_that_come_with_layerblocks():
+    assert face() == face("sans") == face("Helvetica") and face("times") == face("Times New Roman") == face("tinos")
+    assert face("times").width("conv", 10) != face().width("conv", 10)
+    assert "⊕" not in face().regular.glyphs and not missing(face(), ["⊕"]), "DejaVu Sans lends what others lack"
+
+
 def test_files(tmp_path):
     path = Path(face().regular.path)
     assert face(path).bold.path == face().bold.path, "the bold cut is found beside it"
@@ -207,7 +213,9 @@ def test_files(tmp_path):
 
 
 def test_fonts_that_are_none(tmp_path):
-    with pytest.raises(ValueError, match=r"font must be a family .*did you mean 'DejaVu Sans'\?, got 'DejaVu Sanz'$"):
+    with pytest.raises(
+        ValueError, match=r"font must be one of .*a family .*did you mean 'DejaVu Sans'\?, got 'DejaVu Sanz'$"
+    ):
         face("DejaVu Sanz")
     with pytest.raises(ValueError, match=r"font must be a file that is there; did you mean 'Mine\.ttf'\?, got"):
         (tmp_path / "Mine.ttf").write_bytes(b"no font")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import inf
 
 import pytest
@@ -160,7 +161,12 @@ def test_a_long_chain_goes_on_in_columns_or_rows(count, direction):
 
 def test_each_tensor_is_labelled_once():
     scene = figure_scene(graph([(0, 1), (1, 2), (0, 2), (2, 3)]), Look(Theme()))
-    assert labels(scene) == ["4×4×8"] * 4
+    assert labels(scene) == ["4×4×8"], "all others are as large as what they get"
+    made = graph([(0, 1), (1, 2), (0, 2), (2, 3)])
+    shapes = {0: (8,), 1: (8,), 2: (8,), 3: (4,)}
+    nodes = [replace(n, inputs=((None, 8),), outputs=((None, *shapes[n.id]),)) for n in made.nodes]
+    scene = figure_scene(replace(made, nodes=tuple(nodes)), Look(Theme()))
+    assert labels(scene) == ["8", "4"], "only where it changes"
 
 
 def test_a_short_cut_nests_in_a_longer_one():
@@ -221,13 +227,15 @@ def test_what_belongs_together_is_not_broken():
 
 def test_cards_of_one_group_have_one_form():
     type = type_of(Theme())
-    contents = [Content("a", ("words",), (("1,234,567 params", "1.23 M params"),)), Content("much longer name", ("w",))]
+    contents = [Content(("conv",), ("a",), (("1,234,567 params", "1.23 M params"),)), Content(("pool",), ("b",))]
     free = cards(contents, type, Theme())
-    assert [line.anchor == "end" for line in free[0].lines] == [False, True, False]
-    narrow = cards(contents, type, Theme(), 65)
-    assert not any(line.anchor == "end" for card in narrow for line in card.lines)
-    assert all(card.width <= 65 for card in narrow)
-    assert cards([Content("a", (), (("123456789",),))], type, Theme(), 30) is None, "a number is not broken"
+    assert [line.text for line in free[0].lines] == ["conv", "a", "1,234,567 params"]
+    assert {(line.anchor, line.x) for card in free for line in card.lines} == {("middle", 0.0)}, "text is centred"
+    assert [line.size for line in free[0].lines] == [type.name, type.text, type.text]
+    narrow = cards(contents, type, Theme(), 58)
+    assert [line.text for line in narrow[0].lines] == ["conv", "a", "1.23 M params"]
+    assert all(card.width <= 58 for card in narrow)
+    assert cards([Content(("a",), (), (("123456789",),))], type, Theme(), 30) is None, "a number is not broken"
 
 
 # -- pages ------------------------------------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from ...graphs.reader import graph_of
 from ..texts.layer_labels import describe, work_text
 from ..texts.table import check_words
 from ..texts.table_formats import FORMATS, Cell, Sheet, write
-from ..theme import DEFAULT, Paint
+from ..theme import Paint, theme_of
 from .changes import Change, find_changes, status
 
 SIGNS: Mapping[str, str] = {"added": "+", "removed": "−", "changed": "≠", "unclear": "?", "kept": ""}
@@ -133,7 +133,7 @@ class Difference:
         """
         from ..diagrams import diagram
 
-        theme = options.pop("theme", None) or DEFAULT
+        theme = theme_of("theme", options.pop("theme", None), options.pop("font", None))
         theme = replace(theme, paints={**PAINTS, **theme.paints})
         given = {
             "depth": self.depth,

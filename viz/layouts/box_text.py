@@ -67,18 +67,18 @@ class Content:
     """What a box says.
 
     Args:
-        name: in bold, on top.
-        words: under it.
-        facts: numbers that may stand at the right, each in full and perhaps shorter.
+        words: what it is, on top.
+        notes: smaller, under it: its name.
+        facts: numbers under these, each in full and perhaps shorter.
         repeats: how many boxes it stands for.
         tag: the letter of the panel that shows its inside.
         role: its kind.
         title: what a reader sees who points at it.
-        symbol: of what it does to several tensors, in a circle before its name.
+        symbol: of what it does to several tensors, in a circle before its words.
     """
 
-    name: str
     words: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
     facts: tuple[tuple[str, ...], ...] = ()
     repeats: int = 1
     tag: str = ""
@@ -91,9 +91,8 @@ class Content:
 class Card:
     """A box with its text, at its least size, without the cards that may lie under it.
 
-    Its `lines` begin at so much from its left edge (or, anchored there, end before its right edge), and stand so far
-    below its top. `marks` say how many boxes it stands for (in bold), and which panel shows its inside; `sign` is where
-    the middle of its sign stands.
+    Its `lines` have their middles so far from its own, and stand so far below its top. `marks` say how many boxes it
+    stands for (in bold), and which panel shows its inside; `sign` is where the middle of its sign stands.
     """
 
     content: Content
@@ -111,7 +110,7 @@ class Card:
 def cards(
     contents: Sequence[Content], type: Type, theme: Theme, most: float = inf, roomy: bool = False
 ) -> list[Card] | None:
-    """The cards of boxes that belong together: all with numbers at the right, or, if too wide, all with numbers below.
+    """The cards of boxes that belong together: all with their numbers in full, or else all with shorter ones.
 
     Args:
         most: how wide they may be; text is wrapped to that.
@@ -120,10 +119,10 @@ def cards(
     Returns:
         None if they are not, or if a number, or a name elsewhere than after `_ . -`, would have to be broken.
     """
-    for wide, short in ((True, False), (True, True), (False, False), (False, True)):
+    for short in (False, True):
         made: list[Card] = []
         for content in contents:
-            card = _card(content, type, theme, most, wide, short, roomy)
+            card = _card(content, type, theme, most, short, roomy)
             if card is None:
                 break
             made.append(card)
@@ -132,13 +131,13 @@ def cards(
     return None
 
 
-def _card(content: Content, type: Type, theme: Theme, most: float, wide: bool, short: bool, roomy: bool) -> Card | None:
-    """One card; none if its numbers do not fit."""
-    left, pad = _left(theme, content.role), 4.0
+def _card(content: Content, type: Type, theme: Theme, most: float, short: bool, roomy: bool) -> Card | None:
+    """One card; none if its texts do not fit."""
+    side = 4.5 + (STRIPE if theme.paint(content.role).stripe else 0.0)
+    aside = (side - 4.5) / 2  # by how much the middle of its texts is right of its own
     sign = symbol_width(content.symbol, type.sign, lambda t: type.width(t, type.text)) if content.symbol else 0.0
-    start = left
-    left += sign + _APART if sign else 0.0
-    room = max(most - left - pad, 12.0)
+    sign += _APART if sign and (content.words or content.notes) else 0.0
+    room = max(most - side - 4.5, 12.0)
     pills = [
         (text, bold, type.width(text, type.text, bold) + 5.0)
         for text, bold in ((f"×{content.repeats}" if content.repeats > 1 else "", True), (content.tag, False))
@@ -148,62 +147,59 @@ def _card(content: Content, type: Type, theme: Theme, most: float, wide: bool, s
     facts = [fact[-1] if short else fact[0] for fact in content.facts]
     if any(type.width(fact if not short else word, type.text) > room for fact in facts for word in fact.split(" ")):
         return None
-    pieces = (type.width(piece, type.name, True) for piece in _PIECES.findall(content.name))
-    if any(room < far < _LONG for far in pieces):
+    sizes = {"words": type.name, "notes": type.text}
+    for part, size in sizes.items():
+        pieces = (type.width(p, size) for text in getattr(content, part) for p in _PIECES.findall(text))
+        if any(room < far < _LONG for far in pieces):
+            return None
+    first = max(room - sign, 12.0)
+    words = [line for text in content.words for line in _operations(text, first, lambda t: type.width(t, type.name))]
+    notes = [line for text in content.notes for line in wrap(text, room, lambda t: type.width(t, type.text))]
+    named = max((type.width(text, type.text) for text in content.notes), default=0.0)
+    if roomy and ((len(notes) > len(content.notes) and named < _USUAL) or len(words) > 2 * len(content.words)):
         return None
-    named = type.width(content.name, type.name, True)
-    if wide and facts and named + marked + theme.padding + type.width(facts[0], type.text) > room:
-        return None
-    names = wrap(content.name, room, lambda t: type.width(t, type.name, True)) if content.name else []
-    words = [line for text in content.words for line in _operations(text, room, lambda t: type.width(t, type.text))]
-    if roomy and ((len(names) > 1 and named < _USUAL) or len(words) > 2 * len(content.words)):
-        return None
-    rows = [_Row(text, type.name, True) for text in names] + [_Row(text, type.text) for text in words]
-    if wide and len(names) == 1:
-        for i, row in enumerate(rows):
-            used = type.width(row.text, row.size, row.bold) + theme.padding + (marked if i == 0 else 0.0)
-            if facts and used + type.width(facts[0], type.text) <= room:
-                row.fact = facts.pop(0).replace("\xa0", " ")
-    below = _together(facts, room, lambda t: type.width(t, type.text))
-    rows += [_Row(line, type.text, role="muted") for line in below]
-    # Marks stand after the name, or where that leaves no room, on the first line that does.
-    at = next((i for i, row in enumerate(rows) if type.width(row.text, row.size, row.bold) + marked <= room), None)
-    if pills and at is None:
+    rows = [_Row(text, type.name) for text in words]
+    rows += [_Row(text, type.text, role="name" if rows else "text") for text in notes if text]
+    rows += [_Row(line, type.text, role="muted") for line in _together(facts, room, lambda t: type.width(t, type.text))]
+    leading = lambda i: sign if i == 0 else 0.0  # noqa: E731
+    # Marks stand after the first line that leaves them room.
+    at = next((i for i, row in enumerate(rows) if leading(i) + row.reach(type) + marked <= room), None)
+    if (pills and at is None) or (sign and not rows):
         rows.append(_Row("", type.text))
         at = len(rows) - 1
-    y, lines, widest, marks = 3.0, [], 0.0, []
+    y, lines, widest, marks, middle = 3.0, [], 0.0, [], None
     for i, row in enumerate(rows):
         baseline = round(y + row.size * (_LEADING - 1) / 2 + row.size * _ASCENT, 3)
-        reach = type.width(row.text, row.size, row.bold)
+        reach = row.reach(type)
+        after = marked if pills and i == at else 0.0
+        after -= _APART if after and not row.text else 0.0
+        whole = leading(i) + reach + after
+        x = aside - whole / 2
+        if sign and i == 0:
+            drawn = sign - (_APART if content.words or content.notes else 0.0)
+            middle = (x + drawn / 2, baseline - row.size * 0.36)
+            x += sign
         if row.text:
-            lines.append(Text(left, baseline, row.text, row.size, reach, "start", row.bold, row.role))
+            lines.append(Text(x + reach / 2, baseline, row.text, row.size, reach, "middle", role=row.role))
+        x += reach + (_APART if row.text else 0.0)
         for text, bold, far in pills if i == at else ():
-            x = left + reach + (_APART if row.text else 0.0)
             marks.append(Text(x + 2.5, baseline, text, type.text, far - 5.0, bold=bold))
-            reach = x - left + far + (0.0 if row.text else _APART)
-        if row.fact:
-            far = type.width(row.fact, type.text)
-            lines.append(Text(-pad, baseline, row.fact, type.text, far, "end", role="muted"))
-            reach += theme.padding + far
-        widest = max(widest, reach)
+            x += far + _APART
+        widest = max(widest, whole)
         y += row.size * _LEADING
-    middle = (start + sign / 2, lines[0].y - lines[0].size * 0.36 if lines else y / 2) if sign else None
-    return Card(content, left + widest + pad, y + 2.6, tuple(lines), tuple(marks), middle)
+    return Card(content, widest + side + 4.5, y + 2.6, tuple(lines), tuple(marks), middle)
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class _Row:
-    """A line of a card, with a number at its right end."""
+    """A line of a card."""
 
     text: str
     size: float
-    bold: bool = False
     role: str = "text"
-    fact: str = ""
 
-
-def _left(theme: Theme, role: str) -> float:
-    return 4.5 + (STRIPE if theme.paint(role).stripe else 0.0)
+    def reach(self, type: Type) -> float:
+        return type.width(self.text, self.size)
 
 
 def _together(texts: Iterable[str], room: float, width: Callable[[str], float]) -> list[str]:

@@ -29,23 +29,32 @@ def contents(
     shapes_inside: bool,
     say: Say | None,
     tags: Mapping[str, str],
+    names: bool = True,
 ) -> list[Content]:
-    """What each box says: its name beyond those of the frames around it, what it is, and the numbers asked for."""
+    """What each box says: what it is, its name beyond those of the frames around it, and the numbers asked for.
+
+    What is nothing but its name says that; `names` are left out otherwise if they are not wanted.
+    """
+    kept = unchanged(graph)
     found = []
     for node, said_of in zip(graph.nodes, words(graph, signs=True), strict=True):
         name = _name(node, named(around[node.id]))
         lines: Sequence[str] = said_of
         if node.head is None:
             lines = [", ".join(lines)] if lines else []
-        lines = [line.replace("+ ", "+\xa0").replace(", /", ",\xa0/") for line in lines]  # to be broken elsewhere
+        lines = [line.replace("+ ", "+\xa0").replace(", /", ",\xa0/") for line in lines]
+        lines = [re.sub(r", (\d+)$", ",\xa0\\1", line) for line in lines]  # to be broken elsewhere
         own = node.repeats // max(1, prod(frame.repeats for frame in around[node.id]))
-        facts = _facts(node, show, shapes_inside)
+        facts = _facts(node, show, shapes_inside and node.id not in kept)
+        notes: Sequence[str] = [name] if name and (names or node.head is not None) else []
+        if not lines and not symbol_of(node):
+            lines, notes = [name], []
         if say is not None and (said := _said(say, node)) is not None:
-            name, lines, facts = (said[0] if said else ""), said[1:], []
+            lines, notes, facts = said[:1], said[1:], []
         found.append(
             Content(
-                name,
                 tuple(lines),
+                tuple(notes),
                 tuple(facts),
                 own,
                 tags.get(node.name, ""),
@@ -172,7 +181,20 @@ def key_of(graph: Graph, output: Output) -> str:
 
 
 def tensor_labels(graph: Graph, show: Sequence[str]) -> dict[tuple[int, int], str]:
-    """The shape of every tensor, by where it comes from; nothing if shapes are not asked for."""
+    """The shape of every tensor where it changes, by where it comes from; nothing if shapes are not asked for."""
     if "shape" not in show:
         return {}
-    return {(node.id, port): text for node in graph.nodes for port, text in enumerate(shape_texts(node))}
+    kept = unchanged(graph)
+    changing = [node for node in graph.nodes if node.id not in kept]
+    return {(node.id, port): text for node in changing for port, text in enumerate(shape_texts(node))}
+
+
+def unchanged(graph: Graph) -> set[int]:
+    """The boxes that return tensors of the shapes that they get: all known, and none of them another."""
+    inside = {edge.target for edge in graph.edges}
+
+    def keeps(node: Node) -> bool:
+        shapes = {*node.outputs, *node.inputs}
+        return node.id in inside and len(shapes) == 1 and None not in next(iter(shapes))[1:]
+
+    return {node.id for node in graph.nodes if node.outputs and node.inputs and keeps(node)}

@@ -9,7 +9,7 @@ from math import hypot
 
 from ..scene import Box, Item, Path, Point, Polygon, Stated, Text
 from ..symbols import symbol_items
-from ..theme import Theme
+from ..theme import Paint, Theme, contrast
 from .box_text import STACK, STRIPE, Card, Type
 from .geometry import Line, Piece, Placed
 
@@ -97,16 +97,26 @@ def box(
         yield _box(replace(place, x=place.x + out[0] * share, y=place.y + out[1] * share), role, radius)
     yield _box(place, role, radius, name, card.content.title, states)
     yield from stripe(place, paint.stripe, f"{role}-mark", radius)
-    down = place.y + (place.height - card.height) / 2
+    middle, down = place.middle[0], place.y + (place.height - card.height) / 2
     if card.sign is not None:
         x, y = card.sign
-        yield from sign(card.content.symbol, (place.x + x, down + y), role, type)
+        yield from sign(card.content.symbol, (middle + x, down + y), role, type)
     for line in card.lines:
-        x, y = _point(((place.right if line.anchor == "end" else place.x) + line.x, down + line.y))
-        yield replace(line, x=x, y=y, width=_short(line.width))
+        x, y = _point((middle + line.x, down + line.y))
+        yield replace(line, x=x, y=y, width=_short(line.width), role=_legible(line.role, paint, theme))
     for mark in card.marks:
         face, ink = ("badge", "badge-text") if mark.bold else ("tag", "text")
-        yield from _pill(replace(mark, x=place.x + mark.x, y=down + mark.y, role=ink), face)
+        yield from _pill(replace(mark, x=middle + mark.x, y=down + mark.y, role=ink), face)
+
+
+_LEGIBLE = 4.5  # the least contrast of text
+
+
+def _legible(role: str, paint: Paint, theme: Theme) -> str:
+    """The role of a text on a face of that look: where neither it nor the usual text can be read there, the inverse."""
+    if paint.fill == "none" or contrast(theme.paint(role).line, paint.fill) >= _LEGIBLE:
+        return role
+    return max((role, "text", "inverse"), key=lambda each: contrast(theme.paint(each).line, paint.fill))
 
 
 def sign(symbol: str, middle: Point, role: str, type: Type) -> Iterator[Item]:

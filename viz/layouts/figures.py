@@ -13,7 +13,6 @@ from ... import checks
 from ...graphs.graph import Graph, Node
 from ..lines import line_roles
 from ..scene import Box, Item, Path, Polygon, Scene, Text, moved
-from ..symbols import drawn_role, symbol_of
 from ..theme import Paint, Theme
 from .box_text import Content, Type
 from .boxes import Request
@@ -21,7 +20,7 @@ from .columns import Arranged
 from .contents import Say, box_names, contents, tensor_labels
 from .drawing import drawn, title_width
 from .fit import arrange, types
-from .legend import Entry, entries, height_of, legend_items, width_of
+from .legend import Entry, entries, height_of, legend_items, says_kind, width_of
 from .series_parallel import Composition, Frames, Irreducible, compose, frames_around
 
 MARGIN = 2.0
@@ -56,6 +55,8 @@ class Look:
     legend: bool = True
     say: Say | None = None
     paints: Mapping[str, str] = field(default_factory=dict)  # the role that a box of that name gets in place of its own
+    keys: Mapping[str, str] = field(default_factory=dict)  # what the legend calls such roles
+    names: bool = True  # whether boxes say their names beside what they are
     splines: str = "ortho"
     shows_all: bool = False  # whether a figure that leaves out some of `show` counts as one that does not fit
     strict: bool = False  # whether one does that is an encoder with a decoder and no U, or that Graphviz has to lay out
@@ -86,7 +87,7 @@ def figure_scene(graph: Graph, look: Look, panels: Sequence[Zoom] = ()) -> Scene
 class _Way:
     """How a figure is set: in which type, how densely, and whether usual names must stay whole.
 
-    The density is 0 with shapes on lines, 1 with shapes in boxes, 2 with these alone, 3 with words beside the names.
+    The density is 0 with shapes on lines, 1 with shapes in boxes, 2 with these alone, 3 without names beside words.
     """
 
     type: Type
@@ -128,9 +129,9 @@ class _Part:
         if density not in self._said:
             inside = density > 0 or look.direction in ("LR", "RL")
             show = [what for what in look.show if density < 2 or (density == 2 and what == "shape")]
-            said = contents(self.graph, show, self.frames, inside, look.say, self.tags)
+            said = contents(self.graph, show, self.frames, inside, look.say, self.tags, look.names)
             if density == 3:
-                said = [replace(c, words=(), facts=(c.words,) if c.words else ()) for c in said]
+                said = [replace(c, notes=(), facts=()) if c.words else c for c in said]
             self._said[density] = said, {} if inside else tensor_labels(self.graph, look.show)
         request = Request(
             self.graph,
@@ -200,10 +201,19 @@ class _Page:
         return Scene(round(width, 3), round(high + below + 2 * MARGIN, 3), tuple(items))
 
     def _legend(self) -> list[Entry]:
-        nodes = [node for part in self.parts for node in part.graph.nodes]
-        boxes = [(self.look.paints.get(n.name, drawn_role(n)), symbol_of(n)) for n in nodes]
+        """What no box says: a kind is left out whose boxes are in its words, unless it has a pattern."""
+        look = self.look
+        boxes = []
+        for part in self.parts:
+            said = contents(part.graph, (), part.frames, False, look.say, {}, look.names)
+            for node, content in zip(part.graph.nodes, said, strict=True):
+                role = look.paints.get(node.name, content.role)
+                told = not look.theme.paint(role).stripe and says_kind(role, (*content.words, *content.notes))
+                if role in look.keys or content.symbol or not told:
+                    boxes.append((role, content.symbol))
         lines = [role for part in self.parts for role in line_roles(part.graph).values()]
-        return entries(boxes, lines, any(node.repeats > 1 for node in nodes))
+        repeated = any(node.repeats > 1 for part in self.parts for node in part.graph.nodes)
+        return entries(boxes, lines, repeated and bool(boxes or lines), look.keys)
 
     def _alone(self, room: float, tall: float) -> _Put | None:
         overview = self.parts[0]
@@ -264,20 +274,31 @@ class _Page:
         return wide, y + high, items
 
 
+def on_page(scene: Scene, theme: Theme) -> Scene:
+    """The scene on the colour of the page, where that is none of paper."""
+    if theme.paint("page").fill == "none":
+        return scene
+    return replace(scene, items=(Box(0.0, 0.0, scene.width, scene.height, "page"), *scene.items))
+
+
 def repainted(
-    graphs: Iterable[Graph], theme: Theme, style: Callable[[Node], Paint | None]
-) -> tuple[Theme, dict[str, str]]:
-    """A theme with a role for every look that a caller's `style` gives, and which box gets which."""
-    roles: dict[Paint, str] = {
-        paint: role for role, paint in reversed(list(theme.paints.items()))
-    }  # the legend knows these
+    graphs: Iterable[Graph], theme: Theme, style: Callable[[Node], Any]
+) -> tuple[Theme, dict[str, str], dict[str, str]]:
+    """A theme with a role for every look that a caller's `style` gives, which box gets which, and their keys."""
+    # The legend knows these.
+    roles: dict[tuple[Paint, str], str] = {
+        (paint, ""): role for role, paint in reversed(list(theme.paints.items())) if role not in ("page", "inverse")
+    }
     known = len(roles)
     given: dict[str, str] = {}
     for node in (node for graph in graphs for node in graph.nodes):
-        paint = style(node)
-        if paint is None:
+        said = style(node)
+        if said is None:
             continue
-        if not isinstance(paint, Paint):
-            raise checks.refuse(f"what style gives for {node.name!r}", paint, "a Paint or None", TypeError)
-        given[node.name] = roles.setdefault(paint, f"own{len(roles) - known + 1}")
-    return replace(theme, paints={**theme.paints, **{role: paint for paint, role in roles.items()}}), given
+        paint, words = said if isinstance(said, tuple) and len(said) == 2 else (said, "")
+        if not isinstance(paint, Paint) or not isinstance(words, str):
+            must_be = "a Paint, (Paint, words of the legend), or None"
+            raise checks.refuse(f"what style gives for {node.name!r}", said, must_be, TypeError)
+        given[node.name] = roles.setdefault((paint, words), f"own{len(roles) - known + 1}")
+    made = {role: paint for (paint, _), role in roles.items()}
+    return replace(theme, paints={**theme.paints, **made}), given, {role: w for (_, w), role in roles.items() if w}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -56,11 +57,48 @@ class Entry:
     symbol: str = ""
 
 
-def entries(boxes: Iterable[tuple[str, str]], lines: Iterable[str], repeated: bool) -> list[Entry]:
-    """What occurs, from the roles and signs of boxes, and the roles of lines."""
+_SAYING: Mapping[str, str] = MappingProxyType(
+    {
+        "conv": r"conv",
+        "pool": r"pool",
+        "merge": r"concat|branch|inception",
+        "residual": r"residual",
+        "add": r"\badd\b|\bsum\b",
+        "dense": r"dense|linear|fully connected|\bfc",
+        "attention": r"attention",
+        "recurrent": r"LSTM|GRU|RNN|recurrent",
+        "embedding": r"embedding",
+        "norm": r"norm|\bBN\b|\bLN\b|\bGN\b|\bSN\b",
+        "dropout": r"dropout",
+        "aux": r"aux",
+    }
+)
+_SPEAK_FOR_THEMSELVES = frozenset({"input", "activation", "shape", "other"})
+
+
+def says_kind(role: str, texts: Iterable[str]) -> bool:
+    """Whether a box with these texts says of itself what kind it is.
+
+    >>> says_kind("conv", ["3×3 conv, 64"]), says_kind("conv", ["ours"])
+    (True, False)
+    """
+    if role in _SPEAK_FOR_THEMSELVES:
+        return True
+    words = _SAYING.get(role)
+    return words is not None and any(re.search(words, text, re.IGNORECASE) for text in texts)
+
+
+def entries(
+    boxes: Iterable[tuple[str, str]],
+    lines: Iterable[str],
+    repeated: bool,
+    own: Mapping[str, str] = MappingProxyType({}),
+) -> list[Entry]:
+    """What occurs, from the roles and signs of boxes, and the roles of lines; `own` are the words of an author's."""
     boxes, drawn = set(boxes), set(lines)
     there = {role for role, symbol in boxes if not symbol}
-    found = [Entry(role, words) for role, words in KINDS.items() if role in there and role != "input"]
+    found = [Entry(role, words) for role, words in own.items() if role in there]
+    found += [Entry(role, words) for role, words in KINDS.items() if role in there and role != "input"]
     signs = {symbol: role for role, symbol in sorted(boxes, reverse=True) if symbol}
     found += [
         Entry(signs[symbol], words, symbol)
@@ -102,6 +140,7 @@ def width_of(found: Sequence[Entry], type: Type) -> float:
 def _reach(entry: Entry, type: Type) -> float:
     """How wide a swatch is, with the room around it."""
     sign = symbol_width(entry.symbol, type.sign, lambda text: type.width(text, type.text)) if entry.symbol else 0.0
+    sign = type.width(REPEATED, type.text, True) + 5 if entry.role == REPEATED else sign
     return max(_SWATCH, sign + 1)
 
 
@@ -126,7 +165,7 @@ def _swatch(entry: Entry, x: float, middle: float, theme: Theme, type: Type) -> 
     high, wide = 7.6, _SWATCH - 1
     top = middle - high / 2
     if entry.role == REPEATED:
-        left = x + (_SWATCH - type.width(REPEATED, type.text, True) - 5) / 2
+        left = x + (_reach(entry, type) - 1 - type.width(REPEATED, type.text, True) - 5) / 2
         yield from badge(REPEATED, type, left, middle + type.text * _CAP)
         return
     if entry.symbol:
