@@ -13,7 +13,7 @@ from layerblocks.testing.random_blocks import Piece, chain, piece, pieces
 
 TOOLS = {
     *("block", "deep_graphs", "default_of", "expects", "matching", "register", "registered", "scaled_tanh"),
-    "weightless",
+    *("spectral_normalized", "unit", "weight_standardized", "weightless"),
 }
 """Public functions of `blocks` that make no tensor."""
 OPEN = {
