@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from .. import checks
 from ..files import check_writable, is_stream, why, write_whole
@@ -114,23 +114,34 @@ class Figure:
         return render(scene, format, self.theme, dpi=dpi)
 
     @checks.public
-    def save(self, path: str | os.PathLike[str], dpi: float = 200, *, format: str | None = None) -> Figure:
+    def save(
+        self,
+        path: str | os.PathLike[str],
+        dpi: float = 200,
+        *,
+        format: str | None = None,
+        text: Literal["text", "paths"] = "text",
+    ) -> Figure:
         """Write the figure to a file, whole or not at all, or to a stream.
 
         A file that is replaced keeps its mode, owner and links.
 
         Args:
             path: where to; the ending says in which format: .svg, .pdf, .png, .eps, .jpg, .gif, .tex (a document),
-                .tikz (for LaTeX's input), .dot, .gv, .mmd or .md (Mermaid); without one .png, to a stream .svg. `"-"`
-                is standard output.
+                .tikz (for LaTeX's input), .drawio (for draw.io), .pptx (a slide), .dot, .gv, .mmd or .md (Mermaid);
+                without one .png, to a stream .svg. `"-"` is standard output.
             dpi: dots per inch, for .png, .jpg and .gif.
             format: one of these endings, whatever the path ends with.
+            text: how an .svg has its letters: as text, which can be searched and edited, or as paths, for programs
+                that know no fonts in a file.
 
         Raises:
             ValueError: no such format.
             OSError: the file cannot be written.
+            ModuleNotFoundError: a package that writes this format is not installed.
         """
-        return saved("path", self, path, checks.number("dpi", dpi, above=0, below=1e6), format)
+        dpi = checks.number("dpi", dpi, above=0, below=1e6)
+        return saved("path", self, path, dpi, format, checks.choice("text", text, ("text", "paths")))
 
     def _repr_svg_(self) -> str:
         return self.svg
@@ -183,10 +194,12 @@ def _unwritable(argument: str, target: Path, error: OSError | ValueError) -> Exc
     return checks.complaint(f"{argument} {checks.one_line(os.fspath(target))} cannot be written: {words}", type(error))
 
 
-def saved(argument: str, figure: Figure, path: Any, dpi: float = 200, format: Any = None) -> Figure:
+def saved(argument: str, figure: Figure, path: Any, dpi: float = 200, format: Any = None, text: str = "text") -> Figure:
     """The figure, written to a file whole or not at all."""
     target, ending = destination(argument, path, format)
-    data = FORMATS[ending](figure, dpi)
+    if text == "paths" and ending != ".svg":
+        raise checks.refuse("text", text, "'text' for any format but .svg")
+    data = figure._rendered("svg-paths") if text == "paths" else FORMATS[ending](figure, dpi)
     try:
         write_whole(target, data)
     except OSError as error:

@@ -37,7 +37,7 @@ def test_a_file_rebuilds_a_network_of_signals(tmp_path):
     assert [(v.path, v.shape) for v in read.weights] == [(v.path, v.shape) for v in written.weights]
     x = images(2, 1000, 12)
     np.testing.assert_array_equal(array(read(x)), array(written(x)))
-    assert a.config_of(written) == a.config_of(a.build(a.write_config(read, tmp_path / "again.json")))
+    assert a.config_of(a.build(a.write_config(read, tmp_path / "again.json"))) == a.config_of(read)
 
 
 NETWORKS = {

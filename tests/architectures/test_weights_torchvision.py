@@ -358,8 +358,8 @@ def names(case: Any) -> str:
 def test_outputs_agree(case, tmp_path):
     """Built by one call, auxiliary heads and what is inside included."""
     library, name, options, ours, given, sizes, taps = case
-    if library == "timm":
-        pytest.importorskip("timm")
+    if library == "timm" and not find_spec("timm"):  # not imported: torch beside TensorFlow crashes
+        pytest.skip("timm is not installed")
     request = {"library": library, "name": name, "options": options, "sizes": sizes, "taps": taps}
     subprocess.run([sys.executable, torch_outputs.__file__, json.dumps(request), tmp_path], check=True)
     with np.load(tmp_path / "outputs.npz") as file:

@@ -247,7 +247,7 @@ def test_only_known_channels(piece):
 
 
 @pytest.mark.parametrize("piece", ["vgg_block", "inception", "basic_residual", "bottleneck", "aux_classifier"])
-@pytest.mark.parametrize("value", ["conv", None, 3])
+@pytest.mark.parametrize("value", [["conv"], None, 3])
 def test_units_are_functions(piece, value):
     message, kind = refused(PIECES[piece], conv=value)
     assert kind is TypeError
@@ -257,11 +257,11 @@ def test_units_are_functions(piece, value):
 @pytest.mark.parametrize(
     "piece, argument, value",
     [
-        ("conv", "norm", "batch_norm"),
-        ("inception", "pool", "max"),
+        ("conv", "norm", ["batch_norm"]),
+        ("inception", "pool", 2),
         ("inception", "pool", None),
-        ("vgg_block", "pool", "max"),
-        ("basic_residual", "shortcut", "pad"),
+        ("vgg_block", "pool", ("max", 2)),
+        ("basic_residual", "shortcut", {"nme": "pad"}),
         ("bottleneck", "shortcut", None),
     ],
 )

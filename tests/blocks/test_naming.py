@@ -497,9 +497,9 @@ def test_registered_units_and_norms():
         again = define()
         assert registered("unit")["mine"] is again  # as a cell of a notebook that runs again
     finally:
-        from layerblocks.blocks import core
+        from layerblocks.blocks import words
 
-        core._registered["unit"].pop("mine", None)
+        words._registered["unit"].pop("mine", None)
 
     def conv_(x, filters, *, name=None):
         return x

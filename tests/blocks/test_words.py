@@ -143,7 +143,7 @@ def test_a_name_that_two_functions_have():
     other.__module__ = "elsewhere"
     words.add("block", other)
     try:
-        with pytest.raises(ValueError, match="the function itself, as there are .*downward and elsewhere.downward"):
+        with pytest.raises(ValueError, match=r"the function itself, as there are .*downward and elsewhere.downward"):
             words.resolved("block", "residual", "downward")
     finally:
         del words._registered["block"]["downward"]["elsewhere", "downward"]

@@ -29,10 +29,10 @@ NOT_BLOCKS = {
         "expects",
         "matching",
         "register",
+        "unit",
         "registered",
         "scaled_tanh",
         "spectral_normalized",
-        "unit",
         "weight_standardized",
         "weightless",
     )

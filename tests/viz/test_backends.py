@@ -11,6 +11,7 @@ import subprocess
 import sys
 import unicodedata
 import xml.etree.ElementTree as ET
+import zipfile
 from dataclasses import replace
 from pathlib import Path as File
 
@@ -131,6 +132,16 @@ def test_svg_has_ids_classes_and_its_font():
     assert "<title>GoogLeNet &amp; co</title></rect>" in text
     assert text.count("@font-face") == 1 and "font-weight:bold;src:url(data:font/woff;base64," in text
     assert 'lengthAdjust="spacingAndGlyphs"' in text and "aria-labelledby" in text
+
+
+def test_svg_with_paths_looks_the_same_and_needs_no_font():
+    scene = Scene(120, 40, (line("conv 3×3 & é", 0), line("bold", 1, bold=True, anchor="end")), "Net")
+    data = render(scene, "svg-paths")
+    assert not list(ET.fromstring(data).iter(SVG + "text")) and b"font" not in data
+    drawn = [pymupdf.open("svg", each)[0].get_pixmap(dpi=72).samples for each in (data,)]
+    straight = pymupdf.open("pdf", render(scene, "pdf"))[0].get_pixmap(dpi=72)
+    a, b = (np.frombuffer(each, np.uint8).astype(int) for each in (drawn[0], straight.samples))
+    assert a.shape == b.shape and np.abs(a - b).mean() < 4 and (a < 128).sum() > 50
 
 
 # -- PDF --------------------------------------------------------------------------------------------------------------
@@ -476,11 +487,21 @@ def whole_tikz(data):
     assert bare.count("{") == bare.count("}") and bare.count(r"\begin{") == bare.count(r"\end{")
 
 
+def whole_package(data):
+    with zipfile.ZipFile(io.BytesIO(data)) as package:
+        assert package.testzip() is None
+        for name in package.namelist():
+            if name.endswith((".xml", ".rels")):
+                ET.fromstring(package.read(name))
+
+
 # What a reader of the format finds whole, whatever texts are in it.
 WHOLE = {
     **dict.fromkeys(("png", "jpg", "gif"), whole_picture),
     **dict.fromkeys(("tikz", "tikz-fragment"), whole_tikz),
-    "svg": whole_xml,
+    **dict.fromkeys(("svg", "svg-paths"), whole_xml),
+    "drawio": lambda data: ET.fromstring(data),
+    "pptx": whole_package,
     "pdf": whole_pdf,
     "eps": whole_eps,
 }
@@ -489,7 +510,7 @@ WHOLE = {
 def test_every_module_is_a_format_and_every_format_has_a_reader():
     modules = {path.stem for path in File(backends.__file__).parent.glob("*.py")}
     writers = {format.write.__module__.rpartition(".")[2] for format in FORMATS.values()}
-    assert modules - {"__init__", "marks", "operators"} == writers
+    assert modules - {"__init__", "groups", "marks", "operators"} == writers
     assert WHOLE.keys() == FORMATS.keys()
     endings = [ending for format in FORMATS.values() for ending in format.endings]
     assert len(endings) == len(set(endings)) and all(re.fullmatch(r"\.[a-z]+", ending) for ending in endings)

@@ -668,3 +668,22 @@ def test_two_processes_draw_the_same(graphs):
         check=True,
     )
     assert there.stdout.split()[-1] == here
+
+
+@pytest.mark.parametrize("name", ["resnet18", "resnet34"])
+def test_rows_are_as_long_as_each_other(name):
+    with weightless():
+        scene = diagram(build(name), style="volumes", width="ieee2").scene
+    boxes = [i for i in scene.items if isinstance(i, Polygon) and i.states is not None]
+    arrows = [i for i in scene.items if isinstance(i, Path) and i.arrow]
+    ends = [max(step[-1][0] for step in arrow.steps) for arrow in arrows]
+    rows = sorted(ends)[-2:]  # of the two rows, where each leads on or out
+    assert rows[1] - rows[0] < 8.0 and rows[0] > 0.93 * scene.width
+    assert max(x for box in boxes for x, _ in box.points) < scene.width
+
+
+def test_a_frame_that_says_how_often_is_not_said_again():
+    with weightless():
+        scene = diagram(build("resnet18"), style="volumes", width="ieee2").scene
+    said = [item.text for item in scene.items if isinstance(item, Text)]
+    assert sum(text.endswith("par. each") for text in said) == 1 == said.count("×2")

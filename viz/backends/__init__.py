@@ -32,11 +32,14 @@ class Format:
 FORMATS: Mapping[str, Format] = MappingProxyType(
     {
         "svg": Format("svg.svg", (".svg",)),
+        "svg-paths": Format("svg.svg_paths", ()),
         "pdf": Format("pdf.pdf", (".pdf",)),
         "png": Format("png.png", (".png",)),
         "eps": Format("eps.eps", (".eps",)),
         "jpg": Format("png.jpg", (".jpg", ".jpeg")),
         "gif": Format("png.gif", (".gif",)),
+        "drawio": Format("drawio.drawio", (".drawio",)),
+        "pptx": Format("pptx.pptx", (".pptx",)),
         "tikz": Format("tikz.standalone", (".tex",)),
         "tikz-fragment": Format("tikz.tikz", (".tikz",)),
     }
@@ -56,7 +59,8 @@ def render(
 
     Args:
         scene: what is drawn.
-        format: `svg`, `pdf`, `png`, `eps`, `jpg`, `gif`, `tikz` (a document) or `tikz-fragment` (for `\\input`).
+        format: `svg`, `svg-paths` (letters as outlines), `pdf`, `png`, `eps`, `jpg`, `gif`, `tikz` (a document),
+            `tikz-fragment` (for `\\input`), `drawio` or `pptx`.
         theme: the look of each role.
         dpi: dots per inch, of pixels.
         font: a family or a file, see `face`; that of the theme if None.

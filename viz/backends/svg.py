@@ -8,13 +8,21 @@ import re
 from collections.abc import Iterator
 from html import escape
 
+from fontTools.pens.svgPathPen import SVGPathPen
+from fontTools.pens.transformPen import TransformPen
+
 from ..fonts import Face, printable
 from ..scene import Box, Item, Path, Polygon, Scene, Text
 from ..theme import Paint, Theme
-from .marks import Steps, arrowed, ink, letters, named, number, outlined, radius, stretch
+from .marks import Steps, arrowed, ink, letters, named, number, outlined, radius, start, stretch
 
 
-def svg(scene: Scene, theme: Theme, face: Face, dpi: float = 0) -> bytes:
+def svg_paths(scene: Scene, theme: Theme, face: Face, dpi: float = 0) -> bytes:
+    """A scene as SVG whose letters are outlines: it looks the same in programs that know no fonts, nothing is text."""
+    return svg(scene, theme, face, text_as_paths=True)
+
+
+def svg(scene: Scene, theme: Theme, face: Face, dpi: float = 0, *, text_as_paths: bool = False) -> bytes:
     """A scene as SVG.
 
     Looks are attributes, which any stylesheet overrules: everything has the class `box`, `face`, `line`, `head` or
@@ -29,13 +37,17 @@ def svg(scene: Scene, theme: Theme, face: Face, dpi: float = 0) -> bytes:
         '<?xml version="1.0" encoding="UTF-8"?>\n'
         f'<svg xmlns="http://www.w3.org/2000/svg" {size} viewBox="0 0 {number(scene.width)} {number(scene.height)}" '
         f'role="img"{_labelled(key, title, description)} '
-        f'font-family={_attribute(f"{family}, {_fallback(face)}")} stroke-linejoin="round" xml:space="preserve">'
+        f'{"" if text_as_paths else _family(family, face)}stroke-linejoin="round" xml:space="preserve">'
     ]
     parts += [f'<title id="{key}-title">{_escaped(title)}</title>'] if title else []
     parts += [f'<desc id="{key}-desc">{_escaped(description)}</desc>'] if description else []
-    parts += [f"<style>{rules}</style>" for rules in ["".join(_fonts(scene, face, family))] if rules]
+    rules = "" if text_as_paths else "".join(_fonts(scene, face, family))
+    parts += [f"<style>{rules}</style>"] if rules else []
     for place, item in enumerate(scene.items):
-        parts += _elements(item, theme, face, names.get(place, ""))
+        if text_as_paths and isinstance(item, Text):
+            parts += _outlined(item, theme.paint(item.role), face)
+        else:
+            parts += _elements(item, theme, face, names.get(place, ""))
     return ("\n".join(parts) + "\n</svg>\n").encode()
 
 
@@ -46,6 +58,10 @@ def _digest(*words: str) -> str:
 def _labelled(key: str, title: str, description: str) -> str:
     ids = [f"{key}-{part}" for part, words in (("title", title), ("desc", description)) if words]
     return f' aria-labelledby="{" ".join(ids)}"' if ids else ""
+
+
+def _family(family: str, face: Face) -> str:
+    return f"font-family={_attribute(f'{family}, {_fallback(face)}')} "
 
 
 def _fallback(face: Face) -> str:
@@ -95,6 +111,23 @@ def _text(item: Text, paint: Paint, kind: str, face: Face) -> Iterator[str]:
     where += "" if item.anchor == "start" else f' text-anchor="{item.anchor}"'
     look = f'font-size="{number(item.size)}"' + (' font-weight="bold"' if item.bold else "")
     yield f'<text class="text {kind}" {where} {look} fill="{ink(paint.line) or "none"}">{_escaped(text)}</text>'
+
+
+def _outlined(item: Text, paint: Paint, face: Face) -> Iterator[str]:
+    """A line of text as the outlines of its letters."""
+    text, cut = printable(item.text), face.cut(item.bold)
+    if not text.strip():
+        return
+    scale, x = item.size / cut.units, start(item)
+    wider = stretch(item, face.width(text, item.size, item.bold))
+    pen = SVGPathPen(None, ntos=number)
+    for letter in text:
+        at = TransformPen(pen, (scale * wider, 0, 0, -scale, x, item.y))
+        for step, points in cut.outline(letter):
+            getattr(at, step)(*points)
+        x += cut.advance(letter) * scale * wider
+    kind = f"text {_class(item.role)}"
+    yield _element("path", kind, f'd="{pen.getCommands()}"', f'fill="{ink(paint.line) or "none"}"')
 
 
 def _element(tag: str, kind: str, where: str, look: str, name: str = "", title: str = "") -> str:

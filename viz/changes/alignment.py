@@ -14,6 +14,7 @@ from .wiring import Pairs, Wired, given, own, rewired
 _MINOR = frozenset({"norm", "activation", "dropout", "shape"})
 _MOST_CELLS = 3_000_000
 _LEAST_BAND = 150
+_MOST_PLACES = 16
 
 
 def align(a: Graph, b: Graph) -> Pairs:
@@ -41,6 +42,7 @@ def align(a: Graph, b: Graph) -> Pairs:
     for olds, news in _gaps(left, right, pairs):
         pairs.update(_best(left, right, kinds, olds, news))
     _slide(left, right, kinds, pairs)
+    _swap(left, right, kinds, pairs)
     return dict(sorted((from_a[u], from_b[v]) for u, v in pairs.items()))
 
 
@@ -307,19 +309,51 @@ def _slide_run(
         beside = [max(len(common_prefix(end, path)) for path in (paths[0], paths[-1])) for end in ends]
         return sum(max(0, count - inside) for count in beside)
 
-    best = min(places, key=lambda place: (torn(place), -place))
-    if best == start:
+    def moved(place: int) -> Pairs:
+        found = dict(partner)
+        for number in range(start - 1, place - 1, -1):
+            found[number + length] = found.pop(number)
+        for number in range(start, place):
+            found[number] = found.pop(number + length)
+        return found
+
+    def turned(pairs: Pairs) -> int:
+        return len(rewired(left, right, _oriented(pairs, graph, right)))
+
+    places.sort(key=lambda place: (torn(place), -place))
+    if places == [start]:
         return
-    moved = dict(partner)
-    for number in range(start - 1, best - 1, -1):
-        moved[number + length] = moved.pop(number)
-    for number in range(start, best):
-        moved[number] = moved.pop(number + length)
-    if len(rewired(left, right, _oriented(moved, graph, right))) <= len(
-        rewired(left, right, _oriented(partner, graph, right))
-    ):
+    now = turned(partner)
+    if now:  # others may leave more as it was
+        tried = [(turned(moved(place)), place) for place in places[:_MOST_PLACES]]
+        least = min(count for count, _ in tried)
+        best = next(place for count, place in tried if count == least)
+    else:
+        best, least = places[0], now if places[0] == start else turned(moved(places[0]))
+    if best != start and least <= now:
+        new = moved(best)
         partner.clear()
-        partner.update(moved)
+        partner.update(new)
+
+
+def _swap(left: Wired, right: Wired, kinds: list[list[int]], pairs: Pairs) -> None:
+    """Where a neighbour of the same kind could as well be what is new or gone, and more stays as it was, let it be."""
+    now = len(rewired(left, right, pairs))
+    for wired, own_kinds, forward in ((right, kinds[1], True), (left, kinds[0], False)):
+        partner = {v: u for u, v in pairs.items()} if forward else dict(pairs)
+        alone = [node.id for node in wired.graph.nodes if node.id not in partner][:_MOST_PLACES]
+        for number in alone if now else ():
+            beside = [e.source for e in wired.arriving[number]] + [e.target for e in wired.leaving[number]]
+            for other in beside:
+                if other not in partner or own_kinds[other] != own_kinds[number]:
+                    continue
+                swapped = {number if n == other else n: to for n, to in partner.items()}
+                count = len(rewired(left, right, _oriented(swapped, wired.graph, right)))
+                if count < now:
+                    partner, now = swapped, count
+                    break
+        pairs.clear()
+        pairs.update(_oriented(partner, wired.graph, right))
 
 
 def _oriented(partner: Mapping[int, int], graph: Graph, right: Wired) -> Pairs:

@@ -146,7 +146,7 @@ def _details(before: Graph, after: Graph, pairs: Pairs) -> dict[int, tuple[Detai
     """For each pair that is not the same, by its number in the first graph, what is not."""
     left, right = Wired(before), Wired(after)
     otherwise, elsewhere = set(rewired(left, right, pairs)), set(moved_outputs(left, right, pairs))
-    shared_a, shared_b = _first_bearers(before), _first_bearers(after)
+    (shared_a, sharing_a), (shared_b, sharing_b) = _sharing(before), _sharing(after)
     outputs = [{o.source: o.loss_weight for o in graph.outputs} for graph in (before, after)]
     found = {}
     for u, v in pairs.items():
@@ -155,7 +155,8 @@ def _details(before: Graph, after: Graph, pairs: Pairs) -> dict[int, tuple[Detai
         if u in otherwise:
             details.append(("inputs", _read_by(left, u), _read_by(right, v)))
         bearers = (shared_a.get(u), shared_b.get(v))
-        if (None if bearers[0] is None else pairs.get(bearers[0])) != bearers[1]:
+        expected = None if bearers[0] is None else pairs.get(bearers[0])
+        if expected != bearers[1] and {pairs.get(n) for n in sharing_a.get(u, ())} != set(sharing_b.get(v, ())):
             names = (None if n is None else g.nodes[n].name for n, g in zip(bearers, (before, after), strict=True))
             details.append(("shares weights with", next(names), next(names)))
         if u in elsewhere:
@@ -224,13 +225,14 @@ def _unequal(name: str, was: tuple[Any, ...], now: tuple[Any, ...]) -> Iterator[
         yield name, words(was), words(now)
 
 
-def _first_bearers(graph: Graph) -> dict[int, int]:
-    """For nodes whose weights an earlier node has, the first of those."""
-    first: dict[int, int] = {}
+def _sharing(graph: Graph) -> tuple[dict[int, int], dict[int, list[int]]]:
+    """For nodes whose weights an earlier node has, the first of those; and for each that shares, all that do."""
+    bearers: dict[int, list[int]] = {}
     for node in graph.nodes:
-        for weight in node.weights:
-            first.setdefault(weight.id, node.id)
-    return {n.id: first[n.weights[0].id] for n in graph.nodes if n.weights and first[n.weights[0].id] != n.id}
+        for weight in node.weights[:1]:
+            bearers.setdefault(weight.id, []).append(node.id)
+    groups = {number: group for group in bearers.values() if len(group) > 1 for number in group}
+    return {number: group[0] for number, group in groups.items() if number != group[0]}, groups
 
 
 # -- changes ----------------------------------------------------------------------------------------------------------

@@ -87,7 +87,7 @@ def captions(
             long = brief and measured(names[place], size, True) > (_NARROW if plan.levels > 1 else _WIDE) * size
             below += [line(words, bold=True) for words in (_halves(names[place]) if long else (names[place],))]
         if "parameters" in show and (weights := sum_weights(nodes)[0]):
-            below.append(line(_weights_text(nodes, weights), "muted"))
+            below.append(line(_weights_text(graph, nodes, weights), "muted"))
         if "trainable" in show and (words := _listed_frozen(nodes)):
             below.append(line(words, "muted"))
         loss = [o.loss_weight for o in graph.outputs if o.source in unit.nodes and o.loss_weight is not None]
@@ -116,11 +116,13 @@ def _listed_frozen(nodes: Sequence[Node]) -> str:
     return "" if said <= {""} else "frozen" if said == {"frozen"} else "partly frozen"
 
 
-def _weights_text(nodes: Sequence[Node], weights: int) -> str:
+def _weights_text(graph: Graph, nodes: Sequence[Node], weights: int) -> str:
     """The parameters of a unit; of one of the equal neighbours that it stands for, where it stands for several."""
     times = {1 if is_shared(node) else node.repeats for node in nodes}
     count = times.pop() if len(times) == 1 else 1
-    return f"{short_count(weights // count)} par." + (f" each ×{count}" if count > 1 else "")
+    own = max(own_repeats(graph, node) for node in nodes)  # a frame says the rest
+    each = "" if count == 1 else " each" if own == 1 else f" each ×{count}"
+    return f"{short_count(weights // count)} par.{each}"
 
 
 def _halves(name: str) -> tuple[str, ...]:

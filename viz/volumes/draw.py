@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from ..rectangles import Rect
 from ..scene import Item, Path, Polygon, Stated
 from ..symbols import symbol_items
-from .place import Placed, Rect
+from .place import Placed
 from .solids import Letters
 
 _TOP, _FRONT, _RIGHT = 1.0, 0.95, 0.84  # how light the faces are

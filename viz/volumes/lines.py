@@ -10,8 +10,9 @@ from ...graphs.graph import Edge, Graph
 from ..layouts.drawing import path
 from ..layouts.geometry import Line
 from ..lines import line_roles
+from ..rectangles import Rect
 from ..scene import Path, Point
-from .place import RISE, Placed, Rect, Row, way_out
+from .place import RISE, Placed, Row, way_out
 
 NEAR = 7.0  # nearer than that no arrow fits, and none is needed
 _OVER = 5.5  # between a short cut and what it passes over

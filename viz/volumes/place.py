@@ -23,6 +23,8 @@ _ARROW, _TURN = 12.0, 20.0  # room for an arrow, and for one that changes its la
 _APART, _WORDS = 5.0, 3.0  # between volumes, and between texts
 _BELOW = 2.5
 _LANES = 7.0
+_MOST_SPREAD = 24.0  # more between two volumes, so that a row is as long as the page is wide
+_STEPS = 7  # of halving
 STUB = 16.0  # of an arrow that goes on in the next row
 RISE = 4.0  # from a volume to where its arrow turns up to the next level of a U
 FRAME = 4.0  # between what is in a frame and its line
@@ -121,11 +123,13 @@ class Row:
     bodies: list[Rect] = field(default_factory=list)
     words: list[Rect] = field(default_factory=list)
     ways: list[Drawn] | None = None
+    groups: list[list[int]] = field(default_factory=list)  # its units, from one place where it could end to the next
 
     def copy(self) -> Row:
         """A row to try more in."""
-        lists = (self.heads, self.runs, self.wholes, self.texts, self.bodies, self.words)
-        return Row(self.first, self.levelled, dict(self.placed), *map(list, lists))  # type: ignore[arg-type]
+        lists = ("heads", "runs", "wholes", "texts", "bodies", "words", "groups")
+        own = {name: list(getattr(self, name)) for name in lists}
+        return Row(self.first, self.levelled, dict(self.placed), **own)
 
     def whole(self, number: int) -> Rect:
         """The volumes that stand together with a node, and their texts."""
@@ -297,9 +301,46 @@ def text_rect(text: Text) -> Rect:
     return Rect(left, text.y - 0.76 * text.size, left + text.width, text.y + 0.24 * text.size)
 
 
-def _extend(row: Row, group: Sequence[int], given: Setting) -> None:
-    """Add units to the right end of a row, and take down the auxiliary heads."""
+def justified(rows: list[Row], given: Setting, limit: float) -> list[Row]:
+    """The same rows as long as the page is wide: what stands together further apart. The last is spread as the others.
+
+    Where that is further than looks good, they are as long as the longest of them then is.
+    """
+
+    def spread(row: Row, more: float) -> Row:
+        wider = Row(row.first, row.levelled)
+        for group in row.groups:
+            _extend(wider, group, given, more)
+        _add_heads(wider, given)
+        return wider
+
+    def fill(row: Row, length: float, most: float) -> tuple[Row, float]:
+        low, high, found = 0.0, most, row
+        widest = spread(row, most)
+        if widest.right <= length:
+            return widest, most
+        for _ in range(_STEPS):
+            middle = (low + high) / 2
+            wider = spread(row, middle)
+            if wider.right <= length:
+                low, found = middle, wider
+            else:
+                high = middle
+        return found, low
+
+    rooms = [0.0 if row is rows[-1] else STUB for row in rows]
+    longest = max(fill(row, limit - room, _MOST_SPREAD)[0].right + room for row, room in zip(rows, rooms, strict=True))
+    found, most = [], _MOST_SPREAD
+    for row, room in zip(rows, rooms, strict=True):
+        wider, most = fill(row, longest - room, most if row is rows[-1] else _MOST_SPREAD)
+        found.append(wider)
+    return found
+
+
+def _extend(row: Row, group: list[int], given: Setting, spread: float = 0.0) -> None:
+    """Add units to the right end of a row, so much further than they need, and take down the auxiliary heads."""
     units = [(given.plan.units[number], given.standing[number]) for number in group]
+    row.groups.append(group)
     heights = given.frames
     for unit, shape in units:
         if unit.head is None:
@@ -309,10 +350,11 @@ def _extend(row: Row, group: Sequence[int], given: Setting) -> None:
                 for depth, frame in enumerate(reversed(unit.opens), 1)
                 for top, bottom in [heights[frame]]
             ]
-            put(row, shape, _leftmost(row, shape, y, given, sides, FRAME * unit.enters), y)
+            x = _leftmost(row, shape, y, given, sides, FRAME * unit.enters)
+            put(row, shape, x + (0.0 if shape.placed[0].solid.ball or not row.runs else spread), y)
             for depth, frame in enumerate(reversed(unit.closes), 1):
-                inside = {n for other in given.plan.units if frame in other.frames for n in other.nodes}
-                right = max(w.right for run, w in zip(row.runs, row.wholes, strict=True) if inside & set(run))
+                framed = {n for other in given.plan.units if frame in other.frames for n in other.nodes}
+                right = max(w.right for run, w in zip(row.runs, row.wholes, strict=True) if framed & set(run))
                 top, bottom = heights[frame]
                 row.bodies.append(Rect(right, top - FRAME, right + FRAME * depth, bottom + FRAME))
     row.heads += [(unit.head, shape) for unit, shape in units if unit.head is not None]

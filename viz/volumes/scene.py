@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import pairwise, product
 from math import inf
 
@@ -10,6 +11,7 @@ from ...graphs.graph import Edge, Frame, Graph, Node
 from ..fonts import Face, face
 from ..layouts.contents import box_names
 from ..overlaps import overlaps
+from ..rectangles import Rect
 from ..scene import Box, Item, Scene, Stated, moved
 from ..texts.layer_labels import describe, shape_texts
 from ..theme import Theme
@@ -19,7 +21,7 @@ from .fit import Attempt, Laid, balanced
 from .layered import apart, layered_row
 from .legend import legend_items
 from .lines import Drawn, lines
-from .place import FRAME, STUB, Rect, Row, around, setting
+from .place import FRAME, STUB, Row, around, justified, setting
 from .plan import as_u, plan
 from .solids import Letters, extents, measure, own_repeats, solids
 
@@ -102,8 +104,11 @@ def volumes(
     whole: Scene | None = None
     if best is not None:
         _, laid, size = best
-        scenes = (drawn(each, size) for each in (balanced(laid, limit), laid))
-        whole = next((each for each in scenes if not height or each.height <= height), None)
+        even = balanced(laid, limit)
+        spread = replace(even, rows=justified(even.rows, even.given, limit)) if len(even.rows) > 1 and width else even
+        scenes = (drawn(each, size) for each in (spread, even, laid))
+        fitting = [each for each in scenes if not height or each.height <= height]
+        whole = next((each for each in fitting if not overlaps(each)), next(iter(fitting), None))
     clean = whole is not None and not overlaps(whole)
     if clean or u is not None:
         return whole if clean or not strict else None
