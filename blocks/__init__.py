@@ -33,6 +33,10 @@ from .branches import branches as branches
 from .branches import inception_residual as inception_residual
 from .channel_moves import channel_shuffle as channel_shuffle
 from .channel_moves import split as split
+from .contexts import aspp as aspp
+from .contexts import avg_pool_shortcut as avg_pool_shortcut
+from .contexts import feature_pyramid as feature_pyramid
+from .contexts import pyramid_pooling as pyramid_pooling
 from .convnexts import convnext_block as convnext_block
 from .core import block as block
 from .core import deep_graphs as deep_graphs
@@ -64,6 +68,8 @@ from .inceptions import inception_reduction as inception_reduction
 from .inceptions import inception_stacked as inception_stacked
 from .initializers import Bilinear as Bilinear
 from .initializers import FanInUniform as FanInUniform
+from .kernel_norms import spectral_normalized as spectral_normalized
+from .kernel_norms import weight_standardized as weight_standardized
 from .layers import AdaptiveAveragePooling1D as AdaptiveAveragePooling1D
 from .layers import AdaptiveAveragePooling2D as AdaptiveAveragePooling2D
 from .layers import AdaptiveAveragePooling3D as AdaptiveAveragePooling3D
@@ -83,6 +89,9 @@ from .layers import SparseConv2D as SparseConv2D
 from .layers import SparseConv3D as SparseConv3D
 from .layers import StochasticDepth as StochasticDepth
 from .layers import scaled_tanh as scaled_tanh
+from .map_norms import global_response_norm as global_response_norm
+from .map_norms import instance_norm as instance_norm
+from .map_norms import rms_norm as rms_norm
 from .merges import add as add
 from .merges import concat as concat
 from .merges import scale as scale
@@ -119,6 +128,15 @@ from .signatures import default_of as default_of
 from .sizes import crop as crop
 from .sizes import match_size as match_size
 from .sizes import zero_pad as zero_pad
+from .tokens import class_token as class_token
+from .tokens import patch_embedding as patch_embedding
+from .tokens import position_embedding as position_embedding
+from .tokens import to_map as to_map
+from .tokens import tokens as tokens
+from .transformers import mixer_block as mixer_block
+from .transformers import mlp as mlp
+from .transformers import self_attention as self_attention
+from .transformers import transformer_block as transformer_block
 from .units import conv as conv
 from .units import conv_bn as conv_bn
 from .units import depthwise as depthwise

@@ -314,6 +314,7 @@ class _WeightStandardized:
     """The kernel of each filter with mean 0 and variance 1 before it is used (Qiao et al. 2019)."""
 
     def convolution_op(self, inputs: Any, kernel: Any) -> Any:
+        kernel = ops.convert_to_tensor(kernel)
         axes = tuple(range(len(kernel.shape) - 1))
         mean, variance = ops.moments(kernel, axes=axes, keepdims=True)
         return super().convolution_op(inputs, (kernel - mean) / ops.sqrt(variance + 1e-5))  # type: ignore[misc]

@@ -116,6 +116,7 @@ class PreactOptions(KernelOptions, total=False):
     dilation_rate: Size
     groups: int
     padding: Padding
+    layer: Callable[..., keras.Layer] | None
 
 
 class UnitOptions(PreactOptions, SeparableOptions, total=False):

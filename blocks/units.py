@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, Literal, Unpack
 
@@ -35,7 +35,7 @@ from .types import (
 
 
 def _convolve(
-    kind: str | type[keras.Layer],
+    kind: str | Callable[..., keras.Layer],
     x: Tensor,
     norm: Norm | None,
     activation: Activation,
@@ -106,6 +106,7 @@ def conv(
     norm: Norm | None = None,
     activation: Activation = "relu",
     use_bias: bool | None = None,
+    layer: Callable[..., keras.Layer] | None = None,
     name: str | None = None,
     **options: Unpack[KernelOptions],
 ) -> Tensor:
@@ -126,6 +127,8 @@ def conv(
         norm: function `(x, *, name)` between convolution and activation, e.g. `batch_norm`; None for none.
         activation: a Keras name, a function of a tensor, or a block; None for linear.
         use_bias: None for "exactly where there is no norm".
+        layer: function of the options of `keras.layers.Conv2D` that gives the layer, such as `weight_standardized`;
+            None for Keras's own.
         options: those of `keras.layers.Conv2D`: initialisers, regularisers, constraints, dtype.
 
     Raises:
@@ -145,7 +148,25 @@ def conv(
         if number % groups:
             raise checks.refuse("groups", groups, f"a divisor of the {number} {of}")
     x, geometry = _padded(x, padding, geometry)
-    return _convolve("Conv", x, norm, activation, use_bias, groups=groups, **geometry, **options)
+    kind = "Conv" if layer is None else _made_by(layer)
+    return _convolve(kind, x, norm, activation, use_bias, groups=groups, **geometry, **options)
+
+
+def _made_by(function: Callable[..., keras.Layer]) -> Callable[..., keras.Layer]:
+    """A function that gives a layer, or says of the argument `layer` what it must be."""
+    must_be = "a function of the options of keras.layers.Conv2D that gives a layer"
+    checks.function("layer", function)
+
+    def make(**options: Any) -> keras.Layer:
+        try:
+            made = function(**options)
+        except (TypeError, ValueError) as error:
+            raise checks.refuse("layer", function, must_be, TypeError) from error
+        if not isinstance(made, keras.Layer):
+            raise checks.refuse("layer", function, must_be, TypeError)
+        return made
+
+    return make
 
 
 # Without a scope of its own: what is made is named into the unit that calls it.

@@ -98,6 +98,8 @@ KINDS = {
     "crop": Kind(int, 512, "pixels of border added before an image is cropped to its size again", _crop),
     "rotation": Kind(float, 180, "degrees", _rotation),
     "shift": Kind(float, 1, "part of the side", _shift),
+    "shift-width": Kind(float, 1, "part of the width", lambda part, _: [layers.RandomTranslation(0.0, part, FILL)]),
+    "shift-height": Kind(float, 1, "part of the height", lambda part, _: [layers.RandomTranslation(part, 0.0, FILL)]),
     "shear": Kind(float, 1, "part of the side", _shear),
     "zoom": Kind(float, 0.99, "part of the side, in and out", _zoom),
     "brightness": Kind(float, 1, "part of the range", lambda part, _: [layers.RandomBrightness(part, RANGE)]),

@@ -42,6 +42,7 @@ OPTIMIZERS = {
     "adamw": keras.optimizers.AdamW,
     "rmsprop": keras.optimizers.RMSprop,
     "sgd": partial(keras.optimizers.SGD, momentum=0.9, nesterov=True),
+    "plain-sgd": keras.optimizers.SGD,
 }
 STRATEGIES = ("mirrored", "multiworker")
 SMALLEST = 32  # side of the images in pixels, unless given, where their own is less

@@ -16,7 +16,7 @@ from functools import partial
 from math import log2, prod
 from typing import Any
 
-from .layers import Expected, Oracle, Shape, add, channels_of, concat, conv_bn, depthwise, each
+from .layers import Expected, Oracle, Shape, add, channels_of, concat, conv_bn, depthwise, each, pool
 from .registry import OMITTED, oracle
 from .units import matching, norm, plain_conv, without_norm
 
@@ -247,3 +247,147 @@ def convnext_block(shape: Shape, *, kernel_size: Any = 7, expansion: float = 4, 
     if y.shape != shape:
         raise ValueError("a unit changes the size")
     return y
+
+
+# Norms, tokens, attention.
+
+
+@oracle("instance_norm")
+def instance_norm(shape: Shape, *, center: bool = True, scale: bool = True) -> Expected:
+    """An offset and a factor of each channel."""
+    return norm(shape, center + scale)
+
+
+@oracle("rms_norm", draws={"epsilon": OMITTED})
+def rms_norm(shape: Shape) -> Expected:
+    """A factor of each channel."""
+    return norm(shape, 1)
+
+
+@oracle("global_response_norm", draws={"epsilon": OMITTED})
+def global_response_norm(shape: Shape) -> Expected:
+    """An offset and a factor of each channel."""
+    return norm(shape, 2)
+
+
+@oracle("tokens", chain=False)
+def tokens(shape: Shape) -> Expected:
+    """All places in one row."""
+    sides = shape[:-1]
+    return Expected((None if None in sides else prod(sides), shape[-1]))  # type: ignore[arg-type]
+
+
+@oracle("to_map", chain=False)
+def to_map(shape: Shape, sides: Sequence[int]) -> Expected:
+    """A row as a map."""
+    return Expected((*sides, shape[-1]))
+
+
+@oracle("class_token", chain=False)
+def class_token(shape: Shape) -> Expected:
+    """One more."""
+    return Expected((None if shape[0] is None else shape[0] + 1, shape[-1]), channels_of(shape))
+
+
+@oracle("position_embedding", chain=False)
+def position_embedding(shape: Shape) -> Expected:
+    """A number for each channel of each place."""
+    return Expected(shape, prod(shape))  # type: ignore[arg-type]
+
+
+@oracle("patch_embedding", chain=False)
+def patch_embedding(shape: Shape, filters: int, patch_size: Any = 16, *, conv: Oracle = plain_conv) -> Expected:
+    """A strided convolution."""
+    size = each(patch_size, shape)
+    linear: dict[str, Any] = {"norm_parameters": None, "use_bias": True}
+    return conv(shape, filters, size, strides=size, padding="valid", **linear)
+
+
+@oracle("self_attention", chain=False)
+def self_attention(shape: Shape, heads: int = 8, *, key_dim: int | None = None, window: Any = None) -> Expected:
+    """Query, key, value and output, and the products of each place with those that it asks.
+
+    Example:
+        >>> self_attention((14, 14, 64), 4).parameters
+        16640
+    """
+    depth = channels_of(shape)
+    if key_dim is None and depth % heads:
+        raise ValueError("heads do not divide")
+    width = heads * (depth // heads if key_dim is None else key_dim)
+    places = tokens(shape).shape[0]
+    asked = places if window is None else prod(each(window, shape))
+    work = None if places is None or asked is None else places * (4 * depth * width + 2 * asked * width)
+    return Expected(shape, 3 * (depth + 1) * width + (width + 1) * depth, work)
+
+
+@oracle("mlp", draws={"activation": OMITTED})
+def mlp(shape: Shape, units: int, *, conv: Oracle = plain_conv) -> Expected:
+    """Two 1×1 convolutions."""
+    return Expected(shape).then(conv, units, 1, strides=1).then(conv, channels_of(shape), 1, strides=1)
+
+
+@oracle("transformer_block", chain=False)
+def transformer_block(
+    shape: Shape, heads: int = 8, *, expansion: float = 4, window: Any = None, conv: Oracle = plain_conv
+) -> Expected:
+    """Attention and a perceptron, each after a norm.
+
+    Example:
+        >>> transformer_block((197, 384), 6).parameters
+        1774464
+    """
+    y = norm(shape, 2).then(self_attention, heads, window=window).then(norm, 2)
+    return y.then(mlp, round(channels_of(shape) * expansion), conv=conv)
+
+
+@oracle("mixer_block", chain=False)
+def mixer_block(shape: Shape, token_units: int, channel_units: int, *, conv: Oracle = plain_conv) -> Expected:
+    """A perceptron over the places and one over the channels."""
+    places = tokens(shape).shape[0]
+    if places is None:
+        raise ValueError("unknown sides")
+    of_places = norm(shape, 2).then(lambda _: mlp((shape[-1], places), token_units, conv=conv))
+    return replace(of_places, shape=shape).then(norm, 2).then(mlp, channel_units, conv=conv)
+
+
+# Contexts.
+
+
+@oracle("aspp", draws={"rates": lambda st: st.just((1, 2))})
+def aspp(shape: Shape, filters: int = 256, rates: Sequence[int] = (6, 12, 18), *, conv: Oracle = conv_bn) -> Expected:
+    """A 1×1 convolution, dilated ones, a mean and its 1×1 convolution, and a 1×1 convolution of all."""
+    x = Expected(shape)
+    ends = [x.then(conv, filters, 1, strides=1)]
+    for rate in rates:
+        ends.append(x.then(conv, filters, 3, strides=1, **({} if rate == 1 else {"dilation_rate": rate})))
+    pixel = conv((*each(1, shape), channels_of(shape)), filters, 1, strides=1)
+    ends.append(replace(pixel, shape=(*shape[:-1], filters)))
+    return concat(ends).then(conv, filters, 1, strides=1)
+
+
+@oracle("pyramid_pooling", draws={"sizes": lambda st: st.just((1, 2))})
+def pyramid_pooling(
+    shape: Shape, sizes: Sequence[int] = (1, 2, 3, 6), filters: int | None = None, *, conv: Oracle = conv_bn
+) -> Expected:
+    """The map, and a 1×1 convolution of each of its grids of means."""
+    width = filters or max(1, channels_of(shape) // len(sizes))
+    ends = [Expected(shape)]
+    for size in sizes:
+        y = conv((*each(size, shape), channels_of(shape)), width, 1, strides=1)
+        ends.append(replace(y, shape=(*shape[:-1], width)))
+    return concat(ends)
+
+
+@oracle("feature_pyramid", chain=False)
+def feature_pyramid(shapes: Sequence[Shape], filters: int = 256, *, conv: Oracle = plain_conv) -> list[Expected]:
+    """A 1×1 and a 3×3 convolution of each."""
+    return [Expected(s).then(conv, filters, 1, strides=1).then(conv, filters, 3, strides=1) for s in shapes]
+
+
+@oracle("avg_pool_shortcut", chain=False)
+def avg_pool_shortcut(shape: Shape, filters: Any, *, strides: Any, conv: Oracle) -> Expected:
+    """A mean and a projection."""
+    if {*each(strides, shape)} == {1}:
+        return Expected(shape) if shape[-1] == filters else conv(shape, filters, 1, strides=1)
+    return pool(shape, strides, strides=strides).then(conv, filters, 1, strides=1)

@@ -202,3 +202,88 @@ def test_channels_first_gives_the_same_numbers(name):
     with data_format("channels_first"):
         given = made(FIRST[name], (8, 6, 4))[1](np.moveaxis(x, -1, 1))
     np.testing.assert_allclose(np.moveaxis(given, 1, -1), expected, atol=1e-6)
+
+
+@ranks
+def test_norms_of_one_example(rank):
+    x, axes = images(2, *SIDES[rank], 4), tuple(range(1, rank + 1))
+    model, run = made(blocks.rms_norm, x.shape[1:])
+    gamma = array(model.weights[0])
+    expected = x / np.sqrt(np.square(x).mean(-1, keepdims=True) + 1e-6) * gamma
+    np.testing.assert_allclose(run(x), expected, rtol=1e-4, atol=1e-5)
+    model, run = made(blocks.instance_norm, x.shape[1:])
+    gamma, beta = map(array, model.get_weights())
+    normed = (x - x.mean(axes, keepdims=True)) / np.sqrt(x.var(axes, keepdims=True) + 1e-3)
+    np.testing.assert_allclose(run(x), normed * gamma + beta, rtol=1e-4, atol=1e-4)
+    model, run = made(blocks.global_response_norm, x.shape[1:])
+    gamma, beta = map(array, model.get_weights())
+    norms = np.sqrt(np.square(x).sum(axes, keepdims=True))
+    expected = x + gamma * (x * norms / (norms.mean(-1, keepdims=True) + 1e-6)) + beta
+    np.testing.assert_allclose(run(x), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_normalized_kernels():
+    x = images(2, 5, 4, 3)
+    model, run = made(conv, x.shape[1:], 4, layer=blocks.weight_standardized, activation=None)
+    kernel, bias = map(array, model.get_weights())
+    standard = (kernel - kernel.mean((0, 1, 2))) / np.sqrt(kernel.var((0, 1, 2)) + 1e-5)
+    np.testing.assert_allclose(run(x), naive.conv(x, standard, bias), rtol=1e-4, atol=1e-4)
+    with pytest.raises(TypeError, match="layer must be"):
+        conv(keras.Input((5, 4, 3)), 4, layer=len)
+
+
+def softmax(x):
+    x = np.exp(x - x.max(-1, keepdims=True))
+    return x / x.sum(-1, keepdims=True)
+
+
+@pytest.mark.parametrize("window", [None, (2, 4)])
+def test_attention_asks_all_places_or_those_of_its_window(window):
+    x = images(2, 6, 4, 4)
+    model, run = made(blocks.self_attention, (6, 4, 4), 2, window=window)
+    query, query_bias, key, key_bias, value, value_bias, out, out_bias = map(array, model.get_weights())
+    height, width = window or (6, 4)
+    expected = np.zeros_like(x)
+    for top, left in product(range(0, 6, height), range(0, 4, width)):
+        part = x[:, top : top + height, left : left + width].reshape(2, -1, 4)
+        q, k, v = (
+            np.einsum("bnc,chd->bhnd", part, w) + b[:, None]
+            for w, b in ((query, query_bias), (key, key_bias), (value, value_bias))
+        )
+        seen = softmax(q @ k.swapaxes(-1, -2) / np.sqrt(2)) @ v
+        given = np.einsum("bhnd,hdc->bnc", seen, out) + out_bias
+        expected[:, top : top + height, left : left + width] = given.reshape(2, height, width, 4)
+    np.testing.assert_allclose(run(x), expected, rtol=1e-3, atol=1e-4)
+
+
+def test_tokens_are_rows_of_places_and_back():
+    x = images(2, 2, 3, 4)
+    row = made(blocks.tokens, (2, 3, 4))[1](x)
+    np.testing.assert_array_equal(row, x.reshape(2, 6, 4))
+    np.testing.assert_array_equal(made(blocks.to_map, (6, 4), (2, 3))[1](row), x)
+    model, run = made(blocks.class_token, (6, 4))
+    np.testing.assert_array_equal(run(row)[:, 1:], row)
+    np.testing.assert_allclose(run(row)[:, 0], np.broadcast_to(array(model.weights[0]), (2, 4)))
+
+
+def test_pyramids_by_their_means():
+    x = images(2, 4, 6, 2)
+    linear = partial(conv, use_bias=False, activation=None)
+
+    def identity(model):
+        """Every convolution passes on what it gets."""
+        for weight in model.weights:
+            kernel = np.zeros(weight.shape)
+            kernel[weight.shape[0] // 2, weight.shape[1] // 2] = np.eye(2)
+            weight.assign(kernel)
+        return model
+
+    tensor = keras.Input((4, 6, 2))
+    y = array(identity(keras.Model(tensor, blocks.pyramid_pooling(tensor, (1,), 2, conv=linear)))(x))
+    np.testing.assert_array_equal(y[..., :2], x)
+    expected = np.broadcast_to(x.mean((1, 2), keepdims=True), x.shape)
+    np.testing.assert_allclose(y[..., 2:], expected, atol=1e-6)
+    maps = [keras.Input((4, 6, 2)), keras.Input((2, 3, 2))]
+    coarse = images(2, 2, 3, 2, seed=1)
+    fine, _ = identity(keras.Model(maps, blocks.feature_pyramid(maps, 2, conv=linear)))([x, coarse])
+    np.testing.assert_allclose(array(fine), x + coarse.repeat(2, 1).repeat(2, 2), atol=1e-6)

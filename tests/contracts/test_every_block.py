@@ -38,6 +38,8 @@ NOT_BLOCKS = {
         "unit",
         "registered",
         "scaled_tanh",
+        "spectral_normalized",
+        "weight_standardized",
         "weightless",
     )
 }
@@ -70,6 +72,11 @@ def with_skip(block, *args, **options):
         return block(max_pool(x), x, *args, **options)
 
     return build
+
+
+def pyramid(x, f):
+    fine, coarse = blocks.feature_pyramid([x, max_pool(x)], f)
+    return blocks.add([fine, blocks.resize_like(coarse, x)])
 
 
 def scaled(x):
@@ -248,6 +255,50 @@ CASES = {
         lambda c: 2 * c + 8 + c + 4 + 27 + 12 + 6 * c,
     ),
     "convnext_block": of(SAME, blocks.convnext_block, lambda c: 50 * c + 2 * c + (c + 1) * 4 * c + (4 * c + 1) * c + c),
+    "instance_norm": of(SAME, blocks.instance_norm, lambda c: 2 * c),
+    "rms_norm": of(SAME, blocks.rms_norm, lambda c: c),
+    "global_response_norm": of(SAME, blocks.global_response_norm, lambda c: 2 * c),
+    "tokens": of("b h w c -> b h*w c", blocks.tokens),
+    "to_map": of("b 6 c -> b 2 3 c", partial(blocks.to_map, sides=(2, 3)), options={"unknown": False}),
+    "class_token": of("b n c -> b n+1 c", blocks.class_token, lambda c: c),
+    "position_embedding": of(
+        SAME, blocks.position_embedding, lambda h, w, c: h * w * c, options={"unknown": False, "broadcasts": True}
+    ),
+    "patch_embedding": of(
+        "b h w c -> b h//4 w//4 f",
+        lambda x, f: blocks.patch_embedding(x, f, 4),
+        lambda c, f: (16 * c + 1) * f,
+        f=few,
+    ),
+    "self_attention": of("b h w 6 -> b h w 6", partial(blocks.self_attention, heads=2), 4 * 42),
+    "mlp": of(SAME, lambda x: blocks.mlp(x, 5), lambda c: 5 * c + 5 + 5 * c + c),
+    "transformer_block": of(
+        "b h w 6 -> b h w 6", partial(blocks.transformer_block, heads=2), 24 + 4 * 42 + 7 * 24 + 25 * 6
+    ),
+    "mixer_block": of(
+        SAME,
+        partial(blocks.mixer_block, token_units=3, channel_units=2),
+        lambda h, w, c: 4 * c + 6 * h * w + 3 + h * w + 4 * c + 2 + c,
+        options={"unknown": False},
+    ),
+    "aspp": of(
+        "b h w c -> b h w f",
+        lambda x, f: blocks.aspp(x, f, (2, 3)),
+        lambda c, f: 2 * (c * f + 4 * f) + 2 * (9 * c * f + 4 * f) + 4 * f * f + 4 * f,
+        f=few,
+    ),
+    "pyramid_pooling": of(
+        "b h w c -> b h w c+2*f", lambda x, f: blocks.pyramid_pooling(x, (1, 2), f), lambda c, f: 2 * f * (c + 4), f=few
+    ),
+    "feature_pyramid": of(
+        "b h w c -> b h w f",
+        pyramid,
+        lambda c, f: 2 * ((c + 1) * f + (9 * f + 1) * f),
+        f=few,
+    ),
+    "avg_pool_shortcut": of(
+        HALF, lambda x, f: blocks.avg_pool_shortcut(x, f, strides=2, conv=conv_bn), lambda c, f: (c + 4) * f, f=few
+    ),
     "layer_scale": of(SAME, blocks.layer_scale, lambda c: c),
     "rescale": of(SAME, partial(blocks.rescale, factor=0.5)),
     "gate": of(SAME, lambda x: blocks.gate(x, conv(x, 1)), lambda c: 9 * c + 1, options={"broadcasts": True}),

@@ -32,6 +32,8 @@ NOT_BLOCKS = {
         "unit",
         "registered",
         "scaled_tanh",
+        "spectral_normalized",
+        "weight_standardized",
         "weightless",
     )
 }
@@ -84,6 +86,22 @@ CALLS = {
     "inception_residual": {"branches": [[(2, 1)], [(2, 1), (3, 3)]]},
     "convnext_block": {},
     "layer_scale": {},
+    "instance_norm": {},
+    "rms_norm": {},
+    "global_response_norm": {},
+    "tokens": {},
+    "to_map": {"x": image(6, 4), "sides": (2, 3)},
+    "class_token": {"x": image(6, 4)},
+    "position_embedding": {},
+    "patch_embedding": {"filters": 4, "patch_size": 2},
+    "self_attention": {"heads": 2},
+    "mlp": {"units": 4},
+    "transformer_block": {"heads": 2},
+    "mixer_block": {"token_units": 3, "channel_units": 3},
+    "aspp": {"filters": 4},
+    "pyramid_pooling": {},
+    "feature_pyramid": {"xs": lambda: [image()(), image(5, 4, 2)()], "filters": 4},
+    "avg_pool_shortcut": SHORTCUT,
     "rescale": {"factor": 0.5},
     "gate": {"weights": image(9, 8, 1)},
     "eca": {},
@@ -125,7 +143,7 @@ CALLS = {
     "channel_projection_shortcut": SHORTCUT,
     "merge_residual": {"branch": image(), "strides": 1, "shortcut": projection_shortcut, "conv": conv},
 }
-LISTS = {"split"}
+LISTS = {"split", "feature_pyramid"}
 """Blocks that give a list of tensors."""
 
 OPTIONS = ["kernel_initializer", "kernel_regularizer", "use_bias", "dtype", "nonsense"]

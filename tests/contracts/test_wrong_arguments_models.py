@@ -30,6 +30,7 @@ with weightless():
     BODY = keras.Model(MODEL.input, MODEL.get_layer("flatten").input, name="body")
 WITH_WEIGHTS = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)], name="dense")
 
+
 def small_network(conv=conv_bn, input_tensor=None):
     x = keras.Input((32, 32, 3)) if input_tensor is None else input_tensor
     return keras.Model(x, classifier(conv(x, 4), 3))

@@ -319,6 +319,8 @@ STRENGTHS = {
     "crop": 3,
     "rotation": 20,
     "shift": 0.2,
+    "shift-width": 0.2,
+    "shift-height": 0.2,
     "shear": 0.2,
     "zoom": 0.2,
     "brightness": 0.3,

@@ -1,0 +1,201 @@
+"""Attention over the places of a map or the tokens of a row, and the blocks around it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+import keras
+
+from .. import checks
+from . import arguments
+from .activations import dropout as _dropout
+from .core import block, given_to
+from .merges import add
+from .norms import layer_norm
+from .tensors import channel_axis, channels, known_sides, layer, rank
+from .tokens import to_map, tokens
+from .types import Activation, Norm, Size, Tensor, Unit
+from .units import conv as _conv
+
+_norm = partial(layer_norm, epsilon=1e-6)
+
+
+@block
+def self_attention(
+    x: Tensor,
+    heads: int = 8,
+    *,
+    key_dim: int | None = None,
+    window: Size | None = None,
+    dropout: float = 0.0,
+    name: str | None = None,
+) -> Tensor:
+    """Every place asks all places, by several heads (Vaswani et al. 2017, section 3.2.2).
+
+    Shapes: `batch *sides channels` -> the same, for tokens, images and volumes.
+
+    Args:
+        heads: their number.
+        key_dim: channels of a head; None for `channels / heads`.
+        window: every place asks those of its own window of this size alone (Liu et al. 2021, section 3.2); it divides
+            the sides. None for all.
+        dropout: rate of the weights of the attention.
+
+    Raises:
+        ValueError: `heads` does not divide the channels, or `window` the sides.
+
+    Example:
+        >>> model = keras.Model(x := keras.Input((14, 14, 64)), self_attention(x, 4, window=7))
+        >>> model.output_shape, model.count_params()
+        ((None, 14, 14, 64), 16640)
+    """
+    depth, axes, heads = channels(x), rank(x), checks.integer("heads", heads)
+    dropout = checks.fraction("dropout", dropout)
+    if key_dim is None and depth % heads:
+        raise checks.refuse("heads", heads, f"a divisor of the {depth} channels of x, or with key_dim")
+    size = depth // heads if key_dim is None else checks.integer("key_dim", key_dim)
+    first = channel_axis() != -1
+    if first:
+        x = layer(keras.layers.Permute, x, "last", "last", dims=(*range(2, axes + 2), 1))
+    y, over = x, tuple(range(1, axes + 1))
+    parts: tuple[int, ...] = ()
+    if window is not None:
+        sizes = arguments.sizes("window", window, axes)
+        lengths = list(x.shape[1:-1])
+        if any(n is None or n % w for n, w in zip(lengths, sizes, strict=True)):
+            raise checks.refuse("window", window, f"one that divides the sides, {tuple(lengths)}")
+        parts = tuple(part for n, w in zip(lengths, sizes, strict=True) for part in (n // w, w))
+        y = layer(keras.layers.Reshape, y, "split", "split", target_shape=(*parts, depth))
+        order = (*range(1, 2 * axes, 2), *range(2, 2 * axes + 1, 2), 2 * axes + 1)
+        y = layer(keras.layers.Permute, y, "windows", "windows", dims=order)
+        over = tuple(range(axes + 1, 2 * axes + 1))
+    options = {"num_heads": heads, "key_dim": size, "dropout": dropout, "attention_axes": over}
+    y = keras.layers.MultiHeadAttention(name="attention", **options)(y, y)
+    if window is not None:
+        back = (*(axis for n in range(axes) for axis in (1 + n, 1 + axes + n)), 2 * axes + 1)
+        y = layer(keras.layers.Permute, y, "places", "places", dims=back)
+        y = layer(keras.layers.Reshape, y, "joined", "joined", target_shape=(*x.shape[1:-1], depth))
+    return layer(keras.layers.Permute, y, "first", "first", dims=(axes + 1, *range(1, axes + 1))) if first else y
+
+
+@block
+def mlp(
+    x: Tensor,
+    units: int,
+    *,
+    activation: Activation = "gelu",
+    dropout: float = 0.0,
+    conv: Unit = _conv,
+    name: str | None = None,
+) -> Tensor:
+    """Two 1×1 convolutions with an activation in between, back to the channels of `x`.
+
+    Shapes: `batch *sides channels` -> the same.
+
+    Args:
+        units: channels in between.
+        dropout: rate after each.
+
+    Example:
+        >>> model = keras.Model(x := keras.Input((196, 64)), mlp(x, 256))
+        >>> model.output_shape, model.count_params()
+        ((None, 196, 64), 33088)
+    """
+    arguments.functions(conv=conv)
+    depth, units = channels(x), checks.integer("units", units)
+    y = conv(x, units, 1, strides=1, activation=activation, name="expand")
+    y = _dropout(y, dropout, name="expand_dropout")
+    y = conv(y, depth, 1, strides=1, activation=None, name="project")
+    return _dropout(y, dropout, name="project_dropout")
+
+
+def _added(x: Tensor, y: Tensor, transforms: Any, conv: Unit, number: int) -> Tensor:
+    for transform in arguments.transforms("transforms", transforms):
+        y = transform(y, **given_to(transform, conv=conv))
+    if tuple(y.shape) != tuple(x.shape):
+        raise checks.refuse("transforms", tuple(y.shape), f"functions that keep the shape of x, {tuple(x.shape)}")
+    return add([x, y], name=f"add{number}")
+
+
+@block
+def transformer_block(
+    x: Tensor,
+    heads: int = 8,
+    *,
+    expansion: float = 4,
+    window: Size | None = None,
+    activation: Activation = "gelu",
+    dropout: float = 0.0,
+    transforms: Sequence[Callable[[Tensor], Tensor]] = (),
+    norm: Norm = _norm,
+    conv: Unit = _conv,
+    name: str | None = None,
+) -> Tensor:
+    """Attention and a perceptron, each after a norm and with `x` added (Dosovitskiy et al. 2021, figure 1).
+
+    ```
+        x ─┬─ norm ── attention ── transforms ─┬─ add ─┬─ norm ── 1×1 ── 1×1 ── transforms ─┬─ add
+           └───────────────────────────────────┘       └─────────────────────────────────────┘
+    ```
+
+    Shapes: `batch *sides channels` -> the same, for tokens, images and volumes.
+
+    Args:
+        heads, window: as in `self_attention`.
+        expansion: the perceptron is so many times as wide as `x`.
+        dropout: rate in the attention and after each convolution.
+        transforms: functions of both branches before their sums, such as `layer_scale`.
+        norm: function `(x, *, name)`.
+        conv: unit of the perceptron.
+
+    Example:
+        >>> model = keras.Model(x := keras.Input((197, 384)), transformer_block(x, 6))
+        >>> model.output_shape, model.count_params()
+        ((None, 197, 384), 1774464)
+    """
+    norm = checks.function("norm", norm, "name")
+    width = round(channels(x) * checks.number("expansion", expansion, above=0))
+    if width < 1:
+        raise checks.refuse("expansion", expansion, f"large enough for a channel out of {channels(x)}")
+    y = self_attention(norm(x, name="norm1"), heads, window=window, dropout=dropout, name="attention")
+    x = _added(x, y, transforms, conv, 1)
+    y = mlp(norm(x, name="norm2"), width, activation=activation, dropout=dropout, conv=conv, name="mlp")
+    return _added(x, y, transforms, conv, 2)
+
+
+@block
+def mixer_block(
+    x: Tensor,
+    token_units: int,
+    channel_units: int,
+    *,
+    activation: Activation = "gelu",
+    norm: Norm = _norm,
+    conv: Unit = _conv,
+    name: str | None = None,
+) -> Tensor:
+    """A perceptron over the places, then one over the channels, with `x` added (Tolstikhin et al. 2021, figure 1).
+
+    Shapes: `batch *sides channels` -> the same; the sides must be known.
+
+    Args:
+        token_units, channel_units: width of the two.
+        norm: function `(x, *, name)` before each.
+        conv: unit of the perceptrons.
+
+    Example:
+        >>> mixer_block(keras.Input((14, 14, 64)), 128, 256).shape
+        (None, 14, 14, 64)
+    """
+    norm = checks.function("norm", norm, "name")
+    sizes = known_sides(x, "over whose places a perceptron goes")
+    y = tokens(norm(x, name="norm1"), name="tokens")
+    y = layer(keras.layers.Permute, y, "places", "places", dims=(2, 1))
+    y = mlp(y, checks.integer("token_units", token_units), activation=activation, conv=conv, name="of_places")
+    y = layer(keras.layers.Permute, y, "channels", "channels", dims=(2, 1))
+    x = add([x, y if len(sizes) == 1 else to_map(y, sizes, name="map")], name="add1")
+    units = checks.integer("channel_units", channel_units)
+    y = mlp(norm(x, name="norm2"), units, activation=activation, conv=conv, name="of_channels")
+    return add([x, y], name="add2")
