@@ -20,6 +20,7 @@ def squeeze_excite(
     x: Tensor,
     *,
     ratio: int = 16,
+    filters: int | None = None,
     gate: Activation = "sigmoid",
     conv: Unit = _conv,
     name: str | None = None,
@@ -38,6 +39,7 @@ def squeeze_excite(
 
     Args:
         ratio: the narrow part has `channels // ratio` channels, at least one.
+        filters: channels of the narrow part, instead of by `ratio`.
         gate: from numbers to weights.
         conv: unit of the two 1×1 convolutions, whose activation is that of the narrow part; a norm of it is left out.
 
@@ -53,6 +55,7 @@ def squeeze_excite(
     arguments.identifier("gate", gate, "activation")
     conv = without_norm(conv)
     narrow = max(1, channels(x) // checks.integer("ratio", ratio))
+    narrow = narrow if filters is None else checks.integer("filters", filters)
     weights = global_avg_pool(x, keepdims=True, name="pool")
     weights = conv(weights, narrow, 1, strides=1, name="reduce")
     weights = conv(weights, channels(x), 1, strides=1, activation=gate, name="expand")

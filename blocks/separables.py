@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Unpack
 
@@ -11,7 +11,7 @@ import keras  # noqa: F401  (the doctests use it)
 from .. import checks
 from . import arguments
 from .activations import activate
-from .core import block, default_of, register
+from .core import block, default_of, given_to, register
 from .merges import add
 from .norms import batch_norm
 from .pools import max_pool
@@ -75,8 +75,11 @@ def inverted_residual(
     filters: int,
     *,
     strides: Size = 1,
-    expansion: int = 6,
+    expansion: float = 6,
     kernel_size: Size = 3,
+    fused: bool = False,
+    inner: Sequence[Callable[[Tensor], Tensor]] = (),
+    transforms: Sequence[Callable[[Tensor], Tensor]] = (),
     conv: Unit = conv_bn,
     depthwise: Unit | None = None,
     name: str | None = None,
@@ -84,8 +87,9 @@ def inverted_residual(
     """1×1 up, depthwise, linear 1×1 down, and `x` added where the shape stays (Sandler et al. 2018, figure 4).
 
     ```
-        x ─┬─ 1×1 expand ── depthwise, /s ── 1×1 project ─┬─ add
-           └───── only where filters and sides stay ──────┘
+        plain   x ─┬─ 1×1 expand ── depthwise, /s ── inner ── 1×1 project ── transforms ─┬─ add
+        fused   x ─┼─────── k×k expand, /s ───────── inner ── 1×1 project ── transforms ─┤
+                   └──────────── only where filters and sides stay ──────────────────────┘
     ```
 
     Shapes: `batch height width channels` -> `batch ceil(height/strides) ceil(width/strides) filters`.
@@ -93,8 +97,14 @@ def inverted_residual(
     Args:
         filters: output channels.
         strides, kernel_size: of the depthwise convolution.
-        expansion: the wide part has `expansion` times the channels of `x`; with 1 there is no first convolution.
-        conv: unit of the 1×1 convolutions.
+        expansion: the wide part has `expansion` times the channels of `x`, rounded; with 1 there is no first
+            convolution.
+        fused: one k×k convolution instead of the first two (Tan and Le 2021, figure 2); with `expansion` 1 it is the
+            only one.
+        inner: functions of the wide part, such as `partial(squeeze_excite, ratio=24)`; one that has an argument `conv`
+            is given that of the block.
+        transforms: functions of the branch where it is added to `x`, such as `partial(stochastic_depth, rate=0.2)`.
+        conv: unit of the convolutions that are not depthwise.
         depthwise: unit of the other one; None for `depthwise` with padding, norm and activation of `conv`.
 
     Example:
@@ -104,13 +114,28 @@ def inverted_residual(
     """
     arguments.functions(conv=conv)
     middle = matching(_depthwise, conv) if depthwise is None else checks.function("depthwise", depthwise, "name")
-    filters, expansion = checks.integer("filters", filters), checks.integer("expansion", expansion)
-    width = channels(x) * expansion
-    y = conv(x, width, 1, strides=1, name="expand") if expansion > 1 else x
-    y = middle(y, width, kernel_size, strides=strides, name="depthwise")
-    y = conv(y, filters, 1, strides=1, activation=None, name="project")
-    stays = channels(x) == filters and arguments.pair("strides", strides) == (1, 1)
-    return add([x, y], name="add") if stays else y
+    filters, fused = checks.integer("filters", filters), checks.flag("fused", fused)
+    width = round(channels(x) * checks.number("expansion", expansion, above=0))
+    if width < 1:
+        raise checks.refuse("expansion", expansion, f"large enough for a channel out of {channels(x)}")
+    widens, y = width != channels(x), x
+    if fused and not widens:
+        y = conv(y, filters, kernel_size, strides=strides, name="conv")
+    elif fused:
+        y = conv(y, width, kernel_size, strides=strides, name="expand")
+    else:
+        y = conv(y, width, 1, strides=1, name="expand") if widens else y
+        y = middle(y, width, kernel_size, strides=strides, name="depthwise")
+    for transform in arguments.transforms("inner", inner):
+        y = transform(y, **given_to(transform, conv=conv))
+    if widens or not fused:
+        y = conv(y, filters, 1, strides=1, activation=None, name="project")
+    transforms = arguments.transforms("transforms", transforms)
+    if channels(x) != filters or arguments.pair("strides", strides) != (1, 1):
+        return y
+    for transform in transforms:
+        y = transform(y, **given_to(transform, conv=conv))
+    return add([x, y], name="add")
 
 
 @block

@@ -5,13 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from ..rules import REDUCED, UNREAD, Along, Call, Entry, Reads, Windows, aligned, knows
+from ..rules import REDUCED, UNKNOWN, UNREAD, Along, Call, Entry, Reads, Windows, aligned, knows
 from . import common
-from .common import activated, by, free, listed, mapped, none_at_all, stepped, windowed
+from .common import activated, by, free, listed, mapped, none_at_all, resized, stepped, windowed
+from .layers import _conv_cost, _conv_words, _of_kernel
 
 
 def own(*names: str) -> Any:
-    return knows(*(f"layerblocks.blocks.layers.{name}" for name in names))
+    homes = ("layers", "map_layers")
+    return knows(*(f"layerblocks.blocks.{home}.{name}" for home in homes for name in names))
 
 
 def _dilated_pool(call: Call) -> Windows:
@@ -96,3 +98,61 @@ own("MinimumSize")(free("other", lambda o: f"at least {o.height}×{o.width}", _a
 own("Add")(free("add", "add", symbol="⊕"))
 own("FusedBatchNormalization")(free("norm", "batch norm"))
 own("MatchSize")(free("shape", "match size", _matched))
+
+
+def _resized(call: Call) -> Windows | str:
+    """The first map is interpolated to the size of the second, or to so many times its own."""
+    layer = call.operation
+    before, after = common.sides(layer, call.inputs[0]), common.sides(layer, call.outputs[0])
+    word = {"linear": "bilinear"}.get(layer.interpolation, layer.interpolation)
+    follows = layer.factors is not None
+    if follows and None in before and layer.interpolation == "nearest":
+        reads: list[Reads] | None = [Reads(1, factor, 1 - factor, 0, 1) for factor in layer.factors]
+    else:
+        reads = resized(before, after, word, follows)
+    if reads is None:
+        return UNKNOWN
+    like = [(Along(0), *[UNREAD] * (len(shape) - 1)) for shape in call.inputs[1:]]
+    return (mapped(call, reads, False), *like)
+
+
+def _blurred(call: Call) -> Windows:
+    layer, reads = call.operation, []
+    for k, s in zip(layer.pool_size, layer.strides, strict=True):
+        reads.append(Reads(step=s, first=-((k - 1) // 2), last=k - 1 - (k - 1) // 2))
+    return (mapped(call, reads, False),)
+
+
+def _shuffled(call: Call) -> Windows:
+    return (mapped(call, [Reads(1, factor, 1 - factor, 0, 1) for factor in call.operation.factors], True),)
+
+
+def _unshuffled(call: Call) -> Windows:
+    return (mapped(call, [Reads(factor, 1, 0, factor - 1, factor) for factor in call.operation.factors], True),)
+
+
+def _responding(call: Call) -> Windows:
+    """Of each channel everything is seen, and of the channels all."""
+    return (aligned(call.inputs[0], call.outputs[0], tuple(range(1, len(call.inputs[0])))),)
+
+
+def _scaled(layer: Any) -> str:
+    if layer.factors is None:
+        return listed("resize to another's size", layer.interpolation)
+    return listed(f"resize ×{by(layer.factors)}", layer.interpolation)
+
+
+own("Resize")(Entry("shape", "", _scaled, none_at_all, _resized))
+own("PixelShuffle")(free("shape", lambda o: f"pixel shuffle, ×{by(o.factors)}", _shuffled))
+own("PixelUnshuffle")(free("shape", lambda o: f"pixel unshuffle, /{by(o.factors)}", _unshuffled))
+own("BlurPooling")(
+    Entry("pool", "mean", lambda o: listed(f"{by(o.pool_size)} blur pool", stepped(o.strides)), none_at_all, _blurred)
+)
+own("MaxUnpooling")(free("shape", lambda o: f"{by(o.pool_size)} unpool", lambda call: UNKNOWN))
+own("LayerScale")(free("norm", "layer scale"))
+own("GlobalResponseNormalization")(free("norm", "global response norm", _responding))
+own(*(f"WeightStandardizedConv{n}D" for n in (1, 2, 3)))(
+    Entry("conv", "", _conv_words("weight-standardized conv"), _conv_cost, _of_kernel)
+)
+own("PositionEmbedding")(free("add", "position embedding"))
+own("ClassToken")(free("merge", "class token", lambda call: UNKNOWN))

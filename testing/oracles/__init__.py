@@ -9,7 +9,7 @@ Example:
     >>> inception((28, 28, 192), 64, (96, 128), (16, 32), 32)
     Expected(shape=(28, 28, 256), parameters=163696, multiply_adds=128049152)
 
-`layers` has those of single layers, `units` and `blocks` those of the pieces of these names; `@oracle` beside each says
+`layers` has those of single layers, `units`, `blocks` and `pieces` those of blocks; `@oracle` beside each says
 to which block it belongs.
 """
 
@@ -19,5 +19,6 @@ from __future__ import annotations
 from ...graphs.window_arithmetic import *
 from .blocks import *
 from .layers import *
+from .pieces import *
 from .registry import *
 from .units import *

@@ -105,9 +105,24 @@ def depthwise_separable(
     return y.then(conv, filters, 1, strides=1, **options)
 
 
-@oracle("inverted_residual", draws={"expansion": range(1, 4), "depthwise": OMITTED})
+@oracle(
+    "inverted_residual",
+    draws={
+        "expansion": [1, 2, 3, 1.5],
+        "depthwise": OMITTED,
+        "inner": OMITTED,
+        "transforms": OMITTED,
+    },
+)
 def inverted_residual(
-    shape: Shape, filters: int, *, strides: Size = 1, expansion: int = 6, kernel_size: Size = 3, conv: Oracle = conv_bn
+    shape: Shape,
+    filters: int,
+    *,
+    strides: Size = 1,
+    expansion: float = 6,
+    kernel_size: Size = 3,
+    fused: bool = False,
+    conv: Oracle = conv_bn,
 ) -> Expected:
     """1×1 up, depthwise, 1×1 down; a sum only where nothing changes.
 
@@ -116,10 +131,15 @@ def inverted_residual(
         (56, 56, 24)
     """
     x = Expected(shape)
-    width = channels_of(shape) * expansion
-    y = x.then(conv, width, 1, strides=1) if expansion > 1 else x
-    y = y.then(matching(depthwise, conv), width, kernel_size, strides=strides).then(conv, filters, 1, strides=1)
-    return add([x, y]) if shape[-1] == filters and pair(strides) == (1, 1) else y
+    width = round(channels_of(shape) * expansion)
+    if fused:
+        widens = width != channels_of(shape)
+        y = x.then(conv, width if widens else filters, kernel_size, strides=strides)
+        y = y.then(conv, filters, 1, strides=1) if widens else y
+    else:
+        y = x.then(conv, width, 1, strides=1) if width != channels_of(shape) else x
+        y = y.then(matching(depthwise, conv), width, kernel_size, strides=strides).then(conv, filters, 1, strides=1)
+    return add([x, y]) if shape[-1] == filters and {*pair(strides)} == {1} else y
 
 
 def merge(shape: Shape, branch: Expected, *, strides: Size, shortcut: Oracle, conv: Oracle) -> Expected:
@@ -363,7 +383,7 @@ def transition(
 
 
 @oracle("squeeze_excite", draws={"gate": OMITTED})
-def squeeze_excite(shape: Shape, *, ratio: int = 16, conv: Oracle = plain_conv) -> Expected:
+def squeeze_excite(shape: Shape, *, ratio: int = 16, filters: int | None = None, conv: Oracle = plain_conv) -> Expected:
     """Two 1×1 convolutions of one pixel.
 
     Example:
@@ -371,7 +391,7 @@ def squeeze_excite(shape: Shape, *, ratio: int = 16, conv: Oracle = plain_conv) 
         8464
     """
     channels, conv = channels_of(shape), without_norm(conv)
-    weights = Expected((1, 1, channels)).then(conv, max(1, channels // ratio), 1, strides=1)
+    weights = Expected((1, 1, channels)).then(conv, filters or max(1, channels // ratio), 1, strides=1)
     weights = weights.then(conv, channels, 1, strides=1)
     if weights.shape[:2] != (1, 1):
         raise ValueError("the unit changes the size of one pixel")

@@ -236,6 +236,44 @@ CASES = {
         lambda x: blocks.inception_reduction(x, (2,), (1, 1, 3)),
         lambda c: (9 * c + 1) * 2 + (c + 1) + 10 + 10 * 3,
     ),
+    "branches": of(
+        "b h w c -> b h w 5",
+        partial(blocks.branches, branches=[[(2, 1)], [(1, 1), (3, 3)]]),
+        lambda c: (c + 1) * 3 + 10 * 3,
+    ),
+    "inception_residual": of(
+        SAME,
+        partial(blocks.inception_residual, branches={"wide": [(2, 1)], "deep": [(1, 1), (3, 3)]}, factor=0.5),
+        lambda c: 2 * c + 8 + c + 4 + 27 + 12 + 6 * c,
+    ),
+    "convnext_block": of(SAME, blocks.convnext_block, lambda c: 50 * c + 2 * c + (c + 1) * 4 * c + (4 * c + 1) * c + c),
+    "layer_scale": of(SAME, blocks.layer_scale, lambda c: c),
+    "rescale": of(SAME, partial(blocks.rescale, factor=0.5)),
+    "gate": of(SAME, lambda x: blocks.gate(x, conv(x, 1)), lambda c: 9 * c + 1, options={"broadcasts": True}),
+    "eca": of(SAME, partial(blocks.eca, kernel_size=3), 3, options={"broadcasts": True}),
+    "cbam": of(SAME, blocks.cbam, lambda c: 2 * c + 1 + c + 99, options={"broadcasts": True}),
+    "attention_gate": of(
+        SAME,
+        lambda x: blocks.attention_gate(x, conv(x, 5, strides=2), 3),
+        lambda c: (9 * c + 1) * 5 + (4 * c + 1) * 3 + 18 + 4,
+        options={"broadcasts": True},
+    ),
+    "resize": of("b h w c -> b 2*h 2*w c", blocks.resize),
+    "resize_like": of(SAME, lambda x: blocks.resize_like(max_pool(x, 3), x)),
+    "resize_conv": of(
+        "b h w c -> b 2*h 2*w f", lambda x, f: blocks.resize_conv(x, f), lambda c, f: (9 * c + 1) * f, f=few
+    ),
+    "subpixel_conv": of(
+        "b h w c -> b 2*h 2*w f", lambda x, f: blocks.subpixel_conv(x, f), lambda c, f: (9 * c + 1) * 4 * f, f=few
+    ),
+    "pixel_shuffle": of("b h w 12 -> b 2*h 2*w 3", blocks.pixel_shuffle),
+    "pixel_unshuffle": of(
+        "b 6 8 c -> b 2 4 6*c", partial(blocks.pixel_unshuffle, factor=(3, 2)), options={"unknown": False}
+    ),
+    "blur_pool": of("b h w c -> b ceil(h/2) ceil(w/2) c", blocks.blur_pool),
+    "unpool": of(SAME, lambda x: blocks.unpool(max_pool(x), x)),
+    "split": of("b h w 6 -> b h w 4", lambda x: blocks.split(x, (2, 4))[1]),
+    "channel_shuffle": of("b h w 6 -> b h w 6", partial(blocks.channel_shuffle, groups=3)),
     "inverted_residual": of(
         SAME, lambda x: blocks.inverted_residual(x, x.shape[-1]), lambda c: 12 * c * c + 2 * 24 * c + 54 * c + 4 * c
     ),

@@ -1,0 +1,254 @@
+"""Shapes and parameters of the pieces of networks since 2015: resampling, gates, branches, tokens, contexts.
+
+As in `layers`: `(*sides, channels)` of every input, of one to three sides, then the piece's own arguments; ValueError
+where the piece has to refuse. Nothing here imports Keras.
+
+Example:
+    >>> pixel_shuffle((7, 9, 12), 2).shape
+    (14, 18, 3)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+from math import log2, prod
+from typing import Any
+
+from .layers import Expected, Oracle, Shape, add, channels_of, concat, conv_bn, depthwise
+from .registry import OMITTED, oracle
+from .units import matching, norm, plain_conv, without_norm
+
+
+def each(value: Any, shape: Shape) -> tuple[int, ...]:
+    """One number a side."""
+    return tuple(value) if isinstance(value, tuple | list) else (value,) * (len(shape) - 1)
+
+
+def _times(shape: Shape, factors: Sequence[int]) -> tuple[int | None, ...]:
+    return tuple(None if n is None else n * factor for n, factor in zip(shape[:-1], factors, strict=True))
+
+
+@oracle("layer_scale", draws={"initial_value": OMITTED})
+def layer_scale(shape: Shape) -> Expected:
+    """A factor of each channel."""
+    return norm(shape, 1)
+
+
+@oracle("rescale", draws={"factor": [0.5, 2.0]})
+def rescale(shape: Shape, factor: float) -> Expected:
+    """A constant factor."""
+    return Expected(shape)
+
+
+@oracle("gate", chain=False)
+def gate(shape: Shape, weights: Shape) -> Expected:
+    """A product of what has one size, or 1."""
+    return Expected(shape)
+
+
+@oracle("resize", draws={"factor": [1, 2, 3]})
+def resize(shape: Shape, factor: Any = 2, *, interpolation: str = "nearest") -> Expected:
+    """Sides times their factors."""
+    return Expected((*_times(shape, each(factor, shape)), shape[-1]))
+
+
+@oracle("resize_like", chain=False)
+def resize_like(shape: Shape, like: Shape, *, interpolation: str = "linear") -> Expected:
+    """The sides of another."""
+    return Expected((*like[:-1], shape[-1]))
+
+
+@oracle("pixel_shuffle", draws={"factor": [1, 2]})
+def pixel_shuffle(shape: Shape, factor: Any = 2) -> Expected:
+    """Channels to pixels."""
+    factors = each(factor, shape)
+    depth, rest = divmod(channels_of(shape), prod(factors))
+    if rest:
+        raise ValueError("channels that go into no pixel")
+    return Expected((*_times(shape, factors), depth))
+
+
+@oracle("pixel_unshuffle", draws={"factor": [1, 2]})
+def pixel_unshuffle(shape: Shape, factor: Any = 2) -> Expected:
+    """Pixels to channels."""
+    factors = each(factor, shape)
+    if any(n is None or n % f for n, f in zip(shape[:-1], factors, strict=True)):
+        raise ValueError("factors do not divide the sides")
+    sides = tuple(n // f for n, f in zip(shape[:-1], factors, strict=True))  # type: ignore[operator]
+    return Expected((*sides, channels_of(shape) * prod(factors)))
+
+
+@oracle("blur_pool", draws={"pool_size": [1, 3, 4], "strides": [1, 2, 3]})
+def blur_pool(shape: Shape, pool_size: Any = 3, *, strides: Any = 2) -> Expected:
+    """Every so many pixels."""
+    sides = tuple(None if n is None else -(-n // s) for n, s in zip(shape[:-1], each(strides, shape), strict=True))
+    return Expected((*sides, shape[-1]))
+
+
+@oracle("unpool", chain=False)
+def unpool(shape: Shape, before: Shape, pool_size: Any = 2) -> Expected:
+    """The map from before."""
+    return Expected(before)
+
+
+def _enlarging(unit: Oracle, shape: Shape, filters: int, kernel_size: Any, options: Any) -> Expected:
+    return unit(shape, filters, kernel_size, strides=1, **options)
+
+
+@oracle("resize_conv", draws={"strides": [1, 2]})
+def resize_conv(
+    shape: Shape,
+    filters: int,
+    kernel_size: Any = 3,
+    *,
+    strides: Any = 2,
+    interpolation: str = "nearest",
+    padding: Any = None,
+    conv: Oracle = plain_conv,
+    **options: Any,
+) -> Expected:
+    """A resize and a convolution."""
+    return _enlarging(conv, resize(shape, strides).shape, filters, kernel_size, options)
+
+
+@oracle("subpixel_conv", draws={"strides": [1, 2]})
+def subpixel_conv(
+    shape: Shape,
+    filters: int,
+    kernel_size: Any = 3,
+    *,
+    strides: Any = 2,
+    padding: Any = None,
+    conv: Oracle = plain_conv,
+    **options: Any,
+) -> Expected:
+    """A convolution and a pixel shuffle."""
+    factors = each(strides, shape)
+    return _enlarging(conv, shape, filters * prod(factors), kernel_size, options).then(pixel_shuffle, factors)
+
+
+@oracle("split", chain=False)
+def split(shape: Shape, parts: Any = 2) -> list[Expected]:
+    """Parts of the channels."""
+    number = parts if isinstance(parts, int) else len(parts)
+    widths = [channels_of(shape) // number] * number if isinstance(parts, int) else list(parts)
+    if sum(widths) != channels_of(shape):
+        raise ValueError("parts are not the channels")
+    return [Expected((*shape[:-1], width)) for width in widths]
+
+
+@oracle("channel_shuffle", draws={"groups": [1, 2]})
+def channel_shuffle(shape: Shape, groups: int = 2) -> Expected:
+    """Another order."""
+    if channels_of(shape) % groups:
+        raise ValueError("groups do not divide")
+    return Expected(shape)
+
+
+@oracle("eca", draws={"kernel_size": [None, 1, 3], "gate": OMITTED})
+def eca(shape: Shape, kernel_size: int | None = None) -> Expected:
+    """A kernel over the channels.
+
+    Example:
+        >>> eca((56, 56, 256)).parameters
+        5
+    """
+    size = int((log2(channels_of(shape)) + 1) / 2) if kernel_size is None else kernel_size
+    size += kernel_size is None and size % 2 == 0
+    return Expected(shape, size, size * channels_of(shape))
+
+
+@oracle("cbam", draws={"gate": OMITTED, "kernel_size": [3, 7]})
+def cbam(shape: Shape, *, ratio: int = 16, kernel_size: Any = 7, conv: Oracle = plain_conv) -> Expected:
+    """Two 1×1 convolutions of two pixels, and one of two channels.
+
+    Example:
+        >>> cbam((56, 56, 256)).parameters
+        8563
+    """
+    depth, conv = channels_of(shape), without_norm(conv)
+    pixels = (2, *[1] * (len(shape) - 2))
+    of_channels = Expected((*pixels, depth)).then(conv, max(1, depth // ratio), 1, strides=1)
+    of_channels = of_channels.then(conv, depth, 1, strides=1)
+    places = conv((*shape[:-1], 2), 1, kernel_size, strides=1)
+    if places.shape[:-1] != shape[:-1]:
+        raise ValueError("the unit changes the sides")
+    return replace(of_channels.then(lambda _: places), shape=shape)
+
+
+@oracle("attention_gate", chain=False)
+def attention_gate(shape: Shape, signal: Shape, filters: int | None = None, *, conv: Oracle = plain_conv) -> Expected:
+    """Two maps to one weight a place."""
+    conv, width = without_norm(conv), filters or max(1, channels_of(shape) // 2)
+    y = add([conv(shape, width, 2, strides=2, padding="same"), conv(signal, width, 1, strides=1)])
+    return replace(y.then(conv, 1, 1, strides=1), shape=shape)
+
+
+_TABLE = {"branches": lambda st: st.just([[(2, 1)], [(1, 1), (3, 3)]])}
+
+
+@oracle("branches", draws=_TABLE)
+def side_by_side(shape: Shape, branches: Any, *, conv: Oracle = plain_conv) -> Expected:
+    """Branches of (filters, kernel), side by side.
+
+    Example:
+        >>> side_by_side((35, 35, 192), [[(96, 1)], [(48, 1), (64, 5)]]).shape
+        (35, 35, 160)
+    """
+    ends = []
+    for steps in branches.values() if isinstance(branches, dict) else branches:
+        y = Expected(shape)
+        for step in steps:
+            y = y.then(conv, **step) if isinstance(step, dict) else y.then(conv, *step, strides=1)
+        ends.append(y)
+    return concat(ends) if len(ends) > 1 else ends[0]
+
+
+@oracle(
+    "inception_residual",
+    draws={
+        **_TABLE,
+        "factor": [1.0, 0.1],
+        "activation": OMITTED,
+        "transforms": OMITTED,
+    },
+)
+def inception_residual(
+    shape: Shape, branches: Any, *, factor: float = 1.0, conv: Oracle = conv_bn, **silent: Any
+) -> Expected:
+    """Branches, a 1×1 convolution with bias, and the input added."""
+    y = side_by_side(shape, branches, conv=conv)
+    plain: dict[str, Any] = {"norm_parameters": None, "use_bias": None}
+    y = y.then(partial(conv, **plain), channels_of(shape), 1, strides=1)
+    if y.shape != shape:
+        raise ValueError("the branches change the size")
+    return y
+
+
+@oracle(
+    "convnext_block",
+    draws={
+        "kernel_size": [3, 7],
+        "expansion": [1, 2, 1.5],
+        "activation": OMITTED,
+        "inner": OMITTED,
+        "transforms": OMITTED,
+        "depthwise": OMITTED,
+    },
+)
+def convnext_block(shape: Shape, *, kernel_size: Any = 7, expansion: float = 4, conv: Oracle = plain_conv) -> Expected:
+    """A depthwise convolution with layer norm, and two 1×1 convolutions.
+
+    Example:
+        >>> convnext_block((56, 56, 96)).parameters
+        79296
+    """
+    depth = channels_of(shape)
+    first = partial(matching(depthwise, conv), norm_parameters=2, use_bias=True)
+    y = Expected(shape).then(first, depth, kernel_size, strides=1)
+    y = y.then(conv, round(depth * expansion), 1, strides=1).then(conv, depth, 1, strides=1).then(norm, 1)
+    if y.shape != shape:
+        raise ValueError("a unit changes the size")
+    return y
