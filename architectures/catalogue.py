@@ -67,7 +67,6 @@ _HOWARD = "Howard et al. 2017"
 _SANDLER = "Sandler et al. 2018"
 _TAN = "Tan and Le 2019"
 _TAN_V2 = "Tan and Le 2021"
-_AFTER_TAN_V2 = "after Tan and Le 2021"
 _LONG = "Long et al. 2015"
 _RONNEBERGER = "Ronneberger et al. 2015"
 
@@ -106,6 +105,14 @@ DEVIATIONS: dict[str, tuple[str, ...]] = {
     "mobilenet_v2": (
         _NORM_DECAY.format(0.997),
         "initialiser of the authors' code, N(0, 0.09) cut off at two deviations; the paper names none",
+    ),
+    "efficientnets": ("initialisers of the authors' code; the papers name none",),
+    **dict.fromkeys(
+        (f"efficientnet_v2_{name}" for name in ("b0", "b1", "b2", "b3", *"sml")),
+        (
+            "running statistics decay by 0.9 a step, as in the authors' code; by 0.99 in the paper",
+            "initialisers of the authors' code; the paper names none",
+        ),
     ),
 }
 
@@ -182,11 +189,19 @@ ENTRIES = {
         Entry("efficientnet_b7", "efficientnets", "EfficientNet-B7", _TAN, 66_347_960, 66_658_680, 37_745_884_192),
         Entry("efficientnet_v2_b0", "efficientnets", "EfficientNetV2-B0", _TAN_V2, 7_139_704, 7_200_312, 718_086_176),
         Entry("efficientnet_v2_b1", "efficientnets", "EfficientNetV2-B1", _TAN_V2, 8_141_052, 8_212_124, 1_196_819_360),
-        Entry("efficientnet_v2_b2", "efficientnets", "EfficientNetV2-B2", _TAN_V2, 10_096_086, 10_178_374, 1_697_542_832),
-        Entry("efficientnet_v2_b3", "efficientnets", "EfficientNetV2-B3", _TAN_V2, 14_358_406, 14_467_622, 3_011_458_816),
+        Entry(
+            "efficientnet_v2_b2", "efficientnets", "EfficientNetV2-B2", _TAN_V2, 10_096_086, 10_178_374, 1_697_542_832
+        ),
+        Entry(
+            "efficientnet_v2_b3", "efficientnets", "EfficientNetV2-B3", _TAN_V2, 14_358_406, 14_467_622, 3_011_458_816
+        ),
         Entry("efficientnet_v2_s", "efficientnets", "EfficientNetV2-S", _TAN_V2, 21_458_488, 21_612_360, 8_365_617_152),
-        Entry("efficientnet_v2_m", "efficientnets", "EfficientNetV2-M", _TAN_V2, 54_139_356, 54_431_388, 24_582_460_384),
-        Entry("efficientnet_v2_l", "efficientnets", "EfficientNetV2-L", _TAN_V2, 118_515_272, 119_027_848, 56_079_699_008),
+        Entry(
+            "efficientnet_v2_m", "efficientnets", "EfficientNetV2-M", _TAN_V2, 54_139_356, 54_431_388, 24_582_460_384
+        ),
+        Entry(
+            "efficientnet_v2_l", "efficientnets", "EfficientNetV2-L", _TAN_V2, 118_515_272, 119_027_848, 56_079_699_008
+        ),
         Entry("fcn32s", "segmentations", "FCN-32s", _LONG, 134_346_581, 136_152_917, 181_365_854_976),
         Entry("fcn16s", "segmentations", "FCN-16s", _LONG, 134_364_410, 134_815_994, 181_448_086_272),
         Entry("fcn8s", "segmentations", "FCN-8s", _LONG, 134_376_863, 134_489_759, 181_529_034_048),

@@ -151,6 +151,8 @@ def efficientnet(
     depth = checks.number("depth_coefficient", depth_coefficient, "a positive number", above=0)
     rate = checks.fraction("stochastic_depth", stochastic_depth)
     rows = [_stage(f"stages[{place}]", row) for place, row in enumerate(stages)]
+    if not rows:
+        raise checks.refuse("stages", stages, "one stage at least")
     repeats = [ceil(depth * row.repeats) for row in rows]
     before, total = 0, sum(repeats)
     if preprocess is not None:

@@ -23,6 +23,8 @@ class Application:
 
 
 TRAINED_DIALECT = "keras"
+# Where Keras adds a constant for its trained weights alone, and the variance of the images that these hold.
+RESCALED, RESCALED_VARIANCE = "keras_imagenet", (0.229, 0.224, 0.225)
 APPLICATIONS = {
     "vgg16": Application("VGG16"),
     "vgg19": Application("VGG19"),
@@ -277,6 +279,7 @@ OURS: dict[str, dict[str, str]] = {"fcn": {_FCN: _FCN, "fc{n:6|7}.conv": "classi
 _ANY: tuple[str, ...] = ()
 DIALECTS: dict[tuple[str, str], tuple[str, ...]] = {
     **{("keras.applications", family): (TRAINED_DIALECT,) for family in KERAS},
+    ("keras.applications", "efficientnet"): (TRAINED_DIALECT, RESCALED),
     **{("torchvision", family): ("torchvision",) for family in TORCHVISION},
     **{("timm", family): ("timm", "torchvision") for family in TIMM},
     ("keras-hub", "resnet"): ("torchvision", "timm"),

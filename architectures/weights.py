@@ -26,7 +26,7 @@ from ..models.inputs import CHANNELS, array_of, first_with_weights, kernel_for_c
 from . import weight_names
 from .computed import difference, layers_differ, relative
 from .origins import Origin, constructor_of, origin
-from .weight_names import APPLICATIONS, NUMBERED, TORCH_TENSORS, TRAINED_DIALECT
+from .weight_names import APPLICATIONS, NUMBERED, RESCALED, RESCALED_VARIANCE, TORCH_TENSORS, TRAINED_DIALECT
 from .weight_sources import IMAGENET, Source, checked_model, of_model, opened
 
 # What may stand between a flattened image and the dense layer that sees its pixels: it moves none.
@@ -192,7 +192,8 @@ def checked(weights: Any, network: str) -> Source | str | None:
 def dialect_of(source: Source | str | None, dialects: Collection[str]) -> str | None:
     """The one of these dialects that a source belongs to, as far as its names or its memory say."""
     if source is None or isinstance(source, str):
-        return None if source is None or TRAINED_DIALECT not in dialects else TRAINED_DIALECT
+        trained = (RESCALED, TRAINED_DIALECT) if source is not None else ()
+        return next((dialect for dialect in trained if dialect in dialects), None)
     if (known := source.origin) is not None:
         return known.dialect if known.dialect in dialects else None
     best, most = None, 0
@@ -315,6 +316,9 @@ def give(model: keras.Model, layers: Sequence[keras.layers.Layer], source: Sourc
     """Load a source into these layers of a model."""
     found, dialect = steps(model, layers, source, plan)
     _write(found.writes)
+    for layer, _ in found.pairs:
+        if isinstance(layer, keras.layers.Normalization):  # which computes with a copy of its weights
+            layer.finalize_state()
     return Loaded(tuple(found.loaded), tuple(found.kept), tuple(found.unused), tuple(found.changed), dialect)
 
 
@@ -384,7 +388,23 @@ def _tables(source: Source) -> Iterator[_Table]:
         yield _Table("layerblocks", "", None, ())
     for library, families in libraries.items():
         for family, rules in families.items():
-            yield _Table(library, family, rules, weight_names.DIALECTS.get((library, family), ()))
+            yield _Table(library, family, rules, _one_of_two(source, weight_names.DIALECTS.get((library, family), ())))
+
+
+def _one_of_two(source: Source, dialects: tuple[str, ...]) -> tuple[str, ...]:
+    """Of a network to which Keras adds a constant for its trained weights: with it or without, as the source is.
+
+    A model has the constant; of a file the statistics of the images say it, which are those of ImageNet.
+    """
+    if RESCALED not in dialects:
+        return dialects
+    if source.model is not None:
+        constants = sum(isinstance(layer, keras.layers.Rescaling) for layer in source.model.layers)
+        return (RESCALED if constants > 1 else TRAINED_DIALECT,)
+    statistics = [tensors for name, tensors in source.tensors.items() if re.fullmatch("normalization(_[0-9]+)?", name)]
+    found = [tensors.get("variance", tensors.get("1")) for tensors in statistics]
+    known = any(np.shape(value) == (3,) and np.allclose(value, RESCALED_VARIANCE, atol=1e-3) for value in found)
+    return (RESCALED if known else TRAINED_DIALECT,)
 
 
 def _best_table(ours: Mapping[str, Any], source: Source, plan: _Plan) -> tuple[_Table, dict[str, str]]:
