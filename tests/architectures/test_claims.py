@@ -53,7 +53,8 @@ def test_whose_each_network_is():
 def test_the_readme_counts_them():
     text = " ".join(README.read_text(encoding="utf-8").split())
     numbers = re.search(
-        r"Sixty-five networks, .*?: (\d+) of papers, (\d+) of `keras.applications`, (\d+) of torchvision and (\d+)", text
+        r"Sixty-five networks, .*?: (\d+) of papers, (\d+) of `keras.applications`, (\d+) of torchvision and (\d+)",
+        text,
     )
     counted = Counter(describe(name).source for name in list_architectures())
     assert tuple(map(int, numbers.groups())) == tuple(

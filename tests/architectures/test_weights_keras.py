@@ -30,6 +30,8 @@ from layerblocks.blocks import conv, weightless
 from ..agreement import differ, images, run
 from ..helpers import data_format, dtype_policy
 
+# Of their own tests: `test_efficientnets`.
+ELSEWHERE = [name for name in APPLICATIONS if name.startswith("efficientnet")]
 # The side of the images; the other side is a bit longer.
 SIDES = dict.fromkeys(APPLICATIONS, 64) | {"inception_v3": 81, "xception": 79}
 DEPENDS_ON_SIZE = ("vgg16", "vgg19")
@@ -94,7 +96,7 @@ def check_agreement(model: keras.Model, source: keras.Model, x: np.ndarray) -> N
 
 
 @pytest.mark.sweep_but("mobilenet_v2")
-@pytest.mark.parametrize("name", [name for name in APPLICATIONS if name not in DEPENDS_ON_SIZE and "efficientnet" not in name])
+@pytest.mark.parametrize("name", [name for name in APPLICATIONS if name not in (*DEPENDS_ON_SIZE, *ELSEWHERE)])
 def test_trained_weights_agree(name, monkeypatch):
     options: dict[str, Any] = {"input_shape": (SIDES[name], SIDES[name] + 5, 3), "classifier_activation": None}
     source = randomize(application(name, **options))

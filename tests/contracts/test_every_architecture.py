@@ -74,7 +74,8 @@ CHANNELS = {
     "mobilenet_v2": 1280,
     **{f"efficientnet_b{n}": width for n, width in enumerate((1280, 1280, 1408, 1536, 1792, 2048, 2304, 2560))},
     **dict.fromkeys((f"efficientnet_v2_{n}" for n in ("b0", "b1", "s", "m", "l")), 1280),
-    **{"efficientnet_v2_b2": 1408, "efficientnet_v2_b3": 1536},
+    "efficientnet_v2_b2": 1408,
+    "efficientnet_v2_b3": 1536,
 }
 SEGMENTATION = {"fcn32s": 21, "fcn16s": 21, "fcn8s": 21, "unet": 2}
 
