@@ -6,7 +6,7 @@ from .catalogue import list_architectures as list_architectures
 from .constructor import architecture as architecture
 from .constructor import variant as variant
 from .densenets import *
-from .efficientnets import *  # type: ignore[assignment]
+from .efficientnets import *
 from .googlenets import *  # type: ignore[assignment]  # tables of the same name, which are not public
 from .inceptions_v3 import *  # type: ignore[assignment]
 from .lenets import *

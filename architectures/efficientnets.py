@@ -167,8 +167,13 @@ def efficientnet(
             }
             for block in range(count)
         ]
-        options = {"expansion": row.expansion, "kernel_size": row.kernel_size, "fused": row.fused, "inner": inner}
-        units = {"residual": inverted_residual, "conv": conv, "depthwise": depthwise}
+        options: dict[str, Any] = {
+            "expansion": row.expansion,
+            "kernel_size": row.kernel_size,
+            "fused": row.fused,
+            "inner": inner,
+        }
+        units: dict[str, Any] = {"residual": inverted_residual, "conv": conv, "depthwise": depthwise}
         x = stage(x, round_filters(width * row.filters), blocks, name=f"stage{number}", **options, **units)
         before += count
     x = conv(x, round_filters(width * 1280), 1, strides=1, name="top")
@@ -180,7 +185,7 @@ def _stage(argument: str, row: Any) -> Stage:
     if not checks.is_sequence(row) or not 4 <= len(row) <= len(Stage._fields):
         raise checks.refuse(argument, row, f"({', '.join(Stage._fields)}), of which the last two may be left out")
     *numbers, fused = Stage(*row)
-    return Stage(*checks.integers(argument, numbers, 5), fused=checks.flag(f"{argument}[5]", fused))  # type: ignore[misc]
+    return Stage(*checks.integers(argument, numbers, 5), fused=checks.flag(f"{argument}[5]", fused))  # type: ignore[arg-type,misc]
 
 
 def _scaled(number: int) -> Any:
