@@ -73,7 +73,7 @@ def trained(x: Tensor) -> Tensor:
     """`adapted` as Keras's trained weights need it: their variance is a deviation, so that half a division is left."""
     scale = [deviation**-0.5 for deviation in DEVIATION]
     if channel_axis() == 1:
-        scale = [[[one]] for one in scale]  # type: ignore[misc]
+        scale = [[[one]] for one in scale]
     return layer(keras.layers.Rescaling, adapted(x), "rescale2", "rescale2", scale=scale)
 
 
@@ -173,7 +173,7 @@ def efficientnet(
             "fused": row.fused,
             "inner": inner,
         }
-        units: dict[str, Any] = {"residual": inverted_residual, "conv": conv, "depthwise": depthwise}
+        units: dict[str, Any] = {"residual": inverted_residual, "inner": inner, "conv": conv, "depthwise": depthwise}
         x = stage(x, round_filters(width * row.filters), blocks, name=f"stage{number}", **options, **units)
         before += count
     x = conv(x, round_filters(width * 1280), 1, strides=1, name="top")
