@@ -173,7 +173,7 @@ def efficientnet(
             "fused": row.fused,
             "inner": inner,
         }
-        units: dict[str, Any] = {"residual": inverted_residual, "inner": inner, "conv": conv, "depthwise": depthwise}
+        units: dict[str, Any] = {"residual": inverted_residual, "conv": conv, "depthwise": depthwise}
         x = stage(x, round_filters(width * row.filters), blocks, name=f"stage{number}", **options, **units)
         before += count
     x = conv(x, round_filters(width * 1280), 1, strides=1, name="top")
