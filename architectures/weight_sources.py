@@ -40,6 +40,7 @@ class Source:
         model: that holds the weights, where there is one.
         places: the file, where Keras wrote it.
         origin: how the network that they belong to was built, where that is known.
+        is_trained: whether they are, or stand for, the trained weights that Keras publishes.
     """
 
     tensors: Tensors
@@ -47,6 +48,7 @@ class Source:
     model: keras.Model | None = None
     places: Path | None = None
     origin: Origin | None = None
+    is_trained: bool = False
 
 
 def opened(source: Any, argument: str, or_else: str = "") -> Source:

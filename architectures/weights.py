@@ -237,7 +237,8 @@ def _application(network: str, options: Mapping[str, Any]) -> Callable[[str | No
         arguments["input_shape"] = shape
 
     def make(weights: str | None) -> Source:
-        return of_model(getattr(keras.applications, own.name)(weights=weights, **arguments))
+        source = of_model(getattr(keras.applications, own.name)(weights=weights, **arguments))
+        return dataclasses.replace(source, is_trained=True)
 
     return make
 
@@ -398,6 +399,8 @@ def _one_of_two(source: Source, dialects: tuple[str, ...]) -> tuple[str, ...]:
     """
     if RESCALED not in dialects:
         return dialects
+    if source.is_trained:
+        return (RESCALED,)
     if source.model is not None:
         constants = sum(isinstance(layer, keras.layers.Rescaling) for layer in source.model.layers)
         return (RESCALED if constants > 1 else TRAINED_DIALECT,)

@@ -49,7 +49,7 @@ def test_what_keras_computes(name, sides):
     source = randomize(application(name, **options))
     model = build(name, dialect="keras", **options)
     load(model, source)
-    x = pixels(2, *sides, 3)
+    x = 20 * pixels(2, *sides, 3)  # Keras divides them by 255
     expected = run(source, x)
     assert differ(expected[0], expected[1]) > 1e-4  # the images matter
     assert differ(run(model, x), expected) < 1e-5
