@@ -7,6 +7,7 @@ Which layer of another library is which of ours is data, in `weight_names.py`; w
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -175,6 +176,12 @@ _INFLATIONS = {"mean": _repeated, "center": _centered}
 # The argument `weights` of the constructors.
 
 
+def _trained() -> str:
+    """The networks that Keras has trained weights of; of many of one name the first and the last."""
+    groups = [[*names] for _, names in itertools.groupby(APPLICATIONS, lambda name: re.sub("[a-z]?[0-9]*$", "", name))]
+    return ", ".join(f"{names[0]} … {names[-1]}" if len(names) > 3 else ", ".join(names) for names in groups)
+
+
 def checked(weights: Any, network: str) -> Source | str | None:
     """The argument, a file opened, or an error before anything is built or downloaded."""
     if weights is None:
@@ -183,7 +190,7 @@ def checked(weights: Any, network: str) -> Source | str | None:
         raise checks.refuse("weights", weights, "None under weightless(), where there are no weights")
     if isinstance(weights, str) and weights == IMAGENET:
         if network not in APPLICATIONS:
-            only = f"{IMAGENET!r} only exists for {', '.join(APPLICATIONS)}"
+            only = f"{IMAGENET!r} only exists for {_trained()}"
             raise checks.refuse("weights", weights, f"None, a model, a dict or a path; {only}")
         return weights
     return opened(weights, "weights", f"None, {IMAGENET!r}, ")
@@ -247,7 +254,7 @@ def _from_keras(model: keras.Model, source: Any) -> Source:
     known = origin(model)
     made = None if known is None else constructor_of(known)
     if known is None or made is None or known.network not in APPLICATIONS or not known.alone:
-        must_be = f"weights themselves; {IMAGENET!r} only exists for {', '.join(APPLICATIONS)} as they were built"
+        must_be = f"weights themselves; {IMAGENET!r} only exists for {_trained()} as they were built"
         raise checks.refuse("source", source, must_be)
     defaults = {word: given.default for word, given in made.__signature__.parameters.items()}  # type: ignore[attr-defined]
     return _application(known.network, {**defaults, **known.arguments})(IMAGENET)
