@@ -8,6 +8,7 @@ from .configs import write_config as write_config
 from .constructor import architecture as architecture
 from .constructor import variant as variant
 from .densenets import *
+from .efficientnets import *
 from .googlenets import *  # type: ignore[assignment]  # tables of the same name, which are not public
 from .inceptions_v3 import *  # type: ignore[assignment]
 from .lenets import *

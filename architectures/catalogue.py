@@ -66,6 +66,8 @@ _HUANG = "Huang et al. 2017"
 _CHOLLET = "Chollet 2017"
 _HOWARD = "Howard et al. 2017"
 _SANDLER = "Sandler et al. 2018"
+_TAN = "Tan and Le 2019"
+_TAN_V2 = "Tan and Le 2021"
 _LONG = "Long et al. 2015"
 _RONNEBERGER = "Ronneberger et al. 2015"
 
@@ -104,6 +106,14 @@ DEVIATIONS: dict[str, tuple[str, ...]] = {
     "mobilenet_v2": (
         _NORM_DECAY.format(0.997),
         "initialiser of the authors' code, N(0, 0.09) cut off at two deviations; the paper names none",
+    ),
+    "efficientnets": ("initialisers of the authors' code; the papers name none",),
+    **dict.fromkeys(
+        (f"efficientnet_v2_{name}" for name in ("b0", "b1", "b2", "b3", *"sml")),
+        (
+            "running statistics decay by 0.9 a step, as in the authors' code; by 0.99 in the paper",
+            "initialisers of the authors' code; the paper names none",
+        ),
     ),
 }
 
@@ -170,6 +180,29 @@ ENTRIES = {
         Entry("xception", "xceptions", "Xception", _CHOLLET, 22_855_952, 22_910_480, 8_357_403_496),
         Entry("mobilenet", "mobilenets", "MobileNet", _HOWARD, 4_231_976, 4_253_864, 568_740_352),
         Entry("mobilenet_v2", "mobilenets", "MobileNetV2", _SANDLER, 3_504_872, 3_538_984, 300_774_272),
+        Entry("efficientnet_b0", "efficientnets", "EfficientNet-B0", _TAN, 5_288_548, 5_330_564, 385_814_752),
+        Entry("efficientnet_b1", "efficientnets", "EfficientNet-B1", _TAN, 7_794_184, 7_856_232, 686_802_832),
+        Entry("efficientnet_b2", "efficientnets", "EfficientNet-B2", _TAN, 9_109_994, 9_177_562, 993_561_872),
+        Entry("efficientnet_b3", "efficientnets", "EfficientNet-B3", _TAN, 12_233_232, 12_320_528, 1_827_141_392),
+        Entry("efficientnet_b4", "efficientnets", "EfficientNet-B4", _TAN, 19_341_616, 19_466_816, 4_393_771_024),
+        Entry("efficientnet_b5", "efficientnets", "EfficientNet-B5", _TAN, 30_389_784, 30_562_520, 10_266_384_752),
+        Entry("efficientnet_b6", "efficientnets", "EfficientNet-B6", _TAN, 43_040_704, 43_265_136, 19_067_593_536),
+        Entry("efficientnet_b7", "efficientnets", "EfficientNet-B7", _TAN, 66_347_960, 66_658_680, 37_745_884_192),
+        Entry("efficientnet_v2_b0", "efficientnets", "EfficientNetV2-B0", _TAN_V2, 7_139_704, 7_200_312, 718_086_176),
+        Entry("efficientnet_v2_b1", "efficientnets", "EfficientNetV2-B1", _TAN_V2, 8_141_052, 8_212_124, 1_196_819_360),
+        Entry(
+            "efficientnet_v2_b2", "efficientnets", "EfficientNetV2-B2", _TAN_V2, 10_096_086, 10_178_374, 1_697_542_832
+        ),
+        Entry(
+            "efficientnet_v2_b3", "efficientnets", "EfficientNetV2-B3", _TAN_V2, 14_358_406, 14_467_622, 3_011_458_816
+        ),
+        Entry("efficientnet_v2_s", "efficientnets", "EfficientNetV2-S", _TAN_V2, 21_458_488, 21_612_360, 8_365_617_152),
+        Entry(
+            "efficientnet_v2_m", "efficientnets", "EfficientNetV2-M", _TAN_V2, 54_139_356, 54_431_388, 24_582_460_384
+        ),
+        Entry(
+            "efficientnet_v2_l", "efficientnets", "EfficientNetV2-L", _TAN_V2, 118_515_272, 119_027_848, 56_079_699_008
+        ),
         Entry("fcn32s", "segmentations", "FCN-32s", _LONG, 134_346_581, 136_152_917, 181_365_854_976),
         Entry("fcn16s", "segmentations", "FCN-16s", _LONG, 134_364_410, 134_815_994, 181_448_086_272),
         Entry("fcn8s", "segmentations", "FCN-8s", _LONG, 134_376_863, 134_489_759, 181_529_034_048),

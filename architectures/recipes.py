@@ -259,6 +259,32 @@ _MOBILENET_V2 = Recipe(
     batch_norm_momentum=0.997,
     also=("16 replicas of 96 images each, asynchronous",),
 )
+_EFFICIENTNET = Recipe(
+    "Tan and Le 2019, section 5.2",
+    "RMSprop",
+    {"rho": 0.9, "momentum": 0.9},
+    learning_rate=0.256,
+    schedule=Schedule("exponential", 0.97, every=2.4),
+    weight_decay=1e-5,
+    augmentation=("AutoAugment",),
+    also=("stochastic depth of survival 0.8", "dropout grows from 0.2 for B0 to 0.5 for B7"),
+)
+_EFFICIENTNET_V2 = Recipe(
+    "Tan and Le 2021, section 5.1",
+    "RMSprop",
+    {"rho": 0.9, "momentum": 0.9, **_MOVING_AVERAGE},
+    learning_rate=0.256,
+    schedule=Schedule("exponential", 0.97, every=2.4),
+    batch_size=4096,
+    epochs=350,
+    weight_decay=1e-5,
+    augmentation=("RandAugment", "mixup"),
+    also=(
+        "the learning rate grows from 0 first",
+        "four stages of 87 epochs, in which image size and regularisation grow",
+        "stochastic depth of survival 0.8",
+    ),
+)
 _FCN = Recipe(
     "Long et al. 2015, section 4.3",
     "SGD",
@@ -297,6 +323,8 @@ RECIPES: dict[str, Recipe] = {
     "xceptions": _XCEPTION,
     "mobilenet": _MOBILENET,
     "mobilenet_v2": _MOBILENET_V2,
+    "efficientnets": _EFFICIENTNET,
+    **dict.fromkeys((f"efficientnet_v2_{name}" for name in ("b0", "b1", "b2", "b3", *"sml")), _EFFICIENTNET_V2),
     "fcn32s": _FCN,
     "fcn16s": _FCN,
     "fcn8s": _FCN,

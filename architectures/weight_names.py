@@ -10,6 +10,7 @@ that matches a name counts. A table of yours, `names=` of `load`, is written in 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from string import ascii_lowercase
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,8 @@ class Application:
 
 
 TRAINED_DIALECT = "keras"
+# Where Keras adds a constant for its trained weights alone, and the variance of the images that these hold.
+RESCALED, RESCALED_VARIANCE = "keras_imagenet", (0.229, 0.224, 0.225)
 APPLICATIONS = {
     "vgg16": Application("VGG16"),
     "vgg19": Application("VGG19"),
@@ -38,10 +41,14 @@ APPLICATIONS = {
     "xception": Application("Xception"),
     "mobilenet": Application("MobileNet", ("alpha", "depth_multiplier"), (128, 160, 192, 224)),
     "mobilenet_v2": Application("MobileNetV2", ("alpha",), (96, 128, 160, 192, 224)),
+    **{f"efficientnet_b{n}": Application(f"EfficientNetB{n}") for n in range(8)},
+    **{f"efficientnet_v2_{n}": Application(f"EfficientNetV2{n.upper()}") for n in ("b0", "b1", "b2", "b3", *"sml")},
 }
 
 # What other libraries number over all their layers: instead of these numbers stand places here, from 0 on.
-NUMBERED = ("conv2d_", "batch_normalization_", "features.")
+NUMBERED = ("conv2d_", "batch_normalization_", "normalization_", "features.")
+# A letter for a number from 1 on.
+_LETTER = "|".join(("", *ascii_lowercase))
 
 # In the order in which they stand in a block.
 _INCEPTION_UNITS = "|".join(
@@ -104,6 +111,23 @@ KERAS: dict[str, dict[str, str]] = {
         "last.{kind:conv|norm}": "Conv_1{kind:|_bn}",
         "classifier.predictions": "predictions",
     },
+    "efficientnet": {
+        "normalization": "normalization_0",
+        "stem.{kind:conv|norm}": "stem_{kind:conv|bn}",
+        "stage{s}.block{b}.depthwise.conv": f"block{{s}}{{b:{_LETTER}}}_dwconv",
+        "stage{s}.block{b}.depthwise.norm": f"block{{s}}{{b:{_LETTER}}}_bn",
+        "stage{s}.block{b}.{part:expand|project}.{kind:conv|norm}": (
+            f"block{{s}}{{b:{_LETTER}}}_{{part}}_{{kind:conv|bn}}"
+        ),
+        "stage{s}.block{b}.squeeze_excite.{part:reduce|expand}.conv": f"block{{s}}{{b:{_LETTER}}}_se_{{part}}",
+        "top.{kind:conv|norm}": "top_{kind:conv|bn}",
+        "classifier.predictions": "predictions",
+    },
+}
+KERAS["efficientnet_v2"] = {
+    **KERAS["efficientnet"],
+    "stage{s}.block{b}.depthwise.conv": f"block{{s}}{{b:{_LETTER}}}_dwconv2",
+    "stage{s}.block{b}.conv.{kind:conv|norm}": f"block{{s}}{{b:{_LETTER}}}_project_{{kind:conv|bn}}",
 }
 
 TORCHVISION: dict[str, dict[str, str]] = {
@@ -255,6 +279,7 @@ OURS: dict[str, dict[str, str]] = {"fcn": {_FCN: _FCN, "fc{n:6|7}.conv": "classi
 _ANY: tuple[str, ...] = ()
 DIALECTS: dict[tuple[str, str], tuple[str, ...]] = {
     **{("keras.applications", family): (TRAINED_DIALECT,) for family in KERAS},
+    ("keras.applications", "efficientnet"): (TRAINED_DIALECT, RESCALED),
     **{("torchvision", family): ("torchvision",) for family in TORCHVISION},
     **{("timm", family): ("timm", "torchvision") for family in TIMM},
     ("keras-hub", "resnet"): ("torchvision", "timm"),

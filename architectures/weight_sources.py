@@ -42,6 +42,7 @@ class Source:
         places: the file, where Keras wrote it.
         origin: how the network that they belong to was built, where that is known.
         computed: the digest of what it computes, where a file has it.
+        is_trained: whether they are, or stand for, the trained weights that Keras publishes.
     """
 
     tensors: Tensors
@@ -50,6 +51,7 @@ class Source:
     places: Path | None = None
     origin: Origin | None = None
     computed: str | None = None
+    is_trained: bool = False
 
 
 def opened(source: Any, argument: str, or_else: str = "") -> Source:

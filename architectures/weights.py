@@ -7,6 +7,7 @@ Which layer of another library is which of ours is data, in `weight_names.py`; w
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -27,7 +28,7 @@ from ..models.inputs import CHANNELS, array_of, first_with_weights, kernel_for_c
 from ..models.origins import Origin
 from . import weight_names
 from .origins import constructor_of, origin
-from .weight_names import APPLICATIONS, NUMBERED, TORCH_TENSORS, TRAINED_DIALECT
+from .weight_names import APPLICATIONS, NUMBERED, RESCALED, RESCALED_VARIANCE, TORCH_TENSORS, TRAINED_DIALECT
 from .weight_sources import IMAGENET, Source, checked_model, of_model, opened
 
 # What may stand between a flattened image and the dense layer that sees its pixels: it moves none.
@@ -176,6 +177,12 @@ _INFLATIONS = {"mean": _repeated, "center": _centered}
 # The argument `weights` of the constructors.
 
 
+def _trained() -> str:
+    """The networks that Keras has trained weights of; of many of one name the first and the last."""
+    groups = [[*names] for _, names in itertools.groupby(APPLICATIONS, lambda name: re.sub("[a-z]?[0-9]*$", "", name))]
+    return ", ".join(f"{names[0]} … {names[-1]}" if len(names) > 3 else ", ".join(names) for names in groups)
+
+
 def checked(weights: Any, network: str) -> Source | str | None:
     """The argument, a file opened, or an error before anything is built or downloaded."""
     if weights is None:
@@ -184,7 +191,7 @@ def checked(weights: Any, network: str) -> Source | str | None:
         raise checks.refuse("weights", weights, "None under weightless(), where there are no weights")
     if isinstance(weights, str) and weights == IMAGENET:
         if network not in APPLICATIONS:
-            only = f"{IMAGENET!r} only exists for {', '.join(APPLICATIONS)}"
+            only = f"{IMAGENET!r} only exists for {_trained()}"
             raise checks.refuse("weights", weights, f"None, a model, a dict or a path; {only}")
         return weights
     return opened(weights, "weights", f"None, {IMAGENET!r}, ")
@@ -193,7 +200,8 @@ def checked(weights: Any, network: str) -> Source | str | None:
 def dialect_of(source: Source | str | None, dialects: Collection[str]) -> str | None:
     """The one of these dialects that a source belongs to, as far as its names or its memory say."""
     if source is None or isinstance(source, str):
-        return None if source is None or TRAINED_DIALECT not in dialects else TRAINED_DIALECT
+        trained = (RESCALED, TRAINED_DIALECT) if source is not None else ()
+        return next((dialect for dialect in trained if dialect in dialects), None)
     if (known := source.origin) is not None:
         return known.dialect if known.dialect in dialects else None
     best, most = None, 0
@@ -237,7 +245,8 @@ def _application(network: str, options: Mapping[str, Any]) -> Callable[[str | No
         arguments["input_shape"] = shape
 
     def make(weights: str | None) -> Source:
-        return of_model(getattr(keras.applications, own.name)(weights=weights, **arguments))
+        source = of_model(getattr(keras.applications, own.name)(weights=weights, **arguments))
+        return dataclasses.replace(source, is_trained=True)
 
     return make
 
@@ -246,7 +255,7 @@ def _from_keras(model: keras.Model, source: Any) -> Source:
     known = origin(model)
     made = None if known is None else constructor_of(known)
     if known is None or made is None or known.network not in APPLICATIONS or not known.alone or known.changes:
-        must_be = f"weights themselves; {IMAGENET!r} only exists for {', '.join(APPLICATIONS)} as they were built"
+        must_be = f"weights themselves; {IMAGENET!r} only exists for {_trained()} as they were built"
         raise checks.refuse("source", source, must_be)
     defaults = {word: given.default for word, given in made.__signature__.parameters.items()}  # type: ignore[attr-defined]
     return _application(known.network, {**defaults, **known.arguments})(IMAGENET)
@@ -316,6 +325,9 @@ def give(model: keras.Model, layers: Sequence[keras.layers.Layer], source: Sourc
     """Load a source into these layers of a model."""
     found, dialect = steps(model, layers, source, plan)
     _write(found.writes)
+    for layer, _ in found.pairs:
+        if isinstance(layer, keras.layers.Normalization):  # which computes with a copy of its weights
+            layer.finalize_state()
     return Loaded(tuple(found.loaded), tuple(found.kept), tuple(found.unused), tuple(found.changed), dialect)
 
 
@@ -385,7 +397,25 @@ def _tables(source: Source) -> Iterator[_Table]:
         yield _Table("layerblocks", "", None, ())
     for library, families in libraries.items():
         for family, rules in families.items():
-            yield _Table(library, family, rules, weight_names.DIALECTS.get((library, family), ()))
+            yield _Table(library, family, rules, _one_of_two(source, weight_names.DIALECTS.get((library, family), ())))
+
+
+def _one_of_two(source: Source, dialects: tuple[str, ...]) -> tuple[str, ...]:
+    """Of a network to which Keras adds a constant for its trained weights: with it or without, as the source is.
+
+    A model has the constant; of a file the statistics of the images say it, which are those of ImageNet.
+    """
+    if RESCALED not in dialects:
+        return dialects
+    if source.is_trained:
+        return (RESCALED,)
+    if source.model is not None:
+        constants = sum(isinstance(layer, keras.layers.Rescaling) for layer in source.model.layers)
+        return (RESCALED if constants > 1 else TRAINED_DIALECT,)
+    statistics = [tensors for name, tensors in source.tensors.items() if re.fullmatch("normalization(_[0-9]+)?", name)]
+    found = [tensors.get("variance", tensors.get("1")) for tensors in statistics]
+    known = any(np.shape(value) == (3,) and np.allclose(value, RESCALED_VARIANCE, atol=1e-3) for value in found)
+    return (RESCALED if known else TRAINED_DIALECT,)
 
 
 def _best_table(ours: Mapping[str, Any], source: Source, plan: _Plan) -> tuple[_Table, dict[str, str]]:

@@ -105,6 +105,8 @@ def annotated(argument: str, value: Any, annotation: Any) -> Any:
         return _one_of(argument, value, annotation, inner)
     if origin is Literal:
         return checks.choice(argument, value, inner)
+    if annotation is Any:
+        return value
     if annotation is bool:
         return checks.flag(argument, value)
     if annotation is int:

@@ -125,7 +125,7 @@ def test_everything_reaches_everything(name):
     unit = partial(own_unit(name), **GIVEN, activation=marker, norm=layer_norm)
     before, after = built(name), built(name, conv=unit)
     assert {character: share(after, character) for character in GIVEN} == dict.fromkeys(GIVEN, 1.0)
-    changing = ("relu", "relu6", "scaled_tanh")
+    changing = ("relu", "relu6", "scaled_tanh", "silu")
     inner = [layer for layer, function in activations(before).items() if getattr(function, "__name__", "") in changing]
     assert inner, "the network has activations"
     now = activations(after)

@@ -30,6 +30,8 @@ from layerblocks.blocks import conv, weightless
 from ..agreement import differ, images, run
 from ..helpers import data_format, dtype_policy
 
+# Of their own tests: `test_efficientnets`.
+ELSEWHERE = [name for name in APPLICATIONS if name.startswith("efficientnet")]
 # The side of the images; the other side is a bit longer.
 SIDES = dict.fromkeys(APPLICATIONS, 64) | {"inception_v3": 81, "xception": 79}
 DEPENDS_ON_SIZE = ("vgg16", "vgg19")
@@ -50,7 +52,7 @@ def randomize(model: keras.Model, seed: int = 0) -> keras.Model:
         for variable in layer.weights:
             shape, name = tuple(variable.shape), variable.name
             values = random.standard_normal(shape, dtype="float32")
-            if name in ("gamma", "moving_variance"):
+            if name in ("gamma", "moving_variance", "variance"):
                 values = random.uniform(0.5, 1.0, shape)
             elif len(shape) > 1:
                 seen = prod(shape[:2] if is_depthwise or name == "depthwise_kernel" else shape[:-1])
@@ -58,6 +60,8 @@ def randomize(model: keras.Model, seed: int = 0) -> keras.Model:
             else:
                 values = values / 5
             variable.assign(values.astype("float32"))
+        if isinstance(layer, keras.layers.Normalization):
+            layer.finalize_state()
     return model
 
 
@@ -92,7 +96,7 @@ def check_agreement(model: keras.Model, source: keras.Model, x: np.ndarray) -> N
 
 
 @pytest.mark.sweep_but("mobilenet_v2")
-@pytest.mark.parametrize("name", [name for name in APPLICATIONS if name not in DEPENDS_ON_SIZE])
+@pytest.mark.parametrize("name", [name for name in APPLICATIONS if name not in (*DEPENDS_ON_SIZE, *ELSEWHERE)])
 def test_trained_weights_agree(name, monkeypatch):
     options: dict[str, Any] = {"input_shape": (SIDES[name], SIDES[name] + 5, 3), "classifier_activation": None}
     source = randomize(application(name, **options))
@@ -319,7 +323,7 @@ def test_not_ready(tiny_source):
             resnet18,
             "imagenet",
             ValueError,
-            "resnet18: weights must be .* only exists for vgg16, .*, mobilenet_v2, got 'ima",
+            "resnet18: weights must be .* only exists for vgg16, .*, mobilenet_v2, .*, got 'ima",
         ),
         (vgg11, "imagnet", ValueError, "vgg11: weights must be .*, got 'imagnet'"),
         (partial(vgg16, classes=10), "imagenet", ValueError, "vgg16: classes must be 1000"),

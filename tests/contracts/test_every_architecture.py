@@ -51,6 +51,7 @@ SIDES = {
     "cifar_densenet": ("{n}//4", 4),
     "xception": ("ceil((({n}-1)//2-2)/16)", 7),
     "mobilenet": ("ceil({n}/32)", 1),
+    "efficientnet": ("ceil({n}/32)", 1),
 }
 CHANNELS = {
     "lenet5": 120,
@@ -71,6 +72,10 @@ CHANNELS = {
     "xception": 2048,
     "mobilenet": 1024,
     "mobilenet_v2": 1280,
+    **{f"efficientnet_b{n}": width for n, width in enumerate((1280, 1280, 1408, 1536, 1792, 2048, 2304, 2560))},
+    **dict.fromkeys((f"efficientnet_v2_{n}" for n in ("b0", "b1", "s", "m", "l")), 1280),
+    "efficientnet_v2_b2": 1408,
+    "efficientnet_v2_b3": 1536,
 }
 SEGMENTATION = {"fcn32s": 21, "fcn16s": 21, "fcn8s": 21, "unet": 2}
 
@@ -79,6 +84,7 @@ DEEP_ISH = {"resnet101", "resnet152", "densenet169", "densenet201", "densenet264
 ONE_EACH = {
     *("lenet5", "alexnet", "zfnet", "googlenet_torchvision", "vgg11_bn", "resnet18", "resnet18_v2", "cifar_resnet20"),
     *("cifar_densenet40", "xception", "mobilenet", "mobilenet_v2", "fcn8s", "unet"),
+    *("efficientnet_b0", "efficientnet_v2_b0"),
 }
 NAMES = [name for name in list_architectures() if (name in ONE_EACH or THOROUGH) and name not in DEEP]
 
@@ -221,7 +227,9 @@ def network(x, name, **options):
     return build(name, input_tensor=x, **options).output
 
 
-@pytest.mark.sweep_only("cifar_densenet40", "googlenet_torchvision", "xception")
+@pytest.mark.sweep_only(
+    "cifar_densenet40", "googlenet_torchvision", "xception", "efficientnet_b0", "efficientnet_v2_b0"
+)
 @pytest.mark.parametrize("name", NAMES)
 def test_architecture(name):
     if name in SEGMENTATION:
@@ -252,7 +260,7 @@ def test_with_the_classifier(name):
 @pytest.mark.parametrize("name", [name for name in NAMES if name not in SEGMENTATION])
 def test_the_smallest_input_is_that_of_the_check(name):
     """`smallest_input` searches by building, the specification says it in advance."""
-    if name in DEEP_ISH or name.startswith(("inception", "densenet", "cifar_densenet")):
+    if name in DEEP_ISH or name.startswith(("inception", "densenet", "cifar_densenet", "efficientnet")):
         pytest.skip("its search builds a dozen deep networks")
     with weightless():
         found = constructor(name).smallest_input(include_top=False, input_shape=(None, None, 3))
