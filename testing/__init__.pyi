@@ -1,6 +1,9 @@
 from .annotations import block_kwargs as block_kwargs
 from .assertions import assert_shape as assert_shape
 from .checks import check_net as check_net
+from .checks import Tried as Tried
+from .declared import shapes as shapes
+from .declared_checks import check_shapes as check_shapes
 from .machine import network_machine as network_machine
 from .oracles.layers import Expected as Expected
 from .random_networks import Call as Call
@@ -9,8 +12,8 @@ from .random_networks import networks as networks
 from .reports import CheckError as CheckError
 from .reports import Report as Report
 from .roundtrips import assert_roundtrip as assert_roundtrip
-from .shapes import Spec as Spec
-from .shapes import SpecError as SpecError
+from .specs import Spec as Spec
+from .specs import SpecError as SpecError
 from .strategies import image_shapes as image_shapes
 from .strategies import tensors as tensors
 from .strategies import units as units
