@@ -10,7 +10,7 @@ from typing import Any, Literal
 from .. import checks
 from ..checks import complaint, public
 from . import pytest_options as options
-from .examples import Example, Net, Vacuous, as_net, side_axes, smallest_failure
+from .examples import Example, Net, Vacuous, as_net, failure_of, side_axes, smallest_failure
 from .reports import CheckError, Report, axes_off, matches, reproduction, said
 from .specs import Shape, Spec
 
@@ -97,12 +97,12 @@ def check_net(
         (_eager, eager),
     ):
         try:
-            error = smallest_failure(lambda example, check=check: check(checked, example), net, examples, seed)  # type: ignore[misc]
+            error = smallest_failure(partial(check, checked), net, examples, seed)
         except Vacuous:
             raise _nothing(net, Tried.of(tried)) from None
         if error is not None:
-            parts = {"tried": str(Tried.of(tried)), "hint": _hint(net, error)}
-            raise CheckError(replace(error.report, **parts)) from error.__cause__
+            report = replace(error.report, tried=str(Tried.of(tried)), hint=_hint(net, error))
+            raise CheckError(report) from error.__cause__
     count = Tried.of(tried)
     if count.accepted * _FEW < count.examples or not count.accepted:
         raise _nothing(net, count)
@@ -165,7 +165,9 @@ def _hint(net: Net, error: CheckError) -> str:
     while low < high:
         middle = (low + high) // 2
         low, high = (low, middle) if accepts(middle) else (middle + 1, high)
-    return f"from {low} on it accepts this one: sides=({low}, {max(low, net.sides[1])}) or least={low}, if that is meant"
+    return (
+        f"from {low} on it accepts this one: sides=({low}, {max(low, net.sides[1])}) or least={low}, if that is meant"
+    )
 
 
 @dataclass(frozen=True)
@@ -192,18 +194,9 @@ def _failed(
 ) -> CheckError:
     """What to raise; `shapes` is what the net was built for, if it is not those of the example."""
     code, names = reproduction(net, shapes or example.shapes, example.arguments, policy, run)
-    error = CheckError(
-        Report(
-            f"{checks.where('check_net')}: {what}",
-            spec=net.spec.text,
-            smallest=described(net, example),
-            code=code,
-            names=names,
-            **parts,
-        )
-    )
-    error.example = example  # type: ignore[attr-defined]
-    return error
+    title = f"{checks.where('check_net')}: {what}"
+    smallest = described(net, example)
+    return failure_of(Report(title, spec=net.spec.text, smallest=smallest, code=code, names=names, **parts), example)
 
 
 def described(net: Net, example: Example) -> str:
@@ -236,6 +229,8 @@ def _build(net: Net, example: Example, what: str = "", policy: str = "") -> Any:
         if expected is None:
             return None
         raise failed(f"{_REFUSES}{what}", expected=expected, got=said(error)) from error
+    except AssertionError as error:
+        raise failed(f"what @shapes declares does not hold{what}", expected=expected, got=said(error)) from error
     except Exception as error:
         wanted = "ValueError, as the image is too small" if expected is None else expected
         raise failed(f"it raises something else than ValueError{what}", expected=wanted, got=said(error)) from error
@@ -385,7 +380,8 @@ def _same_again(checked: _Checked, example: Example) -> None:
 
     from .builds import signature_of
 
-    net, found = checked.net, []
+    net = checked.net
+    found: list[Any] = []
     before, before_numpy = random.getstate(), np.random.get_state()
     try:
         for seed in range(_BUILDS):  # Hypothesis gives every example the same numbers

@@ -197,9 +197,10 @@ def _remember(known: set[Any], call: Any) -> None:
 def _shape(tensor: Any) -> tuple[Any, ...] | None:
     """Its shape as a tuple; None if it is not known, even in its rank."""
     shape = getattr(tensor, "shape", ())
-    if type(shape) is tuple:
-        return shape
     try:
+        for size in shape:
+            if type(size) is not int:  # JAX's dimensions of a name, while Keras looks for a shape
+                return tuple([size if type(size) is int else None for size in shape])
         return tuple(shape)
     except ValueError:  # TensorFlow's shapes of unknown rank
         return None
@@ -219,7 +220,10 @@ def _check_inputs(spec: Spec, tensors: Sequence[Any], shapes: tuple[Any, ...], n
     except ValueError as error:
         raise ValueError(f"{name}: the inputs must be of shapes as in {spec.text!r}, got {error}") from None
     for condition in spec.conditions:
-        if condition.left.names() | condition.right.names() <= names.keys() and condition.holds(names, spec.text) is False:
+        if (
+            condition.left.names() | condition.right.names() <= names.keys()
+            and condition.holds(names, spec.text) is False
+        ):
             got = ", ".join(map(str, shapes))
             raise ValueError(f"{name}: the inputs must be of shapes where {condition.text}, got {got}")
 

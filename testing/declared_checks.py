@@ -12,7 +12,7 @@ from ..checks import complaint, public, refuse
 from . import pytest_options as options
 from .checks import Tried, check_net, described
 from .declared import declared
-from .examples import Example, Vacuous, as_net, smallest_failure
+from .examples import Example, Vacuous, as_net, failure_of, smallest_failure
 from .reports import CheckError, Report, axes_off, matches, reproduction, said
 
 _BATCH = (1, 3)
@@ -61,20 +61,23 @@ def check_shapes(
     seed = None if seed is None else checks.integer("seed", seed, 0)
     net = as_net(target, declaration.spec, sides=sides, params=given, least=1, too_small="skip", batch=_BATCH)
     tried: dict[str, bool] = {}
+    is_layer, built = isinstance(target, type) and hasattr(target, "compute_output_spec"), None
+    if is_layer:
+        options_of_both: dict[str, Any] = {"sides": sides, "params": given, "max_examples": number, "seed": seed}
+        built = check_net(target, declaration.spec, too_small="skip", **options_of_both)
+    for traced, examples in ((True, 0 if is_layer else number), (False, -(-number // 10))):
 
-    def check(example: Example) -> None:
-        tried[repr(example)] = True
-        _run(net, example)
+        def check(example: Example, traced: bool = traced) -> None:
+            tried[repr(example)] = True
+            _run(net, example, traced)
 
-    try:
-        error = smallest_failure(check, net, number, seed)
-    except Vacuous:
-        raise complaint(f"sides must be such that the spec leaves something to try, got {sides!r}") from None
-    if error is not None:
-        raise CheckError(replace(error.report, tried=str(Tried.of(tried)))) from error.__cause__
-    if isinstance(target, type) and hasattr(target, "compute_output_spec"):
-        check_net(target, declaration.spec, sides=sides, params=given, too_small="skip", max_examples=number, seed=seed)
-    return Tried.of(tried)
+        try:
+            error = smallest_failure(check, net, examples, seed)
+        except Vacuous:
+            raise complaint(f"sides must be such that the spec leaves something to try, got {sides!r}") from None
+        if error is not None:
+            raise CheckError(replace(error.report, tried=str(Tried.of(tried)))) from error.__cause__
+    return built or Tried.of(tried)
 
 
 def _drawn(target: Any, spec: Any, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -84,7 +87,7 @@ def _drawn(target: Any, spec: Any, given: Mapping[str, Any]) -> dict[str, Any]:
 
     from .annotations import from_annotation, hints_of
 
-    function = target.__init__ if isinstance(target, type) else target
+    function: Any = vars(target).get("__init__", target) if isinstance(target, type) else target
     hints, found = hints_of(function), {}
     parameters = [
         (word, p)
@@ -103,42 +106,59 @@ def _drawn(target: Any, spec: Any, given: Mapping[str, Any]) -> dict[str, Any]:
             found[word] = from_annotation(hints[word])
         except (KeyError, InvalidArgument):
             if word not in spec.free:
-                raise complaint(f"params must be what gives {word}, whose annotation says nothing of its values") from None
+                raise complaint(
+                    f"params must be what gives {word}, whose annotation says nothing of its values"
+                ) from None
             found[word] = st.integers(1, 8)
     return found
 
 
-def _run(net: Any, example: Example) -> None:
-    import keras
-    import numpy as np
-
-    random = np.random.default_rng(0)
-    tensors = []
-    for shape, dtype in zip(example.shapes, net.dtypes(), strict=True):
-        numbers = random.random(shape) if "float" in dtype else random.integers(0, 2, shape)
-        tensors.append(keras.ops.convert_to_tensor(np.asarray(numbers).astype(dtype)))
+def _run(net: Any, example: Example, traced: bool) -> None:
+    """Hold one call against the spec; if `traced`, without computing it, where the function lets itself be traced."""
     expected = net.expected(example)
     code, names = reproduction(net, example.shapes, example.arguments, numbers=True)
     failed = {"spec": net.spec.text, "smallest": described(net, example), "code": code, "names": names}
     name = getattr(net.build, "__qualname__", "function")
     try:
-        result = net.call(tensors, example.arguments)
+        result = _traced(net, example) if traced else None
+        result = net.call(_numbers(net, example), example.arguments) if result is None else result
     except Exception as error:
         report = getattr(error, "report", None)
         parts = {"expected": expected, "got": said(error)}
         if isinstance(report, Report) and report.off:
             parts = {"expected": report.expected, "got": report.got, "off": report.off}
-        raise _with(Report(f"check_shapes: {name} fails", **failed, **parts), example) from error
+        raise failure_of(Report(f"check_shapes: {name} fails", **failed, **parts), example) from error
     if isinstance(result, list | tuple):
         result = dict(enumerate(result))
-    got = {k: tuple(v.shape) for k, v in result.items()} if isinstance(result, Mapping) else tuple(np.shape(result))
+    many = isinstance(result, Mapping)
+    got = {key: _shape_of(value) for key, value in result.items()} if many else _shape_of(result)
     if not matches(expected, got):
         off = axes_off(net.spec, expected, got)
         title = f"check_shapes: the result of {name} has not the shape of the spec"
-        raise _with(Report(title, **failed, expected=expected, got=got, off=off), example)
+        raise failure_of(Report(title, **failed, expected=expected, got=got, off=off), example)
 
 
-def _with(report: Report, example: Example) -> CheckError:
-    error = CheckError(report)
-    error.example = example  # type: ignore[attr-defined]
-    return error
+def _traced(net: Any, example: Example) -> Any:
+    """What becomes of symbolic inputs; None where the function is not one of Keras's operations, or fails."""
+    import keras
+
+    inputs = [keras.KerasTensor(shape, dtype=dtype) for shape, dtype in zip(example.shapes, net.dtypes(), strict=True)]
+    try:
+        return keras.backend.compute_output_spec(lambda *xs: net.call(xs, example.arguments), *inputs)
+    except Exception:  # numbers will tell whether it is at fault
+        return None
+
+
+def _numbers(net: Any, example: Example) -> list[Any]:
+    import keras
+    import numpy as np
+
+    random, tensors = np.random.default_rng(0), []
+    for shape, dtype in zip(example.shapes, net.dtypes(), strict=True):
+        numbers = random.random(shape) if "float" in dtype else random.integers(0, 2, shape)
+        tensors.append(keras.ops.convert_to_tensor(np.asarray(numbers).astype(dtype)))
+    return tensors
+
+
+def _shape_of(value: Any) -> tuple[Any, ...]:
+    return tuple(getattr(value, "shape", ()))

@@ -20,7 +20,9 @@ def job_of(
     net: Net, arguments: Mapping[str, Any], models: Mapping[str, tuple[Any, Sequence[Shape]]], shapes: Sequence[Shape]
 ) -> dict[str, Any]:
     """The job of the worker: models, each with the shapes that it was built for, and the shapes of the inputs."""
-    configs = {kind: (_config(model), [list(shape) for shape in built_for]) for kind, (model, built_for) in models.items()}
+    configs = {
+        kind: (_config(model), [list(shape) for shape in built_for]) for kind, (model, built_for) in models.items()
+    }
     modules = {"layerblocks.blocks", *_modules_of_function(net.build)}
     for config, _ in configs.values():
         modules |= set(_modules(json.loads(config))) if config else set()

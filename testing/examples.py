@@ -12,7 +12,7 @@ from .. import checks
 from ..checks import complaint, refuse
 from .code import code_of
 from .grammar import Dimension, Part
-from .reports import CheckError
+from .reports import CheckError, Report
 from .specs import ANYTHING, OneOr, Shape, Spec, aligned, dimensions_of, sizes_of
 
 CHANNELS = (1, 8)
@@ -133,9 +133,7 @@ class Net:
                     names[dimension.several] = tuple(None if axis in sides else shape[axis] for axis in own)
                 elif dimension.name is not None and axes.start in sides:
                     names[dimension.name] = None
-        return tuple(
-            self._unknown(part, shape, names) for part, shape in zip(self.inputs, example.shapes, strict=True)
-        )
+        return tuple(self._unknown(part, shape, names) for part, shape in zip(self.inputs, example.shapes, strict=True))
 
     def _unknown(self, part: Part, shape: Shape, names: Mapping[str, Any]) -> Shape:
         sides, found = side_axes(part, len(shape)), []
@@ -298,7 +296,8 @@ def as_net(
         raise complaint(f"params must be what gives {', '.join(sorted(missing))} of the spec, got {[*net.params]}")
     takes = _takes(build)
     if isinstance(net.params, Mapping) and takes is not None:
-        if strange := [word for word in net.params if word not in takes | spec.free | spec.bound]:
+        strange = [word for word in net.params if word not in takes | spec.free | spec.bound]
+        if strange:
             raise complaint(f"params must be of what spec or build has, got {', '.join(map(repr, strange))}", TypeError)
     return net
 
@@ -360,7 +359,8 @@ def strategy(net: Net) -> Any:
         counts = [_axes_of(draw, st, part, known) for part in net.inputs]
         open_shapes: list[list[Any]] = []
         for number, (part, count) in enumerate(zip(net.inputs, counts, strict=True)):
-            sides, sizes = side_axes(part, count), []
+            sides = side_axes(part, count)
+            sizes: list[Any] = []
             for axes, dimension in aligned(part.shape, count):
                 own = range(axes.start, axes.stop)
                 if dimension.several is not None:
@@ -446,7 +446,9 @@ def _bounds(net: Net, name: str | None) -> tuple[int, int, int, int]:
                 first = max(first, number + (sign == ">"))
             if sign in ("<=", "<", "=="):
                 last = min(last, number - (sign == "<"))
-        elif left.operation == "%" and sign == "==" and (left.terms[0].leaf, left.terms[1].operation) == (name, "number"):
+        elif (
+            left.operation == "%" and sign == "==" and (left.terms[0].leaf, left.terms[1].operation) == (name, "number")
+        ):
             if step == 1 and 0 <= number < int(left.terms[1].leaf):
                 step, rest = int(left.terms[1].leaf), number
     if step > 1:
@@ -455,6 +457,13 @@ def _bounds(net: Net, name: str | None) -> tuple[int, int, int, int]:
 
 
 _TURNED = {"==": "==", ">=": "<=", "<=": ">=", ">": "<", "<": ">"}
+
+
+def failure_of(report: Report, example: Example) -> CheckError:
+    """What to raise of an example."""
+    error = CheckError(report)
+    error.example = example  # type: ignore[attr-defined]
+    return error
 
 
 class Vacuous(Exception):

@@ -25,7 +25,9 @@ from typing import Any
 
 from .. import checks
 
-_TOKEN = re.compile(r"(?P<number>[0-9]+)|(?P<name>[A-Za-z_][A-Za-z0-9_]*)|(?P<sign>->|//|\.\.\.|[<>=!]=|[-+*/%(),:{}\[\]?#<>])")
+_TOKEN = re.compile(
+    r"(?P<number>[0-9]+)|(?P<name>[A-Za-z_][A-Za-z0-9_]*)|(?P<sign>->|//|\.\.\.|[<>=!]=|[-+*/%(),:{}\[\]?#<>])"
+)
 _DIGITS, _DEPTH = 18, 30
 _SHOWN = 60  # characters before and after the place that is marked
 

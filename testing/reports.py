@@ -6,7 +6,7 @@ import inspect
 import re
 import sys
 import textwrap
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -224,13 +224,14 @@ def reproduction(
 
 def _numbers(shape: Shape, dtype: str) -> str:
     if "float" in dtype:
-        return f"keras.random.normal({shape})" if dtype == "float32" else f'keras.random.normal({shape}, dtype="{dtype}")'
+        given = "" if dtype == "float32" else f', dtype="{dtype}"'
+        return f"keras.random.normal({shape}{given})"
     return f'keras.ops.cast(keras.random.uniform({shape}) > 0.5, "{dtype}")'
 
 
 def _source(word: str, function: Any) -> tuple[list[str], list[str]]:
     """The imports and the source of what no module gives, where it can stand alone; else where it is."""
-    code = getattr(function, "__code__", None)
+    code: Any = getattr(function, "__code__", None)
     alone = code is not None and not code.co_freevars and code.co_name.isidentifier()
     if alone:
         try:
@@ -254,9 +255,11 @@ def _import_of(name: str, value: Any) -> list[str]:
         parent, _, last = value.__name__.rpartition(".")
         if value.__name__ == name:
             return [f"import {name}"]
-        return [f"from {parent} import {last}" + (f" as {name}" if last != name else "")] if parent else [
-            f"import {value.__name__} as {name}"
-        ]
+        return (
+            [f"from {parent} import {last}" + (f" as {name}" if last != name else "")]
+            if parent
+            else [f"import {value.__name__} as {name}"]
+        )
     if isinstance(value, int | float | str | bool | tuple | type(None)):
         return [f"{name} = {value!r}"]
     lines, local = imported(value) if hasattr(value, "__name__") else ([], {"": value})

@@ -152,8 +152,7 @@ class Spec:
                 continue
             if condition.holds(known, self.text) is False:
                 sizes = ", ".join(
-                    f"{name} is {known[name]}"
-                    for name in sorted(condition.left.names() | condition.right.names())
+                    f"{name} is {known[name]}" for name in sorted(condition.left.names() | condition.right.names())
                 )
                 raise ValueError(f"{shape} does not fit {self.text!r}: {condition.text} must hold, but {sizes}")
         return known

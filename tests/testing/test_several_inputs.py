@@ -176,7 +176,7 @@ def test_layers_and_models_by_class_and_as_they_are():
     with weightless():
         model = keras.Sequential([keras.Input((None, None, 3)), layers.Conv2D(4, 3)])
     check_net(model, "b h w 3 -> b h-2 w-2 4", **FEW)
-    report = wrong(model, "b h w 3 -> b h-1 w-2 4", too_small="skip")
+    report = wrong(model, "b h w 3 -> b h-2 w-2 5", too_small="skip")
     assert report.code.splitlines()[-2] == "y = build(x)" and reproduced(report)[-1] == 4
 
 
@@ -188,7 +188,7 @@ def test_a_check_of_nothing_is_an_error():
         return layers.MaxPooling2D(32)(x)
 
     for options in ({"sides": (1, 20)}, {"sides": (1, 20), "too_small": "skip"}):
-        with pytest.raises(ValueError, match="check_net: sides must be such that .*leave images.*accepted"):
+        with pytest.raises(ValueError, match=r"check_net: sides must be such that .*leave images.*accepted"):
             check_net(pooled, "b h w c -> b h//32 w//32 c", max_examples=30, **options)
     with pytest.raises(ValueError, match="check_net: sides must be such that"):
         check_net(pooled, "b h w c -> b h w c where h > 100, h < w", max_examples=30)
@@ -248,7 +248,7 @@ def test_the_report_holds_no_colours():
     assert "\x1b" not in str(report) + report.code and report.got.startswith("ValueError: ")
 
 
-LOCAL = '''
+LOCAL = """
 import keras
 from layerblocks.testing import CheckError, check_net
 
@@ -262,7 +262,7 @@ def test():
         return error.report.code
 
 print(test())
-'''
+"""
 
 
 def test_the_code_runs_as_printed(tmp_path):
