@@ -446,11 +446,10 @@ def _bounds(net: Net, name: str | None) -> tuple[int, int, int, int]:
                 first = max(first, number + (sign == ">"))
             if sign in ("<=", "<", "=="):
                 last = min(last, number - (sign == "<"))
-        elif (
-            left.operation == "%" and sign == "==" and (left.terms[0].leaf, left.terms[1].operation) == (name, "number")
-        ):
-            if step == 1 and 0 <= number < int(left.terms[1].leaf):
-                step, rest = int(left.terms[1].leaf), number
+        elif left.operation == "%" and sign == "==" and step == 1:
+            of, divisor = left.terms
+            if (of.leaf, divisor.operation) == (name, "number") and 0 <= number < int(divisor.leaf):
+                step, rest = int(divisor.leaf), number
     if step > 1:
         return -(-(first - rest) // step), (last - rest) // step, step, rest
     return first, last, step, rest

@@ -1,4 +1,4 @@
-"""The pytest plugin: `--layerblocks-examples N`, `--layerblocks-shapes`, and what is needed to reproduce a failed check.
+"""The pytest plugin: `--layerblocks-examples N`, `--layerblocks-shapes`, and code to reproduce a failed check.
 
 It imports neither Keras nor Hypothesis.
 """
