@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +11,8 @@ import keras
 
 from .._keras import call_of, operations_made
 from ..blocks import weightless
-from .shapes import Shape
+from .examples import Net
+from .specs import Shape
 
 # A sum of maps of different sizes is a slip, a product (a gate, an attention) mostly is not.
 SUMS = {"Add", "Subtract", "Average", "Maximum", "Minimum"}
@@ -45,25 +46,23 @@ def shape_of(tensor: Any) -> Shape:
     return tuple(tensor.shape)
 
 
-def built(build: Callable[..., Any], shape: Shape, arguments: Mapping[str, Any], dtype: str = "float32") -> Built:
-    """Build it for one input shape, batch first, without weights.
+def built(net: Net, shapes: Sequence[Shape], arguments: Mapping[str, Any]) -> Built:
+    """Build it for these shapes of its inputs, batch first, without weights.
 
     Raises:
-        TypeError: `build` does not return symbolic tensors.
+        TypeError: the net does not return symbolic tensors.
 
     Example:
         >>> from layerblocks.blocks import conv_bn
-        >>> made = built(conv_bn, (None, 7, 9, 3), {"filters": 4, "strides": 2})
+        >>> from layerblocks.testing.examples import as_net
+        >>> net = as_net(conv_bn, "b h w c -> b ceil(h/2) ceil(w/2) 4", sides=(1, 9), params={}, least=1)
+        >>> made = built(net, [(None, 7, 9, 3)], {"filters": 4, "strides": 2})
         >>> made.shapes, made.parameters
         ((None, 4, 5, 4), 124)
     """
     with weightless(), operations_made() as made:
-        x = keras.Input(batch_shape=shape, dtype=dtype)
-        y = build(x, **arguments)
-        for tensor in keras.tree.flatten(y):
-            if not isinstance(tensor, keras.KerasTensor):
-                raise TypeError(f"build must be a function that returns symbolic tensors, got {type(tensor).__name__}")
-        model = keras.Model(x, y)
+        xs, y = called(net, shapes, arguments)
+        model = keras.Model(net.given(xs), y)
         variables = {id(variable) for variable in model.variables}
         weights = model.weights
         return Built(
@@ -75,6 +74,24 @@ def built(build: Callable[..., Any], shape: Shape, arguments: Mapping[str, Any],
             broadcasts=tuple(_broadcasts(y)),
             dangling=tuple(dangling(made, variables)),
         )
+
+
+def called(net: Net, shapes: Sequence[Shape], arguments: Mapping[str, Any]) -> tuple[list[Any], Any]:
+    """Symbolic inputs of these shapes, and what the net makes of them."""
+    xs = [
+        keras.Input(batch_shape=shape, dtype=dtype, name=part.key if isinstance(part.key, str) else None)
+        for part, shape, dtype in zip(net.inputs, shapes, net.dtypes(), strict=True)
+    ]
+    y = net.call(xs, arguments)
+    for tensor in keras.tree.flatten(y):
+        if not isinstance(tensor, keras.KerasTensor):
+            raise TypeError(f"build must be a function that returns symbolic tensors, got {type(tensor).__name__}")
+    return xs, y
+
+
+def signature_of(made: Built) -> Any:
+    """What two builds of one net have in common: shapes, parameters, and the kind of each operation, in order."""
+    return made.shapes, made.parameters, [type(operation).__name__ for operation in made.model.operations]
 
 
 def dangling(made: list[Any], variables: set[int]) -> Iterator[str]:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Literal
 
 from .. import checks
-from ..checks import public
+from ..checks import complaint, public
 from . import pytest_options as options
-from .examples import Example, Net, as_net, smallest_failure
-from .reports import CheckError, Report, axes_off, matches, reproduction
-from .shapes import Shape, Spec
+from .examples import Example, Net, Vacuous, as_net, failure_of, side_axes, smallest_failure
+from .reports import CheckError, Report, axes_off, matches, reproduction, said
+from .specs import Shape, Spec
 
 Parameters = int | Callable[..., Any] | None
 
@@ -32,18 +32,23 @@ def check_net(
     mixed_dtype: str | None = None,
     eager: int = 0,
     max_examples: int | None = None,
-) -> None:
+    seed: int | None = None,
+) -> Tried:
     """Build a net at many sizes and with many arguments, without weights, and hold it against its spec.
 
     Of every example: the output has the shape of the spec; built for unknown sizes the net says the same of this one,
     and has as many parameters; no sum broadcasts, and every layer with weights leads to an output; too small an image
     is refused with ValueError. Of a fifth of them: with height and width exchanged all is exchanged. Of a tenth: under
-    `mixed_float16` shapes stay, weights are float32, outputs float16 or float32. Of `eager` of them: run on real
-    numbers, in another process, built for the size and for unknown sizes, the shapes are those too.
+    `mixed_float16` shapes stay, weights are float32, outputs float16 or float32; and built twice, it is the same net.
+    Of `eager` of them: run on real numbers, in another process, built for the size and for unknown sizes, the shapes
+    are those too.
 
     Args:
-        build: function of a symbolic tensor, and of what `params` gives by keyword; returns a tensor or a dict of them.
-        spec: in the shape language, such as `"b h w c -> b ceil(h/2) ceil(w/2) filters"`.
+        build: function of symbolic tensors, and of what `params` gives by keyword; returns a tensor or a dict of them.
+            Several inputs go to it one by one, by keyword where the spec has keys that are arguments of it, or as the
+            list or dict that they are. Or a layer or a model, or the class of one, which is then made of `params`.
+        spec: in the shape language, such as `"b h w c -> b ceil(h/2) ceil(w/2) filters"`. Of sizes that the conditions
+            after `where` exclude none is tried.
         sides: (least, most) pixels of a named side, or a strategy.
         params: by name, a value or a strategy each, or a strategy of such dicts. A name on the left of the spec, such
             as `c`, is the size of that axis (channels are 1 to 8 unless given); the others go to `build` if it has
@@ -57,16 +62,21 @@ def check_net(
         mixed_dtype: dtype of every output under `mixed_float16`; None for either.
         eager: number of examples to run on real numbers.
         max_examples: at least 1; None for `--layerblocks-examples` of pytest, or the Hypothesis profile (100).
+        seed: of the examples; None for others every time, unless the Hypothesis profile has it.
+
+    Returns:
+        How many examples were tried.
 
     Raises:
         CheckError: an AssertionError, with the smallest example found, what is off, and code to see it.
-        SpecError, TypeError, ValueError: the arguments make no sense.
+        SpecError, TypeError, ValueError: the arguments make no sense, or leave too few examples to try.
 
     Example:
         >>> from hypothesis import strategies as st
         >>> from layerblocks.blocks import conv
         >>> check_net(conv, "b h w c -> b ceil(h/2) ceil(w/2) filters", params={"filters": st.integers(1, 9),
         ...     "strides": 2}, max_examples=10)
+        Tried(examples=10, accepted=10, refused=0)
     """
     __tracebackhide__ = True  # pytest then shows the call alone
     net = as_net(build, spec, sides=sides, params=params, least=least, too_small=too_small)
@@ -76,16 +86,88 @@ def check_net(
     mixed_dtype = checks.choice("mixed_dtype", mixed_dtype, [None, "float16", "float32", "bfloat16", "float64"])
     eager = checks.integer("eager", eager, 0)
     number = options.max_examples() if max_examples is None else checks.integer("max_examples", max_examples)
-    checked = _Checked(net, unknown, broadcasts, parameters, mixed_dtype, _unknown_builds(net), _runs())
+    seed = None if seed is None else checks.integer("seed", seed, 0)
+    tried: dict[str, bool] = {}
+    checked = _Checked(net, unknown, broadcasts, parameters, mixed_dtype, _unknown_builds(net), _runs(), tried)
     for check, examples in (
         (_closed_form, number),
+        (_same_again, -(-number // 10)),
         (_exchanged, -(-number // 5)),
         (_mixed, -(-number // 10)),
         (_eager, eager),
     ):
-        error = smallest_failure(lambda example, check=check: check(checked, example), net, examples)  # type: ignore[misc]
+        try:
+            error = smallest_failure(partial(check, checked), net, examples, seed)
+        except Vacuous:
+            raise _nothing(net, Tried.of(tried)) from None
         if error is not None:
-            raise CheckError(error.report) from error.__cause__
+            report = replace(error.report, tried=str(Tried.of(tried)), hint=_hint(net, error))
+            raise CheckError(report) from error.__cause__
+    count = Tried.of(tried)
+    if count.accepted * _FEW < count.examples or not count.accepted:
+        raise _nothing(net, count)
+    return count
+
+
+_FEW = 20  # an example in so many must be one that the net accepts
+
+
+@dataclass(frozen=True)
+class Tried:
+    """How many different examples there were, and how many of them were too small."""
+
+    examples: int
+    accepted: int
+    refused: int
+
+    @staticmethod
+    def of(tried: Mapping[str, bool]) -> Tried:
+        accepted = sum(tried.values())
+        return Tried(len(tried), accepted, len(tried) - accepted)
+
+    def __str__(self) -> str:
+        return f"{self.examples} examples, {self.accepted} accepted, {self.refused} refused as too small"
+
+
+def _nothing(net: Net, count: Tried) -> Exception:
+    got = f"got {checks.one_line(net.sides)}: {count}"
+    return complaint(f"sides must be such that spec, params and least leave images that the net accepts, {got}")
+
+
+_REFUSES = "it refuses an input that the spec allows"
+
+
+def _hint(net: Net, error: CheckError) -> str:
+    """From which side on the net does accept its input, where it refused one that is smaller."""
+    if not error.report.title.startswith(f"check_net: {_REFUSES}") or not isinstance(net.sides, tuple):
+        return ""
+    from .builds import built
+
+    failed: Example = error.example  # type: ignore[attr-defined]
+    low, high = net.sides
+
+    def accepts(side: int) -> bool:
+        shapes = [
+            tuple(max(size, side) if axis in side_axes(part, len(shape)) else size for axis, size in enumerate(shape))
+            for part, shape in zip(net.inputs, failed.shapes, strict=True)
+        ]
+        try:
+            example = replace(failed, shapes=tuple(shapes))
+            if net.expected(example) is None:
+                return False
+            built(net, example.shapes, example.arguments)
+        except Exception:
+            return False
+        return True
+
+    if not accepts(high):
+        return ""
+    while low < high:
+        middle = (low + high) // 2
+        low, high = (low, middle) if accepts(middle) else (middle + 1, high)
+    return (
+        f"from {low} on it accepts this one: sides=({low}, {max(low, net.sides[1])}) or least={low}, if that is meant"
+    )
 
 
 @dataclass(frozen=True)
@@ -97,6 +179,7 @@ class _Checked:
     mixed_dtype: str | None
     unknown_build: Callable[[Example], Any]
     run: Callable[..., Any]
+    tried: dict[str, bool]
 
 
 def _failed(
@@ -105,42 +188,52 @@ def _failed(
     what: str,
     *,
     policy: str = "",
-    shape: Shape | None = None,
-    run: Shape | None = None,
+    shapes: Sequence[Shape] | None = None,
+    run: Sequence[Shape] = (),
     **parts: Any,
 ) -> CheckError:
-    """What to raise; `shape` is what the net was built for, if it is not that of the example."""
-    code, names = reproduction(net.build, shape or example.shape, example.arguments, policy, run)
+    """What to raise; `shapes` is what the net was built for, if it is not those of the example."""
+    code, names = reproduction(net, shapes or example.shapes, example.arguments, policy, run)
+    title = f"{checks.where('check_net')}: {what}"
+    smallest = described(net, example)
+    return failure_of(Report(title, spec=net.spec.text, smallest=smallest, code=code, names=names, **parts), example)
+
+
+def described(net: Net, example: Example) -> str:
+    """An example in one line.
+
+    Example:
+        >>> from layerblocks.blocks import conv
+        >>> net = as_net(conv, "b h w c -> b h w f", sides=(1, 9), params={"f": 2}, least=1)
+        >>> described(net, Example(((None, 7, 9, 3),), {"f": 2}, {}))
+        'input (None, 7, 9, 3), f=2'
+    """
     given = "".join(f", {name}={value}" for name, value in example.described.items())
-    report = Report(
-        f"check_net: {what}",
-        spec=net.spec.text,
-        smallest=f"input {example.shape}{given}",
-        code=code,
-        names=names,
-        **parts,
-    )
-    return CheckError(report)
+    if net.inputs[0].key is None:
+        return f"input {example.shapes[0]}{given}"
+    of_key = not isinstance(net.inputs[0].key, int)
+    shapes = [
+        f"{part.key}={shape}" if of_key else str(shape) for part, shape in zip(net.inputs, example.shapes, strict=True)
+    ]
+    return f"inputs {', '.join(shapes)}{given}"
 
 
-def _said(error: BaseException) -> str:
-    return f"{type(error).__name__}: {error}"
-
-
-def _build(net: Net, example: Example, what: str = "", policy: str = "", shape: Shape | None = None) -> Any:
+def _build(net: Net, example: Example, what: str = "", policy: str = "") -> Any:
     """What is built, None where the net rightly refuses; else a CheckError."""
     from .builds import built
 
-    expected, failed = net.expected(example), partial(_failed, net, example, policy=policy, shape=shape)
+    expected, failed = net.expected(example), partial(_failed, net, example, policy=policy)
     try:
-        made = built(net.build, example.shape if shape is None else shape, example.arguments)
+        made = built(net, example.shapes, example.arguments)
     except ValueError as error:
         if expected is None:
             return None
-        raise failed(f"it refuses an input that the spec allows{what}", expected=expected, got=_said(error)) from error
+        raise failed(f"{_REFUSES}{what}", expected=expected, got=said(error)) from error
+    except AssertionError as error:
+        raise failed(f"what @shapes declares does not hold{what}", expected=expected, got=said(error)) from error
     except Exception as error:
         wanted = "ValueError, as the image is too small" if expected is None else expected
-        raise failed(f"it raises something else than ValueError{what}", expected=wanted, got=_said(error)) from error
+        raise failed(f"it raises something else than ValueError{what}", expected=wanted, got=said(error)) from error
     if expected is None:
         wanted = "ValueError, as no pixel is left" if net.fits(example) else f"ValueError below {net.least}"
         raise failed(f"it accepts what is too small{what}", expected=wanted, got=made.shapes)
@@ -154,12 +247,25 @@ def _same_shape(net: Net, example: Example, got: Any, title: str, expected: Any 
         raise _failed(net, example, title, expected=expected, got=got, off=off, **parts)
 
 
+def _same_dtype(net: Net, example: Example, got: Any) -> None:
+    dtypes = got if isinstance(got, Mapping) else {None: got}
+    off = tuple(
+        f"{'the output' if part.key is None else part.key} is {dtypes[part.key]}, not {part.dtype}"
+        for part in net.spec.outputs
+        if part.dtype is not None and dtypes.get(part.key) not in part.dtypes
+    )
+    if off:
+        raise _failed(net, example, "the output has not the dtype of the spec", off=off)
+
+
 def _closed_form(checked: _Checked, example: Example) -> None:
     net = checked.net
     made = _build(net, example)
+    checked.tried[repr(example)] = made is not None
     if made is None:
         return
     _same_shape(net, example, made.shapes, "the output has not the shape of the spec")
+    _same_dtype(net, example, made.dtypes)
     if made.broadcasts and not checked.broadcasts:
         off = made.broadcasts
         raise _failed(net, example, "a sum broadcasts: TensorFlow computes something, unasked", off=off)
@@ -187,7 +293,7 @@ def _unknown_builds(net: Net) -> Callable[[Example], Any]:
             if len(known) >= 64:
                 known.clear()
             try:
-                known[key] = built(net.build, net.unknown(example), example.arguments)
+                known[key] = built(net, net.unknown(example), example.arguments)
             except Exception as error:
                 known[key] = error.with_traceback(None)
         return known[key]
@@ -197,26 +303,26 @@ def _unknown_builds(net: Net) -> Callable[[Example], Any]:
 
 def _as_of_unknown_size(checked: _Checked, example: Example, made: Any) -> None:
     """Built for unknown sizes, the net says the same of this one, and knows no more than it can."""
-    net, shape = checked.net, checked.net.unknown(example)
-    if shape == example.shape:
+    net, shapes = checked.net, checked.net.unknown(example)
+    if shapes == example.shapes:
         return
     unknown = checked.unknown_build(example)
     if isinstance(unknown, ValueError):
         return
     if isinstance(unknown, Exception):
         title = "built for unknown sizes it raises something else than ValueError"
-        raise _failed(net, example, title, shape=shape, got=_said(unknown)) from unknown
-    symbolic = net.expected(replace(example, shape=shape))
+        raise _failed(net, example, title, shapes=shapes, got=said(unknown)) from unknown
+    symbolic = net.expected(replace(example, shapes=shapes))
     if _claims(symbolic, unknown.shapes):
         off = axes_off(net.spec, symbolic, unknown.shapes)
         title = "built for unknown sizes it claims to know one that it cannot know"
-        raise _failed(net, example, title, shape=shape, expected=symbolic, got=unknown.shapes, off=off)
+        raise _failed(net, example, title, shapes=shapes, expected=symbolic, got=unknown.shapes, off=off)
     try:
-        got = plain_shapes(unknown.model.compute_output_shape(example.shape))
+        got = plain_shapes(unknown.model.compute_output_shape(net.given(example.shapes)))
     except Exception as error:
         title = "built for unknown sizes it refuses an input that the spec allows"
-        raise _failed(net, example, title, shape=shape, got=_said(error)) from error
-    _same_shape(net, example, got, "built for unknown sizes it gives another shape", shape=shape)
+        raise _failed(net, example, title, shapes=shapes, got=said(error)) from error
+    _same_shape(net, example, got, "built for unknown sizes it gives another shape", shapes=shapes)
     if unknown.parameters != made.parameters:
         title = "the number of parameters depends on the size"
         expected = f"{unknown.parameters}, as for unknown sizes"
@@ -259,12 +365,41 @@ def _exchanged(checked: _Checked, example: Example) -> None:
         other,
         turned.shapes,
         "with height and width exchanged the output has not the shape of the spec",
-        expected=net.turned(made.shapes),
+        expected=net.turned(made.shapes, example),
     )
     if made.parameters != turned.parameters:
         title = "the number of parameters changes with height and width exchanged"
         raise _failed(net, other, title, expected=made.parameters, got=turned.parameters)
 
+
+def _same_again(checked: _Checked, example: Example) -> None:
+    """Built again, with other random numbers to be had, it is the same net."""
+    import random
+
+    import numpy as np
+
+    from .builds import signature_of
+
+    net = checked.net
+    found: list[Any] = []
+    before, before_numpy = random.getstate(), np.random.get_state()
+    try:
+        for seed in range(_BUILDS):  # Hypothesis gives every example the same numbers
+            random.seed(seed)
+            np.random.seed(seed)
+            made = _build(net, example)
+            found.append(None if made is None else signature_of(made))
+    finally:
+        random.setstate(before)
+        np.random.set_state(before_numpy)
+    other = next((one for one in found if one != found[0]), found[0])
+    if other != found[0]:
+        names = ("shapes", "parameters", "operations")
+        off = tuple(f"{name}: {a} and {b}" for name, a, b in zip(names, found[0], other, strict=True) if a != b)
+        raise _failed(net, example, "built again it is another net: it draws random numbers, or keeps a state", off=off)
+
+
+_BUILDS = 4
 
 MIXED = "mixed_float16"
 
@@ -296,23 +431,23 @@ def _mixed(checked: _Checked, example: Example) -> None:
 
 def _eager(checked: _Checked, example: Example) -> None:
     """Run on real numbers, built for the size and for unknown ones, it gives the shapes that it says."""
-    from .eager import BATCH
+    from .eager import BATCH, with_batch
 
     net = checked.net
     made = _build(net, example)
     if made is None:
         return
-    models = {"built for this size": (made.model, example.shape)}
+    models = {"built for this size": (made.model, example.shapes)}
     unknown = checked.unknown_build(example) if checked.unknown else None
-    if unknown is not None and hasattr(unknown, "model") and net.unknown(example) != example.shape:
+    if unknown is not None and hasattr(unknown, "model") and net.unknown(example) != example.shapes:
         models["built for unknown sizes"] = (unknown.model, net.unknown(example))
-    outcome = checked.run(net.build, example, models)
+    outcome = checked.run(net, example, models)
     if outcome is None:
         return
-    reply, expected, size = outcome.reply, _with_batch(made.shapes, BATCH), (BATCH, *example.shape[1:])
+    reply, expected, sizes = outcome.reply, _with_batch(made.shapes, BATCH), with_batch(example.shapes)
     if reply is None:
         title = "run on real numbers it ends the process"
-        raise _failed(net, example, title, run=size, expected=expected, got=outcome.ended)
+        raise _failed(net, example, title, run=sizes, expected=expected, got=outcome.ended)
     if reply.get("stage") == "load":
         raise TypeError(
             "check_net: build must be a net that another process can build, as eager is given: of layers, or by a "
@@ -320,13 +455,13 @@ def _eager(checked: _Checked, example: Example) -> None:
         )
     if "error" in reply:
         kind = reply["kind"]
-        parts = {"shape": models[kind][1], "run": size, "expected": expected, "got": reply["error"]}
+        parts = {"shapes": models[kind][1], "run": sizes, "expected": expected, "got": reply["error"]}
         raise _failed(net, example, f"{kind} it fails when it is run", **parts)
     for kind, shapes in reply["shapes"].items():
         got = {key: tuple(shape) for key, shape in shapes.items()}
         shown = got.get("", got)
         if not matches(expected, shown):
-            parts = {"shape": models[kind][1], "run": size, "expected": expected, "got": shown}
+            parts = {"shapes": models[kind][1], "run": sizes, "expected": expected, "got": shown}
             off = axes_off(net.spec, expected, shown)
             raise _failed(net, example, f"{kind} and run it gives another shape", off=off, **parts)
 
@@ -341,13 +476,13 @@ def _runs() -> Callable[..., Any]:
 
     known: dict[str, Any] = {}
 
-    def run(build: Callable[..., Any], example: Example, models: Mapping[str, tuple[Any, Shape]]) -> Any:
+    def run(net: Net, example: Example, models: Mapping[str, tuple[Any, Sequence[Shape]]]) -> Any:
         key = repr(example)
         if key not in known:
             if sum(outcome is not None and outcome.reply is None for outcome in known.values()) >= _CRASHES:
                 known[key] = None
             else:
-                known[key] = shared_worker().run(job_of(build, example.arguments, models, example.shape))
+                known[key] = shared_worker().run(job_of(net, example.arguments, models, example.shapes))
         return known[key]
 
     return run

@@ -6,29 +6,40 @@ import base64
 import json
 import pickle
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
-from .shapes import Shape
+from .examples import Net
+from .specs import Shape
 
 BATCH = 2
 
 
 def job_of(
-    build: Callable[..., Any], arguments: Mapping[str, Any], models: Mapping[str, tuple[Any, Shape]], shape: Shape
+    net: Net, arguments: Mapping[str, Any], models: Mapping[str, tuple[Any, Sequence[Shape]]], shapes: Sequence[Shape]
 ) -> dict[str, Any]:
-    """The job of the worker: models, each with the shape that it was built for, and the shape of the images."""
-    configs = {kind: (_config(model), list(built_for)) for kind, (model, built_for) in models.items()}
-    modules = {"layerblocks.blocks", *_modules_of_function(build)}
+    """The job of the worker: models, each with the shapes that it was built for, and the shapes of the inputs."""
+    configs = {
+        kind: (_config(model), [list(shape) for shape in built_for]) for kind, (model, built_for) in models.items()
+    }
+    modules = {"layerblocks.blocks", *_modules_of_function(net.build)}
     for config, _ in configs.values():
         modules |= set(_modules(json.loads(config))) if config else set()
     return {
         "path": [path for path in sys.path if path],
         "modules": sorted(modules),
         "models": configs,
-        "pickled": _pickled(build, arguments),
-        "size": [BATCH, *shape[1:]],
+        "pickled": _pickled(net, arguments),
+        "sizes": [list(size) for size in with_batch(shapes)],
+        "dtypes": net.dtypes(),
+        "keys": [part.key for part in net.inputs],
     }
+
+
+def with_batch(shapes: Sequence[Shape], batch: int = BATCH) -> tuple[Shape, ...]:
+    """The shapes, of so many examples where their number is not known."""
+    return tuple((batch if shape and shape[0] is None else shape[0], *shape[1:]) if shape else () for shape in shapes)
 
 
 def _config(model: Any) -> str | None:
@@ -38,9 +49,10 @@ def _config(model: Any) -> str | None:
         return None
 
 
-def _pickled(build: Callable[..., Any], arguments: Mapping[str, Any]) -> str | None:
+def _pickled(net: Net, arguments: Mapping[str, Any]) -> str | None:
+    """The net, without the strategies of its cases."""
     try:
-        return base64.b64encode(pickle.dumps((build, dict(arguments)))).decode()
+        return base64.b64encode(pickle.dumps((replace(net, sides=None, params=None), dict(arguments)))).decode()
     except Exception:  # lambdas, functions inside functions
         return None
 

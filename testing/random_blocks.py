@@ -16,7 +16,7 @@ from .annotations import block_kwargs
 from .code import code_of
 from .oracles.layers import Expected, Oracle, Shape
 from .oracles.registry import OMITTED, ORACLES, Registered
-from .shapes import Spec
+from .specs import Spec
 
 
 @dataclass(frozen=True)

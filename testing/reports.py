@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import inspect
+import re
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import textwrap
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
 from .code import code_of
-from .shapes import Shape, Spec, differing
+from .specs import Shape, Spec, differing, dimensions_of
 
 ABSENT = object()
 
@@ -29,8 +32,12 @@ class Report:
     title: str
     spec: str = ""
     smallest: str = ""
+    tried: str = ""
+    """How many cases there were."""
     expected: Any = ABSENT
     got: Any = ABSENT
+    hint: str = ""
+    """Which argument to change, if the net is right."""
     off: tuple[str, ...] = ()
     code: str = ""
     names: Mapping[str, Any] = field(default_factory=dict)
@@ -38,7 +45,7 @@ class Report:
 
     def __str__(self) -> str:
         lines = [self.title]
-        for word in ("spec", "smallest", "expected", "got"):
+        for word in ("spec", "smallest", "tried", "expected", "got", "hint"):
             value = getattr(self, word)
             if value is not ABSENT and value != "":
                 first, *rest = (value if isinstance(value, str) else repr(value)).splitlines() or [""]
@@ -52,8 +59,8 @@ class Report:
 class CheckError(AssertionError):
     """A check that failed; `report` has its parts."""
 
-    def __init__(self, report: Report) -> None:
-        self.report = report
+    def __init__(self, report: Report | str) -> None:
+        self.report = report if isinstance(report, Report) else Report(report)  # Keras makes it anew, of its message
         super().__init__(str(report))
 
 
@@ -83,9 +90,10 @@ def axes_off(spec: Spec, expected: Any, got: Any) -> tuple[str, ...]:
 def _axes_off(dimensions: Sequence[Any], expected: Shape, got: Shape) -> list[str]:
     if len(expected) != len(got):
         return [f"{len(expected)} axes expected, got {len(got)}"]
+    each = dimensions_of(dimensions, len(expected))
     return [
-        f"axis {axis}: {dimensions[axis].text}"
-        + (f" is {expected[axis]}" if dimensions[axis].text != str(expected[axis]) else "")
+        f"axis {axis}: {each[axis].text}"
+        + (f" is {expected[axis]}" if each[axis].text != str(expected[axis]) else "")
         + f", got {got[axis]}"
         for axis in differing(expected, got)
     ]
@@ -121,7 +129,7 @@ def root_cause(error: BaseException) -> str:
     """
     while (before := error.__cause__ or error.__context__) is not None:
         error = before
-    return f"{type(error).__name__}: {' '.join(str(error).split())[:500]}"
+    return f"{type(error).__name__}: {' '.join(_COLOURS.sub('', str(error)).split())[:500]}"
 
 
 def imported(*values: Any) -> tuple[list[str], dict[str, Any]]:
@@ -149,32 +157,113 @@ def imported(*values: Any) -> tuple[list[str], dict[str, Any]]:
     return [f"from {home} import {', '.join(sorted(names))}" for home, names in sorted(modules.items())], local
 
 
+def said(error: BaseException) -> str:
+    """An error and its message, without colours and without what Keras appends of its arguments.
+
+    Example:
+        >>> said(ValueError("a \x1b[1mbold\x1b[0m word"))
+        'ValueError: a bold word'
+    """
+    message = _COLOURS.sub("", str(error)).partition("Arguments received by")[0]
+    message = "\n".join(line.rstrip() for line in message.strip().splitlines()[:_LINES])
+    return f"{type(error).__name__}: {message[:_CHARACTERS]}"
+
+
+_COLOURS = re.compile(r"\x1b\[[0-9;]*[A-Za-z]|\{\{.*?\}\}")
+_LINES, _CHARACTERS = 12, 1000
+
+
 def reproduction(
-    build: Callable[..., Any], shape: Shape, arguments: Mapping[str, Any], policy: str = "", run: Shape | None = None
+    net: Any,
+    shapes: Sequence[Shape],
+    arguments: Mapping[str, Any],
+    policy: str = "",
+    run: Sequence[Shape] = (),
+    numbers: bool = False,
 ) -> tuple[str, dict[str, Any]]:
     """Code that builds the case once more, and the names that it has from where the check was called.
 
     Args:
+        net: the `Net`.
         policy: dtype policy to build under.
-        run: shape of random numbers to run it on.
+        run: shapes of random numbers to run it on.
+        numbers: whether it is called on random numbers, not on symbolic tensors.
     """
-    lines, local = imported(build, *arguments.values())
-    called = code_of(build)
-    if isinstance(build, partial):
-        called = f"({called})"
-    for name in [name for name in local if not name.isidentifier()]:  # <lambda>
-        called = called.replace(name, "build")
-        local["build"] = local.pop(name)
-    code = ["import keras", *lines, ""]
-    code += [f"# {name}: {_place(function)}" for name, function in local.items()]
+    lines, local = imported(net.build, *arguments.values())
+    name = code_of(net.build)
+    if isinstance(net.build, partial):
+        name = f"({name})"
+    elif not hasattr(net.build, "__name__"):  # a layer or a model, which is not built from code
+        name, local["build"] = "build", net.build
+    for word in [word for word in local if not word.isidentifier()]:  # <lambda>
+        name = name.replace(word, "build")
+        local["build"] = local.pop(word)
+    imports, code = ["import keras", *lines], [""]
+    for word, function in local.items():
+        above, source = _source(word, function)
+        imports += [line for line in above if line not in imports]
+        code += source
+    code = imports + code
     if policy:
         code.append(f'keras.config.set_dtype_policy("{policy}")')
-    given = "".join(f", {word}={code_of(value)}" for word, value in arguments.items())
-    code += [f"x = keras.Input(batch_shape={shape})", f"y = {called}(x{given})"]
-    if run is not None:
-        code.append(f"y = keras.Model(x, y)(keras.random.normal({run}))")
+    dtypes = net.dtypes()
+    for variable, shape, dtype in zip(net.variables, shapes, dtypes, strict=True):
+        given = "" if dtype == "float32" else f', dtype="{dtype}"'
+        made = _numbers(shape, dtype) if numbers else f"keras.Input(batch_shape={shape}{given})"
+        code.append(f"{variable} = {made}")
+    given = ", ".join(f"{word}={code_of(value)}" for word, value in arguments.items())
+    code.append(f"y = {net.called_in_code(name, given)}")
+    if run:
+        whole = net.inputs[0].key is None
+        inputs = net.variables[0] if whole else f"[{', '.join(net.variables)}]"
+        drawn = [_numbers(shape, dtype) for shape, dtype in zip(run, dtypes, strict=True)]
+        code.append(f"y = keras.Model({inputs}, y)({drawn[0] if whole else '[' + ', '.join(drawn) + ']'})")
     code.append("print(keras.tree.map_structure(lambda tensor: (tensor.shape, tensor.dtype), y))")
     return "\n".join(code), local
+
+
+def _numbers(shape: Shape, dtype: str) -> str:
+    if "float" in dtype:
+        given = "" if dtype == "float32" else f', dtype="{dtype}"'
+        return f"keras.random.normal({shape}{given})"
+    return f'keras.ops.cast(keras.random.uniform({shape}) > 0.5, "{dtype}")'
+
+
+def _source(word: str, function: Any) -> tuple[list[str], list[str]]:
+    """The imports and the source of what no module gives, where it can stand alone; else where it is."""
+    code: Any = getattr(function, "__code__", None)
+    alone = code is not None and not code.co_freevars and code.co_name.isidentifier()
+    if alone:
+        try:
+            lines = textwrap.dedent(inspect.getsource(function)).rstrip().splitlines()
+        except (OSError, TypeError):
+            lines = []
+        unknown = {name for name in code.co_names if name in function.__globals__}
+        found = {name: function.__globals__[name] for name in sorted(unknown)}
+        imports = [line for name, value in found.items() for line in _import_of(name, value)]
+        if lines and len(lines) <= _SOURCE_LINES and len(imports) == len(found):
+            return imports, [*lines, ""]
+    return [], [f"# {word}: {_place(function)}"]
+
+
+_SOURCE_LINES = 40
+
+
+def _import_of(name: str, value: Any) -> list[str]:
+    """The line that gives a global of a module this value, if there is one."""
+    if inspect.ismodule(value):
+        parent, _, last = value.__name__.rpartition(".")
+        if value.__name__ == name:
+            return [f"import {name}"]
+        return (
+            [f"from {parent} import {last}" + (f" as {name}" if last != name else "")]
+            if parent
+            else [f"import {value.__name__} as {name}"]
+        )
+    if isinstance(value, int | float | str | bool | tuple | type(None)):
+        return [f"{name} = {value!r}"]
+    lines, local = imported(value) if hasattr(value, "__name__") else ([], {"": value})
+    return lines[:1] if not local and value.__name__ == name else []
 
 
 def _place(function: Any) -> str:

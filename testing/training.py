@@ -57,7 +57,7 @@ def assert_trainable(model: Any, x: Any = None, *, seed: int = 0) -> None:
     restore = kept(model)
     try:
         with accepted(model, x):
-            problems = _unreached(model, x, seed)
+            problems = unreached(model, x, seed)
     finally:
         restore()
     problems += [f"layer {name!r} has weights and leads to no output" for name in lost]
@@ -101,7 +101,7 @@ def accepted(model: Any, given: Any, argument: str = "x") -> Iterator[None]:
         raise refuse(argument, given, f"what fits the model {model.name!r}") from error
 
 
-def _unreached(model: Any, x: Any, seed: int) -> list[str]:
+def unreached(model: Any, x: Any, seed: int) -> list[str]:
     """What is wrong with the gradient of each weight."""
     variables, problems = model.trainable_variables, {}
     waiting = set(range(len(variables)))

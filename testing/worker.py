@@ -11,7 +11,6 @@ import importlib
 import json
 import os
 import pickle
-import re
 import sys
 from typing import Any
 
@@ -25,7 +24,7 @@ def _prepare(job: dict[str, Any]) -> None:
             importlib.import_module(module)
 
 
-def _model(job: dict[str, Any], config: str | None, shape: list[int | None]) -> Any:
+def _model(job: dict[str, Any], config: str | None, shapes: list[list[int | None]]) -> Any:
     import keras
 
     from .reports import root_cause
@@ -39,22 +38,30 @@ def _model(job: dict[str, Any], config: str | None, shape: list[int | None]) -> 
             error = caught
     if job["pickled"] is None:
         raise TypeError(root_cause(error) if error else "layers without a config")
-    build, arguments = pickle.loads(base64.b64decode(job["pickled"]))
-    x = keras.Input(batch_shape=shape)
-    return keras.Model(x, build(x, **arguments))
+    from .builds import called
+
+    net, arguments = pickle.loads(base64.b64decode(job["pickled"]))
+    xs, y = called(net, [tuple(shape) for shape in shapes], arguments)
+    return keras.Model(net.given(xs), y)
 
 
 def run(job: dict[str, Any]) -> dict[str, Any]:
-    """The shapes that each of the models gives for the same images, by output; or what it raised, and where."""
+    """The shapes that each of the models gives for the same inputs, by output; or what it raised, and where."""
     _prepare(job)
     import keras
     import numpy as np
 
-    x = np.random.default_rng(0).normal(size=job["size"]).astype("float32")
+    random = np.random.default_rng(0)
+    xs = [
+        random.normal(size=size).astype(dtype) if "float" in dtype else random.integers(0, 2, size).astype(dtype)
+        for size, dtype in zip(job["sizes"], job["dtypes"], strict=True)
+    ]
+    keys = job["keys"]
+    x = xs[0] if keys[0] is None else xs if isinstance(keys[0], int) else dict(zip(keys, xs, strict=True))
     shapes: dict[str, Any] = {}
-    for kind, (config, shape) in job["models"].items():
+    for kind, (config, shapes_of) in job["models"].items():
         try:
-            model = _model(job, config, shape)
+            model = _model(job, config, shapes_of)
         except Exception as error:
             return {"stage": "load", "kind": kind, "error": str(error)}
         try:
@@ -68,8 +75,9 @@ def run(job: dict[str, Any]) -> dict[str, Any]:
 
 
 def _said(error: Exception) -> str:
-    message = re.sub(r"\x1b\[[0-9;]*m|\{\{.*?\}\}", "", str(error)).partition("Arguments received by")[0]
-    return f"{type(error).__name__}: {' '.join(message.split())[:500]}"
+    from .reports import said
+
+    return " ".join(said(error).split())[:500]
 
 
 def main() -> None:

@@ -35,6 +35,12 @@ X = np.linspace(0, 1, 12, dtype="float32").reshape(4, 3)
 LOGGED = {"loss": [3.0, 2.0, 1.0], "val_loss": [3.0, 2.0, 1.0]}
 MAPS = keras.Sequential([keras.Input((4, 4, 1)), keras.layers.Conv2D(2, 3, name="conv")])
 
+
+@testing.shapes("b h -> b h")
+def shaped(x):
+    return x
+
+
 # What each function is called with, when nothing is wrong.
 CALLS = {
     "assert_learns": {"model": MODEL, "steps": 1, "to": 0.999},
@@ -42,6 +48,17 @@ CALLS = {
     "assert_shape": {"x": (2, 3), "spec": "b c"},
     "assert_trainable": {"model": MODEL},
     "block_kwargs": {"block": conv},
+    **{
+        f"check_{name}": {
+            "build": conv,
+            "spec": "b h w c -> b h w filters",
+            "params": {"filters": 2},
+            "max_examples": 1,
+        }
+        for name in ("batch_independence", "determinism", "export", "gradients", "modes", "shift_equivariance")
+    },
+    "check_shapes": {"target": shaped, "max_examples": 1},
+    "shapes": {"spec": "b -> b"},
     "check_net": {"build": conv, "spec": "b h w c -> b h w filters", "params": {"filters": 2}, "max_examples": 1},
     "image_shapes": {},
     "network_machine": {},

@@ -14,6 +14,7 @@ from keras import layers
 from layerblocks.blocks import conv, conv_bn
 from layerblocks.testing import CheckError, check_net
 from layerblocks.testing.eager import job_of
+from layerblocks.testing.examples import as_net
 from layerblocks.testing.subprocesses import Worker, shared_worker
 
 from ..helpers import needs_tensorflow
@@ -117,10 +118,14 @@ def test_a_net_that_no_other_process_can_build():
 
 
 def test_a_function_of_a_module_is_sent_by_its_name():
-    job = job_of(partial(conv, filters=2), {}, {}, (None, 3, 3, 1))
-    assert job["pickled"] and "layerblocks.blocks.units" in job["modules"]
-    assert job_of(lambda x: x, {}, {}, (None, 3, 3, 1))["pickled"] is None
-    assert json.dumps(job)
+    def job(build):
+        net = as_net(build, "b h w c -> b h w 2", sides=(1, 9), params={}, least=1)
+        return job_of(net, {}, {}, [(None, 3, 3, 1)])
+
+    sent = job(partial(conv, filters=2))
+    assert sent["pickled"] and "layerblocks.blocks.units" in sent["modules"] and sent["sizes"] == [[2, 3, 3, 1]]
+    assert job(lambda x: x)["pickled"] is None
+    assert json.dumps(sent)
 
 
 # The worker itself, with a module that needs no TensorFlow.

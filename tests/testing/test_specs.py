@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from layerblocks.blocks import conv
 from layerblocks.testing import CheckError, Spec, SpecError, assert_shape, check_net
-from layerblocks.testing.shapes import ANYTHING
+from layerblocks.testing.specs import ANYTHING
 
 NAMES = ("h", "w", "filters")
 
@@ -117,7 +117,23 @@ def test_order_of_operations(text, sizes, expected):
         ("b h -> {a: b, a: b}", 14, "a second 'a'"),
         ("b h -> {a b}", 10, "':' expected after the key 'a'"),
         ("b h -> {a: b", 12, "'}' expected"),
-        ("{a: b} -> b", 0, "before the arrow, without a key"),
+        ("{a: b+1} -> b", 5, "before the arrow"),
+        ("b h, c w+2 -> b", 8, "before the arrow"),
+        ("b ... *d", 6, "a second of"),
+        ("b c? ...", 5, "a second of"),
+        ("b * h", 2, "'*' lacks what stands before it"),
+        ("b #_", 3, "the name of an axis expected"),
+        ("g32[b h]", 0, "a dtype such as f32, int or bool expected"),
+        ("flaot[b h]", 0, "did you mean 'float'?"),
+        ("f32[b h", 3, "']' expected"),
+        ("b h]", 3, "']' without a '['"),
+        ("b h -> b c?", 9, "stands on no input"),
+        ("b h where", 9, "the spec ends too early"),
+        ("b h where h", 11, "a comparison expected"),
+        ("b h where h >= 3, w = 2", 20, "not of the shape language"),
+        ("b h where h >= 3 w", 17, "end expected after the condition"),
+        ("b prod(h)", 7, "'...' or a name such as *dims"),
+        ("b h .. w", 4, "not of the shape language"),
         ("b 1234567890123456789", 2, "more than 18 digits"),
         ("b " + "(" * 40, 32, "more than 30 parentheses"),
         ("b min()", 6, "a dimension expected, not ')'"),
@@ -172,6 +188,80 @@ def test_a_dict_of_specs_has_one_left_side():
     assert spec.expected((None, 7, 5, 3), k=10) == {"main": (None, 10), "maps": (None, 3, 2, ANYTHING)}
     with pytest.raises(ValueError, match="spec must be of one left side for all outputs, got 'b h' and 'b w'"):
         Spec.parse({"a": "b h -> b", "b": "b w -> b"})
+
+
+# Several tensors, any number of axes, dtypes, conditions.
+
+
+@pytest.mark.parametrize(
+    "text, given, sizes, expected",
+    [
+        ("b h w c, b t d -> b ceil(h/4) ceil(w/4) f", [(1, 7, 9, 3), (1, 5, 6)], {"f": 2}, (1, 2, 3, 2)),
+        ("b h w c, b 2*h 2*w d -> b 2*h 2*w c+d", [(1, 2, 3, 4), (1, 4, 6, 5)], {}, (1, 4, 6, 9)),
+        ("b h w c, b s*h s*w d -> b h d", [(1, 2, 3, 4), (1, 6, 9, 5)], {"s": 3}, (1, 2, 5)),
+        ("{a: b h, t: b} -> {y: b h, z: b}", {"t": (2,), "a": (2, 5)}, {}, {"y": (2, 5), "z": (2,)}),
+        ("b h -> b 1, b h+1", (2, 5), {}, {0: (2, 1), 1: (2, 6)}),
+        ("b ... c -> b ... 5", (2, 7, 8, 9, 3), {}, (2, 7, 8, 9, 5)),
+        ("b ... c -> b ... 5", (2, 3), {}, (2, 5)),
+        ("*dims c -> c *dims", (2, None, 3), {}, (3, 2, None)),
+        ("b *dims -> b prod(*dims)", (2, 3, 4), {}, (2, 12)),
+        ("b ... -> b prod(...)", (2, 3, None), {}, (2, None)),
+        ("b ... -> b prod(...)", (2,), {}, (2, 1)),
+        ("b h w c? -> b c? h*c", (2, 5, 6, 3), {}, (2, 3, 15)),
+        ("b h w c? -> b c? h*c", (2, 5, 6), {}, (2, 5)),
+        ("b h c, b #h #c -> b h c", [(2, 5, 3), (2, 1, 3)], {}, (2, 5, 3)),
+        ("#b h, #b h -> b h", [(1, 5), (4, 5)], {}, (4, 5)),
+        ("#b h, #b h -> b h", [(1, 5), (1, 5)], {}, (1, 5)),
+        ("b h -> b h%3", (2, 5), {}, (2, 2)),
+        ("f32[b h] -> int[b]", (2, 5), {}, (2,)),
+    ],
+)
+def test_several_tensors_and_any_number_of_axes(text, given, sizes, expected):
+    assert Spec.parse(text).expected(given, **sizes) == expected
+
+
+@pytest.mark.parametrize(
+    "text, given, words",
+    [
+        ("b h, b h -> b", [(1, 7), (1, 8)], r"1: \(1, 8\) does not fit .* axis 1 is 8, but h is 7"),
+        ("b h, b 2*h -> b", [(1, 7), (1, 15)], r"axis 1 is 15, but 2\*h is 14"),
+        ("b h, b 2*h -> b", [(1, 7)], "is of 2 tensors 0, 1, not of 0"),
+        ("{a: b, c: b} -> b", {"a": (1,)}, "is of 2 tensors a, c, not of a"),
+        ("b ... c -> b", (1,), "has 1 axes, not the 2 at least"),
+        ("b h c? -> b", (1, 2, 3, 4), "has 4 axes, not the 2 at least"),
+        ("b ..., b ... -> b", [(1, 7), (1, 7, 7)], r"\.\.\. is \(7, 7\), but it is \(7,\)"),
+        ("b h, b #h -> b", [(1, 7), (1, 3)], r"axis 1 is 3, but #h is 1\|7"),
+        ("b h -> b where h % 8 == 0, h >= 32", (1, 36), "h % 8 == 0 must hold, but h is 36"),
+        ("b h -> b where h % 8 == 0, h >= 32", (1, 24), "h >= 32 must hold, but h is 24"),
+        ("b h w -> b where 2 <= h < w", (1, 5, 5), "h < w must hold, but h is 5, w is 5"),
+        ("b h w -> b where 2 <= h < w", (1, 1, 5), "2 <= h must hold, but h is 1"),
+        ("b h -> b where h/2 > 3", (1, 6), "h/2 > 3 must hold"),
+    ],
+)
+def test_inputs_that_do_not_fit(text, given, words):
+    with pytest.raises(ValueError, match=words):
+        Spec.parse(text).bind(given)
+
+
+def test_a_condition_on_an_unknown_size_is_not_refused():
+    assert Spec.parse("b h -> b where h >= 32").bind((1, None)) == {"b": 1, "h": None}
+
+
+@pytest.mark.parametrize("word, fits", [("f32", {"float32"}), ("float", {"float32", "float16", "float64"})])
+def test_dtypes(word, fits):
+    for name in ("float16", "float32", "float64", "int32", "bool"):
+        x = np.zeros((2, 3), name)
+        if name in fits:
+            assert_shape(x, f"{word}[b h]")
+        else:
+            with pytest.raises(CheckError, match=f"the dtype: {word} expected, got {name}"):
+                assert_shape(x, f"{word}[b h]")
+
+
+def test_dtypes_of_a_pair():
+    assert_shape((np.zeros((2, 3), "int32"), np.zeros((2, 4), "float32")), "int[b t] -> f32[b f]", f=4)
+    with pytest.raises(CheckError, match="the dtype of the input is off"):
+        assert_shape((np.zeros((2, 3)), np.zeros((2, 4), "float32")), "int[b t] -> f32[b f]", f=4)
 
 
 # Sizes of names.
