@@ -12,8 +12,9 @@ import keras
 from .. import checks
 from ..blocks import words
 from ..extras import needs
+from ..models.origins import Origin
 from .catalogue import ENTRIES, constructor
-from .origins import Origin, constructor_of, origin
+from .origins import constructor_of, origin
 
 
 @checks.public

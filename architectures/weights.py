@@ -325,7 +325,7 @@ def give(model: keras.Model, layers: Sequence[keras.layers.Layer], source: Sourc
     """Load a source into these layers of a model."""
     found, dialect = steps(model, layers, source, plan)
     _write(found.writes)
-    for layer, _ in found.pairs:
+    for layer, _ in found.pairs.values():
         if isinstance(layer, keras.layers.Normalization):  # which computes with a copy of its weights
             layer.finalize_state()
     return Loaded(tuple(found.loaded), tuple(found.kept), tuple(found.unused), tuple(found.changed), dialect)
