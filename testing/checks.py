@@ -89,13 +89,8 @@ def check_net(
     seed = None if seed is None else checks.integer("seed", seed, 0)
     tried: dict[str, bool] = {}
     checked = _Checked(net, unknown, broadcasts, parameters, mixed_dtype, _unknown_builds(net), _runs(), tried)
-    for check, examples in (
-        (_closed_form, number),
-        (_same_again, -(-number // 10)),
-        (_exchanged, -(-number // 5)),
-        (_mixed, -(-number // 10)),
-        (_eager, eager),
-    ):
+
+    def run(check: Callable[..., Any], examples: int) -> None:
         try:
             error = smallest_failure(partial(check, checked), net, examples, seed)
         except Vacuous:
@@ -103,13 +98,21 @@ def check_net(
         if error is not None:
             report = replace(error.report, tried=str(Tried.of(tried)), hint=_hint(net, error))
             raise CheckError(report) from error.__cause__
+
+    run(_closed_form, number)
+    run(_same_again, -(-number // 10))
+    run(_exchanged, -(-number // 5))
+    run(_mixed, -(-number // 10))
+    run(_eager, eager)
+    if not Tried.of(tried).accepted:  # a few examples may all be too small by chance
+        run(_closed_form, 10 * number + 20)
     count = Tried.of(tried)
-    if count.accepted * _FEW < count.examples or not count.accepted:
+    if not count.accepted or (count.examples > _MANY and count.accepted * _FEW < count.examples):
         raise _nothing(net, count)
     return count
 
 
-_FEW = 20  # an example in so many must be one that the net accepts
+_FEW, _MANY = 20, 20  # of more examples than that, one in so many must be one that the net accepts
 
 
 @dataclass(frozen=True)

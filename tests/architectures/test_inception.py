@@ -376,8 +376,10 @@ def test_auxiliary_heads_by_choice(constructor):
     assert sorted(made(constructor, aux=True).output) == keys
     assert not isinstance(made(constructor, aux=False).output, dict)
     assert not isinstance(made(constructor, include_top=False).output, dict)
-    with pytest.raises(TypeError, match="aux must be True or False or a function"):
+    with pytest.raises(ValueError, match="aux must be the name of a block"):
         made(constructor, aux="both")
+    with pytest.raises(TypeError, match="aux must be True or False or a function"):
+        made(constructor, aux=3)
 
 
 def test_a_block_of_ones_own():

@@ -30,8 +30,8 @@ OUTSIDE = {
     "blocks": set(),
     "graphs": {"h5py"},
     "models": {"h5py", "onnxruntime", "tf2onnx", "ai_edge_litert", "matplotlib"},
-    "architectures": {"h5py", "safetensors", "torch"},
-    "viz": {"fontTools", "PIL", "matplotlib", "pygraphviz", "pydot", "graphviz"},
+    "architectures": {"h5py", "safetensors", "torch", "yaml"},
+    "viz": {"fontTools", "PIL", "matplotlib", "pygraphviz", "pydot", "graphviz", "pptx"},
     "training": {"matplotlib"},
     "testing": {"hypothesis", "pytest", "jax"},
     "src": set(),
@@ -45,12 +45,14 @@ ONLY_WHEN_CALLED = {
     "jax",
     "matplotlib",
     "onnxruntime",
+    "pptx",
     "pydot",
     "pygraphviz",
     "safetensors",
     "tensorflow",
     "tf2onnx",
     "torch",
+    "yaml",
 }
 """Slow to import, or not installed by everybody: the function that needs one imports it."""
 
