@@ -121,7 +121,7 @@ def _weights_text(graph: Graph, nodes: Sequence[Node], weights: int) -> str:
     times = {1 if is_shared(node) else node.repeats for node in nodes}
     count = times.pop() if len(times) == 1 else 1
     own = max(own_repeats(graph, node) for node in nodes)  # a frame says the rest
-    each = "" if count == 1 else " each" if own == 1 else f" each ×{count}"
+    each = "" if count == 1 else " each" if own == 1 else f" each ×{own}"
     return f"{short_count(weights // count)} par.{each}"
 
 

@@ -102,14 +102,17 @@ def volumes(
         if best is not None and best[0] >= _GOOD:
             break
     whole: Scene | None = None
+    clean = False
     if best is not None:
         _, laid, size = best
-        even = balanced(laid, limit)
-        spread = replace(even, rows=justified(even.rows, even.given, limit)) if len(even.rows) > 1 and width else even
-        scenes = (drawn(each, size) for each in (spread, even, laid))
-        fitting = [each for each in scenes if not height or each.height <= height]
-        whole = next((each for each in fitting if not overlaps(each)), next(iter(fitting), None))
-    clean = whole is not None and not overlaps(whole)
+        for each in _evened(laid, limit):
+            scene = drawn(each, size)
+            if height and scene.height > height:
+                continue
+            clean = not overlaps(scene)
+            whole = scene if clean or whole is None else whole
+            if clean:
+                break
     if clean or u is not None:
         return whole if clean or not strict else None
     if not any(node.frames for node in graph.nodes):
@@ -140,6 +143,16 @@ def _candidates(attempt: Attempt, limit: float, suits: Callable[[Laid], bool]) -
             yield laid
             if len(laid.rows) == 1:
                 return
+
+
+def _evened(laid: Laid, limit: float) -> Iterator[Laid]:
+    """The same volumes in rows as long as the page is wide, in rows as long as each other, and as they were."""
+    if len(laid.rows) > 1:
+        even = balanced(laid, limit)
+        if limit < inf:
+            yield replace(even, rows=justified(even.rows, even.given, limit))
+        yield even
+    yield laid
 
 
 def _letters(font: Face, size: float) -> Letters:
