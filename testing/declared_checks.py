@@ -155,7 +155,8 @@ def _numbers(net: Any, example: Example) -> list[Any]:
 
     random, tensors = np.random.default_rng(0), []
     for shape, dtype in zip(example.shapes, net.dtypes(), strict=True):
-        numbers = random.random(shape) if "float" in dtype else random.integers(0, 2, shape)
+        # 0 is an index of whatever there is
+        numbers = random.random(shape) if "float" in dtype else random.integers(0, 1 + (dtype == "bool"), shape)
         tensors.append(keras.ops.convert_to_tensor(np.asarray(numbers).astype(dtype)))
     return tensors
 
