@@ -43,10 +43,11 @@ def check_shapes(
         TypeError, ValueError: the arguments make no sense, or leave nothing to try.
 
     Example:
+        >>> import keras
         >>> from layerblocks.testing import shapes
         >>> @shapes("b h w c -> b h w")
         ... def brightness(x):
-        ...     return x.mean(-1)
+        ...     return keras.ops.mean(x, -1)
         >>> check_shapes(brightness, max_examples=10, seed=0).refused
         0
     """
