@@ -12,13 +12,17 @@ from .efficientnets import *
 from .googlenets import *  # type: ignore[assignment]  # tables of the same name, which are not public
 from .inceptions_v3 import *  # type: ignore[assignment]
 from .lenets import *
+from .mnasnets import *
 from .mobilenets import *
 from .origins import origin as origin
 from .recipes import Recipe as Recipe
 from .recipes import Schedule as Schedule
 from .recipes import recipe as recipe
+from .regnets import *
 from .resnets import *
 from .segmentations import *
+from .shufflenets import *
+from .squeezenets import *
 from .vggs import *
 from .weights import inflate_kernel as inflate_kernel
 from .weights import load as load

@@ -95,7 +95,7 @@ def codes(argument: str, value: Any) -> tuple[tuple[float, ...], ...] | None:
         raise checks.refuse(
             argument, value, "a code, a list of finite numbers, for each unit, all of one length", TypeError
         )
-    return tuple(tuple(code) for code in numbers.tolist())
+    return tuple(tuple(map(float, code)) for code in numbers)
 
 
 def annotated(argument: str, value: Any, annotation: Any) -> Any:

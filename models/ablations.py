@@ -420,8 +420,8 @@ def _settled(word: str, value: Any) -> Any:
         value = known[value]
     if value is None and word == "norm" and not options:
         return None
-    checks.function(word, value, "name")
-    return partial(value, **options) if options else value
+    made = checks.function(word, value, "name")
+    return partial(made, **options) if options else made
 
 
 def _label(value: Any) -> str:

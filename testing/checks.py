@@ -251,7 +251,7 @@ def _same_shape(net: Net, example: Example, got: Any, title: str, expected: Any 
 
 
 def _same_dtype(net: Net, example: Example, got: Any) -> None:
-    dtypes = got if isinstance(got, Mapping) else {None: got}
+    dtypes: Mapping[Any, Any] = got if isinstance(got, Mapping) else {None: got}
     off = tuple(
         f"{'the output' if part.key is None else part.key} is {dtypes[part.key]}, not {part.dtype}"
         for part in net.spec.outputs

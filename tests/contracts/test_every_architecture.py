@@ -23,6 +23,8 @@ from hypothesis import settings
 from layerblocks import architectures
 from layerblocks.architectures import build, list_architectures, variant
 from layerblocks.architectures.catalogue import ENTRIES, constructor
+from layerblocks.architectures.regnets import REGNET_X, REGNET_Y
+from layerblocks.architectures.shufflenets import SHUFFLENET_FILTERS
 from layerblocks.architectures.weight_names import APPLICATIONS
 from layerblocks.blocks import weightless
 from layerblocks.graphs import read_graph
@@ -52,6 +54,13 @@ SIDES = {
     "xception": ("ceil((({n}-1)//2-2)/16)", 7),
     "mobilenet": ("ceil({n}/32)", 1),
     "efficientnet": ("ceil({n}/32)", 1),
+    "resnext": ("ceil({n}/32)", 1),
+    "wide_resnet": ("ceil({n}/32)", 1),
+    "regnet": ("ceil({n}/32)", 1),
+    "mnasnet": ("ceil({n}/32)", 1),
+    "shufflenet": ("ceil({n}/32)", 1),
+    "squeezenet1_0": ("(({n}-5)//2)//2//2//2", 21),
+    "squeezenet1_1": ("(({n}-1)//2)//2//2//2", 17),
 }
 CHANNELS = {
     "lenet5": 120,
@@ -64,6 +73,7 @@ CHANNELS = {
     "se_resnet50": 2048,
     "cifar_resnet164_v2": 256,
     "densenet121": 1024,
+    "densenet161": 2208,
     "densenet169": 1664,
     "densenet201": 1920,
     "densenet264": 2688,
@@ -77,6 +87,13 @@ CHANNELS = {
     "efficientnet_v2_b2": 1408,
     "efficientnet_v2_b3": 1536,
 }
+CHANNELS |= {
+    **{f"regnet_x_{size}": stages[-1][1] for size, (stages, _) in REGNET_X.items()},
+    **{f"regnet_y_{size}": stages[-1][1] for size, (stages, _) in REGNET_Y.items()},
+    **dict.fromkeys(("mnasnet0_5", "mnasnet0_75", "mnasnet1_0", "mnasnet1_3"), 1280),
+    **{f"shufflenet_v2_{size}": filters[-1] for size, filters in SHUFFLENET_FILTERS.items()},
+    **dict.fromkeys(("squeezenet1_0", "squeezenet1_1"), 512),
+}
 SEGMENTATION = {"fcn32s": 21, "fcn16s": 21, "fcn8s": 21, "unet": 2}
 
 DEEP = {"cifar_resnet1202"}  # its like are here
@@ -85,6 +102,7 @@ ONE_EACH = {
     *("lenet5", "alexnet", "zfnet", "googlenet_torchvision", "vgg11_bn", "resnet18", "resnet18_v2", "cifar_resnet20"),
     *("cifar_densenet40", "xception", "mobilenet", "mobilenet_v2", "fcn8s", "unet"),
     *("efficientnet_b0", "efficientnet_v2_b0"),
+    *("regnet_y_400mf", "mnasnet0_5", "shufflenet_v2_x0_5", "squeezenet1_0"),
 }
 NAMES = [name for name in list_architectures() if (name in ONE_EACH or THOROUGH) and name not in DEEP]
 
@@ -228,7 +246,8 @@ def network(x, name, **options):
 
 
 @pytest.mark.sweep_only(
-    "cifar_densenet40", "googlenet_torchvision", "xception", "efficientnet_b0", "efficientnet_v2_b0"
+    *("cifar_densenet40", "googlenet_torchvision", "xception", "efficientnet_b0", "efficientnet_v2_b0"),
+    *("regnet_y_400mf", "mnasnet0_5", "shufflenet_v2_x0_5", "squeezenet1_0"),
 )
 @pytest.mark.parametrize("name", NAMES)
 def test_architecture(name):
