@@ -336,12 +336,13 @@ def steps(
 ) -> tuple[_Steps, str | None]:
     """What loading a source would write, or an error, and the dialect of the source."""
     ours = _weighted(layers)
+    table, pairs = _best_table(ours, source, plan)  # of all layers, of which theirs may be numbers
     if plan.only is not None:
         for block in plan.only:
             if not any(_is_inside(name, block) for name in ours):
                 raise checks.unknown("only", block, sorted({name.partition(".")[0] for name in ours}))
         ours = {name: layer for name, layer in ours.items() if any(_is_inside(name, block) for block in plan.only)}
-    table, pairs = _best_table(ours, source, plan)
+    _refuse_other_numbers(table, ours, pairs, source, plan)
     found = _found(model, ours, pairs, source, plan)
     if not found.writes and plan.is_partial:
         raise checks.refuse(
@@ -424,6 +425,19 @@ def _best_table(ours: Mapping[str, Any], source: Source, plan: _Plan) -> tuple[_
     found = [(table, _pairs(table.rules, ours, source.tensors)) for table in tables]
     table, pairs = max(found, key=lambda entry: len(entry[1]))
     return (table if pairs or plan.table is not None else _Table("", "", None, ())), pairs
+
+
+def _refuse_other_numbers(
+    table: _Table, ours: Collection[str], pairs: Mapping[str, str], source: Source, plan: _Plan
+) -> None:
+    """Refuse a part of a source whose names are numbers among all its layers, of which it has more or fewer."""
+    if not plan.is_partial or table.rules is None:
+        return
+    for rule, template, matches, found in _lines(table.rules, ours, source.tensors):
+        apart = _numbers_apart(rule, template, matches, found)
+        if apart is not None and not pairs.keys() & matches.keys():
+            must_be = f"one that counts as many layers as the network, {apart[0]}, as {template!r} numbers them"
+            raise checks.refuse(plan.argument, apart[1], f"{must_be}; load it into the network that it is of first")
 
 
 def _dialect_said(source: Source, table: _Table, plan: _Plan) -> str | None:
@@ -671,32 +685,68 @@ def _pairs(table: Mapping[str, str] | None, ours: Iterable[str], theirs: Iterabl
     if table is None:
         found = relative(theirs)
         return {name: found[name] for name in ours if name in found}
-    found, pairs = _renumbered(theirs), {}
-    rest = list(ours)
+    pairs: dict[str, str] = {}
+    for rule, template, matches, found in _lines(table, ours, theirs):
+        if _numbers_apart(rule, template, matches, found) is None:
+            pairs |= {name: other for name, groups in matches.items() if (other := _partner(template, groups, found))}
+    return pairs
+
+
+def _lines(
+    table: Mapping[str, str], ours: Iterable[str], theirs: Iterable[str]
+) -> Iterator[tuple[str, str, dict[str, dict[str, _Group]], dict[str, str]]]:
+    """Each line of a table, what it matches of ours, and what is left of theirs by what tables call it."""
+    found, rest = _renumbered(theirs), list(ours)
     for rule, template in table.items():
         matches = _matches(rule, rest)
         _add_places(template, matches)
-        for name, groups in matches.items():
-            other = found.pop(template.format_map(groups), None)
-            if other is not None:
-                pairs[name] = other
+        yield rule, template, matches, found
+        for groups in matches.values():
+            found.pop(template.format_map(groups), None)
         rest = [name for name in rest if name not in matches]
-    return pairs
+
+
+def _partner(template: str, groups: Mapping[str, _Group], found: Mapping[str, str]) -> str | None:
+    return found.get(template.format_map(groups))
+
+
+def _numbers_apart(
+    rule: str, template: str, matches: Mapping[str, dict[str, _Group]], found: Iterable[str]
+) -> tuple[int, int] | None:
+    """How many layers of ours and of theirs are counted, where a name is a number among all of them and these differ.
+
+    A number then says nothing: the fifth convolution of a deeper network is another one.
+    """
+    places = {(field, spec or "") for _, field, spec, _ in Formatter().parse(template) if field and "," in field}
+    if not places or not matches:
+        return None
+    pattern = re.compile(_of_their_line(template, _words_of(rule)))
+    theirs = {match.groups() for name in found if (match := pattern.fullmatch(name))}
+    ours = {tuple(format(groups[field], spec) for field, spec in places) for groups in matches.values()}
+    return None if ours == theirs or not theirs else (len(ours), len(theirs))
+
+
+def _of_their_line(template: str, words: Mapping[str, str]) -> str:
+    """What their names look like in a line, a group for each place; `words` are the alternatives of ours."""
+    pattern = ""
+    for literal, field, spec, _ in Formatter().parse(template):
+        pattern += re.escape(literal)
+        if field is not None and "," in field:
+            pattern += "([0-9]+)"
+        elif field is not None:
+            choices = spec if spec and "|" in spec else "" if spec else words.get(field, "")
+            pattern += f"(?:{'|'.join(map(re.escape, choices.split('|')))})" if choices else "[0-9]+"
+    return pattern
 
 
 def _of_theirs(table: Mapping[str, str] | None) -> re.Pattern[str]:
     """What their names look like in a table."""
-    patterns = []
-    for rule, template in (table or {}).items():
-        words = {field: spec for _, field, spec, _ in Formatter().parse(rule) if field}
-        pattern = ""
-        for literal, field, spec, _ in Formatter().parse(template):
-            pattern += re.escape(literal)
-            if field is not None:
-                choices = spec if spec and "|" in spec else "" if spec or "," in field else words.get(field, "")
-                pattern += f"(?:{'|'.join(map(re.escape, choices.split('|')))})" if choices else "[0-9]+"
-        patterns.append(pattern)
+    patterns = [_of_their_line(template, _words_of(rule)) for rule, template in (table or {}).items()]
     return re.compile("|".join(patterns) or r"(?!)")
+
+
+def _words_of(rule: str) -> dict[str, str]:
+    return {field: spec for _, field, spec, _ in Formatter().parse(rule) if field and spec}
 
 
 # Tensors.
