@@ -23,7 +23,7 @@ from .. import _keras, checks
 from ..blocks.core import weightless
 from ..blocks.tensors import channel_axis
 from ..graphs.calls import calls, wired
-from ..models.computed import difference, digest, layers_differ, relative
+from ..models.computed import difference, digest, layers_differ, neighbours_differ, relative
 from ..models.inputs import CHANNELS, array_of, first_with_weights, kernel_for_channels
 from ..models.origins import Origin
 from . import weight_names
@@ -33,6 +33,8 @@ from .weight_sources import IMAGENET, Source, checked_model, of_model, opened
 
 # What may stand between a flattened image and the dense layer that sees its pixels: it moves none.
 _IN_PLACE = (keras.layers.Dropout, keras.layers.Activation, keras.layers.Identity)
+# Of which a part of the tensors means nothing.
+_NORMS = (keras.layers.BatchNormalization, keras.layers.LayerNormalization, keras.layers.GroupNormalization)
 _LISTED, _LONGEST = 20, 6000  # tensors and characters of an error
 # Arguments that change no weight's meaning: a network may be given those of one in which they differ.
 _HARMLESS = frozenset(
@@ -215,6 +217,11 @@ def dialect_of(source: Source | str | None, dialects: Collection[str]) -> str | 
     return best if 2 * most > len(theirs) else None
 
 
+def is_unsaid(source: Source | str | None) -> bool:
+    """Whether a file of weights does not say what network they are of."""
+    return isinstance(source, Source) and source.places is not None and source.origin is None
+
+
 def construct(
     model: keras.Model, layers: Sequence[keras.layers.Layer], source: Source | str, network: str, options: Any
 ) -> None:
@@ -366,10 +373,7 @@ def steps(
     found.kept += [tensor for tensors in (found.left, found.misfits) for tensor in map(_first_word, tensors)]
     outside = {id(layer) for layer in ours.values()}
     found.kept += [
-        f"{layer.name}.{_tensor_name(layer, variable)}"
-        for layer in layers
-        if id(layer) not in outside
-        for variable in layer.weights
+        _spelt(layer, variable) for layer in layers if id(layer) not in outside for variable in layer.weights
     ]
     found.unused = [*map(_first_word, found.unused)]
     return found, dialect
@@ -462,6 +466,9 @@ def _refuse_what_computes_another(
             _refuse_another_of_ours(model, theirs, source.origin, found, plan)
         elif source.origin is not None:
             _refuse_what_no_file_holds(model, source.origin, source.computed, plan)
+        elif plan.dialect is None and plan.argument == "source" and len(_dialects(origin(model))) > 1:
+            must_be = "said, as source does not say whose computation the weights belong to, which"
+            raise checks.refuse("dialect", None, f"{must_be} differs between those of {checks.one_line(model.name)}")
         return
     if table.library != "names" and not table.dialects:  # which computes the same in every dialect
         return
@@ -477,11 +484,13 @@ def _refuse_what_computes_another(
         must_be = f"said, as {checks.one_line(model.name)} does not remember how it was built; {wanted[0]!r} computes"
         raise checks.refuse("dialect", None, f"{must_be} what these weights were trained for")
     made = constructor_of(known)
+    if plan.dialect is None and source.model is not None:
+        _refuse_a_changed_library(model, source.model, known, table, found, plan)
     if known.dialect in wanted:
         if made is not None and plan.dialect is None:
             _refuse_an_argument_of_another(model, known, made, found, plan)
         return
-    dialects = () if made is None else tuple(made.dialects)  # type: ignore[attr-defined]
+    dialects = _dialects(known)
     needed = next((dialect for dialect in wanted if dialect in dialects), None)
     if needed is None:
         must_be = f"weights of a network in one of the dialects {checks.listed(dialects)} of {known.network}"
@@ -492,6 +501,42 @@ def _refuse_what_computes_another(
         raise _refuse_dialect(plan.argument, known, needed, apart)
     if plan.dialect is None:
         _refuse_an_argument_of_another(model, known, made, found, plan)
+
+
+def _dialects(known: Origin | None) -> tuple[str, ...]:
+    made = None if known is None else constructor_of(known)
+    return () if made is None else tuple(made.dialects)  # type: ignore[attr-defined]
+
+
+# What a layer of another library says as ours do, padding and activation being layers of their own in some.
+_SAID_ALIKE = ("strides", "dilation_rate", "groups", "epsilon")
+
+
+def _refuse_a_changed_library(
+    model: keras.Model, source: keras.Model, known: Origin, table: _Table, found: _Steps, plan: _Plan
+) -> None:
+    """Refuse a model with the names of a library that computes something else than the library's network does."""
+    theirs = {layer.name: layer for layer in source.layers}
+    alike = _SAID_ALIKE[2:] if known.arguments.get("output_stride") is not None else _SAID_ALIKE
+    for layer, name in found.pairs.values():
+        for word in alike:
+            ours, other = (getattr(one, word, None) for one in (layer, theirs[name]))
+            if None not in (ours, other) and ours != other:
+                said = f"{layer.name} differs in {word}: {ours!r}, {other!r}"
+                if known.dialect in table.dialects:
+                    raise checks.complaint(f"model must compute what {plan.argument} does; {said}")
+    if table.library != "keras.applications" or known.network not in APPLICATIONS or RESCALED in table.dialects:
+        return
+    defaults = constructor_of(known)
+    words = {word: given.default for word, given in defaults.__signature__.parameters.items()}  # type: ignore[union-attr]
+    own = {**words, **known.arguments}
+    with weightless():
+        usual = _application(known.network, own)(None).model
+    renamed = {name: called for called, name in _renumbered(layer.name for layer in source.layers).items()}
+    apart = difference(source, usual, [renamed[name] for _, name in found.pairs.values()], _renumbered)
+    if apart is not None:
+        must_be = f"the network of {table.library}, which it does not compute ({apart})"
+        raise checks.refuse(plan.argument, source.name, f"{must_be}; load(…, dialect=…) loads all the same")
 
 
 def _refuse_what_no_file_holds(model: keras.Model, known: Origin, computed: str | None, plan: _Plan) -> None:
@@ -592,6 +637,10 @@ def _refuse_another_of_ours(
             apart = layers_differ(layer, theirs[name]) if name in theirs else None
             if apart is not None:
                 raise checks.complaint(f"model must compute what {plan.argument} does; {layer.name} differs in {apart}")
+        same = [short for short, (_, name) in found.pairs.items() if name.endswith(short)]
+        apart = neighbours_differ(model, source, same) if plan.dialect is None else None
+        if apart is not None:
+            raise checks.complaint(f"model must compute what {plan.argument} does; they differ in {apart}")
         return
     known = origin(model)
     remembered = known is not None and given is not None and not known.changes and not given.changes
@@ -818,7 +867,8 @@ def _found(
     unused = {(name, tensor): value for name, tensors in source.tensors.items() for tensor, value in tensors.items()}
     found = _Steps()
     for short, layer in ours.items():
-        before = len(found.writes)
+        before, left = len(found.writes), len(found.left)
+        taken: dict[tuple[str, str], Any] = {}
         for place, variable in enumerate(layer.weights):
             name, shape = _tensor_name(layer, variable), tuple(variable.shape)
             theirs = pairs.get(short, "")
@@ -826,13 +876,17 @@ def _found(
             if source.is_torch and isinstance(layer, keras.layers.SeparableConv2D) and name == "bias":
                 names = ("pointwise.bias",)
             key = next(((theirs, one) for one in names if (theirs, one) in unused), None)
-            tensor = f"{layer.name}.{name}"
+            tensor = _spelt(layer, variable)
             if key is None:
                 found.left.append(f"{tensor} {shape}")
                 continue
-            value = unused.pop(key)
+            value = taken[key] = unused.pop(key)
             given = tuple(value.shape)
             form = form_of(layer, name, shape)
+            if isinstance(value, np.ndarray) and value.dtype.kind == "f" and not np.isfinite(value).all():
+                raise checks.refuse(
+                    f"{_dotted(key)} of {plan.argument}", value[~np.isfinite(value)][0], "finite numbers"
+                )
             if given not in form.shapes:
                 adapted = _adapted(layer, name, shape, value, form_of, source, plan, layer.name in first)
                 if adapted is None:
@@ -843,6 +897,12 @@ def _found(
                 found.changed.append(f"{tensor} {given} -> {shape}")
             found.writes.append((variable, form, value))
             found.loaded.append(tensor)
+        if isinstance(layer, _NORMS) and len(found.left) > left:
+            found.left += [
+                f"{_spelt(layer, variable)} {tuple(variable.shape)}" for variable, _, _ in found.writes[before:]
+            ]
+            unused.update(taken)
+            del found.writes[before:], found.loaded[before:]
         if len(found.writes) > before:
             found.pairs[short] = layer, pairs[short]
     found.unused = [f"{_dotted(key)} {tuple(value.shape)}" for key, value in unused.items()]
@@ -880,6 +940,10 @@ def _adapted(
 
 def _tensor_name(layer: keras.layers.Layer, variable: Any) -> str:
     return variable.path.rpartition(f"{layer.name}/")[-1]
+
+
+def _spelt(layer: keras.layers.Layer, variable: Any) -> str:
+    return f"{layer.name}.{_tensor_name(layer, variable)}"
 
 
 def _write(writes: Iterable[tuple[Any, _Form, Any]]) -> None:
