@@ -65,14 +65,13 @@ def difference(
     return "its outputs" if said is None else f"there is no {said}"
 
 
-def layers_differ(a: keras.Layer, b: keras.Layer) -> str | None:
-    """Say in which setting two layers of one kind differ; None for none, or for layers of different kinds."""
+def layers_differ(a: keras.Layer, b: keras.Layer, aside: Collection[str] = ()) -> str | None:
+    """Say in which setting two layers of one kind differ, some aside; None for none, or for layers of two kinds."""
     if type(a) is not type(b):
         return None
     ours, theirs = dict(_settings(a)), dict(_settings(b))
-    return next(
-        (f"{word}: {ours[word]!r}, {theirs.get(word)!r}" for word in ours if ours[word] != theirs.get(word)), None
-    )
+    apart = [word for word in ours if word not in aside and ours[word] != theirs.get(word)]
+    return f"{apart[0]}: {ours[apart[0]]!r}, {theirs.get(apart[0])!r}" if apart else None
 
 
 def neighbours_differ(model: keras.Model, other: keras.Model, names: Iterable[str]) -> str | None:
