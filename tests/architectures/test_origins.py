@@ -100,7 +100,16 @@ def test_a_file_of_weights_says_whose_they_are(tmp_path):
     assert np.array_equal(again.get_layer("stem.conv").kernel, model.get_layer("stem.conv").kernel)
     with h5py.File(path, "a") as file:
         file.attrs["layerblocks_origin"] = "{"
-    assert load(tiny(), path).dialect is None
+    for make in (tiny, partial(tiny, dialect="v1.5")):
+        for part in ({}, {"only": "stage2"}, {"missing": "keep"}):
+            with pytest.raises(
+                ValueError, match="load: dialect must be said, as source does not say whose computation"
+            ):
+                load(make(), path, **part)
+    with pytest.raises(ValueError, match="resnet50: dialect must be said, as weights do not say whose computation th"):
+        tiny(weights=path)
+    assert load(tiny(), path, dialect="paper").dialect == "paper"
+    assert origin(tiny(weights=path, dialect="v1.5")).dialect == "v1.5"
 
 
 PLAIN = """
