@@ -463,7 +463,7 @@ def _refuse_what_computes_another(
     if table.library == "layerblocks":
         theirs = source.model if source.model is not None else _built_again(source.origin)
         if theirs is not None:
-            _refuse_another_of_ours(model, theirs, source.origin, found, plan)
+            _refuse_another_of_ours(model, theirs, source.origin, found, plan, table.rules is None)
         elif source.origin is not None:
             _refuse_what_no_file_holds(model, source.origin, source.computed, plan)
         elif plan.dialect is None and plan.argument == "source" and len(_dialects(origin(model))) > 1:
@@ -629,7 +629,7 @@ def _built_again(known: Origin | None) -> keras.Model | None:
 
 
 def _refuse_another_of_ours(
-    model: keras.Model, source: keras.Model, given: Origin | None, found: _Steps, plan: _Plan
+    model: keras.Model, source: keras.Model, given: Origin | None, found: _Steps, plan: _Plan, same_names: bool
 ) -> None:
     if plan.is_partial or plan.inflate is not None:
         theirs = {layer.name: layer for layer in source.layers}
@@ -639,8 +639,8 @@ def _refuse_another_of_ours(
             apart = layers_differ(layer, theirs[name], aside) if name in theirs else None
             if apart is not None:
                 raise checks.complaint(f"model must compute what {plan.argument} does; {layer.name} differs in {apart}")
-        same = [short for short, (_, name) in found.pairs.items() if name.endswith(short)]
-        apart = neighbours_differ(model, source, same) if plan.dialect is None else None
+        compared = same_names and plan.dialect is None
+        apart = neighbours_differ(model, source, found.pairs) if compared else None
         if apart is not None:
             raise checks.complaint(f"model must compute what {plan.argument} does; they differ in {apart}")
         return
@@ -887,7 +887,7 @@ def _found(
             form = form_of(layer, name, shape)
             if isinstance(value, np.ndarray) and value.dtype.kind == "f" and not np.isfinite(value).all():
                 raise checks.refuse(
-                    f"{_dotted(key)} of {plan.argument}", value[~np.isfinite(value)][0], "finite numbers"
+                    f"{_dotted(key)} of {plan.argument}", value[~np.isfinite(value)][0].item(), "finite numbers"
                 )
             if given not in form.shapes:
                 adapted = _adapted(layer, name, shape, value, form_of, source, plan, layer.name in first)

@@ -26,7 +26,6 @@ from layerblocks.architectures import (
     vgg13,
     vgg13_bn,
     vgg16,
-    vgg19,
 )
 from layerblocks.architectures.weight_names import TORCHVISION
 from layerblocks.blocks import basic_residual, batch_norm, bottleneck, conv_bn, group_norm
@@ -180,7 +179,7 @@ EQUAL: dict[str, Any] = {"filters": (4,) * 5, "units": (5, 5), "classes": 3, "in
 EQUAL["dialect"] = "torchvision"
 
 
-@pytest.mark.parametrize("make", [vgg16, vgg19, vgg13_bn, partial(vgg, convs=(2, 2, 2, 2, 1))])
+@pytest.mark.parametrize("make", [vgg16, vgg11, partial(vgg, convs=(2, 2, 2, 2, 1))])
 def test_numbers_of_another_depth_are_no_names(make):
     """The seventh convolution of a VGG is another one in each; its shape may be the same."""
     _, given = shallower()
@@ -194,6 +193,14 @@ def test_numbers_of_another_depth_are_no_names(make):
     refused(fcn32s(**fcn), given, "source must be one that counts as many layers", missing="keep")
 
 
+def test_convolutions_of_a_network_without_norms():
+    """As many of them; a bias is no offset of a norm."""
+    source, given = shallower()
+    report = loaded(model := vgg13_bn(**EQUAL), given, missing="keep")
+    assert {name.split(".")[-2] for name in report.kept} == {"norm"}
+    assert np.array_equal(model.get_layer("block4.conv2.conv").kernel, source.get_layer("block4.conv2.conv").kernel)
+
+
 @pytest.mark.parametrize("only", ["block5", ("block2.conv2", "block4"), "block1.conv1"])
 def test_a_part_has_the_numbers_of_the_whole(only):
     source, given = shallower()
@@ -204,22 +211,25 @@ def test_a_part_has_the_numbers_of_the_whole(only):
 
 
 def of(activation: str) -> Any:
-    return partial(conv_bn, use_bias=False, activation=activation, norm=torch_norm)
+    return partial(conv_bn, use_bias=False, activation=activation, norm=torch_norm, padding="symmetric")
 
 
 @pytest.mark.parametrize(
     ("source", "said"),
     [
         (lambda: small(conv=of("gelu")), r"they differ in \S+activation in activation"),
-        (lambda: small(preactivation=True), r"they differ in \S+activation, which only one of them has"),
+        (
+            lambda: small(conv=of("relu"), preactivation=True),
+            r"they differ in \S+activation, which only one of them has",
+        ),
     ],
 )
 def test_the_activations_of_a_part_are_compared(source, said):
     """They have no weights, so that no tensor says which they are."""
     source = source()
     for part in ({"missing": "keep"}, {"only": "stage2", "missing": "keep"}):
-        refused(small(), source, rf"load: model must compute what source does; {said}", **part)
-    assert load(small(), source, dialect="torchvision", missing="keep").loaded
+        refused(small(conv=of("relu")), source, rf"load: model must compute what source does; {said}", **part)
+    assert load(small(conv=of("relu")), source, dialect="torchvision", missing="keep").loaded
 
 
 def test_logits_and_probabilities_have_the_same_weights_in_part_too():
@@ -229,7 +239,7 @@ def test_logits_and_probabilities_have_the_same_weights_in_part_too():
 
 def test_half_a_norm_is_none():
     """Scale and offset of one kind of norm without the statistics of another."""
-    source = randomize(small(conv=partial(conv_bn, use_bias=False, norm=partial(group_norm, groups=2))))
+    source = randomize(small(conv=partial(of("relu"), norm=partial(group_norm, groups=2))))
     report = loaded(small(), source, missing="keep")
     assert {name for name in report.loaded if ".norm." in name} == set()
     assert "stem.norm.gamma" in report.kept and "stem.norm.gamma" in report.unused

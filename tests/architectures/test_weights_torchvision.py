@@ -385,7 +385,7 @@ def names(case: Any) -> str:
 @pytest.mark.skipif(not all(map(find_spec, ("torch", "torchvision"))), reason="torch and torchvision are not installed")
 @pytest.mark.parametrize("case", REAL, ids=names)
 def test_outputs_agree(case, tmp_path, monkeypatch):
-    """Built by one call, auxiliary heads and what is inside included; in any other dialect refused, by these tensors."""
+    """Built by one call, auxiliary heads and what is inside included; refused in every other dialect."""
     library, name, options, ours, given, sizes, taps = case
     if library == "timm" and not find_spec("timm"):  # not imported: torch beside TensorFlow crashes
         pytest.skip("timm is not installed")
