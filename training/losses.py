@@ -322,9 +322,9 @@ def _of_output(argument: str, given: Any, metric: Any, output: Any) -> Any:
     name = given if isinstance(given, str) else getattr(metric, "name", None)
     if isinstance(metric, keras.Metric):
         return type(metric).from_config({**metric.get_config(), **right, "name": name})
-    made = getattr(keras.metrics, kind, None)
-    if made is not None and getattr(keras.metrics, metric.__name__, None) is metric:
-        return made(**right, name=name or metric.__name__)
+    made, called = getattr(keras.metrics, kind, None), getattr(metric, "__name__", "")
+    if made is not None and getattr(keras.metrics, called, None) is metric:
+        return made(**right, name=name or called)
     return update_wrapper(partial(metric, **right), _function(metric))
 
 

@@ -22,6 +22,7 @@ from layerblocks.architectures import (
     densenet121,
     fcn8s,
     googlenet_torchvision,
+    list_architectures,
     load,
     mobilenet,
     mobilenet_v2,
@@ -31,6 +32,7 @@ from layerblocks.architectures import (
     vgg16,
     xception,
 )
+from layerblocks.architectures.catalogue import constructor
 from layerblocks.blocks import conv_bn, dense, weightless
 from layerblocks.models import freeze, inference_model, replace_each, with_input, with_new_head
 from layerblocks.models.computed import difference, digest
@@ -309,3 +311,13 @@ def test_dialects_of_libraries_end_as_they_do(make):
         model = vgg16(dialect="torchvision", dense=dense)
     assert model.get_layer("classifier.predictions").activation is keras.activations.linear
     assert origin(model).unsaved == () and "dense" in origin(model).arguments
+
+
+def test_every_dialect_of_a_library_gives_logits_where_that_does():
+    """None of torchvision's and timm's networks has a softmax."""
+    found = {
+        (name, library): constructor(name).dialects[library].get("classifier_activation", "softmax")
+        for name in list_architectures()
+        for library in {"torchvision", "timm"} & {*constructor(name).dialects}
+    }
+    assert len(found) > 25 and {*found.values()} == {None}
