@@ -204,6 +204,8 @@ def _constructor(
             weights, asked = _weights.checked(given.get("weights"), name), None
             if dialects:
                 brought = _weights.dialect_of(weights, dialects)
+                if brought is None and "dialect" not in given and len(dialects) > 1 and _weights.is_unsaid(weights):
+                    raise checks.refuse("dialect", None, "said, as weights do not say whose computation they belong to")
                 usual = _of_rank(walk.dialect_of_rank, given, dialects, words["dialect"])  # type: ignore[attr-defined]
                 asked = given.get("dialect", usual if brought is None else brought)
                 source = dialects[checks.choice("dialect", asked, tuple(dialects))]
@@ -352,12 +354,11 @@ def _by_name(name: str, value: Any, hints: Mapping[str, Any]) -> str:
 
 def _head(settled: Mapping[str, Any]) -> Head:
     arguments.identifier("classifier_activation", settled["classifier_activation"])
-    return Head(
-        checks.flag("include_top", settled["include_top"]),
-        checks.choice("pooling", settled["pooling"], (None, *_POOLS)),
-        checks.integer("classes", settled["classes"]),
-        settled["classifier_activation"],
-    )
+    include_top = checks.flag("include_top", settled["include_top"])
+    pooling = checks.choice("pooling", settled["pooling"], (None, *_POOLS))
+    if include_top and pooling is not None:
+        raise checks.refuse("pooling", pooling, "None with include_top=True, whose pooling is that of the network")
+    return Head(include_top, pooling, checks.integer("classes", settled["classes"]), settled["classifier_activation"])
 
 
 def _oriented(shape: tuple[int | None, ...]) -> tuple[int | None, ...]:

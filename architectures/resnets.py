@@ -23,10 +23,11 @@ from ..blocks import (
     squeeze_excite,
     words,
 )
+from ..blocks import dense as _dense
 from ..blocks import stochastic_depth as _stochastic_depth
 from ..blocks.types import Dense, Shortcut, Size, Tensor, Unit
 from .constructor import Head, architecture, dilate_stages, published, variant
-from .initial_values import KAIMING_FAN_OUT, torch_dense
+from .initial_values import KAIMING_FAN_OUT, normal, torch_dense
 
 # Table 1 of the paper: block, its number in each of the four stages, output filters of the first stage.
 CONFIGS: dict[int, tuple[Callable[..., Tensor], tuple[int, ...], int]] = {
@@ -110,6 +111,7 @@ V2_DIALECTS: dict[str, dict[str, Any]] = {
     "timm": {
         **_TORCH,
         "conv": partial(_torch_conv, use_bias=False),
+        "dense": partial(_dense, kernel_initializer=normal(0.01)),
         "stem": {**BARE_STEM, "pool": partial(symmetric_pool, strides=2)},
     },
 }
@@ -303,7 +305,11 @@ resnet50 = published(resnet, "resnet50", depth=50)
 resnet101 = published(resnet, "resnet101", depth=101)
 resnet152 = published(resnet, "resnet152", depth=152)
 se_resnet50 = published(
-    resnet, "se_resnet50", dialects={"paper": {}, "timm": _TORCH}, depth=50, transforms=(squeeze_excite,)
+    resnet,
+    "se_resnet50",
+    dialects={"paper": {}, "timm": {**_TORCH, "zero_init": True}},
+    depth=50,
+    transforms=(squeeze_excite,),
 )
 
 _LATER = {"paper": DIALECTS["v1.5"], "torchvision": _TORCH}

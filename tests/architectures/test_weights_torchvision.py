@@ -18,7 +18,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from layerblocks.architectures import build, describe, googlenet, load, resnet, resnet18, vgg, weights
+from layerblocks.architectures import build, densenet, describe, googlenet, load, origin, resnet, resnet18, vgg, weights
 from layerblocks.architectures.catalogue import constructor
 from layerblocks.blocks import basic_residual, batch_norm, bottleneck, conv_bn, weightless
 from layerblocks.models import replace_each, tensor_at, with_new_head
@@ -398,8 +398,8 @@ def names(case: Any) -> str:
 @pytest.mark.sweep_but("torchvision-resnet18", "timm-mobilenetv1_100")
 @pytest.mark.skipif(not all(map(find_spec, ("torch", "torchvision"))), reason="torch and torchvision are not installed")
 @pytest.mark.parametrize("case", REAL, ids=names)
-def test_outputs_agree(case, tmp_path):
-    """Built by one call, auxiliary heads and what is inside included."""
+def test_outputs_agree(case, tmp_path, monkeypatch):
+    """Built by one call, auxiliary heads and what is inside included; refused in every other dialect."""
     library, name, options, ours, given, sizes, taps = case
     if library == "timm" and not find_spec("timm"):  # not imported: torch beside TensorFlow crashes
         pytest.skip("timm is not installed")
@@ -423,3 +423,14 @@ def test_outputs_agree(case, tmp_path):
     for key, expected in results.items():
         assert differ(expected[0], expected[1]) > 1e-3  # the images matter
         assert differ(found[key], expected) < 1e-5, key
+    monkeypatch.setattr(weights._keras, "is_allocated", lambda variable: True)
+    for dialect in build_ours.dialects:
+        if dialect != origin(model).dialect:
+            for size in sizes:
+                with weightless():
+                    try:
+                        other = build_ours(input_shape=(*size, 3), dialect=dialect, **given)
+                    except ValueError:  # which needs larger images
+                        other = build_ours(dialect=dialect, **given)
+                with pytest.raises(ValueError, match=r"model must be built with dialect=|must be exactly the ten"):
+                    load(other, state)

@@ -177,6 +177,8 @@ def test_nobody_is_said_to_have_what_nobody_has():
         ("alexnet", {"dialect": "notes_bn", "lrn": False}, "alexnet: lrn must be True, as layers have no local resp"),
         ("cifar_resnet20", {"depth": 18}, "cifar_resnet20: depth must be None where residual, repeats and filters"),
         ("googlenet_torchvision", {"dialect": "paper"}, "dialect must be one of 'torchvision', got 'paper'"),
+        ("resnet18", {"pooling": "max"}, "resnet18: pooling must be None with include_top=True, .* got 'max'"),
+        ("unet", {"pooling": "avg"}, "unet: pooling must be None with include_top=True, .* got 'avg'"),
         ("vgg16_bn", {"dialect": "keras"}, "vgg16_bn: dialect must be one of 'paper' or 'torchvision'"),
         ("resnet18", {"dialect": "keras"}, "resnet18: dialect must be one of "),
     ],
