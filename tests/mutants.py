@@ -21,6 +21,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
+from itertools import islice
 from pathlib import Path
 from threading import Lock
 
@@ -172,12 +173,13 @@ def mutants(path: str) -> list[Mutant]:
                 visit(child)
 
     visit(ast.parse(source))
-    return [mutant for mutant in found if _is_other(mutant, source)]
+    return found
 
 
-def _is_other(mutant: Mutant, source: str) -> bool:
+def is_other(mutant: Mutant) -> bool:
+    """Whether it can be read, and is not the same program."""
     try:
-        return ast.dump(ast.parse(mutant.source())) != ast.dump(ast.parse(source))
+        return ast.dump(ast.parse(mutant.source())) != ast.dump(ast.parse((ROOT / mutant.path).read_text("utf-8")))
     except SyntaxError:
         return False
 
@@ -349,7 +351,8 @@ def main() -> None:
         if path.name != "__init__.py"
     )
     everything = [mutant for path in paths for mutant in mutants(path)]
-    sample = random.Random(given.seed).sample(everything, min(given.number, len(everything)))
+    random.Random(given.seed).shuffle(everything)
+    sample = list(islice(filter(is_other, everything), given.number))
     print(f"{len(sample)} of {len(everything)} mutants", flush=True)
     survivors = []
     with ThreadPoolExecutor(given.jobs) as pool:
