@@ -249,7 +249,9 @@ def test_which_argument_to_change_is_said():
             x = layers.MaxPooling2D(2)(x)
         return layers.GlobalAveragePooling2D()(x)
 
-    report = wrong(deep, "b h w c -> b c")
+    with pytest.raises(CheckError) as caught:
+        check_net(deep, "b h w c -> b c", max_examples=12)
+    report = caught.value.report
     assert report.smallest == "input (None, 1, 1, 1)"
     assert report.hint == "from 8 on it accepts this one: sides=(8, 96) or least=8, if that is meant"
     check_net(deep, "b h w c -> b c", least=8, max_examples=12)
