@@ -58,7 +58,7 @@ OWN: dict[str, tuple[str, ...]] = {
     "testing/worker.py": ("test_eager",),
     "graphs/calls.py": ("test_graph", "test_tracing"),
     "graphs/clusters.py": ("test_grouping",),
-    "graphs/equality.py": ("test_equality",),
+    "graphs/equality.py": ("test_equality", "test_layer_rules"),
     "graphs/file_reading.py": ("test_files",),
     "graphs/fusing.py": ("test_rewrite", "test_grouping"),
     "graphs/graph.py": ("test_graph",),
