@@ -33,9 +33,12 @@ from layerblocks.testing import check_net
 THOROUGH = settings().max_examples >= 100
 
 
-def spec(side: str, channels: int | str) -> str:
-    """The same of height and width."""
-    return f"b h w 3 -> b {side.format(n='h')} {side.format(n='w')} {channels}"
+AXES = {1: "l", 2: "hw", 3: "dhw"}
+
+
+def spec(side: str, channels: int | str, rank: int = 2) -> str:
+    """The same of every side."""
+    return f"b {' '.join(AXES[rank])} 3 -> b {' '.join(side.format(n=axis) for axis in AXES[rank])} {channels}"
 
 
 VALID_POOLS = "((({n}-1)//2-2-1)//2-2-1)//2"
@@ -252,15 +255,43 @@ def network(x, name, **options):
     *("regnet_y_400mf", "mnasnet0_5", "shufflenet_v2_x0_5", "squeezenet1_0"),
 )
 @pytest.mark.parametrize("name", NAMES)
-def test_architecture(name):
+def test_architecture(name, record_property):
+    record_property("nets", tried(name, 2))
+
+
+def tried(name: str, rank: int) -> int:
+    """How many networks of one size or another `check_net` tried, the smallest and a smaller one among them."""
     if name in SEGMENTATION:
         options = {"dialect": "same"} if name == "unet" else {}
-        net, shape, least = partial(network, name=name, **options), spec("{n}", SEGMENTATION[name]), 1
+        net, shape, least = partial(network, name=name, **options), spec("{n}", SEGMENTATION[name], rank), 1
     else:
         side, least = SIDES[kind(name)]
-        net, shape = partial(network, name=name, include_top=False), spec(side, channels(name))
+        net, shape = partial(network, name=name, include_top=False), spec(side, channels(name), rank)
     quick = 1 if name in DEEP_ISH else 3 if THOROUGH else 2
-    check_net(net, shape, sides=(max(1, least - 1), least + 40), least=least, max_examples=quick)
+    return check_net(net, shape, sides=(max(1, least - 1), least + 40), least=least, max_examples=quick).examples
+
+
+OF_IMAGES = {"inception_v3"}  # whose kernels are n×1 and 1×n
+
+
+@pytest.mark.sweep_but("1-resnet18", "3-unet")
+@pytest.mark.parametrize("name", [name for name in NAMES if name not in OF_IMAGES])
+@pytest.mark.parametrize("rank", [1, 3])
+def test_architecture_of_signals_and_volumes(name, rank, record_property):
+    record_property("nets", tried(name, rank))
+
+
+@pytest.mark.sweep_but("1-lenet5", "3-mobilenet")
+@pytest.mark.parametrize("name", sorted(ONE_EACH - SEGMENTATION.keys()))
+@pytest.mark.parametrize("rank", [1, 3])
+def test_the_smallest_signal_and_volume_are_as_large_as_the_smallest_image(name, rank):
+    _, least = SIDES[kind(name)]
+    net = partial(build, name, include_top=False)
+    with weightless():
+        assert net(input_shape=(*[least] * rank, 3)).output_shape == (None, *[1] * rank, channels(name))
+    if least > 1:
+        with weightless(), pytest.raises(ValueError, match=f"at least .*{least}"):
+            net(input_shape=(*[least] * (rank - 1), least - 1, 3))
 
 
 @pytest.mark.sweep_only("googlenet")
