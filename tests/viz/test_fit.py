@@ -53,7 +53,7 @@ def graph_of():
 @pytest.mark.parametrize("name", QUICK)
 def test_a_column_holds_any_network(name, style, graph_of):
     figure = diagram(graph_of(name), width="ieee1", style=style)
-    assert figure.width <= 252 and figure.height <= 648 and figure.text_size >= 6
+    assert figure.width <= 252 and figure.height <= 630 and figure.text_size >= 6
     assert not overlaps(figure.scene)
 
 

@@ -14,7 +14,7 @@ from layerblocks.viz import Theme, diagram
 from layerblocks.viz.layouts.box_text import Content, cards, type_of, wrap
 from layerblocks.viz.layouts.figures import Look, figure_scene
 from layerblocks.viz.layouts.series_parallel import Fork, Irreducible, compose, frames_around, numbers, split
-from layerblocks.viz.venues import HEIGHTS, INCH, WIDTHS, height_for, in_points, wider
+from layerblocks.viz.venues import CAPTION, HEIGHTS, INCH, WIDTHS, height_for, in_points, wider
 
 from .. import zoo
 from .scene_checks import check_scene, labels, named
@@ -275,7 +275,8 @@ def test_venues():
     columns = {"ieee1": 252, "ieee2": 516, "acm1": 241.1475, "acm2": 506.295, "springer": 347.1235}
     columns |= {"elsevier1": 252, "elsevier2": 522, "neurips": 397.48, "cvpr2": 496.86}
     assert {name: WIDTHS[name] * 72.27 for name in columns} == pytest.approx(columns, abs=0.01)
-    assert all(height_for(name) == HEIGHTS.get(name, 9.0) * INCH for name in WIDTHS)
+    assert all(height_for(name) == (HEIGHTS.get(name, 9.0) - CAPTION) * INCH for name in WIDTHS)
+    assert height_for("8cm") == height_for(200) == 9.0 * INCH
     assert [name for name, _ in wider(500)] == ["acm2", "ieee2", "elsevier2"]
 
 

@@ -346,7 +346,13 @@ def part_of(composition: Composition, parts: Parts, skips: Iterable[Edge]) -> Co
     heads = {source: head for source, head in composition.heads.items() if source in inside}
     inside.update(chain.from_iterable(numbers(head) for head in heads.values()))
     own = [edge for edge in skips if edge.source in inside and edge.target in inside]
-    return replace(composition, parts=parts, lanes=_lanes(own, (parts, *heads.values())), heads=heads)
+    lanes = _lanes(own, (parts, *heads.values()))
+    # What begins on the line into a sequence is in this stretch if that line comes from before it.
+    for (level, first), found in composition.lanes.items():
+        entering = tuple(lane for lane in found if lane.start == ENTRY and lane.edge.source not in inside)
+        if entering and first == next(iter(numbers(parts))) and all(lane.end in inside for lane in entering):
+            lanes[level, first] = (*lanes.get((level, first), ()), *entering)
+    return replace(composition, parts=parts, lanes=lanes, heads=heads)
 
 
 def main_branch(fork: Fork, edges: Mapping[int, Sequence[Edge]]) -> int | None:
