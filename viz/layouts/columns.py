@@ -6,11 +6,10 @@ from bisect import bisect_left
 from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from string import ascii_uppercase
 
 from ...graphs.graph import Edge
 from .box_text import Card, Type
-from .boxes import Layout, Request, sizes_of
+from .boxes import Layout, Request, letter_of, lettered, sizes_of
 from .geometry import Label, Line, Piece, turned
 from .series_parallel import ENTRY, Fork, Framed, Parts, numbers, part_of, split
 
@@ -42,7 +41,7 @@ def folded(
     if columns == 1:
         layout.finish()
         return [piece]
-    skips = [edge for edge in request.graph.edges if edge.role == "skip"]
+    skips = [edge for edge in request.graph.edges if edge.role == "skip" and edge not in whole.apart]
     entering = {lane.edge for lanes in whole.lanes.values() for lane in lanes if lane.start == ENTRY}
     cuts = _cuts(whole.parts, skips, entering, piece, columns, longest)
     if cuts is None:
@@ -53,7 +52,8 @@ def folded(
         stretches.append(part_of(whole, stretch, skips))
     stretches.append(part_of(whole, rest, skips))
     beside = {lane.edge for each in stretches for lanes in each.lanes.values() for lane in lanes}
-    pieces, letters = [], dict[tuple[int, int], str]()  # a letter a tensor
+    pieces = []
+    letters = {(e.source, e.source_port): letter for e, letter in lettered(whole.apart).items()}
     for stretch in stretches:
         layout = Layout(request, type, sizes, stretch)
         piece = layout.column()
@@ -61,7 +61,7 @@ def folded(
         for edge in skips:
             leaving = edge.source in piece.boxes
             if edge not in beside and leaving != (edge.target in piece.boxes):
-                letter = letters.setdefault((edge.source, edge.source_port), _letter(len(letters)))
+                letter = letters.setdefault((edge.source, edge.source_port), letter_of(len(letters)))
                 role = whole.roles[edge]
                 ends.setdefault((edge.source if leaving else edge.target, leaving, role), []).append((letter, edge))
         for (end, leaving, role), found in ends.items():
@@ -69,10 +69,6 @@ def folded(
             layout.connect_elsewhere(piece, end, leaving, role, text, [edge for _, edge in found])
         pieces.append(piece)
     return pieces
-
-
-def _letter(number: int) -> str:
-    return ascii_uppercase[number] if number < 26 else str(number - 25)
 
 
 def _cuts(
