@@ -78,6 +78,10 @@ _TAN_MNAS_LATER = "after Tan et al. 2019"
 _MA = "Ma et al. 2018"
 _IANDOLA = "Iandola et al. 2016"
 _IANDOLA_LATER = "after Iandola et al. 2016"
+_HOWARD_V3 = "Howard et al. 2019"
+_SZEGEDY_V4 = "Szegedy et al. 2017"
+_ZOPH = "Zoph et al. 2018"
+_LIU = "Liu et al. 2022"
 _LONG = "Long et al. 2015"
 _RONNEBERGER = "Ronneberger et al. 2015"
 
@@ -125,6 +129,18 @@ DEVIATIONS: dict[str, tuple[str, ...]] = {
     "squeezenets": ("the first convolution has no padding: it makes 109 of 224 pixels, 111 in table 1 of the paper",),
     "squeezenet1_1": (),
     "efficientnets": ("initialisers of the authors' code; the papers name none",),
+    "convnexts": ("initialisers of the authors' code; the paper names none",),
+    "mobilenets_v3": ("initialiser of the authors' code, N(0, 0.09) cut off at two deviations; the paper names none",),
+    "inception_resnets": (
+        "stem, widths and factors of the authors' code; figures 3 and 15 to 19 of the paper have others",
+        _NORM_DECAY.format(0.9997),
+        "the paper names no initialiser; Keras's are used",
+    ),
+    "nasnets": (
+        "no auxiliary classifier and no ScheduledDropPath",
+        _NORM_DECAY.format(0.9997),
+        "initialiser and dropout of the authors' code; the paper names none",
+    ),
     **dict.fromkeys(
         (f"efficientnet_v2_{name}" for name in ("b0", "b1", "b2", "b3", *"sml")),
         (
@@ -258,6 +274,26 @@ ENTRIES = {
         Entry("shufflenet_v2_x2_0", "shufflenets", "ShuffleNetV2 ×2.0", _MA, 7_393_996, 7_427_712, 583_253_464),
         Entry("squeezenet1_0", "squeezenets", "SqueezeNet 1.0", _IANDOLA, 1_248_424, 1_248_424, 818_924_576),
         Entry("squeezenet1_1", "squeezenets", "SqueezeNet 1.1", _IANDOLA_LATER, 1_235_496, 1_235_496, 349_151_936),
+        Entry("convnext_tiny", "convnexts", "ConvNeXt-T", _LIU, 28_589_128, 28_589_128, 4_455_531_264),
+        Entry("convnext_small", "convnexts", "ConvNeXt-S", _LIU, 50_223_688, 50_223_688, 8_683_712_256),
+        Entry("convnext_base", "convnexts", "ConvNeXt-B", _LIU, 88_591_464, 88_591_464, 15_354_729_472),
+        Entry("convnext_large", "convnexts", "ConvNeXt-L", _LIU, 197_767_336, 197_767_336, 34_361_433_600),
+        Entry("convnext_xlarge", "convnexts", "ConvNeXt-XL", _LIU, 350_196_968, 350_196_968, 60_921_030_656),
+        Entry("mobilenet_v3_small", "mobilenets_v3", "MobileNetV3-Small", _HOWARD_V3, 2_542_856, 2_554_968, 56_510_400),
+        Entry(
+            "mobilenet_v3_large", "mobilenets_v3", "MobileNetV3-Large", _HOWARD_V3, 5_483_032, 5_507_432, 216_589_760
+        ),
+        Entry(
+            "inception_resnet_v2",
+            "inception_resnets",
+            "Inception-ResNet-v2",
+            _SZEGEDY_V4,
+            55_813_192,
+            55_873_736,
+            13_155_794_016,
+        ),
+        Entry("nasnet_mobile", "nasnets", "NASNet-A (4 @ 1056)", _ZOPH, 5_289_978, 5_326_716, 563_638_816),
+        Entry("nasnet_large", "nasnets", "NASNet-A (6 @ 4032)", _ZOPH, 88_753_150, 88_949_818, 23_783_414_658),
         Entry("fcn32s", "segmentations", "FCN-32s", _LONG, 134_346_581, 136_152_917, 181_365_854_976),
         Entry("fcn16s", "segmentations", "FCN-16s", _LONG, 134_364_410, 134_815_994, 181_448_086_272),
         Entry("fcn8s", "segmentations", "FCN-8s", _LONG, 134_376_863, 134_489_759, 181_529_034_048),

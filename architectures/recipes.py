@@ -338,6 +338,55 @@ _EFFICIENTNET_V2 = Recipe(
         "stochastic depth of survival 0.8",
     ),
 )
+_CONVNEXT = Recipe(
+    "Liu et al. 2022, table 5",
+    "AdamW",
+    {"beta_1": 0.9, "beta_2": 0.999, "weight_decay": 0.05, **_MOVING_AVERAGE},
+    learning_rate=4e-3,
+    batch_size=4096,
+    epochs=300,
+    label_smoothing=0.1,
+    augmentation=("RandAugment (9, 0.5)", "mixup of 0.8", "CutMix of 1.0", "random erasing of 0.25"),
+    also=(
+        "the learning rate grows from 0 for 20 epochs and falls as a cosine after them",
+        "stochastic depth of 0.1, 0.4, 0.5, 0.5 for T, S, B, L",
+        "weight decay is AdamW's own, apart from the loss",
+        "XL is trained on ImageNet-22K first, for 90 epochs",
+    ),
+)
+_MOBILENET_V3 = Recipe(
+    "Howard et al. 2019, section 6.1.1",
+    "RMSprop",
+    {"momentum": 0.9, **_MOVING_AVERAGE},
+    learning_rate=0.1,
+    schedule=Schedule("exponential", 0.99, every=3),
+    batch_size=4096,
+    weight_decay=1e-5,
+    batch_norm_momentum=0.99,
+    augmentation=("as Inception",),
+    also=("dropout of 0.2, which the paper says as 0.8 that are kept",),
+)
+_INCEPTION_RESNET = Recipe(
+    "Szegedy et al. 2017, section 4; decay of the norms of the authors' code",
+    "RMSprop",
+    {"rho": 0.9, "epsilon": 1.0, **_MOVING_AVERAGE},
+    learning_rate=0.045,
+    schedule=Schedule("exponential", 0.94, every=2),
+    batch_norm_momentum=0.9997,
+    also=("20 replicas", "a running average of the parameters, by Keras's, whose momentum the paper does not give"),
+)
+_NASNET = Recipe(
+    "Zoph et al. 2018, appendix A; decay of the norms of the authors' code",
+    "RMSprop",
+    {"rho": 0.9, "epsilon": 1.0},
+    label_smoothing=0.1,
+    aux_weight=0.4,
+    batch_norm_momentum=0.9997,
+    also=(
+        "ScheduledDropPath: branches of a cell are left out, the more the longer the training",
+        "the learning rate is not given",
+    ),
+)
 _FCN = Recipe(
     "Long et al. 2015, section 4.3",
     "SGD",
@@ -384,6 +433,10 @@ RECIPES: dict[str, Recipe] = {
     "mobilenet_v2": _MOBILENET_V2,
     "efficientnets": _EFFICIENTNET,
     **dict.fromkeys((f"efficientnet_v2_{name}" for name in ("b0", "b1", "b2", "b3", *"sml")), _EFFICIENTNET_V2),
+    "convnexts": _CONVNEXT,
+    "mobilenets_v3": _MOBILENET_V3,
+    "inception_resnets": _INCEPTION_RESNET,
+    "nasnets": _NASNET,
     "fcn32s": _FCN,
     "fcn16s": _FCN,
     "fcn8s": _FCN,

@@ -64,6 +64,9 @@ SIDES = {
     "shufflenet": ("ceil({n}/32)", 1),
     "squeezenet1_0": ("(({n}-5)//2)//2//2//2", 21),
     "squeezenet1_1": ("(({n}-1)//2)//2//2//2", 17),
+    "convnext": ("{n}//32", 32),
+    "inception_resnet": (f"((({VALID_POOLS})-1)//2-1)//2", 75),
+    "nasnet": ("ceil((({n}-1)//2)/16)", 3),
 }
 CHANNELS = {
     "lenet5": 120,
@@ -89,6 +92,16 @@ CHANNELS = {
     **dict.fromkeys((f"efficientnet_v2_{n}" for n in ("b0", "b1", "s", "m", "l")), 1280),
     "efficientnet_v2_b2": 1408,
     "efficientnet_v2_b3": 1536,
+    "convnext_tiny": 768,
+    "convnext_small": 768,
+    "convnext_base": 1024,
+    "convnext_large": 1536,
+    "convnext_xlarge": 2048,
+    "mobilenet_v3_small": 576,
+    "mobilenet_v3_large": 960,
+    "inception_resnet_v2": 1536,
+    "nasnet_mobile": 1056,
+    "nasnet_large": 4032,
 }
 CHANNELS |= {
     **{f"regnet_x_{size}": stages[-1][1] for size, (stages, _) in REGNET_X.items()},
@@ -101,11 +114,13 @@ SEGMENTATION = {"fcn32s": 21, "fcn16s": 21, "fcn8s": 21, "unet": 2}
 
 DEEP = {"cifar_resnet1202"}  # its like are here
 DEEP_ISH = {"resnet101", "resnet152", "densenet169", "densenet201", "densenet264", "cifar_resnet110"}
+DEEP_ISH |= {"inception_resnet_v2", "nasnet_mobile", "nasnet_large"}
 ONE_EACH = {
     *("lenet5", "alexnet", "zfnet", "googlenet_torchvision", "vgg11_bn", "resnet18", "resnet18_v2", "cifar_resnet20"),
     *("cifar_densenet40", "xception", "mobilenet", "mobilenet_v2", "fcn8s", "unet"),
-    *("efficientnet_b0", "efficientnet_v2_b0"),
+    *("efficientnet_b0", "efficientnet_v2_b0", "convnext_tiny", "mobilenet_v3_small"),
     *("regnet_y_400mf", "mnasnet0_5", "shufflenet_v2_x0_5", "squeezenet1_0"),
+    *("inception_resnet_v2", "nasnet_mobile"),
 }
 NAMES = [name for name in list_architectures() if (name in ONE_EACH or THOROUGH) and name not in DEEP]
 
@@ -253,6 +268,7 @@ def network(x, name, **options):
 @pytest.mark.sweep_only(
     *("cifar_densenet40", "googlenet_torchvision", "xception", "efficientnet_b0", "efficientnet_v2_b0"),
     *("regnet_y_400mf", "mnasnet0_5", "shufflenet_v2_x0_5", "squeezenet1_0"),
+    *("convnext_tiny", "mobilenet_v3_small", "inception_resnet_v2", "nasnet_mobile"),
 )
 @pytest.mark.parametrize("name", NAMES)
 def test_architecture(name, record_property):
@@ -312,7 +328,9 @@ def test_with_the_classifier(name):
 @pytest.mark.parametrize("name", [name for name in NAMES if name not in SEGMENTATION])
 def test_the_smallest_input_is_that_of_the_check(name):
     """`smallest_input` searches by building, the specification says it in advance."""
-    if name in DEEP_ISH or name.startswith(("inception", "densenet", "cifar_densenet", "efficientnet")):
+    if name in DEEP_ISH or name.startswith(
+        ("inception", "densenet", "cifar_densenet", "efficientnet", "convnext")
+    ):
         pytest.skip("its search builds a dozen deep networks")
     with weightless():
         found = constructor(name).smallest_input(include_top=False, input_shape=(None, None, 3))
