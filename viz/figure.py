@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -36,6 +36,7 @@ class Figure:
     make_dot: Callable[[], Any]
     path: Path | None = None
     ends: tuple[str, ...] = ()
+    _made: dict[str, str] = field(default_factory=dict, init=False, repr=False)
 
     @property
     def width(self) -> float:
@@ -54,7 +55,9 @@ class Figure:
 
     @property
     def svg(self) -> str:
-        return self._rendered("svg").decode()
+        if "svg" not in self._made:
+            self._made["svg"] = self._rendered("svg").decode()
+        return self._made["svg"]
 
     @property
     def pdf(self) -> bytes:
@@ -156,11 +159,12 @@ class Figure:
         return self.svg
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+        """What a notebook shows: the figure as SVG. The page to explore it takes longer, and is made where asked for."""
         from .page import framed
 
         made = {"text/html": framed, "image/svg+xml": lambda figure: figure.svg, "text/plain": repr}
-        wanted = set(made if include is None else include) - set(exclude or ())
-        return {kind: write(self) for kind, write in made.items() if kind in wanted}
+        wanted = {"image/svg+xml", "text/plain"} if include is None else set(include)
+        return {kind: write(self) for kind, write in made.items() if kind in wanted - set(exclude or ())}
 
     def __repr__(self) -> str:
         where = "" if self.path is None else f", written to {str(self.path)!r}"
