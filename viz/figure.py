@@ -159,7 +159,7 @@ class Figure:
         return self.svg
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
-        """What a notebook shows: the figure as SVG. The page to explore it takes longer, and is made where asked for."""
+        """What a notebook shows: the figure as SVG; the page to explore it where it asks for that."""
         from .page import framed
 
         made = {"text/html": framed, "image/svg+xml": lambda figure: figure.svg, "text/plain": repr}
