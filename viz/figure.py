@@ -28,6 +28,8 @@ class Figure:
         make_dot: makes `dot`.
         path: the file it was written to, if it was.
         ends: the sentences that its alternative text ends with; the totals if there are none.
+        own_caption: the caption in the words of its author.
+        own_alt_text: the alternative text in the words of its author.
     """
 
     graph: Graph
@@ -36,6 +38,8 @@ class Figure:
     make_dot: Callable[[], Any]
     path: Path | None = None
     ends: tuple[str, ...] = ()
+    own_caption: str | None = None
+    own_alt_text: str | None = None
     _made: dict[str, str] = field(default_factory=dict, init=False, repr=False)
 
     @property
@@ -88,14 +92,14 @@ class Figure:
         """What it shows, in words, for who cannot see it."""
         from .texts.captions import described
 
-        return described(self.graph, ends=self.ends)
+        return described(self.graph, ends=self.ends) if self.own_alt_text is None else self.own_alt_text
 
     @property
     def caption(self) -> str:
         """What it shows and what is drawn as one, for under the figure."""
         from .texts.captions import caption
 
-        return caption(self.graph)
+        return caption(self.graph) if self.own_caption is None else self.own_caption
 
     def statement(self) -> Graph:
         """Read back what the figure says, from its shapes: the network as a graph, with every repeat unfolded.
