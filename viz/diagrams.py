@@ -86,7 +86,8 @@ def diagram(
             `Paint`, alone or with words of the legend, `{"gate*": ("#F6E27F", "ours")}`; or a function that gives
             these of a node, or None for the usual.
         label: what stands in a box: a dict by name or pattern, `{"gate*": "gate"}`, or a callback of a node; of text,
-            or a list of lines of which those after the first are smaller; None for the usual.
+            or a list of lines of which those after the first are smaller; None for the usual. Maths stands between
+            dollar signs: `$\\alpha_i$`, `$3{\\times}3$`; `\\$` is a dollar.
         highlight: what has the accent, and what the legend calls that: `{"gate*": "ours"}`; or patterns alone. A
             pattern is that of a box, of one that it stands for, or of a block that it lies in.
         only: the name of a block (or layer) that is drawn alone; what it gets are inputs.
