@@ -161,9 +161,9 @@ _BORDERS: Mapping[str, Border] = MappingProxyType(
 _VOLUMES: Mapping[str, tuple[str, float, Border]] = MappingProxyType(
     {
         "add": ("plain", 0.08, "solid"),
-        "shape": ("plain", 0.08, "dashed"),
+        "activation": ("plain", 0.08, "dashed"),
+        "shape": ("plain", 0.08, "dashdot"),
         "dropout": ("plain", 0.08, "dotted"),
-        "other": ("plain", 0.08, "dashdot"),
         "conv": ("cold", 0.1, "solid"),
         "dense": ("warm", 0.14, "solid"),
         "recurrent": ("warm", 0.14, "dashdot"),
@@ -198,9 +198,9 @@ def _paints(of: _Palette) -> Mapping[str, Paint]:
             "aux": Paint(page, of.plain[1], "dashed", hair),
             # Faces of volumes.
             "input-volume": Paint(page, muted, width=hair),
+            "other-volume": Paint(page, of.plain[1], "dashdot", hair),
             "copy-volume": Paint(page, of.deep[1], "dashed", hair),
             "norm-volume": _mix(box("", "plain"), 0.08, 2 * hair),
-            "activation-volume": replace(_mix(box("", "plain"), 0.08, 2 * hair), border="dashed"),
             **{
                 f"{role}-volume": replace(_mix(box("", fill), share, hair), border=border)
                 for role, (fill, share, border) in _VOLUMES.items()
