@@ -173,13 +173,10 @@ def _title(node: Node) -> str:
 def key_of(graph: Graph, output: Output) -> str:
     """What is written at the arrow of an output: its key, unless the box that it leaves is called so.
 
-    Nothing is at those of the inside of a block, nor at the only output where that is just called `main`, or by the
-    name of a layer.
+    Nothing is at those of the inside of a block, nor at the only output where that is just called `main`.
     """
     node = graph.nodes[output.source]
-    told = output.key in (node.name, node.path[-1])
-    if len(graph.outputs) == 1:
-        told = told or output.key == "main" or any(output.key == leaf.name for leaf in leaves(node))
+    told = output.key in (node.name, node.path[-1]) or (output.key == "main" and len(graph.outputs) == 1)
     return "" if told or graph.kind == "Block" else output.key
 
 

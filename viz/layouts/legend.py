@@ -103,7 +103,7 @@ def entries(
     found += [
         Entry(signs[symbol], words, symbol)
         for symbol, words in SYMBOLS.items()
-        if symbol in signs and words not in [symbol, *(entry.words for entry in found)]
+        if symbol in signs and words not in [entry.words for entry in found]
     ]
     found += [Entry(role, words) for role, words in {**LINES, **OTHERS}.items() if role in drawn]
     return [*found, Entry(REPEATED, "equal blocks in a row")] if repeated else found

@@ -64,7 +64,7 @@ def _entries(graph: Graph, drawn: Sequence[Solid], figure: Iterable[Item]) -> li
             words = _others(graph) if role == "other" else _WORDS[role]
             found.append((Solid(0, tuple(parts), _HEIGHT, _DEPTH), words))
     signs = {solid.symbol: solid for solid in reversed(drawn) if solid.ball}
-    found += [(signs[symbol], words) for symbol, words in SYMBOLS.items() if symbol in signs and symbol != words]
+    found += [(signs[symbol], words) for symbol, words in SYMBOLS.items() if symbol in signs]
     banded: dict[str, dict[str, None]] = {}
     for node in graph.nodes:
         role = "aux" if node.head is not None else node.role
