@@ -226,7 +226,7 @@ def _numbers(shape: Shape, dtype: str) -> str:
     if "float" in dtype:
         given = "" if dtype == "float32" else f', dtype="{dtype}"'
         return f"keras.random.normal({shape}{given})"
-    return f'keras.ops.cast(keras.random.uniform({shape}) > 0.5, "{dtype}")'
+    return f"keras.random.uniform({shape}) > 0.5" if dtype == "bool" else f'keras.ops.zeros({shape}, "{dtype}")'
 
 
 def _source(word: str, function: Any) -> tuple[list[str], list[str]]:
