@@ -23,7 +23,7 @@ STYLES = ("boxes", "volumes")
 LEAST = {"slides": 14.0}  # points; 6 elsewhere
 CONTRAST = 4.5  # WCAG 2.2, AA
 APART = 4.0  # in CIELAB, of neighbouring kinds
-QUICK = ("paper-ieee1-vit", "mono-acm1-googlenet", "slides-None-unet", "dark-neurips-vit")
+QUICK = ("mono-acm1-googlenet", "slides-None-unet", "dark-neurips-unet")
 
 
 @functools.cache

@@ -29,6 +29,7 @@ def said(graph):
     return sorted(names), edges, sorted((o.key, names[o.source]) for o in graph.outputs)
 
 
+@pytest.mark.sweep_but("boxes")
 @pytest.mark.parametrize("style", ["boxes", "volumes"])
 def test_each_says_what_it_says_alone(style):
     whole = both(style=style)
