@@ -424,7 +424,7 @@ def _kind(layer: Node) -> str:
         size = layer.get("kernel_size")
         extent = "×".join(map(str, size)) if isinstance(size, tuple) else str(size or "")
         word = next((word for part, word in _CONVS if part in kind), "conv")
-        return f"{word} {extent}".strip()
+        return f"width-{extent} {word}" if extent.isdigit() else f"{word} {extent}".strip()
     if layer.role == "pool":
         what = "average pool" if "Average" in kind else "max pool" if "Max" in kind else "pool"
         return f"global {what}" if "Global" in kind else what
