@@ -18,7 +18,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from layerblocks.architectures import build, densenet, describe, googlenet, load, origin, resnet, resnet18, vgg, weights
+from layerblocks.architectures import build, describe, googlenet, load, origin, resnet, resnet18, vgg, weights
 from layerblocks.architectures.catalogue import constructor
 from layerblocks.blocks import basic_residual, batch_norm, bottleneck, conv_bn, weightless
 from layerblocks.models import replace_each, tensor_at, with_new_head
