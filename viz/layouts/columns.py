@@ -47,7 +47,7 @@ def folded(
     if cuts is None:
         return None
     stretches: list[Composition] = []
-    rest: Any = whole.parts
+    rest: Parts = whole.parts
     for number in cuts:
         stretch, rest = split(rest, number)
         stretches.append(part_of(whole, stretch, skips))
