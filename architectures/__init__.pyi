@@ -15,13 +15,13 @@ from .inception_resnets import *  # type: ignore[assignment]
 from .inceptions_v3 import *  # type: ignore[assignment]
 from .lenets import *
 from .mobilenets import *
-from .mobilenets_v3 import *
+from .mobilenets_v3 import *  # type: ignore[assignment]
 from .nasnets import *
 from .origins import origin as origin
 from .recipes import Recipe as Recipe
 from .recipes import Schedule as Schedule
 from .recipes import recipe as recipe
-from .resnets import *
+from .resnets import *  # type: ignore[assignment]
 from .segmentations import *
 from .vggs import *
 from .weights import inflate_kernel as inflate_kernel
