@@ -276,9 +276,7 @@ def test_with_the_classifier(name):
 @pytest.mark.parametrize("name", [name for name in NAMES if name not in SEGMENTATION])
 def test_the_smallest_input_is_that_of_the_check(name):
     """`smallest_input` searches by building, the specification says it in advance."""
-    if name in DEEP_ISH or name.startswith(
-        ("inception", "densenet", "cifar_densenet", "efficientnet", "convnext")
-    ):
+    if name in DEEP_ISH or name.startswith(("inception", "densenet", "cifar_densenet", "efficientnet", "convnext")):
         pytest.skip("its search builds a dozen deep networks")
     with weightless():
         found = constructor(name).smallest_input(include_top=False, input_shape=(None, None, 3))
