@@ -331,10 +331,11 @@ def _with_table(
     table: str | None, name: str, positional: tuple[Any, ...], given: Mapping[str, Any], hints: Mapping[str, Any]
 ) -> Mapping[str, Any]:
     """The arguments by name, with the one that may be given without it."""
-    is_table = isinstance(positional[0], Mapping) or checks.is_sequence(positional[0])
-    if table is None or table in given or len(positional) > 1 or not is_table:
-        raise TypeError(_by_name(name, positional[0], hints))
-    return {table: positional[0], **given}
+    first, *others = positional
+    is_table = isinstance(first, Mapping) or checks.is_sequence(first)
+    if table is None or table in given or others or not is_table:
+        raise TypeError(_by_name(name, first, hints))
+    return {table: first, **given}
 
 
 def _by_name(name: str, value: Any, hints: Mapping[str, Any]) -> str:

@@ -55,7 +55,7 @@ _torch_conv = partial(
 
 DIALECTS: dict[str, dict[str, Any]] = {
     "paper": {},
-    "keras": {"conv": relu6_conv, "padding": ((0, 1), (0, 1))},
+    "keras": {"conv": relu6_conv, "padding": ((0, 1),)},
     "timm": {
         "conv": _torch_conv,
         # Up to ±1/sqrt(classes).

@@ -199,7 +199,7 @@ def resnet(
     stochastic_depth = checks.fraction("stochastic_depth", stochastic_depth)
     strides = checks.integers("strides", strides, len(repeats))
     x = chain(x, stem, conv=conv)
-    places = _places(_stride(stem), repeats, strides, strided_block, output_stride)
+    places = block_strides(_stride(stem), repeats, strides, strided_block, output_stride)
     own: list[dict[str, Any]] = [
         {
             **place,
@@ -229,7 +229,7 @@ def resnet(
     return head(x, dense=dense)
 
 
-def _places(
+def block_strides(
     stem: int, repeats: Sequence[int], strides: Sequence[int], strided_block: str, output_stride: int | None
 ) -> list[dict[str, int]]:
     """Stride of each block, or its dilation where there is one."""
@@ -310,6 +310,23 @@ se_resnet50 = published(
     dialects={"paper": {}, "timm": {**_TORCH, "zero_init": True}},
     depth=50,
     transforms=(squeeze_excite,),
+)
+
+_LATER = {"paper": DIALECTS["v1.5"], "torchvision": _TORCH}
+resnext50_32x4d = published(
+    resnet, "resnext50_32x4d", dialects=_LATER, depth=50, residual=partial(bottleneck, reduction=2, groups=32)
+)
+resnext101_32x8d = published(
+    resnet, "resnext101_32x8d", dialects=_LATER, depth=101, residual=partial(bottleneck, reduction=1, groups=32)
+)
+resnext101_64x4d = published(
+    resnet, "resnext101_64x4d", dialects=_LATER, depth=101, residual=partial(bottleneck, reduction=1, groups=64)
+)
+wide_resnet50_2 = published(
+    resnet, "wide_resnet50_2", dialects=_LATER, depth=50, residual=partial(bottleneck, reduction=2)
+)
+wide_resnet101_2 = published(
+    resnet, "wide_resnet101_2", dialects=_LATER, depth=101, residual=partial(bottleneck, reduction=2)
 )
 
 resnet18_v2 = published(resnet_v2, "resnet18_v2", depth=18, dialects=_NO_KERAS)

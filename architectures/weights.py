@@ -690,7 +690,8 @@ class _Group:
 
     def __format__(self, spec: str) -> str:
         if "|" in spec:
-            return spec.split("|")[self.number]
+            words = spec.split("|")
+            return words[self.number] if self.number < len(words) else str(self.number)  # which no name has
         return str(self.number + int(spec)) if spec else self.text
 
 
@@ -820,9 +821,11 @@ class _Form:
 
 
 def _keras_form(layer: keras.layers.Layer, name: str, shape: tuple[int, ...]) -> _Form:
-    """As it is; a dense layer may be a convolution elsewhere and the other way round."""
+    """As it is; a dense layer may be a convolution elsewhere and the other way round, a depthwise one one of groups."""
     others: list[tuple[int, ...]] = []
-    if len(shape) == 2:
+    if isinstance(layer, keras.layers.DepthwiseConv2D) and name == "kernel":
+        others = [(*shape[:2], 1, prod(shape[2:]))]
+    elif len(shape) == 2:
         others = [(1, 1, *shape)]
     elif name == "kernel" and len(shape) == 4:
         others = [(prod(shape[:-1]), shape[-1])]

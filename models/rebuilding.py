@@ -82,7 +82,7 @@ class Growing:
     They get the weights of the `old` ones that they stand for.
     """
 
-    fn: Piece
+    fn: Any
     name: str
     taken: set[str]
     argument: str = "fn"

@@ -386,7 +386,7 @@ def label_every_output(data: Any, model: keras.Model, *, class_weight: Mapping[A
         parts = (labels, *weights)
         return (x, *(parts if outputs is output else (part[""] for part in parts)))
 
-    return data.map(spread) if hasattr(data, "map") else spread(*data)
+    return spread(*data) if isinstance(data, tuple) else data.map(spread)
 
 
 def _spread(part: Any, outputs: Mapping[str, Any]) -> dict[str, Any]:

@@ -18,7 +18,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from layerblocks.architectures import build, densenet, describe, googlenet, load, origin, resnet, resnet18, vgg, weights
+from layerblocks.architectures import build, describe, googlenet, load, origin, resnet, resnet18, vgg, weights
 from layerblocks.architectures.catalogue import constructor
 from layerblocks.blocks import basic_residual, batch_norm, bottleneck, conv_bn, weightless
 from layerblocks.models import replace_each, tensor_at, with_new_head
@@ -353,14 +353,28 @@ REAL = [
     ),
     case("torchvision/inception_v3", sizes=[(299, 310), (310, 299)], taps={"Mixed_6a": "mixed3"}, options=HEADS),
     *(case(f"torchvision/{name}", taps=STAGES) for name in PUBLISHED if name.startswith("resnet")),
-    case("torchvision/resnext50_32x4d", "resnet50", taps=STAGES, **RESNEXT),
-    case("torchvision/wide_resnet50_2", "resnet50", taps=STAGES, **WIDE),
+    *(case(f"torchvision/{name}", taps=STAGES) for name in PUBLISHED if name.startswith(("resnext", "wide_resnet"))),
     *(
         case(f"torchvision/{name}", taps={"features.norm5": "postactivation.norm"})
         for name in PUBLISHED
         if "dense" in name
     ),
-    case("torchvision/densenet161", "densenet", layers=(6, 12, 36, 24), growth_rate=48),
+    *(
+        case(f"torchvision/{name}", taps={f"trunk_output.block{stage}": f"stage{stage}" for stage in range(1, 5)})
+        for name in PUBLISHED
+        if name.startswith("regnet")
+    ),
+    *(case(f"torchvision/{name}") for name in PUBLISHED if name.startswith(("mnasnet", "squeezenet"))),
+    *(
+        case(f"torchvision/{name}", taps={f"stage{stage + 1}": f"stage{stage}" for stage in range(1, 4)})
+        for name in PUBLISHED
+        if name.startswith("shufflenet")
+    ),
+    *(
+        case(f"torchvision/{name}", taps={f"features.{stage}": f"stage{stage}" for stage in range(1, 7)})
+        for name in PUBLISHED
+        if name.startswith("efficientnet")
+    ),
     case("torchvision/mobilenet_v2", taps={"features.6": "stage3.block3", "features.18": "last"}),
     *(case(f"timm/{name}", taps=STAGES) for name in ("resnet18", "resnet50", "seresnet50")),
     case("timm/resnext50_32x4d", "resnet50", taps=STAGES, **RESNEXT),
@@ -398,7 +412,7 @@ def test_outputs_agree(case, tmp_path, monkeypatch):
     assert shapes == known.get(name, shapes)
     state = torch_outputs.random_state(shapes)
     found = {}
-    build_ours = densenet if ours == "densenet" else constructor(ours)
+    build_ours = constructor(ours)
     for place, size in enumerate(sizes):
         model = build_ours(input_shape=(*size, 3), weights=state, **given)
         outputs = model.output if isinstance(model.output, dict) else {"main": model.output}
