@@ -112,7 +112,7 @@ def _resized(call: Call) -> Windows | str:
     """The first map is interpolated to the size of the second, or to so many times its own."""
     layer = call.operation
     before, after = common.sides(layer, call.inputs[0]), common.sides(layer, call.outputs[0])
-    word = {"linear": "bilinear"}.get(layer.interpolation, layer.interpolation)
+    word = "bilinear" if layer.interpolation == "linear" else layer.interpolation
     follows = layer.factors is not None
     if follows and None in before and layer.interpolation == "nearest":
         reads: list[Reads] | None = [Reads(1, factor, 1 - factor, 0, 1) for factor in layer.factors]

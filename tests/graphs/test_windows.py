@@ -9,8 +9,7 @@ from keras import layers, ops
 
 from layerblocks._keras import public_name
 from layerblocks.blocks import layers as own_layers
-from layerblocks.blocks import map_layers
-from layerblocks.blocks import weightless
+from layerblocks.blocks import map_layers, weightless
 from layerblocks.graphs import Reads, Unknown, knows, min_input_size, read_graph, receptive_field
 from layerblocks.graphs.calls import calls
 from layerblocks.graphs.layer_rules.common import pointwise
