@@ -258,7 +258,8 @@ def _takes(function: Callable[..., Any]) -> set[str] | None:
 
 def _passed(build: Any, spec: Spec, params: Any) -> Literal["whole", "one by one", "by keyword"]:
     """How a net is given its inputs: as its signature has room for them."""
-    inputs = spec.inputs or ()
+    assert spec.inputs is not None
+    inputs = spec.inputs
     called = build.call if hasattr(build, "compute_output_spec") and hasattr(build, "call") else build
     taken = _parameters(called)
     if inputs[0].key is None or taken is None:
@@ -505,7 +506,7 @@ def smallest_failure(
         deadline=None,
         database=None,
         phases=(Phase.generate, Phase.shrink),
-        suppress_health_check=list(HealthCheck),
+        suppress_health_check=list(HealthCheck),  # pyright: ignore[reportArgumentType]  # their metaclass
         report_multiple_bugs=False,
         print_blob=False,
     )(run)

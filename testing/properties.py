@@ -21,6 +21,7 @@ from .specs import Spec
 
 BATCH = 4
 _RTOL, _ATOL = 1e-4, 1e-4
+_MOST = 2**24  # numbers in an input: of a strategy of sides without bounds, what no memory holds is not tried
 _EXAMPLES = 10  # unless another number is asked for, a tenth of what `check_net` tries, and at most so many
 
 
@@ -81,6 +82,10 @@ def _check(
     seed: Any,
 ) -> Tried:
     """Find the smallest example of which there are problems."""
+    from hypothesis import reject
+
+    from .eager import with_batch
+
     net = as_net(build, spec, sides=sides, params=params, least=least, too_small="skip")
     if max_examples is None:
         number = min(_EXAMPLES, -(-options.max_examples() // 10))
@@ -90,6 +95,8 @@ def _check(
     tried: dict[str, bool] = {}
 
     def check(example: Example) -> None:
+        if max(map(math.prod, with_batch(example.shapes, BATCH))) > _MOST:
+            reject()
         tried[repr(example)] = True
         parts: dict[str, Any] = {}
         try:
@@ -115,7 +122,7 @@ def _check(
     try:
         error = smallest_failure(check, net, number, seed)
     except Vacuous:
-        raise complaint(f"sides must be such that the spec leaves something to try, got {sides!r}") from None
+        raise complaint(f"sides and least must be such that the spec leaves something to try, got {sides!r}") from None
     except _Refused as refused:
         raise complaint(str(refused)) from None
     if error is not None:

@@ -14,7 +14,7 @@ from layerblocks.viz import Theme, diagram
 from layerblocks.viz.layouts.box_text import Content, cards, type_of, wrap
 from layerblocks.viz.layouts.figures import Look, figure_scene
 from layerblocks.viz.layouts.series_parallel import Fork, Irreducible, compose, frames_around, numbers, split
-from layerblocks.viz.venues import WIDTHS, height_for, in_points, wider
+from layerblocks.viz.venues import CAPTION, WIDTHS, height_for, in_points, wider
 
 from .. import zoo
 from .scene_checks import check_scene, labels, named
@@ -279,7 +279,9 @@ def test_venues():
     assert {name: WIDTHS[name] * 72.27 for name in columns} == pytest.approx(columns, abs=0.01)
     pages = dict.fromkeys(WIDTHS, 648) | {"springer": 547.09, "acm1": 623.66, "acm2": 623.66, "a4": 698.4}
     pages |= {"cvpr1": 639, "cvpr2": 639}
-    assert {name: height_for(name) for name in WIDTHS} == pytest.approx(pages, abs=0.01)
+    below = CAPTION * 72  # room for the caption
+    assert {name: height_for(name) + below for name in WIDTHS} == pytest.approx(pages, abs=0.01)
+    assert height_for("8cm") == height_for(200) == 648
     assert [name for name, _ in wider(500)] == ["acm2", "ieee2", "elsevier2"]
 
 
