@@ -95,6 +95,13 @@ def test_a_result_that_does_not_fit():
     for _ in range(2):
         with pytest.raises(CheckError, match=r"longer: the result [^$]*axis 1: h\+n is 5, got 4"):
             longer(ops.ones((2, 3)), 2)
+
+    @shapes("b h -> b h+n")
+    def too_short(x, n=2):
+        return ops.pad(x, ((0, 0), (0, 1)))
+
+    with pytest.raises(CheckError, match=r"axis 1: h\+n is 5, got 4"):
+        too_short(ops.ones((2, 3)))  # what is not given has its default
     with pytest.raises(CheckError, match="tensors 0, 1"):
         shapes("b -> b, b")(lambda x: x)(ops.ones(2))
     with pytest.raises(CheckError, match="int expected, got float32"):
