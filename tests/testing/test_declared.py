@@ -74,6 +74,7 @@ def test_a_call_that_fits():
     "call, words",
     [
         (lambda: folded(ops.ones((2, 5, 7))), "folded: the inputs must be of shapes as in .* has 3 axes, not the 4"),
+        (lambda: pooled(size=2, x=ops.ones((2, 5, 7))), "pooled: the inputs must be of shapes as in .* has 3 axes"),
         (lambda: loss(ops.ones((4, 3)), ops.ones((5,), "int32")), "loss: .* axis 0 is 5, but b is 4"),
         (lambda: loss(ops.ones((4, 3)), ops.ones((4,))), "input 1 must be of dtype int, .*got float32 of shape"),
         (lambda: flipped({"image": ops.ones((1, 2, 2, 3))}), "of 2 tensors image, mask, not of image"),
