@@ -265,6 +265,7 @@ def test_bytes():
     assert [bytes_of(dtype) for dtype in ("float16", "float64", "int8", "bool", "int4")] == [2, 8, 1, 1, 1]
     assert activation_bytes([(None, 4, 3), (None, 2)], ["float32", "int64"]) == 48 + 16
     assert activation_bytes([(None, None, 3)], ["float32"]) is None
+    assert activation_bytes([(None, 0, 3)], ["float32"]) == 0
     layer = layers.Dense(4, dtype="bfloat16")
     layer.build((None, 3))
     assert parameter_bytes(layer) == 2 * 16
