@@ -9,6 +9,7 @@ from itertools import groupby
 from math import prod
 
 from ...graphs.graph import AT_EACH_STEP, Graph, Node, Scale, Shape, activation_of, leaves, predecessors
+from ...graphs.patterns import is_depthwise, pattern_of
 from ...graphs.totals import Total
 
 # Layers that a short description does not tell: they come with the others.
@@ -39,7 +40,16 @@ def _what(node: Node) -> str:
         return _merge(node.inner)
     if is_residual(node):
         return _residual(node.inner)
-    return _sequence(node.inner.nodes) or node.role
+    return _widened(node) or _sequence(node.inner.nodes) or node.role
+
+
+def _widened(node: Node) -> str:
+    """`MBConv 5×5, /2`: an inverted residual without the sum, which would be six parts in a row; "" for all else."""
+    found = pattern_of(node)
+    if found is None or found.name not in ("MBConv", "inverted residual"):
+        return ""
+    middle = next(layer for layer in leaves(node) if is_depthwise(layer))
+    return _join(f"{found.name} {_window(middle.get('kernel_size'))}", _step(middle))
 
 
 # Short words for the norms and activations that papers abbreviate.
