@@ -97,7 +97,7 @@ def codes(argument: str, value: Any) -> tuple[tuple[float, ...], ...] | None:
         raise checks.refuse(
             argument, value, "a code, a list of finite numbers, for each unit, all of one length", TypeError
         )
-    return tuple(tuple(code) for code in numbers.tolist())
+    return tuple(tuple(map(float, code)) for code in numbers)
 
 
 def annotated(argument: str, value: Any, annotation: Any) -> Any:
@@ -223,9 +223,10 @@ def identifier(argument: str, value: Any, kind: str | None = None) -> None:
 
 
 def _can_be_saved(value: Any) -> bool:
-    """Whether Keras can write it down: not a partial, nor an object that does not say how it was made."""
+    """Whether Keras can write it down: no partial, no lambda, nor an object that does not say how it was made."""
     described = hasattr(value, "get_config") and hasattr(value, "from_config")
-    return not isinstance(value, partial) and (described or hasattr(value, "__name__"))
+    named = str(getattr(value, "__name__", "")).isidentifier()
+    return not isinstance(value, partial) and (described or named)
 
 
 def symbolic(x: Any, kind: str = "a symbolic Keras tensor", argument: str = "x") -> None:

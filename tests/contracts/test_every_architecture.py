@@ -23,6 +23,8 @@ from hypothesis import settings
 from layerblocks import architectures
 from layerblocks.architectures import build, list_architectures, variant
 from layerblocks.architectures.catalogue import ENTRIES, constructor
+from layerblocks.architectures.regnets import REGNET_X, REGNET_Y
+from layerblocks.architectures.shufflenets import SHUFFLENET_FILTERS
 from layerblocks.architectures.weight_names import APPLICATIONS
 from layerblocks.blocks import weightless
 from layerblocks.graphs import read_graph
@@ -55,6 +57,16 @@ SIDES = {
     "xception": ("ceil((({n}-1)//2-2)/16)", 7),
     "mobilenet": ("ceil({n}/32)", 1),
     "efficientnet": ("ceil({n}/32)", 1),
+    "resnext": ("ceil({n}/32)", 1),
+    "wide_resnet": ("ceil({n}/32)", 1),
+    "regnet": ("ceil({n}/32)", 1),
+    "mnasnet": ("ceil({n}/32)", 1),
+    "shufflenet": ("ceil({n}/32)", 1),
+    "squeezenet1_0": ("(({n}-5)//2)//2//2//2", 21),
+    "squeezenet1_1": ("(({n}-1)//2)//2//2//2", 17),
+    "convnext": ("{n}//32", 32),
+    "inception_resnet": (f"((({VALID_POOLS})-1)//2-1)//2", 75),
+    "nasnet": ("ceil((({n}-1)//2)/16)", 3),
 }
 CHANNELS = {
     "lenet5": 120,
@@ -67,6 +79,7 @@ CHANNELS = {
     "se_resnet50": 2048,
     "cifar_resnet164_v2": 256,
     "densenet121": 1024,
+    "densenet161": 2208,
     "densenet169": 1664,
     "densenet201": 1920,
     "densenet264": 2688,
@@ -79,15 +92,35 @@ CHANNELS = {
     **dict.fromkeys((f"efficientnet_v2_{n}" for n in ("b0", "b1", "s", "m", "l")), 1280),
     "efficientnet_v2_b2": 1408,
     "efficientnet_v2_b3": 1536,
+    "convnext_tiny": 768,
+    "convnext_small": 768,
+    "convnext_base": 1024,
+    "convnext_large": 1536,
+    "convnext_xlarge": 2048,
+    "mobilenet_v3_small": 576,
+    "mobilenet_v3_large": 960,
+    "inception_resnet_v2": 1536,
+    "nasnet_mobile": 1056,
+    "nasnet_large": 4032,
+}
+CHANNELS |= {
+    **{f"regnet_x_{size}": stages[-1][1] for size, (stages, _) in REGNET_X.items()},
+    **{f"regnet_y_{size}": stages[-1][1] for size, (stages, _) in REGNET_Y.items()},
+    **dict.fromkeys(("mnasnet0_5", "mnasnet0_75", "mnasnet1_0", "mnasnet1_3"), 1280),
+    **{f"shufflenet_v2_{size}": filters[-1] for size, filters in SHUFFLENET_FILTERS.items()},
+    **dict.fromkeys(("squeezenet1_0", "squeezenet1_1"), 512),
 }
 SEGMENTATION = {"fcn32s": 21, "fcn16s": 21, "fcn8s": 21, "unet": 2}
 
 DEEP = {"cifar_resnet1202"}  # its like are here
 DEEP_ISH = {"resnet101", "resnet152", "densenet169", "densenet201", "densenet264", "cifar_resnet110"}
+DEEP_ISH |= {"inception_resnet_v2", "nasnet_mobile", "nasnet_large"}
 ONE_EACH = {
     *("lenet5", "alexnet", "zfnet", "googlenet_torchvision", "vgg11_bn", "resnet18", "resnet18_v2", "cifar_resnet20"),
     *("cifar_densenet40", "xception", "mobilenet", "mobilenet_v2", "fcn8s", "unet"),
-    *("efficientnet_b0", "efficientnet_v2_b0"),
+    *("efficientnet_b0", "efficientnet_v2_b0", "convnext_tiny", "mobilenet_v3_small"),
+    *("regnet_y_400mf", "mnasnet0_5", "shufflenet_v2_x0_5", "squeezenet1_0"),
+    *("inception_resnet_v2", "nasnet_mobile"),
 }
 NAMES = [name for name in list_architectures() if (name in ONE_EACH or THOROUGH) and name not in DEEP]
 
@@ -162,6 +195,8 @@ def test_nobody_is_said_to_have_what_nobody_has():
         ("alexnet", {"dialect": "notes_bn", "lrn": False}, "alexnet: lrn must be True, as layers have no local resp"),
         ("cifar_resnet20", {"depth": 18}, "cifar_resnet20: depth must be None where residual, repeats and filters"),
         ("googlenet_torchvision", {"dialect": "paper"}, "dialect must be one of 'torchvision', got 'paper'"),
+        ("resnet18", {"pooling": "max"}, "resnet18: pooling must be None with include_top=True, .* got 'max'"),
+        ("unet", {"pooling": "avg"}, "unet: pooling must be None with include_top=True, .* got 'avg'"),
         ("vgg16_bn", {"dialect": "keras"}, "vgg16_bn: dialect must be one of 'paper' or 'torchvision'"),
         ("resnet18", {"dialect": "keras"}, "resnet18: dialect must be one of "),
     ],
@@ -231,7 +266,9 @@ def network(x, name, **options):
 
 
 @pytest.mark.sweep_only(
-    "cifar_densenet40", "googlenet_torchvision", "xception", "efficientnet_b0", "efficientnet_v2_b0"
+    *("cifar_densenet40", "googlenet_torchvision", "xception", "efficientnet_b0", "efficientnet_v2_b0"),
+    *("regnet_y_400mf", "mnasnet0_5", "shufflenet_v2_x0_5", "squeezenet1_0"),
+    *("convnext_tiny", "mobilenet_v3_small", "inception_resnet_v2", "nasnet_mobile"),
 )
 @pytest.mark.parametrize("name", NAMES)
 def test_architecture(name, record_property):
@@ -291,7 +328,7 @@ def test_with_the_classifier(name):
 @pytest.mark.parametrize("name", [name for name in NAMES if name not in SEGMENTATION])
 def test_the_smallest_input_is_that_of_the_check(name):
     """`smallest_input` searches by building, the specification says it in advance."""
-    if name in DEEP_ISH or name.startswith(("inception", "densenet", "cifar_densenet", "efficientnet")):
+    if name in DEEP_ISH or name.startswith(("inception", "densenet", "cifar_densenet", "efficientnet", "convnext")):
         pytest.skip("its search builds a dozen deep networks")
     with weightless():
         found = constructor(name).smallest_input(include_top=False, input_shape=(None, None, 3))
