@@ -44,13 +44,13 @@ def _what(node: Node) -> str:
         return _merge(node.inner)
     if is_residual(node):
         return _residual(node.inner)
-    return _widened(node) or _chain(node.inner) or _sequence(node.inner.nodes) or node.role
+    return _chain(node.inner) or _widened(node) or _sequence(node.inner.nodes) or node.role
 
 
 def _widened(node: Node) -> str:
-    """`MBConv 5×5, /2`: an inverted residual without the sum, which would be six parts in a row; "" for all else."""
+    """`MBConv 5×5, /2`: one without a sum, which would be six parts in a row; "" for all else."""
     found = pattern_of(node)
-    if found is None or found.name not in ("MBConv", "inverted residual"):
+    if found is None or found.name != "MBConv":
         return ""
     middle = next(layer for layer in leaves(node) if is_depthwise(layer))
     return _join(f"{found.name} {_window(middle.get('kernel_size'))}", _step(middle))
@@ -364,7 +364,8 @@ def _residual(inner: Graph) -> str:
 
 def _kernel(node: Node) -> str:
     """`3×3`, `3×3 transposed`: a convolution goes without saying."""
-    return _conv(replace(node, attributes=(("kernel_size", node.get("kernel_size")),))).removesuffix(" conv")
+    kernel = _conv(replace(node, attributes=(("kernel_size", node.get("kernel_size")),))).removesuffix(" conv")
+    return f"{kernel} depthwise" if is_depthwise(node) and "depthwise" not in kernel else kernel
 
 
 def longest_way(graph: Graph, counted: Sequence[bool], end: int | None = None) -> list[Node]:
