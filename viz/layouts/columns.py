@@ -48,8 +48,8 @@ def folded(
         return None
     stretches, rest = [], whole.parts
     for number in cuts:
-        stretch, rest = split(rest, number)
-        stretches.append(part_of(whole, stretch, skips))
+        before, rest = split(rest, number)
+        stretches.append(part_of(whole, before, skips))
     stretches.append(part_of(whole, rest, skips))
     beside = {lane.edge for each in stretches for lanes in each.lanes.values() for lane in lanes}
     pieces = []
