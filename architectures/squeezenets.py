@@ -89,6 +89,10 @@ def squeezenet(
         conv: unit of every convolution.
         dialect: `"paper"`; `"torchvision"`, which gives logits.
     """
+    if not checks.is_sequence(modules):
+        raise checks.refuse(
+            "modules", modules, "a list of (squeeze filters, expand filters), None for a pool", TypeError
+        )
     x = conv(x, **{"strides": 2, "padding": "valid", "name": "conv1", **stem})
     x = _POOL(x, name="pool1")
     pools, fires = 1, 1
