@@ -88,6 +88,20 @@ def test_an_argument_that_does_not_fit_is_a_value_error(call, words):
             call()
 
 
+def test_what_fitted_once_is_looked_at_again_with_another_dtype():
+    scores, labels = ops.ones((6, 3)), ops.ones((6,), "int32")
+    assert loss(scores, labels).shape == ()
+    with pytest.raises(ValueError, match="input 1 must be of dtype int"):
+        loss(scores, ops.cast(labels, "float32"))
+
+
+def test_a_size_that_is_not_known_fits_any_other():
+    same = shapes("b h, b h -> b h")(lambda x, y: y)
+    assert same(keras.Input((None,)), keras.Input((3,))).shape == (None, 3)
+    with pytest.raises(ValueError, match="axis 1 is 4, but h is 3"):
+        same(keras.Input((3,)), keras.Input((4,)))
+
+
 def test_a_result_that_does_not_fit():
     @shapes("b h -> b h+n")
     def longer(x, n=1):
