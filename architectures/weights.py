@@ -905,7 +905,7 @@ def _found(
                 found.changed.append(f"{tensor} {given} -> {shape}")
             found.writes.append((variable, form, value))
             found.loaded.append(tensor)
-        if isinstance(layer, _NORMS) and len(found.left) > left:
+        if plan.is_partial and isinstance(layer, _NORMS) and len(found.left) > left:
             found.left += [
                 f"{_spelt(layer, variable)} {tuple(variable.shape)}" for variable, _, _ in found.writes[before:]
             ]
