@@ -181,8 +181,11 @@ _INFLATIONS = {"mean": _repeated, "center": _centered}
 
 def _trained() -> str:
     """The networks that Keras has trained weights of; of many of one name the first and the last."""
-    groups = [[*names] for _, names in itertools.groupby(APPLICATIONS, lambda name: re.sub("[a-z]?[0-9]*$", "", name))]
-    return ", ".join(f"{names[0]} … {names[-1]}" if len(names) > 3 else ", ".join(names) for names in groups)
+    groups = [
+        [*names]
+        for _, names in itertools.groupby(APPLICATIONS, lambda name: name.rstrip("0123456789").partition("_")[0])
+    ]
+    return ", ".join(f"{names[0]} … {names[-1]}" if len(names) > 2 else ", ".join(names) for names in groups)
 
 
 def checked(weights: Any, network: str) -> Source | str | None:
