@@ -14,6 +14,7 @@ from .googlenets import *  # type: ignore[assignment]  # tables of the same name
 from .inception_resnets import *  # type: ignore[assignment]
 from .inceptions_v3 import *  # type: ignore[assignment]
 from .lenets import *
+from .mnasnets import *
 from .mobilenets import *
 from .mobilenets_v3 import *  # type: ignore[assignment]
 from .nasnets import *
@@ -21,8 +22,11 @@ from .origins import origin as origin
 from .recipes import Recipe as Recipe
 from .recipes import Schedule as Schedule
 from .recipes import recipe as recipe
+from .regnets import *
 from .resnets import *  # type: ignore[assignment]
 from .segmentations import *
+from .shufflenets import *
+from .squeezenets import *
 from .vggs import *
 from .weights import inflate_kernel as inflate_kernel
 from .weights import load as load

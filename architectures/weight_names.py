@@ -290,6 +290,69 @@ TORCHVISION: dict[str, dict[str, str]] = {
     },
 }
 
+_REGNET = "trunk_output.block{s}.block{s}-{b:-1}"
+TORCHVISION |= {
+    "regnet": {
+        "stem.{kind:conv|norm}": "stem.{kind:0|1}",
+        "stage{s}.block{b}.conv{c:1|2|3}.{kind:conv|norm}": f"{_REGNET}.f.{{c:a|b|c}}.{{kind:0|1}}",
+        "stage{s}.block{b}.squeeze_excite.{part:reduce|expand}.conv": f"{_REGNET}.f.se.{{part:fc1|fc2}}",
+        "stage{s}.block{b}.shortcut.{kind:conv|norm}": f"{_REGNET}.proj.{{kind:0|1}}",
+        "classifier.predictions": "fc",
+    },
+    "mnasnet": {
+        "stem.{kind:conv|norm}": "layers.{kind:0|1}",
+        "stage1.block1.depthwise.{kind:conv|norm}": "layers.{kind:3|4}",
+        "stage1.block1.project.{kind:conv|norm}": "layers.{kind:6|7}",
+        "stage{s}.block{b}.expand.{kind:conv|norm}": "layers.{s:+6}.{b:-1}.layers.{kind:0|1}",
+        "stage{s}.block{b}.depthwise.{kind:conv|norm}": "layers.{s:+6}.{b:-1}.layers.{kind:3|4}",
+        "stage{s}.block{b}.project.{kind:conv|norm}": "layers.{s:+6}.{b:-1}.layers.{kind:6|7}",
+        "last.{kind:conv|norm}": "layers.{kind:14|15}",
+        "classifier.predictions": "classifier.1",
+    },
+    "shufflenet_v2": {
+        "stem.{kind:conv|norm}": "conv1.{kind:0|1}",
+        "stage{s}.block{b}.shortcut_depthwise.{kind:conv|norm}": "stage{s:+1}.{b:-1}.branch1.{kind:0|1}",
+        "stage{s}.block{b}.shortcut.{kind:conv|norm}": "stage{s:+1}.{b:-1}.branch1.{kind:2|3}",
+        "stage{s}.block{b}.conv1.{kind:conv|norm}": "stage{s:+1}.{b:-1}.branch2.{kind:0|1}",
+        "stage{s}.block{b}.depthwise.{kind:conv|norm}": "stage{s:+1}.{b:-1}.branch2.{kind:3|4}",
+        "stage{s}.block{b}.conv2.{kind:conv|norm}": "stage{s:+1}.{b:-1}.branch2.{kind:5|6}",
+        "last.{kind:conv|norm}": "conv5.{kind:0|1}",
+        "classifier.predictions": "fc",
+    },
+    "efficientnet": {
+        "stem.{kind:conv|norm}": "features.0.{kind:0|1}",
+        "stage1.block{b}.{part:depthwise|project}.{kind:conv|norm}": ("features.1.{b:-1}.block.{part:0|2}.{kind:0|1}"),
+        "stage1.block{b}.squeeze_excite.{part:reduce|expand}.conv": "features.1.{b:-1}.block.1.{part:fc1|fc2}",
+        "stage{s}.block{b}.{part:expand|depthwise|project}.{kind:conv|norm}": (
+            "features.{s}.{b:-1}.block.{part:0|1|3}.{kind:0|1}"
+        ),
+        "stage{s}.block{b}.squeeze_excite.{part:reduce|expand}.conv": "features.{s}.{b:-1}.block.2.{part:fc1|fc2}",
+        "top.{kind:conv|norm}": "features.8.{kind:0|1}",
+        "classifier.predictions": "classifier.1",
+    },
+    "squeezenet1_0": {
+        "conv1.conv": "features.0",
+        "fire{n:2|3|4|5|6|7|8|9}.{part:squeeze|expand1x1|expand3x3}.conv": "features.{n:3|4|5|7|8|9|10|12}.{part}",
+        "classifier.maps.conv": "classifier.1",
+    },
+    "squeezenet1_1": {
+        "conv1.conv": "features.0",
+        "fire{n:2|3|4|5|6|7|8|9}.{part:squeeze|expand1x1|expand3x3}.conv": "features.{n:3|4|6|7|9|10|11|12}.{part}",
+        "classifier.maps.conv": "classifier.1",
+    },
+}
+TORCHVISION["efficientnet_v2"] = {
+    "stage1.block{b}.conv.{kind:conv|norm}": "features.1.{b:-1}.block.0.{kind:0|1}",
+    "stage{s:2|3}.block{b}.{part:expand|project}.{kind:conv|norm}": (
+        "features.{s:2|3}.{b:-1}.block.{part:0|1}.{kind:0|1}"
+    ),
+    **TORCHVISION["efficientnet"],
+}
+TORCHVISION["efficientnet_v2_s"] = {
+    **TORCHVISION["efficientnet_v2"],
+    "top.{kind:conv|norm}": "features.7.{kind:0|1}",
+}
+
 _FCN = "block{b}.conv{c}.conv"
 KERAS["fcn"] = {_FCN: "block{b}_conv{c}", "fc{part:6|7}.conv": "fc{part:1|2}"}
 TORCHVISION["fcn"] = {_FCN: "features.{b,c}", "fc{part:6|7}.conv": "classifier.{part:0|3}"}

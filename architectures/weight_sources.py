@@ -142,7 +142,10 @@ def _of_state_dict(state: Mapping[Any, Any], argument: str) -> Source:
 def _numbers(argument: str, value: Any) -> np.ndarray:
     if hasattr(value, "detach"):  # a parameter of PyTorch, wherever it lies
         value = value.detach().cpu()
-    return array_of(argument, value)
+    array = array_of(argument, value)
+    if array.dtype.kind in "biu" and array.dtype.itemsize == 1:
+        raise checks.refuse(argument, array.dtype.name, "an array of floating-point numbers, not of quantized ones")
+    return array
 
 
 def _of_torch_file(path: Path, argument: str) -> Source:

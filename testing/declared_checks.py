@@ -43,10 +43,11 @@ def check_shapes(
         TypeError, ValueError: the arguments make no sense, or leave nothing to try.
 
     Example:
+        >>> import keras
         >>> from layerblocks.testing import shapes
         >>> @shapes("b h w c -> b h w")
         ... def brightness(x):
-        ...     return x.mean(-1)
+        ...     return keras.ops.mean(x, -1)
         >>> check_shapes(brightness, max_examples=10, seed=0).refused
         0
     """
@@ -155,7 +156,8 @@ def _numbers(net: Any, example: Example) -> list[Any]:
 
     random, tensors = np.random.default_rng(0), []
     for shape, dtype in zip(example.shapes, net.dtypes(), strict=True):
-        numbers = random.random(shape) if "float" in dtype else random.integers(0, 2, shape)
+        # 0 is an index of whatever there is
+        numbers = random.random(shape) if "float" in dtype else random.integers(0, 1 + (dtype == "bool"), shape)
         tensors.append(keras.ops.convert_to_tensor(np.asarray(numbers).astype(dtype)))
     return tensors
 

@@ -51,9 +51,22 @@ WIDTHS: Mapping[Venue, float] = MappingProxyType(
     }
 )
 _INCHES: Mapping[str, float] = {str(name): inches for name, inches in WIDTHS.items()}
+# The text of a page, in inches: of those that are not here as of TALLEST.
 HEIGHTS: Mapping[str, float] = MappingProxyType(
-    {"springer": 19.3 / 2.54, "a4": 9.7, "acm1": 626 * _TEX, "acm2": 626 * _TEX, "cvpr1": 8.875, "cvpr2": 8.875}
+    {
+        "ieee1": 672 * _TEX,  # of conferences; of journals 696
+        "ieee2": 672 * _TEX,
+        "acm1": 626 * _TEX,
+        "acm2": 626 * _TEX,
+        "cvpr1": 8.875,
+        "cvpr2": 8.875,
+        "springer": 19.3 / 2.54,
+        "elsevier1": 682 * _TEX,
+        "elsevier2": 682 * _TEX,
+        "a4": 9.7,
+    }
 )
+CAPTION = 0.6  # inches: three lines below a figure that is as tall as the text
 _LONGEST_SIDE = 32_000  # pixels: cairo stops at 32,767
 _MOST_PIXELS = 2**28  # a gigabyte of memory
 TALLEST = 9.0  # inches: of the text on a page
@@ -101,9 +114,9 @@ def in_points(argument: str, value: object) -> float:
 
 
 def height_for(width: object) -> float:
-    """How tall a figure of that width may be, in points: as the text of the venue's page."""
+    """How tall a figure of that width may be, in points: at a venue as the text of its page less a caption."""
     name = width.lower() if isinstance(width, str) else ""
-    return HEIGHTS.get(name, TALLEST) * INCH
+    return (HEIGHTS.get(name, TALLEST) - (CAPTION if name in _INCHES else 0.0)) * INCH
 
 
 def possible_dpi(width: float, height: float, dpi: float) -> tuple[float, str]:

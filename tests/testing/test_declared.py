@@ -211,8 +211,8 @@ STRANGER = {
                 self.scores.build(shape)
 
             def call(self, x):
-                weights = ops.softmax(self.scores(x), axis=(1, 2))
-                return ops.sum(weights * x, axis=(1, 2))
+                weights = ops.sigmoid(self.scores(x))
+                return ops.sum(weights * x, axis=(1, 2)) / ops.sum(weights, axis=(1, 2))
 
         @shapes("b h w c, b ceil(h/2) ceil(w/2) d -> b h w c+d")
         class Merge(keras.layers.Layer):

@@ -152,6 +152,36 @@ def test_annotations(annotation, holds):
     test()
 
 
+@dataclass(frozen=True)
+class Between:
+    """Without its ends."""
+
+    gt: float
+    lt: float
+
+
+@pytest.mark.parametrize(
+    "annotation, values",
+    [
+        (Annotated[int, Between(2, 5)], {3, 4}),
+        (Annotated[int, Ge(3), Le(13), MultipleOf(4)], {4, 8, 12}),
+        (Annotated[float, Ge(0.5), Le(0.5)], {0.5}),
+        (Annotated[float, Between(1.0, 1.0 + 2**-22)], {1.0 + 2**-23}),
+    ],
+)
+def test_the_ends_of_what_is_bounded(annotation, values):
+    """Each value is drawn, and no other one."""
+    seen = set()
+
+    @settings(max_examples=100)
+    @given(from_annotation(annotation))
+    def test(value):
+        seen.add(value)
+
+    test()
+    assert seen == values
+
+
 def test_an_annotation_that_says_nothing():
     with pytest.raises(
         InvalidArgument, match=r"annotation must be a type that says which values, got <class 'object'>"

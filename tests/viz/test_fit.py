@@ -53,7 +53,7 @@ def graph_of():
 @pytest.mark.parametrize("name", QUICK)
 def test_a_column_holds_any_network(name, style, graph_of):
     figure = diagram(graph_of(name), width="ieee1", style=style)
-    assert figure.width <= 252 and figure.height <= 648 and figure.text_size >= 6
+    assert figure.width <= 252 and figure.height <= 630 and figure.text_size >= 6
     assert not overlaps(figure.scene)
 
 
@@ -95,6 +95,18 @@ def test_an_encoder_with_a_decoder_is_a_u(name, style, graph_of):
     for edge in across:
         (left, high), (right, level) = places[edge.source], places[edge.target]
         assert left < right and abs(high - level) < (2 if style == "boxes" else 25), "a short cut that is not level"
+
+
+def test_what_conditions_every_block_leaves_a_u_a_u(graph_of):
+    """The embedding of the time is read at a letter beside each block, and the skips are level."""
+    figure = diagram(graph_of("diffusion_unet"), width="ieee1")
+    places = {figure.graph.nodes[number].name: place for number, place in spots(figure).items()}
+    for left, right in (("residual 1", "concatenate_2"), ("residual 2", "concatenate_1")):
+        assert places[left][0] < places[right][0] and places[left][1] == pytest.approx(places[right][1])
+    assert places["residual 4"][1] == max(y for _, y in places.values())
+    letters = [t for t in figure.scene.items if isinstance(t, Text) and t.text == "A"]
+    assert len(letters) == 6, "one where it leaves, one at each block but the first"
+    assert not overlaps(figure.scene)
 
 
 # -- joined boxes -----------------------------------------------------------------------------------------------------

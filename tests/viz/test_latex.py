@@ -12,7 +12,7 @@ from layerblocks.architectures import build
 from layerblocks.blocks import weightless
 from layerblocks.viz import diagram, diff, table
 from layerblocks.viz.scene import Text
-from layerblocks.viz.venues import points
+from layerblocks.viz.venues import height_for, points
 
 from .test_backends import _KEEP, compiled
 
@@ -62,6 +62,7 @@ PAGE = r"""\documentclass[%s]{%s}
 \begin{figure}\includegraphics{column}\caption{One.}\end{figure}
 \begin{figure*}\includegraphics{page}\caption{Two.}\end{figure*}
 \begin{table}\caption{Three.}%s\end{table}
+\begin{figure}[p]\rule{1cm}{%sbp}\caption{%s}\end{figure}
 Words.
 \end{document}
 """
@@ -81,7 +82,9 @@ def test_figures_and_tables_fit_the_columns_of_the_venues_own_class(tmp_path, na
     model = weightless_net("resnet50")
     for file, width in (("column", column), ("page", page)):
         diagram(model, width=width, height=300).save(tmp_path / f"{file}.pdf")
-    (tmp_path / "a.tex").write_text(PAGE % (options, name, table(model, format="latex")))
+    (tmp_path / "a.tex").write_text(
+        PAGE % (options, name, table(model, format="latex"), height_for(column), "words " * 26)
+    )
     run = subprocess.run(
         ["pdflatex", "-interaction=nonstopmode", "a.tex"], cwd=tmp_path, capture_output=True, text=True, check=False
     )
@@ -91,4 +94,5 @@ def test_figures_and_tables_fit_the_columns_of_the_venues_own_class(tmp_path, na
     for width, told in zip((column, page), widths, strict=True):
         assert points(width) * 72.27 / 72 == pytest.approx(told, abs=0.01), "as wide as the column, to a hair"
     assert not re.search(r"Overfull \\hbox [^\n]*(?:in paragraph|in alignment|detected)", log), log
+    assert "Float too large" not in log, "no room for a caption below what is as tall as can be"
     assert "PDF inclusion" not in log, "a PDF of a later version than LaTeX allows"

@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from string import ascii_uppercase
 
 from ...graphs.graph import Edge, Graph, Output
 from ..lines import line_words, together
@@ -91,7 +92,9 @@ class Layout:
         sizes: Sequence[Size],
         composition: Composition,
         extra: Mapping[int, float] | None = None,
+        outer: int | None = None,
     ) -> None:
+        """`outer` is the side of what is apart: 1 is the right, -1 the left; by default where no short cuts run."""
         self.request, self.type, self.sizes, self.composition = request, type, sizes, composition
         self.graph = graph = request.graph
         self.extra = extra or {}  # further room above a part, by its first box
@@ -103,16 +106,19 @@ class Layout:
         self.leaving = [0] * len(graph.nodes)
         for edge in graph.edges:
             self.leaving[edge.source] += edge.role not in ("skip", "aux")
-            if edge.role != "skip":
+            if edge.role != "skip" and edge not in composition.apart:
                 self.edges[edge.source, edge.target].append(edge)
         self.returned: dict[int, list[Output]] = defaultdict(list)
         for output in graph.outputs:
             self.returned[output.source].append(output)
         self.side = -1 if composition.heads else 1  # short cuts run where the heads are not
+        self.outer = -self.side if outer is None else outer
 
     def column(self) -> Piece:
         """The whole sequence, with its heads."""
-        return self._sequence(self.composition.parts, 0, outermost=True)
+        piece = self._sequence(self.composition.parts, 0, outermost=True)
+        self._add_apart(piece)
+        return piece
 
     # -- sequences --
 
@@ -485,25 +491,51 @@ class Layout:
             points = ((box.right + size.beyond, middle), (target.x, middle))
             piece.lines.append(Line(points, "aux", states=tuple(found)))
 
+    def _add_apart(self, piece: Piece) -> None:
+        """The ends of what is apart, at a letter for each tensor."""
+        ends: dict[tuple[int, bool, str, str], list[Edge]] = defaultdict(list)
+        for edge, letter in lettered(self.composition.apart).items():
+            for number, leaving in ((edge.source, True), (edge.target, False)):
+                if number in piece.boxes:
+                    ends[number, leaving, self.composition.roles[edge], letter].append(edge)
+        for (number, leaving, role, letter), edges in ends.items():
+            box = piece.boxes[number]
+            level = [other for other in piece.boxes.values() if other.y < box.bottom and box.y < other.bottom]
+            side = self.outer
+            if any(side * (other.middle[0] - box.middle[0]) > 0 for other in level):
+                side = -side
+            self.connect_elsewhere(piece, number, leaving, role, letter, edges, side)
+
     def connect_elsewhere(
-        self, piece: Piece, number: int, leaving: bool, role: str, text: str, edges: Sequence[Edge]
+        self,
+        piece: Piece,
+        number: int,
+        leaving: bool,
+        role: str,
+        text: str,
+        edges: Sequence[Edge],
+        side: int | None = None,
     ) -> None:
-        """Where short cuts from a box go on in another column, or those to it come from: at a circle with letters."""
-        x, y = self._end(piece, Lane(edges[0], number, number), leaving, 0, self.side)
+        """Where lines from a box go on elsewhere, or those to it come from: at a circle with letters.
+
+        `side` is 1 at the right, -1 at the left; by default where short cuts run.
+        """
+        side = self.side if side is None else side
+        x, y = self._end(piece, Lane(edges[0], number, number), leaving, 0, side)
         box = piece.boxes[number]
         # Past the box, and past what runs beside it there.
         beside = [
-            self.side * ax
+            side * ax
             for line in piece.lines
             for (ax, ay), (bx, by) in pairwise(line.points)
             if ax == bx and min(ay, by) - 5 < y < max(ay, by) + 5
         ]
         wide = max(8.0, self.type.width(text, self.type.edge) + 4)
-        far = max([self.side * (box.right if self.side > 0 else box.x) + 9, *(out + 4 for out in beside)])
-        points = ((x, y), (self.side * far, y))
+        far = max([side * (box.right if side > 0 else box.x) + 9, *(out + 4 for out in beside)])
+        points = ((x, y), (side * far, y))
         piece.lines.append(Line(points if leaving else points[::-1], role, not leaving, states=tuple(edges)))
-        piece.connectors.append(Connector(text, (self.side * (far + wide / 2), y), wide))
-        if self.side > 0:
+        piece.connectors.append(Connector(text, (side * (far + wide / 2), y), wide))
+        if side > 0:
             piece.right = max(piece.right, far + wide)
         else:
             piece.left = max(piece.left, far + wide)
@@ -513,3 +545,14 @@ class Layout:
         left = [pair for pair, edges in self.edges.items() if edges]
         if left:
             raise Irreducible(f"{len(left)} edges have no place")
+
+
+def lettered(edges: Sequence[Edge]) -> dict[Edge, str]:
+    """A letter for each tensor, by the edges that carry it."""
+    letters: dict[tuple[int, int], str] = {}
+    return {e: letters.setdefault((e.source, e.source_port), letter_of(len(letters))) for e in edges}
+
+
+def letter_of(number: int) -> str:
+    """`A` to `Z`, then numbers."""
+    return ascii_uppercase[number] if number < 26 else str(number - 25)

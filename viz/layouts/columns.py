@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from string import ascii_uppercase
 
 from ...graphs.graph import Edge
 from .box_text import Card, Type
-from .boxes import Layout, Request, sizes_of
+from .boxes import Layout, Request, letter_of, lettered, sizes_of
 from .geometry import Label, Line, Piece, turned
-from .series_parallel import Fork, Framed, Parts, numbers, part_of, split
+from .series_parallel import ENTRY, Composition, Fork, Framed, Parts, numbers, part_of, split
 
 GUTTER = 16.0  # between columns, where the line from one to the next runs
 _TURN = 9.0  # how far that line goes on before it turns
@@ -42,21 +41,28 @@ def folded(
     if columns == 1:
         layout.finish()
         return [piece]
-    skips = [edge for edge in request.graph.edges if edge.role == "skip"]
-    cuts = _cuts(whole.parts, skips, piece, columns, longest)
+    skips = [edge for edge in request.graph.edges if edge.role == "skip" and edge not in whole.apart]
+    entering = {lane.edge for lanes in whole.lanes.values() for lane in lanes if lane.start == ENTRY}
+    cuts = _cuts(whole.parts, skips, entering, piece, columns, longest)
     if cuts is None:
         return None
-    pieces, letters = [], dict[tuple[int, int], str]()  # a letter a tensor
-    rest = whole.parts
-    for number in (*cuts, None):
-        stretch, rest = (rest, ()) if number is None else split(rest, number)
-        layout = Layout(request, type, sizes, part_of(whole, stretch, skips))
+    stretches: list[Composition] = []
+    rest: Parts = whole.parts
+    for number in cuts:
+        parts, rest = split(rest, number)
+        stretches.append(part_of(whole, parts, skips))
+    stretches.append(part_of(whole, rest, skips))
+    beside = {lane.edge for each in stretches for lanes in each.lanes.values() for lane in lanes}
+    pieces = []
+    letters = {(e.source, e.source_port): letter for e, letter in lettered(whole.apart).items()}
+    for stretch in stretches:
+        layout = Layout(request, type, sizes, stretch)
         piece = layout.column()
         ends: dict[tuple[int, bool, str], list[tuple[str, Edge]]] = {}
         for edge in skips:
             leaving = edge.source in piece.boxes
-            if leaving != (edge.target in piece.boxes):
-                letter = letters.setdefault((edge.source, edge.source_port), _letter(len(letters)))
+            if edge not in beside and leaving != (edge.target in piece.boxes):
+                letter = letters.setdefault((edge.source, edge.source_port), letter_of(len(letters)))
                 role = whole.roles[edge]
                 ends.setdefault((edge.source if leaving else edge.target, leaving, role), []).append((letter, edge))
         for (end, leaving, role), found in ends.items():
@@ -66,12 +72,12 @@ def folded(
     return pieces
 
 
-def _letter(number: int) -> str:
-    return ascii_uppercase[number] if number < 26 else str(number - 25)
-
-
-def _cuts(parts: Parts, skips: Sequence[Edge], piece: Piece, columns: int, longest: float | None) -> list[int] | None:
+def _cuts(
+    parts: Parts, skips: Sequence[Edge], entering: Container[Edge], piece: Piece, columns: int, longest: float | None
+) -> list[int] | None:
     """Before which boxes to begin a new column, so that the tallest is as low as can be.
+
+    Short cuts that are `entering` begin on the line into what they lead past, and so are not cut through before it.
 
     If that leaves no column much taller than the mean, or longer than `longest`, neither short cuts nor frames are cut
     through.
@@ -81,7 +87,8 @@ def _cuts(parts: Parts, skips: Sequence[Edge], piece: Piece, columns: int, longe
     place = {number: i for i, (number, _) in enumerate(axis)}
     crossed = [0] * (len(axis) + 1)
     for edge in skips:
-        for i in range(place.get(edge.source, 0) + 1, place.get(edge.target, -1) + 1):
+        first = place.get(edge.source, 0) + (2 if edge in entering else 1)
+        for i in range(first, place.get(edge.target, -1) + 1):
             crossed[i] += 1
     frames = _frames_entered(parts)
     whole = [i for i in may if axis[i][1] == 0 or axis[i][0] in frames]
@@ -93,7 +100,7 @@ def _cuts(parts: Parts, skips: Sequence[Edge], piece: Piece, columns: int, longe
             continue
         ends = [0.0, *(places[allowed[c]] for c in cuts), piece.height]
         tallest = max(b - a for a, b in pairwise(ends))
-        if allowed is may or tallest <= (1.4 * piece.height / columns if longest is None else longest):
+        if allowed is may or tallest <= (1.6 * piece.height / columns if longest is None else longest):
             return [axis[allowed[c]][0] for c in cuts]
     return None
 

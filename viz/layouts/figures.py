@@ -21,7 +21,8 @@ from .contents import Say, box_names, contents, tensor_labels
 from .drawing import drawn, title_width
 from .fit import arrange, types
 from .legend import Entry, entries, height_of, legend_items, says_kind, width_of
-from .series_parallel import Composition, Frames, Irreducible, compose, frames_around
+from .series_parallel import Composition, Frames, Irreducible, compose, compose_conditioned, frames_around
+from .u_shape import arms
 
 MARGIN = 2.0
 _NOTHING: Mapping[type, Any] = {Box: None, Polygon: None, Path: ()}
@@ -114,6 +115,11 @@ class _Part:
         if look.splines == "ortho":  # which this package lays out itself, where it can
             with suppress(Irreducible):
                 self.composition = compose(graph)
+            if self.composition is None:
+                conditioned = compose_conditioned(graph)
+                if conditioned is not None and arms(graph, conditioned) is not None:
+                    self.composition = conditioned
+            if self.composition is not None:
                 self.frames = self.composition.frames
         self.tags = {
             node.name: letter

@@ -19,6 +19,7 @@ from .u_shape import arms, u_shape
 
 _STEP = 0.06  # of the theme's sizes of text, by which they are stepped down
 _COMFORT = 0.72  # of the page's height: a figure taller than this is rather set in two columns
+_WORTH = 0.8  # of its height: what a further column has to leave, to be worth it
 _NARROW = 100.0  # of boxes on an axis, before those side by side have to give way
 _HEAD_WIDTH = 72.0  # of a box beside the column, where the figure's width is bounded
 _TEXT_WIDTH = 190.0  # a card is not wider than this if nothing asks for it
@@ -31,7 +32,8 @@ def arrange(request: Request, type: Type) -> Arranged | None:
         return min(attempts, key=_cost, default=None)
     found: Arranged | None = None
     for arranged in attempts:
-        if found is None or arranged.geometry.height < found.geometry.height * 0.9:
+        height = arranged.geometry.height
+        if found is None or (height < found.geometry.height * _WORTH and not _is_torn(arranged)):
             found = arranged
         if found.geometry.height <= _COMFORT * request.height:
             break
@@ -40,8 +42,12 @@ def arrange(request: Request, type: Type) -> Arranged | None:
 
 def _cost(arranged: Arranged) -> tuple[bool, float]:
     """Of rows: whether a frame is cut through, and how tall they are together."""
-    geometry = arranged.geometry
-    return any(outline.title.endswith(CONTINUED) for outline in geometry.outlines), geometry.height
+    return _is_torn(arranged), arranged.geometry.height
+
+
+def _is_torn(arranged: Arranged) -> bool:
+    """Whether a frame is cut through."""
+    return any(outline.title.endswith(CONTINUED) for outline in arranged.geometry.outlines)
 
 
 def _freely(request: Request, type: Type) -> Iterator[Arranged]:

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Hashable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import accumulate, chain, takewhile
 
 from ...graphs.graph import Edge, Graph, Node
 from ...graphs.rewrite import shared_prefix
-from ..lines import line_roles
+from ..lines import line_roles, line_words
 
 ENTRY, EXIT = -1, -2
 """In the place of a node's number: where a sequence is entered or left."""
@@ -76,6 +77,7 @@ class Composition:
     """A graph as a sequence, its short cuts by the sequence beside which they run, and its heads by their source.
 
     `frames` are those around each box that are drawn, `arriving` the edges to each, `roles` what each edge is.
+    `apart` are edges that no line shows from end to end: both ends are at circles with a letter.
     """
 
     parts: Parts
@@ -84,6 +86,7 @@ class Composition:
     frames: Sequence[Frames]
     arriving: Mapping[int, Sequence[Edge]]
     roles: Mapping[Edge, str]
+    apart: tuple[Edge, ...] = ()
 
 
 class Irreducible(Exception):
@@ -108,6 +111,32 @@ def compose(graph: Graph) -> Composition:
             if not error.frames:
                 raise
             frames = [tuple(around for around in each if around not in error.frames) for each in frames]
+
+
+_READERS = 3  # of one tensor, before it counts as one that all are conditioned on
+
+
+def compose_conditioned(graph: Graph) -> Composition | None:
+    """Decompose a graph but for a tensor that many boxes read beside what they are in a sequence with.
+
+    That is what conditions them all, such as the embedding of the time in a diffusion model: one of its readers is in a
+    sequence with it, the edges to the others are `apart`. None if the graph is no sequence without these either.
+    """
+    roles = line_roles(graph)
+    words = line_words(graph, roles)
+    readers: dict[tuple[int, int], list[Edge]] = defaultdict(list)
+    for edge in graph.edges:
+        if roles[edge] in ("trunk", "branch"):
+            readers[edge.source, edge.source_port].append(edge)
+    for edges in sorted(readers.values(), key=len, reverse=True):
+        apart = sorted(edges, key=lambda edge: edge.target)[1:]
+        if len({edge.target for edge in edges}) < _READERS or any(edge in words for edge in apart):
+            continue
+        with suppress(Irreducible):
+            composition = compose(replace(graph, edges=tuple(edge for edge in graph.edges if edge not in apart)))
+            if not composition.heads:
+                return replace(composition, roles=roles, apart=tuple(apart))
+    return None
 
 
 def _composed(graph: Graph, frames: Sequence[Frames]) -> Composition:
@@ -346,7 +375,13 @@ def part_of(composition: Composition, parts: Parts, skips: Iterable[Edge]) -> Co
     heads = {source: head for source, head in composition.heads.items() if source in inside}
     inside.update(chain.from_iterable(numbers(head) for head in heads.values()))
     own = [edge for edge in skips if edge.source in inside and edge.target in inside]
-    return replace(composition, parts=parts, lanes=_lanes(own, (parts, *heads.values())), heads=heads)
+    lanes = _lanes(own, (parts, *heads.values()))
+    # What begins on the line into a sequence is in this stretch if that line comes from before it.
+    for (level, first), found in composition.lanes.items():
+        entering = tuple(lane for lane in found if lane.start == ENTRY and lane.edge.source not in inside)
+        if entering and first == next(iter(numbers(parts))) and all(lane.end in inside for lane in entering):
+            lanes[level, first] = (*lanes.get((level, first), ()), *entering)
+    return replace(composition, parts=parts, lanes=lanes, heads=heads)
 
 
 def main_branch(fork: Fork, edges: Mapping[int, Sequence[Edge]]) -> int | None:

@@ -100,13 +100,14 @@ def u_shape(request: Request, type: Type, sizes: Sequence[Size], composition: Co
         return None
     left, right, lanes, levels = found
     sides = (left, right)
-    skips = {(lane.edge.source, lane.edge.target) for lane in lanes}
-    others = [e for e in graph.edges if e.role == "skip" and (e.source, e.target) not in skips]
+    drawn_so = {*composition.apart, *(lane.edge for lane in lanes)}
+    others = [e for e in graph.edges if e.role == "skip" and e not in drawn_so]
     upward = replace(request, direction="BT")  # the decoder is turned round below
 
     def column(parts: Parts, extra: Mapping[int, float]) -> Piece:
         stretch = part_of(composition, parts, others)
-        return Layout(request if parts is left else upward, type, sizes, stretch, extra).column()
+        down = parts is left
+        return Layout(request if down else upward, type, sizes, stretch, extra, outer=-1 if down else 1).column()
 
     down, up = (column(parts, {}) for parts in sides)
     if len(up.tops) != 1 or len(down.bottoms) != 1:
