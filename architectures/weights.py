@@ -97,8 +97,8 @@ def load(
         missing: `"keep"` leaves what the source does not have, or has in another shape, as it is.
         names: a table of names in the notation of `layerblocks.architectures.weight_names`, for a source whose names
             are none of those known.
-        dialect: whose computation the weights belong to; to be said where `names` are yours, or where the model does
-            not remember how it was built, which is then believed.
+        dialect: whose computation the weights belong to; to be said where `names` are yours, where a file of ours does
+            not say it, or where the model does not remember how it was built, which is then believed.
         channels: how kernels that see the image are changed to its channels, as `kernel_for_channels`.
         inflate: how 2-D kernels become 3-D ones, as `inflate_kernel`.
 
@@ -487,7 +487,7 @@ def _refuse_what_computes_another(
         must_be = f"said, as {checks.one_line(model.name)} does not remember how it was built; {wanted[0]!r} computes"
         raise checks.refuse("dialect", None, f"{must_be} what these weights were trained for")
     made = constructor_of(known)
-    if plan.dialect is None and source.model is not None:
+    if plan.dialect is None and source.model is not None and not source.is_trained:
         _refuse_a_changed_library(model, source.model, known, table, found, plan)
     if known.dialect in wanted:
         if made is not None and plan.dialect is None:
@@ -536,7 +536,9 @@ def _refuse_a_changed_library(
     with weightless():
         usual = _application(known.network, own)(None).model
     renamed = {name: called for called, name in _renumbered(layer.name for layer in source.layers).items()}
-    apart = difference(source, usual, [renamed[name] for _, name in found.pairs.values()], _renumbered)
+    last = {_keras.call_of(tensor).operation.name for tensor in source.outputs}  # softmax or logits
+    only = [renamed[name] for _, name in found.pairs.values() if name not in last]
+    apart = difference(source, usual, only, _renumbered)
     if apart is not None:
         must_be = f"the network of {table.library}, which it does not compute ({apart})"
         raise checks.refuse(plan.argument, source.name, f"{must_be}; load(…, dialect=…) loads all the same")
