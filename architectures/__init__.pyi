@@ -16,14 +16,14 @@ from .inceptions_v3 import *  # type: ignore[assignment]
 from .lenets import *
 from .mnasnets import *
 from .mobilenets import *
-from .mobilenets_v3 import *
+from .mobilenets_v3 import *  # type: ignore[assignment]
 from .nasnets import *
 from .origins import origin as origin
 from .recipes import Recipe as Recipe
 from .recipes import Schedule as Schedule
 from .recipes import recipe as recipe
 from .regnets import *
-from .resnets import *
+from .resnets import *  # type: ignore[assignment]
 from .segmentations import *
 from .shufflenets import *
 from .squeezenets import *

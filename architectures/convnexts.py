@@ -29,7 +29,7 @@ CONFIGS = {
 # Of the authors' code.
 convnext_conv = partial(_conv, kernel_initializer=keras.initializers.TruncatedNormal(stddev=0.02))
 convnext_norm = partial(layer_norm, epsilon=1e-6)
-_NORMED = {"norm": convnext_norm, "activation": None, "use_bias": True, "padding": "valid"}
+_NORMED: dict[str, Any] = {"norm": convnext_norm, "activation": None, "use_bias": True, "padding": "valid"}
 
 
 def standardized_colours(x: Tensor) -> Tensor:
@@ -91,8 +91,8 @@ def convnext(
             initialisers, regularisers … of `conv`.
         dialect: `"paper"`; `"keras"`: pixels from 0 to 255, normalised in the network, no stochastic depth.
     """
-    if not repeats or len(repeats) != len(filters):
-        raise checks.refuse("repeats", repeats, f"one number for each of filters={filters}, one at least")
+    filters = checks.integers("filters", filters, max(1, len(filters)))
+    repeats = checks.integers("repeats", repeats, len(filters))
     rate, total = checks.fraction("stochastic_depth", stochastic_depth), max(1, sum(repeats) - 1)
     if preprocess is not None:
         x = checks.function("preprocess", preprocess)(x)

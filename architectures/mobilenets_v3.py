@@ -92,7 +92,7 @@ def mobilenet_v3(
             initialisers, regularisers … of `conv`.
         dialect: `"paper"`; `"keras"`: pixels from 0 to 255, brought between -1 and 1 in the network.
     """
-    alpha = checks.number("alpha", alpha, "a positive number", above=0)
+    alpha, units = checks.number("alpha", alpha, "a positive number", above=0), checks.integer("units", units)
     rows = [_stage(f"stages[{place}]", row) for place, row in enumerate(stages)]
     early = partial(conv, activation=early_activation)
     if checks.flag("minimalistic", minimalistic):
@@ -108,7 +108,11 @@ def mobilenet_v3(
             own = {"expansion": width / given, "inner": [gate] if row.squeeze else []}
             blocks.append({"strides": 1 if place else row.strides, "kernel_size": row.kernel_size, **own})
             given = filters
-        shared = {"residual": inverted_residual, "conv": early if row.early else conv, "depthwise": depthwise}
+        shared: dict[str, Any] = {
+            "residual": inverted_residual,
+            "conv": early if row.early else conv,
+            "depthwise": depthwise,
+        }
         x = stage(x, filters, blocks, name=f"stage{number}", **shared)
     x = conv(x, multiple_of_8(6 * channels(x)), 1, strides=1, name="last")
     hidden = {"units": (multiple_of_8(max(1.0, alpha) * units),), "hidden_activation": default_of(conv, "activation")}
@@ -120,9 +124,10 @@ def _stage(argument: str, row: Any) -> Stage:
     if not checks.is_sequence(row) or len(row) != len(Stage._fields) or not checks.is_sequence(row[-1]):
         raise checks.refuse(argument, row, f"({', '.join(Stage._fields)}), the last a sequence of numbers")
     *numbers, squeeze, early, expansions = row
-    flags = [checks.flag(f"{argument}[{place}]", value) for place, value in ((3, squeeze), (4, early))]
+    squeeze, early = checks.flag(f"{argument}[3]", squeeze), checks.flag(f"{argument}[4]", early)
     expansions = tuple(checks.number(f"{argument}[5]", value, above=0) for value in expansions)
-    return Stage(*checks.integers(argument, numbers, 3), *flags, expansions)  # type: ignore[arg-type]
+    filters, strides, kernel_size = checks.integers(argument, numbers, 3)
+    return Stage(filters, strides, kernel_size, squeeze, early, expansions)
 
 
 mobilenet_v3_large = published(mobilenet_v3, "mobilenet_v3_large")

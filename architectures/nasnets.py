@@ -23,7 +23,7 @@ from ..blocks import (
     zero_pad,
 )
 from ..blocks import separable as _separable
-from ..blocks.tensors import channels, sides
+from ..blocks.tensors import channels, known_sides, sides
 from ..blocks.types import Dense, Tensor, Unit
 from .constructor import Head, architecture, published
 
@@ -86,17 +86,17 @@ def _activated(x: Tensor, filters: int, kernel_size: int, *, unit: Unit, strides
 
 
 @block
-def twice(x: Tensor, filters: int, kernel_size: int, *, strides: int, conv: Unit) -> Tensor:
+def twice(x: Tensor, filters: int, kernel_size: int, *, strides: int, conv: Unit, name: str | None = None) -> Tensor:
     """Two separable convolutions, the first with the stride, each after an activation."""
     x = _activated(x, filters, kernel_size, unit=conv, strides=strides, name="conv1")
     return _activated(x, filters, kernel_size, unit=conv, name="conv2")
 
 
 @block
-def halved(x: Tensor, filters: int, *, conv: Unit) -> Tensor:
+def halved(x: Tensor, filters: int, *, conv: Unit, name: str | None = None) -> Tensor:
     """Every second pixel, and every second from the next on, each by a 1×1 convolution, beside each other."""
     x = activate(x, default_of(conv, "activation", "relu"), name="activation")
-    shifted = crop(zero_pad(x, ((0, 1), (0, 1)), name="pad"), ((1, 0), (1, 0)), name="shift")
+    shifted = crop(zero_pad(x, ((0, 1),), name="pad"), ((1, 0),), name="shift")
     plain = {"strides": 1, "norm": None, "activation": None, "use_bias": False}
     parts = {"even": (x, filters - filters // 2), "odd": (shifted, filters // 2)}
     ends = [
@@ -119,6 +119,7 @@ def nasnet_cell(
     zeros_in_pools: bool = False,
     conv: Unit = nasnet_conv,
     separable: Unit,
+    name: str | None = None,
 ) -> Tensor:
     """A cell of NASNet: sums of two operations each, on two inputs and on each other, concatenated (figure 4).
 
@@ -135,22 +136,17 @@ def nasnet_cell(
     for number, pair in enumerate(cell.pairs, 1):
         ends = []
         for side, operation, place in (("left", pair.left, pair.of_left), ("right", pair.right, pair.of_right)):
-            y, step, name = states[place], cell.strides if place < 2 else 1, f"sum{number}.{side}"
+            y, step, where = states[place], cell.strides if place < 2 else 1, f"sum{number}.{side}"
             if operation in KERNELS:
-                y = twice(y, filters, KERNELS[operation], strides=step, conv=separable, name=name)
+                y = twice(y, filters, KERNELS[operation], strides=step, conv=separable, name=where)
             elif operation in POOLS:
-                padding = _margins(y) if step == 2 and zeros_in_pools else "same"
-                y = POOLS[operation](y, 3, strides=step, padding=padding, name=name)
+                # Zeros that count, as many as Keras has before it halves an image by windows of 3.
+                zeros = zeros_in_pools and step == 2
+                padding: Any = tuple((each % 2, 1) for each in known_sides(y, "")) if zeros else "same"
+                y = POOLS[operation](y, 3, strides=step, padding=padding, name=where)
             ends.append(y)
         states.append(add(ends, name=f"sum{number}.add"))
     return concat([states[place] for place in cell.joined], name="concat")
-
-
-def _margins(x: Tensor) -> Any:
-    """The zeros that Keras puts around an image before it halves it by windows of 3."""
-    if None in sides(x):
-        raise checks.refuse("input_shape", sides(x), "a known height and width with zeros in pools, which depend on it")
-    return tuple((side % 2, 1) for side in sides(x))  # type: ignore[operator]
 
 
 @architecture(dialects=DIALECTS, input_shape=(331, 331, 3))
@@ -188,8 +184,11 @@ def nasnet(
     cells, filters = checks.integer("cells", cells), checks.integer("filters", filters)
     if filters % 4:
         raise checks.refuse("filters", filters, "a multiple of 4")
+    stem_filters = checks.integer("stem_filters", stem_filters)
     skips_reduction = checks.flag("skips_reduction", skips_reduction)
     zeros = checks.flag("zeros_in_pools", zeros_in_pools)
+    if zeros and None in sides(x):
+        raise checks.refuse("input_shape", sides(x), "a known height and width with zeros_in_pools, which depend on it")
     separable = matching(_separable, conv) if separable is None else separable
     make = partial(nasnet_cell, zeros_in_pools=zeros, conv=conv, separable=separable)
     x = conv(x, stem_filters, 3, strides=2, padding="valid", activation=None, name="stem")

@@ -47,10 +47,10 @@ def folded(
     if cuts is None:
         return None
     stretches: list[Composition] = []
-    rest: Any = whole.parts
+    rest: Parts = whole.parts
     for number in cuts:
-        stretch, rest = split(rest, number)
-        stretches.append(part_of(whole, stretch, skips))
+        parts, rest = split(rest, number)
+        stretches.append(part_of(whole, parts, skips))
     stretches.append(part_of(whole, rest, skips))
     beside = {lane.edge for each in stretches for lanes in each.lanes.values() for lane in lanes}
     pieces = []
