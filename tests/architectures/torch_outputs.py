@@ -72,7 +72,7 @@ def main(request: str, folder: str) -> None:
     module = network(asked["library"], asked["name"], asked["options"])
     shapes = {key: tuple(value.shape) for key, value in module.state_dict().items() if value.is_floating_point()}
     state = module.state_dict()  # with the versions that MNASNet asks for
-    state.update({key: torch.from_numpy(value) for key, value in random_state(shapes, asked["gain"]).items()})
+    state.update({key: torch.from_numpy(value) for key, value in random_state(shapes, asked.get("gain", 1.0)).items()})
     module.load_state_dict(state)
     module.eval()
     results = {
