@@ -383,7 +383,12 @@ def _beside(reduction: _Reduction, sign: str, ways: Sequence[tuple[Way, int]]) -
         return None
     for (way, end), (side, start) in (ways, ways[::-1]):
         letters = [s.letter for s in side]
-        if sign == "×" and not way and letters in (["c1", "σ"], ["c1", "σ", "up"]) and reduction.joins.get(start, ("", []))[0] == "+":
+        if (
+            sign == "×"
+            and not way
+            and letters in (["c1", "σ"], ["c1", "σ", "up"])
+            and reduction.joins.get(start, ("", []))[0] == "+"
+        ):
             sums = reduction.joins[start][1]
             if all([s.letter for s in w] in (["c1"], ["c2"]) for w, _ in sums) and end in [e for _, e in sums]:
                 for other in {e for _, e in sums if e != end}:

@@ -95,6 +95,7 @@ def check_net(
     )
 
     def run(check: Callable[..., Any], examples: int) -> None:
+        __tracebackhide__ = True
         try:
             error = smallest_failure(partial(check, checked), net, examples, seed)
         except Vacuous:

@@ -54,7 +54,8 @@ def test_whose_each_network_is():
 def test_the_readme_counts_them():
     text = " ".join(README.read_text(encoding="utf-8").split())
     numbers = re.search(
-        r"One hundred and five networks, .*?: (\d+) of papers, (\d+) of `keras.applications`, (\d+) of torchvision and (\d+)",
+        r"One hundred and five networks, .*?: (\d+) of papers, (\d+) of `keras.applications`, (\d+) of torchvision "
+        r"and (\d+)",
         text,
     )
     counted = Counter(describe(name).source for name in list_architectures())

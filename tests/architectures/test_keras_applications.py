@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -17,12 +18,12 @@ from layerblocks.graphs import read_graph
 from ..agreement import differ, images, run
 from .test_weights_keras import application, randomize
 
+PAGE = Path(__file__).parents[2] / "docs" / "keras-applications.md"
 # Which bring pixels from 0 to 255 into their range themselves; EfficientNet divides by 255 twice.
 OF_PIXELS = {"efficientnet_v2": 1, "efficientnet": 20, "convnext": 1, "mobilenet_v3": 1}
 # Where the smallest that there is is not 32: both sides of each image beyond that.
 SIZES: dict[str, Any] = {
-    "inception_v3": [(81, 86), (96, 75)],
-    "inception_resnet_v2": [(81, 86), (96, 75)],
+    **{name: [(81, 86), (96, 75)] for name in ("inception_v3", "inception_resnet_v2")},
     "xception": [(79, 84), (96, 71)],
 }
 
@@ -37,6 +38,15 @@ def test_they_are_all_there():
     there = {name for name, value in vars(keras.applications).items() if inspect.isfunction(value)}
     assert {application.name for application in APPLICATIONS.values()} == there
     assert len(there) == 40 and {*APPLICATIONS} <= {*ENTRIES}
+
+
+def test_the_page_has_them_all():
+    rows = [line.split(" | ") for line in PAGE.read_text(encoding="utf-8").splitlines() if line.startswith("| `")]
+    assert {row[0].strip("| `"): row[1].strip("`") for row in rows} == {n: a.name for n, a in APPLICATIONS.items()}
+    for name, _, paper, trainable, computed, _ in rows:
+        entry = ENTRIES[name.strip("| `")]
+        counts = (f"{entry.trainable_parameters:,}", f"{entry.multiply_adds:,}")
+        assert (paper, trainable, computed) == (entry.paper, *counts)
 
 
 @pytest.mark.sweep

@@ -11,7 +11,7 @@ from keras import layers, ops
 from keras.src.ops.numpy import Matmul
 
 from layerblocks._keras import public_name
-from layerblocks.blocks import weightless
+from layerblocks.blocks import map_layers, weightless
 from layerblocks.graphs import Total, read_graph
 from layerblocks.graphs.calls import calls
 from layerblocks.graphs.layer_rules.common import none_at_all
@@ -71,6 +71,13 @@ CASES = {
     "conv, grouped": (lambda x: layers.Conv2D(6, 3, strides=2, groups=2, padding="same")(x), (9, 9, 4)),
     "conv, causal": (lambda x: layers.Conv1D(6, 3, padding="causal")(x), (9, 4)),
     "conv, volume": (lambda x: layers.Conv3D(6, 3)(x), (5, 6, 7, 4)),
+    **{
+        f"conv, standardized {n}": (
+            lambda x, n=n: getattr(map_layers, f"WeightStandardizedConv{n}D")(6, 3, strides=2)(x),
+            (*sizes(n), 3),
+        )
+        for n in (1, 2, 3)
+    },
     "depthwise": (lambda x: layers.DepthwiseConv2D(3, depth_multiplier=2)(x), (9, 9, 4)),
     "depthwise 1": (lambda x: layers.DepthwiseConv1D(3, depth_multiplier=2)(x), (9, 4)),
     "separable 1": (lambda x: layers.SeparableConv1D(5, 3)(x), (9, 4)),
