@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
 from layerblocks.testing import CheckError, check_net
 
 from .bank import PAIRS
 
-SEEDS = range(20)
+SEEDS = range(20 if os.environ.get("HYPOTHESIS_PROFILE") == "nightly" else 1)  # of all: an hour
 QUICK = pytest.mark.sweep_but("decoder_that_does_not_crop", "flattened_before_the_pool")
 SHAPES, NUMBERS = 20, 2  # examples for each seed of a right net
 
