@@ -65,7 +65,8 @@ def inception_resnet_v2(
 ) -> Tensor | dict[str, Tensor]:
     """Inception-ResNet-v2: Inception branches, scaled down and added to what comes in (Szegedy et al. 2017).
 
-    Shapes: `batch height width channels` -> `batch classes`, for images of 75×75 on, None included.
+    Shapes: `batch height width channels` -> `batch classes`, for images of 75×75 on, None included; of images alone, as
+    its factorised kernels, 1×7 and 7×1, are of two sides.
 
     Args:
         aux: True for the auxiliary classifier of the authors' code, after the last 17×17 block, whose loss counts 0.4;

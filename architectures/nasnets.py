@@ -96,7 +96,7 @@ def twice(x: Tensor, filters: int, kernel_size: int, *, strides: int, conv: Unit
 def halved(x: Tensor, filters: int, *, conv: Unit, name: str | None = None) -> Tensor:
     """Every second pixel, and every second from the next on, each by a 1×1 convolution, beside each other."""
     x = activate(x, default_of(conv, "activation", "relu"), name="activation")
-    shifted = crop(zero_pad(x, ((0, 1), (0, 1)), name="pad"), ((1, 0), (1, 0)), name="shift")
+    shifted = crop(zero_pad(x, ((0, 1),), name="pad"), ((1, 0),), name="shift")
     plain = {"strides": 1, "norm": None, "activation": None, "use_bias": False}
     parts = {"even": (x, filters - filters // 2), "odd": (shifted, filters // 2)}
     ends = [

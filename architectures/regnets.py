@@ -75,9 +75,9 @@ def regnet(
             initialisers, regularisers … of `conv`.
         dialect: `"paper"`; `"torchvision"`: as many zeros on every side, logits.
     """
-    rows = [checks.integers(f"stages[{place}]", row, 2) for place, row in enumerate(stages)]
-    if not rows:
+    if not checks.is_sequence(stages) or not stages:
         raise checks.refuse("stages", stages, "one stage at least")
+    rows = [checks.integers(f"stages[{place}]", row, 2) for place, row in enumerate(stages)]
     group_width = checks.integer("group_width", group_width)
     se_ratio = checks.number("se_ratio", se_ratio, at_least=0)
     repeats = [count for count, _ in rows]
@@ -88,7 +88,10 @@ def regnet(
         if se_ratio:
             for block, entering in zip(blocks, [channels(x), *[width] * (count - 1)], strict=True):
                 block["inner"] = [partial(squeeze_excite, filters=max(1, round(se_ratio * entering)))]
-        residual = partial(bottleneck, reduction=1, groups=width // min(group_width, width), stride_on="3x3")
+        groups, rest = divmod(width, min(group_width, width))
+        if rest:
+            raise checks.refuse("group_width", group_width, f"a divisor of the width of every stage, such as {width}")
+        residual = partial(bottleneck, reduction=1, groups=groups, stride_on="3x3")
         x = stage(x, width, blocks, residual=residual, conv=conv, name=f"stage{number}")
     return head(x, dense=dense)
 

@@ -22,7 +22,7 @@ SQUEEZENET_1_0 = ((16, 64), (16, 64), (32, 128), None, (32, 128), (48, 192), (48
 SQUEEZENET_1_1 = ((16, 64), (16, 64), None, (32, 128), (32, 128), None, (48, 192), (48, 192), (64, 256), (64, 256))
 
 # Windows that begin inside the image count also where they end outside.
-_POOL = partial(max_pool, pool_size=3, strides=2, padding=((0, 1), (0, 1)))
+_POOL = partial(max_pool, pool_size=3, strides=2, padding=((0, 1),))
 squeezenet_conv = partial(_conv, activation="relu")
 DIALECTS: dict[str, dict[str, Any]] = {
     "paper": {},
@@ -89,6 +89,10 @@ def squeezenet(
         conv: unit of every convolution.
         dialect: `"paper"`; `"torchvision"`, which gives logits.
     """
+    if not checks.is_sequence(modules):
+        raise checks.refuse(
+            "modules", modules, "a list of (squeeze filters, expand filters), None for a pool", TypeError
+        )
     x = conv(x, **{"strides": 2, "padding": "valid", "name": "conv1", **stem})
     x = _POOL(x, name="pool1")
     pools, fires = 1, 1

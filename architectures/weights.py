@@ -23,7 +23,7 @@ from .. import _keras, checks
 from ..blocks.core import weightless
 from ..blocks.tensors import channel_axis
 from ..graphs.calls import calls, wired
-from ..models.computed import difference, digest, layers_differ, neighbours_differ, relative
+from ..models.computed import alike, difference, digest, layers_differ, neighbours_differ, relative
 from ..models.inputs import CHANNELS, array_of, first_with_weights, kernel_for_channels
 from ..models.origins import Origin
 from . import weight_names
@@ -636,6 +636,9 @@ def _refuse_another_of_ours(
         last = {id(_keras.call_of(tensor).operation) for tensor in wired(model).outputs}
         for layer, name in found.pairs.values():
             aside = ("activation",) if id(layer) in last else ()  # softmax or logits
+            if same_names and not alike(layer, theirs[name]):
+                kinds = " and not ".join(type(one).__name__ for one in (layer, theirs[name]))
+                raise checks.complaint(f"model must compute what {plan.argument} does; {layer.name} is of {kinds}")
             apart = layers_differ(layer, theirs[name], aside) if name in theirs else None
             if apart is not None:
                 raise checks.complaint(f"model must compute what {plan.argument} does; {layer.name} differs in {apart}")
@@ -902,7 +905,7 @@ def _found(
                 found.changed.append(f"{tensor} {given} -> {shape}")
             found.writes.append((variable, form, value))
             found.loaded.append(tensor)
-        if isinstance(layer, _NORMS) and len(found.left) > left:
+        if plan.is_partial and isinstance(layer, _NORMS) and len(found.left) > left:
             found.left += [
                 f"{_spelt(layer, variable)} {tuple(variable.shape)}" for variable, _, _ in found.writes[before:]
             ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping
 from typing import Any
 
@@ -66,12 +67,28 @@ def difference(
 
 
 def layers_differ(a: keras.Layer, b: keras.Layer, aside: Collection[str] = ()) -> str | None:
-    """Say in which setting two layers of one kind differ, some aside; None for none, or for layers of two kinds."""
-    if type(a) is not type(b):
+    """Say in which setting two layers of one kind differ, some aside; None for none, or for layers of two kinds.
+
+    Of layers of two ranks, such as `Conv3D` and `Conv2D`, the last axes are compared.
+    """
+    if not alike(a, b):
         return None
     ours, theirs = dict(_settings(a)), dict(_settings(b))
-    apart = [word for word in ours if word not in aside and ours[word] != theirs.get(word)]
+    words = [word for word in ours if word not in aside and (type(a) is type(b) or word in theirs)]
+    apart = [word for word in words if not _agree(ours[word], theirs.get(word))]
     return f"{apart[0]}: {ours[apart[0]]!r}, {theirs.get(apart[0])!r}" if apart else None
+
+
+def alike(a: keras.Layer, b: keras.Layer) -> bool:
+    """Whether two layers are of one kind, whatever their rank, or one is made of the class of the other."""
+    kinds = [re.sub("[123]D$", "", type(layer).__name__) for layer in (a, b)]
+    return kinds[0] == kinds[1] or isinstance(a, type(b)) or isinstance(b, type(a))
+
+
+def _agree(ours: Any, theirs: Any) -> bool:
+    if isinstance(ours, tuple) and isinstance(theirs, tuple) and len(ours) > len(theirs) > 0:
+        return ours[-len(theirs) :] == theirs
+    return bool(ours == theirs)
 
 
 def neighbours_differ(model: keras.Model, other: keras.Model, names: Iterable[str]) -> str | None:
@@ -84,7 +101,7 @@ def neighbours_differ(model: keras.Model, other: keras.Model, names: Iterable[st
         for name in dict.fromkeys([*one, *another]):
             if name not in one or name not in another:
                 return f"{block}.{name}, which only one of them has"
-            if type(one[name]) is not type(another[name]):
+            if not alike(one[name], another[name]):
                 return f"{block}.{name}: {type(one[name]).__name__}, {type(another[name]).__name__}"
             apart = layers_differ(one[name], another[name])
             if apart is not None:

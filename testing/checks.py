@@ -87,12 +87,15 @@ def check_net(
     mixed_dtype = checks.choice("mixed_dtype", mixed_dtype, [None, "float16", "float32", "bfloat16", "float64"])
     eager = checks.integer("eager", eager, 0)
     number = options.max_examples() if max_examples is None else checks.integer("max_examples", max_examples)
-    seed = None if seed is None else checks.integer("seed", seed, 0)
+    seed = options.common_seed() if seed is None else checks.integer("seed", seed, 0)
     tried: dict[str, bool] = {}
     unknown_build, largest_build = _builds_for(net, net.unknown), _builds_for(net, net.largest)
-    checked = _Checked(net, unknown, broadcasts, parameters, mixed_dtype, unknown_build, largest_build, _runs(), tried)
+    checked = _Checked(
+        net, unknown, broadcasts, parameters, mixed_dtype, unknown_build, largest_build, _runs(), tried, {}
+    )
 
     def run(check: Callable[..., Any], examples: int) -> None:
+        __tracebackhide__ = True
         try:
             error = smallest_failure(partial(check, checked), net, examples, seed)
         except Vacuous:
@@ -188,6 +191,15 @@ class _Checked:
     largest_build: Callable[[Example], Any]
     run: Callable[..., Any]
     tried: dict[str, bool]
+    known: dict[str, tuple[Any, int] | None]
+    """By example the shapes and the number of parameters, None where it is too small."""
+
+    def shapes_and_parameters(self, example: Example, what: str = "") -> tuple[Any, int] | None:
+        key = repr(example)
+        if key not in self.known:
+            made = _build(self.net, example, what)
+            self.known[key] = None if made is None else (made.shapes, made.parameters)
+        return self.known[key]
 
 
 def _failed(
@@ -270,6 +282,7 @@ def _closed_form(checked: _Checked, example: Example) -> None:
     net = checked.net
     made = _build(net, example)
     checked.tried[repr(example)] = made is not None
+    checked.known[repr(example)] = None if made is None else (made.shapes, made.parameters)
     if made is None:
         return
     _same_shape(net, example, made.shapes, "the output has not the shape of the spec")
@@ -380,19 +393,21 @@ def _exchanged(checked: _Checked, example: Example) -> None:
     other = net.exchanged(example)
     if other is None:
         return
-    made, turned = _build(net, example), _build(net, other, " with height and width exchanged")
+    made = checked.shapes_and_parameters(example)
+    turned = checked.shapes_and_parameters(other, " with height and width exchanged")
     if made is None or turned is None:
         return
+    (shapes, parameters), (turned_shapes, turned_parameters) = made, turned
     _same_shape(
         net,
         other,
-        turned.shapes,
+        turned_shapes,
         "with height and width exchanged the output has not the shape of the spec",
-        expected=net.turned(made.shapes, example),
+        expected=net.turned(shapes, example),
     )
-    if made.parameters != turned.parameters:
+    if parameters != turned_parameters:
         title = "the number of parameters changes with height and width exchanged"
-        raise _failed(net, other, title, expected=made.parameters, got=turned.parameters)
+        raise _failed(net, other, title, expected=parameters, got=turned_parameters)
 
 
 def _same_again(checked: _Checked, example: Example) -> None:

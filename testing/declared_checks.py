@@ -12,6 +12,7 @@ from ..checks import complaint, public, refuse
 from . import pytest_options as options
 from .checks import Tried, check_net, described
 from .declared import declared
+from .eager import is_large
 from .examples import Example, Vacuous, as_net, failure_of, smallest_failure
 from .reports import CheckError, Report, axes_off, matches, reproduction, said
 
@@ -52,6 +53,8 @@ def check_shapes(
         0
     """
     __tracebackhide__ = True
+    from hypothesis import reject
+
     declaration = declared(target)
     if declaration is None:
         raise refuse("target", target, "a function or a class that is decorated with @shapes", TypeError)
@@ -69,6 +72,8 @@ def check_shapes(
     for traced, examples in ((True, 0 if is_layer else number), (False, -(-number // 10))):
 
         def check(example: Example, traced: bool = traced) -> None:
+            if is_large(example.shapes):
+                reject()
             tried[repr(example)] = True
             _run(net, example, traced)
 

@@ -21,7 +21,6 @@ from .specs import Spec
 
 BATCH = 4
 _RTOL, _ATOL = 1e-4, 1e-4
-_MOST = 2**24  # numbers in an input: of a strategy of sides without bounds, what no memory holds is not tried
 _EXAMPLES = 10  # unless another number is asked for, a tenth of what `check_net` tries, and at most so many
 
 
@@ -84,7 +83,7 @@ def _check(
     """Find the smallest example of which there are problems."""
     from hypothesis import reject
 
-    from .eager import with_batch
+    from .eager import is_large
 
     net = as_net(build, spec, sides=sides, params=params, least=least, too_small="skip")
     if max_examples is None:
@@ -95,7 +94,7 @@ def _check(
     tried: dict[str, bool] = {}
 
     def check(example: Example) -> None:
-        if max(map(math.prod, with_batch(example.shapes, BATCH))) > _MOST:
+        if is_large(example.shapes):
             reject()
         tried[repr(example)] = True
         parts: dict[str, Any] = {}

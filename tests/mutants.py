@@ -37,6 +37,7 @@ OWN: dict[str, tuple[str, ...]] = {
     "testing/declared_checks.py": ("test_declared",),
     "testing/eager.py": ("test_eager", "test_properties"),
     "testing/examples.py": ("test_checks", "test_several_inputs", "test_bank"),
+    "testing/exports.py": ("test_properties",),
     "testing/gradients.py": ("test_training", "test_properties"),
     "testing/grammar.py": ("test_specs", "test_several_inputs"),
     "testing/machine.py": ("test_networks",),

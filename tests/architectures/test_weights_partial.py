@@ -29,9 +29,11 @@ from layerblocks.architectures import (
 )
 from layerblocks.architectures.weight_names import TORCHVISION
 from layerblocks.blocks import basic_residual, batch_norm, bottleneck, conv_bn, group_norm
+from layerblocks.blocks.layers import FusedBatchNormalization
 
 from ..agreement import differ, images, randomize, run
 
+BATCH, LAYER = keras.layers.BatchNormalization, keras.layers.LayerNormalization
 WIDTHS: dict[str, Any] = {"filters": (4, 4, 6, 6, 8), "classes": 3}
 small_vgg = partial(vgg16, **WIDTHS, units=(9, 9), input_shape=(224, 224, 3))
 small_fcn: dict[str, Any] = {**WIDTHS, "units": 9, "input_shape": (40, 50, 3)}
@@ -307,6 +309,31 @@ def test_other_rank(how):
     assert differ(run(deep, np.repeat(image[:, None], 5, 1))[:, 2], run(flat, image)) < 1e-5
     kernel = np.array(flat.get_layer("stem").kernel)
     assert np.array_equal(inflate_kernel(kernel, 3, how), deep.get_layer("stem").kernel)
+
+
+def one_conv(kind: Any, shape: tuple[int, ...], norm: Any = None, activation: str = "relu", **options: Any) -> Any:
+    x = keras.Input(shape)
+    y = kind(2, 3, name="stem.conv", **options)(x)
+    y = y if norm is None else norm(name="stem.norm")(y)
+    return keras.Model(x, keras.layers.Activation(activation, name="stem.activation")(y))
+
+
+def test_layers_of_another_rank_are_compared():
+    """And the activations after them."""
+    flat, deep = partial(one_conv, keras.layers.Conv2D, (9, 9, 3)), partial(one_conv, keras.layers.Conv3D, (5, 9, 9, 3))
+    said = "load: model must compute what source does; "
+    refused(deep(strides=2), flat(), f"{said}stem.conv differs in strides", inflate="mean")
+    refused(deep(dilation_rate=(1, 2, 1)), flat(), f"{said}stem.conv differs in dilation_rate", inflate="mean")
+    refused(deep(activation="gelu"), flat(), f"{said}they differ in stem.activation in activation", inflate="mean")
+    assert not load(deep(strides=(1, 2, 2)), flat(strides=2), inflate="mean").kept
+
+
+def test_another_kind_of_norm_is_refused():
+    """Whose scale and offset have the same names and shapes."""
+    made = {norm: one_conv(keras.layers.Conv2D, (9, 9, 3), norm) for norm in (BATCH, LAYER, FusedBatchNormalization)}
+    said = "load: model must compute what source does; stem.norm is of LayerNormalization and not BatchNormalization"
+    refused(made[LAYER], made[BATCH], said, missing="keep")
+    assert not load(made[BATCH], made[FusedBatchNormalization], missing="keep").kept  # which computes the same
 
 
 @pytest.mark.parametrize(

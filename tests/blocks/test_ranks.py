@@ -264,7 +264,8 @@ def test_one_pair_of_margins_is_for_every_side(rank):
 
 
 @pytest.mark.parametrize(
-    "name, dialect", [("googlenet_torchvision", None), ("mobilenet", "keras"), ("mobilenet_v2", "keras")]
+    "name, dialect",
+    [("googlenet_torchvision", None), ("mobilenet", "keras"), ("mobilenet_v2", "keras"), ("squeezenet1_1", None)],
 )
 def test_margins_of_networks_are_for_every_side(name, dialect):
     options = {} if dialect is None else {"dialect": dialect}

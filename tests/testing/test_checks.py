@@ -395,7 +395,7 @@ def test_the_profile_says_how_many_examples():
     seen = []
     before = settings().max_examples
     check_net(lambda x: seen.append(1) or conv(x, 2), "b h w c -> b h w 2", unknown=False)
-    assert before <= len(seen) <= 2 * before
+    assert before <= len(seen) <= 2 * before + 3  # the first three twice
 
 
 @settings(max_examples=3, suppress_health_check=[HealthCheck.nested_given])

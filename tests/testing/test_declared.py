@@ -74,6 +74,7 @@ def test_a_call_that_fits():
     "call, words",
     [
         (lambda: folded(ops.ones((2, 5, 7))), "folded: the inputs must be of shapes as in .* has 3 axes, not the 4"),
+        (lambda: pooled(size=2, x=ops.ones((2, 5, 7))), "pooled: the inputs must be of shapes as in .* has 3 axes"),
         (lambda: loss(ops.ones((4, 3)), ops.ones((5,), "int32")), "loss: .* axis 0 is 5, but b is 4"),
         (lambda: loss(ops.ones((4, 3)), ops.ones((4,))), "input 1 must be of dtype int, .*got float32 of shape"),
         (lambda: flipped({"image": ops.ones((1, 2, 2, 3))}), "of 2 tensors image, mask, not of image"),
@@ -95,6 +96,13 @@ def test_a_result_that_does_not_fit():
     for _ in range(2):
         with pytest.raises(CheckError, match=r"longer: the result [^$]*axis 1: h\+n is 5, got 4"):
             longer(ops.ones((2, 3)), 2)
+
+    @shapes("b h -> b h+n")
+    def too_short(x, n=2):
+        return ops.pad(x, ((0, 0), (0, 1)))
+
+    with pytest.raises(CheckError, match=r"axis 1: h\+n is 5, got 4"):
+        too_short(ops.ones((2, 3)))  # what is not given has its default
     with pytest.raises(CheckError, match="tensors 0, 1"):
         shapes("b -> b, b")(lambda x: x)(ops.ones(2))
     with pytest.raises(CheckError, match="int expected, got float32"):

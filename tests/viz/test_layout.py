@@ -278,7 +278,8 @@ def test_venues():
     assert columns.keys() == WIDTHS.keys()
     assert {name: WIDTHS[name] * 72.27 for name in columns} == pytest.approx(columns, abs=0.01)
     pages = dict.fromkeys(WIDTHS, 648) | {"springer": 547.09, "acm1": 623.66, "acm2": 623.66, "a4": 698.4}
-    pages |= {"cvpr1": 639, "cvpr2": 639}
+    pages |= {"cvpr1": 639, "cvpr2": 639} | dict.fromkeys(("ieee1", "ieee2"), 669.489)
+    pages |= dict.fromkeys(("elsevier1", "elsevier2"), 679.452)
     below = CAPTION * 72  # room for the caption
     assert {name: height_for(name) + below for name in WIDTHS} == pytest.approx(pages, abs=0.01)
     assert height_for("8cm") == height_for(200) == 648

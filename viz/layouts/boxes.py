@@ -371,7 +371,8 @@ class Layout:
                 )  # into the side of the sum
             piece.lines.append(Line(points, role, states=edges))
             if words := self.words.get(edge):
-                at = (min(x for x, _ in points[-2:]), points[-2][1] - 4.0) if len(points) > 2 else (tx, ty - 9.0)
+                beside_head = max(ty - 9.0, (sy + ty) / 2 - 0.6)
+                at = (min(x for x, _ in points[-2:]), points[-2][1] - 4.0) if len(points) > 2 else (tx, beside_head)
                 self._write(piece, words, (sx if len(points) > 2 else at[0]) + aside, at[1], before=True)
 
     def _ports(

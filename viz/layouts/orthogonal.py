@@ -28,6 +28,7 @@ _HEAD = 9.0  # of a channel, for arrow heads
 _LINE_GAP = 6.0  # between a line that passes and what stands beside it
 _PORT, _EDGE = 9.0, 5.0  # between the ends of lines at one box, and from there to its corners
 _FRAME = 4.0  # between a frame and what is in it
+_BORDER = 1.5  # between a line and the border of a frame beside it, at least
 _SWEEPS = 8
 _FAST = 1e4  # how much more than others the longest way stays where it is
 _STRAIGHT = 14.0  # a line is put off the middle of its box by so much, if that makes it straight
@@ -99,7 +100,8 @@ def orthogonal(
         inside = [number for number, outer in enumerate(frames) if frame in outer]
         outer = frames[inside[0]][: frames[inside[0]].index(frame) + 1]
         deeper = max(len(frames[number]) for number in inside) - len(outer)
-        outline = _outline(piece, inside, outer, deeper, type)
+        outlines = (_outline(piece, inside, outer, deeper, type, wider) for wider in (0.0, 2.5, 4.0))
+        outline = next((each for each in outlines if each is not None), None)
         if outline is not None:
             piece.outlines.append(outline)
         elif frame.repeats > 1:
@@ -108,9 +110,11 @@ def orthogonal(
     return piece
 
 
-def _outline(piece: Piece, inside: Sequence[int], outer: Frames, deeper: int, type: Type) -> Outline | None:
-    """A frame around some boxes; none if anything else stands in it or on its title."""
-    title, pad = title_of(outer), _FRAME * (1 + deeper)
+def _outline(
+    piece: Piece, inside: Sequence[int], outer: Frames, deeper: int, type: Type, wider: float
+) -> Outline | None:
+    """A frame around some boxes; none if anything else stands in it or on its title, or a line runs along it."""
+    title, pad = title_of(outer), _FRAME * (1 + deeper) + wider
     high = (type.text * 1.2 + 1) * (1 + deeper)
     boxes = [piece.boxes[number] for number in inside]
     left = min(box.x for box in boxes) - pad
@@ -125,6 +129,8 @@ def _outline(piece: Piece, inside: Sequence[int], outer: Frames, deeper: int, ty
         holds = holds and other.place.y <= place.y and place.bottom <= other.place.bottom
         if _meet(place, other.place) and not holds:
             return None
+    if any(_runs_along(line, place) for line in piece.lines):
+        return None
     words = Placed(left, top, title_width(title, outer[-1].repeats, type) + 2, type.text * 1.2 + 3)
     middle = (boxes[0].x + boxes[0].right) / 2
     if middle - 4 < words.right and any(_runs_through(line, words) for line in piece.lines):
@@ -146,6 +152,17 @@ def _runs_through(line: Line, area: Placed) -> bool:
         _meet(Placed(min(ax, bx), min(ay, by), abs(ax - bx), abs(ay - by)), area)
         for (ax, ay), (bx, by) in pairwise(line.points)
     )
+
+
+def _runs_along(line: Line, area: Placed) -> bool:
+    """Whether a line has a stretch on the border of an area."""
+    for (ax, ay), (bx, by) in pairwise(line.points):
+        upright, level = min(abs(ax - area.x), abs(ax - area.right)), min(abs(ay - area.y), abs(ay - area.bottom))
+        if ax == bx and upright < _BORDER and min(ay, by) < area.bottom and max(ay, by) > area.y:
+            return True
+        if ay == by and level < _BORDER and min(ax, bx) < area.right and max(ax, bx) > area.x:
+            return True
+    return False
 
 
 def _widen(piece: Piece) -> None:

@@ -117,21 +117,27 @@ _READERS = 3  # of one tensor, before it counts as one that all are conditioned 
 
 
 def compose_conditioned(graph: Graph) -> Composition | None:
-    """Decompose a graph but for a tensor that many boxes read beside what they are in a sequence with.
+    """Decompose a graph but for what is read anew beside the sequence: the edges to it are `apart`.
 
-    That is what conditions them all, such as the embedding of the time in a diffusion model: one of its readers is in a
-    sequence with it, the edges to the others are `apart`. None if the graph is no sequence without these either.
+    That is what conditions many boxes, such as the embedding of the time in a diffusion model, and an input that is
+    read a second time, such as the mixture that a mask is multiplied with. The first that reads it is in a sequence
+    with it. None if the graph is no sequence without the others either.
     """
     roles = line_roles(graph)
     words = line_words(graph, roles)
     readers: dict[tuple[int, int], list[Edge]] = defaultdict(list)
     for edge in graph.edges:
-        if roles[edge] in ("trunk", "branch"):
+        if roles[edge] in ("trunk", "branch", "gate"):
             readers[edge.source, edge.source_port].append(edge)
-    for edges in sorted(readers.values(), key=len, reverse=True):
-        apart = sorted(edges, key=lambda edge: edge.target)[1:]
-        if len({edge.target for edge in edges}) < _READERS or any(edge in words for edge in apart):
-            continue
+    anew = []
+    for (source, _), edges in readers.items():
+        count = len({edge.target for edge in edges})
+        again = sorted(edges, key=lambda edge: edge.target)[1:]
+        is_input = graph.nodes[source].role == "input"
+        if count >= (2 if is_input else _READERS) and not any(edge in words for edge in again):
+            anew.append(again)
+    anew = sorted(anew, key=len, reverse=True)[:_READERS]
+    for apart in (*anew, [*chain.from_iterable(anew)]) if len(anew) > 1 else anew:
         with suppress(Irreducible):
             composition = compose(replace(graph, edges=tuple(edge for edge in graph.edges if edge not in apart)))
             if not composition.heads:

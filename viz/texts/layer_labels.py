@@ -9,6 +9,7 @@ from itertools import groupby, pairwise
 from math import prod
 
 from ...graphs.graph import AT_EACH_STEP, Graph, Node, Scale, Shape, activation_of, leaves, predecessors
+from ...graphs.patterns import is_depthwise, pattern_of
 from ...graphs.totals import Total
 
 # Layers that a short description does not tell: they come with the others.
@@ -43,7 +44,16 @@ def _what(node: Node) -> str:
         return _merge(node.inner)
     if is_residual(node):
         return _residual(node.inner)
-    return _chain(node.inner) or _sequence(node.inner.nodes) or node.role
+    return _chain(node.inner) or _widened(node) or _sequence(node.inner.nodes) or node.role
+
+
+def _widened(node: Node) -> str:
+    """`MBConv 5×5, /2`: one without a sum, which would be six parts in a row; "" for all else."""
+    found = pattern_of(node)
+    if found is None or found.name != "MBConv":
+        return ""
+    middle = next(layer for layer in leaves(node) if is_depthwise(layer))
+    return _join(f"{found.name} {_window(middle.get('kernel_size'))}", _step(middle))
 
 
 # Short words for the norms and activations that papers abbreviate.
@@ -354,7 +364,8 @@ def _residual(inner: Graph) -> str:
 
 def _kernel(node: Node) -> str:
     """`3×3`, `3×3 transposed`: a convolution goes without saying."""
-    return _conv(replace(node, attributes=(("kernel_size", node.get("kernel_size")),))).removesuffix(" conv")
+    kernel = _conv(replace(node, attributes=(("kernel_size", node.get("kernel_size")),))).removesuffix(" conv")
+    return f"{kernel} depthwise" if is_depthwise(node) and "depthwise" not in kernel else kernel
 
 
 def longest_way(graph: Graph, counted: Sequence[bool], end: int | None = None) -> list[Node]:
