@@ -74,15 +74,16 @@ def layers_differ(a: keras.Layer, b: keras.Layer, aside: Collection[str] = ()) -
     if not alike(a, b):
         return None
     ours, theirs = dict(_settings(a)), dict(_settings(b))
-    words = [word for word in ours if word not in aside and (type(a) is type(b) or word in theirs)]
+    shared = [*ours] if type(a) is type(b) else [word for word in ours if word in theirs and word != "class"]
+    words = [word for word in shared if word not in aside]
     apart = [word for word in words if not _agree(ours[word], theirs.get(word))]
     return f"{apart[0]}: {ours[apart[0]]!r}, {theirs.get(apart[0])!r}" if apart else None
 
 
 def alike(a: keras.Layer, b: keras.Layer) -> bool:
-    """Whether two layers are of one kind, whatever their rank, or one is made of the class of the other."""
-    kinds = [re.sub("[123]D$", "", type(layer).__name__) for layer in (a, b)]
-    return kinds[0] == kinds[1] or isinstance(a, type(b)) or isinstance(b, type(a))
+    """Whether two layers are of one kind, whatever their rank, or whether the norm of one is fused."""
+    kinds = {re.sub("[123]D$", "", type(layer).__name__.removeprefix("Fused")) for layer in (a, b)}
+    return len(kinds) == 1
 
 
 def _agree(ours: Any, theirs: Any) -> bool:
