@@ -6,7 +6,6 @@ from bisect import bisect_left
 from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
 
 from ...graphs.graph import Edge
 from .box_text import Card, Type
