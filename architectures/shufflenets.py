@@ -38,7 +38,13 @@ DIALECTS: dict[str, dict[str, Any]] = {
 
 @block
 def shuffle_block(
-    x: Tensor, filters: int, *, strides: int = 1, conv: Unit = shufflenet_conv, depthwise: Unit | None = None
+    x: Tensor,
+    filters: int,
+    *,
+    strides: int = 1,
+    conv: Unit = shufflenet_conv,
+    depthwise: Unit | None = None,
+    name: str | None = None,
 ) -> Tensor:
     """Half the channels through 1×1, depthwise and 1×1 convolutions, the other half past them, shuffled (figure 3c, d).
 

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from fnmatch import fnmatchcase
-from typing import Any
+from typing import Any, cast
 
 from .. import checks
 from ..graphs.graph import Graph, Node, Output, changed, mark_edges, mark_heads
@@ -63,7 +63,7 @@ def label_by(value: Any) -> Say | None:
     if not isinstance(value, Mapping):
         if not callable(value):
             raise checks.refuse("label", value, _LABEL, TypeError)
-        return _with_maths_of(checks.function("label", value))
+        return _with_maths_of(cast("Say", checks.function("label", value)))
     texts = _patterns("label", value, _LABEL)
     for pattern, said in texts.items():
         lines = [said] if isinstance(said, str) else said
