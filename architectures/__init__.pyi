@@ -7,18 +7,26 @@ from .configs import config_of as config_of
 from .configs import write_config as write_config
 from .constructor import architecture as architecture
 from .constructor import variant as variant
+from .convnexts import *
 from .densenets import *
 from .efficientnets import *
 from .googlenets import *  # type: ignore[assignment]  # tables of the same name, which are not public
+from .inception_resnets import *  # type: ignore[assignment]
 from .inceptions_v3 import *  # type: ignore[assignment]
 from .lenets import *
+from .mnasnets import *
 from .mobilenets import *
+from .mobilenets_v3 import *  # type: ignore[assignment]
+from .nasnets import *
 from .origins import origin as origin
 from .recipes import Recipe as Recipe
 from .recipes import Schedule as Schedule
 from .recipes import recipe as recipe
-from .resnets import *
+from .regnets import *
+from .resnets import *  # type: ignore[assignment]
 from .segmentations import *
+from .shufflenets import *
+from .squeezenets import *
 from .vggs import *
 from .weights import inflate_kernel as inflate_kernel
 from .weights import load as load

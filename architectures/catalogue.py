@@ -68,6 +68,20 @@ _HOWARD = "Howard et al. 2017"
 _SANDLER = "Sandler et al. 2018"
 _TAN = "Tan and Le 2019"
 _TAN_V2 = "Tan and Le 2021"
+_XIE = "Xie et al. 2017"
+_XIE_LATER = "after Xie et al. 2017"
+_ZAGORUYKO = "Zagoruyko and Komodakis 2016"
+_ZAGORUYKO_LATER = "after Zagoruyko and Komodakis 2016"
+_RADOSAVOVIC = "Radosavovic et al. 2020"
+_TAN_MNAS = "Tan et al. 2019"
+_TAN_MNAS_LATER = "after Tan et al. 2019"
+_MA = "Ma et al. 2018"
+_IANDOLA = "Iandola et al. 2016"
+_IANDOLA_LATER = "after Iandola et al. 2016"
+_HOWARD_V3 = "Howard et al. 2019"
+_SZEGEDY_V4 = "Szegedy et al. 2017"
+_ZOPH = "Zoph et al. 2018"
+_LIU = "Liu et al. 2022"
 _LONG = "Long et al. 2015"
 _RONNEBERGER = "Ronneberger et al. 2015"
 
@@ -78,9 +92,12 @@ SOURCES = {
     "ours": "not in the paper: ours",
 }
 
+_OF_TORCHVISION = (
+    *("resnext101_32x8d", "wide_resnet101_2", "mnasnet0_5", "mnasnet0_75", "mnasnet1_3", "squeezenet1_1"),
+)
 NOT_IN_A_PAPER = {
     "keras": ("resnet50_v2", "resnet101_v2"),
-    "torchvision": ("googlenet_torchvision", "vgg11_bn", "vgg13_bn", "vgg16_bn", "vgg19_bn"),
+    "torchvision": ("googlenet_torchvision", "vgg11_bn", "vgg13_bn", "vgg16_bn", "vgg19_bn", *_OF_TORCHVISION),
     "ours": ("googlenet_bn", "vgg11_lrn_bn", "vgg16c_bn", "resnet18_v2", "resnet34_v2"),
 }
 
@@ -107,7 +124,23 @@ DEVIATIONS: dict[str, tuple[str, ...]] = {
         _NORM_DECAY.format(0.997),
         "initialiser of the authors' code, N(0, 0.09) cut off at two deviations; the paper names none",
     ),
+    "mnasnets": ("He's initialiser by the fan-out; the paper names none",),
+    "shufflenets": ("the paper names no initialiser; Keras's are used",),
+    "squeezenets": ("the first convolution has no padding: it makes 109 of 224 pixels, 111 in table 1 of the paper",),
+    "squeezenet1_1": (),
     "efficientnets": ("initialisers of the authors' code; the papers name none",),
+    "convnexts": ("initialisers of the authors' code; the paper names none",),
+    "mobilenets_v3": ("initialiser of the authors' code, N(0, 0.09) cut off at two deviations; the paper names none",),
+    "inception_resnets": (
+        "stem, widths and factors of the authors' code; figures 3 and 15 to 19 of the paper have others",
+        _NORM_DECAY.format(0.9997),
+        "the paper names no initialiser; Keras's are used",
+    ),
+    "nasnets": (
+        "no auxiliary classifier and no ScheduledDropPath",
+        _NORM_DECAY.format(0.9997),
+        "initialiser and dropout of the authors' code; the paper names none",
+    ),
     **dict.fromkeys(
         (f"efficientnet_v2_{name}" for name in ("b0", "b1", "b2", "b3", *"sml")),
         (
@@ -156,6 +189,19 @@ ENTRIES = {
         Entry("resnet50", "resnets", "ResNet-50", _HE, 25_557_032, 25_610_152, 3_857_973_248),
         Entry("resnet101", "resnets", "ResNet-101", _HE, 44_549_160, 44_654_504, 7_570_194_432),
         Entry("resnet152", "resnets", "ResNet-152", _HE, 60_192_808, 60_344_232, 11_282_415_616),
+        Entry("resnext50_32x4d", "resnets", "ResNeXt-50 32×4d", _XIE, 25_028_904, 25_097_128, 4_230_479_872),
+        Entry("resnext101_32x8d", "resnets", "ResNeXt-101 32×8d", _XIE_LATER, 88_791_336, 88_994_216, 16_414_015_488),
+        Entry("resnext101_64x4d", "resnets", "ResNeXt-101 64×4d", _XIE, 83_455_272, 83_658_152, 15_460_270_080),
+        Entry("wide_resnet50_2", "resnets", "Wide ResNet-50-2", _ZAGORUYKO, 68_883_240, 68_951_464, 11_398_021_120),
+        Entry(
+            "wide_resnet101_2",
+            "resnets",
+            "Wide ResNet-101-2",
+            _ZAGORUYKO_LATER,
+            126_886_696,
+            127_024_552,
+            22_753_050_624,
+        ),
         Entry("resnet18_v2", "resnets", "ResNet-18 v2", _AFTER_HE_V2, 11_687_720, 11_695_528, 1_814_073_344),
         Entry("resnet34_v2", "resnets", "ResNet-34 v2", _AFTER_HE_V2, 21_795_880, 21_811_112, 3_663_761_408),
         Entry("resnet50_v2", "resnets", "ResNet-50 v2", _AFTER_HE_V2, 25_549_352, 25_594_792, 3_857_973_248),
@@ -170,6 +216,7 @@ ENTRIES = {
         Entry("cifar_resnet164_v2", "resnets", "ResNet-164 v2 for CIFAR", _HE_V2, 1_703_258, 1_727_482, 244_500_992),
         Entry("se_resnet50", "resnets", "SE-ResNet-50", _HU, 28_088_024, 28_141_144, 3_860_488_192),
         Entry("densenet121", "densenets", "DenseNet-121", _HUANG, 7_978_856, 8_062_504, 2_834_161_664),
+        Entry("densenet161", "densenets", "DenseNet-161", _HUANG, 28_681_000, 28_900_936, 7_727_907_072),
         Entry("densenet169", "densenets", "DenseNet-169", _HUANG, 14_149_480, 14_307_880, 3_359_843_328),
         Entry("densenet201", "densenets", "DenseNet-201", _HUANG, 20_013_928, 20_242_984, 4_291_365_888),
         Entry("densenet264", "densenets", "DenseNet-264", _HUANG, 33_337_704, 33_736_232, 5_751_653_376),
@@ -203,6 +250,50 @@ ENTRIES = {
         Entry(
             "efficientnet_v2_l", "efficientnets", "EfficientNetV2-L", _TAN_V2, 118_515_272, 119_027_848, 56_079_699_008
         ),
+        Entry("regnet_x_400mf", "regnets", "RegNetX-400MF", _RADOSAVOVIC, 5_495_976, 5_533_832, 413_812_608),
+        Entry("regnet_x_800mf", "regnets", "RegNetX-800MF", _RADOSAVOVIC, 7_259_656, 7_296_968, 799_699_712),
+        Entry("regnet_x_1_6gf", "regnets", "RegNetX-1.6GF", _RADOSAVOVIC, 9_190_136, 9_233_640, 1_602_849_792),
+        Entry("regnet_x_3_2gf", "regnets", "RegNetX-3.2GF", _RADOSAVOVIC, 15_296_552, 15_359_112, 3_176_621_952),
+        Entry("regnet_x_8gf", "regnets", "RegNetX-8GF", _RADOSAVOVIC, 39_572_648, 39_663_112, 7_995_132_416),
+        Entry("regnet_x_16gf", "regnets", "RegNetX-16GF", _RADOSAVOVIC, 54_278_536, 54_389_704, 15_940_755_456),
+        Entry("regnet_x_32gf", "regnets", "RegNetX-32GF", _RADOSAVOVIC, 107_811_560, 107_973_576, 31_735_929_792),
+        Entry("regnet_y_400mf", "regnets", "RegNetY-400MF", _RADOSAVOVIC, 4_344_144, 4_371_296, 401_842_848),
+        Entry("regnet_y_800mf", "regnets", "RegNetY-800MF", _RADOSAVOVIC, 6_432_512, 6_462_944, 833_856_256),
+        Entry("regnet_y_1_6gf", "regnets", "RegNetY-1.6GF", _RADOSAVOVIC, 11_202_430, 11_255_102, 1_612_076_160),
+        Entry("regnet_y_3_2gf", "regnets", "RegNetY-3.2GF", _RADOSAVOVIC, 19_436_338, 19_502_498, 3_176_482_752),
+        Entry("regnet_y_8gf", "regnets", "RegNetY-8GF", _RADOSAVOVIC, 39_381_472, 39_468_000, 8_473_070_592),
+        Entry("regnet_y_16gf", "regnets", "RegNetY-16GF", _RADOSAVOVIC, 83_590_140, 83_712_956, 15_911_510_272),
+        Entry("regnet_y_32gf", "regnets", "RegNetY-32GF", _RADOSAVOVIC, 145_046_770, 145_205_058, 32_279_552_832),
+        Entry("mnasnet0_5", "mnasnets", "MnasNet-B1 ×0.5", _TAN_MNAS_LATER, 2_218_512, 2_239_136, 104_455_968),
+        Entry("mnasnet0_75", "mnasnets", "MnasNet-B1 ×0.75", _TAN_MNAS_LATER, 3_170_208, 3_200_016, 215_493_104),
+        Entry("mnasnet1_0", "mnasnets", "MnasNet-B1", _TAN_MNAS, 4_383_312, 4_421_232, 314_415_872),
+        Entry("mnasnet1_3", "mnasnets", "MnasNet-B1 ×1.3", _TAN_MNAS_LATER, 6_282_256, 6_331_072, 526_362_432),
+        Entry("shufflenet_v2_x0_5", "shufflenets", "ShuffleNetV2 ×0.5", _MA, 1_366_792, 1_374_744, 40_476_448),
+        Entry("shufflenet_v2_x1_0", "shufflenets", "ShuffleNetV2 ×1.0", _MA, 2_278_604, 2_294_784, 144_907_992),
+        Entry("shufflenet_v2_x1_5", "shufflenets", "ShuffleNetV2 ×1.5", _MA, 3_503_624, 3_527_064, 295_759_392),
+        Entry("shufflenet_v2_x2_0", "shufflenets", "ShuffleNetV2 ×2.0", _MA, 7_393_996, 7_427_712, 583_253_464),
+        Entry("squeezenet1_0", "squeezenets", "SqueezeNet 1.0", _IANDOLA, 1_248_424, 1_248_424, 818_924_576),
+        Entry("squeezenet1_1", "squeezenets", "SqueezeNet 1.1", _IANDOLA_LATER, 1_235_496, 1_235_496, 349_151_936),
+        Entry("convnext_tiny", "convnexts", "ConvNeXt-T", _LIU, 28_589_128, 28_589_128, 4_455_531_264),
+        Entry("convnext_small", "convnexts", "ConvNeXt-S", _LIU, 50_223_688, 50_223_688, 8_683_712_256),
+        Entry("convnext_base", "convnexts", "ConvNeXt-B", _LIU, 88_591_464, 88_591_464, 15_354_729_472),
+        Entry("convnext_large", "convnexts", "ConvNeXt-L", _LIU, 197_767_336, 197_767_336, 34_361_433_600),
+        Entry("convnext_xlarge", "convnexts", "ConvNeXt-XL", _LIU, 350_196_968, 350_196_968, 60_921_030_656),
+        Entry("mobilenet_v3_small", "mobilenets_v3", "MobileNetV3-Small", _HOWARD_V3, 2_542_856, 2_554_968, 56_510_400),
+        Entry(
+            "mobilenet_v3_large", "mobilenets_v3", "MobileNetV3-Large", _HOWARD_V3, 5_483_032, 5_507_432, 216_589_760
+        ),
+        Entry(
+            "inception_resnet_v2",
+            "inception_resnets",
+            "Inception-ResNet-v2",
+            _SZEGEDY_V4,
+            55_813_192,
+            55_873_736,
+            13_155_794_016,
+        ),
+        Entry("nasnet_mobile", "nasnets", "NASNet-A (4 @ 1056)", _ZOPH, 5_289_978, 5_326_716, 563_638_816),
+        Entry("nasnet_large", "nasnets", "NASNet-A (6 @ 4032)", _ZOPH, 88_753_150, 88_949_818, 23_783_414_658),
         Entry("fcn32s", "segmentations", "FCN-32s", _LONG, 134_346_581, 136_152_917, 181_365_854_976),
         Entry("fcn16s", "segmentations", "FCN-16s", _LONG, 134_364_410, 134_815_994, 181_448_086_272),
         Entry("fcn8s", "segmentations", "FCN-8s", _LONG, 134_376_863, 134_489_759, 181_529_034_048),

@@ -204,6 +204,8 @@ def _constructor(
             weights, asked = _weights.checked(given.get("weights"), name), None
             if dialects:
                 brought = _weights.dialect_of(weights, dialects)
+                if brought is None and "dialect" not in given and len(dialects) > 1 and _weights.is_unsaid(weights):
+                    raise checks.refuse("dialect", None, "said, as weights do not say whose computation they belong to")
                 usual = _of_rank(walk.dialect_of_rank, given, dialects, words["dialect"])  # type: ignore[attr-defined]
                 asked = given.get("dialect", usual if brought is None else brought)
                 source = dialects[checks.choice("dialect", asked, tuple(dialects))]
@@ -329,10 +331,11 @@ def _with_table(
     table: str | None, name: str, positional: tuple[Any, ...], given: Mapping[str, Any], hints: Mapping[str, Any]
 ) -> Mapping[str, Any]:
     """The arguments by name, with the one that may be given without it."""
-    is_table = isinstance(positional[0], Mapping) or checks.is_sequence(positional[0])
-    if table is None or table in given or len(positional) > 1 or not is_table:
-        raise TypeError(_by_name(name, positional[0], hints))
-    return {table: positional[0], **given}
+    first, *others = positional
+    is_table = isinstance(first, Mapping) or checks.is_sequence(first)
+    if table is None or table in given or others or not is_table:
+        raise TypeError(_by_name(name, first, hints))
+    return {table: first, **given}
 
 
 def _by_name(name: str, value: Any, hints: Mapping[str, Any]) -> str:
@@ -351,12 +354,11 @@ def _by_name(name: str, value: Any, hints: Mapping[str, Any]) -> str:
 
 def _head(settled: Mapping[str, Any]) -> Head:
     arguments.identifier("classifier_activation", settled["classifier_activation"])
-    return Head(
-        checks.flag("include_top", settled["include_top"]),
-        checks.choice("pooling", settled["pooling"], (None, *_POOLS)),
-        checks.integer("classes", settled["classes"]),
-        settled["classifier_activation"],
-    )
+    include_top = checks.flag("include_top", settled["include_top"])
+    pooling = checks.choice("pooling", settled["pooling"], (None, *_POOLS))
+    if include_top and pooling is not None:
+        raise checks.refuse("pooling", pooling, "None with include_top=True, whose pooling is that of the network")
+    return Head(include_top, pooling, checks.integer("classes", settled["classes"]), settled["classifier_activation"])
 
 
 def _oriented(shape: tuple[int | None, ...]) -> tuple[int | None, ...]:

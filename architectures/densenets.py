@@ -16,7 +16,7 @@ from .constructor import Head, architecture, dilate_stages, published
 from .initial_values import KAIMING_FAN_IN, TORCH_DEFAULT
 
 # Table 1 of the paper: layers in each of the four dense blocks.
-LAYERS = {121: (6, 12, 24, 16), 169: (6, 12, 32, 32), 201: (6, 12, 48, 32), 264: (6, 12, 64, 48)}
+LAYERS = {121: (6, 12, 24, 16), 161: (6, 12, 36, 24), 169: (6, 12, 32, 32), 201: (6, 12, 48, 32), 264: (6, 12, 64, 48)}
 IMAGENET_STRIDES, CIFAR_STRIDES = (4, 2, 2, 2), (1, 2, 2)
 BC: dict[str, Any] = {"bottleneck": 4, "compression": 0.5, "stem_filters": None}
 
@@ -93,12 +93,6 @@ def densenet(
         dialect: `"paper"`; `"keras"` and `"torchvision"`: as many zeros on every side of the stem, Keras with its own
             constants of the norm and initialisers, torchvision with logits.
 
-    Example:
-        >>> from layerblocks.blocks import weightless
-        >>> with weightless():
-        ...     densenet161 = densenet(layers=(6, 12, 36, 24), growth_rate=48, dialect="torchvision")
-        >>> densenet161.count_params()
-        28900936
     """
     stages = dilate_stages(IMAGENET_STRIDES, output_stride)
     layers = checks.integers("layers", layers, len(stages))
@@ -159,6 +153,7 @@ def cifar_densenet(
 
 
 densenet121 = published(densenet, "densenet121", layers=LAYERS[121])
+densenet161 = published(densenet, "densenet161", layers=LAYERS[161], growth_rate=48, dialects=("paper", "torchvision"))
 densenet169 = published(densenet, "densenet169", layers=LAYERS[169])
 densenet201 = published(densenet, "densenet201", layers=LAYERS[201])
 densenet264 = published(densenet, "densenet264", layers=LAYERS[264], dialects=("paper",))

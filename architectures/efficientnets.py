@@ -10,12 +10,14 @@ from typing import Any, NamedTuple
 import keras
 
 from .. import checks
-from ..blocks import batch_norm, conv_bn, inverted_residual, rescale, squeeze_excite
+from ..blocks import batch_norm, conv_bn, inverted_residual, matching, rescale, squeeze_excite
 from ..blocks import dense as _dense
+from ..blocks import depthwise as _depthwise
 from ..blocks import stochastic_depth as _stochastic_depth
 from ..blocks.tensors import channel_axis, channels, layer
 from ..blocks.types import Dense, Tensor, Unit
 from .constructor import Head, architecture, published
+from .initial_values import KAIMING_FAN_IN, KAIMING_FAN_OUT
 from .mobilenets import multiple_of_8
 from .resnets import stage
 
@@ -104,11 +106,28 @@ _DENSE = partial(_dense, kernel_initializer=keras.initializers.VarianceScaling(1
 efficientnet_conv = partial(conv_bn, activation="silu", kernel_initializer=_INITIALIZER)
 efficientnet_v2_conv = partial(efficientnet_conv, norm=partial(batch_norm, momentum=0.9))
 
+
+def _torch(**norm: Any) -> dict[str, Any]:
+    """torchvision's dialect with these options of the norms, in which its networks differ."""
+    conv = partial(
+        efficientnet_conv,
+        norm=partial(batch_norm, **norm),
+        padding="symmetric",
+        kernel_initializer=KAIMING_FAN_OUT,
+    )
+    # All channels count in torch's fan-out of a depthwise kernel, as in Keras's fan-in.
+    own = partial(matching(_depthwise, conv), kernel_initializer=KAIMING_FAN_IN)
+    return {"conv": conv, "depthwise": own, "classifier_activation": None}
+
+
 DIALECTS: dict[str, dict[str, Any]] = {
     "paper": {},
     "keras": {"preprocess": adapted},
     "keras_imagenet": {"preprocess": trained},
+    "torchvision": _torch(momentum=0.9, epsilon=1e-5),
 }
+# Of B5 to B7 in torchvision.
+WIDE_DIALECTS = {**DIALECTS, "torchvision": _torch(momentum=0.99, epsilon=1e-3)}
 
 
 @architecture(dialects=DIALECTS)
@@ -145,7 +164,7 @@ def efficientnet(
         depthwise: unit of those; None for `depthwise` with padding, norm, activation and options of `conv`.
         dense: unit of the classifier, a function `(x, units, *, activation, name)`.
         dialect: `"paper"`; `"keras"`: pixels from 0 to 255, normalised in the network; `"keras_imagenet"`, of V1: with
-            the constant that Keras adds for its trained weights.
+            the constant that Keras adds for its trained weights; `"torchvision"`: as many zeros on every side, logits.
     """
     width = checks.number("width_coefficient", width_coefficient, "a positive number", above=0)
     depth = checks.number("depth_coefficient", depth_coefficient, "a positive number", above=0)
@@ -188,19 +207,27 @@ def _stage(argument: str, row: Any) -> Stage:
     return Stage(*checks.integers(argument, numbers, 5), fused=checks.flag(f"{argument}[5]", fused))  # type: ignore[arg-type,misc]
 
 
+_V2_DROPOUT = {"s": 0.2, "m": 0.3, "l": 0.4}  # of torchvision
+
+
 def _scaled(number: int) -> Any:
     width, depth, side, dropout = SCALES[number]
     options = {"width_coefficient": width, "depth_coefficient": depth, "input_shape": (side, side, 3)}
-    return published(efficientnet, f"efficientnet_b{number}", dropout=dropout, **options)
+    dialects = DIALECTS if number < 5 else WIDE_DIALECTS
+    return published(efficientnet, f"efficientnet_b{number}", dialects=dialects, dropout=dropout, **options)
 
 
 def _v2(name: str, stages: Sequence[Stage], side: int, width: float = 1.0, depth: float = 1.0) -> Any:
     rounded = {"round_filters": nearest_multiple_of_8, "width_coefficient": width, "depth_coefficient": depth}
+    dialects: dict[str, dict[str, Any]] = {"paper": {}, "keras": {"preprocess": standardized}}
+    if stages is not V2_B0:
+        dialects["keras"] = {"preprocess": centered}
+        dialects["torchvision"] = {**_torch(momentum=0.9, epsilon=1e-3), "dropout": _V2_DROPOUT[name]}
     stem_filters = 32 if stages is V2_B0 else stages[0].filters
     return published(
         efficientnet,
         f"efficientnet_v2_{name}",
-        dialects={"paper": {}, "keras": {"preprocess": standardized if stages is V2_B0 else centered}},
+        dialects=dialects,
         stages=stages,
         stem_filters=stem_filters,
         input_shape=(side, side, 3),

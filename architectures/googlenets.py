@@ -49,7 +49,7 @@ LAYERS: dict[str, Any] = {
 AUX = {"inception_4a": "aux1", "inception_4d": "aux2"}
 
 # Windows that begin inside the image count also where they end outside: torch's ceil_mode.
-_CEIL_POOL = partial(_POOL, padding=((0, 1), (0, 1)))
+_CEIL_POOL = partial(_POOL, padding=((0, 1),))
 TORCH_LAYERS = {
     **LAYERS,
     **dict.fromkeys(("pool1", "pool2", "pool3"), _CEIL_POOL),

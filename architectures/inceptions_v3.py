@@ -112,11 +112,12 @@ def inception_v3(
 ) -> Tensor | dict[str, Tensor]:
     """Inception-v3 with its auxiliary classifier (Szegedy et al. 2016, table 1 and section 6).
 
-    The outputs are `{"main": …, "aux1": …}`, each `batch classes`; a single tensor with `aux=False` or
-    `include_top=False`. The loss of the auxiliary head, which sits on the last 17×17 block, counts 0.4 in training
-    (`compile_args`), as in the authors' code; `inference_model` removes it. The paper smooths its labels by 0.1
-    (`recipe`). The authors' running statistics decay by 0.9997 a step, these by Keras's 0.99, which a short training
-    needs; theirs are `conv=partial(conv_bn, norm=partial(batch_norm, scale=False, momentum=0.9997))`.
+    Of images alone: its factorised kernels, 1×7 and 7×1, are of two sides. The outputs are `{"main": …, "aux1": …}`,
+    each `batch classes`; a single tensor with `aux=False` or `include_top=False`. The loss of the auxiliary head, which
+    sits on the last 17×17 block, counts 0.4 in training (`compile_args`), as in the authors' code; `inference_model`
+    removes it. The paper smooths its labels by 0.1 (`recipe`). The authors' running statistics decay by 0.9997 a step,
+    these by Keras's 0.99, which a short training needs; theirs are `conv=partial(conv_bn, norm=partial(batch_norm,
+    scale=False, momentum=0.9997))`.
 
     Args:
         aux: False for no auxiliary head; a function `(x, classes, *, activation, conv, name)` for another one.

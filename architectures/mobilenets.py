@@ -55,8 +55,16 @@ _torch_conv = partial(
 
 DIALECTS: dict[str, dict[str, Any]] = {
     "paper": {},
-    "keras": {"conv": relu6_conv, "padding": ((0, 1), (0, 1))},
-    "timm": {"conv": _torch_conv, "dropout": 0.0, "classifier_activation": None},
+    "keras": {"conv": relu6_conv, "padding": ((0, 1),)},
+    "timm": {
+        "conv": _torch_conv,
+        # Up to ±1/sqrt(classes).
+        "dense": partial(
+            _dense, kernel_initializer=keras.initializers.VarianceScaling(1 / 3, mode="fan_out", distribution="uniform")
+        ),
+        "dropout": 0.0,
+        "classifier_activation": None,
+    },
 }
 V2_DIALECTS: dict[str, dict[str, Any]] = {
     "paper": {},

@@ -8,8 +8,7 @@ from collections.abc import Callable
 import keras
 
 from ..checks import instance, public
-from ..models.computed import difference
-from ..models.origins import Network, Origin, living, remember
+from ..models.origins import Origin, known_origin
 from .catalogue import ENTRIES
 
 _CONSTRUCTORS: dict[str, Callable[..., keras.Model]] = {}
@@ -42,17 +41,7 @@ def origin(model: keras.Model) -> Origin | None:
         >>> origin(changed).changes
         ('with_new_head',)
     """
-    model = instance("model", model, keras.Model, "a Keras model")
-    known = getattr(model, "origin", None)
-    if isinstance(known, Origin):
-        return known
-    names = [layer.name for layer in model.layers]
-    for other in living():
-        if [layer.name for layer in other.layers] == names and difference(model, other) is None:
-            if isinstance(model, Network) and other.origin is not None:
-                remember(model, other.origin)
-            return other.origin
-    return None
+    return known_origin(instance("model", model, keras.Model, "a Keras model"))
 
 
 def add_constructor(name: str, construct: Callable[..., keras.Model]) -> None:

@@ -232,6 +232,59 @@ _CIFAR_DENSENET = replace(
     augmentation=("shifts", "horizontal flips"),
     also=("dropout of 0.2 where images are not augmented",),
 )
+_OF_FACEBOOK: dict[str, Any] = {
+    "learning_rate": 0.1,
+    "schedule": Schedule("steps", 0.1, at=(30, 60, 90)),
+    "batch_size": 256,
+    "weight_decay": 1e-4,
+    "augmentation": ("crops of random size and aspect", "horizontal flips", _PCA),
+}
+_RESNEXT = Recipe("Xie et al. 2017, section 4; schedule of fb.resnet.torch", "SGD", _MOMENTUM, **_OF_FACEBOOK)
+_WIDE_RESNET = Recipe(
+    "Zagoruyko and Komodakis 2016, section 3; settings of fb.resnet.torch", "SGD", _NESTEROV, **_OF_FACEBOOK
+)
+_REGNET = Recipe(
+    "Radosavovic et al. 2020, appendix C",
+    "SGD",
+    _MOMENTUM,
+    learning_rate=0.8,
+    batch_size=1024,
+    epochs=100,
+    weight_decay=5e-5,
+    also=(
+        "the learning rate grows for 5 epochs and falls along half a cosine",
+        "smaller batches, and learning rates in proportion, for large networks",
+    ),
+)
+_MNASNET = Recipe(
+    "Tan et al. 2019, section 5",
+    "RMSprop",
+    {"rho": 0.9, "momentum": 0.9},
+    learning_rate=0.256,
+    schedule=Schedule("exponential", 0.97, every=2.4),
+    batch_size=4096,
+    weight_decay=1e-5,
+    also=("the learning rate grows from 0 in the first 5 epochs", "dropout of 0.2 after the last convolution"),
+)
+_SHUFFLENET = Recipe(
+    "Ma et al. 2018, section 4; settings of Zhang et al. 2018",
+    "SGD",
+    learning_rate=0.5,
+    batch_size=1024,
+    iterations=300_000,
+    weight_decay=4e-5,
+    also=("the learning rate falls linearly to 0",),
+)
+_SQUEEZENET = Recipe(
+    "Iandola et al. 2016, section 3.3; batch and decay of its Caffe files",
+    "SGD",
+    _MOMENTUM,
+    learning_rate=0.04,
+    batch_size=512,
+    iterations=170_000,
+    weight_decay=2e-4,
+    also=("the learning rate falls linearly to 0",),
+)
 _XCEPTION = Recipe(
     "Chollet 2017, section 4.3",
     "SGD",
@@ -285,6 +338,55 @@ _EFFICIENTNET_V2 = Recipe(
         "stochastic depth of survival 0.8",
     ),
 )
+_CONVNEXT = Recipe(
+    "Liu et al. 2022, table 5",
+    "AdamW",
+    {"beta_1": 0.9, "beta_2": 0.999, "weight_decay": 0.05, **_MOVING_AVERAGE},
+    learning_rate=4e-3,
+    batch_size=4096,
+    epochs=300,
+    label_smoothing=0.1,
+    augmentation=("RandAugment (9, 0.5)", "mixup of 0.8", "CutMix of 1.0", "random erasing of 0.25"),
+    also=(
+        "the learning rate grows from 0 for 20 epochs and falls as a cosine after them",
+        "stochastic depth of 0.1, 0.4, 0.5, 0.5 for T, S, B, L",
+        "weight decay is AdamW's own, apart from the loss",
+        "XL is trained on ImageNet-22K first, for 90 epochs",
+    ),
+)
+_MOBILENET_V3 = Recipe(
+    "Howard et al. 2019, section 6.1.1",
+    "RMSprop",
+    {"momentum": 0.9, **_MOVING_AVERAGE},
+    learning_rate=0.1,
+    schedule=Schedule("exponential", 0.99, every=3),
+    batch_size=4096,
+    weight_decay=1e-5,
+    batch_norm_momentum=0.99,
+    augmentation=("as Inception",),
+    also=("dropout of 0.2, which the paper says as 0.8 that are kept",),
+)
+_INCEPTION_RESNET = Recipe(
+    "Szegedy et al. 2017, section 4; decay of the norms of the authors' code",
+    "RMSprop",
+    {"rho": 0.9, "epsilon": 1.0, **_MOVING_AVERAGE},
+    learning_rate=0.045,
+    schedule=Schedule("exponential", 0.94, every=2),
+    batch_norm_momentum=0.9997,
+    also=("20 replicas", "a running average of the parameters, by Keras's, whose momentum the paper does not give"),
+)
+_NASNET = Recipe(
+    "Zoph et al. 2018, appendix A; decay of the norms of the authors' code",
+    "RMSprop",
+    {"rho": 0.9, "epsilon": 1.0},
+    label_smoothing=0.1,
+    aux_weight=0.4,
+    batch_norm_momentum=0.9997,
+    also=(
+        "ScheduledDropPath: branches of a cell are left out, the more the longer the training",
+        "the learning rate is not given",
+    ),
+)
 _FCN = Recipe(
     "Long et al. 2015, section 4.3",
     "SGD",
@@ -317,6 +419,12 @@ RECIPES: dict[str, Recipe] = {
     "cifar_resnet110": replace(_CIFAR_RESNET, also=_WARM_UP),
     "cifar_resnet164_v2": replace(_CIFAR_RESNET, source="He et al. 2016b, appendix", also=_WARM_UP),
     "se_resnet50": _SE,
+    **dict.fromkeys(("resnext50_32x4d", "resnext101_32x8d", "resnext101_64x4d"), _RESNEXT),
+    **dict.fromkeys(("wide_resnet50_2", "wide_resnet101_2"), _WIDE_RESNET),
+    "regnets": _REGNET,
+    "mnasnets": _MNASNET,
+    "shufflenets": _SHUFFLENET,
+    "squeezenets": _SQUEEZENET,
     "densenets": _DENSENET,
     "cifar_densenet40": _CIFAR_DENSENET,
     "cifar_densenet_bc100": _CIFAR_DENSENET,
@@ -325,6 +433,10 @@ RECIPES: dict[str, Recipe] = {
     "mobilenet_v2": _MOBILENET_V2,
     "efficientnets": _EFFICIENTNET,
     **dict.fromkeys((f"efficientnet_v2_{name}" for name in ("b0", "b1", "b2", "b3", *"sml")), _EFFICIENTNET_V2),
+    "convnexts": _CONVNEXT,
+    "mobilenets_v3": _MOBILENET_V3,
+    "inception_resnets": _INCEPTION_RESNET,
+    "nasnets": _NASNET,
     "fcn32s": _FCN,
     "fcn16s": _FCN,
     "fcn8s": _FCN,

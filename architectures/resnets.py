@@ -23,10 +23,11 @@ from ..blocks import (
     squeeze_excite,
     words,
 )
+from ..blocks import dense as _dense
 from ..blocks import stochastic_depth as _stochastic_depth
 from ..blocks.types import Dense, Shortcut, Size, Tensor, Unit
 from .constructor import Head, architecture, dilate_stages, published, variant
-from .initial_values import KAIMING_FAN_OUT, torch_dense
+from .initial_values import KAIMING_FAN_OUT, normal, torch_dense
 
 # Table 1 of the paper: block, its number in each of the four stages, output filters of the first stage.
 CONFIGS: dict[int, tuple[Callable[..., Tensor], tuple[int, ...], int]] = {
@@ -110,6 +111,7 @@ V2_DIALECTS: dict[str, dict[str, Any]] = {
     "timm": {
         **_TORCH,
         "conv": partial(_torch_conv, use_bias=False),
+        "dense": partial(_dense, kernel_initializer=normal(0.01)),
         "stem": {**BARE_STEM, "pool": partial(symmetric_pool, strides=2)},
     },
 }
@@ -197,7 +199,7 @@ def resnet(
     stochastic_depth = checks.fraction("stochastic_depth", stochastic_depth)
     strides = checks.integers("strides", strides, len(repeats))
     x = chain(x, stem, conv=conv)
-    places = _places(_stride(stem), repeats, strides, strided_block, output_stride)
+    places = block_strides(_stride(stem), repeats, strides, strided_block, output_stride)
     own: list[dict[str, Any]] = [
         {
             **place,
@@ -227,7 +229,7 @@ def resnet(
     return head(x, dense=dense)
 
 
-def _places(
+def block_strides(
     stem: int, repeats: Sequence[int], strides: Sequence[int], strided_block: str, output_stride: int | None
 ) -> list[dict[str, int]]:
     """Stride of each block, or its dilation where there is one."""
@@ -303,7 +305,28 @@ resnet50 = published(resnet, "resnet50", depth=50)
 resnet101 = published(resnet, "resnet101", depth=101)
 resnet152 = published(resnet, "resnet152", depth=152)
 se_resnet50 = published(
-    resnet, "se_resnet50", dialects={"paper": {}, "timm": _TORCH}, depth=50, transforms=(squeeze_excite,)
+    resnet,
+    "se_resnet50",
+    dialects={"paper": {}, "timm": {**_TORCH, "zero_init": True}},
+    depth=50,
+    transforms=(squeeze_excite,),
+)
+
+_LATER = {"paper": DIALECTS["v1.5"], "torchvision": _TORCH}
+resnext50_32x4d = published(
+    resnet, "resnext50_32x4d", dialects=_LATER, depth=50, residual=partial(bottleneck, reduction=2, groups=32)
+)
+resnext101_32x8d = published(
+    resnet, "resnext101_32x8d", dialects=_LATER, depth=101, residual=partial(bottleneck, reduction=1, groups=32)
+)
+resnext101_64x4d = published(
+    resnet, "resnext101_64x4d", dialects=_LATER, depth=101, residual=partial(bottleneck, reduction=1, groups=64)
+)
+wide_resnet50_2 = published(
+    resnet, "wide_resnet50_2", dialects=_LATER, depth=50, residual=partial(bottleneck, reduction=2)
+)
+wide_resnet101_2 = published(
+    resnet, "wide_resnet101_2", dialects=_LATER, depth=101, residual=partial(bottleneck, reduction=2)
 )
 
 resnet18_v2 = published(resnet_v2, "resnet18_v2", depth=18, dialects=_NO_KERAS)

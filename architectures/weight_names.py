@@ -43,10 +43,19 @@ APPLICATIONS = {
     "mobilenet_v2": Application("MobileNetV2", ("alpha",), (96, 128, 160, 192, 224)),
     **{f"efficientnet_b{n}": Application(f"EfficientNetB{n}") for n in range(8)},
     **{f"efficientnet_v2_{n}": Application(f"EfficientNetV2{n.upper()}") for n in ("b0", "b1", "b2", "b3", *"sml")},
+    **{
+        f"convnext_{size}": Application(f"ConvNeXt{'XLarge' if size == 'xlarge' else size.title()}")
+        for size in ("tiny", "small", "base", "large", "xlarge")
+    },
+    "mobilenet_v3_small": Application("MobileNetV3Small", ("alpha", "minimalistic"), (224,)),
+    "mobilenet_v3_large": Application("MobileNetV3Large", ("alpha", "minimalistic"), (224,)),
+    "inception_resnet_v2": Application("InceptionResNetV2"),
+    "nasnet_mobile": Application("NASNetMobile"),
+    "nasnet_large": Application("NASNetLarge"),
 }
 
 # What other libraries number over all their layers: instead of these numbers stand places here, from 0 on.
-NUMBERED = ("conv2d_", "batch_normalization_", "normalization_", "features.")
+NUMBERED = ("conv2d_", "batch_normalization_", "layer_normalization_", "normalization_", "features.")
 # A letter for a number from 1 on.
 _LETTER = "|".join(("", *ascii_lowercase))
 
@@ -59,6 +68,10 @@ _INCEPTION_UNITS = "|".join(
         *("double_strided", "pool_proj"),
     )
 )
+
+_CONV2D = "{kind:conv2d|batch_normalization}"
+_V3 = "{part:expand|depthwise|project|squeeze_excite.reduce|squeeze_excite.expand}.{kind:conv|norm}"
+_V3_KERAS = "{part:expand|depthwise|project|squeeze_excite_conv|squeeze_excite_conv_1}{kind:|_bn}"
 
 KERAS: dict[str, dict[str, str]] = {
     "vgg": {
@@ -111,6 +124,31 @@ KERAS: dict[str, dict[str, str]] = {
         "last.{kind:conv|norm}": "Conv_1{kind:|_bn}",
         "classifier.predictions": "predictions",
     },
+    "mobilenet_v3": {
+        "stem.{kind:conv|norm}": "conv{kind:|_bn}",
+        f"stage1.block1.{_V3}": f"expanded_conv_{_V3_KERAS}",
+        f"stage{{s}}.block{{b}}.{_V3}": f"expanded_conv_{{s,b:+1}}_{_V3_KERAS}",
+        "last.{kind:conv|norm}": "conv_1{kind:|_bn}",
+        "classifier.{part:dense1|predictions}": "{part:conv_2|logits}",
+    },
+    "inception_resnet_v2": {
+        "conv{c}.{kind:conv|norm}": f"{_CONV2D}_{{c:-1}}",
+        "conv_7b.{kind:conv|norm}": "conv_7b{kind:|_bn}",
+        "mixed_5b.{unit:1x1|single_1|single_2|double_1|double_2|double_3|pool_2}.{kind:conv|norm}": (
+            f"{_CONV2D}_{{unit:+5}}"
+        ),
+        "block35_{n}.{unit:1x1|single_1|single_2|double_1|double_2|double_3}.{kind:conv|norm}": (
+            f"{_CONV2D}_{{n,unit:+12}}"
+        ),
+        "mixed_6a.{unit:single|double_1|double_2|double_3}.{kind:conv|norm}": f"{_CONV2D}_{{unit:+72}}",
+        "block17_{n}.{unit:1x1|single_1|single_2|single_3}.{kind:conv|norm}": f"{_CONV2D}_{{n,unit:+76}}",
+        "mixed_7a.{unit:first_1|first_2|single_1|single_2|double_1|double_2|double_3}.{kind:conv|norm}": (
+            f"{_CONV2D}_{{unit:+156}}"
+        ),
+        "block8_{n}.{unit:1x1|single_1|single_2|single_3}.{kind:conv|norm}": f"{_CONV2D}_{{n,unit:+163}}",
+        "block{side}_{n}.up.conv": "block{side}_{n}_conv",
+        "classifier.predictions": "predictions",
+    },
     "efficientnet": {
         "normalization": "normalization_0",
         "stem.{kind:conv|norm}": "stem_{kind:conv|bn}",
@@ -129,6 +167,53 @@ KERAS["efficientnet_v2"] = {
     "stage{s}.block{b}.depthwise.conv": f"block{{s}}{{b:{_LETTER}}}_dwconv2",
     "stage{s}.block{b}.conv.{kind:conv|norm}": f"block{{s}}{{b:{_LETTER}}}_project_{{kind:conv|bn}}",
 }
+
+
+def _convnext(size: str) -> dict[str, str]:
+    """Of a network that puts its own name before that of every layer."""
+    return {
+        "stem.{kind:conv|norm}": f"{size}_stem_{{kind:conv|layernorm}}",
+        "stage{s}.downsample.{kind:conv|norm}": f"{size}_downsampling_{{kind:conv|layernorm}}_{{s:-2}}",
+        "stage{s}.block{b}.{part:depthwise.conv|depthwise.norm|expand.conv|project.conv|layer_scale}": (
+            f"{size}_stage_{{s:-1}}_block_{{b:-1}}_"
+            "{part:depthwise_conv|layernorm|pointwise_conv_1|pointwise_conv_2|layer_scale}"
+        ),
+        "norm": f"{size}_head_layernorm",
+        "classifier.predictions": f"{size}_head_dense",
+    }
+
+
+for _size in (name for name in APPLICATIONS if name.startswith("convnext")):
+    KERAS[_size] = _convnext(_size)
+    KERAS[f"{_size}_without_top"] = {**KERAS[_size], "norm": "layer_normalization_0"}
+
+
+def _nasnet(cells: int) -> dict[str, str]:
+    """Of a network of so many normal cells a stage, after which it is that the reductions are numbered."""
+    places = {
+        ("cell{n:" + "|".join(str(n) for n in range(1, cells + 1)) + "}", "normal"): "{n:+0}",
+        ("cell{n}", "normal"): "{n}",
+        ("reduction{n:1|2}", "reduction"): f"reduce_{{n:{cells}|{2 * cells}}}",
+        ("stem{n}", "reduction"): "stem_{n}",
+    }
+    rules = {"stem.{kind:conv|norm}": "stem_{kind:conv|bn}1", "classifier.predictions": "predictions"}
+    for (cell, kind), place in places.items():
+        # The third and last that are on the left of a sum in a reduction are numbered without the pools between.
+        sums = "{p}" if kind == "normal" else "{p:1|2|3|5}"
+        theirs = "{p}" if kind == "normal" else "{p:1|2|3|4}"
+        rules |= {
+            f"{cell}.input.{{kind:conv|norm}}": f"{kind}_{{kind:conv|bn}}_1_{place}",
+            f"{cell}.previous.conv": f"adjust_conv_projection_{place}",
+            f"{cell}.previous.{{part:even.conv|odd.conv}}": f"adjust_conv_{{part:1|2}}_{place}",
+            f"{cell}.previous.norm": f"adjust_bn_{place}",
+            f"{cell}.sum{sums}.{{side:left|right}}.conv{{c}}.{{kind:conv|norm}}": (
+                f"separable_conv_{{c}}{{kind:|_bn}}_{kind}_{{side}}{theirs}_{place}"
+            ),
+        }
+    return rules
+
+
+KERAS["nasnet_mobile"], KERAS["nasnet_large"] = _nasnet(4), _nasnet(6)
 
 TORCHVISION: dict[str, dict[str, str]] = {
     "alexnet": {
@@ -203,6 +288,69 @@ TORCHVISION: dict[str, dict[str, str]] = {
         "last.{kind:conv|norm}": "features.18.{kind:0|1}",
         "classifier.predictions": "classifier.1",
     },
+}
+
+_REGNET = "trunk_output.block{s}.block{s}-{b:-1}"
+TORCHVISION |= {
+    "regnet": {
+        "stem.{kind:conv|norm}": "stem.{kind:0|1}",
+        "stage{s}.block{b}.conv{c:1|2|3}.{kind:conv|norm}": f"{_REGNET}.f.{{c:a|b|c}}.{{kind:0|1}}",
+        "stage{s}.block{b}.squeeze_excite.{part:reduce|expand}.conv": f"{_REGNET}.f.se.{{part:fc1|fc2}}",
+        "stage{s}.block{b}.shortcut.{kind:conv|norm}": f"{_REGNET}.proj.{{kind:0|1}}",
+        "classifier.predictions": "fc",
+    },
+    "mnasnet": {
+        "stem.{kind:conv|norm}": "layers.{kind:0|1}",
+        "stage1.block1.depthwise.{kind:conv|norm}": "layers.{kind:3|4}",
+        "stage1.block1.project.{kind:conv|norm}": "layers.{kind:6|7}",
+        "stage{s}.block{b}.expand.{kind:conv|norm}": "layers.{s:+6}.{b:-1}.layers.{kind:0|1}",
+        "stage{s}.block{b}.depthwise.{kind:conv|norm}": "layers.{s:+6}.{b:-1}.layers.{kind:3|4}",
+        "stage{s}.block{b}.project.{kind:conv|norm}": "layers.{s:+6}.{b:-1}.layers.{kind:6|7}",
+        "last.{kind:conv|norm}": "layers.{kind:14|15}",
+        "classifier.predictions": "classifier.1",
+    },
+    "shufflenet_v2": {
+        "stem.{kind:conv|norm}": "conv1.{kind:0|1}",
+        "stage{s}.block{b}.shortcut_depthwise.{kind:conv|norm}": "stage{s:+1}.{b:-1}.branch1.{kind:0|1}",
+        "stage{s}.block{b}.shortcut.{kind:conv|norm}": "stage{s:+1}.{b:-1}.branch1.{kind:2|3}",
+        "stage{s}.block{b}.conv1.{kind:conv|norm}": "stage{s:+1}.{b:-1}.branch2.{kind:0|1}",
+        "stage{s}.block{b}.depthwise.{kind:conv|norm}": "stage{s:+1}.{b:-1}.branch2.{kind:3|4}",
+        "stage{s}.block{b}.conv2.{kind:conv|norm}": "stage{s:+1}.{b:-1}.branch2.{kind:5|6}",
+        "last.{kind:conv|norm}": "conv5.{kind:0|1}",
+        "classifier.predictions": "fc",
+    },
+    "efficientnet": {
+        "stem.{kind:conv|norm}": "features.0.{kind:0|1}",
+        "stage1.block{b}.{part:depthwise|project}.{kind:conv|norm}": ("features.1.{b:-1}.block.{part:0|2}.{kind:0|1}"),
+        "stage1.block{b}.squeeze_excite.{part:reduce|expand}.conv": "features.1.{b:-1}.block.1.{part:fc1|fc2}",
+        "stage{s}.block{b}.{part:expand|depthwise|project}.{kind:conv|norm}": (
+            "features.{s}.{b:-1}.block.{part:0|1|3}.{kind:0|1}"
+        ),
+        "stage{s}.block{b}.squeeze_excite.{part:reduce|expand}.conv": "features.{s}.{b:-1}.block.2.{part:fc1|fc2}",
+        "top.{kind:conv|norm}": "features.8.{kind:0|1}",
+        "classifier.predictions": "classifier.1",
+    },
+    "squeezenet1_0": {
+        "conv1.conv": "features.0",
+        "fire{n:2|3|4|5|6|7|8|9}.{part:squeeze|expand1x1|expand3x3}.conv": "features.{n:3|4|5|7|8|9|10|12}.{part}",
+        "classifier.maps.conv": "classifier.1",
+    },
+    "squeezenet1_1": {
+        "conv1.conv": "features.0",
+        "fire{n:2|3|4|5|6|7|8|9}.{part:squeeze|expand1x1|expand3x3}.conv": "features.{n:3|4|6|7|9|10|11|12}.{part}",
+        "classifier.maps.conv": "classifier.1",
+    },
+}
+TORCHVISION["efficientnet_v2"] = {
+    "stage1.block{b}.conv.{kind:conv|norm}": "features.1.{b:-1}.block.0.{kind:0|1}",
+    "stage{s:2|3}.block{b}.{part:expand|project}.{kind:conv|norm}": (
+        "features.{s:2|3}.{b:-1}.block.{part:0|1}.{kind:0|1}"
+    ),
+    **TORCHVISION["efficientnet"],
+}
+TORCHVISION["efficientnet_v2_s"] = {
+    **TORCHVISION["efficientnet_v2"],
+    "top.{kind:conv|norm}": "features.7.{kind:0|1}",
 }
 
 _FCN = "block{b}.conv{c}.conv"
@@ -286,6 +434,8 @@ DIALECTS: dict[tuple[str, str], tuple[str, ...]] = {
     **{(library, "fcn"): _ANY for library in ("keras.applications", "torchvision", "timm", "layerblocks")},
 }
 
+# What Keras calls a variable that its layer gives no name.
+UNNAMED = r"variable(_\d+)?"
 # Of torch's tensors by the names of Keras's.
 TORCH_TENSORS = {
     "kernel": "weight",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from .. import _keras, checks
 from ..models.inputs import array_of
 from ..models.origins import Origin, origin_of_file
 from .origins import origin
-from .weight_names import TORCH_COUNTERS, TORCH_RENAMED
+from .weight_names import TORCH_COUNTERS, TORCH_RENAMED, UNNAMED
 
 IMAGENET = "imagenet"
 _KERAS_FILES, _TORCH_FILES = (".h5", ".hdf5", ".keras"), (".safetensors", ".pth", ".pt", ".bin")
@@ -94,13 +94,24 @@ def checked_model(argument: str, model: Any) -> keras.Model:
 
 
 def of_model(model: keras.Model) -> Source:
-    """The weights of a Keras model."""
+    """The weights of a Keras model, and of those that it has for layers."""
     tensors = {
-        layer.name: {variable.path.rpartition(f"{layer.name}/")[-1]: variable for variable in layer.weights}
-        for layer in model.layers
+        layer.name: {
+            _placed(variable.path.rpartition(f"{layer.name}/")[-1], place): variable
+            for place, variable in enumerate(layer.weights)
+        }
+        for layer in _layers(model)
         if layer.weights
     }
     return Source(tensors, model=model, origin=origin(model))
+
+
+def _layers(model: keras.Model) -> Iterator[keras.layers.Layer]:
+    for layer in model.layers:
+        if isinstance(layer, keras.Model) and layer.layers:
+            yield from _layers(layer)
+        else:
+            yield layer
 
 
 # PyTorch.
@@ -131,7 +142,10 @@ def _of_state_dict(state: Mapping[Any, Any], argument: str) -> Source:
 def _numbers(argument: str, value: Any) -> np.ndarray:
     if hasattr(value, "detach"):  # a parameter of PyTorch, wherever it lies
         value = value.detach().cpu()
-    return array_of(argument, value)
+    array = array_of(argument, value)
+    if array.dtype.kind in "biu" and array.dtype.itemsize == 1:
+        raise checks.refuse(argument, array.dtype.name, "an array of floating-point numbers, not of quantized ones")
+    return array
 
 
 def _of_torch_file(path: Path, argument: str) -> Source:
@@ -170,7 +184,8 @@ def _of_weights_file(file: Any) -> Tensors:
 
     def visit(name: str, group: Any) -> None:
         parts = name.split("/")
-        if len(parts) == 3 and parts[-1] == "vars" and "name" in group.attrs and len(group):
+        in_models = {*parts[:-1:2]} == {"layers"}
+        if in_models and parts[-1] == "vars" and "name" in group.attrs and len(group):
             found[str(group.attrs["name"])] = {place: _stored(value) for place, value in group.items()}
 
     file.visititems(visit)
@@ -179,12 +194,19 @@ def _of_weights_file(file: Any) -> Tensors:
 
 def _legacy(root: Any) -> Tensors:
     """What older versions of Keras wrote: by layer the names of its tensors."""
-    found = {}
+    found: dict[str, dict[str, Any]] = {}
     for layer in map(_text, root.attrs["layer_names"]):
-        names = [*map(_text, root[layer].attrs["weight_names"])]
-        if names:
-            found[layer] = {re.sub(r".*/|:\d+$", "", name): _stored(root[layer][name]) for name in names}
+        for name in map(_text, root[layer].attrs["weight_names"]):
+            *path, tensor = re.sub(r":\d+$", "", name).split("/")
+            owner = path[-1] if len(path) > 1 and path[0] == layer else layer  # of a model in the model
+            tensors = found.setdefault(owner, {})
+            tensors[_placed(tensor, len(tensors))] = _stored(root[layer][name])
     return found
+
+
+def _placed(name: str, place: int) -> str:
+    """The name of a tensor in its layer; its place where it has none of its own."""
+    return str(place) if re.fullmatch(UNNAMED, name) else name
 
 
 def _text(name: Any) -> str:

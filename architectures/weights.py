@@ -23,7 +23,7 @@ from .. import _keras, checks
 from ..blocks.core import weightless
 from ..blocks.tensors import channel_axis
 from ..graphs.calls import calls, wired
-from ..models.computed import difference, digest, layers_differ, relative
+from ..models.computed import alike, difference, digest, layers_differ, neighbours_differ, relative
 from ..models.inputs import CHANNELS, array_of, first_with_weights, kernel_for_channels
 from ..models.origins import Origin
 from . import weight_names
@@ -33,6 +33,8 @@ from .weight_sources import IMAGENET, Source, checked_model, of_model, opened
 
 # What may stand between a flattened image and the dense layer that sees its pixels: it moves none.
 _IN_PLACE = (keras.layers.Dropout, keras.layers.Activation, keras.layers.Identity)
+# Of which a part of the tensors means nothing.
+_NORMS = (keras.layers.BatchNormalization, keras.layers.LayerNormalization, keras.layers.GroupNormalization)
 _LISTED, _LONGEST = 20, 6000  # tensors and characters of an error
 # Arguments that change no weight's meaning: a network may be given those of one in which they differ.
 _HARMLESS = frozenset(
@@ -95,8 +97,8 @@ def load(
         missing: `"keep"` leaves what the source does not have, or has in another shape, as it is.
         names: a table of names in the notation of `layerblocks.architectures.weight_names`, for a source whose names
             are none of those known.
-        dialect: whose computation the weights belong to; to be said where `names` are yours, or where the model does
-            not remember how it was built, which is then believed.
+        dialect: whose computation the weights belong to; to be said where `names` are yours, where a file of ours does
+            not say it, or where the model does not remember how it was built, which is then believed.
         channels: how kernels that see the image are changed to its channels, as `kernel_for_channels`.
         inflate: how 2-D kernels become 3-D ones, as `inflate_kernel`.
 
@@ -179,8 +181,11 @@ _INFLATIONS = {"mean": _repeated, "center": _centered}
 
 def _trained() -> str:
     """The networks that Keras has trained weights of; of many of one name the first and the last."""
-    groups = [[*names] for _, names in itertools.groupby(APPLICATIONS, lambda name: re.sub("[a-z]?[0-9]*$", "", name))]
-    return ", ".join(f"{names[0]} … {names[-1]}" if len(names) > 3 else ", ".join(names) for names in groups)
+    groups = [
+        [*names]
+        for _, names in itertools.groupby(APPLICATIONS, lambda name: name.rstrip("0123456789").partition("_")[0])
+    ]
+    return ", ".join(f"{names[0]} … {names[-1]}" if len(names) > 2 else ", ".join(names) for names in groups)
 
 
 def checked(weights: Any, network: str) -> Source | str | None:
@@ -213,6 +218,11 @@ def dialect_of(source: Source | str | None, dialects: Collection[str]) -> str | 
         if common is not None and found > most:
             best, most = common, found
     return best if 2 * most > len(theirs) else None
+
+
+def is_unsaid(source: Source | str | None) -> bool:
+    """Whether a file of weights does not say what network they are of."""
+    return isinstance(source, Source) and source.places is not None and source.origin is None
 
 
 def construct(
@@ -336,12 +346,13 @@ def steps(
 ) -> tuple[_Steps, str | None]:
     """What loading a source would write, or an error, and the dialect of the source."""
     ours = _weighted(layers)
+    table, pairs = _best_table(ours, source, plan)  # of all layers, of which theirs may be numbers
     if plan.only is not None:
         for block in plan.only:
             if not any(_is_inside(name, block) for name in ours):
                 raise checks.unknown("only", block, sorted({name.partition(".")[0] for name in ours}))
         ours = {name: layer for name, layer in ours.items() if any(_is_inside(name, block) for block in plan.only)}
-    table, pairs = _best_table(ours, source, plan)
+    _refuse_other_numbers(table, ours, pairs, source, plan)
     found = _found(model, ours, pairs, source, plan)
     if not found.writes and plan.is_partial:
         raise checks.refuse(
@@ -365,10 +376,7 @@ def steps(
     found.kept += [tensor for tensors in (found.left, found.misfits) for tensor in map(_first_word, tensors)]
     outside = {id(layer) for layer in ours.values()}
     found.kept += [
-        f"{layer.name}.{_tensor_name(layer, variable)}"
-        for layer in layers
-        if id(layer) not in outside
-        for variable in layer.weights
+        _spelt(layer, variable) for layer in layers if id(layer) not in outside for variable in layer.weights
     ]
     found.unused = [*map(_first_word, found.unused)]
     return found, dialect
@@ -426,6 +434,19 @@ def _best_table(ours: Mapping[str, Any], source: Source, plan: _Plan) -> tuple[_
     return (table if pairs or plan.table is not None else _Table("", "", None, ())), pairs
 
 
+def _refuse_other_numbers(
+    table: _Table, ours: Collection[str], pairs: Mapping[str, str], source: Source, plan: _Plan
+) -> None:
+    """Refuse a part of a source whose names are numbers among all its layers, of which it has more or fewer."""
+    if not plan.is_partial or table.rules is None:
+        return
+    for rule, template, matches, found in _lines(table.rules, ours, source.tensors):
+        apart = _numbers_apart(rule, template, matches, found)
+        if apart is not None and not pairs.keys() & matches.keys():
+            must_be = f"one that counts as many layers as the network, {apart[0]}, as {template!r} numbers them"
+            raise checks.refuse(plan.argument, apart[1], f"{must_be}; load it into the network that it is of first")
+
+
 def _dialect_said(source: Source, table: _Table, plan: _Plan) -> str | None:
     """Whose computation the weights are, as far as that is known."""
     if plan.dialect is not None:
@@ -445,9 +466,12 @@ def _refuse_what_computes_another(
     if table.library == "layerblocks":
         theirs = source.model if source.model is not None else _built_again(source.origin)
         if theirs is not None:
-            _refuse_another_of_ours(model, theirs, source.origin, found, plan)
+            _refuse_another_of_ours(model, theirs, source.origin, found, plan, table.rules is None)
         elif source.origin is not None:
             _refuse_what_no_file_holds(model, source.origin, source.computed, plan)
+        elif plan.dialect is None and plan.argument == "source" and len(_dialects(origin(model))) > 1:
+            must_be = "said, as source does not say whose computation the weights belong to, which"
+            raise checks.refuse("dialect", None, f"{must_be} differs between those of {checks.one_line(model.name)}")
         return
     if table.library != "names" and not table.dialects:  # which computes the same in every dialect
         return
@@ -463,11 +487,13 @@ def _refuse_what_computes_another(
         must_be = f"said, as {checks.one_line(model.name)} does not remember how it was built; {wanted[0]!r} computes"
         raise checks.refuse("dialect", None, f"{must_be} what these weights were trained for")
     made = constructor_of(known)
+    if plan.dialect is None and source.model is not None and not source.is_trained:
+        _refuse_a_changed_library(model, source.model, known, table, found, plan)
     if known.dialect in wanted:
         if made is not None and plan.dialect is None:
             _refuse_an_argument_of_another(model, known, made, found, plan)
         return
-    dialects = () if made is None else tuple(made.dialects)  # type: ignore[attr-defined]
+    dialects = _dialects(known)
     needed = next((dialect for dialect in wanted if dialect in dialects), None)
     if needed is None:
         must_be = f"weights of a network in one of the dialects {checks.listed(dialects)} of {known.network}"
@@ -478,6 +504,44 @@ def _refuse_what_computes_another(
         raise _refuse_dialect(plan.argument, known, needed, apart)
     if plan.dialect is None:
         _refuse_an_argument_of_another(model, known, made, found, plan)
+
+
+def _dialects(known: Origin | None) -> tuple[str, ...]:
+    made = None if known is None else constructor_of(known)
+    return () if made is None else tuple(made.dialects)  # type: ignore[attr-defined]
+
+
+# What a layer of another library says as ours do, padding and activation being layers of their own in some.
+_SAID_ALIKE = ("strides", "dilation_rate", "groups", "epsilon")
+
+
+def _refuse_a_changed_library(
+    model: keras.Model, source: keras.Model, known: Origin, table: _Table, found: _Steps, plan: _Plan
+) -> None:
+    """Refuse a model with the names of a library that computes something else than the library's network does."""
+    theirs = {layer.name: layer for layer in source.layers}
+    alike = _SAID_ALIKE[2:] if known.arguments.get("output_stride") is not None else _SAID_ALIKE
+    for layer, name in found.pairs.values():
+        for word in alike:
+            ours, other = (getattr(one, word, None) for one in (layer, theirs[name]))
+            if None not in (ours, other) and ours != other:
+                said = f"{layer.name} differs in {word}: {ours!r}, {other!r}"
+                if known.dialect in table.dialects:
+                    raise checks.complaint(f"model must compute what {plan.argument} does; {said}")
+    if table.library != "keras.applications" or known.network not in APPLICATIONS or RESCALED in table.dialects:
+        return
+    defaults = constructor_of(known)
+    words = {word: given.default for word, given in defaults.__signature__.parameters.items()}  # type: ignore[union-attr]
+    own = {**words, **known.arguments}
+    with weightless():
+        usual = _application(known.network, own)(None).model
+    renamed = {name: called for called, name in _renumbered(layer.name for layer in source.layers).items()}
+    last = {_keras.call_of(tensor).operation.name for tensor in source.outputs}  # softmax or logits
+    only = [renamed[name] for _, name in found.pairs.values() if name not in last]
+    apart = difference(source, usual, only, _renumbered)
+    if apart is not None:
+        must_be = f"the network of {table.library}, which it does not compute ({apart})"
+        raise checks.refuse(plan.argument, source.name, f"{must_be}; load(…, dialect=…) loads all the same")
 
 
 def _refuse_what_no_file_holds(model: keras.Model, known: Origin, computed: str | None, plan: _Plan) -> None:
@@ -570,14 +634,23 @@ def _built_again(known: Origin | None) -> keras.Model | None:
 
 
 def _refuse_another_of_ours(
-    model: keras.Model, source: keras.Model, given: Origin | None, found: _Steps, plan: _Plan
+    model: keras.Model, source: keras.Model, given: Origin | None, found: _Steps, plan: _Plan, same_names: bool
 ) -> None:
     if plan.is_partial or plan.inflate is not None:
         theirs = {layer.name: layer for layer in source.layers}
+        last = {id(_keras.call_of(tensor).operation) for tensor in wired(model).outputs}
         for layer, name in found.pairs.values():
-            apart = layers_differ(layer, theirs[name]) if name in theirs else None
+            aside = ("activation",) if id(layer) in last else ()  # softmax or logits
+            if same_names and not alike(layer, theirs[name]):
+                kinds = " and not ".join(type(one).__name__ for one in (layer, theirs[name]))
+                raise checks.complaint(f"model must compute what {plan.argument} does; {layer.name} is of {kinds}")
+            apart = layers_differ(layer, theirs[name], aside) if name in theirs else None
             if apart is not None:
                 raise checks.complaint(f"model must compute what {plan.argument} does; {layer.name} differs in {apart}")
+        compared = same_names and plan.dialect is None
+        apart = neighbours_differ(model, source, found.pairs) if compared else None
+        if apart is not None:
+            raise checks.complaint(f"model must compute what {plan.argument} does; they differ in {apart}")
         return
     known = origin(model)
     remembered = known is not None and given is not None and not known.changes and not given.changes
@@ -622,7 +695,8 @@ class _Group:
 
     def __format__(self, spec: str) -> str:
         if "|" in spec:
-            return spec.split("|")[self.number]
+            words = spec.split("|")
+            return words[self.number] if self.number < len(words) else str(self.number)  # which no name has
         return str(self.number + int(spec)) if spec else self.text
 
 
@@ -671,32 +745,68 @@ def _pairs(table: Mapping[str, str] | None, ours: Iterable[str], theirs: Iterabl
     if table is None:
         found = relative(theirs)
         return {name: found[name] for name in ours if name in found}
-    found, pairs = _renumbered(theirs), {}
-    rest = list(ours)
+    pairs: dict[str, str] = {}
+    for rule, template, matches, found in _lines(table, ours, theirs):
+        if _numbers_apart(rule, template, matches, found) is None:
+            pairs |= {name: other for name, groups in matches.items() if (other := _partner(template, groups, found))}
+    return pairs
+
+
+def _lines(
+    table: Mapping[str, str], ours: Iterable[str], theirs: Iterable[str]
+) -> Iterator[tuple[str, str, dict[str, dict[str, _Group]], dict[str, str]]]:
+    """Each line of a table, what it matches of ours, and what is left of theirs by what tables call it."""
+    found, rest = _renumbered(theirs), list(ours)
     for rule, template in table.items():
         matches = _matches(rule, rest)
         _add_places(template, matches)
-        for name, groups in matches.items():
-            other = found.pop(template.format_map(groups), None)
-            if other is not None:
-                pairs[name] = other
+        yield rule, template, matches, found
+        for groups in matches.values():
+            found.pop(template.format_map(groups), None)
         rest = [name for name in rest if name not in matches]
-    return pairs
+
+
+def _partner(template: str, groups: Mapping[str, _Group], found: Mapping[str, str]) -> str | None:
+    return found.get(template.format_map(groups))
+
+
+def _numbers_apart(
+    rule: str, template: str, matches: Mapping[str, dict[str, _Group]], found: Iterable[str]
+) -> tuple[int, int] | None:
+    """How many layers of ours and of theirs are counted, where a name is a number among all of them and these differ.
+
+    A number then says nothing: the fifth convolution of a deeper network is another one.
+    """
+    places = {(field, spec or "") for _, field, spec, _ in Formatter().parse(template) if field and "," in field}
+    if not places or not matches:
+        return None
+    pattern = re.compile(_of_their_line(template, _words_of(rule)))
+    theirs = {match.groups() for name in found if (match := pattern.fullmatch(name))}
+    ours = {tuple(format(groups[field], spec) for field, spec in places) for groups in matches.values()}
+    return None if ours == theirs or not theirs else (len(ours), len(theirs))
+
+
+def _of_their_line(template: str, words: Mapping[str, str]) -> str:
+    """What their names look like in a line, a group for each place; `words` are the alternatives of ours."""
+    pattern = ""
+    for literal, field, spec, _ in Formatter().parse(template):
+        pattern += re.escape(literal)
+        if field is not None and "," in field:
+            pattern += "([0-9]+)"
+        elif field is not None:
+            choices = spec if spec and "|" in spec else "" if spec else words.get(field, "")
+            pattern += f"(?:{'|'.join(map(re.escape, choices.split('|')))})" if choices else "[0-9]+"
+    return pattern
 
 
 def _of_theirs(table: Mapping[str, str] | None) -> re.Pattern[str]:
     """What their names look like in a table."""
-    patterns = []
-    for rule, template in (table or {}).items():
-        words = {field: spec for _, field, spec, _ in Formatter().parse(rule) if field}
-        pattern = ""
-        for literal, field, spec, _ in Formatter().parse(template):
-            pattern += re.escape(literal)
-            if field is not None:
-                choices = spec if spec and "|" in spec else "" if spec or "," in field else words.get(field, "")
-                pattern += f"(?:{'|'.join(map(re.escape, choices.split('|')))})" if choices else "[0-9]+"
-        patterns.append(pattern)
+    patterns = [_of_their_line(template, _words_of(rule)) for rule, template in (table or {}).items()]
     return re.compile("|".join(patterns) or r"(?!)")
+
+
+def _words_of(rule: str) -> dict[str, str]:
+    return {field: spec for _, field, spec, _ in Formatter().parse(rule) if field and spec}
 
 
 # Tensors.
@@ -716,9 +826,11 @@ class _Form:
 
 
 def _keras_form(layer: keras.layers.Layer, name: str, shape: tuple[int, ...]) -> _Form:
-    """As it is; a dense layer may be a convolution elsewhere and the other way round."""
+    """As it is; a dense layer may be a convolution elsewhere and the other way round, a depthwise one one of groups."""
     others: list[tuple[int, ...]] = []
-    if len(shape) == 2:
+    if isinstance(layer, keras.layers.DepthwiseConv2D) and name == "kernel":
+        others = [(*shape[:2], 1, prod(shape[2:]))]
+    elif len(shape) == 2:
         others = [(1, 1, *shape)]
     elif name == "kernel" and len(shape) == 4:
         others = [(prod(shape[:-1]), shape[-1])]
@@ -768,7 +880,8 @@ def _found(
     unused = {(name, tensor): value for name, tensors in source.tensors.items() for tensor, value in tensors.items()}
     found = _Steps()
     for short, layer in ours.items():
-        before = len(found.writes)
+        before, left = len(found.writes), len(found.left)
+        taken: dict[tuple[str, str], Any] = {}
         for place, variable in enumerate(layer.weights):
             name, shape = _tensor_name(layer, variable), tuple(variable.shape)
             theirs = pairs.get(short, "")
@@ -776,13 +889,17 @@ def _found(
             if source.is_torch and isinstance(layer, keras.layers.SeparableConv2D) and name == "bias":
                 names = ("pointwise.bias",)
             key = next(((theirs, one) for one in names if (theirs, one) in unused), None)
-            tensor = f"{layer.name}.{name}"
+            tensor = _spelt(layer, variable)
             if key is None:
                 found.left.append(f"{tensor} {shape}")
                 continue
-            value = unused.pop(key)
+            value = taken[key] = unused.pop(key)
             given = tuple(value.shape)
             form = form_of(layer, name, shape)
+            if isinstance(value, np.ndarray) and value.dtype.kind == "f" and not np.isfinite(value).all():
+                raise checks.refuse(
+                    f"{_dotted(key)} of {plan.argument}", value[~np.isfinite(value)][0].item(), "finite numbers"
+                )
             if given not in form.shapes:
                 adapted = _adapted(layer, name, shape, value, form_of, source, plan, layer.name in first)
                 if adapted is None:
@@ -793,6 +910,12 @@ def _found(
                 found.changed.append(f"{tensor} {given} -> {shape}")
             found.writes.append((variable, form, value))
             found.loaded.append(tensor)
+        if plan.is_partial and isinstance(layer, _NORMS) and len(found.left) > left:
+            found.left += [
+                f"{_spelt(layer, variable)} {tuple(variable.shape)}" for variable, _, _ in found.writes[before:]
+            ]
+            unused.update(taken)
+            del found.writes[before:], found.loaded[before:]
         if len(found.writes) > before:
             found.pairs[short] = layer, pairs[short]
     found.unused = [f"{_dotted(key)} {tuple(value.shape)}" for key, value in unused.items()]
@@ -830,6 +953,10 @@ def _adapted(
 
 def _tensor_name(layer: keras.layers.Layer, variable: Any) -> str:
     return variable.path.rpartition(f"{layer.name}/")[-1]
+
+
+def _spelt(layer: keras.layers.Layer, variable: Any) -> str:
+    return f"{layer.name}.{_tensor_name(layer, variable)}"
 
 
 def _write(writes: Iterable[tuple[Any, _Form, Any]]) -> None:

@@ -9,6 +9,7 @@ from ..blocks import batch_norm, matching, max_pool, separable, xception_module
 from ..blocks import conv as _conv
 from ..blocks.types import Dense, Pool, Tensor, Unit
 from .constructor import Head, architecture
+from .initial_values import KAIMING_FAN_IN, KAIMING_FAN_OUT, torch_dense
 from .resnets import symmetric_pool
 
 # Figure 5 of the paper: the modules by name, with the filters of their convolutions and their stride.
@@ -26,7 +27,14 @@ DIALECTS: dict[str, dict[str, Any]] = {
     "paper": {},
     "keras": {"dropout": 0.0},
     "timm": {
-        "conv": partial(separable, norm=partial(batch_norm, momentum=0.9, epsilon=1e-5)),
+        # All channels count in torch's fan-out of a depthwise kernel, as in Keras's fan-in.
+        "conv": partial(
+            separable,
+            norm=partial(batch_norm, momentum=0.9, epsilon=1e-5),
+            kernel_initializer=KAIMING_FAN_OUT,
+            depthwise_initializer=KAIMING_FAN_IN,
+        ),
+        "dense": torch_dense,
         "pool": symmetric_pool,
         "dropout": 0.0,
         "classifier_activation": None,

@@ -62,12 +62,12 @@ def activate(x: Tensor, activation: Activation, *, name: str | None = None) -> T
         (None, 8, 8, 3)
     """
     arguments.symbolic(x)
-    activation = words.resolved("activation", "activation", activation)
-    if activation is None:
+    given = words.resolved("activation", "activation", activation)
+    if given is None:
         return x
-    if is_block(activation):
-        return activation(x, name=name)
-    if isinstance(activation, keras.Layer):  # another one each time, with weights of its own
-        make, config = type(activation).from_config, activation.get_config()
+    if is_block(given):
+        return given(x, name=name)
+    if isinstance(given, keras.Layer):  # another one each time, with weights of its own
+        make, config = type(given).from_config, given.get_config()
         return layer(lambda name: make({**config, "name": name}), x, "activation", name)
-    return layer(keras.layers.Activation, x, "activation", name, activation=activation)
+    return layer(keras.layers.Activation, x, "activation", name, activation=given)

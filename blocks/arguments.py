@@ -37,10 +37,12 @@ def sizes_of_some_rank(argument: str, value: Any, at_least: int = 1) -> int | tu
 
 
 def margins(argument: str, value: Any, rank: int) -> Margins:
-    """What lies (before, after) each axis: one integer for all, one an axis, or a pair an axis.
+    """What lies (before, after) each axis: one integer for all, one an axis, a pair an axis, or `(pair,)` for all.
 
     Of a signal, which has one axis, a pair is that axis's.
     """
+    if checks.is_sequence(value) and len(value) == 1 and checks.is_sequence(value[0]):
+        value = tuple(value) * rank
     one_an_axis = isinstance(value, tuple | list) and len(value) == rank
     pairs = [sizes(argument, one, 2, at_least=0) for one in (value if one_an_axis else (value,) * rank)]
     return tuple((before, after) for before, after in pairs)
@@ -95,7 +97,7 @@ def codes(argument: str, value: Any) -> tuple[tuple[float, ...], ...] | None:
         raise checks.refuse(
             argument, value, "a code, a list of finite numbers, for each unit, all of one length", TypeError
         )
-    return tuple(tuple(code) for code in numbers.tolist())
+    return tuple(tuple(map(float, code)) for code in numbers)
 
 
 def annotated(argument: str, value: Any, annotation: Any) -> Any:
@@ -221,9 +223,10 @@ def identifier(argument: str, value: Any, kind: str | None = None) -> None:
 
 
 def _can_be_saved(value: Any) -> bool:
-    """Whether Keras can write it down: not a partial, nor an object that does not say how it was made."""
+    """Whether Keras can write it down: no partial, no lambda, nor an object that does not say how it was made."""
     described = hasattr(value, "get_config") and hasattr(value, "from_config")
-    return not isinstance(value, partial) and (described or hasattr(value, "__name__"))
+    named = str(getattr(value, "__name__", "")).isidentifier()
+    return not isinstance(value, partial) and (described or named)
 
 
 def symbolic(x: Any, kind: str = "a symbolic Keras tensor", argument: str = "x") -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from typing import Any
 
 import keras  # noqa: F401  (the doctests use it)
 
@@ -56,8 +57,8 @@ def convnext_block(
         ((None, 56, 56, 96), 79296)
     """
     arguments.functions(conv=conv)
-    first = partial(matching(_depthwise, conv), norm=partial(layer_norm, epsilon=1e-6), activation=None, use_bias=True)
-    first = first if depthwise is None else checks.function("depthwise", depthwise, "name")  # type: ignore[assignment]
+    usual = partial(matching(_depthwise, conv), norm=partial(layer_norm, epsilon=1e-6), activation=None, use_bias=True)
+    first: Any = usual if depthwise is None else checks.function("depthwise", depthwise, "name")
     depth = channels(x)
     width = round(checks.number("expansion", expansion, above=0) * depth)
     if width < 1:

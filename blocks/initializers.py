@@ -66,12 +66,16 @@ class FanInUniform(keras.initializers.Initializer):
             self.bound = checks.number("bound", bound, above=0)
             fans = fan_in if checks.is_sequence(fan_in) else () if fan_in is None else (fan_in,)
             checks.integers("fan_in", fans, len(fans))
-        self.fan_in, self.seed = fan_in, seed
+        self.fan_in: Any = fan_in
+        self.seed = seed
         self._uniform = keras.initializers.RandomUniform(-1.0, 1.0, seed)
 
     def __call__(self, shape: Any, dtype: Any = None) -> Any:
-        fan_in = math.prod(shape[:-1]) if self.fan_in is None else self.fan_in
-        limits = [self.bound / fan for fan in fan_in] if checks.is_sequence(fan_in) else self.bound / fan_in
+        limits: Any
+        if checks.is_sequence(self.fan_in):
+            limits = [self.bound / fan for fan in self.fan_in]
+        else:
+            limits = self.bound / (math.prod(shape[:-1]) if self.fan_in is None else self.fan_in)
         values = self._uniform(shape, dtype)
         return values * ops.cast(ops.convert_to_tensor(limits), values.dtype)
 

@@ -13,7 +13,9 @@ from .layers import _ImageLayer, serializable
 
 
 def _sized(argument: str, value: Any) -> tuple[int, ...]:
-    return checks.integers(argument, value, len(value) if checks.is_sequence(value) and value else 1)
+    if not checks.is_sequence(value) or not value:
+        raise checks.refuse(argument, value, "positive integers, one for each side", TypeError)
+    return checks.integers(argument, value, len(value))
 
 
 class _MapLayer(_ImageLayer):

@@ -137,6 +137,7 @@ def residual(
     stride_on: str | None = None,
     activation_at: Literal["end", "start"] | None = "end",
     zero_init: bool = False,
+    inner: Sequence[Callable[[Tensor], Tensor]] = (),
     transforms: Sequence[Callable[[Tensor], Tensor]] = (),
     shortcut: Shortcut = projection_shortcut,
     conv: Unit = conv_bn,
@@ -164,6 +165,7 @@ def residual(
             None, neither: for a v2 block on what is activated already.
         zero_init: the block begins as its shortcut: zeros for the scale of the last norm, or where there is none for
             the last kernel (Goyal et al. 2017, section 5.1).
+        inner: functions of what the last convolution sees, given as `transforms` (Radosavovic et al. 2020, RegNetY).
         transforms: functions of the branch before the sum, one after the other: `squeeze_excite`,
             `partial(stochastic_depth, rate=0.2)`; one that has an argument `conv` is given that of the block.
         shortcut: function `(x, filters, *, strides, conv)`: `projection_shortcut` (option B; C by `always=True`),
@@ -195,6 +197,8 @@ def residual(
     for number, (filters, side) in enumerate(convs):
         unit = conv
         if number == len(convs) - 1:
+            for transform in arguments.transforms("inner", inner):
+                y = transform(y, **given_to(transform, conv=conv))
             unit = partial(_from_zero(ending) if zero_init else ending, activation=None)
         step, own = strides if number == strided else 1, options if side > 1 else {}
         y = unit(y, filters, side, strides=step, name=f"conv{number + 1}", **own)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Unpack
+from typing import Any, Unpack
 
 import keras  # noqa: F401  (the doctests use it)
 
@@ -64,7 +64,7 @@ def depthwise_separable(
     arguments.functions(conv=conv)
     first = matching(_depthwise, conv) if depthwise is None else checks.function("depthwise", depthwise, "name")
     width = channels(x) * checks.integer("depth_multiplier", depth_multiplier)
-    own = {} if padding is None else {"padding": padding}
+    own: dict[str, Any] = {} if padding is None else {"padding": padding}
     y = first(x, width, kernel_size, strides=strides, dilation_rate=dilation_rate, name="depthwise", **own)
     return conv(y, filters, 1, strides=1, name="pointwise", **options)
 

@@ -51,7 +51,8 @@ def crop(x: Tensor, cropping: Size | Margins, *, name: str | None = None) -> Ten
 
 def _of_layer(margins: Margins) -> Any:
     """As Keras's layers have them: those of a signal without a tuple around."""
-    return margins if len(margins) > 1 else margins[0]
+    first, *others = margins
+    return margins if others else first
 
 
 @piece

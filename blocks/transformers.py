@@ -18,6 +18,7 @@ from .tensors import channel_axis, channels, known_sides, layer, rank
 from .tokens import to_map, tokens
 from .types import Activation, Norm, Size, Tensor, Unit
 from .units import conv as _conv
+from .units import weight_options
 
 _norm = partial(layer_norm, epsilon=1e-6)
 
@@ -30,6 +31,7 @@ def self_attention(
     key_dim: int | None = None,
     window: Size | None = None,
     dropout: float = 0.0,
+    conv: Unit = _conv,
     name: str | None = None,
 ) -> Tensor:
     """Every place asks all places, by several heads (Vaswani et al. 2017, section 3.2.2).
@@ -42,6 +44,7 @@ def self_attention(
         window: every place asks those of its own window of this size alone (Liu et al. 2021, section 3.2); it divides
             the sides. None for all.
         dropout: rate of the weights of the attention.
+        conv: unit whose initialisers, regularisers and constraints the projections have.
 
     Raises:
         ValueError: `heads` does not divide the channels, or `window` the sides.
@@ -71,7 +74,8 @@ def self_attention(
         order = (*range(1, 2 * axes, 2), *range(2, 2 * axes + 1, 2), 2 * axes + 1)
         y = layer(keras.layers.Permute, y, "windows", "windows", dims=order)
         over = tuple(range(axes + 1, 2 * axes + 1))
-    options = {"num_heads": heads, "key_dim": size, "dropout": dropout, "attention_axes": over}
+    arguments.functions(conv=conv)
+    options = {"num_heads": heads, "key_dim": size, "dropout": dropout, "attention_axes": over, **weight_options(conv)}
     y = keras.layers.MultiHeadAttention(name="attention", **options)(y, y)
     if window is not None:
         back = (*(axis for n in range(axes) for axis in (1 + n, 1 + axes + n)), 2 * axes + 1)
@@ -148,7 +152,7 @@ def transformer_block(
         dropout: rate in the attention and after each convolution.
         transforms: functions of both branches before their sums, such as `layer_scale`.
         norm: function `(x, *, name)`.
-        conv: unit of the perceptron.
+        conv: unit of the perceptron, whose initialisers, regularisers and constraints the attention has too.
 
     Example:
         >>> model = keras.Model(x := keras.Input((197, 384)), transformer_block(x, 6))
@@ -159,7 +163,7 @@ def transformer_block(
     width = round(channels(x) * checks.number("expansion", expansion, above=0))
     if width < 1:
         raise checks.refuse("expansion", expansion, f"large enough for a channel out of {channels(x)}")
-    y = self_attention(norm(x, name="norm1"), heads, window=window, dropout=dropout, name="attention")
+    y = self_attention(norm(x, name="norm1"), heads, window=window, dropout=dropout, conv=conv, name="attention")
     x = _added(x, y, transforms, conv, 1)
     y = mlp(norm(x, name="norm2"), width, activation=activation, dropout=dropout, conv=conv, name="mlp")
     return _added(x, y, transforms, conv, 2)

@@ -172,6 +172,7 @@ class ResidualOptions(UnitOptions, total=False):
     stride_on: str | None
     activation_at: Literal["end", "start"] | None
     zero_init: bool
+    inner: Sequence[Callable[[Tensor], Tensor]]
     transforms: Sequence[Callable[[Tensor], Tensor]]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Any, Literal, Unpack
+from typing import Any, Literal, TypeVar, Unpack, cast
 
 import keras
 
@@ -32,6 +32,8 @@ from .types import (
     Tensor,
     Unit,
 )
+
+Kind = TypeVar("Kind")
 
 
 def _convolve(
@@ -441,7 +443,7 @@ _OF_WEIGHTS = (
 )
 
 
-def matching(unit: Any, other: Unit) -> Any:
+def matching(unit: Kind, other: Unit) -> Kind:
     """`unit` with the padding, norm, activation, bias and options of the weights of `other`, as far as it has them.
 
     For blocks of two kinds of unit. Of a dense one, which has no norm, the options of the weights alone. `other` may be
@@ -455,13 +457,13 @@ def matching(unit: Any, other: Unit) -> Any:
         >>> [layer.name for layer in model.layers[1:]]
         ['3x3.conv', '3x3.norm', '3x3.activation']
     """
-    unit, other = words.resolved("unit", "unit", unit), words.resolved("unit", "other", other)
+    made, other = words.resolved("unit", "unit", unit), words.resolved("unit", "other", other)
     kept, nothing = weight_options(other), object()
-    if accepts(unit, "norm"):
+    if accepts(made, "norm"):
         found = {word: default_of(other, word, nothing) for word in _CHARACTER}
         kept |= {word: v for word, v in found.items() if v is not nothing and (v is not None or word != "padding")}
-    kept = {word: value for word, value in kept.items() if accepts(unit, word)}
-    return partial(unit, **kept) if kept else unit
+    kept = {word: value for word, value in kept.items() if accepts(made, word)}
+    return cast("Kind", partial(made, **kept) if kept else made)
 
 
 def weight_options(unit: Unit) -> dict[str, Any]:

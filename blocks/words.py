@@ -307,6 +307,7 @@ def word_of(value: Any) -> Any:
         for name, homes in kind.items():
             if any(one is value for one in homes.values()) and len(homes) == 1:
                 return name
-    if hasattr(value, "get_config") or (callable(value) and keras.saving.get_registered_name(value) != value.__name__):
+    own = getattr(value, "__name__", None)
+    if hasattr(value, "get_config") or (own is not None and keras.saving.get_registered_name(value) != own):
         return keras.saving.serialize_keras_object(value)
     raise checks.refuse("value", value, "a function with a name that `register` knows", TypeError)

@@ -13,37 +13,33 @@ from dataclasses import dataclass
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
-from data import Augment, Refused
+from data import Augment, Images, Refused, read_image
 
 RANGE = (0.0, 1.0)  # of the values of an image
 FILL = "nearest"  # beyond the edges of an image that was turned or moved
+MEASURED = 1000  # images, of which the colours of all are told
 layers = keras.layers
 
 
-class RandomJpegQuality(keras.layers.Layer):
-    """What JPEG makes of an image (a batch of one) at a quality between the lowest given and 100."""
+class AtRandom(keras.layers.Layer):
+    """A change of a batch of one image, which `function` makes from it and a seed."""
 
-    def __init__(self, lowest: int) -> None:
+    def __init__(self, function: Callable[[tf.Tensor, tf.Tensor], tf.Tensor]) -> None:
         super().__init__()
-        self.lowest = lowest
-        self.generator = keras.random.SeedGenerator(0)
+        self.function, self.generator = function, keras.random.SeedGenerator(0)
 
     def call(self, images: Any) -> Any:
-        quality = tf.random.stateless_uniform((), self.generator.next(), self.lowest, 101, tf.int32)
-        return tf.image.adjust_jpeg_quality(images[0], quality)[None]
+        return self.function(images[0], self.generator.next())[None]
 
 
-class RandomNoise(keras.layers.Layer):
-    """Gaussian noise; Keras's own layer does not let its seeds be replaced."""
+@dataclass(frozen=True)
+class Scene:
+    """What the layers of a kind are made for: the side of the images in pixels, and the images themselves."""
 
-    def __init__(self, stddev: float) -> None:
-        super().__init__()
-        self.stddev = stddev
-        self.generator = keras.random.SeedGenerator(0)
-
-    def call(self, images: Any) -> Any:
-        return images + tf.random.stateless_normal(tf.shape(images), self.generator.next(), stddev=self.stddev)
+    side: int
+    images: Images
 
 
 @dataclass(frozen=True)
@@ -54,39 +50,107 @@ class Kind:
         takes: the type of the argument.
         most: the most that it may be; the least is above zero, which would do nothing.
         help: what the argument measures.
-        layers: from the argument and the side of the images in pixels.
+        layers: from the argument and the scene.
         colour: whether it needs images in colour.
+        pair: the most that either of two numbers may be, which may be given instead; None where there is no such form.
     """
 
     takes: type
     most: float
     help: str
-    layers: Callable[[Any, int], Sequence[keras.Layer]]
+    layers: Callable[[Any, Scene], Sequence[keras.Layer]]
     colour: bool = False
+    pair: float | None = None
 
 
-def _crop(border: int, side: int) -> list[keras.Layer]:
-    return [layers.ZeroPadding2D(border), layers.RandomCrop(side, side)]
+def _crop(border: int, scene: Scene) -> list[keras.Layer]:
+    return [layers.ZeroPadding2D(border), layers.RandomCrop(scene.side, scene.side)]
 
 
-def _rotation(degrees: float, side: int) -> list[keras.Layer]:
+def _resized_crop(areas: float | tuple[float, float], scene: Scene) -> list[keras.Layer]:
+    """As Inception and ResNet are trained: a part of any proportions is stretched to the size of the whole."""
+    areas = areas if isinstance(areas, tuple) else (areas, 1.0)
+
+    def cropped(image: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+        whole = tf.constant([[[0.0, 0.0, 1.0, 1.0]]])
+        *_, box = tf.image.stateless_sample_distorted_bounding_box(
+            tf.shape(image), whole, seed, min_object_covered=0.0, aspect_ratio_range=(0.5, 2.0), area_range=areas
+        )
+        return tf.image.crop_and_resize(image[None], box[0], [0], (scene.side, scene.side))[0]
+
+    return [AtRandom(cropped)]
+
+
+def _rotation(degrees: float, scene: Scene) -> list[keras.Layer]:
     return [layers.RandomRotation(degrees / 360, fill_mode=FILL)]
 
 
-def _shift(part: float, side: int) -> list[keras.Layer]:
-    return [layers.RandomTranslation(part, part, fill_mode=FILL)]
+def _shift(high: bool, wide: bool) -> Callable[[float, Scene], list[keras.Layer]]:
+    def shift(far: float, scene: Scene) -> list[keras.Layer]:
+        part = far / scene.side if far >= 1 else far
+        if part > 1:
+            raise Refused(f"a shift must be at most {scene.side} pixels, the side of the images, got {far:g}")
+        return [layers.RandomTranslation(part * high, part * wide, FILL)]
+
+    return shift
 
 
-def _shear(part: float, side: int) -> list[keras.Layer]:
+def _shear(part: float, scene: Scene) -> list[keras.Layer]:
     return [layers.RandomShear((0.0, part), (0.0, part), fill_mode=FILL)]
 
 
-def _zoom(part: float, side: int) -> list[keras.Layer]:
-    return [layers.RandomZoom(part, fill_mode=FILL)]
+def _zoom(part: float | tuple[float, float], scene: Scene) -> list[keras.Layer]:
+    factors = tuple(seen - 1 for seen in part) if isinstance(part, tuple) else part
+    return [layers.RandomZoom(factors, fill_mode=FILL)]
 
 
-def _saturation(part: float, side: int) -> list[keras.Layer]:
+def _brightness(part: float | tuple[float, float], scene: Scene) -> list[keras.Layer]:
+    if not isinstance(part, tuple):
+        return [layers.RandomBrightness(part, RANGE)]
+    return [AtRandom(lambda image, seed: image * tf.random.stateless_uniform((), seed, *part))]
+
+
+def _saturation(part: float, scene: Scene) -> list[keras.Layer]:
     return [layers.RandomSaturation((0.5 - part / 2, 0.5 + part / 2), RANGE)]  # 0.5 leaves it as it is
+
+
+def _jpeg_quality(lowest: int, scene: Scene) -> list[keras.Layer]:
+    def encoded(image: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+        return tf.image.adjust_jpeg_quality(image, tf.random.stateless_uniform((), seed, lowest, 101, tf.int32))
+
+    return [AtRandom(encoded)]
+
+
+def _noise(stddev: float, scene: Scene) -> list[keras.Layer]:
+    """Keras's own layer does not let its seeds be replaced."""
+    return [AtRandom(lambda image, seed: image + tf.random.stateless_normal(tf.shape(image), seed, stddev=stddev))]
+
+
+def _blur(sigma: float, scene: Scene) -> list[keras.Layer]:
+    return [layers.RandomGaussianBlur((1.0, 1.0), 2 * int(np.ceil(2 * sigma)) + 1, (0.0, sigma), RANGE)]
+
+
+def _erase(part: float, scene: Scene) -> list[keras.Layer]:
+    return [layers.RandomErasing((1.0, 1.0), (0.02 * part, part), 0.0, RANGE)]
+
+
+def principal_colours(images: Images) -> np.ndarray:
+    """The principal components of the colours of images, a column each, as long as its variance (3, 3)."""
+    some = images.sources[:: -(-len(images) // MEASURED)]
+    read = [source if images.side else read_image(source, 3) for source in some]
+    pixels = [np.broadcast_to(image, (*image.shape[:2], 3)).reshape(-1, 3) / 255 for image in read]
+    variances, directions = np.linalg.eigh(np.cov(np.concatenate(pixels), rowvar=False))
+    return (directions * variances).astype("float32")
+
+
+def _colour_noise(stddev: float, scene: Scene) -> list[keras.Layer]:
+    """As AlexNet is trained (Krizhevsky et al. 2012, section 4.1)."""
+    colours = principal_colours(scene.images)
+
+    def coloured(image: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+        return image + tf.linalg.matvec(colours, tf.random.stateless_normal((3,), seed, stddev=stddev))
+
+    return [AtRandom(coloured)]
 
 
 FLIPS = {  # each by a draw of its own; one layer for both would flip both or neither
@@ -94,20 +158,28 @@ FLIPS = {  # each by a draw of its own; one layer for both would flip both or ne
     "vertical": ("vertical",),
     "both": ("horizontal", "vertical"),
 }
+SHIFT = "part of the {}, or pixels from 1 on"
 KINDS = {
+    "resized-crop": Kind(
+        *(float, 1, "least (and most) part of the area that is seen, at 1:2 to 2:1, stretched to the whole"),
+        *(_resized_crop, False, 1),
+    ),
     "crop": Kind(int, 512, "pixels of border added before an image is cropped to its size again", _crop),
     "rotation": Kind(float, 180, "degrees", _rotation),
-    "shift": Kind(float, 1, "part of the side", _shift),
-    "shift-width": Kind(float, 1, "part of the width", lambda part, _: [layers.RandomTranslation(0.0, part, FILL)]),
-    "shift-height": Kind(float, 1, "part of the height", lambda part, _: [layers.RandomTranslation(part, 0.0, FILL)]),
+    "shift": Kind(float, 4096, SHIFT.format("side"), _shift(True, True)),
+    "shift-width": Kind(float, 4096, SHIFT.format("width"), _shift(False, True)),
+    "shift-height": Kind(float, 4096, SHIFT.format("height"), _shift(True, False)),
     "shear": Kind(float, 1, "part of the side", _shear),
-    "zoom": Kind(float, 0.99, "part of the side, in and out", _zoom),
-    "brightness": Kind(float, 1, "part of the range", lambda part, _: [layers.RandomBrightness(part, RANGE)]),
+    "zoom": Kind(float, 0.99, "part of the side, in and out; or least and most part that is seen", _zoom, False, 10),
+    "brightness": Kind(float, 1, "part of the range; or least and most factor", _brightness, False, 10),
     "contrast": Kind(float, 1, "part of the contrast", lambda part, _: [layers.RandomContrast(part, RANGE)]),
     "saturation": Kind(float, 0.99, "0.2 multiplies it by 0.67 to 1.5", _saturation, colour=True),
     "hue": Kind(float, 1, "part of half a turn", lambda part, _: [layers.RandomHue(part, RANGE)], colour=True),
-    "jpeg-quality": Kind(int, 100, "the lowest quality, of 100", lambda lowest, _: [RandomJpegQuality(lowest)]),
-    "noise": Kind(float, 1, "standard deviation, part of the range", lambda part, _: [RandomNoise(part)]),
+    "colour-noise": Kind(float, 1, "standard deviation, along the principal components", _colour_noise, colour=True),
+    "jpeg-quality": Kind(int, 100, "the lowest quality, of 100", _jpeg_quality),
+    "blur": Kind(float, 16, "standard deviation in pixels", _blur),
+    "noise": Kind(float, 1, "standard deviation, part of the range", _noise),
+    "erase": Kind(float, 1, "part of the area, which turns black", _erase),
 }
 
 
@@ -116,21 +188,30 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("augmentation of the training images, at random up to the strength given")
     group.add_argument("--flip", choices=FLIPS)
     for name, kind in KINDS.items():
-        group.add_argument(f"--{name}", type=kind.takes, metavar=name.split("-")[-1].upper(), help=kind.help)
+        words = {} if kind.pair is None else {"nargs": "+"}
+        group.add_argument(f"--{name}", type=kind.takes, metavar=name.split("-")[-1].upper(), help=kind.help, **words)
 
 
 def chosen(arguments: argparse.Namespace) -> dict[str, Any]:
-    """The kinds that the flags ask for, and their strengths.
+    """The kinds that the flags ask for, and their strengths: numbers, or pairs of them.
 
     Raises:
         Refused: a strength is out of range.
     """
     asked = {name: getattr(arguments, name.replace("-", "_")) for name in ("flip", *KINDS)}
-    asked = {name: strength for name, strength in asked.items() if strength is not None}
-    for name, strength in asked.items():
-        if name != "flip" and not 0 < strength <= KINDS[name].most:
-            raise Refused(f"--{name} must be a number above 0 up to {KINDS[name].most}, got {strength}")
-    return asked
+    return {name: _strength(name, given) for name, given in asked.items() if given is not None}
+
+
+def _strength(name: str, given: Any) -> Any:
+    if name == "flip":
+        return given
+    kind, numbers = KINDS[name], given if isinstance(given, list) else [given]
+    if len(numbers) == 1 and 0 < numbers[0] <= kind.most:
+        return numbers[0]
+    if len(numbers) == 2 and 0 < numbers[0] <= numbers[1] <= kind.pair:
+        return tuple(numbers)
+    pair = f", or two up to {kind.pair}, the least and the most" * (kind.pair is not None)
+    raise Refused(f"--{name} must be a number above 0 up to {kind.most}{pair}, got {' '.join(map(str, numbers))}")
 
 
 class _Seeds(keras.random.SeedGenerator):
@@ -144,25 +225,30 @@ class _Seeds(keras.random.SeedGenerator):
         return tf.random.fold_in(self.of_image, self.drawn)
 
 
-def augmentation(kinds: dict[str, Any], *, side: int, channels: int, seed: int) -> Augment | None:
+def augmentation(
+    kinds: dict[str, Any], *, side: int, channels: int, seed: int, images: Images, larger: bool = False
+) -> Augment | None:
     """A function of an image and of its number; None if there is nothing to do.
 
     Args:
         kinds: as `chosen` gives them.
-        side: of the images, in pixels.
+        side: of the images that come out, in pixels.
         channels: of the images; colours take 3.
         seed: of all that is drawn.
+        images: which are augmented.
+        larger: whether they are larger, and cropped to that side at random.
 
     Raises:
-        Refused: a kind that changes colours, of grey images.
+        Refused: a kind that changes colours, of grey images; a shift by more than the side.
     """
     seeds = _Seeds(seed)
-    made: list[keras.Layer] = [layers.RandomFlip(way) for way in FLIPS[kinds["flip"]]] if "flip" in kinds else []
+    made: list[keras.Layer] = [layers.RandomCrop(side, side)] if larger else []
+    made += [layers.RandomFlip(way) for way in FLIPS[kinds["flip"]]] if "flip" in kinds else []
     for name, kind in KINDS.items():
         if name in kinds and kind.colour and channels != 3:
             raise Refused(f"--{name} needs images in colour, and these are grey")
         if name in kinds:
-            made.extend(kind.layers(kinds[name], side))
+            made.extend(kind.layers(kinds[name], Scene(side, images)))
     for layer in made:
         if hasattr(layer, "generator"):
             layer.generator = seeds

@@ -63,18 +63,36 @@ class Splits:
 # -- where images come from -------------------------------------------------------------------------------------------
 
 
-def load(data: str, *, validation: float, test: float, seed: int, skip_unreadable: bool = False) -> Splits:
-    """Images by what `--data` says, each class split alike.
+def load(
+    data: str,
+    *,
+    validation: float,
+    test: float,
+    seed: int,
+    skip_unreadable: bool = False,
+    test_data: str | None = None,
+) -> Splits:
+    """Images by what `--data` and `--test-data` say, each class split alike.
 
     Args:
         data: `digits`, a name of `keras.datasets`, or a folder with one folder of images a class.
         validation, test: the part of each class that is held out; a set of `keras.datasets` has its own test images.
         seed: of the split.
         skip_unreadable: leave out files that are no image or a broken one, instead of refusing the folder.
+        test_data: a folder of the same class folders, to test on instead of a part.
 
     Raises:
         Refused: there are no such data, or one cannot train and validate on them.
     """
+    if test_data is not None:
+        splits = load(data, validation=validation, test=0, seed=seed, skip_unreadable=skip_unreadable)
+        if not Path(test_data).is_dir():
+            raise Refused(f"--test-data {test_data}: there is no such folder")
+        tests = folder(test_data, skip_unreadable)
+        if tests.classes != splits.train.classes:
+            theirs, ours = (", ".join(classes) for classes in (tests.classes, splits.train.classes))
+            raise Refused(f"--test-data {test_data} has the classes {theirs}, but --data has {ours}")
+        return replace(splits, test=tests)
     if data == "digits":
         return split(digits(), validation, test, seed)
     if Path(data).is_dir():
@@ -269,6 +287,11 @@ def reader(images: Images, size: int, channels: int, pad: bool) -> Callable[[Any
         return tf.ensure_shape(read, (None, None, channels))
 
     return lambda index: (fitted(pixels(index), size, channels, pad), tf.gather(labels, index))
+
+
+def some(images: Images, count: int, seed: int) -> Images:
+    """So many of the images, drawn once; all where there are no more."""
+    return images[np.sort(np.random.default_rng(seed).permutation(len(images))[:count])]
 
 
 def in_order(images: Images, batch_size: int, *, size: int, channels: int, pad: bool = False) -> tf.data.Dataset:

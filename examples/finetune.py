@@ -22,7 +22,7 @@ import shutil
 import sys
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +33,7 @@ import runs
 import tensorflow as tf
 import train
 from confusion import confusion
-from data import Images, Refused, Splits, fitted, folder, in_order, load, one_line, read_image, shuffled, steps_in
+from data import Images, Refused, Splits, fitted, in_order, load, one_line, read_image, shuffled, steps_in
 from pretrained import MODULES, PRETRAINED, UNIT, Pretrained, preprocessing
 
 from layerblocks.architectures import build
@@ -203,28 +203,13 @@ class Phase:
     learning_rate: float
 
 
-def images_of(arguments: argparse.Namespace) -> Splits:
-    """The images to train, to validate and to test on."""
-    test = 0 if arguments.test_data else arguments.test
-    words = {"seed": arguments.seed, "skip_unreadable": arguments.skip_unreadable}
-    splits = load(arguments.data, validation=arguments.validation, test=test, **words)
-    if not arguments.test_data:
-        return splits
-    if not Path(arguments.test_data).is_dir():
-        raise Refused(f"--test-data {arguments.test_data}: there is no such folder")
-    tests = folder(arguments.test_data, arguments.skip_unreadable)
-    if tests.classes != splits.train.classes:
-        theirs, ours = (", ".join(classes) for classes in (tests.classes, splits.train.classes))
-        raise Refused(f"--test-data {arguments.test_data} has the classes {theirs}, but --data has {ours}")
-    return replace(splits, test=tests)
-
-
 def fine_tune(arguments: argparse.Namespace) -> None:
     if not arguments.head_epochs + arguments.epochs:
         raise Refused("--head-epochs and --epochs are both 0, which leaves nothing to train")
     keras.utils.set_random_seed(arguments.seed)
     kinds = augmentation.chosen(arguments)
-    splits = images_of(arguments)
+    about_images = ("data", "test_data", "validation", "test", "seed", "skip_unreadable")
+    splits = load(**{word: getattr(arguments, word) for word in about_images})
     beside, known = said_beside(arguments), known_weights(arguments)
     try:
         old, side, channels = old_network(arguments, splits.train)
@@ -245,7 +230,7 @@ def fine_tune(arguments: argparse.Namespace) -> None:
     runs.open_folder(arguments.output)
     shape = {"size": side, "channels": channels, "pad": arguments.pad}
     prepare = preprocessing(prepared)
-    augment = augmentation.augmentation(kinds, side=side, channels=channels, seed=arguments.seed)
+    augment = augmentation.augmentation(kinds, side=side, channels=channels, seed=arguments.seed, images=splits.train)
 
     def batches(images: Images, start: int | None = None) -> tf.data.Dataset:
         """In order to evaluate on, or without end to train on, from batch `start` on."""

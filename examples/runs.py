@@ -122,8 +122,8 @@ class Keeper(keras.callbacks.Callback):
             vars(callback).update(memory)
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        value = float(logs[self.monitor])
-        better = self.best is None or value < self.best
+        value = float(logs.get(self.monitor, math.inf))  # which an epoch without a validation has not
+        better = self.monitor in logs and (self.best is None or value < self.best)
         if better:
             self.best, self.best_epoch = value, epoch
         self.epoch, self.stopped = epoch + 1, bool(self.model.stop_training)
@@ -147,6 +147,32 @@ def _short(value: Any) -> str:
     return text if len(text) <= 40 else f"{text[:37]}..."
 
 
+class EarlyStopping(keras.callbacks.EarlyStopping):
+    """Keras's, which counts the epochs that are validated."""
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        if self.monitor in logs:
+            super().on_epoch_end(epoch, logs)
+
+
+class ReduceLROnPlateau(keras.callbacks.ReduceLROnPlateau):
+    """Keras's, which counts the epochs that are validated."""
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        logs["learning_rate"] = float(self.model.optimizer.learning_rate)
+        if self.monitor in logs:
+            super().on_epoch_end(epoch, logs)
+
+
+class Log(keras.callbacks.CSVLogger):
+    """Keras's, with the same columns whether the first epoch is validated or not."""
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        trained = {word for word in logs if not word.startswith("val_")}
+        self.keys = self.keys or sorted(trained | {f"val_{word}" for word in trained - {"learning_rate"}})
+        super().on_epoch_end(epoch, logs)
+
+
 class StopAtNaN(keras.callbacks.Callback):
     """Stop before an epoch that went wrong is kept, and say where it did."""
 
@@ -166,7 +192,7 @@ class StopAtNaN(keras.callbacks.Callback):
             raise Refused(f"{broken[-1]} is {float(logs[broken[-1]])} {where}; {kept}. Lower --learning-rate")
 
 
-def csv_log(folder: Path, epoch: int) -> keras.callbacks.CSVLogger:
+def csv_log(folder: Path, epoch: int) -> Log:
     """A log that goes on after so many epochs; what a killed run wrote beyond them is cut off."""
     path = folder / LOG
     rows = list(csv.reader(path.read_text(encoding="utf-8").splitlines())) if path.exists() else []
@@ -175,7 +201,7 @@ def csv_log(folder: Path, epoch: int) -> keras.callbacks.CSVLogger:
         raise Refused(f"{path} has {max(len(kept) - 1, 0)} of the {epoch} epochs of this run; put it back")
     lines = "".join(",".join(row) + "\r\n" for row in kept[: epoch + 1 if epoch else 0])
     write_whole(path, lambda draft: draft.write_text(lines, encoding="utf-8", newline=""))
-    return keras.callbacks.CSVLogger(path, append=True)
+    return Log(path, append=True)
 
 
 def report(folder: Path) -> str:

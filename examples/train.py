@@ -4,6 +4,8 @@ python examples/train.py googlenet_bn
 python examples/train.py resnet18 --data cifar10 --flip horizontal --crop 4
 python examples/train.py my_nets.py:tiny_net --data my/photos --pad --rotation 15 --output runs/tiny
 python examples/train.py resnet18 --strategy mirrored --batch-size 128        # docs/many-devices.md
+python examples/train.py alexnet --data my/photos --test-data my/more --crop-from 256 --size 224 --ten-crop \
+    --flip horizontal --colour-noise 0.1 --optimizer sgd --top-k 5            # as it was published
 
 Killed, it goes on with the same command, and ends as if it had not been killed. The folder of the run holds the best
 network without its auxiliary heads (best.keras), the log, the curves and what they say.
@@ -30,12 +32,21 @@ from typing import Any
 
 import augmentation
 import keras
+import numpy as np
 import runs
 import tensorflow as tf
-from data import Images, Refused, Splits, in_order, load, one_line, shuffled, steps_in
+from data import Images, Refused, Splits, in_order, load, one_line, shuffled, some, steps_in
 
 from layerblocks.architectures import build, describe
-from layerblocks.training import compile_args, device_strategy, fit_distributed, is_chief, label_every_output
+from layerblocks.training import (
+    compile_args,
+    device_strategy,
+    fit_distributed,
+    is_chief,
+    label_every_output,
+    plot_class_distribution,
+    plot_images,
+)
 
 OPTIMIZERS = {
     "adam": keras.optimizers.Adam,
@@ -44,18 +55,19 @@ OPTIMIZERS = {
     "sgd": partial(keras.optimizers.SGD, momentum=0.9, nesterov=True),
     "plain-sgd": keras.optimizers.SGD,
 }
+LOSSES = {  # and whether the labels are one-hot vectors
+    "sparse_categorical_crossentropy": False,
+    "categorical_crossentropy": True,
+    "binary_crossentropy": True,
+}
 STRATEGIES = ("mirrored", "multiworker")
 SMALLEST = 32  # side of the images in pixels, unless given, where their own is less
 PHOTOS = 224  # the same of files, for a user's network
-FREE = (
-    "epochs",
-    "output",
-    "dump_weights",
-    "tensorboard",
-    "verbose",
-    "skip_unreadable",
-    "strategy",
-)  # may change when a run goes on
+EVALUATED = 64  # images in a batch without gradients
+FREE = (  # may change when a run goes on
+    *("epochs", "output", "dump_weights", "tensorboard", "verbose", "skip_unreadable", "strategy"),
+    *("memory_growth", "pictures", "ten_crop"),
+)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -69,10 +81,14 @@ def parser() -> argparse.ArgumentParser:
     data.add_argument("--data", default="digits", help="digits, a name of keras.datasets, or a folder of class folders")
     data.add_argument("--validation", type=float, default=0.1, metavar="PART", help="held out to choose the epoch by")
     data.add_argument("--test", type=float, default=0.2, metavar="PART", help="held out for the figure at the end")
+    data.add_argument("--test-data", metavar="FOLDER", help="a folder with the same class folders, to test on instead")
     data.add_argument("--skip-unreadable", action="store_true", help="leave out broken files instead of refusing them")
     data.add_argument("--size", type=count, help="side of the images in pixels; else one that suits network and data")
     data.add_argument("--pad", action="store_true", help="keep the proportions and pad, instead of stretching")
     data.add_argument("--channels", type=int, choices=(1, 3), help="grey or colour; else as the images are")
+    cropped = "side to which images are fitted, before --size of them is cropped: at random, and to test the centre"
+    data.add_argument("--crop-from", type=count, metavar="SIDE", help=cropped)
+    data.add_argument("--ten-crop", action="store_true", help="test on the corners and the centre, flipped too")
     augmentation.add_arguments(made)
 
     training = made.add_argument_group("training")
@@ -83,10 +99,15 @@ def parser() -> argparse.ArgumentParser:
     training.add_argument(
         "--learning-rate", type=runs.number(float, 0), help="0.001 unless given; 0.0001 without norms"
     )
+    training.add_argument("--loss", default="sparse_categorical_crossentropy", choices=LOSSES)
+    training.add_argument("--top-k", type=count, metavar="K", help="count too whether the class is among the first K")
+    training.add_argument("--validation-freq", type=count, default=1, help="epochs from one validation to the next")
+    training.add_argument("--validation-steps", type=count, help=f"batches of {EVALUATED} that it is on; else all")
     training.add_argument("--aux-weight", type=part, help="of the loss of each auxiliary head")
     training.add_argument("--patience", type=count, default=7, help="epochs without a better one before it stops")
     training.add_argument("--plateau", type=count, default=3, help="such epochs before the learning rate falls to 0.3")
     training.add_argument("--strategy", choices=STRATEGIES, help="all GPUs of this machine, or of those in TF_CONFIG")
+    training.add_argument("--memory-growth", action="store_true", help="take a GPU's memory as it is needed")
     training.add_argument("--seed", type=runs.number(int, 0), default=0)
     training.add_argument("--deterministic", action="store_true", help="the same bits on a GPU too, at some cost")
 
@@ -94,6 +115,7 @@ def parser() -> argparse.ArgumentParser:
     output.add_argument("--output", type=Path, help="the folder of the run; runs/NETWORK-DATA unless given")
     output.add_argument("--tensorboard", action=argparse.BooleanOptionalAction, help="logs for it; where installed")
     output.add_argument("--dump-weights", action="store_true", help="the best weights as text too")
+    output.add_argument("--pictures", action="store_true", help="draw a batch as it is trained on, and the classes")
     output.add_argument("--verbose", type=int, choices=(0, 1, 2), default=1, help="0 nothing, 1 bars, 2 lines")
     return made
 
@@ -187,11 +209,10 @@ def settings(arguments: argparse.Namespace, splits: Splits, side: int, channels:
 
 def watchers(arguments: argparse.Namespace, monitor: str) -> list[keras.callbacks.Callback]:
     """What looks at the validation loss of each epoch, and remembers it."""
+    words = {"mode": "min", "verbose": arguments.verbose}
     return [
-        keras.callbacks.EarlyStopping(monitor, patience=arguments.patience, mode="min", verbose=arguments.verbose),
-        keras.callbacks.ReduceLROnPlateau(
-            monitor, 0.3, patience=arguments.plateau, mode="min", verbose=arguments.verbose
-        ),
+        runs.EarlyStopping(monitor, patience=arguments.patience, **words),
+        runs.ReduceLROnPlateau(monitor, 0.3, patience=arguments.plateau, **words),
     ]
 
 
@@ -214,6 +235,50 @@ def strategy_of(arguments: argparse.Namespace) -> tf.distribute.Strategy | None:
         raise Refused(one_line(error)) from error
 
 
+def compiled_with(arguments: argparse.Namespace) -> dict[str, Any]:
+    """The loss and the metrics, as `compile_args` accepts them."""
+    one_hot = LOSSES[arguments.loss]
+    top = keras.metrics.TopKCategoricalAccuracy if one_hot else keras.metrics.SparseTopKCategoricalAccuracy
+    tops = [] if arguments.top_k is None else [partial(top, arguments.top_k, name=f"top_{arguments.top_k}")]
+    return {"loss": arguments.loss, "metrics": ("accuracy", *tops)}
+
+
+def grow_memory() -> None:
+    """Let TensorFlow take the memory of GPUs as it needs it, instead of all at once."""
+    for gpu in tf.config.list_physical_devices("GPU"):
+        tf.config.experimental.set_memory_growth(gpu, True)
+
+
+def ten_crops(model: keras.Model, side: int) -> keras.Model:
+    """A network of images of a larger `side`: its mean over the corners, the centre, and these flipped.
+
+    As AlexNet was tested (Krizhevsky et al. 2012, section 4.1).
+    """
+    size, channels = model.input_shape[1], model.input_shape[-1]
+    images, gap = keras.Input((side, side, channels), name="images"), side - size
+    places = [(gap // 2, gap // 2), *((top, left) for top in (0, gap) for left in (0, gap))]
+    crops = [images[:, top : top + size, left : left + size] for top, left in places]
+    guesses = [model(crop) for crop in (*crops, *(crop[:, :, ::-1] for crop in crops))]
+    return keras.Model(images, keras.layers.Average(name="mean")(guesses), name=model.name)
+
+
+def draw(images: Any, labels: Any, splits: Splits, folder: Path) -> None:
+    """A batch as the network sees it, and how many images of each class it is trained on."""
+    classes = splits.train.classes
+    batch = plot_images(np.asarray(images)[:25], np.asarray(labels)[:25], classes=classes)[0].figure
+    bars = plot_class_distribution(splits.train.labels, classes=classes).figure
+    for name, figure in (("batch.png", batch), ("classes.png", bars)):
+        runs.write_whole(folder / name, lambda draft, figure=figure: figure.savefig(draft, dpi=200))
+
+
+def check_choices(arguments: argparse.Namespace) -> None:
+    """Refuse what does not go together."""
+    if arguments.ten_crop and arguments.crop_from is None:
+        raise Refused("--ten-crop needs --crop-from, the side of the images that it crops")
+    if arguments.validation_freq > arguments.epochs:
+        raise Refused(f"--validation-freq must be at most {arguments.epochs}, the epochs, so that one is the best")
+
+
 def check_batch(arguments: argparse.Namespace, images: Images, replicas: int) -> None:
     """Refuse batches that the replicas cannot share out."""
     if (size := min(arguments.batch_size, len(images))) % replicas:
@@ -222,6 +287,8 @@ def check_batch(arguments: argparse.Namespace, images: Images, replicas: int) ->
 
 def main(words: Sequence[str] | None = None) -> None:
     arguments = parser().parse_args(words)
+    if arguments.memory_growth:
+        grow_memory()
     strategy = strategy_of(arguments)  # before anything else of TensorFlow
     in_scope = nullcontext if strategy is None else strategy.scope
     chief = strategy is None or is_chief(strategy)  # which alone writes, and speaks
@@ -233,8 +300,9 @@ def main(words: Sequence[str] | None = None) -> None:
         tf.config.experimental.enable_op_determinism()
 
     kinds = augmentation.chosen(arguments)
-    held_out = {"validation": arguments.validation, "test": arguments.test}
-    splits = load(arguments.data, **held_out, seed=arguments.seed, skip_unreadable=arguments.skip_unreadable)
+    check_choices(arguments)
+    about_images = ("data", "test_data", "validation", "test", "seed", "skip_unreadable")
+    splits = load(**{word: getattr(arguments, word) for word in about_images})
     classes = len(splits.train.classes)
     channels = arguments.channels or splits.train.channels
     try:
@@ -250,10 +318,14 @@ def main(words: Sequence[str] | None = None) -> None:
         norm.momentum = arguments.bn_momentum
     if arguments.learning_rate is None:
         arguments.learning_rate = 1e-3 if norms else 1e-4
-    augment = augmentation.augmentation(kinds, side=side, channels=channels, seed=arguments.seed)
+    fitted = arguments.crop_from or side
+    if fitted < side:
+        raise Refused(f"--crop-from must be at least {side}, the side of the crops, got {fitted}")
+    given = {"side": side, "channels": channels, "seed": arguments.seed, "images": splits.train}
+    augment = augmentation.augmentation(kinds, **given, larger=fitted > side)
     with in_scope():
         optimizer = OPTIMIZERS[arguments.optimizer](arguments.learning_rate)
-        model.compile(**compile_args(model, optimizer, aux_weight=arguments.aux_weight))
+        model.compile(**compile_args(model, optimizer, aux_weight=arguments.aux_weight, **compiled_with(arguments)))
 
     if chief:
         runs.open_folder(arguments.output)
@@ -263,17 +335,29 @@ def main(words: Sequence[str] | None = None) -> None:
     with in_scope():
         keeper.restore(model)
 
-    shape = {"size": side, "channels": channels, "pad": arguments.pad}
+    shape = {"size": fitted, "channels": channels, "pad": arguments.pad}
     steps = arguments.steps_per_epoch or steps_in(splits.train, arguments.batch_size)
 
-    def train(worker: int = 0, workers: int = 1) -> tf.data.Dataset:
+    def augmented(worker: int = 0, workers: int = 1) -> tf.data.Dataset:
         """Batches to train on, or this worker's share of them."""
         order = {"seed": arguments.seed, "start": keeper.epoch * steps, "share": (worker, workers)}
-        return label_every_output(
-            shuffled(splits.train, arguments.batch_size, **shape, **order, augment=augment), model
-        )
+        return shuffled(splits.train, arguments.batch_size, **shape, **order, augment=augment)
 
-    validation, test = (in_order(images, 64, **shape) for images in (splits.validation, splits.test))
+    def train(*share: int) -> tf.data.Dataset:
+        return label_every_output(labelled(augmented(*share)), model)
+
+    def labelled(batches: tf.data.Dataset) -> tf.data.Dataset:
+        """Batches of what the loss compares."""
+        return batches.map(lambda x, y: (x, tf.one_hot(y, classes))) if LOSSES[arguments.loss] else batches
+
+    def batches_of(images: Images, whole: bool = False) -> tf.data.Dataset:
+        """Batches to evaluate on, the centres of the images or all of them."""
+        batches = labelled(in_order(images, EVALUATED, **shape))
+        return batches if whole else batches.map(lambda x, y: (tf.image.resize_with_crop_or_pad(x, side, side), y))
+
+    watched = splits.validation
+    if arguments.validation_steps is not None:
+        watched = some(watched, arguments.validation_steps * EVALUATED, arguments.seed)
     parts = ", ".join(f"{len(images)} to {word}" for word, images in vars(splits).items())
     if chief:
         print(
@@ -284,11 +368,14 @@ def main(words: Sequence[str] | None = None) -> None:
         print(f"{arguments.output}: after epoch {keeper.epoch}")
     if keeper.epoch < arguments.epochs and not keeper.stopped:
         writers = loggers(arguments, keeper.epoch) if chief else []
+        if chief and arguments.pictures:
+            draw(*next(iter(augmented())), splits, arguments.output)
         how = {
             "steps_per_epoch": steps,
             "initial_epoch": keeper.epoch,
             "epochs": arguments.epochs,
-            "validation_data": label_every_output(validation, model),
+            "validation_data": label_every_output(batches_of(watched), model),
+            "validation_freq": arguments.validation_freq,
             "callbacks": [runs.StopAtNaN(), *watching, *writers, keeper],
             "verbose": arguments.verbose,
         }
@@ -309,12 +396,15 @@ def main(words: Sequence[str] | None = None) -> None:
     best = keras.models.load_model(arguments.output / runs.BEST)
     if arguments.dump_weights:
         runs.dump_weights(best, arguments.output / "weights.txt")
-    best.compile(**compile_args(best))
     print(f"{arguments.output / runs.BEST}: of epoch {keeper.best_epoch + 1}")
-    for word, images, batches in (("validation", splits.validation, validation), ("test", splits.test, test)):
+    if arguments.ten_crop:
+        best = ten_crops(best, fitted)
+    best.compile(**compile_args(best, **compiled_with(arguments)))
+    for word, images in (("validation", splits.validation), ("test", splits.test)):
         if len(images):
-            loss, accuracy = best.evaluate(batches, verbose=0)
-            print(f"{word}: {len(images)} images, loss {loss:.4f}, accuracy {accuracy:.2%}")
+            found = best.evaluate(batches_of(images, arguments.ten_crop), verbose=0, return_dict=True)
+            shares = ", ".join(f"{name} {share:.2%}" for name, share in found.items() if name != "loss")
+            print(f"{word}: {len(images)} images, loss {found['loss']:.4f}, {shares}")
 
 
 if __name__ == "__main__":

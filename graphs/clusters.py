@@ -260,11 +260,12 @@ class _State:
     # -- joining --
 
     def _join(self, groups: tuple[int, ...]) -> None:
+        kept, *others = groups
         with_join = len(groups) > 2 and self._with_join(groups)
         equal = groups[:-1] if with_join else groups
         made = [self.groups[number] for number in groups]
-        is_parallel = with_join or (len(equal) >= _EQUAL and groups[1] not in self.onward[groups[0]])
-        kept, last = groups[0], made[-1]
+        is_parallel = with_join or (len(equal) >= _EQUAL and others[0] not in self.onward[kept])
+        last = made[-1]
         inside = {number: self.inside.pop(number) for number in groups}
         self.inside[kept] = [each for number in groups for each in inside[number]]
         self.branches.pop(kept, None)
@@ -423,7 +424,7 @@ def _kind(layer: Node) -> str:
         size = layer.get("kernel_size")
         extent = "×".join(map(str, size)) if isinstance(size, tuple) else str(size or "")
         word = next((word for part, word in _CONVS if part in kind), "conv")
-        return f"{word} {extent}".strip()
+        return f"width-{extent} {word}" if extent.isdigit() else f"{word} {extent}".strip()
     if layer.role == "pool":
         what = "average pool" if "Average" in kind else "max pool" if "Max" in kind else "pool"
         return f"global {what}" if "Global" in kind else what

@@ -10,7 +10,8 @@ from .fusing import fuse
 from .graph import Graph, a_graph
 from .grouping import group
 from .repeats import fold as fold_equal
-from .rewrite import collapse, strip_common_prefix, without_bare_wrappers, without_masks
+from .rewrite import closed_paths, strip_common_prefix, without_bare_wrappers, without_masks
+from .rewrite import collapse as collapsed
 
 
 @checks.public
@@ -20,6 +21,7 @@ def overview(
     max_boxes: int = 40,
     expand: str | Collection[str] = (),
     fold: bool = True,
+    collapse: str | Collection[str] = (),
 ) -> Graph:
     """Draw a network together: layers as blocks, convolution, norm and activation as one box, equal neighbours as one.
 
@@ -32,9 +34,10 @@ def overview(
             its name; of nested blocks, too. If it is one of several equal neighbours, all are, in one frame that says
             how many.
         fold: whether equal neighbours become one box.
+        collapse: the names of blocks, or one, that stay one box at every depth.
 
     Raises:
-        ValueError, TypeError: `expand` names no block; `depth` or `max_boxes` is none.
+        ValueError, TypeError: `expand` or `collapse` names no block; `depth` or `max_boxes` is none.
 
     >>> import keras
     >>> x = y = keras.Input((8,), name="x")
@@ -47,47 +50,56 @@ def overview(
     """
     depth = checks.depth_or_auto(depth)
     if depth == "auto":
-        return next(overviews(graph, max_boxes, expand, fold))
-    _, expand, fold = _checked(graph, max_boxes, expand, fold)
-    return _at(by_dotted_names(graph, expand), depth, expand, fold)
+        return next(overviews(graph, max_boxes, expand, fold, collapse))
+    _, expand, fold, collapse = _checked(graph, max_boxes, expand, fold, collapse)
+    return _at(by_dotted_names(graph, (*expand, *collapse)), depth, expand, fold, collapse)
 
 
 def overviews(
-    graph: Graph, max_boxes: int = 40, expand: str | Collection[str] = (), fold: bool = True
+    graph: Graph,
+    max_boxes: int = 40,
+    expand: str | Collection[str] = (),
+    fold: bool = True,
+    collapse: str | Collection[str] = (),
 ) -> Iterator[Graph]:
     """The overviews of a network from the finest on: all of at most `max_boxes`, and that of the outermost blocks."""
-    max_boxes, expand, fold = _checked(graph, max_boxes, expand, fold)
-    named = by_dotted_names(graph, expand)
+    max_boxes, expand, fold, collapse = _checked(graph, max_boxes, expand, fold, collapse)
+    named = by_dotted_names(graph, (*expand, *collapse))
     found: list[Graph] = []
     for deeper in range(2, max((len(node.path) for node in named.nodes), default=1) + 1):
-        finer = _at(named, deeper, expand, fold)
+        finer = _at(named, deeper, expand, fold, collapse)
         if len(finer.nodes) <= max_boxes:
             found.append(finer)
         if all(node.kind != "Block" for node in finer.nodes):
             break
     yield from reversed(found)
-    yield _at(named, 1, expand, fold)
+    yield _at(named, 1, expand, fold, collapse)
 
 
-def by_dotted_names(graph: Graph, expand: Collection[str] = ()) -> Graph:
-    """The network with the dotted names by which it is drawn together."""
-    return strip_common_prefix(group(without_bare_wrappers(without_masks(graph), expand)))
+def by_dotted_names(graph: Graph, named: Collection[str] = ()) -> Graph:
+    """The network with the dotted names by which it is drawn together; blocks of the names given are among them."""
+    return strip_common_prefix(group(without_bare_wrappers(without_masks(graph), named)))
 
 
-def _checked(graph: object, max_boxes: object, expand: object, fold: object) -> tuple[int, tuple[str, ...], bool]:
+_Checked = tuple[int, tuple[str, ...], bool, tuple[str, ...]]
+
+
+def _checked(graph: object, max_boxes: object, expand: object, fold: object, collapse: object) -> _Checked:
     """What was given besides the graph, converted."""
     a_graph(graph)
-    return checks.integer("max_boxes", max_boxes), checks.names("expand", expand), checks.flag("fold", fold)
+    names, kept = checks.names("expand", expand), checks.names("collapse", collapse)
+    return checks.integer("max_boxes", max_boxes), names, checks.flag("fold", fold), kept
 
 
-def _at(graph: Graph, depth: int | None, expand: Collection[str], fold: bool) -> Graph:
+def _at(graph: Graph, depth: int | None, expand: Collection[str], fold: bool, collapse: Collection[str]) -> Graph:
     """The overview at one depth."""
     if depth is None:
         depth = max((len(node.path) for node in graph.nodes), default=1)
-    drawn = _drawn(graph, depth, (), fold)
+    closed_paths("collapse", graph, collapse, expand)  # that there are
+    drawn = _drawn(graph, depth, (), fold, collapse)
     if not expand:
         return drawn
-    return _drawn(graph, depth, _with_neighbours(graph, drawn, expand, fold), fold)
+    return _drawn(graph, depth, _with_neighbours(graph, drawn, expand, fold), fold, collapse)
 
 
 def _with_neighbours(graph: Graph, drawn: Graph, expand: Collection[str], fold: bool) -> list[str]:
@@ -109,6 +121,6 @@ def _with_neighbours(graph: Graph, drawn: Graph, expand: Collection[str], fold: 
     return list(wanted)
 
 
-def _drawn(graph: Graph, depth: int, expand: Collection[str], fold: bool) -> Graph:
-    drawn = fuse(collapse(graph, depth, expand))
+def _drawn(graph: Graph, depth: int, expand: Collection[str], fold: bool, closed: Collection[str] = ()) -> Graph:
+    drawn = fuse(collapsed(graph, depth, expand, closed))
     return fold_equal(drawn) if fold else drawn

@@ -50,9 +50,10 @@ class _Reduction:
 def pattern_of(thing: Node | Graph) -> Pattern | None:
     """Name the pattern that a block or a graph is.
 
-    Residual, bottleneck residual, inverted residual, MBConv, ConvNeXt block, squeeze-and-excitation, attention gate,
-    inception block, ASPP, pyramid pooling, feature pyramid level, dense block, attention, transformer block,
-    transformer decoder block, Mixer block, sinusoidal embedding, decoder level, RNN stack, MLP, conv block.
+    Residual, bottleneck residual, inverted residual, MBConv, fused MBConv, ConvNeXt block, squeeze-and-excitation,
+    efficient channel attention, attention gate, inception block, ASPP, pyramid pooling, feature pyramid level,
+    dense block, attention, transformer block, transformer decoder block, Mixer block, sinusoidal embedding,
+    decoder level, RNN stack, MLP, conv block.
 
     Returns:
         None for a layer, and for what matches none of them exactly.
@@ -133,7 +134,10 @@ def sums_a_residual(graph: Graph) -> bool:
 # -- letters ----------------------------------------------------------------------------------------------------------
 
 _SILENT = frozenset({"activation", "norm", "dropout"})
-_RESHAPING = frozenset({"Reshape", "Flatten", "Roll", "Identity", "ExpandDims", "Squeeze", "InputLayer", "Cast"})
+_SIZED_BY = frozenset({"Resize", "MatchSize"})  # another tensor, of which nothing else is taken
+_RESHAPING = frozenset(
+    {"Reshape", "Flatten", "Roll", "Identity", "ExpandDims", "Squeeze", "InputLayer", "Cast", "LayerScale"}
+)
 _ATTENTION = frozenset({"MultiHeadAttention", "GroupedQueryAttention", "GroupQueryAttention"})
 _PRODUCTS = frozenset({"Matmul", "Einsum", "Dot"})
 _GATES = {"sigmoid": "σ", "hard_sigmoid": "σ", "softmax": "s", "tanh": "t"}
@@ -179,8 +183,15 @@ def _whole(value: object) -> int | None:
 
 def _conv(node: Node) -> str:
     size, rate = _largest(node.get("kernel_size", 1)), _largest(node.get("dilation_rate", 1))
-    kind = next((short for word, short in _CONVS if word in node.kind), "c")
+    kind = next((short for word, short in _CONVS if word in node.kind), "dw" if is_depthwise(node) else "c")
     return kind + str(size) + (f"@{rate}" if rate > 1 else "")
+
+
+def is_depthwise(node: Node) -> bool:
+    """Whether a convolution sees each channel by itself, as one of volumes does that has as many groups as channels."""
+    groups = _whole(node.get("groups")) or 1
+    one_each = groups > 1 and any(shape is not None and groups in (shape[1], shape[-1]) for shape in node.inputs)
+    return "Depthwise" in node.kind or one_each
 
 
 _CONVS = (("Transpose", "up"), ("Depthwise", "dw"), ("Separable", "sep"))
@@ -245,7 +256,7 @@ _JOINS = {"Add": "+", "Multiply": "×", "Concatenate": "‖", "Stack": "‖", "S
 
 
 def _has_a_query(node: Node) -> bool:
-    return node.kind in _ATTENTION or node.kind in _RECURRENT or node.role in ("recurrent",)
+    return node.kind in _ATTENTION | _RECURRENT | _SIZED_BY or node.role == "recurrent"
 
 
 def _one(reduction: _Reduction, number: int, letters: Way, own: Sequence[int]) -> None:
@@ -353,6 +364,8 @@ def _gate(ways: Sequence[Way], short: Way, long: Way) -> _Step:
     ends = len(squeezed) == 4 and (squeezed[0], squeezed[3]) == ("gp", "σ")
     if not short and ends and all(letter in ("d", "c1") for letter in squeezed[1:3]):
         return _Step("se", None, tuple(ways))
+    if not short and len(long) == 3 and (squeezed[0], squeezed[2]) == ("gp", "σ") and squeezed[1][0] == "c":
+        return _Step("eca", None, tuple(ways))
     if short and all(s.letter in ("d", "σ") for way in ways for s in way):
         return _Step("glu", _width(long), tuple(ways))
     if short and sorted(way[-1].letter if way else "" for way in ways) == ["t", "σ"] and _is_conv(short[0]):
@@ -370,7 +383,12 @@ def _beside(reduction: _Reduction, sign: str, ways: Sequence[tuple[Way, int]]) -
         return None
     for (way, end), (side, start) in (ways, ways[::-1]):
         letters = [s.letter for s in side]
-        if sign == "×" and not way and letters == ["c1", "σ"] and reduction.joins.get(start, ("", []))[0] == "+":
+        if (
+            sign == "×"
+            and not way
+            and letters in (["c1", "σ"], ["c1", "σ", "up"])
+            and reduction.joins.get(start, ("", []))[0] == "+"
+        ):
             sums = reduction.joins[start][1]
             if all([s.letter for s in w] in (["c1"], ["c2"]) for w, _ in sums) and end in [e for _, e in sums]:
                 for other in {e for _, e in sums if e != end}:
@@ -413,6 +431,7 @@ def _all(way: Way) -> Iterable[_Step]:
 
 _COMPOSITES = {
     "se": "squeeze-and-excitation",
+    "eca": "efficient channel attention",
     "gate": "attention gate",
     "inception": "inception block",
     "ASPP": "ASPP",
@@ -433,7 +452,7 @@ def _named(chain: Way, reduction: _Reduction) -> Pattern | None:
         return _inverted(chain)
     if len(chain) == 1 and letters[0] == "residual":
         return _residual(chain[0], reduction)
-    if len(chain) == 1 and letters[0] in _COMPOSITES:
+    if letters and letters[0] in _COMPOSITES and (len(chain) == 1 or letters in (["ASPP", "c1"], ["pyramid", "c1"])):
         return _said(_COMPOSITES[letters[0]])
     if len(chain) > 1 and set(letters) == {"residual"}:
         return _residuals(chain, reduction)
@@ -464,10 +483,14 @@ def _said(name: str) -> Pattern:
 
 def _inverted(main: Way) -> Pattern | None:
     """An expansion, a depthwise convolution, and a projection to fewer channels."""
-    widths = [s.width for s in main if s.letter == "c1"]
-    if widths[0] is None or widths[-1] is None or widths[0] <= widths[-1]:
+    if not _narrows([s for s in main if s.letter == "c1"]):
         return None
     return _said("MBConv" if any(s.letter == "se" for s in main) else "inverted residual")
+
+
+def _narrows(steps: Sequence[_Step]) -> bool:
+    first, last = steps[0].width, steps[-1].width
+    return first is not None and last is not None and first > last
 
 
 def _residual(step: _Step, reduction: _Reduction) -> Pattern:
@@ -480,17 +503,20 @@ def _residual(step: _Step, reduction: _Reduction) -> Pattern:
         widths = [s.width for s in main if s.letter == "c1"]
         if letters[1].startswith("c") and letters[1] != "c1" and (widths[0] or 0) <= (widths[-1] or 0):
             return Pattern("bottleneck residual", "bottleneck residual" + excited)
+    if len(letters) == 2 and letters[0][0] == "c" and letters[0] != "c1" == letters[1] and _narrows(main):
+        return _said("fused MBConv")
     if len(letters) == 3 and letters[0].startswith("dw") and letters[1] in ("d", "c1") and letters[1] == letters[2]:
         return _said("ConvNeXt block")
-    half = _half(step)
+    half = "" if "c1" in letters else _half(step)
     return _said(f"{half} residual") if half else Pattern("residual", "residual" + excited)
 
 
 def _half(step: _Step) -> str:
     """Which part of a transformer block a residual is; "" for none."""
-    letters = [s.letter for s in step.ways[0] if s.letter not in ("σ", "t", "s")]
     if step.ways[1]:
         return ""
+    letters = [s.letter for s in step.ways[0] if s.letter not in ("σ", "t", "s")]
+    letters = ["d" if letter == "c1" else letter for letter in letters]  # a dense layer at every place
     core = [letter for letter in letters if letter not in ("d", "T")]
     if core == ["att"]:
         return "attention"

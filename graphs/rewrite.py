@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Hashable, Iterable, Sequence
 from functools import reduce
-from itertools import chain, takewhile
+from itertools import chain, product, takewhile
 from typing import TypeVar
 
 from .. import checks
@@ -22,7 +22,9 @@ _BLOCK_ROLES = (
 
 
 @checks.public
-def collapse(graph: Graph, depth: int | None = 1, expand: str | Collection[str] = ()) -> Graph:
+def collapse(
+    graph: Graph, depth: int | None = 1, expand: str | Collection[str] = (), closed: str | Collection[str] = ()
+) -> Graph:
     """Draw together the layers that share the first parts of their names.
 
     Args:
@@ -32,12 +34,14 @@ def collapse(graph: Graph, depth: int | None = 1, expand: str | Collection[str] 
             are blocks of their own.
         expand: the names of blocks, or one, that are opened one level further in than the others; what is inside
             stands in a frame (`Node.frames`) of the name of the block.
+        closed: the names of blocks, or one, that are one node however deep the others are opened.
 
     Returns:
         A graph whose nodes are blocks, with the layers of each in `Node.inner`.
 
     Raises:
-        ValueError, TypeError: `expand` names no block; `graph` or `depth` is none.
+        ValueError, TypeError: `expand` or `closed` names no block, or one what is inside of one of the other; `graph`
+            or `depth` is none.
 
     >>> import keras
     >>> x = keras.Input((8, 8, 3), name="image")
@@ -53,11 +57,13 @@ def collapse(graph: Graph, depth: int | None = 1, expand: str | Collection[str] 
     """
     a_graph(graph)
     depth, wanted = checks.depth(depth), checks.names("expand", expand)
-    if depth is None:
+    kept = checks.names("closed", closed)
+    if depth is None and not kept:
         return graph
     graph = strip_common_prefix(graph)
-    opened = _opened(graph, depth, wanted)
-    cuts = [_cut(node, depth, opened) for node in graph.nodes]
+    depth = max((len(node.path) for node in graph.nodes), default=1) if depth is None else depth
+    opened, whole = _opened(graph, depth, wanted), closed_paths("closed", graph, kept, wanted)
+    cuts = [_cut(node, depth, opened, whole) for node in graph.nodes]
     groups = [_key(graph, node, cut) for node, cut in zip(graph.nodes, cuts, strict=True)]
     collapsed = contract(graph, groups, lambda part, members: _block(part, members, cuts[members[0]]))
     return mark_edges(_with_frames(collapsed, opened))
@@ -89,20 +95,39 @@ def _opened(graph: Graph, depth: int, expand: Collection[str]) -> dict[tuple[str
     """The paths of the blocks that are open because of their names, from the outermost inwards."""
     if not expand:
         return {}
-    blocks = {".".join(n.path[:k]): n.path[:k] for n in graph.nodes for k in range(1, len(n.path))}
     found: dict[tuple[str, ...], None] = {}
-    for name in expand:
-        if name not in blocks:
-            raise checks.unknown("expand", name, blocks)
-        found |= {blocks[name][:k]: None for k in range(depth, len(blocks[name]) + 1)}
+    for path in _paths_of(graph, "expand", expand):
+        found |= {path[:k]: None for k in range(depth, len(path) + 1)}
     return dict.fromkeys(sorted(found, key=len))
 
 
-def _cut(node: Node, depth: int, opened: Collection[tuple[str, ...]]) -> int:
+def _paths_of(graph: Graph, argument: str, names: Collection[str]) -> list[tuple[str, ...]]:
+    """The paths of the blocks of these names, or refuse a name."""
+    blocks = {".".join(n.path[:k]): n.path[:k] for n in graph.nodes for k in range(1, len(n.path))}
+    for name in names:
+        if name not in blocks:
+            raise checks.unknown(argument, name, blocks)
+    return [blocks[name] for name in names]
+
+
+def closed_paths(
+    argument: str, graph: Graph, closed: Collection[str], expand: Collection[str] = ()
+) -> list[tuple[str, ...]]:
+    """The paths of the blocks that stay whole because of their names, or refuse one: none of `expand` is inside."""
+    if not closed:
+        return []
+    found = _paths_of(graph, argument, closed)
+    for name, other in product(closed, expand):
+        if f"{other}.".startswith(f"{name}."):
+            raise checks.refuse(argument, name, f"no block that expand={other!r} opens")
+    return found
+
+
+def _cut(node: Node, depth: int, opened: Collection[tuple[str, ...]], whole: Collection[tuple[str, ...]] = ()) -> int:
     """How many parts of the name count."""
     while opened and node.path[:depth] in opened and depth < len(node.path):
         depth += 1
-    return depth
+    return min([depth, *(len(path) for path in whole if node.path[: len(path)] == path)])
 
 
 def _with_frames(graph: Graph, opened: Collection[tuple[str, ...]]) -> Graph:

@@ -369,6 +369,12 @@ def _parameters(kind: type) -> tuple[str, ...]:
         return ()
 
 
+def method_of(operation: Any, name: str) -> Callable[..., Any] | None:
+    """What a layer says by a method of this name; None where it has none."""
+    found = getattr(operation, name, None)
+    return found if callable(found) else None
+
+
 # -- asking -----------------------------------------------------------------------------------------------------------
 
 
@@ -385,16 +391,15 @@ def multiply_adds(call: Call) -> int | None:
     >>> multiply_adds(Call(keras.layers.Dot(axes=1), ((None, 8, 4), (None, 8, 2)), ((None, 4, 2),)))
     64
     """
-    own = getattr(call.operation, "multiply_adds", None) if _says(call.operation.__class__, "multiply_adds") else None
+    own = method_of(call.operation, "multiply_adds") if _says(call.operation.__class__, "multiply_adds") else None
     count = entry_of(call.operation).multiply_adds
-    if not callable(own) and count is None:
-        return None
-    if callable(own):
+    if own is not None:
         if not call.inputs or not call.outputs or not _sized(call):
             return None
         given = own(*(shapes[0] if len(shapes) == 1 else list(shapes) for shapes in (call.inputs, call.outputs)))
         return None if given is None else int(given)
-    assert count is not None
+    if count is None:
+        return None
     try:
         return count(call)
     except (TypeError, AttributeError, IndexError):  # a size that is None, a layer that is not built
@@ -460,15 +465,18 @@ def spatial(shape: Shape, reads: Sequence[Reads | str], channels_first: bool = F
     return _spatial(shape, tuple(reads), channels_first)
 
 
+def _along(axis: int, reads: Reads | str) -> Along:
+    if isinstance(reads, Reads):
+        return Along(axis, reads)
+    return Along(axis, whole=reads == EVERYTHING, unknown=reads not in (POINTWISE, EVERYTHING))
+
+
 @functools.lru_cache(maxsize=1024)
 def _spatial(shape: Shape, reads: tuple[Reads | str, ...], channels_first: bool) -> tuple[Along, ...]:
     if len(reads) != len(shape) - 2:
         raise ValueError("one window for each axis between batch and channels")
     first = 2 if channels_first else 1
-    axes = [
-        Along(axis + first, *((IN_PLACE, True) if one == EVERYTHING else (IN_PLACE if one == POINTWISE else one,)))
-        for axis, one in enumerate(reads)
-    ]
+    axes = [_along(axis, one) for axis, one in enumerate(reads, first)]
     channels = Along(1 if channels_first else len(shape) - 1, MADE_ANEW, whole=True)
     return (Along(0), channels, *axes) if channels_first else (Along(0), *axes, channels)
 

@@ -79,10 +79,10 @@ def _slid(n: Side, window: int, stride: int, margins: Any) -> Side:
         return None
     if margins == "same":
         return -(-n // stride)
-    n += 0 if margins == "valid" else margins
-    if n < window:
-        raise checks.refuse("n", n, f"at least {window} pixels with the padding, for the window to fit")
-    return (n - window) // stride + 1
+    padded = n + (0 if margins == "valid" else margins)
+    if padded < window:
+        raise checks.refuse("n", padded, f"at least {window} pixels with the padding, for the window to fit")
+    return (padded - window) // stride + 1
 
 
 @checks.public

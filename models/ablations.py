@@ -8,13 +8,14 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, partial
-from typing import Any, Literal
+from typing import Any
 
 import keras
 
 from .. import checks
 from ..blocks import arguments
 from ..blocks.core import accepts, default_of, registered, undecorated, weightless
+from ..blocks.words import kinds_of, resolved
 from ..checks import public
 from ..extras import needs
 from ..graphs.reader import graph_of
@@ -24,8 +25,6 @@ from ..graphs.totals import Total, activation_bytes, total
 
 _OF_UNITS = ("norm", "activation", "use_bias", "padding", "groups", "kernel_initializer", "kernel_regularizer")
 """What is bound into the unit of a network that has no such argument itself."""
-
-_KINDS: dict[str, Literal["unit", "norm"]] = {"conv": "unit", "norm": "norm"}
 
 MEASURES = ("parameters", "multiply-adds", "activations", "receptive field")
 
@@ -347,9 +346,9 @@ def grid(net: Callable[..., Any], /, **choices: Any) -> Grid:
     Args:
         net: a function that gives a model, such as `resnet18`.
         choices: for each word the values to compare: a list, whose values are named by what they are, or a dict of
-            names and values. A value for `conv` and `norm` may be a function, or the name of a registered one, alone or
-            as `("group_norm", {"groups": 8})` or `{"name": "group_norm", "groups": 8}`, so that all can come from a
-            file.
+            names and values. Where `net` or its unit accepts a function (`conv`, `norm`, `activation`, `shortcut`,
+            `transforms` …), a value may be its name, alone or as `("group", {"groups": 8})` or
+            `{"name": "group_norm", "groups": 8}`, so that all can come from a file.
 
     Returns:
         A mapping of names to cells. `print` it for the table; `.table("latex")`, `.plot(scores)`,
@@ -371,10 +370,9 @@ def grid(net: Callable[..., Any], /, **choices: Any) -> Grid:
     arguments.callable_instance("net", net)
     if not choices:
         raise checks.refuse("choices", choices, "at least one word with the values to compare", TypeError)
-    settled = {word: _labelled(word, values) for word, values in choices.items()}
-    for word in settled:
+    for word in choices:
         _check_word(net, word)
-    return Grid(net, settled)
+    return Grid(net, {word: _labelled(net, word, values) for word, values in choices.items()})
 
 
 def _check_word(net: Callable[..., Any], word: str) -> None:
@@ -385,8 +383,8 @@ def _check_word(net: Callable[..., Any], word: str) -> None:
     )
 
 
-def _labelled(word: str, values: Any) -> dict[str, Any]:
-    """The values of a word by their names, functions for words of units and norms."""
+def _labelled(net: Callable[..., Any], word: str, values: Any) -> dict[str, Any]:
+    """The values of a word by their names, functions for what is said by its name."""
     if isinstance(values, Mapping):
         named = {checks.text(word, label, "names"): value for label, value in values.items()}
     elif checks.is_sequence(values):
@@ -400,28 +398,28 @@ def _labelled(word: str, values: Any) -> dict[str, Any]:
         raise checks.refuse(word, values, "a list of values, or a dict of names and values", TypeError)
     if not named:
         raise checks.refuse(word, values, "at least one value")
-    return {label: _settled(word, value) for label, value in named.items()}
+    return {label: _settled(net, word, value) for label, value in named.items()}
 
 
-def _settled(word: str, value: Any) -> Any:
-    """A function for the word of one."""
-    if word not in _KINDS:
-        return value
-    kind, options = _KINDS[word], {}
-    if isinstance(value, Mapping):
-        options = dict(value)
-        value = options.pop("name", None)
-    elif checks.is_sequence(value) and len(value) == 2:
-        value, options = value[0], dict(checks.mapping(word, value[1], "arguments by name"))
-    if isinstance(value, str):
-        known = registered(kind)
-        if value not in known:
-            raise checks.unknown(word, value, known, kind)
-        value = known[value]
-    if value is None and word == "norm" and not options:
-        return None
-    checks.function(word, value, "name")
-    return partial(value, **options) if options else value
+def _settled(net: Callable[..., Any], word: str, value: Any) -> Any:
+    """A function for the word of one, as `net` or its unit would have it."""
+    kind = _kind(net, word)
+    found = value if kind is None else resolved(kind, word, value)
+    if kind in ("unit", "norm", "pool", "dense") and (found is not None or kind == "unit"):
+        checks.function(word, found, "name")
+    return found
+
+
+def _kind(net: Callable[..., Any], word: str) -> str | None:
+    """What a word of `net`, or else of its unit, stands for: a norm, a shortcut …; None for other things."""
+    if accepts(net, word):
+        return kinds_of(undecorated(net)).get(word)
+    return kinds_of(undecorated(_unit(net))).get(word)
+
+
+def _unit(net: Callable[..., Any]) -> Callable[..., Any]:
+    unit = default_of(net, "conv")
+    return registered("unit")["conv_bn"] if unit is None else unit
 
 
 def _label(value: Any) -> str:
@@ -442,8 +440,7 @@ def _arguments(net: Callable[..., Any], values: Mapping[str, Any]) -> dict[str, 
     own = {word: value for word, value in values.items() if accepts(net, word)}
     rest = {word: value for word, value in values.items() if word not in own}
     if rest:
-        unit = own.get("conv", default_of(net, "conv"))
-        own["conv"] = _bound(unit if unit is not None else registered("unit")["conv_bn"], rest)
+        own["conv"] = _bound(own.get("conv") or _unit(net), rest)
     return own
 
 

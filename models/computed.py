@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Hashable, Iterable, Iterator
+import re
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping
 from typing import Any
 
 import keras
 
-from ..blocks.layers import MinimumSize
+from ..blocks.layers import MinimumSize, StochasticDepth
 from ..graphs.calls import calls, wired
 from ..graphs.equality import Opaque, configuration
+from ..graphs.rules import entry_of
 
 # What changes nothing of what a trained network gives.
 _PASSING = (
     *(keras.layers.Dropout, keras.layers.SpatialDropout1D, keras.layers.SpatialDropout2D),
     *(keras.layers.SpatialDropout3D, keras.layers.Identity, keras.layers.ActivityRegularization, MinimumSize),
+    StochasticDepth,
 )
 _ASIDE = frozenset(
     (
@@ -36,14 +39,20 @@ def relative(names: Iterable[str]) -> dict[str, str]:
     return {".".join(name.split(".")[common:]): name for name in names}
 
 
-def difference(model: keras.Model, other: keras.Model, only: Collection[str] | None = None) -> str | None:
+def difference(
+    model: keras.Model,
+    other: keras.Model,
+    only: Collection[str] | None = None,
+    called: Callable[[Iterable[str]], Mapping[str, str]] = relative,
+) -> str | None:
     """Say where two models with weights under the same names first compute something else; None if nowhere.
 
     The sizes of images and what only a training sees, dropout or the momentum of a norm, do not count. With `only`,
-    the layers of `model` with weights that alone are compared, and what these receive.
+    the layers of `model` with weights that alone are compared, and what these receive. `called` gives the layers of a
+    model by the names that they are compared under.
     """
     table: dict[Hashable, int] = {}
-    (ours, ends), (theirs, other_ends) = (_numbered(given, table) for given in (model, other))
+    (ours, ends), (theirs, other_ends) = (_numbered(given, table, called) for given in (model, other))
     if only is None and ends == other_ends:
         return None
     known = {number for _, number, _ in theirs}
@@ -57,14 +66,59 @@ def difference(model: keras.Model, other: keras.Model, only: Collection[str] | N
     return "its outputs" if said is None else f"there is no {said}"
 
 
-def layers_differ(a: keras.Layer, b: keras.Layer) -> str | None:
-    """Say in which setting two layers of one kind differ; None for none, or for layers of different kinds."""
-    if type(a) is not type(b):
+def layers_differ(a: keras.Layer, b: keras.Layer, aside: Collection[str] = ()) -> str | None:
+    """Say in which setting two layers of one kind differ, some aside; None for none, or for layers of two kinds.
+
+    Of layers of two ranks, such as `Conv3D` and `Conv2D`, the last axes are compared.
+    """
+    if not alike(a, b):
         return None
     ours, theirs = dict(_settings(a)), dict(_settings(b))
-    return next(
-        (f"{word}: {ours[word]!r}, {theirs.get(word)!r}" for word in ours if ours[word] != theirs.get(word)), None
-    )
+    words = [word for word in ours if word not in aside and (type(a) is type(b) or word in theirs)]
+    apart = [word for word in words if not _agree(ours[word], theirs.get(word))]
+    return f"{apart[0]}: {ours[apart[0]]!r}, {theirs.get(apart[0])!r}" if apart else None
+
+
+def alike(a: keras.Layer, b: keras.Layer) -> bool:
+    """Whether two layers are of one kind, whatever their rank, or one is made of the class of the other."""
+    kinds = [re.sub("[123]D$", "", type(layer).__name__) for layer in (a, b)]
+    return kinds[0] == kinds[1] or isinstance(a, type(b)) or isinstance(b, type(a))
+
+
+def _agree(ours: Any, theirs: Any) -> bool:
+    if isinstance(ours, tuple) and isinstance(theirs, tuple) and len(ours) > len(theirs) > 0:
+        return ours[-len(theirs) :] == theirs
+    return bool(ours == theirs)
+
+
+def neighbours_differ(model: keras.Model, other: keras.Model, names: Iterable[str]) -> str | None:
+    """Say where two networks differ in the activations and pools of the blocks that layers of these names are in."""
+    ours, theirs = _without_weights(model), _without_weights(other)
+    blocks = {name.rpartition(".")[0] for name in names}
+    blocks |= {block[:place] for block in blocks for place, letter in enumerate(block) if letter == "."}
+    for block in sorted(blocks - {""}):
+        one, another = ours.get(block, {}), theirs.get(block, {})
+        for name in dict.fromkeys([*one, *another]):
+            if name not in one or name not in another:
+                return f"{block}.{name}, which only one of them has"
+            if not alike(one[name], another[name]):
+                return f"{block}.{name}: {type(one[name]).__name__}, {type(another[name]).__name__}"
+            apart = layers_differ(one[name], another[name])
+            if apart is not None:
+                return f"{block}.{name} in {apart}"
+    return None
+
+
+def _without_weights(model: keras.Model) -> dict[str, dict[str, keras.Layer]]:
+    """The activations and pools of a network by the block that each is in, and its name there."""
+    names = relative(layer.name for layer in model.layers if layer.weights)
+    before = next((len(name) - len(short) for short, name in names.items()), 0)
+    found: dict[str, dict[str, keras.Layer]] = {}
+    for layer in model.layers:
+        if not layer.weights and entry_of(layer).role in ("activation", "pool"):
+            block, _, name = layer.name[before:].rpartition(".")
+            found.setdefault(block, {})[name] = layer
+    return found
 
 
 def digest(model: keras.Model) -> str | None:
@@ -93,10 +147,14 @@ def _is_opaque(value: object) -> bool:
     return isinstance(value, Opaque) or (isinstance(value, tuple) and any(map(_is_opaque, value)))
 
 
-def _numbered(model: keras.Model, table: dict[Hashable, int]) -> tuple[list[tuple[str, int, Any]], Any]:
+def _numbered(
+    model: keras.Model,
+    table: dict[Hashable, int],
+    called: Callable[[Iterable[str]], Mapping[str, str]] = relative,
+) -> tuple[list[tuple[str, int, Any]], Any]:
     """The calls of a model by name, each with the number of what it computes, and those of the outputs."""
     model = wired(model)
-    short = {name: own for own, name in relative(layer.name for layer in model.layers if layer.weights).items()}
+    short = {name: own for own, name in called(layer.name for layer in model.layers if layer.weights).items()}
     numbers: dict[int, int] = {}
     found = []
     for call in calls(model.outputs):

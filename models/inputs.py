@@ -77,10 +77,7 @@ def with_input(
     recompute(model.outputs, known)
     outputs = keras.tree.map_structure(lambda tensor: known[id(tensor)], model.output)
     inputs = keras.tree.map_structure(lambda tensor: x, model.input)
-    made = made_of(model, inputs, outputs)
-    if hasattr(model, "loss_weights"):
-        made.loss_weights = model.loss_weights
-    return made
+    return made_of(model, inputs, outputs)
 
 
 @checks.public

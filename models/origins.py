@@ -13,7 +13,8 @@ from weakref import WeakSet
 import keras
 
 from .. import checks
-from .computed import digest
+from .computed import difference, digest
+from .outputs import AUX_LOSS_WEIGHT, AUX_LOSS_WEIGHTS, keep_outputs, refuse_one_label
 
 _ATTRIBUTE, _COMPUTED = "layerblocks_origin", "layerblocks_computed"
 _living: WeakSet[Network] = WeakSet()
@@ -55,6 +56,9 @@ class Network(keras.Model):
         config = super().get_config()
         if self.origin is not None:
             config["layers"][0]["origin"] = _written(self.origin)
+            weights = getattr(self, "loss_weights", None)
+            if isinstance(weights, Mapping):
+                config["layers"][0]["origin"]["loss_weights"] = dict(weights)
         return config
 
     @classmethod
@@ -63,7 +67,20 @@ class Network(keras.Model):
         made = super().from_config(config, custom_objects=custom_objects)
         if isinstance(told, dict):
             remember(made, _read(told))
+            weights = told.get("loss_weights")
+            if isinstance(weights, dict) and isinstance(made.output, Mapping) and weights.keys() == made.output.keys():
+                made.loss_weights = weights
         return made
+
+    def compute_loss(
+        self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True
+    ) -> Any:
+        refuse_one_label(self, y)
+        return super().compute_loss(x, y, y_pred, sample_weight, training)
+
+    def compute_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> Any:
+        refuse_one_label(self, y)
+        return super().compute_metrics(x, y, y_pred, sample_weight)
 
     def save_weights(self, filepath: Any, *args: Any, **kwargs: Any) -> None:
         """Save the weights, and the origin beside them where all are in one file, with a digest of what is computed."""
@@ -95,10 +112,12 @@ def made_of(old: Any, inputs: Any, outputs: Any, name: str | None = None) -> ker
     known = getattr(old, "origin", None)
     name = old.name if name is None else name
     if not isinstance(known, Origin):
-        return keras.Model(inputs, outputs, name=name)
-    made, change = Network(inputs, outputs, name=name), checks.where("changed").split()[0]
-    changes = known.changes if known.changes[-1:] == (change,) else (*known.changes, change)
-    remember(made, replace(known, changes=changes))
+        made = keras.Model(inputs, outputs, name=name)
+    else:
+        made, change = Network(inputs, outputs, name=name), checks.where("changed").split()[0]
+        changes = known.changes if known.changes[-1:] == (change,) else (*known.changes, change)
+        remember(made, replace(known, changes=changes))
+    keep_outputs(made, old)
     return made
 
 
@@ -112,6 +131,29 @@ def remember(model: Any, origin: Origin) -> None:
 def living() -> list[Any]:
     """All networks that remember, the oldest first."""
     return sorted(_living, key=lambda network: network.number)
+
+
+def known_origin(model: keras.Model) -> Origin | None:
+    """What a model remembers, or one that remembers and computes the same."""
+    known = getattr(model, "origin", None)
+    if isinstance(known, Origin):
+        return known
+    names = [layer.name for layer in model.layers]
+    for other in living():
+        if [layer.name for layer in other.layers] == names and difference(model, other) is None:
+            if isinstance(model, Network) and other.origin is not None:
+                remember(model, other.origin)
+            return other.origin
+    return None
+
+
+def aux_loss_weight(model: keras.Model) -> float:
+    """Find what each auxiliary head of a model counts in training: 0.3, or what its network says."""
+    told = getattr(model, "loss_weights", None)
+    if isinstance(told, Mapping) and isinstance(model.output, Mapping) and told.keys() == model.output.keys():
+        return next((weight for key, weight in told.items() if key.startswith("aux")), AUX_LOSS_WEIGHT)
+    known = known_origin(model)
+    return AUX_LOSS_WEIGHT if known is None else AUX_LOSS_WEIGHTS.get(known.network, AUX_LOSS_WEIGHT)
 
 
 # -- in a file --------------------------------------------------------------------------------------------------------

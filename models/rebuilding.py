@@ -82,7 +82,7 @@ class Growing:
     They get the weights of the `old` ones that they stand for.
     """
 
-    fn: Piece
+    fn: Any
     name: str
     taken: set[str]
     argument: str = "fn"
@@ -288,8 +288,6 @@ def assembled(old: keras.Model, inputs: Any, outputs: Any) -> keras.Model:
     if times > 1:
         raise checks.refuse("fn", name, "a function whose layers have names of their own")
     model = made_of(old, inputs, outputs)
-    if isinstance(outputs, Mapping) and hasattr(old, "loss_weights"):
-        model.loss_weights = {key: weight for key, weight in old.loss_weights.items() if key in outputs}
     return with_said_labels(model)
 
 

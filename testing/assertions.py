@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 from ..checks import public, refuse
@@ -80,6 +81,14 @@ def dtypes_off(parts: Sequence[Part], x: Any) -> tuple[str, ...]:
 def dtype_of(tensor: Any) -> str:
     """The name of its dtype, of whichever library; empty if it has none."""
     dtype = getattr(tensor, "dtype", "")
+    try:
+        return _named(dtype)
+    except TypeError:  # it has no hash
+        return _named.__wrapped__(dtype)
+
+
+@lru_cache(maxsize=256)
+def _named(dtype: Any) -> str:
     return str(getattr(dtype, "name", dtype)).removeprefix("torch.")
 
 

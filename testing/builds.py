@@ -97,7 +97,7 @@ def signature_of(made: Built) -> Any:
 def dangling(made: list[Any], variables: set[int]) -> Iterator[str]:
     """Names of the layers that have weights, but none among `variables`, given by `id`."""
     for operation in made:
-        own = getattr(operation, "variables", ())
+        own = getattr(operation, "weights", ())  # not the seeds of a layer that is there to be copied
         if own and variables.isdisjoint(map(id, own)):
             yield operation.name
 

@@ -39,7 +39,7 @@ def check_net(
     Of every example: the output has the shape of the spec; built for unknown sizes the net says the same of this one,
     and has as many parameters; no sum broadcasts, and every layer with weights leads to an output; too small an image
     is refused with ValueError. Of a fifth of them: with height and width exchanged all is exchanged. Of a tenth: under
-    `mixed_float16` shapes stay, weights are float32, outputs float16 or float32; and built twice, it is the same net.
+    `mixed_float16` shapes stay, weights are float32, outputs float16 or float32. Of some: built again it is the same.
     Of `eager` of them: run on real numbers, in another process, built for the size and for unknown sizes, the shapes
     are those too.
 
@@ -56,7 +56,8 @@ def check_net(
         least: smallest side, or (height, width), at which the net has to work, where the spec does not show it.
         too_small: `"raises"`, where a side is below `least` or the spec has no pixel left, the net must raise
             ValueError; `"skip"`, such sizes are not tried.
-        unknown: also build for unknown sizes; a net may refuse them, with ValueError.
+        unknown: also build for unknown sizes; a net may refuse them, with ValueError, and is then built for the largest
+            ones, to have as many parameters.
         broadcasts: whether sums of different shapes are meant.
         parameters: their number, or a function of the names of the spec and of `params` that gives it.
         mixed_dtype: dtype of every output under `mixed_float16`; None for either.
@@ -75,8 +76,8 @@ def check_net(
         >>> from hypothesis import strategies as st
         >>> from layerblocks.blocks import conv
         >>> check_net(conv, "b h w c -> b ceil(h/2) ceil(w/2) filters", params={"filters": st.integers(1, 9),
-        ...     "strides": 2}, max_examples=10)
-        Tried(examples=10, accepted=10, refused=0)
+        ...     "strides": 2}, max_examples=10).refused
+        0
     """
     __tracebackhide__ = True  # pytest then shows the call alone
     net = as_net(build, spec, sides=sides, params=params, least=least, too_small=too_small)
@@ -86,11 +87,15 @@ def check_net(
     mixed_dtype = checks.choice("mixed_dtype", mixed_dtype, [None, "float16", "float32", "bfloat16", "float64"])
     eager = checks.integer("eager", eager, 0)
     number = options.max_examples() if max_examples is None else checks.integer("max_examples", max_examples)
-    seed = None if seed is None else checks.integer("seed", seed, 0)
+    seed = options.common_seed() if seed is None else checks.integer("seed", seed, 0)
     tried: dict[str, bool] = {}
-    checked = _Checked(net, unknown, broadcasts, parameters, mixed_dtype, _unknown_builds(net), _runs(), tried)
+    unknown_build, largest_build = _builds_for(net, net.unknown), _builds_for(net, net.largest)
+    checked = _Checked(
+        net, unknown, broadcasts, parameters, mixed_dtype, unknown_build, largest_build, _runs(), tried, {}
+    )
 
     def run(check: Callable[..., Any], examples: int) -> None:
+        __tracebackhide__ = True
         try:
             error = smallest_failure(partial(check, checked), net, examples, seed)
         except Vacuous:
@@ -100,7 +105,7 @@ def check_net(
             raise CheckError(report) from error.__cause__
 
     run(_closed_form, number)
-    run(_same_again, -(-number // 10))
+    run(_same_again, min(_TWICE, -(-number // 10)))
     run(_exchanged, -(-number // 5))
     run(_mixed, -(-number // 10))
     run(_eager, eager)
@@ -141,7 +146,9 @@ _REFUSES = "it refuses an input that the spec allows"
 
 
 def _hint(net: Net, error: CheckError) -> str:
-    """From which side on the net does accept its input, where it refused one that is smaller."""
+    """From which side on the net does accept its input, where it refused one that is smaller; or what turns it off."""
+    if error.report.title.endswith(_DEPENDS):
+        return "unknown=False, or their number as parameters, if that is meant"
     if not error.report.title.startswith(f"check_net: {_REFUSES}") or not isinstance(net.sides, tuple):
         return ""
     from .builds import built
@@ -181,8 +188,18 @@ class _Checked:
     parameters: Parameters
     mixed_dtype: str | None
     unknown_build: Callable[[Example], Any]
+    largest_build: Callable[[Example], Any]
     run: Callable[..., Any]
     tried: dict[str, bool]
+    known: dict[str, tuple[Any, int] | None]
+    """By example the shapes and the number of parameters, None where it is too small."""
+
+    def shapes_and_parameters(self, example: Example, what: str = "") -> tuple[Any, int] | None:
+        key = repr(example)
+        if key not in self.known:
+            made = _build(self.net, example, what)
+            self.known[key] = None if made is None else (made.shapes, made.parameters)
+        return self.known[key]
 
 
 def _failed(
@@ -251,7 +268,7 @@ def _same_shape(net: Net, example: Example, got: Any, title: str, expected: Any 
 
 
 def _same_dtype(net: Net, example: Example, got: Any) -> None:
-    dtypes = got if isinstance(got, Mapping) else {None: got}
+    dtypes: Mapping[Any, Any] = got if isinstance(got, Mapping) else {None: got}
     off = tuple(
         f"{'the output' if part.key is None else part.key} is {dtypes[part.key]}, not {part.dtype}"
         for part in net.spec.outputs
@@ -265,6 +282,7 @@ def _closed_form(checked: _Checked, example: Example) -> None:
     net = checked.net
     made = _build(net, example)
     checked.tried[repr(example)] = made is not None
+    checked.known[repr(example)] = None if made is None else (made.shapes, made.parameters)
     if made is None:
         return
     _same_shape(net, example, made.shapes, "the output has not the shape of the spec")
@@ -284,19 +302,20 @@ def _closed_form(checked: _Checked, example: Example) -> None:
         _as_of_unknown_size(checked, example, made)
 
 
-def _unknown_builds(net: Net) -> Callable[[Example], Any]:
-    """The net built for unknown sizes, or what it raised; once for each choice of arguments."""
+def _builds_for(net: Net, shapes_of: Callable[[Example], Any]) -> Callable[[Example], Any]:
+    """The net built for other shapes than those of an example, or what it raised; each once."""
     from .builds import built
 
     known: dict[str, Any] = {}
 
     def build(example: Example) -> Any:
-        key = repr((net.unknown(example), example.described))
+        shapes = shapes_of(example)
+        key = repr((shapes, example.described))
         if key not in known:
             if len(known) >= 64:
                 known.clear()
             try:
-                known[key] = built(net, net.unknown(example), example.arguments)
+                known[key] = built(net, shapes, example.arguments)
             except Exception as error:
                 known[key] = error.with_traceback(None)
         return known[key]
@@ -311,6 +330,7 @@ def _as_of_unknown_size(checked: _Checked, example: Example, made: Any) -> None:
         return
     unknown = checked.unknown_build(example)
     if isinstance(unknown, ValueError):
+        _as_of_the_largest_size(checked, example, made)
         return
     if isinstance(unknown, Exception):
         title = "built for unknown sizes it raises something else than ValueError"
@@ -327,9 +347,22 @@ def _as_of_unknown_size(checked: _Checked, example: Example, made: Any) -> None:
         raise _failed(net, example, title, shapes=shapes, got=said(error)) from error
     _same_shape(net, example, got, "built for unknown sizes it gives another shape", shapes=shapes)
     if unknown.parameters != made.parameters:
-        title = "the number of parameters depends on the size"
         expected = f"{unknown.parameters}, as for unknown sizes"
-        raise _failed(net, example, title, expected=expected, got=made.parameters)
+        raise _failed(net, example, _DEPENDS, expected=expected, got=made.parameters)
+
+
+_DEPENDS = "the number of parameters depends on the size"
+
+
+def _as_of_the_largest_size(checked: _Checked, example: Example, made: Any) -> None:
+    """Where unknown sizes are refused: built for the largest ones, the net has as many parameters."""
+    net = checked.net
+    if checked.parameters is not None or net.largest(example) == example.shapes:
+        return
+    largest = checked.largest_build(example)
+    if hasattr(largest, "parameters") and largest.parameters != made.parameters:
+        expected = f"{largest.parameters}, as for {', '.join(map(str, net.largest(example)))}"
+        raise _failed(net, example, _DEPENDS, expected=expected, got=made.parameters)
 
 
 def plain_shapes(shapes: Any) -> Any:
@@ -360,19 +393,21 @@ def _exchanged(checked: _Checked, example: Example) -> None:
     other = net.exchanged(example)
     if other is None:
         return
-    made, turned = _build(net, example), _build(net, other, " with height and width exchanged")
+    made = checked.shapes_and_parameters(example)
+    turned = checked.shapes_and_parameters(other, " with height and width exchanged")
     if made is None or turned is None:
         return
+    (shapes, parameters), (turned_shapes, turned_parameters) = made, turned
     _same_shape(
         net,
         other,
-        turned.shapes,
+        turned_shapes,
         "with height and width exchanged the output has not the shape of the spec",
-        expected=net.turned(made.shapes, example),
+        expected=net.turned(shapes, example),
     )
-    if made.parameters != turned.parameters:
+    if parameters != turned_parameters:
         title = "the number of parameters changes with height and width exchanged"
-        raise _failed(net, other, title, expected=made.parameters, got=turned.parameters)
+        raise _failed(net, other, title, expected=parameters, got=turned_parameters)
 
 
 def _same_again(checked: _Checked, example: Example) -> None:
@@ -402,7 +437,7 @@ def _same_again(checked: _Checked, example: Example) -> None:
         raise _failed(net, example, "built again it is another net: it draws random numbers, or keeps a state", off=off)
 
 
-_BUILDS = 4
+_TWICE, _BUILDS = 3, 6  # examples, and builds of each: what is drawn hardly depends on the size
 
 MIXED = "mixed_float16"
 

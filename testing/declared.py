@@ -117,7 +117,8 @@ def _parameters(function: Any) -> Mapping[str, inspect.Parameter]:
 
 def _checked(function: Any, declaration: Declaration, name: str, method: bool) -> Any:
     spec = declaration.spec
-    inputs, first = spec.inputs or (), int(method)
+    assert spec.inputs is not None  # `shapes` refuses it
+    inputs, first = spec.inputs, int(method)
     count, words = len(inputs), [*_parameters(function)][int(method) :]
     keyed = isinstance(inputs[0].key, str)
     by_keyword = keyed and {str(part.key) for part in inputs} <= {*words}
@@ -159,11 +160,10 @@ def _checked(function: Any, declaration: Declaration, name: str, method: bool) -
         tensors = given(args, kwargs)
         before = tuple([_shape(tensor) for tensor in tensors])
         values = sizes(args, kwargs) if free else ()
-        if typed:
-            values += tuple(map(dtype_of, tensors))
-        if (before, values) not in known:
+        dtypes = tuple(map(dtype_of, tensors)) if typed else ()
+        if (before, values, dtypes) not in known:
             _check_inputs(spec, tensors, before, name)
-            _remember(known, (before, values))
+            _remember(known, (before, values, dtypes))
         result = function(*args, **kwargs)
         after: Any
         if isinstance(result, Mapping):
@@ -172,9 +172,9 @@ def _checked(function: Any, declaration: Declaration, name: str, method: bool) -
             after = tuple(enumerate(map(_shape, result)))
         else:
             after = _shape(result)
-        call = (before, values, after, tuple(map(dtype_of, _flat(result))) if typed else ())
+        call = (before, values, dtypes, after, tuple(map(dtype_of, _flat(result))) if typed else ())
         if call not in known:
-            numbers = {word: value for word, value in zip(free, values, strict=False) if value is not None}
+            numbers = {word: value for word, value in zip(free, values, strict=bool(free)) if value is not None}
             _check_result(spec, before, result, after, numbers, name)
             _remember(known, call)
         return result
@@ -250,7 +250,8 @@ def _check_result(
         names |= {word: None for term in part.shape for word in term.term.names() if word not in names}
     wanted = spec.made(names)
     of = "" if not several else "output "
-    off, dtypes = [], dict(zip(got, _flat(result), strict=True)) if several else {None: result}
+    off: list[str] = []
+    dtypes: dict[Any, Any] = dict(zip(got, _flat(result), strict=True)) if several else {None: result}
     for part in spec.outputs:
         expected, shape = (wanted[part.key], got[part.key]) if several else (wanted, got)
         where = f"{of}{part.key}, " if several else ""

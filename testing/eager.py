@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import math
 import pickle
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,6 +15,7 @@ from .examples import Net
 from .specs import Shape
 
 BATCH = 2
+_MOST = 2**24
 
 
 def job_of(
@@ -40,6 +42,11 @@ def job_of(
 def with_batch(shapes: Sequence[Shape], batch: int = BATCH) -> tuple[Shape, ...]:
     """The shapes, of so many examples where their number is not known."""
     return tuple((batch if shape and shape[0] is None else shape[0], *shape[1:]) if shape else () for shape in shapes)
+
+
+def is_large(shapes: Sequence[Shape]) -> bool:
+    """Whether no memory may hold numbers of such a shape, as of a strategy of sides without bounds."""
+    return max(map(math.prod, with_batch(shapes))) > _MOST
 
 
 def _config(model: Any) -> str | None:

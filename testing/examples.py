@@ -135,6 +135,19 @@ class Net:
                     names[dimension.name] = None
         return tuple(self._unknown(part, shape, names) for part, shape in zip(self.inputs, example.shapes, strict=True))
 
+    def largest(self, example: Example) -> tuple[Shape, ...]:
+        """The shapes with each named side as large as can be; those of the example where there are no such."""
+        names = dict(self.spec.bind(self.given(example.shapes), **example.names))
+        known = self.params if isinstance(self.params, Mapping) else {}
+        for part, shape in zip(self.inputs, example.shapes, strict=True):
+            for axis, dimension in enumerate(dimensions_of(part.shape, len(shape))):
+                name = dimension.name
+                if name is not None and axis in side_axes(part, len(shape)) and name not in known:
+                    _, last, step, rest = _bounds(self, name)
+                    names[name] = last * step + rest
+        other = _with_size(self, example, names) if isinstance(self.sides, tuple) else None
+        return (other or example).shapes
+
     def _unknown(self, part: Part, shape: Shape, names: Mapping[str, Any]) -> Shape:
         sides, found = side_axes(part, len(shape)), []
         sizes = sizes_of(part.shape, names, self.spec.text)
@@ -245,7 +258,8 @@ def _takes(function: Callable[..., Any]) -> set[str] | None:
 
 def _passed(build: Any, spec: Spec, params: Any) -> Literal["whole", "one by one", "by keyword"]:
     """How a net is given its inputs: as its signature has room for them."""
-    inputs = spec.inputs or ()
+    assert spec.inputs is not None
+    inputs = spec.inputs
     called = build.call if hasattr(build, "compute_output_spec") and hasattr(build, "call") else build
     taken = _parameters(called)
     if inputs[0].key is None or taken is None:
@@ -492,7 +506,7 @@ def smallest_failure(
         deadline=None,
         database=None,
         phases=(Phase.generate, Phase.shrink),
-        suppress_health_check=list(HealthCheck),
+        suppress_health_check=list(HealthCheck),  # pyright: ignore[reportArgumentType]  # their metaclass
         report_multiple_bugs=False,
         print_blob=False,
     )(run)

@@ -12,7 +12,7 @@ from .random_blocks import Piece, joins, oracle_of, piece, translated
 LARGEST_SIDE = 72
 MOST_CHANNELS = 96
 # Two tensors are of one size where they are at all of these: odd and even, and what small strides make of them.
-PROBES = ((97, 101), (98, 103), (100, 104), (119, 120))
+PROBES = ((97, 101, 99), (98, 103, 100), (100, 104, 102), (119, 120, 117))
 
 
 class Call:
@@ -71,7 +71,7 @@ class Draft:
         self.calls: list[Call] = []
         self.outputs: dict[str, int] = {}
         self.names: set[str] = set()
-        images = [image, *((*sides, image[2]) for sides in PROBES)]
+        images = [image, *((*sides[: len(image) - 1], image[-1]) for sides in PROBES)]
         self.tensors: list[list[Expected | None]] = [[Expected(shape) for shape in images]]
 
     def shape(self, number: int) -> Shape:
@@ -80,11 +80,15 @@ class Draft:
         assert expected is not None
         return expected.shape
 
+    def is_map(self, number: int) -> bool:
+        """Whether a tensor has the sides of the image, as features and rows of tokens have not."""
+        return len(self.shape(number)) == len(self.image)
+
     def call(
         self, made_of: Piece, inputs: Sequence[int], arguments: Mapping[str, Any], name: str | None = None
     ) -> int | None:
         """The number of the new tensor; None where the oracle refuses, or it would be too large."""
-        if len(self.calls) >= self.max_calls or any(len(self.shape(number)) != 3 for number in inputs):
+        if len(self.calls) >= self.max_calls or any(not self.is_map(number) for number in inputs):
             return None
         if name is not None and name not in self.names:
             arguments = {**arguments, "name": name}
@@ -115,7 +119,7 @@ class Draft:
         return like if made is None else made
 
     def _sizes(self, number: int) -> list[Shape | None]:
-        return [None if expected is None else expected.shape[:2] for expected in self.tensors[number]]
+        return [None if expected is None else expected.shape[:-1] for expected in self.tensors[number]]
 
     def reached(self, outputs: Mapping[str, int]) -> tuple[list[Call], dict[str, int]]:
         """The calls that an output needs, and the outputs under their new numbers."""
@@ -135,4 +139,5 @@ class Draft:
 
 
 def _too_large(shape: Shape) -> bool:
-    return len(shape) == 3 and (max(side or 0 for side in shape[:2]) > LARGEST_SIDE or (shape[2] or 0) > MOST_CHANNELS)
+    *sides, channels = shape
+    return max([0, *(side or 0 for side in sides)]) > LARGEST_SIDE or (bool(sides) and (channels or 0) > MOST_CHANNELS)

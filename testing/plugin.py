@@ -8,11 +8,14 @@ from __future__ import annotations
 import sys
 from collections.abc import Generator, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
 from . import pytest_options as options
+
+if TYPE_CHECKING:
+    from .reports import CheckError
 
 _BEFORE = pytest.StashKey[int | None]()
 
@@ -95,7 +98,7 @@ def pytest_runtest_makereport(call: pytest.CallInfo[None]) -> Generator[None, An
     reports = sys.modules.get(f"{__package__}.reports")  # not imported: no check has failed
     error = None if call.excinfo is None else call.excinfo.value
     if reports is not None and isinstance(error, reports.CheckError):
-        told = error.report
+        told = cast("CheckError", error).report
         if told.code:
             report.sections.append(("layerblocks: to reproduce", told.code))
         report.layerblocks = f"{told.title}{f': {told.smallest}' if told.smallest else ''}"

@@ -13,3 +13,12 @@ def max_examples() -> int:
     from hypothesis import settings
 
     return int(settings().max_examples)
+
+
+def common_seed() -> int | None:
+    """A seed for all that one check tries, so that it tries the same cases; None where the profile has its own."""
+    import random
+
+    from hypothesis import settings
+
+    return None if settings().derandomize else random.randrange(2**32)

@@ -50,6 +50,33 @@ def _drawn(value: Any) -> Any:
     return st.nothing() if value is OMITTED else value(st) if callable(value) else value
 
 
+_SIZES = {
+    "kernel_size",
+    "pool_size",
+    "strides",
+    "dilation_rate",
+    "padding",
+    "cropping",
+    "output_size",
+    "factor",
+    "window",
+}
+"""Arguments that have a number for each side, or one for all."""
+
+
+def of_rank(arguments: Mapping[str, Any], rank: int) -> dict[str, Any]:
+    """Arguments that were drawn for images, for signals or volumes: one number a side.
+
+    Example:
+        >>> of_rank({"strides": (1, 2), "filters": 3}, 3)
+        {'strides': (1, 2, 1), 'filters': 3}
+    """
+    return {
+        word: (*value, *value)[:rank] if word in _SIZES and isinstance(value, tuple) and len(value) == 2 else value
+        for word, value in arguments.items()
+    }
+
+
 def _is_default(parameter: inspect.Parameter | None, value: Any) -> bool:
     if parameter is None or type(value) is not type(parameter.default):
         return False
@@ -148,11 +175,11 @@ def built(block: Callable[..., Any], *shapes: Shape, **arguments: Any) -> Expect
 
 
 def oriented(shape: Sequence[Any]) -> tuple[Any, ...]:
-    """`height width channels` in the order of Keras's data format."""
+    """`height width channels` in the order of Keras's data format; so are shapes of signals and volumes."""
     import keras
 
-    if len(shape) == 3 and keras.config.image_data_format() == "channels_first":
-        return (shape[2], *shape[:2])
+    if len(shape) > 1 and keras.config.image_data_format() == "channels_first":
+        return (shape[-1], *shape[:-1])
     return tuple(shape)
 
 
@@ -160,7 +187,7 @@ def straight(shape: Sequence[Any]) -> tuple[Any, ...]:
     """Back again: `height width channels`."""
     import keras
 
-    if len(shape) == 3 and keras.config.image_data_format() == "channels_first":
+    if len(shape) > 1 and keras.config.image_data_format() == "channels_first":
         return (*shape[1:], shape[0])
     return tuple(shape)
 

@@ -25,7 +25,7 @@ from ..checks import public
 from .code import code_of
 from .network_building import Call, Draft
 from .oracles.layers import Expected, Shape, added
-from .random_blocks import oriented, piece, pieces
+from .random_blocks import of_rank, oriented, piece, pieces
 from .reports import imported
 from .strategies import ValueOrStrategy, flag, integer, refuse, strategy
 
@@ -38,7 +38,7 @@ class Network:
     Tensor 0 is the image, tensor n what call n gives. Equal networks have the same code.
 
     Args:
-        shape: height, width and channels; height and width may be None.
+        shape: height, width and channels (of signals length and channels, of volumes depth first); sides may be None.
         calls: `Call(block, [tensors], **arguments)`.
         outputs: tensors by role, `main` the first.
 
@@ -155,7 +155,7 @@ def _chain(draw: Any, draft: Draft, x: int, depth: int, blocks: Sequence[Any], m
 def _block(draw: Any, draft: Draft, x: int, depth: int, blocks: Sequence[Any]) -> int | None:
     chosen = draw(st.sampled_from(blocks))
     name = draw(st.sampled_from([None, None, None, "a", "stem", "b.c"]))
-    return draft.call(chosen, [x], draw(chosen.arguments), name)
+    return draft.call(chosen, [x], of_rank(draw(chosen.arguments), len(draft.image) - 1), name)
 
 
 def _skip(draw: Any, draft: Draft, x: int, depth: int, blocks: Sequence[Any]) -> int | None:
@@ -164,8 +164,8 @@ def _skip(draw: Any, draft: Draft, x: int, depth: int, blocks: Sequence[Any]) ->
 
 
 def _summed(draft: Draft, x: int, y: int) -> int | None:
-    channels = draft.shape(x)[2]
-    if draft.shape(y)[2] != channels:
+    channels = draft.shape(x)[-1]
+    if draft.shape(y)[-1] != channels:
         made = draft.call(piece("conv"), [y], {"filters": channels, "kernel_size": 1, "activation": None})
         y = y if made is None else made
     return draft.call(piece("add"), [draft.matched(y, x), x], {})
@@ -189,7 +189,7 @@ def _hourglass(draw: Any, draft: Draft, x: int, depth: int, blocks: Sequence[Any
 def _far(draw: Any, draft: Draft, x: int, depth: int, blocks: Sequence[Any]) -> int | None:
     """The image, or anything before, beside what is made of it: a long skip."""
     before = draw(st.integers(0, x))
-    return None if len(draft.shape(before)) != 3 else draft.call(piece("concat"), [x, draft.matched(before, x)], {})
+    return None if not draft.is_map(before) else draft.call(piece("concat"), [x, draft.matched(before, x)], {})
 
 
 def _aux(draw: Any, draft: Draft, x: int, depth: int, blocks: Sequence[Any]) -> int | None:
@@ -247,7 +247,8 @@ def networks(
         blocks: None for those of this library; or functions of an image; or a dict of functions and their oracles: a
             function of `(height, width, channels)` and the block's arguments, a shape specification, or None for what
             the block itself gives on a known size.
-        shape: height, width and channels of the image, at the most 33 and 6 unless given.
+        shape: height, width and channels of the image, at the most 33 and 6 unless given; with one side more or less
+            the networks are of volumes or signals.
         depth: how deep branches nest.
         max_calls: no more calls than these.
         heads: end some networks in a classifier or in scores of pixels.
@@ -264,7 +265,7 @@ def networks(
     """
     depth, max_calls, heads = integer("depth", depth, 0), integer("max_calls", max_calls), flag("heads", heads)
     if shape is not None and not isinstance(shape, st.SearchStrategy):
-        if not isinstance(shape, list | tuple) or len(shape) != 3:
-            raise refuse("shape", shape, "height, width and channels, or a strategy of them")
+        if not isinstance(shape, list | tuple) or len(shape) not in (2, 3, 4):
+            raise refuse("shape", shape, "height, width and channels (or one to three sides), or a strategy of them")
         shape = tuple(integer(f"shape[{axis}]", size) for axis, size in enumerate(shape))
     return _networks(_shapes() if shape is None else strategy(shape), pieces(blocks), depth, max_calls, heads)

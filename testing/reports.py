@@ -226,14 +226,13 @@ def _numbers(shape: Shape, dtype: str) -> str:
     if "float" in dtype:
         given = "" if dtype == "float32" else f', dtype="{dtype}"'
         return f"keras.random.normal({shape}{given})"
-    return f'keras.ops.cast(keras.random.uniform({shape}) > 0.5, "{dtype}")'
+    return f"keras.random.uniform({shape}) > 0.5" if dtype == "bool" else f'keras.ops.zeros({shape}, "{dtype}")'
 
 
 def _source(word: str, function: Any) -> tuple[list[str], list[str]]:
     """The imports and the source of what no module gives, where it can stand alone; else where it is."""
     code: Any = getattr(function, "__code__", None)
-    alone = code is not None and not code.co_freevars and code.co_name.isidentifier()
-    if alone:
+    if code is not None and not code.co_freevars and code.co_name.isidentifier():
         try:
             lines = textwrap.dedent(inspect.getsource(function)).rstrip().splitlines()
         except (OSError, TypeError):

@@ -91,7 +91,7 @@ class Spec:
             'b h w c -> {main: b k, aux: b 10}'
             >>> Spec.parse("b h w c -> b ciel(h/2) w c")
             Traceback (most recent call last):
-            layerblocks.testing.grammar.SpecError: functions are ceil, floor, min, max, not 'ciel'; did you mean 'ceil'?
+            layerblocks.testing.grammar.SpecError: functions are ceil, ...
                 b h w c -> b ciel(h/2) w c
                              ^
         """

@@ -61,10 +61,9 @@ def flag(argument: str, value: Any) -> bool:
 
 
 @st.composite
-def _image_shapes(draw: Any, side: Any, channels: Any, unknown: Any) -> tuple[int | None, ...]:
-    height, width = draw(side), draw(side)
-    for_either = draw(unknown)
-    sides = (None if for_either[0] else height, None if for_either[1] else width)
+def _image_shapes(draw: Any, rank: Any, side: Any, channels: Any, unknown: Any) -> tuple[int | None, ...]:
+    known = [draw(side) for _ in range(draw(rank))]
+    sides = [None if draw(unknown) else size for size in known]
     depth = draw(channels)
     first = sys.modules["keras"].config.image_data_format() == "channels_first"
     return (depth, *sides) if first else (*sides, depth)
@@ -77,6 +76,7 @@ def image_shapes(
     max_side: int = 32,
     channels: ValueOrStrategy[int] | None = None,
     unknown: ValueOrStrategy[bool] = False,
+    rank: ValueOrStrategy[int] = 2,
 ) -> st.SearchStrategy[tuple[int | None, ...]]:
     """Shapes of images without the batch: `height width channels`, in the order of Keras's `image_data_format`.
 
@@ -84,6 +84,8 @@ def image_shapes(
         min_side, max_side: of height and width, in pixels.
         channels: None for 1 to 8.
         unknown: whether height and width are None; with `st.booleans()` each of them by itself.
+        rank: how many sides there are: 1 for signals (`length channels`), 2 for images, 3 for volumes (`depth height
+            width channels`).
 
     Raises:
         InvalidArgument: an argument out of range, by its name.
@@ -92,6 +94,8 @@ def image_shapes(
         >>> from hypothesis import find
         >>> find(image_shapes(min_side=5, channels=3), lambda shape: True)
         (5, 5, 3)
+        >>> find(image_shapes(rank=st.integers(1, 3)), lambda shape: len(shape) == 4)
+        (1, 1, 1, 1)
     """
     importlib.import_module("keras")  # which draws random numbers, and so not while a case is drawn
     low = integer("min_side", min_side)
@@ -102,9 +106,11 @@ def image_shapes(
         channels = integer("channels", channels)
     if not isinstance(unknown, st.SearchStrategy):
         unknown = flag("unknown", unknown)
+    if not isinstance(rank, st.SearchStrategy) and integer("rank", rank) > 3:
+        raise refuse("rank", rank, "1, 2 or 3")
     depth = st.integers(1, LARGEST) if channels is None else strategy(channels)
     side = st.integers(low, min(high, low + 7)) | st.integers(low, high)  # the small ones often
-    return _image_shapes(side, depth, st.tuples(strategy(unknown), strategy(unknown)))
+    return _image_shapes(strategy(rank), side, depth, strategy(unknown))
 
 
 @public

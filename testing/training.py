@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -67,7 +68,7 @@ def assert_trainable(model: Any, x: Any = None, *, seed: int = 0) -> None:
         raise CheckError(Report(title, off=tuple(problems)))
 
 
-def _made(make: Any) -> tuple[Any, list[str]]:
+def _made(make: Callable[[], Any]) -> tuple[Any, list[str]]:
     if not callable(make):
         raise refuse("model", make, "a Keras model or a function that makes one", TypeError)
     with operations_made() as made:
@@ -103,7 +104,9 @@ def accepted(model: Any, given: Any, argument: str = "x") -> Iterator[None]:
 
 def unreached(model: Any, x: Any, seed: int) -> list[str]:
     """What is wrong with the gradient of each weight."""
-    variables, problems = model.trainable_variables, {}
+    variables = model.trainable_variables
+    problems: dict[int, str] = {}
+    final: dict[int, str] = {}
     waiting = set(range(len(variables)))
     for attempt in range(_TRIES):
         random = np.random.default_rng((seed, attempt))
@@ -192,6 +195,7 @@ def assert_learns(
     with accepted(model, x):
         model(x, training=False)
     compute = _task(model, x, np.random.default_rng(seed)) if y is None else _given(loss, y)
+    first, last, taken = 0.0, math.inf, 0
     for rate in _RATES:
         try:
             with accepted(model, y, "y"):

@@ -53,7 +53,9 @@ def run(job: dict[str, Any]) -> dict[str, Any]:
 
     random = np.random.default_rng(0)
     xs = [
-        random.normal(size=size).astype(dtype) if "float" in dtype else random.integers(0, 2, size).astype(dtype)
+        random.normal(size=size).astype(dtype)
+        if "float" in dtype
+        else random.integers(0, 1 + (dtype == "bool"), size).astype(dtype)
         for size, dtype in zip(job["sizes"], job["dtypes"], strict=True)
     ]
     keys = job["keys"]

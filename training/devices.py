@@ -75,7 +75,9 @@ def device_strategy(name: str, *, timeout: float = 600) -> Any:
 def is_chief(strategy: Any) -> bool:
     """Whether this process is the one that writes files: the only one, or of several the chief or worker 0."""
     resolver = checked_strategy(strategy).cluster_resolver
-    jobs = resolver.cluster_spec().jobs if resolver is not None else []
+    if resolver is None:
+        return True
+    jobs = resolver.cluster_spec().jobs
     return not jobs or (resolver.task_type, resolver.task_id) == (min(jobs), 0)  # "chief" comes before "worker"
 
 

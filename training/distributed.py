@@ -32,6 +32,7 @@ def fit_distributed(
     steps_per_epoch: int | None = None,
     validation_data: Any = None,
     validation_steps: int | None = None,
+    validation_freq: int = 1,
     callbacks: Sequence[keras.callbacks.Callback] = (),
     verbose: int | str = "auto",
 ) -> keras.callbacks.History:
@@ -59,6 +60,7 @@ def fit_distributed(
         steps_per_epoch: batches an epoch, which then goes on in `data` where the last one stopped; else all of it.
         validation_data: as `data`; batches of any size.
         validation_steps: of these; else all.
+        validation_freq: epochs from one validation to the next.
         callbacks: as of `fit`. Those that write files belong in the process of which `is_chief` is true. All others
             in every process, since each stops, or changes the learning rate, by itself.
         verbose: as of `fit`, in the chief; the others show nothing.
@@ -90,6 +92,7 @@ def fit_distributed(
     initial_epoch = integer("initial_epoch", initial_epoch, at_least=0)
     steps_per_epoch = None if steps_per_epoch is None else integer("steps_per_epoch", steps_per_epoch)
     validation_steps = None if validation_steps is None else integer("validation_steps", validation_steps)
+    validation_freq = integer("validation_freq", validation_freq)
     verbose = checks.choice("verbose", verbose, ["auto", 0, 1, 2, False, True])
     if not isinstance(callbacks, Sequence) or not all(isinstance(one, keras.callbacks.Callback) for one in callbacks):
         raise refuse("callbacks", callbacks, "a list of keras.callbacks.Callback", TypeError)
@@ -127,7 +130,7 @@ def fit_distributed(
                     break
             level()
             logs = dict(totals.logs)
-            if validation is not None:
+            if validation is not None and (epoch + 1) % validation_freq == 0:
                 logs |= {f"val_{name}": value for name, value in _evaluate(model, every, validation, test).items()}
             every.on_epoch_end(epoch, logs)
             now = {"learning rate": float(keras.ops.convert_to_numpy(model.optimizer.learning_rate))}

@@ -68,7 +68,7 @@ def plot_feature_maps(
 
 
 def _find_layer(model: Any, name: Any) -> Any:
-    if not hasattr(model, "layers") or not callable(model):
+    if not all((hasattr(model, "layers"), callable(model))):
         raise refuse("model", model, "a Keras model", TypeError)
     name = checks.text("layer", name, "the name of a layer")
     known = dict(_named_layers(model, ""))

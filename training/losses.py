@@ -13,7 +13,8 @@ import numpy as np
 from .. import _keras, checks
 from ..checks import complaint, public, refuse
 from ..graphs.calls import has_graph
-from ..models.outputs import aux_loss_weight, output_weights
+from ..models.origins import aux_loss_weight
+from ..models.outputs import output_weights
 from ..models.predictions import gives_logits
 from .recipes import settings_of
 
@@ -36,8 +37,11 @@ def loss_weights(model: keras.Model, aux_weight: float | None = None) -> dict[st
         {'main': 1.0, 'aux1': 0.3, 'aux2': 0.3}
     """
     output = _output(model)
-    aux_weight = aux_loss_weight(model) if aux_weight is None else checks.number("aux_weight", aux_weight, at_least=0)
-    return output_weights(output, aux_weight) if isinstance(output, Mapping) else None
+    if aux_weight is not None:
+        aux_weight = checks.number("aux_weight", aux_weight, at_least=0)
+    if not isinstance(output, Mapping):
+        return None
+    return output_weights(output, aux_loss_weight(model) if aux_weight is None else aux_weight)
 
 
 def _output(model: Any) -> Any:
@@ -78,7 +82,9 @@ def compile_args(
     Losses, loss weights and metrics are keyed by output, so that none lands on another one. A loss that has
     `from_logits` gets it from the head that it is of: False where that ends in softmax or sigmoid, True where it ends
     in a dense layer or convolution without an activation; whatever the spelling of the loss, and whatever a loss object
-    said of itself. Where a head ends otherwise the loss has to be such an object, which is left as it is.
+    said of itself. Where a head ends otherwise the loss has to be such an object, which is left as it is. Metrics are
+    treated alike; a metric object that measures the other is refused, and so is what compares probabilities alone,
+    such as Keras's `Precision` or `"kl_divergence"`, for a head of logits.
 
     Args:
         model: of one output, or of a dict of outputs (`main`, `aux1`, …).
@@ -162,6 +168,22 @@ def _is_config(value: Any) -> bool:
 # -- losses -----------------------------------------------------------------------------------------------------------
 
 
+# Of Keras those that compare probabilities and have no `from_logits`.
+_LOSSES_OF_PROBABILITIES = ("KLDivergence", "Dice", "Tversky", "CategoricalGeneralizedCrossEntropy")
+_METRICS_OF_PROBABILITIES = (
+    *("KLDivergence", "Precision", "Recall", "TruePositives", "TrueNegatives", "FalsePositives", "FalseNegatives"),
+    *("SensitivityAtSpecificity", "SpecificityAtSensitivity", "PrecisionAtRecall", "RecallAtPrecision", "BinaryIoU"),
+)
+
+
+def _kind(found: Any) -> str:
+    """The class of a loss or metric of Keras, or the one that a function of Keras is the inside of."""
+    if isinstance(found, keras.losses.Loss | keras.Metric):
+        return type(found).__name__
+    name = getattr(found, "__name__", "")
+    return "KLDivergence" if name == "kl_divergence" else "".join(word.capitalize() for word in name.split("_"))
+
+
 def _loss(value: Any, output: Any) -> Any:
     """The loss, resolved where it depends on whether the head gives logits, else as it was given."""
     if value is None:  # of an output that is not trained
@@ -170,6 +192,9 @@ def _loss(value: Any, output: Any) -> Any:
     is_object = isinstance(value, keras.losses.Loss)
     told = _from_logits(found)
     if told is None:
+        if _kind(found) in _LOSSES_OF_PROBABILITIES and gives_logits(output):
+            head = checks.one_line(_keras.call_of(output).operation.name)
+            raise refuse("loss", value, f"one of logits, as {head} gives them, not of probabilities")
         return value
     logits = gives_logits(output)
     if logits is None:
@@ -192,8 +217,8 @@ def _known_loss(value: Any) -> Any:
 
 
 def _from_logits(loss: Any) -> bool | None:
-    """What a loss says of its `from_logits`; None where it has none."""
-    if isinstance(loss, keras.losses.Loss):
+    """What a loss or metric says of its `from_logits`; None where it has none."""
+    if isinstance(loss, keras.losses.Loss | keras.Metric):
         try:
             config = loss.get_config()
         except NotImplementedError:  # of somebody's own
@@ -262,25 +287,47 @@ def _metric(argument: str, metric: Any, output: Any, several: bool) -> Any:
     if isinstance(metric, keras.Metric) and several:
         raise refuse(argument, metric, "a name or a function, as every output has its own metric", TypeError)
     if isinstance(metric, keras.Metric):
-        return metric
+        return _of_output(argument, metric, metric, output)
     if isinstance(metric, str):
+        if metric in ("accuracy", "acc"):  # which Keras chooses by the shapes
+            one = output.shape[-1] == 1 and gives_logits(output)
+            return keras.metrics.BinaryAccuracy(name=metric, threshold=0.0) if one else metric
         try:
-            keras.metrics.get(metric)
+            found = keras.metrics.get(metric)
         except ValueError:
-            if metric not in ("accuracy", "acc", "crossentropy", "ce"):  # which Keras chooses by the shapes
-                raise refuse(argument, metric, must_be) from None
-        return _of_logits(metric) if metric in BINARY and output.shape[-1] == 1 and gives_logits(output) else metric
+            raise refuse(argument, metric, must_be) from None
+        return _of_output(argument, metric, found, output)
     if not callable(metric) or _needs(metric) not in (0, 2):
         raise refuse(argument, metric, must_be, TypeError)
-    return metric if _needs(metric) else metric()
+    return _of_output(argument, metric, metric if _needs(metric) else metric(), output)
 
 
-BINARY = ("accuracy", "acc", "binary_accuracy")
-
-
-def _of_logits(name: str) -> keras.Metric:
-    """The accuracy of a single logit, of which the probability is a half at 0; Keras would compare it with a half."""
-    return keras.metrics.BinaryAccuracy(name=name, threshold=0.0)
+def _of_output(argument: str, given: Any, metric: Any, output: Any) -> Any:
+    """The metric as it measures what the head gives, logits or probabilities; a refusal where it cannot."""
+    told, logits = _from_logits(metric), gives_logits(output)
+    head = checks.one_line(_keras.call_of(output).operation.name)
+    kind = _kind(metric)
+    if told is not None and logits is None and not isinstance(given, keras.Metric):
+        raise refuse(argument, given, f"a metric object with from_logits, as what {head} gives is not known")
+    right: dict[str, Any] = {}
+    if told is not None and logits is not None and told != logits:
+        right = {"from_logits": logits}
+    elif logits and kind == "BinaryAccuracy" and getattr(metric, "threshold", 0.5) == 0.5:
+        right = {"threshold": 0.0}  # of a logit the probability is a half at 0
+    elif logits and kind in _METRICS_OF_PROBABILITIES and getattr(metric, "top_k", None) is None:
+        raise refuse(argument, given, f"a metric of logits, as {head} gives them, not of probabilities")
+    if not right:
+        return given if isinstance(given, str) else metric
+    ((word, value),) = right.items()
+    if isinstance(given, keras.Metric):
+        raise refuse(argument, given, f"made with {word}={value}, as {head} gives it")
+    name = given if isinstance(given, str) else getattr(metric, "name", None)
+    if isinstance(metric, keras.Metric):
+        return type(metric).from_config({**metric.get_config(), **right, "name": name})
+    made, called = getattr(keras.metrics, kind, None), getattr(metric, "__name__", "")
+    if made is not None and getattr(keras.metrics, called, None) is metric:
+        return made(**right, name=name or called)
+    return update_wrapper(partial(metric, **right), _function(metric))
 
 
 def _needs(function: Any) -> int:
@@ -341,7 +388,7 @@ def label_every_output(data: Any, model: keras.Model, *, class_weight: Mapping[A
         parts = (labels, *weights)
         return (x, *(parts if outputs is output else (part[""] for part in parts)))
 
-    return data.map(spread) if hasattr(data, "map") else spread(*data)
+    return spread(*data) if isinstance(data, tuple) else data.map(spread)
 
 
 def _spread(part: Any, outputs: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from .figure import Figure as Figure
 from .plot import model_to_dot as model_to_dot
 from .plot import plot_model as plot_model
 from .plot import to_graphviz as to_graphviz
+from .side_by_side import figures as figures
 from .texts.captions import alt_text as alt_text
 from .texts.captions import caption as caption
 from .texts.mermaid import mermaid as mermaid

@@ -40,6 +40,7 @@ def diagram(
     depth: Literal["auto"] | int | None = "auto",
     max_boxes: int = 40,
     expand: str | Sequence[str] = (),
+    collapse: str | Sequence[str] = (),
     zoom: bool | str | Sequence[str] = (),
     fold: bool = True,
     width: Length | None = None,
@@ -57,6 +58,8 @@ def diagram(
     theme: ThemeName | Theme | None = None,
     font: str | os.PathLike[str] | None = None,
     loss_weights: Mapping[str, float] | None = None,
+    caption: str | None = None,
+    alt_text: str | None = None,
 ) -> Figure:
     """Draw a network as a paper shows it: block by block, equal neighbours as one, at its final size.
 
@@ -69,6 +72,7 @@ def diagram(
             `max_boxes` boxes that fits the page with all that is to be shown.
         max_boxes: how many boxes "auto" may draw.
         expand: names of blocks that are drawn open where they stand, each in a frame.
+        collapse: names of blocks that are one box each at every depth.
         zoom: True for a panel with the inside of every kind of block, or names of blocks whose kinds are wanted; the
             boxes carry the letters of the panels. Depth "auto" leaves these blocks closed.
         fold: whether equal neighbours become one box, `×6`.
@@ -82,7 +86,8 @@ def diagram(
             `Paint`, alone or with words of the legend, `{"gate*": ("#F6E27F", "ours")}`; or a function that gives
             these of a node, or None for the usual.
         label: what stands in a box: a dict by name or pattern, `{"gate*": "gate"}`, or a callback of a node; of text,
-            or a list of lines of which those after the first are smaller; None for the usual.
+            or a list of lines of which those after the first are smaller; None for the usual. Maths stands between
+            dollar signs: `$\\alpha_i$`, `$3{\\times}3$`; `\\$` is a dollar.
         highlight: what has the accent, and what the legend calls that: `{"gate*": "ours"}`; or patterns alone. A
             pattern is that of a box, of one that it stands for, or of a block that it lies in.
         only: the name of a block (or layer) that is drawn alone; what it gets are inputs.
@@ -96,6 +101,8 @@ def diagram(
         font: a family or the path of a font file: "sans" (as wide as Helvetica), "times", "stix", "DejaVu Sans", …
         loss_weights: by output key, shown on auxiliary heads; by default what the model was compiled with, or else its
             attribute `loss_weights`.
+        caption: what stands under it, `Figure.caption`, in your own words.
+        alt_text: what it shows, for who cannot see it, in your own words; files have it as their description.
 
     Returns:
         A `Figure`: `save` it to a file; a notebook shows it.
@@ -119,18 +126,20 @@ def diagram(
         _part(graph_of(model, loss_weights=loss_weights), only, between),
         checks.integer("max_boxes", max_boxes),
         checks.names("expand", expand),
+        checks.names("collapse", collapse),
         zoom if isinstance(zoom, bool) else checks.names("zoom", zoom, "True, the name of a block, or several"),
         checks.flag("fold", fold),
         _style(style, highlight, theme),
         look,
     )
+    words = _words("caption", caption), _words("alt_text", alt_text)
     by_pattern = {"label": label, "style": style if isinstance(style, Mapping) else None, "highlight": highlight}
     for shown, how in _attempts(wanted, depth, look):
         drawn = _drawn(wanted, shown, how)
         if drawn is not None:
             for argument, value in by_pattern.items():
                 check_patterns(argument, patterns_of(value), [drawn[0], *(p.graph for p in _panels(wanted, drawn[0]))])
-            return _figure(drawn, direction)
+            return _figure(drawn, direction, *words)
     raise checks.complaint(_misfit(wanted, depth, width))
 
 
@@ -154,9 +163,10 @@ def _attempts(wanted: _Wanted, depth: Literal["auto"] | int | None, look: Look) 
 _Drawn = tuple[Graph, Scene, Theme, tuple[str, ...]]
 
 
-def _figure(drawn: _Drawn, direction: Direction) -> Figure:
+def _figure(drawn: _Drawn, direction: Direction, caption: str | None, alt_text: str | None) -> Figure:
     shown, scene, theme, ends = drawn
-    return Figure(shown, scene, theme, partial(block_figure, shown, Options(rankdir=direction), theme), ends=ends)
+    make_dot = partial(block_figure, shown, Options(rankdir=direction), theme)
+    return Figure(shown, scene, theme, make_dot, ends=ends, own_caption=caption, own_alt_text=alt_text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +176,7 @@ class _Wanted:
     graph: Graph
     max_boxes: int
     expand: tuple[str, ...]
+    collapse: tuple[str, ...]
     zoom: bool | tuple[str, ...]
     fold: bool
     style: Style | Callable[[Node], Any]
@@ -174,7 +185,7 @@ class _Wanted:
 
 def _overviews(wanted: _Wanted, depth: Literal["auto"] | int | None) -> Iterator[Graph]:
     """The network at the depth asked for; where that is left open, at ever lesser depths."""
-    asked = (wanted.max_boxes, wanted.expand, wanted.fold)
+    asked = (wanted.max_boxes, wanted.expand, wanted.fold, wanted.collapse)
     fewest = inf
     for shown in overviews(wanted.graph, *asked) if depth == "auto" else [overview(wanted.graph, depth, *asked)]:
         if depth == "auto" and len(shown.nodes) > wanted.max_boxes:
@@ -200,10 +211,11 @@ def _coarser(wanted: _Wanted, shown: Graph) -> Iterator[Graph]:
 
 
 def _kept(wanted: _Wanted, shown: Graph) -> set[str]:
-    """The boxes that somebody asked for: what is in opened blocks, and blocks shown in panels."""
+    """The boxes that somebody asked for: what is in opened blocks, blocks kept whole, and those shown in panels."""
     if wanted.zoom is True:
         return {node.name for node in shown.nodes}
-    kept = {name for node in shown.nodes if wanted.expand and node.frames for name in (node.name,)}
+    kept = {node.name for node in shown.nodes if wanted.expand and node.frames}
+    kept |= {node.name for node in shown.nodes if {node.name, *node.members} & set(wanted.collapse)}
     closed = _closed(shown) if wanted.zoom else {}
     return kept | {closed[name].name for name in wanted.zoom or () if name in closed}
 
@@ -366,6 +378,10 @@ def _look(
         legend=checks.flag("legend", legend),
         say=label_by(label),
     )
+
+
+def _words(argument: str, value: Any) -> str | None:
+    return None if value is None else checks.text(argument, value)
 
 
 _SHOW = f"one or several of {checks.listed(SHOW)}"

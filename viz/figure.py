@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -28,6 +28,8 @@ class Figure:
         make_dot: makes `dot`.
         path: the file it was written to, if it was.
         ends: the sentences that its alternative text ends with; the totals if there are none.
+        own_caption: the caption in the words of its author.
+        own_alt_text: the alternative text in the words of its author.
     """
 
     graph: Graph
@@ -36,6 +38,9 @@ class Figure:
     make_dot: Callable[[], Any]
     path: Path | None = None
     ends: tuple[str, ...] = ()
+    own_caption: str | None = None
+    own_alt_text: str | None = None
+    _made: dict[str, str] = field(default_factory=dict, init=False, repr=False)
 
     @property
     def width(self) -> float:
@@ -54,7 +59,9 @@ class Figure:
 
     @property
     def svg(self) -> str:
-        return self._rendered("svg").decode()
+        if "svg" not in self._made:
+            self._made["svg"] = self._rendered("svg").decode()
+        return self._made["svg"]
 
     @property
     def pdf(self) -> bytes:
@@ -85,14 +92,14 @@ class Figure:
         """What it shows, in words, for who cannot see it."""
         from .texts.captions import described
 
-        return described(self.graph, ends=self.ends)
+        return described(self.graph, ends=self.ends) if self.own_alt_text is None else self.own_alt_text
 
     @property
     def caption(self) -> str:
         """What it shows and what is drawn as one, for under the figure."""
         from .texts.captions import caption
 
-        return caption(self.graph)
+        return caption(self.graph) if self.own_caption is None else self.own_caption
 
     def statement(self) -> Graph:
         """Read back what the figure says, from its shapes: the network as a graph, with every repeat unfolded.
@@ -156,11 +163,12 @@ class Figure:
         return self.svg
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+        """What a notebook shows: the figure as SVG; the page to explore it where it asks for that."""
         from .page import framed
 
         made = {"text/html": framed, "image/svg+xml": lambda figure: figure.svg, "text/plain": repr}
-        wanted = set(made if include is None else include) - set(exclude or ())
-        return {kind: write(self) for kind, write in made.items() if kind in wanted}
+        wanted = {"image/svg+xml", "text/plain"} if include is None else set(include)
+        return {kind: write(self) for kind, write in made.items() if kind in wanted - set(exclude or ())}
 
     def __repr__(self) -> str:
         where = "" if self.path is None else f", written to {str(self.path)!r}"

@@ -156,9 +156,24 @@ _FILLS: Mapping[str, str] = MappingProxyType(
 _BORDERS: Mapping[str, Border] = MappingProxyType(
     {"input": "rounded", "pool": "rounded", "activation": "rounded", "dropout": "dotted", "aux": "dashed"}
 )
-# Faces of volumes that no words distinguish have fills of their own: those of boxes made darker.
-_VOLUMES: Mapping[str, tuple[str, float]] = MappingProxyType(
-    {"merge": ("deep", 0.3), "pool": ("accent", 0.0), "dense": ("warm", 0.16), "norm": ("plain", 0.14)}
+# Faces of volumes, which no words distinguish: a fill for each group of kinds, with such a share of the colour of its
+# line that they are steps of one ladder in grey too, and an outline for each kind of a group.
+_VOLUMES: Mapping[str, tuple[str, float, Border]] = MappingProxyType(
+    {
+        "add": ("plain", 0.08, "solid"),
+        "activation": ("plain", 0.08, "dashed"),
+        "shape": ("plain", 0.08, "dashdot"),
+        "dropout": ("plain", 0.08, "dotted"),
+        "conv": ("cold", 0.1, "solid"),
+        "dense": ("warm", 0.14, "solid"),
+        "recurrent": ("warm", 0.14, "dashdot"),
+        "embedding": ("warm", 0.14, "dashed"),
+        "residual": ("deep", 0.16, "solid"),
+        "model": ("deep", 0.16, "dashed"),
+        "pool": ("accent", 0.09, "solid"),
+        "merge": ("deep", 0.42, "solid"),
+        "attention": ("strong", 0.54, "solid"),
+    }
 )
 
 
@@ -183,8 +198,13 @@ def _paints(of: _Palette) -> Mapping[str, Paint]:
             "aux": Paint(page, of.plain[1], "dashed", hair),
             # Faces of volumes.
             "input-volume": Paint(page, muted, width=hair),
-            "copy-volume": Paint(page, of.deep[1], width=hair),
-            **{f"{role}-volume": _mix(box("", fill), share, hair) for role, (fill, share) in _VOLUMES.items()},
+            "other-volume": Paint(page, of.plain[1], "dashdot", hair),
+            "copy-volume": Paint(page, of.deep[1], "dashed", hair),
+            "norm-volume": _mix(box("", "plain"), 0.08, 2 * hair),
+            **{
+                f"{role}-volume": replace(_mix(box("", fill), share, hair), border=border)
+                for role, (fill, share, border) in _VOLUMES.items()
+            },
             # Lines.
             "trunk": line(ink),
             "branch": line(ink),

@@ -11,6 +11,7 @@ from typing import Any
 from .. import checks
 from ..graphs.graph import Graph, Node, Output, changed, mark_edges, mark_heads
 from .layouts.contents import Say
+from .texts.maths import with_maths
 from .theme import Paint, Theme, colour_code, luminance
 
 _MOST = 4  # highlights of a figure
@@ -62,13 +63,27 @@ def label_by(value: Any) -> Say | None:
     if not isinstance(value, Mapping):
         if not callable(value):
             raise checks.refuse("label", value, _LABEL, TypeError)
-        return checks.function("label", value)
+        return _with_maths_of(checks.function("label", value))
     texts = _patterns("label", value, _LABEL)
     for pattern, said in texts.items():
         lines = [said] if isinstance(said, str) else said
         if not isinstance(lines, list | tuple) or not all(isinstance(line, str) for line in lines):
             raise checks.refuse(f"label[{pattern!r}]", said, "text, or a list of texts", TypeError)
+        texts[pattern] = [with_maths(f"label[{pattern!r}]", line) for line in lines]
     return lambda node: next((said for pattern, said in texts.items() if _is(pattern, node)), None)
+
+
+def _with_maths_of(say: Say) -> Say:
+    """What a callback gives, with its maths as letters."""
+
+    def said(node: Node) -> Any:
+        lines: Any = say(node)
+        argument = f"what label gives for {node.name!r}"
+        if isinstance(lines, list | tuple):
+            return [with_maths(argument, line) if isinstance(line, str) else line for line in lines]
+        return with_maths(argument, lines) if isinstance(lines, str) else lines
+
+    return said
 
 
 def _is(pattern: str, node: Node) -> bool:
@@ -87,7 +102,7 @@ def style_by(value: Any, theme: Theme) -> Callable[[Node], Any]:
     found: list[tuple[str, Paint | str, str]] = []
     for pattern, said in _patterns("style", value, _STYLE).items():
         look, words = said if isinstance(said, tuple) and len(said) == 2 else (said, pattern.strip("*?._-"))
-        checks.text(f"style[{pattern!r}]", words, _STYLE)
+        words = with_maths(f"style[{pattern!r}]", checks.text(f"style[{pattern!r}]", words, _STYLE))
         if not isinstance(look, Paint):
             look = colour_code(f"style[{pattern!r}]", look)
         found.append((pattern, look, words))
@@ -117,7 +132,7 @@ _HIGHLIGHT = "a dict of the legend's words by name or pattern, or patterns"
 def highlight_by(value: Any, theme: Theme) -> Callable[[Node], Any]:
     """The look of what an author points out: the accent, with another border for all that has other words."""
     if isinstance(value, Mapping):
-        words = {pattern: checks.text("highlight", said, _HIGHLIGHT) for pattern, said in value.items()}
+        words = {p: with_maths("highlight", checks.text("highlight", said, _HIGHLIGHT)) for p, said in value.items()}
         for pattern in words:
             checks.text("highlight", pattern, _HIGHLIGHT)
     else:

@@ -24,6 +24,7 @@ from ..rules import (
     aligned,
     entry_of,
     knows,
+    method_of,
     multiply_adds,
     windows_of,
     with_steps,
@@ -283,8 +284,8 @@ def _cell_cost(cell: Any, features: int) -> int | None:
     """Multiply-adds of one step of a cell, and nothing for a cell that nobody knows."""
     name = type(cell).__name__.removesuffix("Cell")
     if entry_of(cell).role != "recurrent":
-        own = getattr(cell, "multiply_adds", None)
-        return own((None, features), (None, cell.output_size)) if callable(own) else None
+        own = method_of(cell, "multiply_adds")
+        return own((None, features), (None, cell.output_size)) if own is not None else None
     if name == "StackedRNNCells":
         total = 0
         for one in cell.cells:

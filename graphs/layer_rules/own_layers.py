@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from ..rules import REDUCED, UNKNOWN, UNREAD, Along, Call, Entry, Reads, Windows, aligned, knows
@@ -11,14 +12,16 @@ from .common import activated, by, free, listed, mapped, none_at_all, resized, s
 from .layers import _conv_cost, _conv_words, _of_kernel
 
 
-def own(*names: str) -> Any:
-    homes = ("layers", "map_layers")
-    return knows(*(f"layerblocks.blocks.{home}.{name}" for home in homes for name in names))
+def own(*names: str, home: str = "layers") -> Any:
+    return knows(*(f"layerblocks.blocks.{home}.{name}" for name in names))
 
 
-def of_each_rank(*names: str) -> Any:
+def of_each_rank(*names: str, home: str = "layers") -> Any:
     """Of signals, images and volumes."""
-    return own(*(f"{name}{rank}D" for name in names for rank in (1, 2, 3)))
+    return own(*(f"{name}{rank}D" for name in names for rank in (1, 2, 3)), home=home)
+
+
+of_maps = partial(own, home="map_layers")
 
 
 def _dilated_pool(call: Call) -> Windows:
@@ -109,7 +112,7 @@ def _resized(call: Call) -> Windows | str:
     """The first map is interpolated to the size of the second, or to so many times its own."""
     layer = call.operation
     before, after = common.sides(layer, call.inputs[0]), common.sides(layer, call.outputs[0])
-    word = {"linear": "bilinear"}.get(layer.interpolation, layer.interpolation)
+    word = "bilinear" if layer.interpolation == "linear" else layer.interpolation
     follows = layer.factors is not None
     if follows and None in before and layer.interpolation == "nearest":
         reads: list[Reads] | None = [Reads(1, factor, 1 - factor, 0, 1) for factor in layer.factors]
@@ -147,17 +150,17 @@ def _scaled(layer: Any) -> str:
     return listed(f"resize ×{by(layer.factors)}", layer.interpolation)
 
 
-own("Resize")(Entry("shape", "", _scaled, none_at_all, _resized))
-own("PixelShuffle")(free("shape", lambda o: f"pixel shuffle, ×{by(o.factors)}", _shuffled))
-own("PixelUnshuffle")(free("shape", lambda o: f"pixel unshuffle, /{by(o.factors)}", _unshuffled))
-own("BlurPooling")(
+of_maps("Resize")(Entry("shape", "", _scaled, none_at_all, _resized))
+of_maps("PixelShuffle")(free("shape", lambda o: f"pixel shuffle, ×{by(o.factors)}", _shuffled))
+of_maps("PixelUnshuffle")(free("shape", lambda o: f"pixel unshuffle, /{by(o.factors)}", _unshuffled))
+of_maps("BlurPooling")(
     Entry("pool", "mean", lambda o: listed(f"{by(o.pool_size)} blur pool", stepped(o.strides)), none_at_all, _blurred)
 )
-own("MaxUnpooling")(free("shape", lambda o: f"{by(o.pool_size)} unpool", lambda call: UNKNOWN))
-own("LayerScale")(free("norm", "layer scale"))
-own("GlobalResponseNormalization")(free("norm", "global response norm", _responding))
-own(*(f"WeightStandardizedConv{n}D" for n in (1, 2, 3)))(
+of_maps("MaxUnpooling")(free("shape", lambda o: f"{by(o.pool_size)} unpool", lambda call: UNKNOWN))
+of_maps("LayerScale")(free("norm", "layer scale"))
+of_maps("GlobalResponseNormalization")(free("norm", "global response norm", _responding))
+of_each_rank("WeightStandardizedConv", home="map_layers")(
     Entry("conv", "", _conv_words("weight-standardized conv"), _conv_cost, _of_kernel)
 )
-own("PositionEmbedding")(free("add", "position embedding"))
-own("ClassToken")(free("merge", "class token", lambda call: UNKNOWN))
+of_maps("PositionEmbedding")(free("add", "position embedding"))
+of_maps("ClassToken")(free("merge", "class token", lambda call: UNKNOWN))

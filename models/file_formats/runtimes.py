@@ -75,7 +75,7 @@ def _saved_model(path: Path, names: Sequence[str], by_key: bool) -> Runtime:
 def interpreter(path: Path, *, keep: bool = False) -> Any:
     """Make an interpreter of a LiteRT file; `keep` for every tensor on the way."""
     if importlib.util.find_spec("ai_edge_litert") is not None:
-        from ai_edge_litert.interpreter import Interpreter, OpResolverType
+        from ai_edge_litert.interpreter import Interpreter, OpResolverType  # pyright: ignore[reportMissingImports]
     else:
         import tensorflow as tf
 

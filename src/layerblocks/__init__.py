@@ -13,8 +13,12 @@ Seven subpackages, each loaded when first used:
 
 import importlib
 from types import ModuleType
+from typing import TYPE_CHECKING
 
 from ._version import __version__
+
+if TYPE_CHECKING:
+    from . import architectures, blocks, graphs, models, testing, training, viz
 
 __all__ = ["__version__", "architectures", "blocks", "graphs", "models", "testing", "training", "viz"]
 

@@ -87,15 +87,59 @@ def _figure_arguments(command: argparse.ArgumentParser) -> None:
         help="draw the inside of this block, or of one of each kind, in a panel of its own",
     )
     command.add_argument("--max-boxes", type=int, metavar="N", help="that 'auto' may draw (default: 40)")
-    words = "shape,parameters (default), multiply_adds, receptive_field, dtype, trainable"
+    words = "several with commas: shape (default), parameters, multiply_adds, receptive_field, dtype, trainable"
     command.add_argument("--show", metavar="WORDS", help=words)
+    command.add_argument("--collapse", action="append", metavar="BLOCK", help="draw this block as one box at any depth")
+    command.add_argument("--min-text", type=float, metavar="POINTS", help="no type is smaller (default: by the theme)")
+    command.add_argument("--theme", metavar="WORD", help="paper (default), mono, slides or dark")
+    command.add_argument("--font", metavar="NAME|FILE", help="sans (default), times, stix, … or the file of a font")
+    command.add_argument("--no-names", dest="names", action="store_false", help="leave out the names under operations")
     command.add_argument("--no-legend", dest="legend", action="store_false", help="leave out what the colours mean")
     command.add_argument("--dpi", type=int, default=200, help="of PNG (default: %(default)s)")
 
 
+def _author_arguments(command: argparse.ArgumentParser) -> None:
+    """What an author says of single boxes, and which part is drawn."""
+    command.add_argument("--only", metavar="BLOCK", help="draw this block alone")
+    command.add_argument("--between", nargs=2, metavar="BLOCK", help="draw these two and what lies between them")
+    command.add_argument(
+        "--label",
+        type=_pair,
+        action="append",
+        metavar="NAME=TEXT",
+        help="what stands in the box of that name; * and ? in it stand for any letters",
+    )
+    command.add_argument(
+        "--highlight",
+        type=_marked,
+        action="append",
+        metavar="NAME[=WORDS]",
+        help="give it the accent, and the legend these words; * and ? in it stand for any letters",
+    )
+    command.add_argument("--alt-text", metavar="TEXT", help="the description in the file, in your own words")
+
+
+def _pair(text: str) -> tuple[str, str]:
+    word, equals, said = text.partition("=")
+    if not equals or not word:
+        raise argparse.ArgumentTypeError(f"must be NAME=TEXT such as 'gate*=gate', got {text!r}")
+    return word, said
+
+
+def _marked(text: str) -> tuple[str, str]:
+    word, _, said = text.partition("=")
+    return word, said
+
+
+def _author_options(arguments: argparse.Namespace) -> dict[str, Any]:
+    given = {word: getattr(arguments, word) for word in ("only", "between", "alt_text")}
+    given |= {word: dict(getattr(arguments, word)) for word in ("label", "highlight") if getattr(arguments, word)}
+    return {word: value for word, value in given.items() if value is not None}
+
+
 def _figure_options(arguments: argparse.Namespace) -> dict[str, Any]:
-    given = {"direction": arguments.direction, "style": arguments.style, "legend": arguments.legend}
-    for word in ("width", "height", "expand", "max_boxes"):
+    given = {word: getattr(arguments, word) for word in ("direction", "style", "legend", "names")}
+    for word in ("width", "height", "expand", "collapse", "max_boxes", "min_text", "theme", "font"):
         if getattr(arguments, word) is not None:
             given[word] = getattr(arguments, word)
     if arguments.zoom:
@@ -110,7 +154,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"layerblocks {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="list | draw | table | diff")
     commands.add_parser("list", help="the networks that can be drawn and built by name")
-    draw = commands.add_parser("draw", help="draw a network to SVG, PDF, PNG, EPS, TikZ, DOT or Mermaid")
+    draw = commands.add_parser(
+        "draw", help="draw a network to SVG, PDF, PNG, EPS, TikZ, draw.io, PowerPoint, HTML, DOT or Mermaid"
+    )
     table = commands.add_parser("table", help="output shape, parameters and multiply-adds of each block")
     diff = commands.add_parser("diff", help="what changed from one network to another, by structure")
     for command, depth in ((draw, "auto"), (table, BLOCK_LEVEL)):
@@ -139,7 +185,9 @@ def _parser() -> argparse.ArgumentParser:
     for word in ("before", "after"):
         diff.add_argument(word, metavar=word.upper(), help=_MODEL)
     draw.add_argument("-o", "--output", metavar="FILE", help="by its extension; - for standard output; else NAME.svg")
-    draw.add_argument("--format", metavar="WORD", help="svg, pdf, png, …, whatever the extension (default to -: svg)")
+    draw.add_argument(
+        "--format", metavar="WORD", help="svg, pdf, pptx, html, …, whatever the extension (default to -: svg)"
+    )
     diff.add_argument("-o", "--output", metavar="FILE", help="draw it, too, by the extension of the file")
     for command in (draw, table, diff):
         command.add_argument(
@@ -152,6 +200,7 @@ def _parser() -> argparse.ArgumentParser:
         )
     for command in (draw, diff):
         _figure_arguments(command)
+    _author_arguments(draw)
     for command in (table, diff):
         command.add_argument("--format", default="text", help="text (default), markdown, latex, csv or html")
     return parser
@@ -268,6 +317,7 @@ def _draw(arguments: argparse.Namespace) -> None:
     from .viz import diagram
 
     options = {"depth": arguments.depth, "loss_weights": _loss_weights(model), **_figure_options(arguments)}
+    options |= _author_options(arguments)
     diagram(model, **options).save(output, dpi=arguments.dpi, format=arguments.format)
     _wrote(output)
 

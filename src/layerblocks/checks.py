@@ -322,7 +322,7 @@ def mapping(argument: str, value: Any, must_be: str = "a dict") -> Mapping[Any, 
     return instance(argument, value, Mapping, must_be)  # type: ignore[type-abstract]
 
 
-def function(argument: str, value: Any, *words: str) -> Callable[..., Any]:
+def function(argument: str, value: Kind | None, *words: str) -> Kind:
     """Something to call that is no class; with words, a function that is called with these keywords.
 
     A layer is none: it would be the same one at every call.

@@ -44,7 +44,7 @@ def oracle(*names: str, draws: Mapping[str, Any] | None = None, chain: bool = Tr
 
     Example:
         >>> sorted(ORACLES["conv"].draws)
-        ['filters', 'groups']
+        ['filters', 'groups', 'layer']
     """
 
     def register(function: OracleT) -> OracleT:

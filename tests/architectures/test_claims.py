@@ -43,7 +43,8 @@ def test_whose_each_network_is():
     assert {name for name, source in sources.items() if source == "keras"} == {*KERAS_HAS}
     assert all(hasattr(keras.applications, name) for name in KERAS_HAS.values())
     of_torchvision = {name for name, source in sources.items() if source == "torchvision"}
-    assert of_torchvision == {"googlenet_torchvision", *(f"vgg{depth}_bn" for depth in (11, 13, 16, 19))}
+    wider = {"resnext101_32x8d", "wide_resnet101_2", "mnasnet0_5", "mnasnet0_75", "mnasnet1_3", "squeezenet1_1"}
+    assert of_torchvision == {"googlenet_torchvision", *(f"vgg{depth}_bn" for depth in (11, 13, 16, 19)), *wider}
     assert all("torchvision" in constructor(name).dialects for name in of_torchvision)
     for names in NOT_IN_A_PAPER.values():
         assert all(ENTRIES[name].paper.startswith("after ") for name in names)
@@ -53,14 +54,15 @@ def test_whose_each_network_is():
 def test_the_readme_counts_them():
     text = " ".join(README.read_text(encoding="utf-8").split())
     numbers = re.search(
-        r"Sixty-five networks, .*?: (\d+) of papers, (\d+) of `keras.applications`, (\d+) of torchvision and (\d+)",
+        r"One hundred and five networks, .*?: (\d+) of papers, (\d+) of `keras.applications`, (\d+) of torchvision "
+        r"and (\d+)",
         text,
     )
     counted = Counter(describe(name).source for name in list_architectures())
     assert tuple(map(int, numbers.groups())) == tuple(
         counted[word] for word in ("paper", "keras", "torchvision", "ours")
     )
-    assert counted.total() == 65
+    assert counted.total() == 105
 
 
 def test_the_list_says_it_too(capsys):
@@ -123,7 +125,7 @@ def test_every_network_has_a_recipe():
         assert year in found.source, (name, found.source)
         assert found.options.keys() <= optimizer_arguments(found.optimizer)
     assert {*RECIPES} <= {*ENTRIES, *(entry.module for entry in ENTRIES.values())}
-    with pytest.raises(ValueError, match=r"recipe: name must be one of the 65 names .*did you mean 'resnet50'"):
+    with pytest.raises(ValueError, match=r"recipe: name must be one of the 105 names .*did you mean 'resnet50'"):
         recipe("resnet5")
     with pytest.raises(TypeError, match="recipe: name"):
         recipe(50)
@@ -148,6 +150,10 @@ FACTS = {
     "efficientnet_b3": ("RMSprop", 0.256, None, 1e-5),
     "efficientnet_v2_m": ("RMSprop", 0.256, 4096, 1e-5),
     "se_resnet50": ("SGD", 0.6, 1024, None),
+    "convnext_base": ("AdamW", 4e-3, 4096, None),
+    "mobilenet_v3_large": ("RMSprop", 0.1, 4096, 1e-5),
+    "inception_resnet_v2": ("RMSprop", 0.045, None, None),
+    "nasnet_large": ("RMSprop", None, None, None),
     "fcn8s": ("SGD", 1e-4, 20, 5e-4),
 }
 

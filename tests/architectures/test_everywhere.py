@@ -305,10 +305,21 @@ WITHOUT_WEIGHTS = {
     *("merge_residual", "norm_activation", "avg_pool_shortcut"),
 }
 # Of several tensors, or with activations and norms by arguments of their own.
+STEPS = [[{"filters": 4}], [{"filters": 3, "kernel_size": 1}]]
 OTHERWISE = {
-    *("attention_gate", "branches", "cbam", "convnext_block", "feature_pyramid", "inception_residual"),
-    *("mixer_block", "mlp"),
-    *("patch_embedding", "resize_conv", "subpixel_conv", "transformer_block"),
+    "attention_gate": (partial(blocks.attention_gate, filters=4), X, (4, 4, 6)),
+    "branches": (partial(blocks.branches, branches=STEPS), X),
+    "cbam": (partial(blocks.cbam, ratio=2), X),
+    "convnext_block": (blocks.convnext_block, X),
+    "feature_pyramid": (lambda *xs, conv: blocks.feature_pyramid(xs, 4, conv=conv), (16, 16, 4), (8, 8, 6), (4, 4, 8)),
+    "inception_residual": (partial(blocks.inception_residual, branches=STEPS), X),
+    "mixer_block": (partial(blocks.mixer_block, token_units=4, channel_units=4), (8, 4)),
+    "mlp": (partial(blocks.mlp, units=5), (8, 4)),
+    "patch_embedding": (partial(blocks.patch_embedding, filters=4, patch_size=4), X),
+    "resize_conv": (partial(blocks.resize_conv, filters=4), X),
+    "self_attention": (partial(blocks.self_attention, heads=2), (8, 4)),
+    "subpixel_conv": (partial(blocks.subpixel_conv, filters=4), X),
+    "transformer_block": (partial(blocks.transformer_block, heads=2, window=4), X),
 }
 
 
@@ -316,7 +327,7 @@ def test_every_block_that_has_a_unit_is_here():
     public = {name: getattr(blocks, name) for name in blocks.__all__}
     functions = {name: made for name, made in public.items() if inspect.isfunction(made)}
     with_units = {name for name, made in functions.items() if "conv" in inspect.signature(made).parameters}
-    assert with_units | {"dense_block"} == {*BLOCKS} | WITHOUT_WEIGHTS | OTHERWISE
+    assert with_units | {"dense_block"} == {*BLOCKS} | WITHOUT_WEIGHTS | {*OTHERWISE}
 
 
 @pytest.mark.parametrize("unit", [conv, conv_bn, separable])
@@ -330,6 +341,34 @@ def test_everything_reaches_every_layer_of_a_block(name, unit):
     assert {character: share(layers, character) for character in GIVEN} == dict.fromkeys(GIVEN, 1.0)
     left = {getattr(function, "__name__", "") for function in activations(layers).values()}
     assert left <= {"marker", "softmax", "sigmoid"}
+
+
+def innermost(layer):
+    """A layer, or those that it is made of."""
+    parts = list(layer._flatten_layers(include_self=False, recursive=False))
+    return [inner for part in parts for inner in innermost(part)] if parts else [layer]
+
+
+@pytest.mark.parametrize("name", OTHERWISE)
+def test_the_options_of_weights_reach_every_layer_of_the_others(name):
+    """The projections of an attention, too, which no unit makes."""
+    make, *shapes = OTHERWISE[name]
+    inputs = [keras.Input(shape) for shape in shapes]
+    with weightless():
+        model = keras.Model(inputs, make(*inputs, conv=partial(conv, **GIVEN)))
+    layers = {f"{layer.name}/{one.name}": one for layer in model.layers for one in innermost(layer)}
+    weighty = {place: one for place, one in layers.items() if any("kernel" in w.name for w in one.weights)}
+    assert weighty
+    for place, layer in weighty.items():
+        for weight in layer.weights:
+            part = "bias" if weight.name == "bias" else "kernel"
+            assert same(weight.regularizer, GIVEN[f"{part}_regularizer"]), place
+            assert same(weight.constraint, GIVEN[f"{part}_constraint"]), place
+        words = [word for word in vars(layer) if word.endswith("_initializer") and getattr(layer, word) is not None]
+        for word in words:
+            given = GIVEN[f"{'bias' if word.startswith('bias') else 'kernel'}_initializer"]
+            if word != "bias_initializer" or getattr(layer, "use_bias", True):
+                assert same(getattr(layer, word), given), (place, word)
 
 
 def test_a_function_of_ones_own_is_given_the_unit_if_it_asks_for_it():

@@ -25,11 +25,15 @@ from layerblocks.architectures import (
     mobilenet,
     mobilenet_v2,
     resnet18,
+    resnet18_v2,
     resnet50,
+    se_resnet50,
     unet,
     vgg11,
     vgg11_bn,
     vgg16,
+    vgg19,
+    xception,
 )
 from layerblocks.architectures.lenets import C3
 from layerblocks.blocks import squeeze_excite, weightless
@@ -37,6 +41,7 @@ from layerblocks.blocks import squeeze_excite, weightless
 Rule = Callable[[str, tuple[int, ...], bool], float]
 """Standard deviation of a kernel by the layer's name, the kernel's shape and whether it is depthwise."""
 
+ZEROS = keras.initializers.Zeros
 CONVOLUTIONS = (keras.layers.Conv2D, keras.layers.Conv2DTranspose, keras.layers.DepthwiseConv2D)
 
 
@@ -73,6 +78,7 @@ TORCHVISION: dict[Any, tuple[Rule, Rule, bool]] = {
     "alexnet": (torch_default, torch_default, True),
     "vgg11": (he_out, constant(0.01), False),
     "vgg11_bn": (he_out, constant(0.01), False),
+    "vgg19": (he_out, constant(0.01), False),
     "googlenet_torchvision": (constant(0.01), constant(0.01), True),
     "inception_v3": (constant(0.1), constant(0.1, aux1=0.001), True),
     "resnet18": (he_out, torch_default, True),
@@ -85,6 +91,7 @@ MADE = {
     "alexnet": partial(alexnet, **NARROW),
     "vgg11": partial(vgg11, **NARROW),
     "vgg11_bn": partial(vgg11_bn, **NARROW),
+    "vgg19": partial(vgg19, **NARROW),
     **{made.__name__: made for made in (googlenet_torchvision, inception_v3, resnet18, resnet50, densenet121)},
     "mobilenet_v2": mobilenet_v2,
 }
@@ -143,6 +150,40 @@ def test_torchvision(name):
             np.testing.assert_allclose(np.std(bias), bound / math.sqrt(3), rtol=near, err_msg=layer_name)
         else:
             assert not bias.any(), layer_name
+
+
+# Read off timm 1.0; of a depthwise kernel timm counts the channels in Xception and not in MobileNet.
+TIMM: dict[str, tuple[Callable[..., keras.Model], Rule, Rule]] = {
+    "mobilenet": (
+        mobilenet,
+        lambda name, shape, depthwise: math.sqrt(2 / (fans(shape)[1] if not depthwise else math.prod(shape[:2]))),
+        lambda _, shape, __: math.sqrt(1 / 3 / shape[1]),
+    ),
+    "se_resnet50": (se_resnet50, he_out, torch_default),
+    "resnet18_v2": (resnet18_v2, he_out, constant(0.01)),
+    "xception": (xception, he_out, torch_default),
+}
+
+
+@pytest.mark.sweep_but("mobilenet")
+@pytest.mark.parametrize("name", TIMM)
+def test_timm(name):
+    make, convolutions, dense = TIMM[name]
+    check(initial(make, dialect="timm"), convolutions, dense)
+    with weightless():
+        layers = {layer.name: layer for layer in make(dialect="timm").layers if layer.weights}
+    zeros = [one for one, layer in layers.items() if isinstance(getattr(layer, "gamma_initializer", None), ZEROS)]
+    assert zeros == [one for one in layers if name == "se_resnet50" and one.endswith("conv3.norm")]
+    for one in layers.values() if name == "xception" else ():
+        if isinstance(one, keras.layers.SeparableConv2D):
+            depthwise, pointwise = (weight.shape for weight in one.weights[:2])
+            drawn = [
+                made(shape)
+                for made, shape in ((one.depthwise_initializer, depthwise), (one.pointwise_initializer, pointwise))
+            ]
+            assert np.std(drawn[0]) == pytest.approx(he_out("", depthwise, True), rel=0.1)
+            assert np.std(drawn[1]) == pytest.approx(he_out("", pointwise, False), rel=0.05)
+            break
 
 
 def test_a_normal_distribution_is_not_cut_off():

@@ -22,6 +22,7 @@ from layerblocks.architectures import (
     densenet121,
     fcn8s,
     googlenet_torchvision,
+    list_architectures,
     load,
     mobilenet,
     mobilenet_v2,
@@ -31,6 +32,7 @@ from layerblocks.architectures import (
     vgg16,
     xception,
 )
+from layerblocks.architectures.catalogue import constructor
 from layerblocks.blocks import conv_bn, dense, weightless
 from layerblocks.models import freeze, inference_model, replace_each, with_input, with_new_head
 from layerblocks.models.computed import difference, digest
@@ -100,7 +102,16 @@ def test_a_file_of_weights_says_whose_they_are(tmp_path):
     assert np.array_equal(again.get_layer("stem.conv").kernel, model.get_layer("stem.conv").kernel)
     with h5py.File(path, "a") as file:
         file.attrs["layerblocks_origin"] = "{"
-    assert load(tiny(), path).dialect is None
+    for make in (tiny, partial(tiny, dialect="v1.5")):
+        for part in ({}, {"only": "stage2"}, {"missing": "keep"}):
+            with pytest.raises(
+                ValueError, match="load: dialect must be said, as source does not say whose computation"
+            ):
+                load(make(), path, **part)
+    with pytest.raises(ValueError, match="resnet50: dialect must be said, as weights do not say whose computation th"):
+        tiny(weights=path)
+    assert load(tiny(), path, dialect="paper").dialect == "paper"
+    assert origin(tiny(weights=path, dialect="v1.5")).dialect == "v1.5"
 
 
 PLAIN = """
@@ -300,3 +311,13 @@ def test_dialects_of_libraries_end_as_they_do(make):
         model = vgg16(dialect="torchvision", dense=dense)
     assert model.get_layer("classifier.predictions").activation is keras.activations.linear
     assert origin(model).unsaved == () and "dense" in origin(model).arguments
+
+
+def test_every_dialect_of_a_library_gives_logits_where_that_does():
+    """None of torchvision's and timm's networks has a softmax."""
+    found = {
+        (name, library): constructor(name).dialects[library].get("classifier_activation", "softmax")
+        for name in list_architectures()
+        for library in {"torchvision", "timm"} & {*constructor(name).dialects}
+    }
+    assert len(found) > 25 and {*found.values()} == {None}

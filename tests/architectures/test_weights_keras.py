@@ -209,6 +209,40 @@ def test_other_precision(tiny_source):
     assert same_weights(model, mixed)
 
 
+def changed(layer: keras.Layer, kind: str) -> keras.Layer:
+    config = layer.get_config()
+    if kind == "activation" and isinstance(layer, keras.layers.ReLU):
+        return keras.layers.ELU(name=layer.name)
+    if kind == "epsilon" and isinstance(layer, keras.layers.BatchNormalization):
+        config["epsilon"] = 0.1
+    if kind == "strides" and layer.name == "conv_dw_12":
+        config["strides"] = (1, 1)
+    if kind == "padding" and layer.name == "conv_dw_11":
+        config["padding"] = "valid"
+    return type(layer).from_config(config)
+
+
+@pytest.mark.parametrize("kind", ["activation", "epsilon", "strides", "padding"])
+def test_a_changed_network_of_a_library_is_refused(kind, tiny_source):
+    """Its names and shapes are those of the library, what it computes is not."""
+    options = {"input_shape": (96, 96, 3), "classes": 10, "alpha": 0.25}
+    whole = keras.applications.MobileNet(weights=None, **options)
+    source = keras.models.clone_model(whole, clone_function=partial(changed, kind=kind))
+    model = tiny(input_shape=(96, 96, 3))
+    before = model.get_weights()
+    for part in ({}, {"missing": "keep"}, {"only": "stage5"}):
+        with pytest.raises(
+            ValueError, match=r"load: (source|model) must (be the network of keras\.applications, which|comp)"
+        ):
+            load(model, source, **part)
+    assert all(np.array_equal(a, b) for a, b in zip(before, model.get_weights(), strict=True))
+    assert load(model, source, dialect="keras").loaded
+    again = keras.models.clone_model(whole, clone_function=partial(changed, kind=""))
+    assert load(model, again).dialect == "keras"
+    body = keras.Model(again.input, keras.layers.Dense(4, name="own")(again.get_layer("conv_pw_13_relu").output))
+    assert load(model, body, missing="keep").loaded  # another head is none of it
+
+
 # Files and models of ours.
 
 

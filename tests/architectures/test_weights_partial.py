@@ -23,13 +23,17 @@ from layerblocks.architectures import (
     resnet_v2,
     vgg,
     vgg11,
+    vgg13,
+    vgg13_bn,
     vgg16,
 )
 from layerblocks.architectures.weight_names import TORCHVISION
-from layerblocks.blocks import basic_residual, batch_norm, bottleneck, conv_bn
+from layerblocks.blocks import basic_residual, batch_norm, bottleneck, conv_bn, group_norm
+from layerblocks.blocks.layers import FusedBatchNormalization
 
 from ..agreement import differ, images, randomize, run
 
+BATCH, LAYER = keras.layers.BatchNormalization, keras.layers.LayerNormalization
 WIDTHS: dict[str, Any] = {"filters": (4, 4, 6, 6, 8), "classes": 3}
 small_vgg = partial(vgg16, **WIDTHS, units=(9, 9), input_shape=(224, 224, 3))
 small_fcn: dict[str, Any] = {**WIDTHS, "units": 9, "input_shape": (40, 50, 3)}
@@ -160,6 +164,107 @@ def test_layers_that_compute_something_else_are_refused_in_part_too():
     refused(small(strides=(1, 1)), trained(), f"{apart} strides", missing="keep")
 
 
+def shallower() -> tuple[keras.Model, dict[str, np.ndarray]]:
+    """A VGG and its weights as torchvision numbers them, all of one width, so that any fits anywhere."""
+    model = randomize(vgg13(**EQUAL))
+    found: dict[str, np.ndarray] = {}
+    for place, layer in enumerate([layer for layer in model.layers if isinstance(layer, keras.layers.Conv2D)]):
+        found[f"features.{3 * place}.weight"] = np.array(layer.kernel).transpose(3, 2, 0, 1)
+        found[f"features.{3 * place}.bias"] = np.array(layer.bias)
+    for number, name in (("0", "dense1"), ("3", "dense2"), ("6", "predictions")):
+        kernel, bias = map(np.array, model.get_layer(f"classifier.{name}").weights)
+        found |= {f"classifier.{number}.weight": kernel.T, f"classifier.{number}.bias": bias}
+    return model, found
+
+
+EQUAL: dict[str, Any] = {"filters": (4,) * 5, "units": (5, 5), "classes": 3, "input_shape": (32, 32, 3)}
+EQUAL["dialect"] = "torchvision"
+
+
+@pytest.mark.parametrize("make", [vgg16, vgg11, partial(vgg, convs=(2, 2, 2, 2, 1))])
+def test_numbers_of_another_depth_are_no_names(make):
+    """The seventh convolution of a VGG is another one in each; its shape may be the same."""
+    _, given = shallower()
+    said = (
+        r"source must be one that counts as many layers as the network, \d+, as 'features\.\{b,c,kind\}' numbers them"
+    )
+    refused(make(**EQUAL), given, said, missing="keep")
+    refused(make(**EQUAL), given, said, only="block5", missing="keep")
+    refused(make(**EQUAL), given, "must be exactly the tensors of the network")
+    fcn = {**WIDTHS, "filters": (4,) * 5, "units": 5, "input_shape": (40, 50, 3)}
+    refused(fcn32s(**fcn), given, "source must be one that counts as many layers", missing="keep")
+
+
+def test_convolutions_of_a_network_without_norms():
+    """As many of them; a bias is no offset of a norm."""
+    source, given = shallower()
+    report = loaded(model := vgg13_bn(**EQUAL), given, missing="keep")
+    assert {name.split(".")[-2] for name in report.loaded} == {"conv"}
+    assert np.array_equal(model.get_layer("block4.conv2.conv").kernel, source.get_layer("block4.conv2.conv").kernel)
+
+
+@pytest.mark.parametrize("only", ["block5", ("block2.conv2", "block4"), "block1.conv1"])
+def test_a_part_has_the_numbers_of_the_whole(only):
+    source, given = shallower()
+    report = loaded(model := vgg13(**EQUAL), given, only=only)
+    assert report.loaded
+    for name in {name.rpartition(".")[0] for name in report.loaded}:
+        assert np.array_equal(model.get_layer(name).kernel, source.get_layer(name).kernel), name
+
+
+def of(activation: str) -> Any:
+    return partial(conv_bn, use_bias=False, activation=activation, norm=torch_norm, padding="symmetric")
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        (lambda: small(conv=of("gelu")), r"they differ in \S+activation in activation"),
+        (
+            lambda: small(conv=of("relu"), preactivation=True),
+            r"they differ in \S+activation, which only one of them has",
+        ),
+    ],
+)
+def test_the_activations_of_a_part_are_compared(source, said):
+    """They have no weights, so that no tensor says which they are."""
+    source = source()
+    for part in ({"missing": "keep"}, {"only": "stage2", "missing": "keep"}):
+        refused(small(conv=of("relu")), source, rf"load: model must compute what source does; {said}", **part)
+    assert load(small(conv=of("relu")), source, dialect="torchvision", missing="keep").loaded
+
+
+def test_logits_and_probabilities_have_the_same_weights_in_part_too():
+    options = {**NETWORK, "classifier_activation": "softmax"}
+    assert not loaded(resnet(**options), trained(), missing="keep").kept
+
+
+def test_half_a_norm_is_none():
+    """Scale and offset of one kind of norm without the statistics of another."""
+    source = randomize(small(conv=partial(of("relu"), norm=partial(group_norm, groups=2))))
+    report = loaded(small(), source, missing="keep")
+    assert {name for name in report.loaded if ".norm." in name} == set()
+    assert "stem.norm.gamma" in report.kept and "stem.norm.gamma" in report.unused
+    state = {key: value for key, value in torch_state(trained()).items() if "running" not in key}
+    assert not [name for name in loaded(small(), state, missing="keep").loaded if ".norm." in name]
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "said"),
+    [
+        (lambda a: a * np.nan, ValueError, r"fc\.weight of source must be finite numbers, got nan"),
+        (lambda a: a / 0, ValueError, r"fc\.weight of source must be finite numbers"),
+        (lambda a: a.astype("int8"), ValueError, r"source\['fc.weight'\] must be an array of floating-point numbers"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_what_are_no_trained_numbers(change, error, said):
+    """Of a training that diverged, or quantized, whose scales are elsewhere."""
+    for part in ({}, {"missing": "keep"}):
+        with pytest.raises(error, match=f"load: {said}"):
+            load(small(), {**state(), "fc.weight": change(state()["fc.weight"])}, **part)
+
+
 # Other classes, channels, ranks.
 
 
@@ -204,6 +309,31 @@ def test_other_rank(how):
     assert differ(run(deep, np.repeat(image[:, None], 5, 1))[:, 2], run(flat, image)) < 1e-5
     kernel = np.array(flat.get_layer("stem").kernel)
     assert np.array_equal(inflate_kernel(kernel, 3, how), deep.get_layer("stem").kernel)
+
+
+def one_conv(kind: Any, shape: tuple[int, ...], norm: Any = None, activation: str = "relu", **options: Any) -> Any:
+    x = keras.Input(shape)
+    y = kind(2, 3, name="stem.conv", **options)(x)
+    y = y if norm is None else norm(name="stem.norm")(y)
+    return keras.Model(x, keras.layers.Activation(activation, name="stem.activation")(y))
+
+
+def test_layers_of_another_rank_are_compared():
+    """And the activations after them."""
+    flat, deep = partial(one_conv, keras.layers.Conv2D, (9, 9, 3)), partial(one_conv, keras.layers.Conv3D, (5, 9, 9, 3))
+    said = "load: model must compute what source does; "
+    refused(deep(strides=2), flat(), f"{said}stem.conv differs in strides", inflate="mean")
+    refused(deep(dilation_rate=(1, 2, 1)), flat(), f"{said}stem.conv differs in dilation_rate", inflate="mean")
+    refused(deep(activation="gelu"), flat(), f"{said}they differ in stem.activation in activation", inflate="mean")
+    assert not load(deep(strides=(1, 2, 2)), flat(strides=2), inflate="mean").kept
+
+
+def test_another_kind_of_norm_is_refused():
+    """Whose scale and offset have the same names and shapes."""
+    made = {norm: one_conv(keras.layers.Conv2D, (9, 9, 3), norm) for norm in (BATCH, LAYER, FusedBatchNormalization)}
+    said = "load: model must compute what source does; stem.norm is of LayerNormalization and not BatchNormalization"
+    refused(made[LAYER], made[BATCH], said, missing="keep")
+    assert not load(made[BATCH], made[FusedBatchNormalization], missing="keep").kept  # which computes the same
 
 
 @pytest.mark.parametrize(

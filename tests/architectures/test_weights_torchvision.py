@@ -18,7 +18,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from layerblocks.architectures import build, densenet, describe, googlenet, load, resnet, resnet18, vgg, weights
+from layerblocks.architectures import build, describe, googlenet, load, origin, resnet, resnet18, vgg, weights
 from layerblocks.architectures.catalogue import constructor
 from layerblocks.blocks import basic_residual, batch_norm, bottleneck, conv_bn, weightless
 from layerblocks.models import replace_each, tensor_at, with_new_head
@@ -335,10 +335,16 @@ STAGES = {f"layer{number}": f"stage{number}" for number in range(1, 5)}
 SMALL, ODD = (64, 64), (81, 70)
 
 
-def case(theirs: str, ours: str = "", sizes: Any = (SMALL, ODD), taps: Any = None, **given: Any) -> Any:
-    """A network of a library, ours, what that is given and the other, sizes, and what is compared inside by name."""
+def case(
+    theirs: str, ours: str = "", sizes: Any = (SMALL, ODD), taps: Any = None, gain: float = 1.0, **given: Any
+) -> Any:
+    """A network of a library, ours, what that is given and the other, sizes, and what is compared inside by name.
+
+    The weights are times `gain` where the gates of squeeze-and-excite would otherwise leave nothing of the image, or
+    depend on how numbers are rounded.
+    """
     library, name = theirs.split("/")
-    return library, name, given.pop("options", {}), ours or OURS.get(name, name), given, list(sizes), taps or {}
+    return library, name, given.pop("options", {}), ours or OURS.get(name, name), given, list(sizes), taps or {}, gain
 
 
 REAL = [
@@ -353,14 +359,32 @@ REAL = [
     ),
     case("torchvision/inception_v3", sizes=[(299, 310), (310, 299)], taps={"Mixed_6a": "mixed3"}, options=HEADS),
     *(case(f"torchvision/{name}", taps=STAGES) for name in PUBLISHED if name.startswith("resnet")),
-    case("torchvision/resnext50_32x4d", "resnet50", taps=STAGES, **RESNEXT),
-    case("torchvision/wide_resnet50_2", "resnet50", taps=STAGES, **WIDE),
+    *(case(f"torchvision/{name}", taps=STAGES) for name in PUBLISHED if name.startswith(("resnext", "wide_resnet"))),
     *(
         case(f"torchvision/{name}", taps={"features.norm5": "postactivation.norm"})
         for name in PUBLISHED
         if "dense" in name
     ),
-    case("torchvision/densenet161", "densenet", layers=(6, 12, 36, 24), growth_rate=48),
+    *(
+        case(f"torchvision/{name}", taps={f"trunk_output.block{stage}": f"stage{stage}" for stage in range(1, 5)})
+        for name in PUBLISHED
+        if name.startswith("regnet")
+    ),
+    *(case(f"torchvision/{name}") for name in PUBLISHED if name.startswith(("mnasnet", "squeezenet"))),
+    *(
+        case(f"torchvision/{name}", taps={f"stage{stage + 1}": f"stage{stage}" for stage in range(1, 4)})
+        for name in PUBLISHED
+        if name.startswith("shufflenet")
+    ),
+    *(
+        case(
+            f"torchvision/{name}",
+            taps={f"features.{stage}": f"stage{stage}" for stage in range(1, 7)},
+            gain=1.3 if "v2" in name else 1.1,
+        )
+        for name in PUBLISHED
+        if name.startswith("efficientnet")
+    ),
     case("torchvision/mobilenet_v2", taps={"features.6": "stage3.block3", "features.18": "last"}),
     *(case(f"timm/{name}", taps=STAGES) for name in ("resnet18", "resnet50", "seresnet50")),
     case("timm/resnext50_32x4d", "resnet50", taps=STAGES, **RESNEXT),
@@ -384,21 +408,21 @@ def names(case: Any) -> str:
 @pytest.mark.sweep_but("torchvision-resnet18", "timm-mobilenetv1_100")
 @pytest.mark.skipif(not all(map(find_spec, ("torch", "torchvision"))), reason="torch and torchvision are not installed")
 @pytest.mark.parametrize("case", REAL, ids=names)
-def test_outputs_agree(case, tmp_path):
-    """Built by one call, auxiliary heads and what is inside included."""
-    library, name, options, ours, given, sizes, taps = case
+def test_outputs_agree(case, tmp_path, monkeypatch):
+    """Built by one call, auxiliary heads and what is inside included; refused in every other dialect."""
+    library, name, options, ours, given, sizes, taps, gain = case
     if library == "timm" and not find_spec("timm"):  # not imported: torch beside TensorFlow crashes
         pytest.skip("timm is not installed")
-    request = {"library": library, "name": name, "options": options, "sizes": sizes, "taps": taps}
+    request = {"library": library, "name": name, "options": options, "sizes": sizes, "taps": taps, "gain": gain}
     subprocess.run([sys.executable, torch_outputs.__file__, json.dumps(request), tmp_path], check=True)
     with np.load(tmp_path / "outputs.npz") as file:
         results = dict(file)
     shapes = json.loads(str(results.pop("shapes")))
     known = published(library)
     assert shapes == known.get(name, shapes)
-    state = torch_outputs.random_state(shapes)
+    state = torch_outputs.random_state(shapes, gain)
     found = {}
-    build_ours = densenet if ours == "densenet" else constructor(ours)
+    build_ours = constructor(ours)
     for place, size in enumerate(sizes):
         model = build_ours(input_shape=(*size, 3), weights=state, **given)
         outputs = model.output if isinstance(model.output, dict) else {"main": model.output}
@@ -409,3 +433,14 @@ def test_outputs_agree(case, tmp_path):
     for key, expected in results.items():
         assert differ(expected[0], expected[1]) > 1e-3  # the images matter
         assert differ(found[key], expected) < 1e-5, key
+    monkeypatch.setattr(weights._keras, "is_allocated", lambda variable: True)
+    for dialect in build_ours.dialects:
+        if dialect != origin(model).dialect:
+            for size in sizes:
+                with weightless():
+                    try:
+                        other = build_ours(input_shape=(*size, 3), dialect=dialect, **given)
+                    except ValueError:  # which needs larger images
+                        other = build_ours(dialect=dialect, **given)
+                with pytest.raises(ValueError, match=r"model must be built with dialect=|must be exactly the ten"):
+                    load(other, state)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from functools import partial
 from itertools import product
 
@@ -23,6 +24,12 @@ def made(function, shape, *args, **options):
     """A function of a piece with random weights, on arrays."""
     model = real(function, shape, *args, **options)
     return model, lambda x: array(model(x))
+
+
+def weights_of(model, word):
+    """The weights of the one layer whose name has a word, as arrays."""
+    (found,) = (layer for layer in model.layers if word in layer.name.split(".") and layer.weights)
+    return map(array, found.get_weights())
 
 
 def along(x, axis, function):
@@ -287,3 +294,160 @@ def test_pyramids_by_their_means():
     coarse = images(2, 2, 3, 2, seed=1)
     fine, _ = identity(keras.Model(maps, blocks.feature_pyramid(maps, 2, conv=linear)))([x, coarse])
     np.testing.assert_allclose(array(fine), x + coarse.repeat(2, 1).repeat(2, 2), atol=1e-6)
+
+
+def erf(x):
+    return np.vectorize(math.erf)(x)
+
+
+def gelu(x):
+    return x * (1 + erf(x / np.sqrt(2))) / 2
+
+
+def layer_normed(x, gamma, beta):
+    return naive.normalised(x, -1, 1e-6) * gamma + beta
+
+
+def attended(x, query, query_bias, key, key_bias, value, value_bias, out, out_bias):
+    """Every token asks every token; the arguments are the weights in the order of Keras's layer."""
+    weights = ((query, query_bias), (key, key_bias), (value, value_bias))
+    q, k, v = (np.einsum("bnc,chd->bhnd", x, w) + b[:, None] for w, b in weights)
+    return np.einsum("bhnd,hdc->bnc", softmax(q @ k.swapaxes(-1, -2) / np.sqrt(q.shape[-1])) @ v, out) + out_bias
+
+
+def perceptron(x, expand, expand_bias, project, project_bias):
+    (expand,), (project,) = (kernel.reshape(-1, *kernel.shape[-2:]) for kernel in (expand, project))
+    return gelu(x @ expand + expand_bias) @ project + project_bias
+
+
+@ranks
+def test_an_mlp_is_a_perceptron_at_every_place(rank):
+    x = images(2, *SIDES[rank], 3)
+    model, run = made(blocks.mlp, x.shape[1:], 5)
+    np.testing.assert_allclose(run(x), perceptron(x, *map(array, model.get_weights())), rtol=1e-4, atol=1e-4)
+
+
+@ranks
+def test_a_transformer_block_is_attention_and_a_perceptron_after_norms(rank):
+    x = images(2, *SIDES[rank], 4)
+    model, run = made(blocks.transformer_block, x.shape[1:], 2, expansion=1.5)
+    gamma1, beta1, *attention, gamma2, beta2, expand, expand_bias, project, bias = map(array, model.get_weights())
+    row = x.reshape(2, -1, 4)
+    row = row + attended(layer_normed(row, gamma1, beta1), *attention)
+    row = row + perceptron(layer_normed(row, gamma2, beta2), expand, expand_bias, project, bias)
+    assert expand.shape[-1] == 6
+    np.testing.assert_allclose(run(x), row.reshape(x.shape), rtol=1e-3, atol=1e-3)
+
+
+@ranks
+def test_a_mixer_block_is_a_perceptron_over_places_and_one_over_channels(rank):
+    x = images(2, *SIDES[rank], 4)
+    model, run = made(blocks.mixer_block, x.shape[1:], 5, 6)
+    gamma1, beta1, *of_places, gamma2, beta2 = map(array, model.get_weights()[:8])
+    of_channels = map(array, model.get_weights()[8:])
+    row = x.reshape(2, -1, 4)
+    row = row + perceptron(layer_normed(row, gamma1, beta1).swapaxes(1, 2), *of_places).swapaxes(1, 2)
+    row = row + perceptron(layer_normed(row, gamma2, beta2), *of_channels)
+    np.testing.assert_allclose(run(x), row.reshape(x.shape), rtol=1e-3, atol=1e-3)
+
+
+def correlated(x, kernel, bias=0.0, strides=1, dilation=1):
+    """A convolution of any rank whose output has `ceil(side/stride)` places: a sum over the offsets of the kernel."""
+    rank = kernel.ndim - 2
+    out = [-(-side // strides) for side in x.shape[1:-1]]
+    reach = [(n - 1) * strides + (k - 1) * dilation + 1 for n, k in zip(out, kernel.shape[:rank], strict=True)]
+    more = [max(r - side, 0) for r, side in zip(reach, x.shape[1:-1], strict=True)]
+    padded = np.pad(x, [(0, 0), *((m // 2, m - m // 2) for m in more), (0, 0)])
+    found = np.zeros((len(x), *out, kernel.shape[-1]))
+    for offset in np.ndindex(*kernel.shape[:rank]):
+        starts = [o * dilation for o in offset]
+        window = (slice(start, start + (n - 1) * strides + 1, strides) for start, n in zip(starts, out, strict=True))
+        found += padded[(slice(None), *window)] @ kernel[offset]
+    return found + bias
+
+
+@ranks
+def test_aspp_is_dilated_branches_and_a_mean_in_one_row(rank):
+    x = images(2, *SIDES[rank], 3)
+    model, run = made(blocks.aspp, x.shape[1:], 2, rates=(1, 2), conv=conv)
+    means = correlated(x.mean(axis=tuple(range(1, rank + 1)), keepdims=True), *weights_of(model, "of_all"))
+    ends = [
+        correlated(x, *weights_of(model, "1x1")),
+        correlated(x, *weights_of(model, "dilated1")),
+        correlated(x, *weights_of(model, "dilated2"), dilation=2),
+        np.broadcast_to(means, (*x.shape[:-1], 2)),
+    ]
+    row = naive.relu(np.concatenate(ends, axis=-1))
+    expected = naive.relu(correlated(row, *weights_of(model, "project")))
+    np.testing.assert_allclose(run(x), expected, rtol=1e-3, atol=1e-3)
+
+
+@ranks
+def test_a_patch_is_a_vector_times_a_matrix(rank):
+    sizes = (3, 2, 2)[:rank]
+    x = images(2, *SIDES[rank], 3)
+    model, run = made(blocks.patch_embedding, x.shape[1:], 5, sizes)
+    kernel, bias = map(array, model.get_weights())
+    counts = [side // size for side, size in zip(SIDES[rank], sizes, strict=True)]
+    found = run(x)
+    assert found.shape == (2, *counts, 5)
+    for place in np.ndindex(*counts):
+        window = tuple(slice(p * size, (p + 1) * size) for p, size in zip(place, sizes, strict=True))
+        expected = x[(slice(None), *window)].reshape(2, -1) @ kernel.reshape(-1, 5) + bias
+        np.testing.assert_allclose(found[(slice(None), *place)], expected, rtol=1e-4, atol=1e-4)
+
+
+@ranks
+def test_a_position_embedding_adds_its_own_number_everywhere(rank):
+    x = images(2, *SIDES[rank], 3)
+    model, run = made(blocks.position_embedding, x.shape[1:])
+    (embedding,) = map(array, model.get_weights())
+    assert embedding.size == x[0].size and len(np.unique(embedding)) == embedding.size
+    np.testing.assert_allclose(run(x), x + embedding.reshape(x.shape[1:]), atol=1e-6)
+
+
+@ranks
+def test_an_attention_gate_dims_the_skip_by_what_the_coarser_map_wants(rank):
+    x = images(2, *SIDES[rank], 4)
+    signal = images(2, *(side // 2 for side in SIDES[rank]), 3, seed=1)
+    inputs = [keras.Input(x.shape[1:]), keras.Input(signal.shape[1:])]
+    model = keras.Model(inputs, blocks.attention_gate(*inputs))
+    draw = np.random.default_rng(0)
+    model.set_weights([draw.normal(size=weight.shape) for weight in model.get_weights()])
+    asked = correlated(x, *weights_of(model, "of_skip"), strides=2)
+    wanted = correlated(signal, *weights_of(model, "of_signal"))
+    weights = sigmoid(correlated(naive.relu(asked + wanted), *weights_of(model, "weights")))
+
+    def doubled(line):
+        return np.interp((np.arange(2 * len(line)) + 0.5) / 2 - 0.5, np.arange(len(line)), line)
+
+    for axis in range(1, rank + 1):
+        weights = along(weights, axis, doubled)
+    np.testing.assert_allclose(array(model([x, signal])), x * weights, rtol=1e-3, atol=1e-3)
+
+
+@ranks
+def test_the_shortcut_of_resnet_d_is_a_mean_and_a_matrix(rank):
+    x = images(2, *SIDES[rank], 3)
+    model, run = made(blocks.avg_pool_shortcut, x.shape[1:], 5, strides=2, conv=conv)
+    kernel, bias = map(array, model.get_weights())
+    means = x
+    for axis in range(1, rank + 1):
+        even, odd = (np.take(means, range(start, x.shape[axis], 2), axis) for start in (0, 1))
+        means = (even + odd) / 2
+    np.testing.assert_allclose(run(x), means @ kernel.reshape(3, 5) + bias, rtol=1e-4, atol=1e-4)
+    model, run = made(blocks.avg_pool_shortcut, x.shape[1:], 3, strides=1, conv=conv)
+    np.testing.assert_array_equal(run(x), x)
+
+
+@ranks
+def test_a_spectral_norm_is_that_of_the_kernel_as_a_matrix(rank):
+    x = images(2, *SIDES[rank], 3)
+    model, run = made(conv, x.shape[1:], 4, layer=blocks.spectral_normalized, activation=None)
+    layer = model.layers[-1]
+    kernel, bias = map(array, layer.layer.get_weights())
+    _, (largest, *_), directions = np.linalg.svd(kernel.reshape(-1, 4))
+    (start,) = (weight for weight in layer.weights if weight.shape == (1, 4))
+    start.assign(directions[:1])  # which a power iteration, one each training step, would find
+    model(x, training=True)
+    np.testing.assert_allclose(run(x), correlated(x, kernel / largest, bias), rtol=1e-3, atol=1e-3)

@@ -253,6 +253,30 @@ def test_padding_and_cropping_of_signals_and_volumes():
     assert build(b.zero_pad, (5, 6, 7, 1), ((1, 0), (0, 2), (3, 0))).output_shape[1:] == (6, 8, 10, 1)
 
 
+@pytest.mark.parametrize("rank", RANKS)
+def test_one_pair_of_margins_is_for_every_side(rank):
+    shape = shape_of(rank)
+    for pair in (((0, 2),), [[0, 2]]):
+        assert build(b.zero_pad, shape, pair).output_shape[1:-1] == tuple(side + 2 for side in shape[:-1])
+    x = images(1, *shape)
+    wanted = np.pad(x, [(0, 0), *[(0, 2)] * rank, (0, 0)])
+    np.testing.assert_array_equal(array(build(b.zero_pad, shape, ((0, 2),))(x)), wanted)
+
+
+@pytest.mark.parametrize(
+    "name, dialect",
+    [("googlenet_torchvision", None), ("mobilenet", "keras"), ("mobilenet_v2", "keras"), ("squeezenet1_1", None)],
+)
+def test_margins_of_networks_are_for_every_side(name, dialect):
+    options = {} if dialect is None else {"dialect": dialect}
+    sides = set()
+    for rank in RANKS:
+        with b.weightless():
+            model = network(name, input_shape=(*[64] * rank, 3), include_top=False, **options)
+        sides |= set(model.output_shape[1:-1])
+    assert len(sides) == 1
+
+
 def test_matching_of_signals_and_volumes():
     for rank in (1, 3):
         x, like = keras.Input(shape_of(rank)), keras.Input((*[4] * rank, 2))

@@ -28,9 +28,10 @@ class Kept(Own):
 
 leaky = partial(keras.activations.leaky_relu, negative_slope=0.1)
 UNSAVEABLE = [leaky, update_wrapper(leaky, keras.activations.leaky_relu), Own()]
+UNSAVEABLE += [lambda x: keras.ops.relu(x)]
 
 
-@pytest.mark.parametrize("value", UNSAVEABLE, ids=["partial", "named partial", "object"])
+@pytest.mark.parametrize("value", UNSAVEABLE, ids=["partial", "named partial", "object", "lambda"])
 @pytest.mark.parametrize("unit", [conv, conv_bn, separable])
 def test_a_unit_refuses_what_cannot_be_saved(unit, value):
     said = rf"^{unit.__name__} .*: activation must be one that a model can be saved with: a function by `def`, .*, got "
@@ -42,6 +43,8 @@ def test_a_unit_refuses_what_cannot_be_saved(unit, value):
 def test_what_else_is_given_by_a_function(word):
     with weightless(), pytest.raises(TypeError, match=f"^conv .*: {word} must be one that a model can be saved with"):
         conv(keras.Input((8, 8, 3)), 4, **{word: partial(keras.ops.sum)})
+    with weightless(), pytest.raises(TypeError, match=f"^conv .*: {word} must be one that a model can be saved with"):
+        conv(keras.Input((8, 8, 3)), 4, **{word: lambda *given: given[0]})
 
 
 def test_others():

@@ -156,8 +156,9 @@ def test_words_of_functions_and_back():
     again = words.resolved("unit", "conv", said)
     assert again.func is b.conv_bn and again.keywords["norm"].func is b.group_norm
     assert words.word_of(again) == said
-    with pytest.raises(TypeError, match="register"):
-        words.word_of(lambda x: x)
+    for nameless in (lambda x: x, partial(b.conv_bn, None)):
+        with pytest.raises(TypeError, match="register"):
+            words.word_of(nameless)
 
 
 # Arguments that the notes have in another order, or that the framework asks for in another way.

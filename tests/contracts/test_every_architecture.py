@@ -23,6 +23,8 @@ from hypothesis import settings
 from layerblocks import architectures
 from layerblocks.architectures import build, list_architectures, variant
 from layerblocks.architectures.catalogue import ENTRIES, constructor
+from layerblocks.architectures.regnets import REGNET_X, REGNET_Y
+from layerblocks.architectures.shufflenets import SHUFFLENET_FILTERS
 from layerblocks.architectures.weight_names import APPLICATIONS
 from layerblocks.blocks import weightless
 from layerblocks.graphs import read_graph
@@ -31,9 +33,12 @@ from layerblocks.testing import check_net
 THOROUGH = settings().max_examples >= 100
 
 
-def spec(side: str, channels: int | str) -> str:
-    """The same of height and width."""
-    return f"b h w 3 -> b {side.format(n='h')} {side.format(n='w')} {channels}"
+AXES = {1: "l", 2: "hw", 3: "dhw"}
+
+
+def spec(side: str, channels: int | str, rank: int = 2) -> str:
+    """The same of every side."""
+    return f"b {' '.join(AXES[rank])} 3 -> b {' '.join(side.format(n=axis) for axis in AXES[rank])} {channels}"
 
 
 VALID_POOLS = "((({n}-1)//2-2-1)//2-2-1)//2"
@@ -52,6 +57,16 @@ SIDES = {
     "xception": ("ceil((({n}-1)//2-2)/16)", 7),
     "mobilenet": ("ceil({n}/32)", 1),
     "efficientnet": ("ceil({n}/32)", 1),
+    "resnext": ("ceil({n}/32)", 1),
+    "wide_resnet": ("ceil({n}/32)", 1),
+    "regnet": ("ceil({n}/32)", 1),
+    "mnasnet": ("ceil({n}/32)", 1),
+    "shufflenet": ("ceil({n}/32)", 1),
+    "squeezenet1_0": ("(({n}-5)//2)//2//2//2", 21),
+    "squeezenet1_1": ("(({n}-1)//2)//2//2//2", 17),
+    "convnext": ("{n}//32", 32),
+    "inception_resnet": (f"((({VALID_POOLS})-1)//2-1)//2", 75),
+    "nasnet": ("ceil((({n}-1)//2)/16)", 3),
 }
 CHANNELS = {
     "lenet5": 120,
@@ -64,6 +79,7 @@ CHANNELS = {
     "se_resnet50": 2048,
     "cifar_resnet164_v2": 256,
     "densenet121": 1024,
+    "densenet161": 2208,
     "densenet169": 1664,
     "densenet201": 1920,
     "densenet264": 2688,
@@ -76,15 +92,35 @@ CHANNELS = {
     **dict.fromkeys((f"efficientnet_v2_{n}" for n in ("b0", "b1", "s", "m", "l")), 1280),
     "efficientnet_v2_b2": 1408,
     "efficientnet_v2_b3": 1536,
+    "convnext_tiny": 768,
+    "convnext_small": 768,
+    "convnext_base": 1024,
+    "convnext_large": 1536,
+    "convnext_xlarge": 2048,
+    "mobilenet_v3_small": 576,
+    "mobilenet_v3_large": 960,
+    "inception_resnet_v2": 1536,
+    "nasnet_mobile": 1056,
+    "nasnet_large": 4032,
+}
+CHANNELS |= {
+    **{f"regnet_x_{size}": stages[-1][1] for size, (stages, _) in REGNET_X.items()},
+    **{f"regnet_y_{size}": stages[-1][1] for size, (stages, _) in REGNET_Y.items()},
+    **dict.fromkeys(("mnasnet0_5", "mnasnet0_75", "mnasnet1_0", "mnasnet1_3"), 1280),
+    **{f"shufflenet_v2_{size}": filters[-1] for size, filters in SHUFFLENET_FILTERS.items()},
+    **dict.fromkeys(("squeezenet1_0", "squeezenet1_1"), 512),
 }
 SEGMENTATION = {"fcn32s": 21, "fcn16s": 21, "fcn8s": 21, "unet": 2}
 
 DEEP = {"cifar_resnet1202"}  # its like are here
 DEEP_ISH = {"resnet101", "resnet152", "densenet169", "densenet201", "densenet264", "cifar_resnet110"}
+DEEP_ISH |= {"inception_resnet_v2", "nasnet_mobile", "nasnet_large"}
 ONE_EACH = {
     *("lenet5", "alexnet", "zfnet", "googlenet_torchvision", "vgg11_bn", "resnet18", "resnet18_v2", "cifar_resnet20"),
     *("cifar_densenet40", "xception", "mobilenet", "mobilenet_v2", "fcn8s", "unet"),
-    *("efficientnet_b0", "efficientnet_v2_b0"),
+    *("efficientnet_b0", "efficientnet_v2_b0", "convnext_tiny", "mobilenet_v3_small"),
+    *("regnet_y_400mf", "mnasnet0_5", "shufflenet_v2_x0_5", "squeezenet1_0"),
+    *("inception_resnet_v2", "nasnet_mobile"),
 }
 NAMES = [name for name in list_architectures() if (name in ONE_EACH or THOROUGH) and name not in DEEP]
 
@@ -159,6 +195,8 @@ def test_nobody_is_said_to_have_what_nobody_has():
         ("alexnet", {"dialect": "notes_bn", "lrn": False}, "alexnet: lrn must be True, as layers have no local resp"),
         ("cifar_resnet20", {"depth": 18}, "cifar_resnet20: depth must be None where residual, repeats and filters"),
         ("googlenet_torchvision", {"dialect": "paper"}, "dialect must be one of 'torchvision', got 'paper'"),
+        ("resnet18", {"pooling": "max"}, "resnet18: pooling must be None with include_top=True, .* got 'max'"),
+        ("unet", {"pooling": "avg"}, "unet: pooling must be None with include_top=True, .* got 'avg'"),
         ("vgg16_bn", {"dialect": "keras"}, "vgg16_bn: dialect must be one of 'paper' or 'torchvision'"),
         ("resnet18", {"dialect": "keras"}, "resnet18: dialect must be one of "),
     ],
@@ -228,18 +266,48 @@ def network(x, name, **options):
 
 
 @pytest.mark.sweep_only(
-    "cifar_densenet40", "googlenet_torchvision", "xception", "efficientnet_b0", "efficientnet_v2_b0"
+    *("cifar_densenet40", "googlenet_torchvision", "xception", "efficientnet_b0", "efficientnet_v2_b0"),
+    *("regnet_y_400mf", "mnasnet0_5", "shufflenet_v2_x0_5", "squeezenet1_0"),
+    *("convnext_tiny", "mobilenet_v3_small", "inception_resnet_v2", "nasnet_mobile"),
 )
 @pytest.mark.parametrize("name", NAMES)
-def test_architecture(name):
+def test_architecture(name, record_property):
+    record_property("nets", tried(name, 2))
+
+
+def tried(name: str, rank: int) -> int:
+    """How many networks of one size or another `check_net` tried, the smallest and a smaller one among them."""
     if name in SEGMENTATION:
         options = {"dialect": "same"} if name == "unet" else {}
-        net, shape, least = partial(network, name=name, **options), spec("{n}", SEGMENTATION[name]), 1
+        net, shape, least = partial(network, name=name, **options), spec("{n}", SEGMENTATION[name], rank), 1
     else:
         side, least = SIDES[kind(name)]
-        net, shape = partial(network, name=name, include_top=False), spec(side, channels(name))
+        net, shape = partial(network, name=name, include_top=False), spec(side, channels(name), rank)
     quick = 1 if name in DEEP_ISH else 3 if THOROUGH else 2
-    check_net(net, shape, sides=(max(1, least - 1), least + 40), least=least, max_examples=quick)
+    return check_net(net, shape, sides=(max(1, least - 1), least + 40), least=least, max_examples=quick).examples
+
+
+OF_IMAGES = {"inception_v3", "inception_resnet_v2"}  # whose kernels are n×1 and 1×n
+
+
+@pytest.mark.sweep_but("1-resnet18", "3-unet")
+@pytest.mark.parametrize("name", [name for name in NAMES if name not in OF_IMAGES])
+@pytest.mark.parametrize("rank", [1, 3])
+def test_architecture_of_signals_and_volumes(name, rank, record_property):
+    record_property("nets", tried(name, rank))
+
+
+@pytest.mark.sweep_but("1-lenet5", "3-mobilenet")
+@pytest.mark.parametrize("name", sorted(ONE_EACH - SEGMENTATION.keys() - OF_IMAGES))
+@pytest.mark.parametrize("rank", [1, 3])
+def test_the_smallest_signal_and_volume_are_as_large_as_the_smallest_image(name, rank):
+    _, least = SIDES[kind(name)]
+    net = partial(build, name, include_top=False)
+    with weightless():
+        assert net(input_shape=(*[least] * rank, 3)).output_shape == (None, *[1] * rank, channels(name))
+    if least > 1:
+        with weightless(), pytest.raises(ValueError, match=f"at least .*{least}"):
+            net(input_shape=(*[least] * (rank - 1), least - 1, 3))
 
 
 @pytest.mark.sweep_only("googlenet")
@@ -260,7 +328,7 @@ def test_with_the_classifier(name):
 @pytest.mark.parametrize("name", [name for name in NAMES if name not in SEGMENTATION])
 def test_the_smallest_input_is_that_of_the_check(name):
     """`smallest_input` searches by building, the specification says it in advance."""
-    if name in DEEP_ISH or name.startswith(("inception", "densenet", "cifar_densenet", "efficientnet")):
+    if name in DEEP_ISH or name.startswith(("inception", "densenet", "cifar_densenet", "efficientnet", "convnext")):
         pytest.skip("its search builds a dozen deep networks")
     with weightless():
         found = constructor(name).smallest_input(include_top=False, input_shape=(None, None, 3))

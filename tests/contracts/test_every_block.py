@@ -6,9 +6,11 @@ Parameters are written out here once more, as closed forms in the sizes that the
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
+from math import prod
 from typing import Any
 
 import keras
@@ -365,21 +367,113 @@ def test_every_public_block_is_here():
     assert functions - NOT_BLOCKS == CASES.keys()
 
 
-@pytest.mark.parametrize("name", CASES)
-def test_block(name):
-    case = CASES[name]
+def tried(case, parameters, examples):
+    """How many nets `check_net` tried."""
     params = {
         word: value if isinstance(value, st.SearchStrategy) else st.just(value) for word, value in case.params.items()
     }
-    check_net(
-        case.build,
-        case.spec,
-        sides=(1, 40),
-        params=params,
-        parameters=case.parameters,
-        max_examples=EXAMPLES,
-        **case.options,
-    )
+    options = {"sides": (1, 40), "params": params, "parameters": parameters, "max_examples": examples, **case.options}
+    return check_net(case.build, case.spec, **options).examples
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_block(name, record_property):
+    record_property("nets", tried(CASES[name], CASES[name].parameters, EXAMPLES))
+
+
+# Signals and volumes, by the same specifications.
+
+OF_IMAGES = {"inception_asymmetric", "inception_expanded"}  # whose kernels are n×1 and 1×n
+OF_ROWS = {"to_map", "class_token"}
+BY_RANK = {  # what is not the same for every side
+    1: {
+        "zero_pad": of("b l c -> b l+3 c", partial(blocks.zero_pad, padding=((1, 2),))),
+        "crop": of("b l c -> b l-3 c", partial(blocks.crop, cropping=((1, 2),))),
+        "pixel_shuffle": of("b l 6 -> b 2*l 3", blocks.pixel_shuffle),
+        "pixel_unshuffle": of(
+            "b 6 c -> b 2 3*c", partial(blocks.pixel_unshuffle, factor=3), options={"unknown": False}
+        ),
+    },
+    3: {
+        "zero_pad": of("b d h w c -> b d+1 h+3 w+3 c", partial(blocks.zero_pad, padding=((1, 0), (1, 2), (1, 2)))),
+        "crop": of("b d h w c -> b d-1 h-3 w-3 c", partial(blocks.crop, cropping=((1, 0), (1, 2), (1, 2)))),
+        "pixel_shuffle": of("b d h w 24 -> b 2*d 2*h 2*w 3", blocks.pixel_shuffle),
+        "pixel_unshuffle": of(
+            "b 6 8 4 c -> b 2 4 4 6*c", partial(blocks.pixel_unshuffle, factor=(3, 2, 1)), options={"unknown": False}
+        ),
+    },
+}
+OTHER_RANKS = [(name, rank) for name in CASES if name not in OF_IMAGES | OF_ROWS for rank in (1, 3)]
+
+
+def at_rank(name, rank):
+    """The case of a block on signals or volumes: without the width, or with a depth before the height."""
+    case = CASES[name]
+    if name in BY_RANK[rank]:
+        return BY_RANK[rank][name]
+    spec = re.sub(r"\bs s\b", " ".join("s" * rank), case.spec).replace("h*w", "h" if rank == 1 else "d*h*w")
+    words = []
+    for word in spec.split(" "):
+        if rank == 3 and re.search(r"\bh\b", word) and "*h*" not in word:
+            words.append(re.sub(r"\bh\b", "d", word))
+        if rank == 3 or not re.search(r"\bw\b", word):
+            words.append(word)
+    return replace(case, spec=" ".join(words))
+
+
+@pytest.mark.parametrize(
+    "given, signals, volumes",
+    [
+        (SAME, "b h c -> b h c", "b d h w c -> b d h w c"),
+        (HALF, "b h c -> b ceil(h/2) f", "b d h w c -> b ceil(d/2) ceil(h/2) ceil(w/2) f"),
+        ("b h w c -> b s s c", "b h c -> b s c", "b d h w c -> b s s s c"),
+        ("b h w c -> b h*w c", "b h c -> b h c", "b d h w c -> b d*h*w c"),
+    ],
+)
+def test_specifications_of_other_ranks(monkeypatch, given, signals, volumes):
+    monkeypatch.setitem(CASES, "conv", of(given, conv))
+    assert [at_rank("conv", rank).spec for rank in (1, 3)] == [signals, volumes]
+
+
+def test_blocks_of_images_alone_say_so():
+    for name in OF_IMAGES:
+        for shape in ((9, 4), (9, 9, 9, 4)):
+            with pytest.raises(ValueError, match=r"x must be .* of rank 4"):
+                CASES[name].build(keras.Input(shape))
+        assert "`x` is an image" in inspect.getdoc(getattr(blocks, name))
+
+
+@pytest.mark.sweep_but("conv_bn-1", "resize-3", "aspp-3", "transformer_block-1", "inverted_residual-3")
+@pytest.mark.parametrize("name, rank", OTHER_RANKS)
+def test_block_of_signals_and_volumes(name, rank, record_property):
+    record_property("nets", tried(at_rank(name, rank), None, EXAMPLES))
+
+
+OWN_WEIGHTS = {  # whose channels or features follow from the number of pixels; a kernel without input channels
+    *("position_embedding", "mixer_block", "subpixel_conv", "aux_classifier", "pixel_unshuffle", "pixel_shuffle"),
+    "sparse",
+}
+
+
+@pytest.mark.parametrize("name", [name for name in CASES if name not in OF_IMAGES | OF_ROWS | OWN_WEIGHTS])
+def test_kernels_of_signals_and_volumes_have_as_many_pixels_a_side(name):
+    """A kernel of k×k pixels is one of k, or k×k×k; every other weight is the same."""
+    given = dict.fromkeys(CASES[name].params, 4) | {"c3": (3, 4), "c5": (1, 5)}
+
+    def weights(rank):
+        case = at_rank(name, rank) if rank != 2 else CASES[name]
+        left = case.spec.split(" -> ")[0].split()
+        words = inspect.signature(case.build).parameters
+        params = {word: given[word] for word in case.params if word in words}
+        shape = (*[12] * rank, int(left[-1]) if left[-1].isdigit() else 6)
+        with weightless():
+            model = keras.Model(x := keras.Input(shape), case.build(x, **params))
+        return [tuple(weight.shape) for weight in model.weights]
+
+    of_images = weights(2)
+    for rank in (1, 3):
+        expected = [prod(shape) * shape[0] ** (rank - 2) if len(shape) == 4 else prod(shape) for shape in of_images]
+        assert sorted(map(prod, weights(rank))) == sorted(map(int, expected))
 
 
 LAYERS = {name for name in blocks.__all__ if inspect.isclass(getattr(blocks, name))} - {"Bilinear", "FanInUniform"}

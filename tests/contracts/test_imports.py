@@ -33,7 +33,7 @@ OUTSIDE = {
     "architectures": {"h5py", "safetensors", "torch", "yaml"},
     "viz": {"fontTools", "PIL", "matplotlib", "pygraphviz", "pydot", "graphviz", "pptx"},
     "training": {"matplotlib"},
-    "testing": {"hypothesis", "pytest", "jax"},
+    "testing": {"hypothesis", "pytest", "jax", "onnxruntime", "tf2onnx"},
     "src": set(),
 }
 """The packages of others that each may import, beside those of every room."""
@@ -63,6 +63,7 @@ OF_TENSORFLOW = {
     "models/file_formats/litert_files.py": "its format",
     "models/file_formats/onnx_files.py": "its converter",
     "models/file_formats/runtimes.py": "files of its formats",
+    "testing/exports.py": "files of its formats",
     "training/losses.py": "the labels of its datasets",
     "training/devices.py": "its strategies",
     "training/distributed.py": "its strategies",

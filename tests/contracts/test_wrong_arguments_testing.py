@@ -94,8 +94,10 @@ WRONG = [
     *([], (), {}, [1], ["x"], {"x": 1}, {1: 2}, range(2), np.zeros(3), np.array([True]), np.int64(1), np.float32(2)),
     *(Thing(), keras.layers.ReLU(), MODEL, st.integers()),
 ]
+# Share their arguments with check_modes.
+SWEPT = {f"check_{name}" for name in ("batch_independence", "determinism", "export", "gradients")}
 WORDS = [
-    (name, word)
+    pytest.param(name, word, marks=pytest.mark.sweep if name in SWEPT else ())
     for name, function in FUNCTIONS.items()
     for word, parameter in inspect.signature(function).parameters.items()
     if parameter.kind not in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import inspect
 
 import keras
@@ -30,6 +31,7 @@ def network():
 
 
 MODEL = network()
+FUNCTIONS["figures"] = functools.partial(viz.figures, MODEL, MODEL)
 BLOCKS = graphs.collapse(graphs.read_graph(MODEL))
 
 # What each function is called with, when nothing is wrong.
@@ -43,6 +45,7 @@ CALLS = {
     **{name: {"node": next(n for n in BLOCKS.nodes if n.inner)} for name in ("opened", "status")},
     "compare": {"models": [MODEL]},
     "diff": {"a": MODEL, "b": MODEL},
+    "figures": {},
     "plot_model": {"model": MODEL, "to_file": None},
     "knows": {"kinds": "somewhere.Layer"},
     "points": {"length": "8cm"},

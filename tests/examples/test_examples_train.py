@@ -314,7 +314,9 @@ def test_passes_and_seeds_have_orders_of_their_own():
     assert len({tuple(part) for order in orders for part in (order[:30], order[30:])}) == 4
 
 
-STRENGTHS = {
+STRENGTHS = {  # a word or two after a kind say which of its forms it is
+    "resized-crop": 0.1,
+    "resized-crop as a pair": (0.1, 0.5),
     "flip": "both",
     "crop": 3,
     "rotation": 20,
@@ -322,18 +324,34 @@ STRENGTHS = {
     "shift-width": 0.2,
     "shift-height": 0.2,
     "shear": 0.2,
+    "shift in pixels": 3,
     "zoom": 0.2,
+    "zoom as a pair": (0.7, 1.4),
     "brightness": 0.3,
+    "brightness as a pair": (0.5, 1.5),
     "contrast": 0.3,
     "saturation": 0.5,
     "hue": 0.5,
+    "colour-noise": 0.5,
     "jpeg-quality": 20,
+    "blur": 2.0,
     "noise": 0.1,
+    "erase": 0.3,
 }
 
 
+def augmenting(form, channels=3, side=12, seed=0, **options):
+    """The augmentation of a key of `STRENGTHS`, of noisy images."""
+    pixels = np.random.default_rng(0).integers(0, 256, (6, side, side, channels), "uint8")
+    images = data.Images(pixels, np.zeros(6, "int32"), ("a",), channels)
+    kinds = {form.split()[0]: STRENGTHS[form]}
+    return augmentation.augmentation(kinds, side=side, channels=channels, seed=seed, images=images, **options)
+
+
 def test_every_kind_of_augmentation_is_tried():
-    assert set(STRENGTHS) == {"flip", *augmentation.KINDS}
+    assert {form.split()[0] for form in STRENGTHS} == {"flip", *augmentation.KINDS}
+    pairs = {form.split()[0] for form in STRENGTHS if form.endswith("pair")}
+    assert pairs == {name for name, kind in augmentation.KINDS.items() if kind.pair is not None}
 
 
 @pytest.mark.sweep_but("noise", "flip")
@@ -342,7 +360,7 @@ def test_augmentation_follows_from_the_number_of_the_image(kind):
     image = tf.random.stateless_uniform((12, 12, 3), (1, 2))
 
     def drawn(seed):
-        made = augmentation.augmentation({kind: STRENGTHS[kind]}, side=12, channels=3, seed=seed)
+        made = augmenting(kind, seed=seed)
         return np.stack([*tf.data.Dataset.range(12).map(lambda number: made(image, number), num_parallel_calls=4)])
 
     first = drawn(0)
@@ -350,12 +368,112 @@ def test_augmentation_follows_from_the_number_of_the_image(kind):
     assert len({one.tobytes() for one in first}) > 2
     np.testing.assert_array_equal(drawn(0), first)
     assert (drawn(1) != first).any()
-    brought = augmentation.augmentation({kind: STRENGTHS[kind]}, side=12, channels=3, seed=0)(image, tf.constant(5))
+    brought = augmenting(kind)(image, tf.constant(5))
     np.testing.assert_allclose(brought, first[5], atol=1e-5)
 
 
+def of_number(augment, image):
+    """What an augmentation makes of an image, for thirty images with numbers of their own."""
+    return np.stack([*tf.data.Dataset.range(30).map(lambda number: augment(tf.constant(image, "float32"), number))])
+
+
+def test_a_shift_in_pixels_is_as_far_as_it_says():
+    image = np.zeros((12, 12, 3), "float32")
+    image[4:8, 6] = 1
+    for kind, axis in (("shift-width", 1), ("shift-height", 0)):
+        kinds, scene = {kind: 3}, {"side": 12, "channels": 3, "seed": 0, "images": numbered(2)}
+        made = of_number(augmentation.augmentation(kinds, **scene), image)[..., 0]
+        weights = made.sum(axis=(1, 2))
+        middles = (made.sum(axis=2 - axis) * np.arange(12)).sum(axis=1) / weights  # along the way that it goes
+        moved = middles - (6 if axis else 5.5)
+        assert 1.5 < np.abs(moved).max() <= 3 + 1e-3
+        across = (made.sum(axis=1 + axis) * np.arange(12)).sum(axis=1) / weights
+        np.testing.assert_allclose(across, 5.5 if axis else 6, atol=1e-4)
+
+
+def test_a_resized_crop_has_the_area_and_the_proportions_that_it_says():
+    rows, columns = np.meshgrid(np.linspace(0, 1, 48), np.linspace(0, 1, 48), indexing="ij")
+    image = np.stack([rows, columns, np.zeros_like(rows)], axis=-1)  # each place says where it is
+    kinds, scene = {"resized-crop": (0.2, 0.6)}, {"side": 48, "channels": 3, "seed": 0, "images": numbered(2)}
+    made = of_number(augmentation.augmentation(kinds, **scene), image)
+    high, wide = (made[..., axis].max(axis=(1, 2)) - made[..., axis].min(axis=(1, 2)) for axis in (0, 1))
+    assert 0.18 < (high * wide).min() < 0.4 < (high * wide).max() < 0.62
+    assert 0.45 < (wide / high).min() < 0.8 and 1.25 < (wide / high).max() < 2.2
+
+
+@pytest.mark.parametrize("seen", [(0.5, 0.5), (1.5, 1.5)])
+def test_a_zoom_as_a_pair_is_the_part_that_is_seen(seen):
+    ramp = np.broadcast_to(np.linspace(0.4, 0.6, 24)[:, None, None], (24, 24, 3))
+    scene = {"side": 24, "channels": 3, "seed": 0, "images": numbered(2)}
+    made = of_number(augmentation.augmentation({"zoom": seen}, **scene), ramp)
+    slopes = np.diff(made[:, 10:14, 12, 0], axis=1) / (0.2 / 23)
+    np.testing.assert_allclose(slopes, seen[0], atol=1e-3)
+
+
+def test_brightness_as_a_pair_multiplies():
+    scene = {"side": 12, "channels": 1, "seed": 0, "images": numbered(2)}
+    image = np.broadcast_to(np.linspace(0.1, 0.6, 12)[:, None, None], (12, 12, 1))
+    made = of_number(augmentation.augmentation({"brightness": (0.5, 1.5)}, **scene), image) / image
+    assert np.ptp(made, axis=(1, 2, 3)).max() < 1e-5
+    assert 0.5 <= made.min() < 0.8 and 1.2 < made.max() <= 1.5
+
+
+def test_colour_noise_is_along_the_principal_components():
+    draw = np.random.default_rng(0)
+    pixels = (draw.normal(128, 1, (40, 6, 6, 1)) * 1 + draw.normal(0, 40, (40, 6, 6, 1)) * np.array([1, 0.5, 0])) % 256
+    images = data.Images(pixels.astype("uint8"), np.zeros(40, "int32"), ("a",), 3)
+    scene = {"side": 6, "channels": 3, "seed": 0, "images": images}
+    grey = np.full((6, 6, 3), 0.5, "float32")
+    noise = of_number(augmentation.augmentation({"colour-noise": 1.0}, **scene), grey) - grey
+    assert np.ptp(noise, axis=(1, 2)).max() < 1e-6  # the same at every place
+    centred = images.sources.reshape(-1, 3) / 255 - images.sources.reshape(-1, 3).mean(axis=0) / 255
+    *_, directions = np.linalg.svd(centred, full_matrices=False)
+    along = noise[:, 0, 0] @ directions.T
+    variances = (centred @ directions.T).var(axis=0)
+    spread = along.std(axis=0)
+    np.testing.assert_allclose(spread, variances, rtol=0.5, atol=1e-6)  # of thirty draws
+
+
+def test_erasing_and_blurring():
+    white = np.ones((12, 12, 1), "float32")
+    gone = 1 - of_number(augmenting("erase", 1), white)[..., 0]
+    assert set(np.unique(gone)) == {0.0, 1.0}
+    assert all(np.ptp(hole, axis=0).any() == 1 and hole.sum() <= 0.35 * 144 for hole in gone)
+    board = np.indices((12, 12)).sum(axis=0)[..., None] % 2.0
+    blurred = of_number(augmenting("blur", 1), board)
+    inside = blurred[:, 4:8, 4:8]
+    assert np.ptp(inside, axis=(1, 2, 3)).min() < 0.05
+    np.testing.assert_allclose(inside.mean(axis=(1, 2, 3)), 0.5, atol=0.02)
+
+
+def test_larger_images_are_cropped_at_random():
+    image = np.arange(64, dtype="float32").reshape(8, 8, 1) / 64
+    scene = {"side": 6, "channels": 1, "seed": 0, "images": numbered(2)}
+    made = of_number(augmentation.augmentation({}, **scene, larger=True), image)
+    corners = {tuple(np.round(one[0, 0] * 64).astype(int)) for one in made}
+    assert made.shape == (30, 6, 6, 1) and corners <= {(8 * row + column,) for row in range(3) for column in range(3)}
+    assert len(corners) > 4
+
+
+def test_ten_crops_are_the_corners_and_the_centre_and_these_flipped():
+    images = np.random.default_rng(0).normal(size=(3, 9, 9, 2)).astype("float32")
+    x = keras.Input((6, 6, 2))
+    weights = np.random.default_rng(1).normal(size=(72, 4)).astype("float32")
+    dense = keras.layers.Dense(4, use_bias=False, activation="softmax")
+    model = keras.Model(x, dense(keras.layers.Flatten()(x)))
+    dense.set_weights([weights])
+    guesses = []
+    for top, left in ((1, 1), (0, 0), (0, 3), (3, 0), (3, 3)):
+        for crop in (images[:, top : top + 6, left : left + 6], images[:, top : top + 6, left : left + 6][:, :, ::-1]):
+            logits = np.exp(crop.reshape(3, 72) @ weights)
+            guesses.append(logits / logits.sum(axis=1, keepdims=True))
+    found = train.ten_crops(model, 9)(images)
+    np.testing.assert_allclose(found, np.mean(guesses, axis=0), rtol=1e-4)
+
+
 def test_augmented_streams_go_on_where_they_are_told():
-    augment = augmentation.augmentation(dict.fromkeys(("noise", "brightness"), 0.1), side=2, channels=1, seed=0)
+    kinds = dict.fromkeys(("noise", "brightness"), 0.1)
+    augment = augmentation.augmentation(kinds, side=2, channels=1, seed=0, images=numbered(11))
     batches = taken(numbered(11), 3, 0, 9, augment=augment)
     for (x, _), (u, _) in zip(batches[4:], taken(numbered(11), 3, 4, 5, augment=augment), strict=True):
         np.testing.assert_array_equal(x, u)
@@ -367,7 +485,19 @@ def test_augmented_streams_go_on_where_they_are_told():
     "words, said",
     [
         (["--hue", 0.1], "--hue needs images in colour, and these are grey"),
-        (["--zoom", 1.5], "--zoom must be a number above 0 up to 0.99, got 1.5"),
+        (
+            ["--zoom", 1.5],
+            "--zoom must be a number above 0 up to 0.99, or two up to 10, the least and the most, got 1.5",
+        ),
+        (["--zoom", 1.5, 0.5], "the least and the most, got 1.5 0.5"),
+        (["--resized-crop", 0.1, 0.2, 0.3], "the least and the most, got 0.1 0.2 0.3"),
+        (["--shift-width", 40], "a shift must be at most 32 pixels, the side of the images, got 40"),
+        (["--colour-noise", 0.1], "--colour-noise needs images in colour, and these are grey"),
+        (["--ten-crop"], "--ten-crop needs --crop-from, the side of the images that it crops"),
+        (["--crop-from", 30], "--crop-from must be at least 32, the side of the crops, got 30"),
+        (["--validation-freq", 3, "--epochs", 2], "--validation-freq must be at most 2, the epochs"),
+        (["--loss", "mse"], "argument --loss: invalid choice: 'mse'"),
+        (["--test-data", "no/such/folder"], "--test-data no/such/folder: there is no such folder"),
         (["--rotation", 0], "--rotation must be a number above 0 up to 180, got 0.0"),
         (["--noise", "nan"], "--noise must be a number above 0 up to 1, got nan"),
         (["--flip", "up"], "argument --flip: invalid choice: 'up'"),
@@ -627,6 +757,60 @@ def test_files_are_written_whole_or_not_at_all(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         runs.write_whole(path, breaks)
     assert path.read_text() == "old" and list(tmp_path.iterdir()) == [path]
+
+
+# -- what the training half of a course says ---------------------------------------------------------------------------
+
+
+def test_every_line_of_a_course(photos, nets, tmp_path, capsys, monkeypatch):
+    grown = []
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind=None: [f"{kind}:0"])
+    monkeypatch.setattr(tf.config.experimental, "set_memory_growth", lambda gpu, on: grown.append((gpu, on)))
+    words = [f"{nets}:two_heads", "--data", photos, "--test-data", photos, "--size", 16, "--batch-size", 4]
+    words += ["--crop-from", 20, "--ten-crop", "--flip", "horizontal", "--loss", "categorical_crossentropy"]
+    words += ["--rotation", 180, "--shift-width", 4, "--zoom", 0.8, 1.2, "--resized-crop", 0.1, "--colour-noise", 0.1]
+    words += ["--blur", 1, "--erase", 0.1, "--validation-freq", 2, "--validation-steps", 1, "--top-k", 2]
+    words += ["--optimizer", "plain-sgd", "--epochs", 5, "--pictures", "--memory-growth", "--output", tmp_path / "run"]
+    assert call(*words) == 0
+    assert grown == [("GPU:0", True)]
+    log = read_history(tmp_path / "run" / "log.csv")
+    assert log.find("val_main_loss").epochs == (2, 4) and log.find("main_loss").epochs == (1, 2, 3, 4, 5)
+    assert log.find("learning_rate").epochs == (1, 2, 3, 4, 5)
+    assert set(log.find("val_main_top_2").values) == {1.0}  # of two classes
+    batch, classes = (Image.open(tmp_path / "run" / f"{name}.png") for name in ("batch", "classes"))
+    assert len(batch.getcolors(1 << 20)) > 500 > len(classes.convert("L").getcolors(1 << 20))  # of noise, of bars
+    assert "test: 14 images, loss" in (said := capsys.readouterr().out) and "top_2 100.00%" in said
+    before = contents(tmp_path / "run")
+    assert call(*words) == 0  # done, and nothing is done again
+    assert contents(tmp_path / "run")["state.npz"] == before["state.npz"]
+
+
+@pytest.mark.parametrize("loss", ["categorical_crossentropy", "binary_crossentropy"])
+def test_labels_are_what_the_loss_compares(nets, tmp_path, loss):
+    seen = []
+    words = [f"{nets}:other", "--size", 8, "--batch-size", 256, "--epochs", 1, "--loss", loss, "--output", tmp_path]
+    fit = keras.Model.fit
+
+    def spy(model, batches, **options):
+        images, labels = (np.asarray(part) for part in next(iter(batches)))
+        guesses = np.asarray(model(images, training=False), "float64")
+        assert set(np.unique(labels)) == {0, 1} and labels.shape == guesses.shape
+        expected = -(labels * np.log(guesses)).sum(axis=1)
+        if loss.startswith("binary"):  # on TensorFlow of the logits: docs/upstream-bugs.md
+            dense = model.layers[-1]
+            features = np.asarray(keras.Model(model.input, dense.input)(images, training=False))
+            logits = features @ np.asarray(dense.kernel) + np.asarray(dense.bias)
+            expected = (np.logaddexp(0, logits) - labels * logits).mean(axis=1)
+        right = guesses.argmax(axis=1) == labels.argmax(axis=1)
+        found = model.evaluate(images, labels, verbose=0, return_dict=True)
+        seen.append((found["loss"], expected.mean(), found["accuracy"], right.mean()))
+        return fit(model, batches, **options)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(keras.Model, "fit", spy)
+        assert call(*words) == 0
+    ((loss_found, loss_expected, accuracy_found, accuracy_expected),) = seen
+    assert (loss_found, accuracy_found) == pytest.approx((loss_expected, accuracy_expected), rel=1e-4)
 
 
 # -- programs ---------------------------------------------------------------------------------------------------------

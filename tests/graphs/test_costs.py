@@ -11,7 +11,7 @@ from keras import layers, ops
 from keras.src.ops.numpy import Matmul
 
 from layerblocks._keras import public_name
-from layerblocks.blocks import weightless
+from layerblocks.blocks import map_layers, weightless
 from layerblocks.graphs import Total, read_graph
 from layerblocks.graphs.calls import calls
 from layerblocks.graphs.layer_rules.common import none_at_all
@@ -71,6 +71,13 @@ CASES = {
     "conv, grouped": (lambda x: layers.Conv2D(6, 3, strides=2, groups=2, padding="same")(x), (9, 9, 4)),
     "conv, causal": (lambda x: layers.Conv1D(6, 3, padding="causal")(x), (9, 4)),
     "conv, volume": (lambda x: layers.Conv3D(6, 3)(x), (5, 6, 7, 4)),
+    **{
+        f"conv, standardized {n}": (
+            lambda x, n=n: getattr(map_layers, f"WeightStandardizedConv{n}D")(6, 3, strides=2)(x),
+            (*sizes(n), 3),
+        )
+        for n in (1, 2, 3)
+    },
     "depthwise": (lambda x: layers.DepthwiseConv2D(3, depth_multiplier=2)(x), (9, 9, 4)),
     "depthwise 1": (lambda x: layers.DepthwiseConv1D(3, depth_multiplier=2)(x), (9, 4)),
     "separable 1": (lambda x: layers.SeparableConv1D(5, 3)(x), (9, 4)),
@@ -265,6 +272,7 @@ def test_bytes():
     assert [bytes_of(dtype) for dtype in ("float16", "float64", "int8", "bool", "int4")] == [2, 8, 1, 1, 1]
     assert activation_bytes([(None, 4, 3), (None, 2)], ["float32", "int64"]) == 48 + 16
     assert activation_bytes([(None, None, 3)], ["float32"]) is None
+    assert activation_bytes([(None, 0, 3)], ["float32"]) == 0
     layer = layers.Dense(4, dtype="bfloat16")
     layer.build((None, 3))
     assert parameter_bytes(layer) == 2 * 16

@@ -11,7 +11,7 @@ import pytest
 from keras import layers, ops
 
 from layerblocks.graphs import Node, fold, read_graph, same_kind, why_unequal
-from layerblocks.graphs.equality import configuration
+from layerblocks.graphs.equality import _has_nameless, configuration
 
 
 def doubled(x):
@@ -181,6 +181,18 @@ def test_a_lambda_called_twice_is_one_and_two_are_two():
     shared, x = layers.Lambda(lambda x: -x), keras.Input((8,), name="x")
     first, second = read_graph(keras.Model(x, shared(shared(x)))).nodes[1:]
     assert same_kind(first, second)
+
+
+def test_a_layer_is_no_block_of_the_same_name():
+    inner = read_graph(keras.Sequential([keras.Input((4,)), layers.Dense(3)]))
+    layer, block = (Node(0, ("x",), "Own", "other", inner=held) for held in (None, inner))
+    assert why_unequal(layer, block) == "inside: one is a layer, the other a block"
+    assert why_unequal(block, block) is None
+
+
+@pytest.mark.parametrize("value", [{"class_name": "__lambda__", "config": {}}, [1, ({"f": "<lambda>"},)]])
+def test_a_function_without_a_name_is_found_wherever_it_stands(value):
+    assert _has_nameless(value) and not _has_nameless({"class_name": "Dense", "config": ["lambda", 1]})
 
 
 FIELDS = {

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import keras
 import pytest
 from keras import layers as L
 from keras import ops
 
+from layerblocks import blocks as b
 from layerblocks.blocks import weightless
 from layerblocks.graphs import collapse, group, overview, read_graph
 from layerblocks.graphs.patterns import pattern_of
@@ -140,6 +143,47 @@ def test_a_pattern_is_recognised(name):
             found = of(x := begin(), make(x))
         assert found is not None and found.name == name
         assert found.words.startswith(name)
+
+
+SE = partial(b.squeeze_excite, ratio=4)
+OWN = {
+    "inverted residual": [
+        partial(b.inverted_residual, filters=24, strides=2),
+        partial(b.inverted_residual, filters=16),
+    ],
+    "MBConv": [
+        partial(b.inverted_residual, filters=24, kernel_size=5, strides=2, inner=[SE]),
+        partial(b.inverted_residual, filters=16, inner=[SE], transforms=[partial(b.stochastic_depth, rate=0.2)]),
+    ],
+    "fused MBConv": [partial(b.inverted_residual, filters=16, fused=True)],
+    "bottleneck residual": [partial(b.bottleneck, filters=32, strides=2, shortcut=b.avg_pool_shortcut)],
+    "squeeze-and-excitation": [SE],
+    "efficient channel attention": [b.eca],
+    "ConvNeXt block": [b.convnext_block],
+    "inception block": [partial(b.branches, branches=[[(8, 1)], [(8, 1), (8, 3)]])],
+    "ASPP": [partial(b.aspp, filters=8, rates=(2, 3))],
+    "pyramid pooling": [partial(b.pyramid_pooling, sizes=(1, 2), filters=4)],
+    "attention": [partial(b.self_attention, heads=4)],
+    "transformer block": [partial(b.transformer_block, heads=4), partial(b.transformer_block, heads=4, window=4)],
+    "Mixer block": [partial(b.mixer_block, token_units=8, channel_units=32)],
+}
+
+
+@pytest.mark.parametrize("rank", [1, 2, 3])
+@pytest.mark.parametrize("name", OWN)
+def test_our_own_pieces_are_what_papers_call_them(name, rank):
+    for make in OWN[name]:
+        with weightless():
+            found = of(x := keras.Input((*[8] * rank, 16)), make(x))
+        assert found is not None and found.name == name
+
+
+def test_a_gate_of_ours_is_one():
+    with weightless():
+        x, signal = image(), keras.Input((8, 8, 32))
+        model = keras.Model([x, signal], conv(b.attention_gate(x, signal, name="gate")))
+    (gate,) = (node for node in overview(read_graph(model), 1).nodes if node.name == "gate")
+    assert pattern_of(gate).name == "attention gate"
 
 
 def test_what_tells_two_of_a_pattern_apart_is_said():

@@ -216,6 +216,13 @@ def test_a_sequence_that_repeats_stays_in_a_frame():
     ]
 
 
+def test_two_repeats_that_are_all_of_a_network():
+    rows = [make() for _ in range(2) for make in (lambda: layers.Dense(4), layers.ReLU, lambda: layers.Dropout(0.1))]
+    folded = fold(read(keras.Sequential([keras.Input((4,)), *rows])))
+    assert [node.repeats for node in folded.nodes] == [1, 2, 2, 2]
+    assert [frame.repeats for frame in folded.frames] == [2]
+
+
 def test_nothing_is_folded_that_somebody_else_reads():
     x = keras.Input((4,), name="x")
     a = layers.Dense(4, name="a")(x)

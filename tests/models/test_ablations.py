@@ -21,7 +21,10 @@ from layerblocks.blocks import (
     depthwise_separable,
     group_norm,
     layer_norm,
+    projection_shortcut,
     separable,
+    squeeze_excite,
+    stochastic_depth,
     weightless,
 )
 from layerblocks.models import Grid, grid, pareto
@@ -153,9 +156,39 @@ def test_choices_from_a_file():
     assert last.output_shape == (None, 5)
 
 
+def test_every_function_may_be_said_by_its_name():
+    """Of the network, of its unit, with arguments, in lists; and without its kind."""
+    choices = {
+        "shortcut": ["pad", "projection_shortcut"],
+        "transforms": [[], ["squeeze_excite"], [("stochastic_depth", {"rate": 0.1}), "squeeze_excite"]],
+        "activation": ["relu", ("leaky_relu", {"negative_slope": 0.1})],
+        "norm": [None, ("group", {"groups": 4})],
+    }
+    cells = grid(cifar_resnet20, **choices)
+    assert len(cells) == 24
+    last = [*cells.values()][-1]
+    assert last.choices["norm"] == "group(groups=4)" and last.choices["shortcut"] == "projection_shortcut"
+    with weightless():
+        found = last()
+        group = partial(group_norm, groups=4)
+        leaky = keras.layers.LeakyReLU(negative_slope=0.1)
+        expected = cifar_resnet20(
+            shortcut=projection_shortcut,
+            transforms=[partial(stochastic_depth, rate=0.1), squeeze_excite],
+            conv=partial(conv_bn, norm=group, activation=leaky),
+        )
+    assert [(type(one), one.count_params()) for one in found.layers] == [
+        (type(one), one.count_params()) for one in expected.layers
+    ]
+    assert {layer.rate for layer in found.layers if type(layer).__name__ == "StochasticDepth"} == {0.1}
+
+
 @pytest.mark.parametrize(
     ("choices", "words"),
     [
+        ({"shortcut": ["pda"]}, "'pad'"),
+        ({"norm": [("group", {"grops": 8})]}, "'groups'"),
+        ({"transforms": [["squeeze_exite"]]}, "'squeeze_excite'"),
         ({"norm": ["bach_norm"]}, "'batch_norm'"),
         ({"conv": ["separabel"]}, "'separable'"),
         ({"nrm": ["batch_norm"]}, "nrm must be"),

@@ -124,6 +124,18 @@ def help_of(command, capfd):
     return capfd.readouterr().out
 
 
+def test_what_an_author_says_reaches_the_figure(tmp_path, monkeypatch, capfd):
+    monkeypatch.chdir(tmp_path)
+    said = ["--label", "stem=our=stem", "--highlight", "stage2*=ours", "--between", "stem", "stage3", "--no-names"]
+    looks = ["--theme", "mono", "--font", "times", "--collapse", "stage3", "--min-text", "7", "--alt-text", "In short."]
+    assert main(["draw", "resnet18", "-o", "net.svg", "--width", "ieee1", *said, *looks]) == 0
+    text = (tmp_path / "net.svg").read_text(encoding="utf-8")
+    found = {element.text for element in ET.fromstring(text).iter("{http://www.w3.org/2000/svg}text")}
+    assert {"our=stem", "ours"} <= found and "In short." in text
+    assert not any(word and "stage4" in word for word in found) and "Tinos" in text
+    capfd.readouterr()
+
+
 def test_table_counts(capfd):
     assert main(["table", "googlenet", "--classes", "10", "-O", "aux=False", "-O", "lrn=False"]) == 0
     out = capfd.readouterr().out
@@ -147,6 +159,8 @@ def test_options_reach_the_network(capfd):
         (["draw", "googlenet", "--dialect", "papr"], ["dialect", "'papr'", "did you mean 'paper'"]),
         (["draw", "googlenet", "-O", "aus=1"], ["googlenet", "'aus'", "did you mean 'aux'"]),
         (["draw", "googlenet", "-O", "aux"], ["NAME=VALUE", "'aux'"]),
+        (["draw", "googlenet", "--label", "stem"], ["--label", "NAME=TEXT", "'stem'"]),
+        (["draw", "lenet5", "--theme", "papr"], ["theme", "'papr'", "'paper'"]),
         (["draw", "vgg16", "-o", "no/such/folder/x.svg"], ["--output", "no/such/folder"]),
         (["draw", "vgg16", "-o", "x.bmpp"], ["x.bmpp", ".svg"]),
         (["draw", "vgg16", "--format", "pfd"], ["format", "'pfd'", "did you mean 'pdf'"]),

@@ -42,3 +42,12 @@ def test_a_line_of_the_gallery_draws_its_figure(name):
     committed = (DOCS / "gallery" / f"{name}.svg").read_text(encoding="utf-8")
     opening = re.compile(r"<svg[^>]*>")
     assert opening.search(figure.svg)[0] == opening.search(committed)[0], "another size than in the gallery"
+
+
+def test_the_sheet_beside_other_programs_is_there_and_small():
+    page = (DOCS / "comparison.md").read_text(encoding="utf-8")
+    program = (DOCS / "comparison.py").read_text(encoding="utf-8")
+    assert "](comparison.png)" in page and (DOCS / "comparison.png").stat().st_size < 500_000
+    for other in ("PlotNeuralNet", "visualkeras", "torchview"):
+        assert other in page and f'"{other}"' in program
+    assert "## Where ours is still behind" in page

@@ -125,21 +125,38 @@ def test_mypy(project):
     assert found == EXPECTED, run.stdout + run.stderr
 
 
-def test_pyright(project):
+def errors_of_pyright(folder: Path, what: str) -> dict[str, list[str]]:
+    """What pyright says of a file or a folder, by file and line."""
     pyright = shutil.which("pyright") or shutil.which("pyright", path=str(Path(sys.executable).parent))
     if pyright is None and find_spec("pyright") is None:
         pytest.skip("needs pyright")
     command = [pyright] if pyright else [sys.executable, "-m", "pyright"]
     run = subprocess.run(
-        [*command, "--outputjson", "--pythonpath", sys.executable, "users.py"],
-        cwd=project,
-        capture_output=True,
-        text=True,
+        [*command, "--outputjson", "--pythonpath", sys.executable, what], cwd=folder, capture_output=True, text=True
     )
     try:
-        said = json.loads(run.stdout)["generalDiagnostics"]
+        said = json.loads(run.stdout)
     except ValueError:
         pytest.skip(f"pyright does not run here: {run.stderr.strip()[-200:]}")
-    errors = [one for one in said if one["severity"] == "error"]
-    found = {one["range"]["start"]["line"] + 1 for one in errors}
-    assert found == EXPECTED, "\n".join(f"{one['range']['start']['line'] + 1}: {one['message']}" for one in errors)
+    assert said["summary"]["filesAnalyzed"], run.stderr
+    found: dict[str, list[str]] = {}
+    for one in said["generalDiagnostics"]:
+        if one["severity"] == "error":
+            place = f"{Path(one['file']).name}:{one['range']['start']['line'] + 1}"
+            found.setdefault(place, []).append(one["message"])
+    return found
+
+
+def test_pyright(project):
+    found = errors_of_pyright(project, "users.py")
+    assert found.keys() == {f"users.py:{line}" for line in EXPECTED}, found
+
+
+@pytest.mark.sweep
+def test_pyright_of_the_package(project, tmp_path):
+    """As `.ci/pyright` checks it, with the exceptions of pyproject.toml; a fault that is put in is found."""
+    shutil.copytree(project / "layerblocks", tmp_path / "layerblocks")
+    shutil.copy(Path(__file__).parents[2] / "pyproject.toml", tmp_path)
+    planted = tmp_path / "layerblocks" / "blocks" / "planted.py"
+    planted.write_text("from .units import conv\n\nconv(None, 3, stride=2)\n")
+    assert errors_of_pyright(tmp_path, "layerblocks").keys() == {"planted.py:3"}

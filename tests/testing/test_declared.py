@@ -66,6 +66,7 @@ def test_a_call_that_fits():
     assert folded(x).shape == (2, 2, 3, 6) and pooled(x, 3).shape == pooled(x, size=3).shape == (2, 2, 3, 3)
     assert loss(ops.ones((4, 3)), ops.ones((4,), "int32")).shape == ()
     assert flipped({"image": x, "mask": x[..., 0]})["mask"].shape == (2, 5, 7)
+    assert flipped(batch={"image": x, "mask": x[..., 0]})["image"].shape == x.shape and folded(x=x).shape[-1] == 6
     assert Dense(4)(x).shape == (2, 5, 7, 4) and Own()(ops.ones((2, 3, 4)), ops.ones((2, 5, 4))).shape == (2, 3, 5)
     assert Dense(4)(keras.Input((None, None, 3))).shape == (None, None, None, 4)
 
@@ -74,6 +75,7 @@ def test_a_call_that_fits():
     "call, words",
     [
         (lambda: folded(ops.ones((2, 5, 7))), "folded: the inputs must be of shapes as in .* has 3 axes, not the 4"),
+        (lambda: pooled(size=2, x=ops.ones((2, 5, 7))), "pooled: the inputs must be of shapes as in .* has 3 axes"),
         (lambda: loss(ops.ones((4, 3)), ops.ones((5,), "int32")), "loss: .* axis 0 is 5, but b is 4"),
         (lambda: loss(ops.ones((4, 3)), ops.ones((4,))), "input 1 must be of dtype int, .*got float32 of shape"),
         (lambda: flipped({"image": ops.ones((1, 2, 2, 3))}), "of 2 tensors image, mask, not of image"),
@@ -86,6 +88,20 @@ def test_an_argument_that_does_not_fit_is_a_value_error(call, words):
             call()
 
 
+def test_what_fitted_once_is_looked_at_again_with_another_dtype():
+    scores, labels = ops.ones((6, 3)), ops.ones((6,), "int32")
+    assert loss(scores, labels).shape == ()
+    with pytest.raises(ValueError, match="input 1 must be of dtype int"):
+        loss(scores, ops.cast(labels, "float32"))
+
+
+def test_a_size_that_is_not_known_fits_any_other():
+    same = shapes("b h, b h -> b h")(lambda x, y: y)
+    assert same(keras.Input((None,)), keras.Input((3,))).shape == (None, 3)
+    with pytest.raises(ValueError, match="axis 1 is 4, but h is 3"):
+        same(keras.Input((3,)), keras.Input((4,)))
+
+
 def test_a_result_that_does_not_fit():
     @shapes("b h -> b h+n")
     def longer(x, n=1):
@@ -95,6 +111,13 @@ def test_a_result_that_does_not_fit():
     for _ in range(2):
         with pytest.raises(CheckError, match=r"longer: the result [^$]*axis 1: h\+n is 5, got 4"):
             longer(ops.ones((2, 3)), 2)
+
+    @shapes("b h -> b h+n")
+    def too_short(x, n=2):
+        return ops.pad(x, ((0, 0), (0, 1)))
+
+    with pytest.raises(CheckError, match=r"axis 1: h\+n is 5, got 4"):
+        too_short(ops.ones((2, 3)))  # what is not given has its default
     with pytest.raises(CheckError, match="tensors 0, 1"):
         shapes("b -> b, b")(lambda x: x)(ops.ones(2))
     with pytest.raises(CheckError, match="int expected, got float32"):
@@ -211,8 +234,8 @@ STRANGER = {
                 self.scores.build(shape)
 
             def call(self, x):
-                weights = ops.softmax(self.scores(x), axis=(1, 2))
-                return ops.sum(weights * x, axis=(1, 2))
+                weights = ops.sigmoid(self.scores(x))
+                return ops.sum(weights * x, axis=(1, 2)) / ops.sum(weights, axis=(1, 2))
 
         @shapes("b h w c, b ceil(h/2) ceil(w/2) d -> b h w c+d")
         class Merge(keras.layers.Layer):

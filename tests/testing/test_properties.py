@@ -17,6 +17,8 @@ from layerblocks.testing import (
     check_shift_equivariance,
 )
 
+from ..helpers import needs_tensorflow
+
 CHECKS = {
     check.__name__: check
     for check in (
@@ -101,6 +103,45 @@ def test_a_net_that_breaks_it_is_found(name, what):
         CHECKS[name](BROKEN[name][what], spec, max_examples=6, seed=0, **options)
     report = caught.value.report
     assert str(report).startswith(f"{name}: ") and report.off and report.code and report.smallest
+
+
+FORMATS = ("keras", "tf_saved_model", "onnx")
+
+
+@keras.saving.register_keras_serializable("tests")
+class Counting(keras.Layer):
+    """Its answer depends on how often any was called: a file holds one of them."""
+
+    calls = [0]  # noqa: RUF012
+
+    def call(self, x):
+        self.calls[0] += 1
+        return x * self.calls[0]
+
+
+def two(x):
+    return {"b": layers.Dense(3)(x["right"]), "a": layers.Dense(2)(x["left"])}
+
+
+@pytest.mark.sweep
+@needs_tensorflow
+@pytest.mark.parametrize("form", FORMATS)
+def test_file_formats(form):
+    assert check_export(right, SPEC, formats=form, max_examples=1).accepted == 1
+    spec = "{right: b t c, left: b d} -> {b: b t 3, a: b 2}"
+    assert check_export(two, spec, formats=[form], max_examples=1).accepted == 1
+    assert check_export(lambda x: x[::-1], "b c, b d -> b d, b c", formats=[form], max_examples=1).accepted == 1
+    with pytest.raises(CheckError, match=f"as {form}, loaded: the output differs"):
+        check_export(lambda x: Counting()(x), "b c -> b c", formats=form, max_examples=1)
+
+
+def test_file_formats_that_are_refused():
+    refused = {"h5": "must be one of 'keras'", (): "must be one file format at least", 3: "must be names"}
+    if keras.backend.backend() != "tensorflow":
+        refused["onnx"] = "must be of what Keras writes on .* without 'onnx'"
+    for formats, words in refused.items():
+        with pytest.raises(TypeError if formats == 3 else ValueError, match=f"check_export: formats {words}"):
+            check_export(right, SPEC, formats=formats, max_examples=1)
 
 
 def test_shapes_alone_tell_nothing_of_them():

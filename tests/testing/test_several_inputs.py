@@ -140,6 +140,19 @@ def test_only_sizes_that_the_conditions_allow_are_tried():
     assert all(h % 8 == 0 and h >= 32 and 16 < w <= 40 for h, w in seen)
 
 
+def test_outputs_of_unknown_sizes_are_compared_one_by_one():
+    """One of several claims to know its size, or is missing there."""
+
+    def claims(x):
+        return {"a": x, "b": layers.Resizing(x.shape[1] or 7, x.shape[2] or 7)(x)}
+
+    def lacks(x):
+        return {"a": x} if x.shape[1] is None else {"a": x, "b": x}
+
+    for net in (claims, lacks):
+        assert "claims to know" in wrong(net, "b h w c -> {a: b h w c, b: b h w c}").title
+
+
 # Layers and models.
 
 
@@ -236,7 +249,9 @@ def test_which_argument_to_change_is_said():
             x = layers.MaxPooling2D(2)(x)
         return layers.GlobalAveragePooling2D()(x)
 
-    report = wrong(deep, "b h w c -> b c", sides=(1, 96))
+    with pytest.raises(CheckError) as caught:
+        check_net(deep, "b h w c -> b c", max_examples=12)
+    report = caught.value.report
     assert report.smallest == "input (None, 1, 1, 1)"
     assert report.hint == "from 8 on it accepts this one: sides=(8, 96) or least=8, if that is meant"
     check_net(deep, "b h w c -> b c", least=8, max_examples=12)

@@ -69,6 +69,30 @@ def test_image_shapes(shape):
     assert all(5 <= side <= 9 for side in sides) and channels in (1, 3)
 
 
+@given(image_shapes(rank=st.integers(1, 3), channels=3))
+def test_shapes_of_signals_images_and_volumes(shape):
+    assert 2 <= len(shape) <= 4 and shape[-1] == 3
+
+
+@pytest.mark.parametrize("shape", [(9, 3), (6, 5, 4, 2)])
+def test_networks_of_signals_and_volumes_are_what_their_oracles_say(shape):
+    nets = []
+
+    @settings(max_examples=8, deadline=None, database=None)
+    @given(networks(shape=shape, max_calls=8))
+    def check(net):
+        model, said = net.model(), net.expected()
+        outputs = model.output if isinstance(model.output, dict) else {"": model.output}
+        shapes = {role: tuple(output.shape[1:]) for role, output in outputs.items()}
+        assert (shapes if len(shapes) > 1 else shapes.popitem()[1]) == said.shape
+        if said.parameters is not None:
+            assert model.count_params() == said.parameters
+        nets.append(len(net.calls))
+
+    check()
+    assert len(nets) >= 8 and max(nets) > 1
+
+
 def test_image_shapes_reach_their_ends_and_shrink_to_the_smallest():
     shapes = image_shapes(min_side=2, max_side=40)
     assert smallest(shapes) == (2, 2, 1)
@@ -103,11 +127,13 @@ def test_tensors_of_a_given_shape():
             "image_shapes: max_side must be at least min_side, which is 5, got 4",
         ),
         (lambda: image_shapes(channels=-1), "image_shapes: channels must be"),
+        (lambda: image_shapes(rank=4), "image_shapes: rank must be 1, 2 or 3, got 4"),
+        (lambda: image_shapes(rank=0), "image_shapes: rank must be a positive integer, got 0"),
         (lambda: tensors(7), "tensors: shape must be a shape"),
         (lambda: units(padding="smae"), "units: padding must be"),
         (lambda: networks(depth=-1), "networks: depth must be an integer of at least 0, got -1"),
         (lambda: networks(max_calls=0), "networks: max_calls must be"),
-        (lambda: networks(shape=(3, 3)), "networks: shape must be height, width and channels"),
+        (lambda: networks(shape=(3,)), "networks: shape must be height, width and channels"),
     ],
 )
 def test_errors_name_the_argument(make, words):
@@ -150,6 +176,36 @@ def test_annotations(annotation, holds):
         assert holds(value)
 
     test()
+
+
+@dataclass(frozen=True)
+class Between:
+    """Without its ends."""
+
+    gt: float
+    lt: float
+
+
+@pytest.mark.parametrize(
+    "annotation, values",
+    [
+        (Annotated[int, Between(2, 5)], {3, 4}),
+        (Annotated[int, Ge(3), Le(13), MultipleOf(4)], {4, 8, 12}),
+        (Annotated[float, Ge(0.5), Le(0.5)], {0.5}),
+        (Annotated[float, Between(1.0, 1.0 + 2**-22)], {1.0 + 2**-23}),
+    ],
+)
+def test_the_ends_of_what_is_bounded(annotation, values):
+    """Each value is drawn, and no other one."""
+    seen = set()
+
+    @settings(max_examples=100)
+    @given(from_annotation(annotation))
+    def test(value):
+        seen.add(value)
+
+    test()
+    assert seen == values
 
 
 def test_an_annotation_that_says_nothing():

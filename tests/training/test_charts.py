@@ -189,6 +189,21 @@ def test_the_interval_holds_the_slope_as_often_as_it_says(epochs):
     assert held >= 0.93 * 400
 
 
+@pytest.mark.parametrize(("epochs", "wider"), [(5, 0), (6, 0), (9, 1), (14, 1), (30, 1)])
+def test_the_interval_is_that_of_scipy_or_a_rank_wider(epochs, wider):
+    """SciPy rounds Sen's ranks to the nearest, here they are rounded outwards."""
+    stats = pytest.importorskip("scipy.stats")
+    for seed in range(20):
+        values = list(np.random.default_rng(seed).normal(size=epochs))
+        slope, low, high = _theil_sen(range(epochs), values)
+        peer = stats.theilslopes(values, alpha=0.95)
+        i, j = np.triu_indices(epochs, 1)
+        slopes = sorted((np.array(values)[j] - np.array(values)[i]) / (j - i))
+        ranks = [int(np.argmin(np.abs(slopes - end))) for end in (low, peer.low_slope, peer.high_slope, high)]
+        assert slope == pytest.approx(peer.slope)
+        assert (ranks[1] - ranks[0], ranks[3] - ranks[2]) == (wider, wider)
+
+
 VALUES = st.lists(st.floats(0.01, 10), min_size=6, max_size=12)
 
 

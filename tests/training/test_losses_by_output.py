@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from keras import layers
 
-from layerblocks.architectures import googlenet
-from layerblocks.blocks import aux_classifier, weightless
-from layerblocks.models import add_aux_head
+from layerblocks.architectures import architecture, cifar_resnet, googlenet, inception_v3
+from layerblocks.blocks import aux_classifier, conv_bn, weightless
+from layerblocks.models import add_aux_head, regularized, training_model, with_input
 from layerblocks.models.predictions import gives_logits
-from layerblocks.training import compile_args, label_every_output
+from layerblocks.training import compile_args, label_every_output, loss_weights
 
 LOGITS = np.random.default_rng(0).normal(size=(6, 3)).astype("float32") * 3
 LABELS = np.array([0, 2, 1, 1, 0, 2])
@@ -259,3 +259,121 @@ def test_one_label_for_several_outputs_says_what_to_write():
         net.compute_loss(y=LABELS, y_pred=None)
     small.compile(**compile_args(small))
     small.evaluate(*label_every_output((np.zeros((6, 4)), LABELS), small), verbose=0)
+
+
+def small():
+    return add_aux_head(cifar_resnet(repeats=(1, 1, 1), input_shape=(8, 8, 3), classes=3), "stage1", 3)
+
+
+def copy_of(model):
+    return keras.models.model_from_json(model.to_json())
+
+
+COPIES = {
+    "clone": keras.models.clone_model,
+    "file": copy_of,
+    "channels": partial(with_input, shape=(8, 8, 1), channels="sum"),
+    "training_model": training_model,
+    "regularized": partial(regularized, l2=1e-3),
+    "of somebody else's": lambda _: regularized(
+        add_aux_head(keras.Model(x := keras.Input((4,)), layers.Dense(3, name="head")(x)), "head", 3), l2=1e-3
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", COPIES)
+def test_copies_say_what_to_write_too(kind):
+    """Whatever a model of several outputs is made by."""
+    with weightless():
+        made = COPIES[kind](small())
+    for hook in (made.compute_loss, made.compute_metrics):
+        with pytest.raises(ValueError, match=r"y must be a dict of labels by output \(main, aux1\): model\.compile"):
+            hook(x=None, y=LABELS, y_pred=None)
+
+
+@pytest.mark.parametrize("kind", ["clone", "file", "channels", "training_model", "regularized"])
+def test_copies_weigh_their_outputs_alike(kind):
+    """A weight that its author gave, in a network of one's own."""
+
+    @architecture(input_shape=(8, 8, 3), classes=3, aux_weight=0.7)
+    def mine(x, head):
+        """Mine."""
+        x = conv_bn(x, 4, name="stem")
+        return {"main": head(x), "aux1": layers.Dense(3, name="aux1")(layers.Flatten(name="flat")(x))}
+
+    with weightless():
+        model = mine()
+        assert loss_weights(model) == {"main": 1.0, "aux1": 0.7}
+        made = COPIES[kind](model)
+        if kind == "clone":  # of which Keras keeps nothing but the layers
+            model, made = (whole := inception_v3()), keras.models.clone_model(whole)
+            assert loss_weights(made)["aux1"] == 0.4
+        assert loss_weights(made) == loss_weights(model)
+
+
+ONE_LOGIT = np.array([[0.2], [3.0], [-0.1], [0.7]], "float32")
+ONE_LABEL = np.array([[1.0], [1.0], [0.0], [0.0]], "float32")
+LOGIT_METRICS = {
+    "sparse_categorical_crossentropy": 3,
+    "SparseCategoricalCrossentropy": 3,
+    keras.metrics.SparseCategoricalCrossentropy: 3,
+    keras.losses.sparse_categorical_crossentropy: 3,
+    "binary_crossentropy": 1,
+    "BinaryCrossentropy": 1,
+    "binary_accuracy": 1,
+    "BinaryAccuracy": 1,
+    keras.metrics.BinaryAccuracy: 1,
+    keras.metrics.binary_accuracy: 1,
+    "AUC": 1,
+    keras.metrics.AUC: 1,
+    "accuracy": 1,
+}
+
+
+@pytest.mark.parametrize("metric", LOGIT_METRICS, ids=lambda metric: getattr(metric, "__name__", metric))
+def test_a_metric_of_logits_is_that_of_their_probabilities(metric):
+    x = keras.Input((4,))
+    units = LOGIT_METRICS[metric]
+    squash = "softmax" if units == 3 else "sigmoid"
+    found = []
+    for activation in (None, squash):
+        model = keras.Model(x, layers.Dense(units, activation=activation)(x))
+        (made,) = compile_args(model, loss="mse", metrics=[metric])["metrics"]
+        made = keras.metrics.get(made) if isinstance(made, str) and made != "accuracy" else made
+        made = keras.metrics.BinaryAccuracy() if isinstance(made, str) else made
+        made = made if isinstance(made, keras.Metric) else keras.metrics.MeanMetricWrapper(made, name=made.__name__)
+        given = LOGITS if units == 3 else ONE_LOGIT
+        given = given if activation is None else np.asarray(keras.activations.get(squash)(given))
+        made.update_state(LABELS if units == 3 else ONE_LABEL, given)
+        found.append(float(made.result()))
+    assert found[0] == pytest.approx(found[1], rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("option", "said"),
+    [
+        ({"metrics": ["Precision"]}, r"metrics\[0\] must be a metric of logits, as 'dense\S*' gives them, not of prob"),
+        ({"metrics": [keras.metrics.Recall]}, r"metrics\[0\] must be a metric of logits"),
+        ({"metrics": ["kl_divergence"]}, r"metrics\[0\] must be a metric of logits"),
+        ({"metrics": [keras.metrics.AUC()]}, r"metrics\[0\] must be made with from_logits=True, as 'dense"),
+        ({"weighted_metrics": [keras.metrics.BinaryAccuracy()]}, r"weighted_metrics\[0\] must be made with threshold="),
+        ({"metrics": ["crossentropy"]}, r"metrics\[0\] must be a Keras name"),
+        ({"loss": "kl_divergence"}, "loss must be one of logits, as 'dense"),
+        ({"loss": keras.losses.Dice()}, "loss must be one of logits"),
+        ({"loss": "tversky"}, "loss must be one of logits"),
+    ],
+)
+def test_what_is_of_probabilities_is_refused_for_logits(option, said):
+    with pytest.raises(ValueError, match=f"^compile_args: {said}"):
+        compile_args(head(), **{"loss": "mse", **option})
+    fine = {word: value for word, value in option.items() if "from_logits" not in said and "threshold" not in said}
+    if "crossentropy" not in option.get("metrics", []) and fine:
+        assert compile_args(head(layers.Softmax()), **{"loss": "mse", **fine})
+
+
+def test_a_metric_of_what_is_not_known():
+    model = head(layers.ReLU())
+    with pytest.raises(ValueError, match=r"metrics\[0\] must be a metric object with from_logits, as what 're_lu"):
+        compile_args(model, loss="mse", metrics=["sparse_categorical_crossentropy"])
+    own = keras.metrics.SparseCategoricalCrossentropy(from_logits=True)
+    assert compile_args(model, loss="mse", metrics=[own])["metrics"] == [own]

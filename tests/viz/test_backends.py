@@ -193,14 +193,18 @@ def test_pdf_is_read_in_order_and_found():
 
 
 def test_pdf_is_tagged():
-    scene = Scene(72, 72, (Box(1, 1, 9, 9, "conv"),), "Net ×", "A picture of a net.")
+    scene = Scene(72, 72, (Box(1, 1, 9, 9, "conv"), line("Net", 2)), "Net ×", "A picture of a net.")
     document = pymupdf.open("pdf", render(scene, "pdf"))
     alt = "/Alt<FEFF" + "A picture of a net.".encode("utf-16-be").hex().upper()
     objects = [
         document.xref_object(i, compressed=True).upper().replace("/S/FIGURE", "/S/Figure").replace("/ALT<", "/Alt<")
         for i in range(1, document.xref_length())
     ]
-    assert any("/S/Figure" in o and alt in o for o in objects)
+    (figure,) = (o for o in objects if "/S/Figure" in o and alt in o)
+    assert "/A<</O/LAYOUT/PLACEMENT/BLOCK/BBOX[0 0 72 72]>>" in figure.replace("/S/Figure", "")
+    (font,) = (o for o in objects if "/TYPE/FONTDESCRIPTOR" in o)
+    required = ("FontName", "Flags", "FontBBox", "ItalicAngle", "Ascent", "Descent", "CapHeight", "StemV", "FontFile2")
+    assert all(f"/{word.upper()}" in font for word in required)  # ISO 32000, table 120
     assert "/Lang(en)" in document.xref_object(document.pdf_catalog(), compressed=True)
     assert (document.metadata["title"], document.metadata["subject"]) == ("Net ×", "A picture of a net.")
 

@@ -261,6 +261,27 @@ def test_names_can_be_left_out():
     assert "stem" in shown[True] and "stem" not in shown[False] and "input" in shown[False]
 
 
+def test_blocks_that_stay_one_box_at_every_depth():
+    graph = graph_of("resnet18")
+    opened, kept = (diagram(graph, depth=3, fold=False, collapse=c).graph for c in ((), ("stage4", "stage2.block1")))
+    wanted = [n.name for n in opened.nodes if not n.name.startswith(("stage4.", "stage2.block1."))]
+    assert [n.name for n in kept.nodes if n.kind != "Block" or n.name in wanted] == wanted
+    whole = {n.name: n for n in kept.nodes if n.name in ("stage4", "stage2.block1")}
+    assert len(whole) == 2 and len(kept.nodes) == len(wanted) + 2
+    for name, node in whole.items():
+        inside = [n for n in opened.nodes if n.name.startswith(f"{name}.")]
+        assert node.parameters == sum(n.parameters or 0 for n in inside) > 0
+    drawn = diagram(graph, collapse=["stage3"], expand="stage4", width="ieee1").graph
+    assert "stage3" in [n.name for n in drawn.nodes] and any(n.name.startswith("stage4.") for n in drawn.nodes)
+
+
+def test_words_of_an_author_stand_under_and_in_the_file():
+    figure = diagram(graph_of("resnet18"), depth=1, caption="Our net.", alt_text="A chain <of> blocks & a head.")
+    assert (figure.caption, figure.alt_text) == ("Our net.", "A chain <of> blocks & a head.")
+    assert "A chain &lt;of&gt; blocks &amp; a head.</desc>" in figure.svg
+    assert pymupdf.open("pdf", figure.pdf).metadata["subject"] == "A chain <of> blocks & a head."
+
+
 def test_a_part_of_a_network():
     figure = diagram(graph_of("resnet18"), only="stage2", depth="auto")
     drawn = {leaf.name for node in figure.graph.nodes for leaf in leaves(node)}
@@ -387,6 +408,10 @@ def test_less_type_is_a_choice():
         ({"style": {"c1": "redd"}}, ValueError, r"style\['c1'\] must be a colour.*did you mean 'red'.*, got 'redd'"),
         ({"style": {"cc*": "red"}}, ValueError, "style must be .* patterns .*, got 'cc\\*'"),
         ({"highlight": "inpu"}, ValueError, "highlight must be .*did you mean 'input'.*, got 'inpu'"),
+        ({"collapse": "c9"}, ValueError, "collapse must be the name of a block.*, got 'c9'"),
+        ({"collapse": 3}, TypeError, "collapse must be the name of a block, or several, got 3"),
+        ({"caption": 3}, TypeError, "caption must be text, got 3"),
+        ({"alt_text": 3}, TypeError, "alt_text must be text, got 3"),
         ({"highlight": 3}, TypeError, "highlight must be .*, got 3"),
         ({"highlight": "c1", "style": "volumes"}, ValueError, "highlight must be None with style='volumes'"),
         ({"only": "c9"}, ValueError, "only must be the name of a layer or block.*, got 'c9'"),

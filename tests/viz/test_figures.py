@@ -7,6 +7,7 @@ import os
 import re
 import xml.etree.ElementTree as ET
 from dataclasses import replace
+from functools import partial
 from pathlib import Path as File
 
 import keras
@@ -14,10 +15,12 @@ import pytest
 from keras import layers
 
 from layerblocks.architectures import build, describe, list_architectures
-from layerblocks.blocks import conv, weightless
+from layerblocks.blocks import conv, inverted_residual, squeeze_excite, weightless
+from layerblocks.graphs import overview, read_graph
 from layerblocks.viz import Theme, model_to_dot, plot_model, to_graphviz
 from layerblocks.viz.dot import escape
 from layerblocks.viz.scene import Path
+from layerblocks.viz.texts import layer_labels
 
 from .scene_checks import check_scene, effective_text, labels, named, points, texts_in
 
@@ -290,3 +293,19 @@ def test_golden_dot(name, options):
     if os.environ.get("GOLDEN") == "write":
         path.write_text(text, encoding="utf-8")
     assert text == path.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    "rank, of_five, of_three", [(1, "width-5", "width-3"), (2, "5×5", "3×3"), (3, "5×5×5", "3×3×3")]
+)
+def test_an_inverted_residual_without_its_sum_is_called_so(rank, of_five, of_three):
+    squeeze = partial(squeeze_excite, ratio=4)
+    with weightless():
+        x = y = keras.Input((*[16] * rank, 16))
+        y = inverted_residual(y, 24, strides=2, kernel_size=5, inner=[squeeze], name="a")
+        y = inverted_residual(y, 40, name="b")
+        model = keras.Model(x, inverted_residual(y, 40, name="c"))
+    said = {node.name: layer_labels.describe(node) for node in overview(read_graph(model), 1).nodes}
+    one = of_three.replace("3", "1")
+    assert (said["a"], said["b"]) == (f"MBConv {of_five}, /2", f"{one}, {of_three} depthwise, {one} conv")
+    assert said["c"].startswith("residual")

@@ -5,9 +5,11 @@ import time
 from collections import Counter
 from typing import get_args
 
+import keras
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from keras import layers as layers_of
 
 from layerblocks.graphs import Edge, Graph, Node, Output, overview, read_graph
 from layerblocks.graphs.clusters import clustered, listed
@@ -95,6 +97,39 @@ def test_an_encoder_with_a_decoder_is_a_u(name, style, graph_of):
     for edge in across:
         (left, high), (right, level) = places[edge.source], places[edge.target]
         assert left < right and abs(high - level) < (2 if style == "boxes" else 25), "a short cut that is not level"
+
+
+def test_what_conditions_every_block_leaves_a_u_a_u(graph_of):
+    """The embedding of the time is read at a letter beside each block, and the skips are level."""
+    figure = diagram(graph_of("diffusion_unet"), width="ieee1")
+    places = {figure.graph.nodes[number].name: place for number, place in spots(figure).items()}
+    for left, right in (("residual 1", "concatenate_2"), ("residual 2", "concatenate_1")):
+        assert places[left][0] < places[right][0] and places[left][1] == pytest.approx(places[right][1], abs=0.01)
+    assert places["residual 4"][1] == max(y for _, y in places.values())
+    letters = [t for t in figure.scene.items if isinstance(t, Text) and t.text == "A"]
+    assert len(letters) == 6, "one where it leaves, one at each block but the first"
+    assert not overlaps(figure.scene)
+
+
+def test_an_input_that_is_read_again_leaves_a_u_a_u():
+    """A mask times the mixture that it was made of."""
+    x = mix = keras.Input((64, 64, 2), name="mix")
+    skips = []
+    for filters in (8, 16, 32):
+        x = layers_of.Conv2D(filters, 3, strides=2, padding="same", activation="relu", name=f"down{filters}")(x)
+        skips.append(x)
+    for filters, skip in ((16, skips[1]), (8, skips[0])):
+        x = layers_of.Conv2DTranspose(filters, 3, strides=2, padding="same", activation="relu")(x)
+        x = layers_of.Concatenate(name=f"join{filters}")([x, skip])
+    mask = layers_of.Conv2DTranspose(2, 3, strides=2, padding="same", activation="sigmoid")(x)
+    figure = diagram(keras.Model(mix, layers_of.Multiply(name="separated")([mix, mask])), width="ieee1", depth=None)
+    places = {figure.graph.nodes[number].name: place for number, place in spots(figure).items()}
+    for filters in (8, 16):
+        assert places[f"down{filters}"][0] < places[f"join{filters}"][0]
+        assert places[f"down{filters}"][1] == pytest.approx(places[f"join{filters}"][1])
+    assert places["mix"][0] < places["separated"][0]
+    assert places["mix"][1] == pytest.approx(places["separated"][1])
+    assert not overlaps(figure.scene)
 
 
 # -- joined boxes -----------------------------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from layerblocks.viz import Theme, diagram
 from layerblocks.viz.layouts.box_text import Content, cards, type_of, wrap
 from layerblocks.viz.layouts.figures import Look, figure_scene
 from layerblocks.viz.layouts.series_parallel import Fork, Irreducible, compose, frames_around, numbers, split
-from layerblocks.viz.venues import CAPTION, HEIGHTS, INCH, WIDTHS, height_for, in_points, wider
+from layerblocks.viz.venues import CAPTION, WIDTHS, height_for, in_points, wider
 
 from .. import zoo
 from .scene_checks import check_scene, labels, named
@@ -274,9 +274,15 @@ def test_venues():
     """As the venues' own classes print them, in points of TeX: `test_latex` compiles with those."""
     columns = {"ieee1": 252, "ieee2": 516, "acm1": 241.1475, "acm2": 506.295, "springer": 347.1235}
     columns |= {"elsevier1": 252, "elsevier2": 522, "neurips": 397.48, "cvpr2": 496.86}
+    columns |= {"cvpr1": 237.135, "icml1": 234.88, "icml2": 487.82, "iclr": 397.48, "a4": 455.24, "letter": 469.755}
+    assert columns.keys() == WIDTHS.keys()
     assert {name: WIDTHS[name] * 72.27 for name in columns} == pytest.approx(columns, abs=0.01)
-    assert all(height_for(name) == (HEIGHTS.get(name, 9.0) - CAPTION) * INCH for name in WIDTHS)
-    assert height_for("8cm") == height_for(200) == 9.0 * INCH
+    pages = dict.fromkeys(WIDTHS, 648) | {"springer": 547.09, "acm1": 623.66, "acm2": 623.66, "a4": 698.4}
+    pages |= {"cvpr1": 639, "cvpr2": 639} | dict.fromkeys(("ieee1", "ieee2"), 669.489)
+    pages |= dict.fromkeys(("elsevier1", "elsevier2"), 679.452)
+    below = CAPTION * 72  # room for the caption
+    assert {name: height_for(name) + below for name in WIDTHS} == pytest.approx(pages, abs=0.01)
+    assert height_for("8cm") == height_for(200) == 648
     assert [name for name, _ in wider(500)] == ["acm2", "ieee2", "elsevier2"]
 
 

@@ -86,12 +86,29 @@ def test_blocks_without_room_for_their_inside_say_so():
     assert any("no room" in dict(node["facts"]).get("inside", "") for node in nodes)
 
 
-def test_a_notebook_gets_the_page_and_the_picture():
-    bundle = resnet()._repr_mimebundle_()
-    assert bundle.keys() == {"text/html", "image/svg+xml", "text/plain"}
-    [(tag, attributes)] = Tags(bundle["text/html"]).found
-    assert tag == "iframe" and attributes["srcdoc"] == resnet().html() and attributes["sandbox"] == "allow-scripts"
-    assert resnet()._repr_mimebundle_(include=["image/svg+xml"]).keys() == {"image/svg+xml"}
+def test_a_notebook_gets_the_picture_made_once_and_the_page_where_it_asks(monkeypatch):
+    from layerblocks.viz import page as module
+
+    figure = diagram(resnet().graph)
+    with monkeypatch.context() as no_page:
+        no_page.setattr(module, "page", lambda figure: pytest.fail("the page was made"))
+        bundle = figure._repr_mimebundle_()
+        assert bundle == {"image/svg+xml": figure.svg, "text/plain": repr(figure)}
+        assert figure._repr_mimebundle_()["image/svg+xml"] is figure.svg
+        assert figure._repr_mimebundle_(exclude=["image/svg+xml"]).keys() == {"text/plain"}
+    asked = figure._repr_mimebundle_(include=["text/html"])
+    [(tag, attributes)] = Tags(asked["text/html"]).found
+    assert asked.keys() == {"text/html"} and tag == "iframe"
+    assert attributes["srcdoc"] == figure.html() and attributes["sandbox"] == "allow-scripts"
+
+
+def test_a_figure_of_another_theme_is_drawn_anew():
+    from dataclasses import replace
+
+    from layerblocks.viz.theme import THEMES
+
+    figure = resnet()
+    assert figure.svg != replace(figure, theme=THEMES["dark"]).svg
 
 
 # -- in a browser -----------------------------------------------------------------------------------------------------

@@ -684,6 +684,6 @@ def test_rows_are_as_long_as_each_other(name):
 
 def test_a_frame_that_says_how_often_is_not_said_again():
     with weightless():
-        scene = diagram(build("resnet18"), style="volumes", width="ieee2").scene
+        scene = diagram(build("resnet18"), style="volumes", width="ieee2", show=("shape", "parameters")).scene
     said = [item.text for item in scene.items if isinstance(item, Text)]
     assert sum(text.endswith("par. each") for text in said) == 1 == said.count("×2")

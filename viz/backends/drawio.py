@@ -101,10 +101,11 @@ class _Sheet:
     def _edge(self, link: Connector, key: str, parent: str, origin: Point) -> str:
         paint = self.theme.paint(link.path.role)
         head = f"endArrow={'block' if link.path.arrow else 'none'};endFill=1;endSize={number(8 * self.theme.arrow)};"
+        first, last = link.points[0], link.points[-1]
         ways = "orthogonalEdgeStyle" if len(link.points) > 2 and is_orthogonal(link.points) else "none"
         style = f"edgeStyle={ways};rounded=1;html=0;startArrow=none;{head}{_line(paint)}"
         joined = ""
-        sides = (("source", "exit", link.source, link.points[0]), ("target", "entry", link.target, link.points[-1]))
+        sides = (("source", "exit", link.source, first), ("target", "entry", link.target, last))
         for end, word, shape, at in sides:
             if shape is not None:
                 joined += f' {end}="{self.ids[id(shape)]}"'
@@ -112,10 +113,7 @@ class _Sheet:
                 style += f"{word}X={number(x)};{word}Y={number(y)};{word}Dx=0;{word}Dy=0;{word}Perimeter=0;"
         inner = "".join(_point(point, origin) for point in link.points[1:-1])
         way = f'<Array as="points">{inner}</Array>' if inner else ""
-        begin, end = (
-            _point(point, origin, what)
-            for point, what in ((link.points[0], "sourcePoint"), (link.points[-1], "targetPoint"))
-        )
+        begin, end = (_point(point, origin, what) for point, what in ((first, "sourcePoint"), (last, "targetPoint")))
         return (
             f'<mxCell id="{key}" parent="{parent}" edge="1" style="{style}"{joined}>'
             f'<mxGeometry relative="1" as="geometry">{begin}{end}{way}</mxGeometry></mxCell>'

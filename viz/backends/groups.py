@@ -254,9 +254,9 @@ def _corner(start: Point, curve: tuple[Point, ...]) -> Point | None:
 
 
 def _on_curve(points: tuple[Point, ...], share: float) -> Point:
-    while len(points) > 1:
-        points = tuple((a[0] + (b[0] - a[0]) * share, a[1] + (b[1] - a[1]) * share) for a, b in pairwise(points))
-    return points[0]
+    first, *others = points
+    between = tuple((a[0] + (b[0] - a[0]) * share, a[1] + (b[1] - a[1]) * share) for a, b in pairwise(points))
+    return _on_curve(between, share) if others else first
 
 
 def _straight(a: Point, b: Point, c: Point) -> bool:

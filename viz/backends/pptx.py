@@ -1,5 +1,9 @@
 """A scene as a slide for PowerPoint: native shapes in groups, and connectors glued to them.
 
+Programs lay connectors anew from the places that they are glued to, and each its own way where there are corners. So a
+line with corners is a chain of straight connectors, glued to one another at dots that cannot be seen; where it meets a
+shape elsewhere than in the middle of a side, such a dot stands in the group of the shape.
+
 The slide is as large as the figure. The package around it, with its master and theme, is python-pptx's.
 """
 
@@ -9,8 +13,8 @@ import io
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import count
-from math import hypot
+from itertools import count, pairwise
+from math import hypot, inf
 from xml.sax.saxutils import escape, quoteattr
 
 from ...extras import needs
@@ -18,7 +22,7 @@ from ..fonts import Face, printable
 from ..scene import Box, Item, Path, Point, Polygon, Scene, Text
 from ..statements import Bounds, bounds
 from ..theme import Paint, Theme
-from .groups import Connector, Group, Shape, bounds_of, corners, grouped, is_orthogonal, plain_kind
+from .groups import Connector, Group, Shape, bounds_of, corners, grouped, plain_kind
 from .marks import ink, outlined, radius
 
 _EMU = 12_700  # to the point
@@ -27,15 +31,15 @@ _SPACES = (
     'xmlns:a="http://schemas.openxmlformats.org/drawingml/2006/main" '
     'xmlns:p="http://schemas.openxmlformats.org/presentationml/2006/main"'
 )
-_MOST_CORNERS, _NEAR = 2, 1.0
+_NEAR, _DOT = 0.5, 0.02  # points: of an end from the middle of a side; the side of a dot
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the first that an archive can have
 
 
 def pptx(scene: Scene, theme: Theme, face: Face, dpi: float = 0) -> bytes:
     """A scene as a presentation of one slide.
 
-    Every node and every frame is a group, every line a connector that is glued to the shapes that it joins. A figure
-    longer than a slide can be is scaled down to one.
+    Every node and every frame is a group, every line one or several connectors, glued to the shapes that it joins. A
+    figure longer than a slide can be is scaled down to one.
 
     Raises:
         ModuleNotFoundError: python-pptx is not installed.
@@ -50,7 +54,8 @@ def pptx(scene: Scene, theme: Theme, face: Face, dpi: float = 0) -> bytes:
     about.author = about.last_modified_by = ""
     whole = grouped(scene)
     tree = made.slides.add_slide(made.slide_layouts[6]).shapes._spTree
-    slide = _Slide(theme, face, scale * _EMU, dict(_ids(whole, count(2))), _sites(whole))
+    numbers = count(2)
+    slide = _Slide(theme, face, scale * _EMU, dict(_ids(whole, numbers)), _pins(whole, numbers), numbers)
     parse = needs("pptx.oxml", extra="office").parse_xml
     tree.extend(list(parse(f"<p:spTree {_SPACES}>{''.join(slide.shapes(whole))}</p:spTree>")))
     file = io.BytesIO()
@@ -81,14 +86,15 @@ class _Slide:
     face: Face
     scale: float
     ids: Mapping[int, int]
-    sites: Mapping[int, Sequence[Point]]
+    pins: Mapping[int, Mapping[Point, int]]
+    numbers: Iterator[int]
 
     def shapes(self, group: Group) -> Iterator[str]:
         """All that is in a group, as XML."""
         for member in group.members:
             number = self.ids[id(member)]
             if isinstance(member, Connector):
-                yield self._connector(member, number)
+                yield from self._connectors(member, number)
             elif isinstance(member, Group):
                 place = self._frame(member.extent) + self._frame(member.extent, "chOff", "chExt")
                 yield (
@@ -98,6 +104,7 @@ class _Slide:
                 )
             else:
                 yield from self._item(member, number)
+                yield from (self._dot(at, pin, "end") for at, pin in self.pins.get(id(member), {}).items())
 
     def _item(self, item: Item, number: int) -> Iterator[str]:
         paint = self.theme.paint(item.role)
@@ -110,8 +117,8 @@ class _Slide:
                 yield self._shape(number, item.name, item.title, bounds_of(item), geometry + _fill(paint), paint)
             case Polygon():
                 if item.points:
-                    place, known = bounds_of(item), self._known(item)
-                    geometry = _preset(known) if known else self._outline(item.points, place, _places(item, self.sites))
+                    place, known = bounds_of(item), _PRESETS.get(plain_kind(item.points))
+                    geometry = _preset(known) if known else self._outline(item.points, place, closed=True)
                     yield self._shape(number, item.name, item.title, place, geometry + _fill(paint, item.shade), paint)
             case Path():
                 place = bounds_of(item)
@@ -144,97 +151,51 @@ class _Slide:
             "</a:r></a:p></p:txBody></p:sp>"
         )
 
-    def _connector(self, link: Connector, number: int) -> str:
+    def _connectors(self, link: Connector, number: int) -> Iterator[str]:
+        """A line as straight connectors, each glued to the next; its arrow head is the last one's."""
+        dots = [(next(self.numbers), at) for at in link.points[1:-1]]
+        yield from (self._dot(at, dot, "corner") for dot, at in dots)
+        ends = self._end(link.source, link.points[0]), self._end(link.target, link.points[-1])
+        glued = [ends[0], *((dot, 0) for dot, _ in dots), ends[1]]
         paint = self.theme.paint(link.path.role)
-        glue = ""
-        ends = (("stCxn", link.source, link.points[0]), ("endCxn", link.target, link.points[-1]))
-        for word, shape, at in ends:
-            if shape is not None:
-                number_of, _ = self._site(shape, at)
-                glue += f'<a:{word} id="{self.ids[id(shape)]}" idx="{number_of}"/>'
-        return (
-            f"<p:cxnSp><p:nvCxnSpPr>{_name(number, 'line')}<p:cNvCxnSpPr>{glue}</p:cNvCxnSpPr><p:nvPr/></p:nvCxnSpPr>"
-            f"<p:spPr>{self._way(link)}{self._line(paint, link.path.arrow)}</p:spPr></p:cxnSp>"
-        )
-
-    def _way(self, link: Connector) -> str:
-        """The place and geometry of a connector: straight, bent at right angles, or any other way.
-
-        Bent ones are laid anew by their editors, from the places that they are glued to: only what starts and ends
-        there, with few corners, is one.
-        """
-        points = link.points
-        (x, y), (to_x, to_y) = points[0], points[-1]
-        if len(points) == 2:
+        for place, ((start, end), (source, target)) in enumerate(
+            zip(pairwise(link.points), pairwise(glued), strict=True)
+        ):
+            found = (("stCxn", source), ("endCxn", target))
+            glue = "".join(f'<a:{word} id="{on[0]}" idx="{on[1]}"/>' for word, on in found if on)
+            last = place == len(dots)
+            (x, y), (to_x, to_y) = start, end
             flips = (' flipH="1"' if to_x < x else "") + (' flipV="1"' if to_y < y else "")
-            place = (min(x, to_x), min(y, to_y), max(x, to_x), max(y, to_y))
-            return self._place(place, flips) + _preset("straightConnector1")
-        ends = ((link.source, points[0]), (link.target, points[-1]))
-        off = max((self._site(shape, at)[1] for shape, at in ends if shape is not None), default=0.0)
-        if len(points) <= _MOST_CORNERS + 2 and off < _NEAR and is_orthogonal(points):
-            return self._bent(points)
-        place = _around(points)
-        return self._place(place) + self._outline(points, place)
+            way = self._place((min(x, to_x), min(y, to_y), max(x, to_x), max(y, to_y)), flips)
+            yield (
+                f"<p:cxnSp><p:nvCxnSpPr>{_name(number if last else next(self.numbers), 'line')}<p:cNvCxnSpPr>{glue}"
+                f"</p:cNvCxnSpPr><p:nvPr/></p:nvCxnSpPr><p:spPr>{way}{_preset('straightConnector1')}"
+                f"{self._line(paint, link.path.arrow and last)}</p:spPr></p:cxnSp>"
+            )
 
-    def _known(self, shape: Polygon) -> str:
-        """The name of the shape that an outline is; "" for one of its own, as a face is that lines lead to."""
-        kind = plain_kind(shape.points)
-        return {"rectangle": "" if id(shape) in self.sites else "rect", "ellipse": "ellipse"}.get(kind, "")
+    def _end(self, shape: Shape | None, at: Point) -> tuple[int, int] | None:
+        """What the end of a line is glued to: the id of a shape, and the number of a place on it."""
+        if shape is None:
+            return None
+        pin = self.pins.get(id(shape), {}).get(at)
+        return (self.ids[id(shape)], _site(shape, at)[0]) if pin is None else (pin, 0)
 
-    def _site(self, shape: Shape, at: Point) -> tuple[int, float]:
-        """The number of that of the connection sites of a shape that is nearest to a point, and how far it is."""
-        left, top, right, bottom = bounds(shape)
-        x, y = (left + right) / 2, (top + bottom) / 2
-        sides: Sequence[Point] = ((x, top), (left, y), (x, bottom), (right, y))
-        numbers: Sequence[int] = range(4)
-        if isinstance(shape, Polygon):
-            known = self._known(shape)
-            if not known:
-                sides = _places(shape, self.sites)
-                numbers = range(len(sides))
-            elif known == "ellipse":
-                numbers = (0, 2, 4, 6)  # those between are of the diagonals
-        far = [hypot(x - at[0], y - at[1]) for x, y in sides]
-        nearest = min(range(len(far)), key=far.__getitem__)
-        return numbers[nearest], far[nearest]
-
-    def _bent(self, points: Sequence[Point]) -> str:
-        """A bent connector. Its own frame has the first piece go right, and the end lie right and below of the start.
-
-        Turned by 90° about its middle where the first piece goes down or up, mirrored where the end lies elsewhere.
-        """
-        (x, y), (to_x, to_y) = points[0], points[-1]
-        turned = abs(points[1][0] - x) < abs(points[1][1] - y)
-        along, across = (to_y - y, x - to_x) if turned else (to_x - x, to_y - y)
-        mirror, flip = (-1 if along < 0 else 1), (-1 if across < 0 else 1)
-        wide, high = max(abs(along), 0.01), max(abs(across), 0.01)
-        shares = []
-        for number, (px, py) in enumerate(points[1:-2]):
-            if number % 2 == 0:
-                shares.append(mirror * ((py - y) if turned else (px - x)) / wide)
-            else:
-                shares.append(flip * ((x - px) if turned else (py - y)) / high)
-        guides = "".join(
-            f'<a:gd name="adj{i}" fmla="val {round(100_000 * share)}"/>' for i, share in enumerate(shares, 1)
+    def _dot(self, at: Point, number: int, name: str) -> str:
+        x, y = at
+        look = _preset("rect") + "<a:noFill/><a:ln><a:noFill/></a:ln>"
+        return (
+            f"<p:sp><p:nvSpPr>{_name(number, name)}<p:cNvSpPr/><p:nvPr/></p:nvSpPr>"
+            f"<p:spPr>{self._place((x - _DOT / 2, y, x + _DOT / 2, y + _DOT))}{look}</p:spPr></p:sp>"
         )
-        middle = ((x + to_x) / 2, (y + to_y) / 2)
-        place = (middle[0] - wide / 2, middle[1] - high / 2, middle[0] + wide / 2, middle[1] + high / 2)
-        how = (' rot="5400000"' if turned else "") + (' flipH="1"' if mirror < 0 else "")
-        how += ' flipV="1"' if flip < 0 else ""
-        return self._place(place, how) + _preset(f"bentConnector{len(points) - 1}", guides)
 
-    def _outline(self, points: Sequence[Point], place: Bounds, sites: Sequence[Point] | None = None) -> str:
-        """A shape of straight lines with places for connectors; an open line where there is none."""
+    def _outline(self, points: Sequence[Point], place: Bounds, closed: bool = False) -> str:
+        """A shape of straight lines, or an open line."""
         left, top, right, bottom = place
-        closed = sites is not None
         at = [self._pair("pt", "x", "y", x - left, y - top) for x, y in points]
-        glued = (self._pair("pos", "x", "y", x - left, y - top) for x, y in sites or ())
-        places = "".join(f'<a:cxn ang="0">{pos}</a:cxn>' for pos in glued)
         steps = f"<a:moveTo>{at[0]}</a:moveTo>" + "".join(f"<a:lnTo>{pt}</a:lnTo>" for pt in at[1:])
         size = f'w="{self._emu(right - left)}" h="{self._emu(bottom - top)}"'
         return (
-            f"<a:custGeom><a:avLst/><a:gdLst/><a:ahLst/><a:cxnLst>{places}</a:cxnLst>"
-            '<a:rect l="0" t="0" r="r" b="b"/>'
+            '<a:custGeom><a:avLst/><a:gdLst/><a:ahLst/><a:cxnLst/><a:rect l="0" t="0" r="r" b="b"/>'
             f"<a:pathLst><a:path {size}{'' if closed else _UNFILLED}>{steps}{'<a:close/>' if closed else ''}</a:path>"
             "</a:pathLst></a:custGeom>"
         )
@@ -245,7 +206,7 @@ class _Slide:
         pairs = zip(paint.dashes[::2], paint.dashes[1::2], strict=True)
         parts = (f'<a:ds d="{_share(dash, paint)}" sp="{_share(gap, paint)}"/>' for dash, gap in pairs)
         dashes = f"<a:custDash>{''.join(parts)}</a:custDash>" if paint.dashes else ""
-        head = '<a:tailEnd type="triangle" w="med" len="med"/>' if arrow else ""
+        head = '<a:tailEnd type="triangle" w="sm" len="sm"/>' if arrow else ""
         return f'<a:ln w="{self._emu(paint.width)}">{_colour(ink(paint.line))}{dashes}<a:round/>{head}</a:ln>'
 
     def _place(self, place: Bounds, how: str = "") -> str:
@@ -287,25 +248,30 @@ def _colour(colour: str) -> str:
     return f'<a:solidFill><a:srgbClr val="{colour[1:].upper()}"/></a:solidFill>' if colour else "<a:noFill/>"
 
 
-def _places(shape: Polygon, sites: Mapping[int, Sequence[Point]]) -> Sequence[Point]:
-    """Where connectors can be glued to an outline: its corners, and where lines are drawn to it."""
-    return (*shape.points, *sites.get(id(shape), ()))
+_PRESETS = {"rectangle": "rect", "ellipse": "ellipse"}
 
 
-def _sites(group: Group) -> dict[int, list[Point]]:
-    """By the id of a shape, where lines start and end at it."""
-    found: dict[int, list[Point]] = {}
+def _pins(group: Group, numbers: Iterator[int]) -> dict[int, dict[Point, int]]:
+    """By the id of a shape, where lines end at it elsewhere than at one of its own places, with ids for dots there."""
+    found: dict[int, dict[Point, int]] = {}
     for member in group.members:
         if isinstance(member, Group):
-            for shape, points in _sites(member).items():
-                found.setdefault(shape, []).extend(points)
+            for shape, pins in _pins(member, numbers).items():
+                found.setdefault(shape, {}).update(pins)
         elif isinstance(member, Connector):
             for end, at in ((member.source, member.points[0]), (member.target, member.points[-1])):
-                if end is not None:
-                    found.setdefault(id(end), []).append(at)
+                if end is not None and _site(end, at)[1] > _NEAR and at not in found.get(id(end), {}):
+                    found.setdefault(id(end), {})[at] = next(numbers)
     return found
 
 
-def _around(points: Sequence[Point]) -> Bounds:
-    xs, ys = zip(*points, strict=True)
-    return min(xs), min(ys), max(xs), max(ys)
+def _site(shape: Shape, at: Point) -> tuple[int, float]:
+    """The number of that of the places for connectors on a shape that is nearest to a point, and how far it is."""
+    kind = "rectangle" if isinstance(shape, Box) else plain_kind(shape.points)
+    if kind == "polygon":
+        return 0, inf
+    left, top, right, bottom = bounds(shape)
+    x, y = (left + right) / 2, (top + bottom) / 2
+    far = [hypot(px - at[0], py - at[1]) for px, py in ((x, top), (left, y), (x, bottom), (right, y))]
+    nearest = min(range(4), key=far.__getitem__)
+    return nearest * (2 if kind == "ellipse" else 1), far[nearest]  # those between are of the diagonals

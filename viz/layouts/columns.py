@@ -11,7 +11,7 @@ from ...graphs.graph import Edge
 from .box_text import Card, Type
 from .boxes import Layout, Request, letter_of, lettered, sizes_of
 from .geometry import Label, Line, Piece, turned
-from .series_parallel import ENTRY, Fork, Framed, Parts, numbers, part_of, split
+from .series_parallel import ENTRY, Composition, Fork, Framed, Parts, numbers, part_of, split
 
 GUTTER = 16.0  # between columns, where the line from one to the next runs
 _TURN = 9.0  # how far that line goes on before it turns
@@ -46,10 +46,11 @@ def folded(
     cuts = _cuts(whole.parts, skips, entering, piece, columns, longest)
     if cuts is None:
         return None
-    stretches, rest = [], whole.parts
+    stretches: list[Composition] = []
+    rest: Parts = whole.parts
     for number in cuts:
-        before, rest = split(rest, number)
-        stretches.append(part_of(whole, before, skips))
+        parts, rest = split(rest, number)
+        stretches.append(part_of(whole, parts, skips))
     stretches.append(part_of(whole, rest, skips))
     beside = {lane.edge for each in stretches for lanes in each.lanes.values() for lane in lanes}
     pieces = []

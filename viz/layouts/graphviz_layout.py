@@ -48,7 +48,8 @@ def layered(
         ports: whether short cuts leave and arrive at the side.
         outputs: whether an arrow with its key leads to every output.
     """
-    order = list(dict.fromkeys([(), *(around[:level] for around in frames for level in range(1, len(around) + 1))]))
+    frames_out = (around[:level] for around in frames for level in range(1, len(around) + 1))
+    order: list[Frames] = list(dict.fromkeys([(), *frames_out]))
     written = _written(graph, labels)
     many = len(graph.nodes) > MANY
     kind = splines

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+
+from .maths import HIGH, LOW, SIGNS
 
 _SIGNS = {
     "\\": "\\textbackslash{}",
@@ -20,23 +22,11 @@ _SIGNS = {
     ">": "\\textgreater{}",
     "|": "\\textbar{}",
     '"': "{\\char34}",
-    "×": "$\\times$",
-    "·": "$\\cdot$",
-    "±": "$\\pm$",
     "−": "$-$",
     "–": "--",
     "—": "---",
     "…": "\\ldots{}",
-    "→": "$\\to$",
-    "←": "$\\gets$",
-    "≤": "$\\leq$",
-    "≥": "$\\geq$",
-    "≈": "$\\approx$",
-    "≠": "$\\neq$",
     "√": "$\\surd$",
-    "∞": "$\\infty$",
-    "²": "$^2$",
-    "³": "$^3$",
     "“": "``",
     "”": "''",
     "‘": "`",
@@ -55,18 +45,18 @@ _SIGNS = {
     "\n": " ",
     "\r": " ",
     "\u00a0": "~",
-} | {
-    letter: f"$\\{sign}$"
-    for letter, sign in zip(
-        "αβγδεζηθικλμνξπρστυφχψωΓΔΘΛΞΠΣΥΦΨΩ",
-        (
-            *("alpha", "beta", "gamma", "delta", "varepsilon", "zeta", "eta", "theta", "iota", "kappa", "lambda", "mu"),
-            *("nu", "xi", "pi", "rho", "sigma", "tau", "upsilon", "varphi", "chi", "psi", "omega", "Gamma", "Delta"),
-            *("Theta", "Lambda", "Xi", "Pi", "Sigma", "Upsilon", "Phi", "Psi", "Omega"),
-        ),
-        strict=True,
-    )
 }
+_SIGNS |= {sign: f"$\\{command}$" for command, sign in SIGNS.items()}
+
+
+def _scripts(sign: str, letters: Mapping[str, str]) -> dict[str, str]:
+    """The letters that stand high or low, by those that they are."""
+    plain = {script: _SIGNS.get(letter, letter).strip("$") for letter, script in letters.items()}
+    wanted = {script: letter for script, letter in plain.items() if script not in _SIGNS and not script.isascii()}
+    return {s: f"${sign}{letter if len(letter) == 1 else f'{{{letter}}}'}$" for s, letter in wanted.items()}
+
+
+_SIGNS |= _scripts("^", HIGH) | _scripts("_", LOW)
 _SIGNS["µ"] = _SIGNS["μ"]
 
 # What stands on or below a letter.

@@ -5,26 +5,31 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from itertools import groupby
+from itertools import groupby, pairwise
 from math import prod
 
 from ...graphs.graph import AT_EACH_STEP, Graph, Node, Scale, Shape, activation_of, leaves, predecessors
+from ...graphs.patterns import is_depthwise, pattern_of
 from ...graphs.totals import Total
 
 # Layers that a short description does not tell: they come with the others.
 _SILENT = frozenset({"input", "norm", "activation", "dropout", "shape"})
 _MOST_PARTS = 2
+_MOST_KERNELS = 4
 
 
 def describe(node: Node) -> str:
     """What a node is, in a few words, from its layers alone; of one that stands for several, what each of them is.
+
+    Which call of a layer it is is only said of one with weights, which the calls share.
 
     >>> conv = Node(0, ("c",), "Conv2D", "conv", (("filters", 64), ("kernel_size", (7, 7)), ("strides", (2, 2))))
     >>> describe(conv)
     '7×7 conv, 64, /2'
     """
     call, calls = node.call
-    again = f"call {call} of {calls}" if calls > 1 and not is_shared(node) else None
+    shares = any(leaf.weights or leaf.unbuilt for leaf in leaves(node))
+    again = f"call {call} of {calls}" if calls > 1 and shares and not is_shared(node) else None
     return _join(_what(node), "at each step" if all(n.get(AT_EACH_STEP) for n in leaves(node)) else None, again)
 
 
@@ -39,7 +44,16 @@ def _what(node: Node) -> str:
         return _merge(node.inner)
     if is_residual(node):
         return _residual(node.inner)
-    return _sequence(node.inner.nodes) or node.role
+    return _chain(node.inner) or _widened(node) or _sequence(node.inner.nodes) or node.role
+
+
+def _widened(node: Node) -> str:
+    """`MBConv 5×5, /2`: one without a sum, which would be six parts in a row; "" for all else."""
+    found = pattern_of(node)
+    if found is None or found.name != "MBConv":
+        return ""
+    middle = next(layer for layer in leaves(node) if is_depthwise(layer))
+    return _join(f"{found.name} {_window(middle.get('kernel_size'))}", _step(middle))
 
 
 # Short words for the norms and activations that papers abbreviate.
@@ -196,6 +210,16 @@ def _concat(node: Node) -> str:
     return "concat" if node.kind == "Concatenate" else _plain(node)
 
 
+def _chain(inner: Graph) -> str:
+    """Three or four convolutions one after the other, by their kernels: `1×1, 3×3 depthwise, 1×1 conv, /2`."""
+    convs = [node for node in inner.nodes if node.role not in _SILENT]
+    if not 2 < len(convs) <= _MOST_KERNELS or any(node.role != "conv" for node in convs):
+        return ""
+    if len({_kernel(conv) for conv in convs}) == 1 or longest_way(inner, [n in convs for n in inner.nodes]) != convs:
+        return ""
+    return _join(f"{', '.join(map(_kernel, convs))} conv", *map(_step, convs))
+
+
 def _sequence(nodes: Iterable[Node]) -> str:
     """The telling layers in a row, equal neighbours drawn together: `2 × 3×3 conv + 2×2 max pool`."""
     nodes = list(nodes)
@@ -208,20 +232,21 @@ def _sequence(nodes: Iterable[Node]) -> str:
     if len(parts) <= _MOST_PARTS:
         return " + ".join(_times(*part) for part in parts)
     kinds = [(kind, len(list(same))) for kind, same in groupby(map(_in_a_word, telling))]
-    if len(kinds) <= _MOST_PARTS + 1:
+    if len(kinds) <= _MOST_PARTS + 2:
         return " + ".join(_several(*kind) for kind in kinds)
     return f"{len(nodes)} layers"
 
 
 def _in_a_word(node: Node) -> str:
     """`conv`, `dense`, `pool`; else what it is without its sizes."""
-    return node.role if node.role in ("conv", "dense", "pool") else _layer(node).partition(",")[0]
+    word = node.role if node.role in ("conv", "dense", "pool") else _layer(node).partition(",")[0]
+    return f"transposed {word}" if "Transpose" in node.kind else word
 
 
 def _several(kind: str, count: int) -> str:
     if count == 1:
         return kind
-    return f"{count} {kind}s" if kind in ("conv", "pool") else f"{count} × {kind}"
+    return f"{count} {kind}s" if kind.split()[-1] in ("conv", "pool") else f"{count} × {kind}"
 
 
 def _times(text: str, count: int) -> str:
@@ -238,10 +263,25 @@ def _brief(node: Node) -> str:
 def _merge(inner: Graph) -> str:
     joins = [n for n in inner.nodes if n.role == "merge"]
     if len(joins) > 1:
-        return f"{len(joins)} concats"
+        return _dense_block(inner, joins) or f"{len(joins)} concats"
     if len({edge.source for edge in inner.entries}) > 1 or _telling(inner.nodes[joins[0].id + 1 :]):
         return _sequence(inner.nodes)  # not all branches are inside, or there is more than branches
     return f"{len(joins[0].inputs)}-branch concat"
+
+
+def _dense_block(inner: Graph, joins: Sequence[Node]) -> str:
+    """Layers each of which adds channels to all that came before: `6 × (1×1, 3×3), concat`; "" for what is none."""
+    edges = {(edge.source, edge.target) for edge in inner.edges}
+    convs = [node for node in inner.nodes if node.role == "conv"]
+    one, rest = divmod(len(convs), len(joins))
+    kernels = [_kernel(conv) for conv in convs]
+    if rest or not 0 < one <= _MOST_KERNELS or kernels != kernels[:one] * len(joins):
+        return ""
+    if any((a.id, b.id) not in edges or len(b.inputs) != 2 for a, b in pairwise(joins)):
+        return ""
+    if longest_way(inner, [node.role == "conv" for node in inner.nodes]) != convs:
+        return ""
+    return f"{len(joins)} × ({', '.join(kernels[:one])}), concat"
 
 
 def is_residual(node: Node) -> bool:
@@ -324,7 +364,8 @@ def _residual(inner: Graph) -> str:
 
 def _kernel(node: Node) -> str:
     """`3×3`, `3×3 transposed`: a convolution goes without saying."""
-    return _conv(replace(node, attributes=(("kernel_size", node.get("kernel_size")),))).removesuffix(" conv")
+    kernel = _conv(replace(node, attributes=(("kernel_size", node.get("kernel_size")),))).removesuffix(" conv")
+    return f"{kernel} depthwise" if is_depthwise(node) and "depthwise" not in kernel else kernel
 
 
 def longest_way(graph: Graph, counted: Sequence[bool], end: int | None = None) -> list[Node]:

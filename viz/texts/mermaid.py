@@ -51,8 +51,8 @@ def mermaid(graph: Graph, *, direction: str = "TB", theme: Theme = DEFAULT) -> s
       n0(["image"]):::input
       n1["stem<br/>conv"]:::conv
       n0 --> n1
-      classDef input fill:#FFFFFF,stroke:#4D4D4D,color:#000000
-      classDef conv fill:#DCEBF7,stroke:#0072B2,color:#000000
+      classDef input fill:#FFFFFF,stroke:#...,color:#000000
+      classDef conv fill:#...,stroke:#...,color:#000000
     """
     checks.instance("graph", graph, Graph, "a Graph, such as read_graph(model) gives")
     checks.instance("theme", theme, Theme, "a Theme")

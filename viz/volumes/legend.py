@@ -18,7 +18,11 @@ from .solids import Letters, Part, Solid, extras
 _HEIGHT, _WIDTH, _DEPTH = 6.5, 6.5, 6.5  # of a swatch
 _GAP, _APART = 4.0, 11.0
 _SHORT = 14.0  # a line in the legend
-_WORDS = {**KINDS, "copy": "copied by a skip", "residual": "residual block"}
+_WORDS = {
+    **{role: words for role, words in KINDS.items() if role != "input"},
+    "copy": "copied by a skip",
+    "residual": "residual block",
+}
 _LINES = {**LINES, **OTHERS, "aux": "to an auxiliary head"}
 SCALE = ("height and depth: √ size of the map", "thickness: √ channels")
 

@@ -269,9 +269,10 @@ def _touches(graph: Graph, found: Sequence[Extent], run: Sequence[int], number: 
 
 def _together(one: Node, other: Node) -> bool:
     """Whether two nodes are of one block, or numbered through: `conv3` and `conv4`."""
+    first, second = one.path[0], other.path[0]
     if len(one.path) > 1 and len(other.path) > 1:
-        return one.path[0] == other.path[0]
-    return len(one.path) == len(other.path) and _word(one.path[0]) == _word(other.path[0])
+        return first == second
+    return len(one.path) == len(other.path) and _word(first) == _word(second)
 
 
 def _word(name: str) -> str:

@@ -143,13 +143,13 @@ def extent(
     >>> extent((None, 28, 28, 256)).text, extent((None, 1000)).space
     ('28²', ())
     """
-    sizes = () if shape is None else shape[1:]
+    sizes = [] if shape is None else [*shape[1:]]
     if not sizes:
         return Extent((), 1)
-    known = tuple(scales[1:]) if len(scales) == len(sizes) + 1 else (None,) * len(sizes)
+    known = [*scales[1:]] if len(scales) == len(sizes) + 1 else [None] * len(sizes)
     if channels_first and len(sizes) > 1:
-        sizes, known = (*sizes[1:], sizes[0]), (*known[1:], known[0])
-    return Extent(sizes[:-1], sizes[-1], known[:-1], nominal)
+        sizes, known = [*sizes[1:], sizes[0]], [*known[1:], known[0]]
+    return Extent(tuple(sizes[:-1]), sizes[-1], tuple(known[:-1]), nominal)
 
 
 def extents(graph: Graph) -> list[Extent]:
