@@ -29,7 +29,7 @@ from ..models.origins import Origin
 from . import weight_names
 from .origins import constructor_of, origin
 from .weight_names import APPLICATIONS, NUMBERED, RESCALED, RESCALED_VARIANCE, TORCH_TENSORS, TRAINED_DIALECT
-from .weight_sources import IMAGENET, Source, checked_model, of_model, opened
+from .weight_sources import IMAGENET, Source, checked_model, layers_of, of_model, opened
 
 # What may stand between a flattened image and the dense layer that sees its pixels: it moves none.
 _IN_PLACE = (keras.layers.Dropout, keras.layers.Activation, keras.layers.Identity)
@@ -97,8 +97,8 @@ def load(
         missing: `"keep"` leaves what the source does not have, or has in another shape, as it is.
         names: a table of names in the notation of `layerblocks.architectures.weight_names`, for a source whose names
             are none of those known.
-        dialect: whose computation the weights belong to; to be said where `names` are yours, or where the model does
-            not remember how it was built, which is then believed.
+        dialect: whose computation the weights belong to; to be said where `names` are yours, where a file of ours does
+            not say it, or where the model does not remember how it was built, which is then believed.
         channels: how kernels that see the image are changed to its channels, as `kernel_for_channels`.
         inflate: how 2-D kernels become 3-D ones, as `inflate_kernel`.
 
@@ -181,8 +181,11 @@ _INFLATIONS = {"mean": _repeated, "center": _centered}
 
 def _trained() -> str:
     """The networks that Keras has trained weights of; of many of one name the first and the last."""
-    groups = [[*names] for _, names in itertools.groupby(APPLICATIONS, lambda name: re.sub("[a-z]?[0-9]*$", "", name))]
-    return ", ".join(f"{names[0]} … {names[-1]}" if len(names) > 3 else ", ".join(names) for names in groups)
+    groups = [
+        [*names]
+        for _, names in itertools.groupby(APPLICATIONS, lambda name: name.rstrip("0123456789").partition("_")[0])
+    ]
+    return ", ".join(f"{names[0]} … {names[-1]}" if len(names) > 2 else ", ".join(names) for names in groups)
 
 
 def checked(weights: Any, network: str) -> Source | str | None:
@@ -484,7 +487,7 @@ def _refuse_what_computes_another(
         must_be = f"said, as {checks.one_line(model.name)} does not remember how it was built; {wanted[0]!r} computes"
         raise checks.refuse("dialect", None, f"{must_be} what these weights were trained for")
     made = constructor_of(known)
-    if plan.dialect is None and source.model is not None:
+    if plan.dialect is None and source.model is not None and not source.is_trained:
         _refuse_a_changed_library(model, source.model, known, table, found, plan)
     if known.dialect in wanted:
         if made is not None and plan.dialect is None:
@@ -516,7 +519,7 @@ def _refuse_a_changed_library(
     model: keras.Model, source: keras.Model, known: Origin, table: _Table, found: _Steps, plan: _Plan
 ) -> None:
     """Refuse a model with the names of a library that computes something else than the library's network does."""
-    theirs = {layer.name: layer for layer in source.layers}
+    theirs = {layer.name: layer for layer in layers_of(source)}
     alike = _SAID_ALIKE[2:] if known.arguments.get("output_stride") is not None else _SAID_ALIKE
     for layer, name in found.pairs.values():
         for word in alike:
@@ -533,7 +536,9 @@ def _refuse_a_changed_library(
     with weightless():
         usual = _application(known.network, own)(None).model
     renamed = {name: called for called, name in _renumbered(layer.name for layer in source.layers).items()}
-    apart = difference(source, usual, [renamed[name] for _, name in found.pairs.values()], _renumbered)
+    last = {_keras.call_of(tensor).operation.name for tensor in source.outputs}  # softmax or logits
+    only = [renamed[name] for _, name in found.pairs.values() if name in renamed and name not in last]
+    apart = difference(source, usual, only, _renumbered)
     if apart is not None:
         must_be = f"the network of {table.library}, which it does not compute ({apart})"
         raise checks.refuse(plan.argument, source.name, f"{must_be}; load(…, dialect=…) loads all the same")

@@ -82,7 +82,9 @@ def compile_args(
     Losses, loss weights and metrics are keyed by output, so that none lands on another one. A loss that has
     `from_logits` gets it from the head that it is of: False where that ends in softmax or sigmoid, True where it ends
     in a dense layer or convolution without an activation; whatever the spelling of the loss, and whatever a loss object
-    said of itself. Where a head ends otherwise the loss has to be such an object, which is left as it is.
+    said of itself. Where a head ends otherwise the loss has to be such an object, which is left as it is. Metrics are
+    treated alike; a metric object that measures the other is refused, and so is what compares probabilities alone,
+    such as Keras's `Precision` or `"kl_divergence"`, for a head of logits.
 
     Args:
         model: of one output, or of a dict of outputs (`main`, `aux1`, …).

@@ -1,6 +1,7 @@
 """What a network of torchvision or timm computes, in a process of its own: torch and TensorFlow in one have crashed.
 
-`python torch_outputs.py '{"library": …, "name": …, "options": {…}, "sizes": [[h, w], …], "taps": {…}}' FOLDER`
+`python torch_outputs.py REQUEST FOLDER`, with the request as JSON:
+`{"library": …, "name": …, "options": {…}, "sizes": [[h, w], …], "taps": {…}, "gain": 1}`
 """
 
 from __future__ import annotations
@@ -12,14 +13,14 @@ from typing import Any
 import numpy as np
 
 
-def random_state(shapes: dict[str, tuple[int, ...]]) -> dict[str, np.ndarray]:
-    """Random weights, biases and statistics by name, under which the values stay in hand."""
+def random_state(shapes: dict[str, tuple[int, ...]], gain: float = 1.0) -> dict[str, np.ndarray]:
+    """Random weights, biases and statistics by name, under which the values stay in hand; weights times `gain`."""
     random, state = np.random.default_rng(0), {}
     for key, shape in shapes.items():
         if key.endswith("running_var") or (key.endswith("weight") and len(shape) == 1):
             values: Any = random.uniform(0.5, 1.0, shape)
         elif len(shape) > 1:
-            values = random.standard_normal(shape, dtype="float32") * (2 / np.prod(shape[1:])) ** 0.5
+            values = random.standard_normal(shape, dtype="float32") * (2 / np.prod(shape[1:])) ** 0.5 * gain
         else:
             values = random.normal(size=shape) / 5
         state[key] = np.asarray(values, "float32")
@@ -71,7 +72,7 @@ def main(request: str, folder: str) -> None:
     module = network(asked["library"], asked["name"], asked["options"])
     shapes = {key: tuple(value.shape) for key, value in module.state_dict().items() if value.is_floating_point()}
     state = module.state_dict()  # with the versions that MNASNet asks for
-    state.update({key: torch.from_numpy(value) for key, value in random_state(shapes).items()})
+    state.update({key: torch.from_numpy(value) for key, value in random_state(shapes, asked.get("gain", 1.0)).items()})
     module.load_state_dict(state)
     module.eval()
     results = {

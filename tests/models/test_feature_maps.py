@@ -156,7 +156,14 @@ def test_taps_under_an_output_stride(name, output_stride):
             features(model)
 
 
-BORDERED = {"fcn32s", "fcn16s", "fcn8s", "unet", "inception_resnet_v2"}  # with a wide border of zeros, or none at all
+BORDERED = {
+    "lenet5",
+    "fcn32s",
+    "fcn16s",
+    "fcn8s",
+    "unet",
+    "inception_resnet_v2",
+}  # with a wide border of zeros, or none at all
 
 
 @pytest.mark.parametrize("name", sorted({*list_architectures()} - {*EXPECTED, *BORDERED, "cifar_resnet1202"})[::4])

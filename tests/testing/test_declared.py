@@ -66,6 +66,7 @@ def test_a_call_that_fits():
     assert folded(x).shape == (2, 2, 3, 6) and pooled(x, 3).shape == pooled(x, size=3).shape == (2, 2, 3, 3)
     assert loss(ops.ones((4, 3)), ops.ones((4,), "int32")).shape == ()
     assert flipped({"image": x, "mask": x[..., 0]})["mask"].shape == (2, 5, 7)
+    assert flipped(batch={"image": x, "mask": x[..., 0]})["image"].shape == x.shape and folded(x=x).shape[-1] == 6
     assert Dense(4)(x).shape == (2, 5, 7, 4) and Own()(ops.ones((2, 3, 4)), ops.ones((2, 5, 4))).shape == (2, 3, 5)
     assert Dense(4)(keras.Input((None, None, 3))).shape == (None, None, None, 4)
 

@@ -127,7 +127,8 @@ def test_an_input_that_is_read_again_leaves_a_u_a_u():
     for filters in (8, 16):
         assert places[f"down{filters}"][0] < places[f"join{filters}"][0]
         assert places[f"down{filters}"][1] == pytest.approx(places[f"join{filters}"][1])
-    assert [t.text for t in figure.scene.items if isinstance(t, Text)].count("A") == 2
+    assert places["mix"][0] < places["separated"][0]
+    assert places["mix"][1] == pytest.approx(places["separated"][1])
     assert not overlaps(figure.scene)
 
 
