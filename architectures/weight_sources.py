@@ -100,16 +100,17 @@ def of_model(model: keras.Model) -> Source:
             _placed(variable.path.rpartition(f"{layer.name}/")[-1], place): variable
             for place, variable in enumerate(layer.weights)
         }
-        for layer in _layers(model)
+        for layer in layers_of(model)
         if layer.weights
     }
     return Source(tensors, model=model, origin=origin(model))
 
 
-def _layers(model: keras.Model) -> Iterator[keras.layers.Layer]:
+def layers_of(model: keras.Model) -> Iterator[keras.layers.Layer]:
+    """The layers of a model, and of the models among them."""
     for layer in model.layers:
         if isinstance(layer, keras.Model) and layer.layers:
-            yield from _layers(layer)
+            yield from layers_of(layer)
         else:
             yield layer
 

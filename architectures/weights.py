@@ -29,7 +29,7 @@ from ..models.origins import Origin
 from . import weight_names
 from .origins import constructor_of, origin
 from .weight_names import APPLICATIONS, NUMBERED, RESCALED, RESCALED_VARIANCE, TORCH_TENSORS, TRAINED_DIALECT
-from .weight_sources import IMAGENET, Source, checked_model, of_model, opened
+from .weight_sources import IMAGENET, Source, checked_model, layers_of, of_model, opened
 
 # What may stand between a flattened image and the dense layer that sees its pixels: it moves none.
 _IN_PLACE = (keras.layers.Dropout, keras.layers.Activation, keras.layers.Identity)
@@ -519,7 +519,7 @@ def _refuse_a_changed_library(
     model: keras.Model, source: keras.Model, known: Origin, table: _Table, found: _Steps, plan: _Plan
 ) -> None:
     """Refuse a model with the names of a library that computes something else than the library's network does."""
-    theirs = {layer.name: layer for layer in source.layers}
+    theirs = {layer.name: layer for layer in layers_of(source)}
     alike = _SAID_ALIKE[2:] if known.arguments.get("output_stride") is not None else _SAID_ALIKE
     for layer, name in found.pairs.values():
         for word in alike:
@@ -537,7 +537,7 @@ def _refuse_a_changed_library(
         usual = _application(known.network, own)(None).model
     renamed = {name: called for called, name in _renumbered(layer.name for layer in source.layers).items()}
     last = {_keras.call_of(tensor).operation.name for tensor in source.outputs}  # softmax or logits
-    only = [renamed[name] for _, name in found.pairs.values() if name not in last]
+    only = [renamed[name] for _, name in found.pairs.values() if name in renamed and name not in last]
     apart = difference(source, usual, only, _renumbered)
     if apart is not None:
         must_be = f"the network of {table.library}, which it does not compute ({apart})"

@@ -23,8 +23,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "keras-applications.md"
 OF_PIXELS = {"efficientnet_v2": 1, "efficientnet": 20, "convnext": 1, "mobilenet_v3": 1}
 # Where the smallest that there is is not 32: both sides of each image beyond that.
 SIZES: dict[str, Any] = {
-    "inception_v3": [(81, 86), (96, 75)],
-    "inception_resnet_v2": [(81, 86), (96, 75)],
+    **{name: [(81, 86), (96, 75)] for name in ("inception_v3", "inception_resnet_v2")},
     "xception": [(79, 84), (96, 71)],
 }
 
