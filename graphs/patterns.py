@@ -450,6 +450,8 @@ def _named(chain: Way, reduction: _Reduction) -> Pattern | None:
     letters = [s.letter for s in chain]
     if len(chain) == 4 and (letters[0], letters[2], letters[3]) == ("c1", "se", "c1") and letters[1].startswith("dw"):
         return _inverted(chain)
+    if _is_unexpanded(letters):
+        return _said("MBConv")
     if len(chain) == 1 and letters[0] == "residual":
         return _residual(chain[0], reduction)
     if letters and letters[0] in _COMPOSITES and (len(chain) == 1 or letters in (["ASPP", "c1"], ["pyramid", "c1"])):
@@ -488,6 +490,11 @@ def _inverted(main: Way) -> Pattern | None:
     return _said("MBConv" if any(s.letter == "se" for s in main) else "inverted residual")
 
 
+def _is_unexpanded(letters: Sequence[str]) -> bool:
+    """Whether it is an inverted residual as wide as its input: a depthwise convolution, a gate, a projection."""
+    return len(letters) == 3 and letters[0].startswith("dw") and [*letters[1:]] == ["se", "c1"]
+
+
 def _narrows(steps: Sequence[_Step]) -> bool:
     first, last = steps[0].width, steps[-1].width
     return first is not None and last is not None and first > last
@@ -497,6 +504,8 @@ def _residual(step: _Step, reduction: _Reduction) -> Pattern:
     main = tuple(s for s in step.ways[0] if s.letter not in ("σ", "s", "t", "condition"))
     letters = [s.letter for s in main if s.letter != "se"]
     excited = ", squeeze-and-excitation" if len(letters) < len(main) else ""
+    if _is_unexpanded([s.letter for s in main]):
+        return _said("MBConv")
     if len(letters) == 3 and letters[0] == letters[2] == "c1":
         if letters[1].startswith("dw") and (inverted := _inverted(main)) is not None:
             return inverted

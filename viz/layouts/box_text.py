@@ -162,8 +162,12 @@ def _card(content: Content, type: Type, theme: Theme, most: float, short: bool, 
     rows += [_Row(text, type.text, role="name" if rows else "text") for text in notes if text]
     rows += [_Row(line, type.text, role="muted") for line in _together(facts, room, lambda t: type.width(t, type.text))]
     leading = lambda i: sign if i == 0 else 0.0  # noqa: E731
-    # Marks stand after the first line that leaves them room.
-    at = next((i for i, row in enumerate(rows) if leading(i) + row.reach(type) + marked <= room), None)
+    # Marks stand after a name where there is room, and not after a kernel, with which they could be read.
+    at = max(
+        (i for i, row in enumerate(rows) if leading(i) + row.reach(type) + marked <= room),
+        key=lambda i: (rows[i].role == "name", i < len(words), i if i < len(words) else -i),
+        default=None,
+    )
     if (pills and at is None) or (sign and not rows):
         rows.append(_Row("", type.text))
         at = len(rows) - 1

@@ -43,12 +43,15 @@ def _what(node: Node) -> str:
     if node.role == "merge":
         return _merge(node.inner)
     if is_residual(node):
-        return _residual(node.inner)
+        if widened := _widened(node):
+            return f"residual {widened}"
+        found = pattern_of(node)
+        return _join(_residual(node.inner), "SE" if found and "squeeze-and-excitation" in found.words else None)
     return _chain(node.inner) or _widened(node) or _sequence(node.inner.nodes) or node.role
 
 
 def _widened(node: Node) -> str:
-    """`MBConv 5×5, /2`: one without a sum, which would be six parts in a row; "" for all else."""
+    """`MBConv 5×5, /2`, which would be six parts in a row; "" for all else."""
     found = pattern_of(node)
     if found is None or found.name != "MBConv":
         return ""
@@ -353,13 +356,15 @@ def _attends(node: Node) -> bool:
 
 def _residual(inner: Graph) -> str:
     """The convolutions along the longer way, and how much smaller they make the feature map."""
-    convs = longest_way(inner, [n.role == "conv" for n in inner.nodes])
+    ends = {output.source for output in inner.outputs}
+    convs = longest_way(inner, [n.role == "conv" for n in inner.nodes], ends.pop() if len(ends) == 1 else None)
     kernels = [_kernel(n) for n in convs]
     sums = sum(n.role == "add" and len(n.inputs) > 1 for n in inner.nodes)
     one = kernels[: len(kernels) // sums]
     times = f"{sums} × " if sums > 1 else ""
     told = f"{times}residual {', '.join(one)}" if one * sums == kernels and len(one) <= 3 else f"{times}residual"
-    return _join(told.strip(), *map(_step, convs))
+    dropped = any(n.kind == "StochasticDepth" for n in inner.nodes)  # equal neighbours may be without
+    return _join(told.strip(), *map(_step, convs), "drop path" if dropped else None)
 
 
 def _kernel(node: Node) -> str:
@@ -376,9 +381,10 @@ def longest_way(graph: Graph, counted: Sequence[bool], end: int | None = None) -
 def way_with_most(graph: Graph, counted: Sequence[bool], end: int | None = None) -> list[Node]:
     """All nodes of `longest_way`, also those that are not counted."""
     best: list[tuple[int, int | None]] = []  # nodes counted up to here, and the node before
-    for number, sources in enumerate(predecessors(graph)):
+    before_each = predecessors(graph)
+    for number, sources in enumerate(before_each):
         if graph.nodes[number].kind == "Multiply":
-            sources = sources[:1]  # the others make the gate
+            sources = _gated(before_each, sources)
         before = max(sources, key=lambda s: best[s][0], default=None)
         best.append((counted[number] + (best[before][0] if before is not None else 0), before))
     step = max(range(len(best)), key=lambda i: best[i][0], default=None) if end is None else end
@@ -387,6 +393,17 @@ def way_with_most(graph: Graph, counted: Sequence[bool], end: int | None = None)
         way.append(graph.nodes[step])
         step = best[step][1]
     return way[::-1]
+
+
+def _gated(before_each: Sequence[Sequence[int]], sources: Sequence[int]) -> Sequence[int]:
+    """Of the factors of a product those that are no gates: a gate is made of what it is multiplied with."""
+    waiting, seen = [s for source in sources for s in before_each[source]], set[int]()
+    while waiting:
+        number = waiting.pop()
+        if number not in seen:
+            seen.add(number)
+            waiting.extend(before_each[number])
+    return [source for source in sources if source in seen][:1] or sources[:1]
 
 
 def _join(*parts: object) -> str:
