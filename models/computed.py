@@ -9,6 +9,7 @@ from typing import Any
 
 import keras
 
+from .. import _keras
 from ..blocks.layers import MinimumSize, StochasticDepth
 from ..graphs.calls import calls, wired
 from ..graphs.equality import Opaque, configuration
@@ -97,9 +98,14 @@ def neighbours_differ(model: keras.Model, other: keras.Model, names: Iterable[st
     ours, theirs = _without_weights(model), _without_weights(other)
     blocks = {name.rpartition(".")[0] for name in names}
     blocks |= {block[:place] for block in blocks for place, letter in enumerate(block) if letter == "."}
-    for block in sorted(blocks - {""}):
+    last = {_keras.call_of(tensor).operation.name for each in (model, other) for tensor in each.outputs}
+    for block in sorted(blocks):
         one, another = ours.get(block, {}), theirs.get(block, {})
-        for name in dict.fromkeys([*one, *another]):
+        names_of_block = dict.fromkeys([*one, *another])
+        if not block:  # what is of no block may be of a head, which each has of its own
+            named = [name for name in one if name in another]
+            names_of_block = dict.fromkeys(n for n in named if last.isdisjoint((one[n].name, another[n].name)))
+        for name in names_of_block:
             if name not in one or name not in another:
                 return f"{block}.{name}, which only one of them has"
             if not alike(one[name], another[name]):

@@ -315,7 +315,8 @@ def one_conv(kind: Any, shape: tuple[int, ...], norm: Any = None, activation: st
     x = keras.Input(shape)
     y = kind(2, 3, name="stem.conv", **options)(x)
     y = y if norm is None else norm(name="stem.norm")(y)
-    return keras.Model(x, keras.layers.Activation(activation, name="stem.activation")(y))
+    y = keras.layers.Activation(activation, name="stem.activation")(y)
+    return keras.Model(x, keras.layers.Flatten(name="flat")(y))
 
 
 def test_layers_of_another_rank_are_compared():
@@ -324,7 +325,7 @@ def test_layers_of_another_rank_are_compared():
     said = "load: model must compute what source does; "
     refused(deep(strides=2), flat(), f"{said}stem.conv differs in strides", inflate="mean")
     refused(deep(dilation_rate=(1, 2, 1)), flat(), f"{said}stem.conv differs in dilation_rate", inflate="mean")
-    refused(deep(activation="gelu"), flat(), f"{said}they differ in stem.activation in activation", inflate="mean")
+    refused(deep(activation="gelu"), flat(), f"{said}they differ in .*activation in activation", inflate="mean")
     assert not load(deep(strides=(1, 2, 2)), flat(strides=2), inflate="mean").kept
 
 
