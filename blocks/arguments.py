@@ -108,7 +108,7 @@ def annotated(argument: str, value: Any, annotation: Any) -> Any:
     if origin is Literal:
         return checks.choice(argument, value, inner)
     if annotation is Any:
-        return value
+        return value.item() if isinstance(value, np.integer) else value
     if annotation is bool:
         return checks.flag(argument, value)
     if annotation is int:

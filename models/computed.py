@@ -182,7 +182,10 @@ def _numbered(
 
 
 def _settings(operation: Any, call: Any = None) -> Iterator[tuple[str, Hashable]]:
-    return ((word, value) for word, value in configuration(operation, call) if word not in _ASIDE)
+    aside = _ASIDE
+    if isinstance(operation, keras.layers.Normalization) and operation.weights:
+        aside |= {"mean", "variance"}  # which are weights
+    return ((word, value) for word, value in configuration(operation, call) if word not in aside)
 
 
 def _said(name: str, settings: Any, by_name: dict[str, Any]) -> str:

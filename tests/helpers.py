@@ -15,6 +15,8 @@ import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 
+from layerblocks.architectures import list_architectures
+from layerblocks.architectures.catalogue import ENTRIES
 from layerblocks.blocks import (
     batch_norm,
     conv,
@@ -29,6 +31,22 @@ from layerblocks.blocks import (
 )
 from layerblocks.testing import builds, oracles
 from layerblocks.testing.oracles import Expected
+
+NIGHTLY = os.environ.get("HYPOTHESIS_PROFILE") == "nightly"
+ROWS_OF_A_TABLE = {
+    *("efficientnets", "regnets", "convnexts", "mnasnets", "shufflenets", "squeezenets", "mobilenets_v3", "nasnets"),
+}
+"""Families whose networks differ by the rows of a table."""
+
+
+def each_network() -> list[str]:
+    """Every network; of those that differ by the rows of a table the first, but nightly."""
+    first: dict[str, str] = {}
+    for name in list_architectures():
+        first.setdefault(ENTRIES[name].module, name)
+    modules = {name: ENTRIES[name].module for name in list_architectures()}
+    return [n for n, module in modules.items() if NIGHTLY or module not in ROWS_OF_A_TABLE or first[module] == n]
+
 
 SPATIAL = {"kernel_size", "strides", "dilation_rate", "padding", "pool_size", "output_padding", "output_size"}
 """Arguments that have a value for each axis."""

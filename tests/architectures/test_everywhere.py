@@ -15,7 +15,7 @@ import keras
 import pytest
 
 from layerblocks import architectures, blocks
-from layerblocks.architectures import list_architectures, variant
+from layerblocks.architectures import variant
 from layerblocks.architectures.catalogue import constructor
 from layerblocks.blocks import (
     conv,
@@ -29,12 +29,14 @@ from layerblocks.blocks import (
     weightless,
 )
 
+from ..helpers import each_network
+
 # What keeps to itself, by character: parts of layer names. The README and the docstrings say the same.
 EXCEPT = {
     "kernel_initializer": (r"^(fuse\d\.)?up\.conv", r"aux1\.classifier\.predictions"),  # bilinear; torchvision's 0.001
     "bias_initializer": (r"^conv[245]\.conv",),  # of AlexNet, which are its paper's
     "norm": (r"^(fuse\d\.)?up\.conv", r"score\.conv", r"squeeze_excite\.", r"^s[24]\.scale"),
-    "kind": (r"(^|\.)up\.conv", r"^s[24]\.scale", r"^c3\.conv"),
+    "kind": (r"(^|\.)up\.conv", r"^s[24]\.scale", r"^c3\.conv", r"^stage\d\.downsample\.conv"),
 }
 GIVEN = {
     "kernel_regularizer": keras.regularizers.L2(0.25),
@@ -49,7 +51,7 @@ CONVOLUTIONS = (
     blocks.SparseConv2D,
 )
 NORMS = (keras.layers.BatchNormalization, keras.layers.LayerNormalization)
-EACH = [name for name in list_architectures() if name != "cifar_resnet1202"]
+EACH = [name for name in each_network() if name != "cifar_resnet1202"]
 A_FEW = {
     *("lenet5", "alexnet", "googlenet", "inception_v3", "vgg11", "vgg16_bn", "resnet18", "resnet50_v2", "se_resnet50"),
     *("densenet121", "xception", "mobilenet", "mobilenet_v2", "fcn8s", "unet"),
@@ -166,7 +168,7 @@ def test_a_plain_unit_does_as_well(name):
 def test_dense_changes_every_dense_layer_and_nothing_else(name):
     made = constructor(name)
     if "dense" not in inspect.signature(made).parameters:  # a network for every pixel
-        assert name.startswith(("fcn", "unet"))
+        assert name.startswith(("fcn", "unet", "squeezenet"))
         return
     layers = built(name, dense=partial(dense, kernel_regularizer=GIVEN["kernel_regularizer"]))
     kinds = {
@@ -195,7 +197,7 @@ def kinds(layers: dict[str, keras.Layer]) -> dict[str, type]:
 
 
 @pytest.mark.sweep_but(*A_FEW)
-@pytest.mark.parametrize("name", EACH)
+@pytest.mark.parametrize("name", [name for name in EACH if not name.startswith(("resnext", "regnet"))])  # grouped
 def test_the_kind_of_convolution(name):
     """Separable everywhere; depthwise, sparse, transposed ones and Xception's plain ones have other arguments."""
     options = {"groups": 1} if name == "alexnet" else {}

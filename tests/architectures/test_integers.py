@@ -13,9 +13,11 @@ import numpy as np
 import pytest
 
 from layerblocks import blocks
-from layerblocks.architectures import cifar_densenet, cifar_resnet, list_architectures, origin
+from layerblocks.architectures import cifar_densenet, cifar_resnet, origin
 from layerblocks.architectures.catalogue import constructor
 from layerblocks.blocks import weightless
+
+from ..helpers import each_network
 
 # Of arguments whose default is None, and of such as multiply to more than 255.
 GIVEN: dict[str, dict[str, Any]] = {
@@ -78,7 +80,7 @@ A_FEW = {
 
 
 @pytest.mark.sweep_but(*A_FEW)
-@pytest.mark.parametrize("name", [name for name in list_architectures() if name != "cifar_resnet1202"])
+@pytest.mark.parametrize("name", [name for name in each_network() if name != "cifar_resnet1202"])
 def test_every_integer_of_every_constructor(name):
     made = constructor(name)
     given = {

@@ -12,14 +12,14 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from keras import layers
 
-from layerblocks.architectures import build, list_architectures
+from layerblocks.architectures import build
 from layerblocks.blocks import weightless
 from layerblocks.models import folding, inference_model
 from layerblocks.testing import networks
 from layerblocks.training import compile_args
 
 from ..agreement import differ, images, randomize, run, runs_on_a_cpu
-from ..helpers import data_format, dear, dtype_policy
+from ..helpers import data_format, dear, dtype_policy, each_network
 
 # Of models in float64, whose heads are in float32; of JAX, which has no float64 unless its user asks, everything is.
 ROUNDING = 1e-3 if keras.backend.backend() == "jax" else 1e-6
@@ -34,7 +34,7 @@ LINEAR = {
     "dense": lambda **o: layers.Dense(6, **o),
 }
 
-EVERY = [name for name in list_architectures() if name != "cifar_resnet1202"]
+EVERY = [name for name in each_network() if name != "cifar_resnet1202"]
 # Some of each family in every run; the others, some minutes more, in the nightly profile.
 QUICK = [
     *("vgg11_bn", "googlenet_bn", "resnet18", "resnet18_v2", "se_resnet50", "cifar_resnet20", "cifar_densenet_bc100"),

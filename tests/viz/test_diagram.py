@@ -15,7 +15,7 @@ import pymupdf
 import pytest
 from keras import layers
 
-from layerblocks.architectures import build, list_architectures
+from layerblocks.architectures import build
 from layerblocks.blocks import weightless
 from layerblocks.graphs import kinds, read_graph
 from layerblocks.graphs.graph import leaves
@@ -24,6 +24,7 @@ from layerblocks.viz.diagrams import Direction, Fact, Style
 from layerblocks.viz.scene import Box, Path, Text
 from layerblocks.viz.venues import WIDTHS, Venue
 
+from ..helpers import each_network
 from .scene_checks import check_scene, effective_text, labels, named, texts_in
 
 COLUMN, PAGE = round(points("ieee1"), 3), 9 * 72
@@ -54,7 +55,7 @@ def roles(scene, kind):
 
 
 @pytest.mark.sweep_but("alexnet", "cifar_resnet20", "resnet18", "googlenet", "unet", "mobilenet")
-@pytest.mark.parametrize("name", [*list_architectures(), *KERAS])
+@pytest.mark.parametrize("name", [*each_network(), *KERAS])
 def test_every_network_in_a_column(name):
     figure = diagram(graph_of(name), width="ieee1")
     assert figure.width == COLUMN and figure.height <= PAGE and figure.text_size >= 6
@@ -63,7 +64,7 @@ def test_every_network_in_a_column(name):
 
 
 @pytest.mark.sweep_but("alexnet", "googlenet", "resnet18", "densenet121", "unet")
-@pytest.mark.parametrize("name", list_architectures())
+@pytest.mark.parametrize("name", each_network())
 def test_a_lesser_depth_comes_before_leaving_out_what_was_asked_for(name):
     figure = diagram(graph_of(name), width="ieee1", show=("shape", "parameters"))
     told = sum("params" in text or " each" in text for text in words(figure.scene))

@@ -14,7 +14,7 @@ import keras
 import pytest
 from keras import layers
 
-from layerblocks.architectures import build, describe, list_architectures
+from layerblocks.architectures import build, describe
 from layerblocks.blocks import conv, inverted_residual, squeeze_excite, weightless
 from layerblocks.graphs import overview, read_graph
 from layerblocks.viz import Theme, model_to_dot, plot_model, to_graphviz
@@ -22,6 +22,7 @@ from layerblocks.viz.dot import escape
 from layerblocks.viz.scene import Path
 from layerblocks.viz.texts import layer_labels
 
+from ..helpers import each_network
 from .scene_checks import check_scene, effective_text, labels, named, points, texts_in
 
 GOLDEN = File(__file__).parent / "golden"
@@ -62,7 +63,7 @@ def test_googlenet_in_a_column(options):
 
 
 @pytest.mark.sweep_but("alexnet", "fcn16s", "resnet18", "unet")
-@pytest.mark.parametrize("name", sorted(set(list_architectures()) - {"googlenet"}))
+@pytest.mark.parametrize("name", sorted(set(each_network()) - {"googlenet"}))
 def test_every_network_in_a_column_and_as_the_catalogue_counts_it(name):
     figure = block_figure(name)
     assert effective_text(figure.scene) >= 6

@@ -4,13 +4,15 @@ import keras
 import pytest
 from keras import layers
 
-from layerblocks.architectures import build, list_architectures
+from layerblocks.architectures import build
 from layerblocks.blocks import weightless
 from layerblocks.graphs import overview, read_graph
 from layerblocks.viz import alt_text, diagram
 from layerblocks.viz.layouts.legend import LINES
 from layerblocks.viz.lines import line_roles
 from layerblocks.viz.scene import Path
+
+from ..helpers import each_network
 
 
 def drawn(graph, style):
@@ -20,7 +22,7 @@ def drawn(graph, style):
 
 
 @pytest.mark.sweep_but("alexnet", "cifar_resnet20", "densenet121", "fcn8s", "googlenet", "resnet18", "resnet50", "unet")
-@pytest.mark.parametrize("name", list_architectures())
+@pytest.mark.parametrize("name", each_network())
 def test_boxes_and_volumes_show_the_same_skips(name):
     with weightless():
         graph = overview(read_graph(build(name)), 1)

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from keras import layers
 
-from layerblocks.architectures import build, list_architectures
+from layerblocks.architectures import build
 from layerblocks.blocks import weightless
 from layerblocks.graphs import Edge, Graph, Node, Output, read_graph
 from layerblocks.graphs.graph import mark_edges
@@ -22,11 +22,12 @@ from layerblocks.viz.scene import Box, Path, Polygon, Text
 from layerblocks.viz.venues import Venue
 from tests import zoo
 
+from ..helpers import each_network
 from .statement_checks import check_boxes_and_lines, check_ends, check_marks, check_statement
 
 NIGHTLY = os.environ.get("HYPOTHESIS_PROFILE") == "nightly"
 STYLES = ("boxes", "volumes")
-NETS = [*(f"zoo {name}" for name in zoo.ZOO), *list_architectures()]
+NETS = [*(f"zoo {name}" for name in zoo.ZOO), *each_network()]
 QUICK = (
     "zoo siamese",
     "zoo vae",
