@@ -108,7 +108,7 @@ def annotated(argument: str, value: Any, annotation: Any) -> Any:
     if origin is Literal:
         return checks.choice(argument, value, inner)
     if annotation is Any:
-        return value.item() if isinstance(value, np.integer) else value
+        return _of_python(value)
     if annotation is bool:
         return checks.flag(argument, value)
     if annotation is int:
@@ -129,6 +129,13 @@ def annotated(argument: str, value: Any, annotation: Any) -> Any:
     if isinstance(annotation, type) and not isinstance(value, annotation):
         raise checks.refuse(argument, value, _words(annotation), TypeError)
     return value
+
+
+def _of_python(value: Any) -> Any:
+    """The integers of NumPy in a value, and in its tuples and lists, as Python's."""
+    if isinstance(value, np.integer):
+        return value.item()
+    return type(value)(map(_of_python, value)) if type(value) in (tuple, list) else value
 
 
 def _one_of(argument: str, value: Any, annotation: Any, members: Sequence[Any]) -> Any:

@@ -211,11 +211,12 @@ class Layout:
         side = -self.side
         x = box.x if side < 0 else box.right + size.beyond
         y = box.middle[1] + (rank - others / 2) * max(3.5, min(high, box.height / (others + 1)))
-        end = x + side * (_STUB + _DROP)
+        in_rows = bool(others) and not self.request.is_column  # keys above each other, each from its arrow on
+        end = x + side * (_STUB + _DROP + (others - rank) * (high + 1.5) * in_rows)
         piece.lines.append(Line(((x, y), (end, y)), "trunk", states=(output,)))
         far = end
         if key:
-            self._write_key(piece, key, (end + side * (1.5 + high / 2), y))
+            self._write_key(piece, key, (end + side * (1.5 + high / 2), y + (long / 2 - 2.0) * in_rows))
             far = end + side * (2.5 + high)
         if side < 0:
             piece.left = max(piece.left, -far)
@@ -293,11 +294,12 @@ class Layout:
     # -- lines --
 
     def _gap(self, before: Piece, after: Piece) -> float:
-        if len(before.bottoms) == 1 and (len(after.tops) == 1 or after.fan is not None):
-            return self.layer_gap
         ends = ((s, t) for s, *_ in before.bottoms for t, *_ in after.tops)
-        said = any(edge in self.words for pair in ends for edge in self.edges.get(pair, ()))
-        return max(self.label + 2, self.type.edge * 1.15 + 2 if said else 0.0, _STUB) + _DROP
+        said = [self.words[edge] for pair in ends for edge in self.edges.get(pair, ()) if edge in self.words]
+        along = max((self._along_and_across(words)[0] + 6 for words in said), default=0.0)
+        if len(before.bottoms) == 1 and (len(after.tops) == 1 or after.fan is not None):
+            return self.layer_gap if self.request.is_column else max(self.layer_gap, along)
+        return max(self.label + 2, along, _STUB) + _DROP
 
     def _connect(
         self,

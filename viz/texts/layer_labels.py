@@ -382,9 +382,8 @@ def way_with_most(graph: Graph, counted: Sequence[bool], end: int | None = None)
     """All nodes of `longest_way`, also those that are not counted."""
     best: list[tuple[int, int | None]] = []  # nodes counted up to here, and the node before
     before_each = predecessors(graph)
-    for number, sources in enumerate(before_each):
-        if graph.nodes[number].kind == "Multiply":
-            sources = _gated(before_each, sources)
+    for number, given in enumerate(before_each):
+        sources = _gated(before_each, given) if graph.nodes[number].kind == "Multiply" else given
         before = max(sources, key=lambda s: best[s][0], default=None)
         best.append((counted[number] + (best[before][0] if before is not None else 0), before))
     step = max(range(len(best)), key=lambda i: best[i][0], default=None) if end is None else end
