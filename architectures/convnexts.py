@@ -27,7 +27,7 @@ CONFIGS = {
 }
 
 # Of the authors' code.
-convnext_conv = partial(_conv, kernel_initializer=keras.initializers.TruncatedNormal(stddev=0.02))
+convnext_conv = partial(_conv, activation="gelu", kernel_initializer=keras.initializers.TruncatedNormal(stddev=0.02))
 convnext_norm = partial(layer_norm, epsilon=1e-6)
 _NORMED: dict[str, Any] = {"norm": convnext_norm, "activation": None, "use_bias": True, "padding": "valid"}
 

@@ -44,7 +44,7 @@ LAYERS: dict[str, Any] = {
     **{f"block17_{n}": (partial(inception_residual, factor=0.1), BLOCK17) for n in range(1, 21)},
     "mixed_7a": (branches, MIXED_7A),
     **{f"block8_{n}": (partial(inception_residual, factor=0.2), BLOCK8) for n in range(1, 10)},
-    "block8_10": (partial(inception_residual, activation=None), BLOCK8),
+    "block8_10": (partial(inception_residual, activation_at=None), BLOCK8),
     "conv_7b": {"filters": 1536, "kernel_size": 1},
 }
 AUX = {"block17_20": "aux1"}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import keras  # noqa: F401  (the doctests use it)
 
@@ -14,7 +14,7 @@ from .core import block, default_of, given_to
 from .gates import rescale
 from .merges import add, concat
 from .tensors import channels
-from .types import Activation, Tensor, Unit
+from .types import Tensor, Unit
 from .units import conv as _conv
 from .units import conv_bn
 
@@ -94,7 +94,7 @@ def inception_residual(
     branches: Sequence[Sequence[Step]] | Mapping[str, Sequence[Step]],
     *,
     factor: float = 1.0,
-    activation: Activation = "relu",
+    activation_at: Literal["end"] | None = "end",
     conv: Unit = conv_bn,
     transforms: Sequence[Callable[[Tensor], Tensor]] = (),
     name: str | None = None,
@@ -111,7 +111,7 @@ def inception_residual(
     Args:
         branches: as in `branches`.
         factor: of the branch before the sum, 0.1 to 0.3 in the paper.
-        activation: after the sum; None for none.
+        activation_at: `"end"` for the activation of `conv` after the sum; None for none there.
         conv: unit of the branches; the 1×1 convolution has a bias instead of its norm.
         transforms: functions of the branch before the sum.
 
@@ -122,7 +122,7 @@ def inception_residual(
         (None, 35, 35, 320)
     """
     depth, factor = channels(x), checks.number("factor", factor)
-    arguments.identifier("activation", activation)
+    at_end = checks.choice("activation_at", activation_at, ("end", None)) == "end"
     y = _branches(x, branches, conv)
     plain = {word: None for word in ("norm", "use_bias") if default_of(conv, word, conv) is not conv}
     y = conv(y, depth, 1, strides=1, activation=None, name="up", **plain)
@@ -131,4 +131,5 @@ def inception_residual(
         y = transform(y, **given_to(transform, conv=conv))
     if tuple(y.shape) != tuple(x.shape):
         raise checks.refuse("branches", tuple(y.shape), f"such that they keep the shape of x, {tuple(x.shape)}")
+    activation = default_of(conv, "activation", "relu") if at_end else None
     return activate(add([x, y], name="add"), activation, name="activation")

@@ -15,10 +15,12 @@ from .gates import layer_scale
 from .merges import add
 from .norms import layer_norm
 from .tensors import channels
-from .types import Activation, Size, Tensor, Unit
+from .types import Size, Tensor, Unit
 from .units import conv as _conv
 from .units import depthwise as _depthwise
 from .units import matching
+
+_gelu_conv = partial(_conv, activation="gelu")
 
 
 @block
@@ -27,10 +29,9 @@ def convnext_block(
     *,
     kernel_size: Size = 7,
     expansion: float = 4,
-    activation: Activation = "gelu",
     inner: Sequence[Callable[[Tensor], Tensor]] = (),
     transforms: Sequence[Callable[[Tensor], Tensor]] = (layer_scale,),
-    conv: Unit = _conv,
+    conv: Unit = _gelu_conv,
     depthwise: Unit | None = None,
     name: str | None = None,
 ) -> Tensor:
@@ -45,10 +46,9 @@ def convnext_block(
 
     Args:
         expansion: the wide part has so many times the channels of `x`.
-        activation: of the wide part.
         inner: functions of the wide part: `[global_response_norm]` for version 2.
         transforms: functions of the branch before the sum; add `partial(stochastic_depth, rate=0.1)` to train.
-        conv: unit of the 1×1 convolutions.
+        conv: unit of the 1×1 convolutions, whose activation that of the wide part is.
         depthwise: unit of the other one; None for `depthwise` with a layer norm and the options of `conv`.
 
     Example:
@@ -64,7 +64,7 @@ def convnext_block(
     if width < 1:
         raise checks.refuse("expansion", expansion, f"large enough for a channel out of {depth}")
     y = first(x, depth, kernel_size, strides=1, name="depthwise")
-    y = conv(y, width, 1, strides=1, activation=activation, name="expand")
+    y = conv(y, width, 1, strides=1, name="expand")
     for transform in arguments.transforms("inner", inner):
         y = transform(y, **given_to(transform, conv=conv))
     y = conv(y, depth, 1, strides=1, activation=None, name="project")

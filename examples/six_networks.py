@@ -104,9 +104,9 @@ def inception_resnet_v2(x, *, classes=1000):
     for _ in range(20):
         x = inception_residual(x, [[(192, 1)], [(128, 1), (160, (1, 7)), (192, (7, 1))]], factor=0.1, conv=conv)
     x = branches(x, [[(256, 1), last[0]], [(256, 1), last[1]], [(256, 1), (288, 3), last[2]], [shrink]], conv=conv)
-    for factor, activation in [(0.2, "relu")] * 9 + [(1.0, None)]:
+    for factor, at in [(0.2, "end")] * 9 + [(1.0, None)]:
         table = [[(192, 1)], [(192, 1), (224, (1, 3)), (256, (3, 1))]]
-        x = inception_residual(x, table, factor=factor, activation=activation, conv=conv)
+        x = inception_residual(x, table, factor=factor, activation_at=at, conv=conv)
     return classifier(conv(x, 1536, 1, name="top"), classes, name="classifier")
 
 

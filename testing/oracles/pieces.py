@@ -206,7 +206,7 @@ def side_by_side(shape: Shape, branches: Any, *, conv: Oracle = plain_conv) -> E
     draws={
         **_TABLE,
         "factor": [1.0, 0.1],
-        "activation": OMITTED,
+        "activation_at": ["end", None],
         "transforms": OMITTED,
     },
 )
@@ -227,7 +227,6 @@ def inception_residual(
     draws={
         "kernel_size": [3, 7],
         "expansion": [1, 2, 1.5],
-        "activation": OMITTED,
         "inner": OMITTED,
         "transforms": OMITTED,
         "depthwise": OMITTED,

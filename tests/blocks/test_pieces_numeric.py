@@ -179,7 +179,7 @@ def test_a_convnext_block_by_hand():
 
 def test_an_inception_residual_is_scaled_before_the_sum():
     x, table = images(2, 5, 4, 3), [[(2, 1)], [(1, 1), (2, 3)]]
-    model, run = made(blocks.inception_residual, (5, 4, 3), table, factor=0.1, conv=conv, activation=None)
+    model, run = made(blocks.inception_residual, (5, 4, 3), table, factor=0.1, conv=conv, activation_at=None)
     weights = {v.path.split("/")[-2].split(".", 1)[1] + "/" + v.name: array(v) for v in model.variables}
 
     def unit(y, name):
