@@ -245,14 +245,18 @@ def construct(
     give(model, layers, source, plan=plan)
 
 
-def _application(network: str, options: Mapping[str, Any]) -> Callable[[str | None], Source]:
-    """The network of `keras.applications`, of the size asked for where its weights depend on that."""
+def _application(
+    network: str, options: Mapping[str, Any], built_for: tuple[int | None, ...] | None = None
+) -> Callable[[str | None], Source]:
+    """The network of `keras.applications`, built for that shape, or the size asked for where weights depend on it."""
     own = APPLICATIONS[network]
     arguments = {word: options[word] for word in (*own.options, "include_top", "classes")}
     shape = tuple(options["input_shape"])
     sides = shape[:2] if channel_axis() == -1 else shape[1:]
     if None not in sides and {*sides} <= {*own.sides}:
         arguments["input_shape"] = shape
+    if built_for is not None:
+        arguments["input_shape"] = built_for
 
     def make(weights: str | None) -> Source:
         source = of_model(getattr(keras.applications, own.name)(weights=weights, **arguments))
@@ -534,7 +538,7 @@ def _refuse_a_changed_library(
     words = {word: given.default for word, given in defaults.__signature__.parameters.items()}  # type: ignore[union-attr]
     own = {**words, **known.arguments}
     with weightless():
-        usual = _application(known.network, own)(None).model
+        usual = _application(known.network, own, tuple(source.inputs[0].shape[1:]))(None).model
     renamed = {name: called for called, name in _renumbered(layer.name for layer in source.layers).items()}
     last = {_keras.call_of(tensor).operation.name for tensor in source.outputs}  # softmax or logits
     only = [renamed[name] for _, name in found.pairs.values() if name in renamed and name not in last]
@@ -775,9 +779,11 @@ def _numbers_apart(
 ) -> tuple[int, int] | None:
     """How many layers of ours and of theirs are counted, where a name is a number among all of them and these differ.
 
-    A number then says nothing: the fifth convolution of a deeper network is another one.
+    A number then says nothing: the fifth convolution of a deeper network is another one. Lines that begin further on
+    count a part.
     """
-    places = {(field, spec or "") for _, field, spec, _ in Formatter().parse(template) if field and "," in field}
+    fields = [(field, spec or "") for _, field, spec, _ in Formatter().parse(template)]
+    places = {(field, spec) for field, spec in fields if field and "," in field and spec[:1] != "+"}
     if not places or not matches:
         return None
     pattern = re.compile(_of_their_line(template, _words_of(rule)))

@@ -65,7 +65,11 @@ def marker(x):
 def own_unit(name: str, dialect: str | None = None):
     made = constructor(name)
     own = made.dialects.get(dialect or next(iter(made.dialects), None), {})
-    return own.get("conv", inspect.signature(made).parameters["conv"].default)
+    unit = own.get("conv", inspect.signature(made).parameters["conv"].default)
+    if "depthwise_initializer" in getattr(unit, "keywords", {}):  # which would come before the one given for all
+        others = {word: value for word, value in unit.keywords.items() if word != "depthwise_initializer"}
+        return partial(unit.func, *unit.args, **others)
+    return unit
 
 
 def built(name: str, **options) -> dict[str, keras.Layer]:

@@ -169,7 +169,7 @@ def test_channels_apart_and_mixed():
 
 def test_a_convnext_block_by_hand():
     x = images(2, 5, 4, 3)
-    model, run = made(blocks.convnext_block, (5, 4, 3), kernel_size=3, activation="relu")
+    model, run = made(blocks.convnext_block, (5, 4, 3), kernel_size=3, conv=conv)
     depth, depth_bias, gamma, beta, wide, wide_bias, narrow, narrow_bias, factor = map(array, model.get_weights())
     y = naive.depthwise(x, depth) + depth_bias
     y = (y - y.mean(-1, keepdims=True)) / np.sqrt(y.var(-1, keepdims=True) + 1e-6) * gamma + beta
