@@ -41,11 +41,16 @@ ROWS_OF_A_TABLE = {
 
 def each_network() -> list[str]:
     """Every network; of those that differ by the rows of a table the first, but nightly."""
+    first = each_family()
+    return [n for n in list_architectures() if NIGHTLY or n in first or ENTRIES[n].module not in ROWS_OF_A_TABLE]
+
+
+def each_family(*others: str) -> list[str]:
+    """The first network of every family, and these; nightly every network."""
     first: dict[str, str] = {}
     for name in list_architectures():
         first.setdefault(ENTRIES[name].module, name)
-    modules = {name: ENTRIES[name].module for name in list_architectures()}
-    return [n for n, module in modules.items() if NIGHTLY or module not in ROWS_OF_A_TABLE or first[module] == n]
+    return [name for name in list_architectures() if NIGHTLY or name in others or name == first[ENTRIES[name].module]]
 
 
 SPATIAL = {"kernel_size", "strides", "dilation_rate", "padding", "pool_size", "output_padding", "output_size"}

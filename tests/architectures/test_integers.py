@@ -17,7 +17,7 @@ from layerblocks.architectures import cifar_densenet, cifar_resnet, origin
 from layerblocks.architectures.catalogue import constructor
 from layerblocks.blocks import weightless
 
-from ..helpers import each_network
+from ..helpers import each_family
 
 # Of arguments whose default is None, and of such as multiply to more than 255.
 GIVEN: dict[str, dict[str, Any]] = {
@@ -80,7 +80,7 @@ A_FEW = {
 
 
 @pytest.mark.sweep_but(*A_FEW)
-@pytest.mark.parametrize("name", [name for name in each_network() if name != "cifar_resnet1202"])
+@pytest.mark.parametrize("name", [name for name in each_family(*A_FEW) if name != "cifar_resnet1202"])
 def test_every_integer_of_every_constructor(name):
     made = constructor(name)
     given = {
