@@ -30,6 +30,8 @@ from layerblocks.blocks import weightless
 from layerblocks.graphs import read_graph
 from layerblocks.testing import check_net
 
+from ..helpers import NIGHTLY
+
 THOROUGH = settings().max_examples >= 100
 
 
@@ -291,7 +293,7 @@ OF_IMAGES = {"inception_v3", "inception_resnet_v2"}  # whose kernels are n×1 an
 
 
 @pytest.mark.sweep_but("1-resnet18", "3-unet")
-@pytest.mark.parametrize("name", [name for name in NAMES if name not in OF_IMAGES])
+@pytest.mark.parametrize("name", [n for n in NAMES if n not in OF_IMAGES and (NIGHTLY or n in ONE_EACH)])
 @pytest.mark.parametrize("rank", [1, 3])
 def test_architecture_of_signals_and_volumes(name, rank, record_property):
     record_property("nets", tried(name, rank))
