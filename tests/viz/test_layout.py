@@ -277,7 +277,7 @@ def test_venues():
     columns |= {"cvpr1": 237.135, "icml1": 234.88, "icml2": 487.82, "iclr": 397.48, "a4": 455.24, "letter": 469.755}
     assert columns.keys() == WIDTHS.keys()
     assert {name: WIDTHS[name] * 72.27 for name in columns} == pytest.approx(columns, abs=0.01)
-    pages = dict.fromkeys(WIDTHS, 648) | {"springer": 547.09, "acm1": 623.66, "acm2": 623.66, "a4": 698.4}
+    pages = dict.fromkeys(WIDTHS, 648) | {"springer": 547.09, "acm1": 609.71, "acm2": 609.71, "a4": 698.4}
     pages |= {"cvpr1": 639, "cvpr2": 639} | dict.fromkeys(("ieee1", "ieee2"), 669.489)
     pages |= dict.fromkeys(("elsevier1", "elsevier2"), 679.452)
     below = CAPTION * 72  # room for the caption

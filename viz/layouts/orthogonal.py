@@ -93,14 +93,14 @@ def orthogonal(
     """
     around = list(dict.fromkeys(chain.from_iterable(frames)))
     title = type.text * 1.2 + 2 * _FRAME if around else 0.0
-    piece = _Drawing(
-        graph, sizes, labels, type, (gaps[0] + title, gaps[1] + 2 * _FRAME * bool(around)), direction, roles, faces
-    ).piece()
+    room = (title, 2 * _FRAME * bool(around))
+    along, across = room if direction in ("TB", "BT") else room[::-1]
+    piece = _Drawing(graph, sizes, labels, type, (gaps[0] + along, gaps[1] + across), direction, roles, faces).piece()
     for frame in around:
         inside = [number for number, outer in enumerate(frames) if frame in outer]
         outer = frames[inside[0]][: frames[inside[0]].index(frame) + 1]
         deeper = max(len(frames[number]) for number in inside) - len(outer)
-        outlines = (_outline(piece, inside, outer, deeper, type, wider) for wider in (0.0, 2.5, 4.0))
+        outlines = (_outline(piece, inside, outer, deeper, type, direction, wider) for wider in (0.0, 2.5, 4.0))
         outline = next((each for each in outlines if each is not None), None)
         if outline is not None:
             piece.outlines.append(outline)
@@ -111,16 +111,25 @@ def orthogonal(
 
 
 def _outline(
-    piece: Piece, inside: Sequence[int], outer: Frames, deeper: int, type: Type, wider: float
+    piece: Piece, inside: Sequence[int], outer: Frames, deeper: int, type: Type, direction: str, wider: float
 ) -> Outline | None:
     """A frame around some boxes; none if anything else stands in it or on its title, or a line runs along it."""
     title, pad = title_of(outer), _FRAME * (1 + deeper) + wider
     high = (type.text * 1.2 + 1) * (1 + deeper)
     boxes = [piece.boxes[number] for number in inside]
-    left = min(box.x for box in boxes) - pad
-    top = min(box.y for box in boxes) - pad - high
-    right = max(max(box.right for box in boxes) + pad + 3, left + title_width(title, outer[-1].repeats, type) + 6)
-    place = Placed(left, top, right - left, max(box.bottom for box in boxes) + pad + 3 - top)
+    left, top = min(box.x for box in boxes) - pad, min(box.y for box in boxes) - pad
+    right, bottom = max(box.right for box in boxes) + pad + 3, max(box.bottom for box in boxes) + pad + 3
+    wide, tall = title_width(title, outer[-1].repeats, type) + 2, type.text * 1.2 + 3
+    if direction in ("TB", "BT"):
+        right = max(right, left + wide + 4)
+        top, bottom = (top - high, bottom) if direction == "TB" else (top, bottom + high)
+        words = Placed(left, top if direction == "TB" else bottom - tall, wide, tall)
+    else:  # which stands at the left end of what will be the upper side
+        left -= high
+        lack = max(0.0, wide + 4 - (bottom - top))
+        top, bottom = (top, bottom + lack) if direction == "LR" else (top - lack, bottom)
+        words = Placed(left, top if direction == "LR" else bottom - wide, tall, wide)
+    place = Placed(left, top, right - left, bottom - top)
     others = [box for number, box in piece.boxes.items() if number not in inside]
     if any(_meet(place, box) for box in others):
         return None
@@ -131,7 +140,6 @@ def _outline(
             return None
     if any(_runs_along(line, place) for line in piece.lines):
         return None
-    words = Placed(left, top, title_width(title, outer[-1].repeats, type) + 2, type.text * 1.2 + 3)
     middle = (boxes[0].x + boxes[0].right) / 2
     if middle - 4 < words.right and any(_runs_through(line, words) for line in piece.lines):
         return None
