@@ -14,6 +14,7 @@ from .. import _keras
 from ..blocks import layers as own
 from ..graphs.calls import has_graph
 from .cloning import copied, nested, remade
+from .origins import Network
 
 _OURS = "layerblocks"
 # Those that draw numbers in training and pass images on in use.
@@ -39,7 +40,8 @@ def plain(model: keras.Model) -> keras.Model:
         kind, config = _kind_of(layer), _arguments_of(layer)
         return remade(layer, **config) if kind is None else kind.from_config(config)
 
-    return copied(network, nested(network), remake=remake, values=_values, without=_guards(network), instead=_inlined)
+    made = copied(network, nested(network), remake=remake, values=_values, without=_guards(network), instead=_inlined)
+    return keras.Model(made.input, made.output, name=made.name) if isinstance(made, Network) else made
 
 
 def for_use(model: keras.Model, *, constants: bool = False) -> keras.Model:
