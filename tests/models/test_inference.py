@@ -210,7 +210,7 @@ def test_random_networks():
         agree(whole, network, x, within=ROUNDING)
 
     test()
-    assert sum(map(bool, folded)) > len(folded) / 8
+    assert sum(map(bool, folded)) > len(folded) / 10
 
 
 def two_paths():

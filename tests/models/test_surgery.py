@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from functools import partial
 
 import keras
@@ -228,6 +229,13 @@ def places(draw):
     return model, draw(st.sampled_from(blocks_of(model)))
 
 
+def structure(model):
+    """All that a file says but what it remembers."""
+    config = json.loads(model.to_json())["config"]
+    config["layers"][0].pop("origin", None)
+    return config
+
+
 @given(places())
 @dear
 def test_a_linear_layer_behind_any_block(place):
@@ -241,7 +249,7 @@ def test_a_linear_layer_behind_any_block(place):
         restored = remove(changed, "nothing")
     old, new = ({layer.name: layer for layer in m.layers if layer.weights} for m in (model, changed))
     assert old == new == {layer.name: layer for layer in restored.layers if layer.weights}
-    assert restored.to_json() == keras.Model(model.input, model.output, name=model.name).to_json()
+    assert structure(restored) == structure(keras.Model(model.input, model.output, name=model.name))
 
 
 @given(

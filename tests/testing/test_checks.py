@@ -268,7 +268,9 @@ def test_several_outputs():
     def heads(x):
         return {"main": classifier(x, 5), "aux1": aux_classifier(x, 3, name="aux")}
 
-    check_net(heads, "b h w c -> {main: b 5, aux1: b 3}", least=5, max_examples=20, unknown=False)  # whose units count the pixels
+    check_net(
+        heads, "b h w c -> {main: b 5, aux1: b 3}", least=5, max_examples=20, unknown=False
+    )  # whose units count the pixels
     report = smallest(heads, {"main": "b h w c -> b 5", "aux1": "b h w c -> b 4"}, least=5)
     assert report.off == ("output 'aux1', axis 1: 4, got 3",)
     assert smallest(heads, "b h w c -> b 5", least=5).off == ("one output expected, not a dict of 'main', 'aux1'",)
