@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import keras
@@ -35,11 +35,16 @@ def inputs_for(model: Any, batch: int = BATCH, seed: int = 0) -> Any:
 
     def one(tensor: Any) -> Any:
         shape = [batch if axis == 0 else size or least for axis, size in enumerate(tensor.shape)]
-        if "float" in tensor.dtype:
-            return random.normal(size=shape).astype(tensor.dtype)
-        return random.integers(0, 2, shape).astype(tensor.dtype)
+        return drawn(random, shape, tensor.dtype)
 
     return keras.tree.map_structure(one, tensors)
+
+
+def drawn(random: Any, shape: Sequence[int], dtype: str, below: int = 2) -> Any:
+    """An array of random numbers: normal ones, integers below a bound (of 1 only indices that exist), truth values."""
+    if "float" in dtype:
+        return np.asarray(random.normal(size=shape)).astype(dtype)
+    return np.asarray(random.integers(0, 2 if dtype == "bool" else below, shape)).astype(dtype)
 
 
 def _least(model: Any) -> int:

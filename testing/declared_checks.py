@@ -159,10 +159,11 @@ def _numbers(net: Any, example: Example) -> list[Any]:
     import keras
     import numpy as np
 
+    from .data import drawn
+
     random, tensors = np.random.default_rng(0), []
     for shape, dtype in zip(example.shapes, net.dtypes(), strict=True):
-        # 0 is an index of whatever there is
-        numbers = random.random(shape) if "float" in dtype else random.integers(0, 1 + (dtype == "bool"), shape)
+        numbers = random.random(shape) if "float" in dtype else drawn(random, shape, dtype, below=1)
         tensors.append(keras.ops.convert_to_tensor(np.asarray(numbers).astype(dtype)))
     return tensors
 

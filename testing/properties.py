@@ -49,13 +49,11 @@ class _Made:
 def _random(net: Net, example: Example, seed: int) -> list[Any]:
     import numpy as np
 
+    from .data import drawn
     from .eager import with_batch
 
-    random, found = np.random.default_rng(seed), []
-    for shape, dtype in zip(with_batch(example.shapes, BATCH), net.dtypes(), strict=True):
-        numbers = random.normal(size=shape) if "float" in dtype else random.integers(0, 2, shape)
-        found.append(np.asarray(numbers).astype(dtype))
-    return found
+    random, shapes = np.random.default_rng(seed), with_batch(example.shapes, BATCH)
+    return [drawn(random, shape, dtype) for shape, dtype in zip(shapes, net.dtypes(), strict=True)]
 
 
 def _made(net: Net, example: Example, inputs: list[Any] | None = None) -> _Made:

@@ -51,13 +51,10 @@ def run(job: dict[str, Any]) -> dict[str, Any]:
     import keras
     import numpy as np
 
+    from .data import drawn
+
     random = np.random.default_rng(0)
-    xs = [
-        random.normal(size=size).astype(dtype)
-        if "float" in dtype
-        else random.integers(0, 1 + (dtype == "bool"), size).astype(dtype)
-        for size, dtype in zip(job["sizes"], job["dtypes"], strict=True)
-    ]
+    xs = [drawn(random, size, dtype, below=1) for size, dtype in zip(job["sizes"], job["dtypes"], strict=True)]
     keys = job["keys"]
     x = xs[0] if keys[0] is None else xs if isinstance(keys[0], int) else dict(zip(keys, xs, strict=True))
     shapes: dict[str, Any] = {}
