@@ -77,7 +77,7 @@ def write_config(model: keras.Model, path: str | Path) -> Path:
     if target.suffix == ".json":
         text = json.dumps(config, indent=2)
     else:
-        text = needs("yaml", "yaml").safe_dump(config, sort_keys=False, default_flow_style=None)
+        text = needs("yaml", extra="yaml").safe_dump(config, sort_keys=False, default_flow_style=None)
     target.write_text(text + "\n" * (not text.endswith("\n")), encoding="utf-8")
     return target
 
@@ -92,7 +92,7 @@ def _read(path: Any) -> Any:
             raise checks.refuse("name", str(path), f"a name, or a file that can be read ({error})") from None
         kind = "JSON" if source.suffix == ".json" else "YAML"
         try:
-            config = json.loads(text) if kind == "JSON" else needs("yaml", "yaml").safe_load(text)
+            config = json.loads(text) if kind == "JSON" else needs("yaml", extra="yaml").safe_load(text)
         except ModuleNotFoundError:
             raise
         except Exception as error:

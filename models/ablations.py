@@ -284,7 +284,7 @@ class Grid(Mapping[str, Cell]):
         if not points:
             raise checks.refuse("scores", scores, "a number for a cell that can be built")
         if axes is None:
-            axes = needs("matplotlib.figure", "training").Figure(layout="constrained").add_subplot()
+            axes = needs("matplotlib.figure", extra="training").Figure(layout="constrained").add_subplot()
         front = pareto([points[name] for name in points], higher_is_better=bool(given) and higher_is_better)
         middle = sum(cost for cost, _ in points.values()) / len(points)
         labels: dict[tuple[float, float], list[str]] = {}
@@ -301,7 +301,7 @@ class Grid(Mapping[str, Cell]):
         axes.plot(*zip(*line, strict=True), "-", color="#0072B2", linewidth=1, zorder=0)
         for axis in (axes.xaxis, axes.yaxis)[: 1 if given else 2]:
             axis.set_major_formatter(
-                needs("matplotlib.ticker", "training").EngFormatter(sep="\N{NARROW NO-BREAK SPACE}")
+                needs("matplotlib.ticker", extra="training").EngFormatter(sep="\N{NARROW NO-BREAK SPACE}")
             )
         axes.set_xlabel(f"{against}{' (bytes)' if against == 'activations' else ''}")
         axes.set_ylabel("score" if given else "parameters")

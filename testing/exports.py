@@ -22,15 +22,15 @@ def _keras(model: Any, given: Any, folder: Path) -> Answers:
 
 
 def _saved_model(model: Any, given: Any, folder: Path) -> Answers:
-    tensorflow = needs("tensorflow", "tensorflow")
+    tensorflow = needs("tensorflow", extra="tensorflow")
     model.export(folder / "model", format="tf_saved_model", verbose=False)
     loaded = tensorflow.saved_model.load(str(folder / "model"))  # its variables live as long as it does
     return arrays(loaded.serve(keras.tree.map_structure(tensorflow.convert_to_tensor, given)))
 
 
 def _onnx(model: Any, given: Any, folder: Path) -> Answers:
-    runtime = needs("onnxruntime", "export")
-    needs("tf2onnx", "export")
+    runtime = needs("onnxruntime", extra="export")
+    needs("tf2onnx", extra="export")
     model.export(folder / "model.onnx", format="onnx", verbose=False)
     session = runtime.InferenceSession(str(folder / "model.onnx"), providers=["CPUExecutionProvider"])
     values = dict(zip([tensor.name for tensor in model.inputs], keras.tree.flatten(given), strict=True))

@@ -10,7 +10,7 @@ from . import checks
 Extra = Literal["tensorflow", "jax", "dot", "training", "office", "export", "examples", "testing", "yaml"]
 
 
-def needs(module: str, extra: Extra) -> Any:
+def needs(module: str, *, extra: Extra) -> Any:
     """The module, imported; where it is not installed, the error says which extra brings it."""
     try:
         return importlib.import_module(module)

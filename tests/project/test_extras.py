@@ -73,7 +73,6 @@ def asked():
                     words = {
                         word.arg: word.value.value for word in call.keywords if isinstance(word.value, ast.Constant)
                     }
-                    words |= dict(zip(["extra"], (word.value for word in call.args[1:]), strict=False))
                     if isinstance(call.args[0], ast.Constant):
                         yield path.name, call.args[0].value.partition(".")[0], words["extra"]
 
