@@ -195,7 +195,8 @@ def test_networks_fold_to_the_same_answer_in_float32(name):
 def test_random_networks():
     folded = []
 
-    @settings(dear, derandomize=True, database=None)  # how many fold must not be a matter of luck
+    # How many fold must not be a matter of luck, and the first examples are the simplest.
+    @settings(dear, derandomize=True, database=None, max_examples=max(60, dear.max_examples))
     @given(networks(shape=(9, 8, 3), max_calls=12))
     def test(net):
         with dtype_policy("float64"):
@@ -210,7 +211,7 @@ def test_random_networks():
         agree(whole, network, x, within=ROUNDING)
 
     test()
-    assert sum(map(bool, folded)) > len(folded) / 10
+    assert sum(map(bool, folded)) > len(folded) / 8
 
 
 def two_paths():
