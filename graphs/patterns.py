@@ -156,7 +156,7 @@ def _letters(node: Node) -> tuple[_Step, ...]:
     if kind in _ATTENTION:
         return (_Step("att"),)
     if node.role == "conv":
-        return (_Step(_conv(node), _whole(node.get("filters"))), *last)
+        return (_Step(_conv(node), _filters(node)), *last)
     if node.role == "dense":
         return (_Step("d", _whole(node.get("units"))), *last)
     if node.role == "pool":
@@ -179,6 +179,14 @@ _RECURRENT = frozenset({"LSTM", "GRU", "SimpleRNN", "RNN", "Bidirectional", "Con
 
 def _whole(value: object) -> int | None:
     return value if isinstance(value, int) else None
+
+
+def _filters(node: Node) -> int | None:
+    """Channels of what a convolution gives; a depthwise one does not say them."""
+    shape = node.outputs[0] if node.outputs else None
+    if not is_depthwise(node) or shape is None:
+        return _whole(node.get("filters"))
+    return shape[1] if node.get("data_format") == "channels_first" else shape[-1]
 
 
 def _conv(node: Node) -> str:
@@ -450,7 +458,7 @@ def _named(chain: Way, reduction: _Reduction) -> Pattern | None:
     letters = [s.letter for s in chain]
     if len(chain) == 4 and (letters[0], letters[2], letters[3]) == ("c1", "se", "c1") and letters[1].startswith("dw"):
         return _inverted(chain)
-    if _is_unexpanded(letters):
+    if _is_unexpanded(chain):
         return _said("MBConv")
     if len(chain) == 1 and letters[0] == "residual":
         return _residual(chain[0], reduction)
@@ -490,9 +498,12 @@ def _inverted(main: Way) -> Pattern | None:
     return _said("MBConv" if any(s.letter == "se" for s in main) else "inverted residual")
 
 
-def _is_unexpanded(letters: Sequence[str]) -> bool:
-    """Whether it is an inverted residual as wide as its input: a depthwise convolution, a gate, a projection."""
-    return len(letters) == 3 and letters[0].startswith("dw") and [*letters[1:]] == ["se", "c1"]
+def _is_unexpanded(main: Way) -> bool:
+    """Whether it is an inverted residual as wide as its input: a depthwise convolution, a gate, and no widening."""
+    if [s.letter for s in main][1:] != ["se", "c1"] or not main[0].letter.startswith("dw"):
+        return False
+    before, after = main[0].width, main[-1].width
+    return before is not None and after is not None and before >= after
 
 
 def _narrows(steps: Sequence[_Step]) -> bool:
@@ -504,7 +515,7 @@ def _residual(step: _Step, reduction: _Reduction) -> Pattern:
     main = tuple(s for s in step.ways[0] if s.letter not in ("σ", "s", "t", "condition"))
     letters = [s.letter for s in main if s.letter != "se"]
     excited = ", squeeze-and-excitation" if len(letters) < len(main) else ""
-    if _is_unexpanded([s.letter for s in main]):
+    if _is_unexpanded(main):
         return _said("MBConv")
     if len(letters) == 3 and letters[0] == letters[2] == "c1":
         if letters[1].startswith("dw") and (inverted := _inverted(main)) is not None:

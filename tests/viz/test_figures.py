@@ -15,7 +15,15 @@ import pytest
 from keras import layers
 
 from layerblocks.architectures import build, describe
-from layerblocks.blocks import conv, inverted_residual, squeeze_excite, weightless
+from layerblocks.blocks import (
+    bottleneck,
+    conv,
+    depthwise,
+    inverted_residual,
+    squeeze_excite,
+    stochastic_depth,
+    weightless,
+)
 from layerblocks.graphs import overview, read_graph
 from layerblocks.viz import Theme, model_to_dot, plot_model, to_graphviz
 from layerblocks.viz.dot import escape
@@ -310,3 +318,23 @@ def test_an_inverted_residual_without_its_sum_is_called_so(rank, of_five, of_thr
     one = of_three.replace("3", "1")
     assert (said["a"], said["b"]) == (f"MBConv {of_five}, /2", f"{one}, {of_three} depthwise, {one} conv")
     assert said["c"].startswith("residual")
+
+
+def test_gates_and_dropped_paths_are_said():
+    squeeze, drop = partial(squeeze_excite, ratio=4), partial(stochastic_depth, rate=0.2)
+    with weightless():
+        x = y = keras.Input((16, 16, 16))
+        y = inverted_residual(y, 16, inner=[squeeze], transforms=[drop], name="a")
+        y = bottleneck(y, 16, reduction=1, inner=[squeeze], name="b")
+        y = bottleneck(y, 16, reduction=1, transforms=[drop], name="c")
+        y = conv(squeeze(depthwise(y, name="d.depthwise"), name="d.squeeze"), 8, 1, name="d.project")
+        y = conv(squeeze(depthwise(y, name="e.depthwise"), name="e.squeeze"), 32, 1, name="e.project")
+    graph = overview(read_graph(keras.Model(x, y)), 1)
+    said = {node.name: layer_labels.describe(node) for node in graph.nodes if node.name in "abcde"}
+    assert said.pop("e") != "MBConv 3×3", "it widens"
+    assert said == {
+        "a": "residual MBConv 3×3, drop path",
+        "b": "residual 1×1, 3×3, 1×1, SE",
+        "c": "residual 1×1, 3×3, 1×1, drop path",
+        "d": "MBConv 3×3",
+    }

@@ -14,6 +14,7 @@ from layerblocks.viz import Theme, diagram
 from layerblocks.viz.layouts.box_text import Content, cards, type_of, wrap
 from layerblocks.viz.layouts.figures import Look, figure_scene
 from layerblocks.viz.layouts.series_parallel import Fork, Irreducible, compose, frames_around, numbers, split
+from layerblocks.viz.overlaps import overlaps
 from layerblocks.viz.venues import CAPTION, WIDTHS, height_for, in_points, wider
 
 from .. import zoo
@@ -268,6 +269,22 @@ def test_what_is_no_length(value):
 def test_what_is_not_even_near_a_length(value):
     with pytest.raises(TypeError, match=r"^layerblocks: width must be a length"):
         in_points("width", value)
+
+
+def test_how_often_stands_after_the_name():
+    """After a kernel it would read as one of the kernels."""
+    content = Content(("residual 1×1, 3×3, 1×1",), ("block2–3",), repeats=2, role="residual")
+    (card,) = cards([content], type_of(Theme()), Theme())
+    (mark,) = card.marks
+    assert {line.text: line.y for line in card.lines}["block2–3"] == mark.y
+
+
+@pytest.mark.parametrize("direction", ["TB", "BT", "LR", "RL"])
+@pytest.mark.parametrize("name", ["dueling_dqn", "vae"])
+def test_titles_and_keys_have_room_in_every_direction(name, direction):
+    """Of the frames of a layered figure, and of a box of several outputs."""
+    depth = 1 if name == "vae" else "auto"
+    assert not overlaps(diagram(zoo.build(name), direction=direction, depth=depth).scene)
 
 
 def test_venues():

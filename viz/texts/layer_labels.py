@@ -42,21 +42,21 @@ def _what(node: Node) -> str:
         return " + ".join(_unit(node))
     if node.role == "merge":
         return _merge(node.inner)
+    gated = any(leaf.kind == "Multiply" for leaf in leaves(node))
+    found = pattern_of(node) if gated else None
+    if found is not None and found.name == "MBConv":
+        middle = next(layer for layer in leaves(node) if is_depthwise(layer))
+        said = _join(f"MBConv {_window(middle.get('kernel_size'))}", _step(middle))  # would be six parts in a row
+        return _join(f"residual {said}", _dropped(node)) if is_residual(node) else said
     if is_residual(node):
-        if widened := _widened(node):
-            return f"residual {widened}"
-        found = pattern_of(node)
-        return _join(_residual(node.inner), "SE" if found and "squeeze-and-excitation" in found.words else None)
-    return _chain(node.inner) or _widened(node) or _sequence(node.inner.nodes) or node.role
+        excited = found is not None and found.words.endswith("squeeze-and-excitation")
+        return _join(_residual(node.inner), "SE" if excited else None, _dropped(node))
+    return _chain(node.inner) or _sequence(node.inner.nodes) or node.role
 
 
-def _widened(node: Node) -> str:
-    """`MBConv 5×5, /2`, which would be six parts in a row; "" for all else."""
-    found = pattern_of(node)
-    if found is None or found.name != "MBConv":
-        return ""
-    middle = next(layer for layer in leaves(node) if is_depthwise(layer))
-    return _join(f"{found.name} {_window(middle.get('kernel_size'))}", _step(middle))
+def _dropped(node: Node) -> str:
+    """What equal neighbours may be without."""
+    return "drop path" if any(leaf.kind == "StochasticDepth" for leaf in leaves(node)) else ""
 
 
 # Short words for the norms and activations that papers abbreviate.
@@ -363,8 +363,7 @@ def _residual(inner: Graph) -> str:
     one = kernels[: len(kernels) // sums]
     times = f"{sums} × " if sums > 1 else ""
     told = f"{times}residual {', '.join(one)}" if one * sums == kernels and len(one) <= 3 else f"{times}residual"
-    dropped = any(n.kind == "StochasticDepth" for n in inner.nodes)  # equal neighbours may be without
-    return _join(told.strip(), *map(_step, convs), "drop path" if dropped else None)
+    return _join(told.strip(), *map(_step, convs))
 
 
 def _kernel(node: Node) -> str:
