@@ -21,3 +21,5 @@ from .surgery import replace as replace
 from .surgery import replace_each as replace_each
 from .surgery import tensor_at as tensor_at
 from .surgery import truncate as truncate
+from .tuning import Tuning as Tuning
+from .tuning import tuning as tuning
