@@ -24,26 +24,44 @@ _CALIBRATED = 32  # examples that int8 answers are compared on
 _CHECK = "True, False, or a batch that the model accepts"
 
 
+_COUNT = "a positive number of examples, or a batch that the model accepts"
+
+
+def is_count(batch: Any) -> bool:
+    """Whether it is no batch, and so should be a number of examples."""
+    return not isinstance(batch, Mapping | list | tuple) and not getattr(batch, "ndim", 0)
+
+
+def counted(batch: Any) -> int:
+    """The number of examples as an int."""
+    return checks.integer("batch", batch, must_be=_COUNT)
+
+
 def batch_of(model: keras.Model, batch: Any) -> Any:
     """Make a batch of so many random examples, in the structure of the inputs, or check one that is given."""
-    try:
-        graph = wired(model)
-    except ValueError:  # of a subclassed one that says no sizes
-        graph = None
-    must_be = "a positive number of examples, or a batch that the model accepts"
-    if not isinstance(batch, Mapping | list | tuple) and not getattr(batch, "ndim", 0):
-        count = checks.integer("batch", batch, must_be=must_be)
+    if is_count(batch):
+        count = counted(batch)
+        try:
+            graph = wired(model)
+        except ValueError:  # of a subclassed one that says no sizes
+            graph = None
         if graph is None or any(None in tuple(tensor.shape)[1:] for tensor in graph.inputs):
             raise checks.refuse("batch", count, "a batch of arrays where the sizes of inputs are not known")
-        random = np.random.default_rng(0)
-        drawn = [random_numbers(random, (count, *tuple(tensor.shape)[1:]), tensor.dtype) for tensor in graph.inputs]
-        batch = _structured(model, graph, drawn)
+        try:
+            batch = _structured(model, graph, _drawn(graph, count))
+        except Exception as error:  # so many that there is no room for them
+            raise checks.refuse("batch", count, _COUNT) from error
     try:
         batch = keras.tree.map_structure(np.asarray, batch)
         model(batch, training=False)
     except Exception as error:  # a model refuses a batch with whatever it likes
-        raise checks.refuse("batch", batch, must_be) from error
+        raise checks.refuse("batch", batch, _COUNT) from error
     return batch
+
+
+def _drawn(graph: keras.Model, count: int) -> list[np.ndarray]:
+    random = np.random.default_rng(0)
+    return [random_numbers(random, (count, *tuple(tensor.shape)[1:]), tensor.dtype) for tensor in graph.inputs]
 
 
 def _structured(model: keras.Model, graph: keras.Model, arrays: list[Any]) -> Any:

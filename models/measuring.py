@@ -26,7 +26,7 @@ def in_turn(works: Mapping[str, Callable[[], Any]], runs: int, *, warm: int = 1)
     """
     times: dict[str, list[float]] = {name: [] for name in works}
     for run in range(warm + runs):
-        for name in works if run % 2 else reversed(works):
+        for name in list(works)[:: 1 if run % 2 else -1]:
             gc.collect()
             taken = seconds(works[name])
             if run >= warm:

@@ -99,9 +99,10 @@ def tuning(model: keras.Model, *, batch: Any, dtype: str | None = None) -> Tunin
     The candidates are what `training_model` changes, each alone and together, as far as the model has something to
     change, with and without `dtype` where one is given. Steps of stochastic gradient descent with momentum on random
     numbers, compiled as Keras does by default, take turns with those of the model as it is, all on copies. None counts
-    as quicker that is not so in three quarters of the pairs, and what seems so is measured once more. What was found is remembered, by what the model computes,
-    the batch, and the machine with its versions and settings, in a file each in `$XDG_CACHE_HOME/layerblocks/tuning`
-    (`~/.cache` without that variable); of a model with layers whose code is not known nothing is.
+    as quicker that is not so in three quarters of the pairs, and what seems so is measured once more. What was found is
+    remembered, by what the model computes, the batch, and the machine with its versions and settings, in a file each in
+    `$XDG_CACHE_HOME/layerblocks/tuning` (`~/.cache` without that variable); of a model with layers whose code is not
+    known nothing is.
 
     Args:
         model: with weights.
@@ -158,9 +159,8 @@ def _measured(model: keras.Model, batch: Any, candidates: Mapping[str, tuple[str
         for name, changes in candidates.items():
             works = {"reference": reference, "own": _step(made(model, changes), batch)}
             pairs = _paired(works, warm=2)
-            found[name] = (
-                (*pairs, *_paired(works)) if is_ahead(pairs) else pairs
-            )  # that it is so by chance twice is rare
+            again = _paired(works) if is_ahead(pairs) else ()  # by chance it is not so twice
+            found[name] = (*pairs, *again)
         return found
     finally:
         random.setstate(before)
@@ -241,7 +241,9 @@ def _read(place: Path) -> dict[str, Pairs]:
     """What a file remembers, nothing if there is none; one that is broken is passed over."""
     try:
         found = json.loads(place.read_text("utf-8"))["pairs"]
-        pairs = {str(name): tuple((float(a), float(b)) for a, b in each) for name, each in found.items()}
+        pairs: dict[str, Pairs] = {
+            str(name): tuple((float(a), float(b)) for a, b in each) for name, each in found.items()
+        }
         numbers = [number for each in pairs.values() for pair in each for number in pair]
         if not all(pairs.values()) or not all(math.isfinite(number) and number > 0 for number in numbers):
             raise ValueError("has no pairs of seconds")
