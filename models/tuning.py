@@ -247,7 +247,7 @@ def _read(place: Path) -> dict[str, Pairs]:
         numbers = [number for each in pairs.values() for pair in each for number in pair]
         if not all(pairs.values()) or not all(math.isfinite(number) and number > 0 for number in numbers):
             raise ValueError("has no pairs of seconds")
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return {}
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         warnings.warn(checks.plain(f"tuning: {place} is not read, and measured anew: {error!r}"), stacklevel=2)
