@@ -29,7 +29,7 @@ CORE = {"keras", "numpy", "lazy_loader"}
 OUTSIDE = {
     "blocks": set(),
     "graphs": {"h5py"},
-    "models": {"h5py", "onnxruntime", "tf2onnx", "ai_edge_litert", "matplotlib"},
+    "models": {"h5py", "onnx", "onnxruntime", "openvino", "tf2onnx", "ai_edge_litert", "matplotlib"},
     "architectures": {"h5py", "safetensors", "torch", "yaml"},
     "viz": {"fontTools", "PIL", "matplotlib", "pygraphviz", "pydot", "graphviz", "pptx"},
     "training": {"matplotlib"},
@@ -64,6 +64,7 @@ OF_TENSORFLOW = {
     "models/file_formats/litert_files.py": "its format",
     "models/file_formats/onnx_files.py": "its converter",
     "models/file_formats/runtimes.py": "files of its formats",
+    "models/runners.py": "what writes files for LiteRT",
     "models/tuning.py": "how many threads it has",
     "testing/exports.py": "files of its formats",
     "training/losses.py": "the labels of its datasets",
