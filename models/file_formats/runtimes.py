@@ -114,7 +114,7 @@ def _onnx(path: Path, names: Sequence[str], by_key: bool) -> Runtime:
 
 
 def _openvino(path: Path, names: Sequence[str], by_key: bool) -> Runtime:
-    import openvino
+    import openvino  # pyright: ignore[reportMissingImports]
 
     core = openvino.Core()
     exact = {"INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "LATENCY"}  # else bfloat16, where there is that
