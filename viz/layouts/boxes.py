@@ -48,7 +48,7 @@ class Request:
     """What is to be laid out. `width` and `height` bound it, in points; inf where nothing does.
 
     `roomy`: no usual name on an axis may be broken. `strict`: an encoder with a decoder is drawn as a U or not at all,
-    and nothing is left to Graphviz.
+    and nothing is left to Graphviz. `levels` are those of the boxes of an encoder with a decoder that is no sequence.
     """
 
     graph: Graph
@@ -64,6 +64,7 @@ class Request:
     most_columns: int
     roomy: bool
     strict: bool = False
+    levels: Sequence[int] | None = None
 
     @property
     def is_column(self) -> bool:

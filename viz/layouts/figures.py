@@ -11,6 +11,7 @@ from typing import Any
 
 from ... import checks
 from ...graphs.graph import Graph, Node
+from ..levels import map_levels
 from ..lines import line_roles
 from ..scene import Box, Item, Path, Polygon, Scene, Text, moved
 from ..theme import Paint, Theme
@@ -121,6 +122,8 @@ class _Part:
                     self.composition = conditioned
             if self.composition is not None:
                 self.frames = self.composition.frames
+        by_levels = look.splines == "ortho" and self.composition is None and look.direction == "TB"
+        self.levels = map_levels(graph) if by_levels else None
         self.tags = {
             node.name: letter
             for node in graph.nodes
@@ -133,7 +136,7 @@ class _Part:
         """The layout in at most so many columns; none if it does not fit."""
         look, density = self.look, way.density
         if density not in self._said:
-            inside = density > 0 or look.direction in ("LR", "RL")
+            inside = density > 0 or look.direction in ("LR", "RL") or self.levels is not None
             show = [what for what in look.show if density < 2 or (density == 2 and what == "shape")]
             said = contents(self.graph, show, self.frames, inside, look.say, self.tags, look.names)
             if density == 3:
@@ -152,6 +155,7 @@ class _Part:
             columns,
             way.roomy,
             look.strict,
+            self.levels,
         )
         return arrange(request, way.type)
 

@@ -100,7 +100,7 @@ def orthogonal(
         inside = [number for number, outer in enumerate(frames) if frame in outer]
         outer = frames[inside[0]][: frames[inside[0]].index(frame) + 1]
         deeper = max(len(frames[number]) for number in inside) - len(outer)
-        outlines = (_outline(piece, inside, outer, deeper, type, direction, wider) for wider in (0.0, 2.5, 4.0))
+        outlines = (outline_around(piece, inside, outer, deeper, type, direction, wider) for wider in (0.0, 2.5, 4.0))
         outline = next((each for each in outlines if each is not None), None)
         if outline is not None:
             piece.outlines.append(outline)
@@ -110,7 +110,7 @@ def orthogonal(
     return piece
 
 
-def _outline(
+def outline_around(
     piece: Piece, inside: Sequence[int], outer: Frames, deeper: int, type: Type, direction: str, wider: float
 ) -> Outline | None:
     """A frame around some boxes; none if anything else stands in it or on its title, or a line runs along it."""
