@@ -11,7 +11,6 @@ from typing import Any
 
 from ... import checks
 from ...graphs.graph import Graph, Node
-from ..levels import map_levels
 from ..lines import line_roles
 from ..scene import Box, Item, Path, Polygon, Scene, Text, moved
 from ..theme import Paint, Theme
@@ -22,6 +21,7 @@ from .contents import Say, box_names, contents, tensor_labels
 from .drawing import drawn, title_width
 from .fit import arrange, types
 from .legend import Entry, entries, height_of, legend_items, says_kind, width_of
+from .level_grid import grids
 from .series_parallel import Composition, Frames, Irreducible, compose, compose_conditioned, frames_around
 from .u_shape import arms
 
@@ -123,7 +123,7 @@ class _Part:
             if self.composition is not None:
                 self.frames = self.composition.frames
         by_levels = look.splines == "ortho" and self.composition is None and look.direction == "TB"
-        self.levels = map_levels(graph) if by_levels else None
+        self.grids = grids(graph) if by_levels else []
         self.tags = {
             node.name: letter
             for node in graph.nodes
@@ -136,7 +136,7 @@ class _Part:
         """The layout in at most so many columns; none if it does not fit."""
         look, density = self.look, way.density
         if density not in self._said:
-            inside = density > 0 or look.direction in ("LR", "RL") or self.levels is not None
+            inside = density > 0 or look.direction in ("LR", "RL") or bool(self.grids)
             show = [what for what in look.show if density < 2 or (density == 2 and what == "shape")]
             said = contents(self.graph, show, self.frames, inside, look.say, self.tags, look.names)
             if density == 3:
@@ -155,7 +155,7 @@ class _Part:
             columns,
             way.roomy,
             look.strict,
-            self.levels,
+            self.grids,
         )
         return arrange(request, way.type)
 

@@ -7,14 +7,13 @@ from dataclasses import replace
 from itertools import product
 from math import ceil, inf
 
-from ..levels import Spot, spots
 from ..theme import Theme
 from .box_text import Card, Type, cards, type_of
 from .boxes import Request, layer_gap, sizes_of
 from .columns import GUTTER, Arranged, assembled, folded
 from .geometry import Piece, Size, turned
 from .graphviz_layout import layered
-from .level_grid import level_grid
+from .level_grid import Grid
 from .orthogonal import orthogonal
 from .series_parallel import CONTINUED, Composition, Framed, Parts, main_branch, numbers
 from .u_shape import arms, u_shape
@@ -54,8 +53,8 @@ def _is_torn(arranged: Arranged) -> bool:
 
 def _freely(request: Request, type: Type) -> Iterator[Arranged]:
     """A graph that is no sequence."""
-    if request.levels is not None:
-        arranged = _by_levels(request, type, request.levels)
+    if request.grids:
+        arranged = _by_levels(request, type)
         if arranged is not None:
             yield arranged
         if arranged is not None or request.strict:
@@ -95,30 +94,28 @@ def _freely(request: Request, type: Type) -> Iterator[Arranged]:
 _WIDTHS = (_TEXT_WIDTH, 150.0, 120.0, 100.0, 88.0, 78.0, 70.0, 63.0, 57.0, 52.0, 47.0, 43.0)
 
 
-def _by_levels(request: Request, type: Type, levels: Sequence[int]) -> Arranged | None:
+def _by_levels(request: Request, type: Type) -> Arranged | None:
     """An encoder and decoder that is no sequence, level by level, within the width: as low as can be."""
-    ways = (spots(request.graph, levels, *how) for how in product((True, False), repeat=2))
-    found = [each for where in ways if (each := _on_grid(request, type, where)) is not None]
+    made = [found for most in _WIDTHS if (found := cards(request.contents, type, request.theme, most)) is not None]
+    found = [each for grid in request.grids if (each := _on_grid(request, type, grid, made)) is not None]
     return min(found, key=lambda arranged: arranged.geometry.height, default=None)
 
 
-def _on_grid(request: Request, type: Type, where: Sequence[Spot]) -> Arranged | None:
-    columns = [column for _, column in where]
-    for most in _WIDTHS:
-        made = cards(request.contents, type, request.theme, most)
-        if made is None:
-            return None
+def _on_grid(request: Request, type: Type, grid: Grid, tried: Sequence[Sequence[Card]]) -> Arranged | None:
+    columns = [column for _, column in grid.where]
+    if not tried or sum(_widest(tried[-1], columns)) > request.width:
+        return None
+    for made in tried:
         widest = _widest(made, columns)
         if sum(widest) > request.width:
             continue
-        made = [replace(card, width=widest[column]) for card, column in zip(made, columns, strict=True)]
-        piece = level_grid(request, type, sizes_of(request, made), where)
+        equal = [replace(card, width=widest[column]) for card, column in zip(made, columns, strict=True)]
+        piece = grid.piece(type, sizes_of(request, equal), request.frames)
         if piece is None:
             return None
-        if _within(request, piece := turned(piece, "TB")):
-            return Arranged(piece, made, type)
-        if piece.width <= request.width:
-            return None
+        geometry = turned(piece, "TB")
+        if geometry.width <= request.width + 0.01:
+            return Arranged(geometry, equal, type) if _within(request, geometry) else None
     return None
 
 

@@ -10,25 +10,26 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain, pairwise
+from itertools import chain, pairwise, product
 
-from ...graphs.graph import Edge, Output
-from ..levels import Spot
+from ...graphs.graph import Edge, Graph, Output
+from ..levels import Spot, map_levels, spots
 from ..lines import line_roles
 from ..scene import Point
 from .box_text import Type
-from .boxes import Request
 from .contents import key_of
 from .geometry import Label, Line, Piece, Placed, Size
-from .orthogonal import outline_around
+from .orthogonal import outline_around, widen
+from .series_parallel import Frames
 
 _TRACK = 5.0  # between lines side by side
 _HEAD = 9.0  # from a box to the first track beside it: a corner and an arrow head
+_TURN = 6.0  # from a box to the first track at its right, which lines leave
 _PORT = 6.5  # between the ends of lines at one side of a box, at most
 _EDGE = 4.0  # from there to its corners
 _CHANNEL, _GUTTER = 15.0, 13.0  # between rows, and between columns, at least
 _QUIET = 0.6  # of that, where no line runs
-_OUT = 11.0  # of the arrow of an output
+_OUT = 10.0  # of the arrow of an output
 _KEY = 2.0  # from there to its key
 
 _Tensor = tuple[int, int, str]
@@ -69,36 +70,45 @@ class _Way:
     states: Edge | Output
 
 
-def level_grid(request: Request, type: Type, sizes: Sequence[Size], where: Sequence[Spot]) -> Piece | None:
-    """The boxes of a network in rows and columns, from the top down; none if an output or a frame has no place."""
-    grid = _Grid(request, type, sizes, where)
-    if not grid.connected():
-        return None
-    piece = grid.drawn()
-    for frame in dict.fromkeys(chain.from_iterable(request.frames)):
-        inside = [number for number, outer in enumerate(request.frames) if frame in outer]
-        outer = request.frames[inside[0]][: request.frames[inside[0]].index(frame) + 1]
-        deeper = max(len(request.frames[number]) for number in inside) - len(outer)
-        outline = outline_around(piece, inside, outer, deeper, type, "TB", 0.0)
-        if outline is not None:
-            piece.outlines.append(outline)
-        elif frame.repeats > 1:
-            return None
-    return piece
+def grids(graph: Graph) -> list[Grid]:
+    """The ways to put a network into rows and columns by level; none if it has no levels, or an output no way out."""
+    levels = map_levels(graph)
+    if levels is None:
+        return []
+    ways = dict.fromkeys(tuple(spots(graph, levels, *how)) for how in product((True, False), repeat=2))
+    return [grid for where in ways if (grid := Grid(graph, where)).is_connected]
 
 
-class _Grid:
-    def __init__(self, request: Request, type: Type, sizes: Sequence[Size], where: Sequence[Spot]) -> None:
-        self.graph, self.type, self.sizes, self.where = request.graph, type, sizes, where
+class Grid:
+    """Boxes in rows and columns, with the ways of all lines; what does not depend on how large anything is."""
+
+    def __init__(self, graph: Graph, where: Sequence[Spot]) -> None:
+        self.graph, self.where = graph, where
         self.at = {spot: number for number, spot in enumerate(where)}
         self.rows = 1 + max(row for row, _ in where)
         self.columns = 1 + max(column for _, column in where)
         self.legs: dict[tuple[object, ...], _Leg] = {}
         self.ways: list[_Way] = []
+        self.is_connected = self._connect()
+
+    def piece(self, type: Type, sizes: Sequence[Size], frames: Sequence[Frames]) -> Piece | None:
+        """The boxes and lines from the top down; none if something else is in the way of a frame that repeats."""
+        piece = _Drawing(self, type, sizes).piece()
+        for frame in dict.fromkeys(chain.from_iterable(frames)):
+            inside = [number for number, outer in enumerate(frames) if frame in outer]
+            outer = frames[inside[0]][: frames[inside[0]].index(frame) + 1]
+            deeper = max(len(frames[number]) for number in inside) - len(outer)
+            outline = outline_around(piece, inside, outer, deeper, type, "TB", 0.0)
+            if outline is not None:
+                piece.outlines.append(outline)
+            elif frame.repeats > 1:
+                return None
+        widen(piece)
+        return piece
 
     # -- ways -----------------------------------------------------------------------------------------------------
 
-    def connected(self) -> bool:
+    def _connect(self) -> bool:
         """Find a way for every line; whether there is one."""
         roles = line_roles(self.graph)
         leaving: dict[tuple[int, int], int] = defaultdict(int)
@@ -238,9 +248,16 @@ class _Grid:
             if kind in ("row", "column"):
                 _give_ports(legs)
 
-    # -- drawing --------------------------------------------------------------------------------------------------
 
-    def drawn(self) -> Piece:
+class _Drawing:
+    """A grid with boxes of given sizes."""
+
+    def __init__(self, grid: Grid, type: Type, sizes: Sequence[Size]) -> None:
+        self.graph, self.where, self.legs, self.ways = grid.graph, grid.where, grid.legs, grid.ways
+        self.rows, self.columns = grid.rows, grid.columns
+        self.type, self.sizes = type, sizes
+
+    def piece(self) -> Piece:
         piece = Piece()
         tracks: dict[tuple[str, int], int] = defaultdict(int)
         used: set[tuple[str, int]] = set()
@@ -293,15 +310,16 @@ class _Grid:
         for number in range(count + 1):
             most = tracks[between, number]
             outermost = number == count
+            first = _HEAD if between == "channel" else _TURN
             room = (most - 1) * _TRACK + _HEAD if most else 0.0
             if number == 0:
                 firsts.append(y)
                 y += room
             else:
-                firsts.append(y + _HEAD)
+                firsts.append(y + first)
                 least = _CHANNEL if between == "channel" else _GUTTER
                 least = 0.0 if outermost else least if (between, number) in used else least * _QUIET
-                y += max(_HEAD + room, least)
+                y += max(first + room, least)
             if number < count:
                 found.append((y, longest[number]))
                 y += longest[number]

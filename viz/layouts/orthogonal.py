@@ -106,7 +106,7 @@ def orthogonal(
             piece.outlines.append(outline)
         elif frame.repeats > 1:
             return None
-    _widen(piece)
+    widen(piece)
     return piece
 
 
@@ -173,7 +173,7 @@ def _runs_along(line: Line, area: Placed) -> bool:
     return False
 
 
-def _widen(piece: Piece) -> None:
+def widen(piece: Piece) -> None:
     """Move everything so that no frame stands out at the left or above."""
     left = min((outline.place.x for outline in piece.outlines), default=0.0)
     top = min((outline.place.y for outline in piece.outlines), default=0.0)
