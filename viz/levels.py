@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from itertools import count
-from math import log2
+from math import log2, prod
 
 from ..graphs.graph import Graph
 from .volumes.solids import Extent, extents
@@ -25,8 +25,8 @@ def map_levels(graph: Graph) -> list[int] | None:
     Returns:
         None if there are fewer than three levels, or the map does not get smaller twice and larger twice.
     """
-    known = _by_size(extents(graph))
-    found = _filled(graph, known)
+    known, tokens = _by_size(extents(graph))
+    found = _filled(graph, known, tokens)
     if found is None or 2 * sum(level is not None for level in known) < len(known):
         return None
     down = {found[e.target] for e in graph.edges if found[e.source] < found[e.target]}
@@ -35,14 +35,22 @@ def map_levels(graph: Graph) -> list[int] | None:
     return found if turns else None
 
 
-def _by_size(found: Sequence[Extent]) -> list[int | None]:
-    """Levels by the sides of maps of the usual rank; a map of one position is none."""
+def _by_size(found: Sequence[Extent]) -> tuple[list[int | None], list[int | None]]:
+    """Levels by the sides of maps of the usual rank, and of sequences as long as such a map has positions.
+
+    A map of one position is none.
+    """
     rank = max((len(extent.space) for extent in found), default=0)
-    sides = [_side(extent) if rank and len(extent.space) == rank else None for extent in found]
+    is_map = [rank > 0 and len(extent.space) == rank for extent in found]
+    sides = [_side(extent) if own else None for extent, own in zip(found, is_map, strict=True)]
     largest = max((side for side in sides if side), default=1.0)
     steps = [round(log2(largest / side)) if side and side > 1 else None for side in sides]
     order = sorted({step for step in steps if step is not None})
-    return [None if step is None else order.index(step) for step in steps]
+    levels = [None if step is None else order.index(step) for step in steps]
+    lengths = {e.space: level for e, level in zip(found, levels, strict=True) if level is not None}
+    by_length = {prod(n or 0 for n in space): level for space, level in lengths.items()}
+    tokens = [by_length.get(e.space[0] or -1) if len(e.space) == 1 < rank else None for e in found]
+    return levels, tokens
 
 
 def _side(extent: Extent) -> float | None:
@@ -55,15 +63,19 @@ def _side(extent: Extent) -> float | None:
     return found ** (1 / min(2, len(extent.space)))
 
 
-def _filled(graph: Graph, known: Sequence[int | None]) -> list[int] | None:
-    """The levels, those that are not known from what is read, in the middle of several, or else from what reads."""
+def _filled(graph: Graph, known: Sequence[int | None], tokens: Sequence[int | None]) -> list[int] | None:
+    """The levels, those that are not known from what is read, in the middle of several, or else from what reads.
+
+    A sequence is on the level of the map that it is as long as, if that is not above what is read.
+    """
     found = list(known)
     before, after = neighbours(graph)
     for beside, order in ((before, range(len(found))), (after, reversed(range(len(found))))):
         for number in order:
             near = sorted(level for n in beside[number] if (level := found[n]) is not None)
             if found[number] is None and near:
-                found[number] = near[len(near) // 2]
+                middle, token = near[len(near) // 2], tokens[number]
+                found[number] = middle if token is None or beside is after else max(middle, token)
     levels = [level for level in found if level is not None]
     return levels if len(levels) == len(found) else None
 

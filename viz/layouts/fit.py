@@ -96,12 +96,14 @@ _WIDTHS = (_TEXT_WIDTH, 150.0, 120.0, 100.0, 88.0, 78.0, 70.0, 63.0, 57.0, 52.0,
 
 def _by_levels(request: Request, type: Type) -> Arranged | None:
     """An encoder and decoder that is no sequence, level by level, within the width: as low as can be."""
-    made = [found for most in _WIDTHS if (found := cards(request.contents, type, request.theme, most)) is not None]
+    tried = (cards(request.contents, type, request.theme, most) for most in _WIDTHS)
+    made = [each for each in tried if each is not None]
     found = [each for grid in request.grids if (each := _on_grid(request, type, grid, made)) is not None]
     return min(found, key=lambda arranged: arranged.geometry.height, default=None)
 
 
 def _on_grid(request: Request, type: Type, grid: Grid, tried: Sequence[Sequence[Card]]) -> Arranged | None:
+    """In the widest boxes for which there is room."""
     columns = [column for _, column in grid.where]
     if not tried or sum(_widest(tried[-1], columns)) > request.width:
         return None

@@ -17,6 +17,7 @@ from .place import RISE, Placed, Row, way_out
 NEAR = 7.0  # nearer than that no arrow fits, and none is needed
 _OVER = 5.5  # between a short cut and what it passes over
 _CORNER = 3.0
+_BESIDE = 2.5  # between a line and a text
 _STEP = 10.0  # from a volume to where an arrow turns
 
 
@@ -102,6 +103,10 @@ def _elbow(graph: Graph, row: Row, edge: Edge, role: str, start: Point, target: 
     if level_down or (target.solid.ball and target.y > start[1]):
         top = target.crown() if target.solid.ball else _above(target, -1)
         points = [start, (top[0], start[1]), top]
+        if level_down and _crosses(row, points, edge):  # under what stands there, and then along above its own level
+            x, y = max(start[0] + RISE, row.whole(edge.source).right + _BESIDE), target.outline.top - _OVER
+            under = [start, (x, start[1]), (x, y), (top[0], y), top]
+            points = points if _crosses(row, under, edge) else under
         if level_down or not _crosses(row, points, edge):
             return Drawn(rounded(points, role), _crosses(row, points, edge))
     if row.levelled and target.y < start[1]:
@@ -130,12 +135,16 @@ def _elbow(graph: Graph, row: Row, edge: Edge, role: str, start: Point, target: 
 def _arcs(row: Row, roles: Mapping[Edge, str], edges: Sequence[tuple[Edge, Point, Point]]) -> list[Drawn]:
     """Short cuts: up, over everything between and down again, the shorter ones under the longer ones."""
     found: list[Drawn] = []
-    taken: list[Rect] = []
+    taken: list[tuple[float, Rect]] = []  # with the level that they are above
     for edge, start, end in sorted(edges, key=lambda e: (abs(e[2][0] - e[1][0]), e[0].source, e[0].target)):
         left, right = sorted((start[0], end[0]))
-        tops = [b.top for b in (*row.bodies, *row.words, *taken) if b.left < right + 1 and left - 1 < b.right]
+        level = row.placed[edge.target].y
+        # Of a U, what is on the levels above is no hindrance.
+        near = [b for b in (*row.bodies, *row.words) if not row.levelled or b.bottom > min(start[1], end[1])]
+        near += [arc for y, arc in taken if not row.levelled or y == level]
+        tops = [b.top for b in near if b.left < right + 1 and left - 1 < b.right]
         y = min((*tops, start[1], end[1])) - _OVER
-        taken.append(Rect(left, y, right, y))
+        taken.append((level, Rect(left, y, right, y)))
         points = [start, (start[0], y), (end[0], y), end]
         found.append(_stating(edge, Drawn(rounded(points, roles[edge]), _crosses(row, points, edge))))
     return found
