@@ -17,6 +17,7 @@ from .place import RISE, Placed, Row, way_out
 NEAR = 7.0  # nearer than that no arrow fits, and none is needed
 _OVER = 5.5  # between a short cut and what it passes over
 _CORNER = 3.0
+_APART = 1.2  # between lines of two tensors from one volume, at least
 _BESIDE = 2.5  # between a line and a text
 _STEP = 10.0  # from a volume to where an arrow turns
 
@@ -49,6 +50,8 @@ def lines(graph: Graph, rows: Sequence[Row], width: float) -> list[list[Drawn]]:
         elif graph.nodes[edge.target].head is not None and source.y != target.y:
             found[there].append(_stating(edge, _raised(row, edge, source, target)))
         elif start[1] != target.y:
+            if row.levelled and here == there:
+                start = _beside(graph, edge, source, target)
             found[there].append(_stating(edge, _elbow(graph, row, edge, roles[edge], start, target)))
         elif target.entry[0] - start[0] >= NEAR:
             if not _hits((start, target.entry), _others(row, edge)):
@@ -90,6 +93,14 @@ def _above(placed: Placed, side: int) -> Point:
     return placed.crown(placed.solid.thickness / 2 + side * min(placed.solid.thickness / 5, 2.5))
 
 
+def _beside(graph: Graph, edge: Edge, source: Placed, target: Placed) -> Point:
+    """Where a line to another level leaves a volume: beside where another of its tensors does."""
+    x, y = source.exit
+    others = any(e.source == edge.source and e.source_port != edge.source_port for e in graph.edges)
+    aside = max(_APART, min(3.0, source.solid.height * 0.3)) if others else 0.0
+    return x, y + (aside if target.y > y else -aside)
+
+
 def _raised(row: Row, edge: Edge, source: Placed, target: Placed) -> Drawn:
     """From the upper face of a volume up to the height of an auxiliary head, and along to it."""
     points = [source.crown(), (source.crown()[0], target.entry[1]), target.entry]
@@ -111,7 +122,7 @@ def _elbow(graph: Graph, row: Row, edge: Edge, role: str, start: Point, target: 
             return Drawn(rounded(points, role), _crosses(row, points, edge))
     if row.levelled and target.y < start[1]:
         points = [start, (start[0] + RISE, start[1]), (start[0] + RISE, end[1]), end]
-        if not _crosses(row, points, edge):
+        if not _crosses(row, points, edge) and not any(_hits(pair, row.words) for pair in pairwise(points)):
             return Drawn(rounded(points, role), False)
     sources = [e.source for e in graph.edges if e.target == edge.target and e.source in row.placed]
     after = [row.whole(edge.source).right + 3.0] if edge.source in row.placed else []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from itertools import pairwise, product
+from itertools import chain, pairwise, product
 from math import inf
 
 from ...graphs.graph import Edge, Frame, Graph, Node
@@ -91,7 +91,7 @@ def volumes(
     def low_enough(size: float, most: float | None) -> Callable[[Laid], bool]:
         return lambda laid: not most or drawn(laid, size).height <= most
 
-    best: tuple[float, Laid, float] | None = None
+    best: tuple[float, Laid, float, Attempt] | None = None
     sizes = (max(theme.text_size, min_text), min_text)
     for arranged, size, (brief, bare) in product(plans, sizes, ((False, False), (True, False), (True, True))):
         if best is not None and arranged is not plans[0] and best[1].given.plan is plans[0]:
@@ -109,14 +109,14 @@ def volumes(
         for laid in _candidates(attempt, limit, smallest, suits):
             worth = laid.scale / (1 + _ROW_COST * (len(laid.rows) - 1)) * (1 if size >= theme.text_size else _TEXT_COST)
             if best is None or worth > best[0]:
-                best = worth, laid, size
+                best = worth, laid, size, attempt
         if best is not None and best[0] >= _GOOD:
             break
     whole: Scene | None = None
     clean = False
     if best is not None:
-        _, laid, size = best
-        for each in _evened(laid, limit):
+        _, laid, size, attempt = best
+        for each in chain(_evened(laid, limit), _smaller(attempt, laid, limit)):
             scene = drawn(each, size)
             if height and scene.height > height:
                 continue
@@ -163,6 +163,14 @@ def _evened(laid: Laid, limit: float) -> Iterator[Laid]:
             yield replace(even, rows=justified(even.rows, even.given, limit))
         yield even
     yield laid
+
+
+def _smaller(attempt: Attempt, laid: Laid, limit: float) -> Iterator[Laid]:
+    """Volumes on levels that are no sequence, ever smaller: their lines then have more room."""
+    if attempt.plan.arcs:
+        for scale in (*_SCALES, _SMALLEST, _SMALLEST_LEVELS):
+            if scale < laid.scale and (smaller := attempt.laid(limit, scale)) is not None:
+                yield smaller
 
 
 def _letters(font: Face, size: float) -> Letters:
