@@ -28,6 +28,7 @@ from .solids import Letters, extents, measure, own_repeats, solids
 _ROOMY, _SMALLEST = 0.62, 0.26  # scales of the volumes: the least that is tried first, and the least
 _SMALLEST_LEVELS = 0.22  # of those on levels that are no sequence
 _LOW = 0.62  # of the width: as tall is a figure of levels, if it can be
+_TALLER = 1.15  # or so many times as it is at the smallest scale
 _GOOD = 0.58  # worth of a layout after which none is sought with smaller or fewer texts
 _ROW_COST, _TEXT_COST = 0.7, 0.9  # by how much a further row, and smaller text, lower the worth of a scale
 _SCALES = (1.0, 0.8, 0.62, 0.48, 0.38, 0.3)  # of volumes in layers
@@ -104,9 +105,11 @@ def volumes(
         least = attempt.laid(limit, smallest)
         if strict and (least is None or overlaps(drawn(least, size))):
             continue
-        low = arranged.arcs and width and least is not None and drawn(least, size).height <= _LOW * width
-        suits = low_enough(size, _LOW * width if low and width else height)
-        for laid in _candidates(attempt, limit, smallest, suits):
+        most = height
+        if arranged.arcs and width and least is not None:
+            low = max(_LOW * width, _TALLER * drawn(least, size).height)
+            most = min(low, height or low)
+        for laid in _candidates(attempt, limit, smallest, low_enough(size, most)):
             worth = laid.scale / (1 + _ROW_COST * (len(laid.rows) - 1)) * (1 if size >= theme.text_size else _TEXT_COST)
             if best is None or worth > best[0]:
                 best = worth, laid, size, attempt
