@@ -165,6 +165,8 @@ def _evened(laid: Laid, limit: float) -> Iterator[Laid]:
         if limit < inf:
             yield replace(even, rows=justified(even.rows, even.given, limit))
         yield even
+    elif laid.given.plan.arcs and limit < inf:
+        yield replace(laid, rows=justified(laid.rows, laid.given, limit))
     yield laid
 
 
