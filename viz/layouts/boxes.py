@@ -19,6 +19,7 @@ from .box_text import Card, Content, Type
 from .contents import key_of
 from .drawing import title_width
 from .geometry import Connector, Label, Line, Outline, Piece, Placed, Size
+from .level_grid import Grid
 from .series_parallel import (
     ENTRY,
     EXIT,
@@ -48,7 +49,7 @@ class Request:
     """What is to be laid out. `width` and `height` bound it, in points; inf where nothing does.
 
     `roomy`: no usual name on an axis may be broken. `strict`: an encoder with a decoder is drawn as a U or not at all,
-    and nothing is left to Graphviz.
+    and nothing is left to Graphviz. `grids` are those of an encoder with a decoder that is no sequence.
     """
 
     graph: Graph
@@ -64,6 +65,7 @@ class Request:
     most_columns: int
     roomy: bool
     strict: bool = False
+    grids: Sequence[Grid] = ()
 
     @property
     def is_column(self) -> bool:

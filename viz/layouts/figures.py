@@ -21,6 +21,7 @@ from .contents import Say, box_names, contents, tensor_labels
 from .drawing import drawn, title_width
 from .fit import arrange, types
 from .legend import Entry, entries, height_of, legend_items, says_kind, width_of
+from .level_grid import grids
 from .series_parallel import Composition, Frames, Irreducible, compose, compose_conditioned, frames_around
 from .u_shape import arms
 
@@ -121,6 +122,8 @@ class _Part:
                     self.composition = conditioned
             if self.composition is not None:
                 self.frames = self.composition.frames
+        by_levels = look.splines == "ortho" and self.composition is None and look.direction == "TB"
+        self.grids = grids(graph) if by_levels else []
         self.tags = {
             node.name: letter
             for node in graph.nodes
@@ -133,7 +136,7 @@ class _Part:
         """The layout in at most so many columns; none if it does not fit."""
         look, density = self.look, way.density
         if density not in self._said:
-            inside = density > 0 or look.direction in ("LR", "RL")
+            inside = density > 0 or look.direction in ("LR", "RL") or bool(self.grids)
             show = [what for what in look.show if density < 2 or (density == 2 and what == "shape")]
             said = contents(self.graph, show, self.frames, inside, look.say, self.tags, look.names)
             if density == 3:
@@ -152,6 +155,7 @@ class _Part:
             columns,
             way.roomy,
             look.strict,
+            self.grids,
         )
         return arrange(request, way.type)
 

@@ -13,6 +13,7 @@ from .boxes import Request, layer_gap, sizes_of
 from .columns import GUTTER, Arranged, assembled, folded
 from .geometry import Piece, Size, turned
 from .graphviz_layout import layered
+from .level_grid import Grid
 from .orthogonal import orthogonal
 from .series_parallel import CONTINUED, Composition, Framed, Parts, main_branch, numbers
 from .u_shape import arms, u_shape
@@ -52,6 +53,12 @@ def _is_torn(arranged: Arranged) -> bool:
 
 def _freely(request: Request, type: Type) -> Iterator[Arranged]:
     """A graph that is no sequence."""
+    if request.grids:
+        arranged = _by_levels(request, type)
+        if arranged is not None:
+            yield arranged
+        if arranged is not None or request.strict:
+            return
     for most in (_TEXT_WIDTH, 110.0, 80.0, 60.0):
         made = cards(request.contents, type, request.theme, most)
         if made is None:
@@ -82,6 +89,44 @@ def _freely(request: Request, type: Type) -> Iterator[Arranged]:
             yield Arranged(geometry, made, type)
         if request.width == inf:
             return
+
+
+_WIDTHS = (_TEXT_WIDTH, 150.0, 120.0, 100.0, 88.0, 78.0, 70.0, 63.0, 57.0, 52.0, 47.0, 43.0)
+
+
+def _by_levels(request: Request, type: Type) -> Arranged | None:
+    """An encoder and decoder that is no sequence, level by level, within the width: as low as can be."""
+    tried = (cards(request.contents, type, request.theme, most) for most in _WIDTHS)
+    made = [each for each in tried if each is not None]
+    found = [each for grid in request.grids if (each := _on_grid(request, type, grid, made)) is not None]
+    return min(found, key=lambda arranged: arranged.geometry.height, default=None)
+
+
+def _on_grid(request: Request, type: Type, grid: Grid, tried: Sequence[Sequence[Card]]) -> Arranged | None:
+    """In the widest boxes for which there is room."""
+    columns = [column for _, column in grid.where]
+    if not tried or sum(_widest(tried[-1], columns)) > request.width:
+        return None
+    for made in tried:
+        widest = _widest(made, columns)
+        if sum(widest) > request.width:
+            continue
+        equal = [replace(card, width=widest[column]) for card, column in zip(made, columns, strict=True)]
+        piece = grid.piece(type, sizes_of(request, equal), request.frames)
+        if piece is None:
+            return None
+        geometry = turned(piece, "TB")
+        if geometry.width <= request.width + 0.01:
+            return Arranged(geometry, equal, type) if _within(request, geometry) else None
+    return None
+
+
+def _widest(made: Sequence[Card], columns: Sequence[int]) -> list[float]:
+    """How wide each column is."""
+    found = [0.0] * (1 + max(columns))
+    for card, column in zip(made, columns, strict=True):
+        found[column] = max(found[column], card.width)
+    return found
 
 
 def types(theme: Theme, least: float) -> Iterator[Type]:

@@ -100,17 +100,17 @@ def orthogonal(
         inside = [number for number, outer in enumerate(frames) if frame in outer]
         outer = frames[inside[0]][: frames[inside[0]].index(frame) + 1]
         deeper = max(len(frames[number]) for number in inside) - len(outer)
-        outlines = (_outline(piece, inside, outer, deeper, type, direction, wider) for wider in (0.0, 2.5, 4.0))
+        outlines = (outline_around(piece, inside, outer, deeper, type, direction, wider) for wider in (0.0, 2.5, 4.0))
         outline = next((each for each in outlines if each is not None), None)
         if outline is not None:
             piece.outlines.append(outline)
         elif frame.repeats > 1:
             return None
-    _widen(piece)
+    widen(piece)
     return piece
 
 
-def _outline(
+def outline_around(
     piece: Piece, inside: Sequence[int], outer: Frames, deeper: int, type: Type, direction: str, wider: float
 ) -> Outline | None:
     """A frame around some boxes; none if anything else stands in it or on its title, or a line runs along it."""
@@ -173,7 +173,7 @@ def _runs_along(line: Line, area: Placed) -> bool:
     return False
 
 
-def _widen(piece: Piece) -> None:
+def widen(piece: Piece) -> None:
     """Move everything so that no frame stands out at the left or above."""
     left = min((outline.place.x for outline in piece.outlines), default=0.0)
     top = min((outline.place.y for outline in piece.outlines), default=0.0)

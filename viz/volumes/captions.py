@@ -16,6 +16,7 @@ from .solids import Extent, is_ball, is_thick, own_repeats
 
 _WIDE = 8.0  # times its size: a name that is long
 _NARROW = 5.5  # on a level of a U
+_NARROWEST = 3.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +52,12 @@ def captions(
     label: Callable[[Node], str | None] | None,
     show: Iterable[str],
     brief: bool,
+    bare: bool = False,
 ) -> list[Caption]:
     """The captions of every unit.
 
-    `brief` writes equal channels that follow one another once, long names in two lines, and keys below.
+    `brief` writes equal channels that follow one another once, long names in two lines, and keys below. `bare` leaves
+    out what blocks are called that have no names of their own, such as `encoder level 1`.
     """
 
     def line(text: str, role: str = "text", bold: bool = False, span: int = 1) -> Line:
@@ -63,6 +66,9 @@ def captions(
     show = frozenset(show)
     before = {e.target: e.source for e in reversed(graph.edges)}
     names = _names(graph, plan) if label is None else [""] * len(plan.units)
+    if bare:
+        names = ["" if " " in name else name for name in names]
+    most = _NARROWEST if bare else _NARROW if plan.levels > 1 else _WIDE
     frames = _frame_titles(graph, plan)
     for place, unit in enumerate(plan.units):
         for frame in unit.frames:
@@ -84,7 +90,7 @@ def captions(
         if words:
             below.append(line(words, "edge"))
         if names[place]:
-            long = brief and measured(names[place], size, True) > (_NARROW if plan.levels > 1 else _WIDE) * size
+            long = brief and measured(names[place], size, True) > most * size
             below += [line(words, bold=True) for words in (_halves(names[place]) if long else (names[place],))]
         if "parameters" in show and (weights := sum_weights(nodes)[0]):
             below.append(line(_weights_text(graph, nodes, weights), "muted"))

@@ -17,6 +17,8 @@ from .place import RISE, Placed, Row, way_out
 NEAR = 7.0  # nearer than that no arrow fits, and none is needed
 _OVER = 5.5  # between a short cut and what it passes over
 _CORNER = 3.0
+_APART = 1.2  # between lines of two tensors from one volume, at least
+_BESIDE = 2.5  # between a line and a text
 _STEP = 10.0  # from a volume to where an arrow turns
 
 
@@ -48,6 +50,8 @@ def lines(graph: Graph, rows: Sequence[Row], width: float) -> list[list[Drawn]]:
         elif graph.nodes[edge.target].head is not None and source.y != target.y:
             found[there].append(_stating(edge, _raised(row, edge, source, target)))
         elif start[1] != target.y:
+            if row.levelled and here == there:
+                start = _beside(graph, edge, source, target)
             found[there].append(_stating(edge, _elbow(graph, row, edge, roles[edge], start, target)))
         elif target.entry[0] - start[0] >= NEAR:
             if not _hits((start, target.entry), _others(row, edge)):
@@ -89,6 +93,14 @@ def _above(placed: Placed, side: int) -> Point:
     return placed.crown(placed.solid.thickness / 2 + side * min(placed.solid.thickness / 5, 2.5))
 
 
+def _beside(graph: Graph, edge: Edge, source: Placed, target: Placed) -> Point:
+    """Where a line to another level leaves a volume: beside where another of its tensors does."""
+    x, y = source.exit
+    others = any(e.source == edge.source and e.source_port != edge.source_port for e in graph.edges)
+    aside = max(_APART, min(3.0, source.solid.height * 0.3)) if others else 0.0
+    return x, y + (aside if target.y > y else -aside)
+
+
 def _raised(row: Row, edge: Edge, source: Placed, target: Placed) -> Drawn:
     """From the upper face of a volume up to the height of an auxiliary head, and along to it."""
     points = [source.crown(), (source.crown()[0], target.entry[1]), target.entry]
@@ -102,11 +114,15 @@ def _elbow(graph: Graph, row: Row, edge: Edge, role: str, start: Point, target: 
     if level_down or (target.solid.ball and target.y > start[1]):
         top = target.crown() if target.solid.ball else _above(target, -1)
         points = [start, (top[0], start[1]), top]
+        if level_down and _crosses(row, points, edge):  # under what stands there, and then along above its own level
+            x, y = max(start[0] + RISE, row.whole(edge.source).right + _BESIDE), target.outline.top - _OVER
+            under = [start, (x, start[1]), (x, y), (top[0], y), top]
+            points = points if _crosses(row, under, edge) else under
         if level_down or not _crosses(row, points, edge):
             return Drawn(rounded(points, role), _crosses(row, points, edge))
     if row.levelled and target.y < start[1]:
         points = [start, (start[0] + RISE, start[1]), (start[0] + RISE, end[1]), end]
-        if not _crosses(row, points, edge):
+        if not _crosses(row, points, edge) and not any(_hits(pair, row.words) for pair in pairwise(points)):
             return Drawn(rounded(points, role), False)
     sources = [e.source for e in graph.edges if e.target == edge.target and e.source in row.placed]
     after = [row.whole(edge.source).right + 3.0] if edge.source in row.placed else []
@@ -130,12 +146,16 @@ def _elbow(graph: Graph, row: Row, edge: Edge, role: str, start: Point, target: 
 def _arcs(row: Row, roles: Mapping[Edge, str], edges: Sequence[tuple[Edge, Point, Point]]) -> list[Drawn]:
     """Short cuts: up, over everything between and down again, the shorter ones under the longer ones."""
     found: list[Drawn] = []
-    taken: list[Rect] = []
+    taken: list[tuple[float, Rect]] = []  # with the level that they are above
     for edge, start, end in sorted(edges, key=lambda e: (abs(e[2][0] - e[1][0]), e[0].source, e[0].target)):
         left, right = sorted((start[0], end[0]))
-        tops = [b.top for b in (*row.bodies, *row.words, *taken) if b.left < right + 1 and left - 1 < b.right]
+        level = row.placed[edge.target].y
+        # Of a U, what is on the levels above is no hindrance.
+        near = [b for b in (*row.bodies, *row.words) if not row.levelled or b.bottom > min(start[1], end[1])]
+        near += [arc for y, arc in taken if not row.levelled or y == level]
+        tops = [b.top for b in near if b.left < right + 1 and left - 1 < b.right]
         y = min((*tops, start[1], end[1])) - _OVER
-        taken.append(Rect(left, y, right, y))
+        taken.append((level, Rect(left, y, right, y)))
         points = [start, (start[0], y), (end[0], y), end]
         found.append(_stating(edge, Drawn(rounded(points, roles[edge]), _crosses(row, points, edge))))
     return found

@@ -30,6 +30,7 @@ RISE = 4.0  # from a volume to where its arrow turns up to the next level of a U
 FRAME = 4.0  # between what is in a frame and its line
 _OUT = 10.0  # of the arrow of an output
 _ARC = 9.0  # above a level of a U, for its short cut
+_OVER = 5.5  # where there are several, for each
 
 
 def around(rects: Iterable[Rect]) -> Rect:
@@ -122,12 +123,13 @@ class Row:
     texts: list[Text] = field(default_factory=list)
     bodies: list[Rect] = field(default_factory=list)
     words: list[Rect] = field(default_factory=list)
+    uprights: list[Rect] = field(default_factory=list)  # lines from level to level
     ways: list[Drawn] | None = None
     groups: list[list[int]] = field(default_factory=list)  # its units, from one place where it could end to the next
 
     def copy(self) -> Row:
         """A row to try more in."""
-        lists = ("heads", "runs", "wholes", "texts", "bodies", "words", "groups")
+        lists = ("heads", "runs", "wholes", "texts", "bodies", "words", "uprights", "groups")
         own = {name: list(getattr(self, name)) for name in lists}
         return Row(self.first, self.levelled, dict(self.placed), **own)
 
@@ -216,7 +218,8 @@ def _lane_heights(plan: Plan, standing: Sequence[_Standing]) -> dict[tuple[int, 
             below[key] = max(below.get(key, 0.0), shape.whole.bottom)
     found = {(-1, 0): 0.0}
     for level in range(1, plan.levels):
-        found[-1, level] = found[-1, level - 1] + below[-1, level - 1] + _ARC + above[-1, level]
+        arcs = max(_ARC, _OVER * (plan.arcs[level] + 1)) if plan.arcs else _ARC
+        found[-1, level] = found[-1, level - 1] + below[-1, level - 1] + arcs + above[-1, level]
     for region, (count, axis) in enumerate(plan.axes):
         y, middles = 0.0, []
         for lane in range(count):
@@ -352,12 +355,29 @@ def _extend(row: Row, group: list[int], given: Setting, spread: float = 0.0) -> 
             ]
             x = _leftmost(row, shape, y, given, sides, FRAME * unit.enters)
             put(row, shape, x + (0.0 if shape.placed[0].solid.ball or not row.runs else spread), y)
+            if given.plan.arcs:
+                row.uprights += _uprights(row, shape, given)
             for depth, frame in enumerate(reversed(unit.closes), 1):
                 framed = {n for other in given.plan.units if frame in other.frames for n in other.nodes}
                 right = max(w.right for run, w in zip(row.runs, row.wholes, strict=True) if framed & set(run))
                 top, bottom = heights[frame]
                 row.bodies.append(Rect(right, top - FRAME, right + FRAME * depth, bottom + FRAME))
     row.heads += [(unit.head, shape) for unit, shape in units if unit.head is not None]
+
+
+def _uprights(row: Row, shape: _Standing, given: Setting) -> list[Rect]:
+    """Where the lines to a unit from other levels of a U run up or down."""
+    found = []
+    for number in (placed.solid.node for placed in shape.placed):
+        here = row.placed[number]
+        for there in (row.placed[source] for source in given.before.get(number, ()) if source in row.placed):
+            if drops(row, there, here.y):
+                x = here.crown()[0]
+                found.append(Rect(x - 3.0, there.y, x, here.outline.top))
+            elif rises(row, there, here.y):
+                x = there.exit[0] + RISE
+                found.append(Rect(x, here.y, x, there.y))
+    return found
 
 
 def _add_heads(row: Row, given: Setting) -> None:
@@ -431,6 +451,7 @@ def _leftmost(
     for mine, theirs, gap in (
         ((*shape.bodies, *sides), row.bodies, _APART),
         ((*shape.bodies, *sides), row.words, _WORDS),
+        ((*shape.bodies, *shape.words), row.uprights, _WORDS),
         (shape.words, row.bodies, _WORDS),
         (shape.words, row.words, _WORDS + 1.0),
     ):

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate, groupby, pairwise
 from math import log2, prod
 
 from ...graphs.graph import Edge, Graph, Node
+from ..levels import map_levels, neighbours
 from .solids import Extent, is_ball, is_thick
 
 _LONGEST = 12  # volumes that stand together
@@ -47,13 +49,15 @@ class Plan:
     """Units in an order in which they can be placed, and for each region which of how many lanes is on the axis.
 
     `cuts` are the places in that order where one row may end: where one tensor alone leads on. `levels` is how many
-    levels the trunk of an encoder with a decoder goes down; 1 if it is no such.
+    levels the trunk of an encoder with a decoder goes down; 1 if it is no such; `arcs` how many lines lead over each of
+    the levels of one that is no sequence.
     """
 
     units: tuple[Unit, ...]
     axes: tuple[tuple[int, int | None], ...]
     cuts: frozenset[int]
     levels: int = 1
+    arcs: tuple[int, ...] = ()
 
 
 def is_flow(graph: Graph, edge: Edge) -> bool:
@@ -136,6 +140,42 @@ def as_u(graph: Graph, plan: Plan, found: Sequence[Extent]) -> Plan | None:
         return None
     units = tuple(replace(unit, lane=level) for unit, level in zip(plan.units, levels, strict=True))
     return replace(plan, units=units, cuts=frozenset(), levels=len(order))
+
+
+def by_levels(graph: Graph, parted: Plan) -> Plan | None:
+    """The plan of an encoder and a decoder that is no sequence, each size of map on a level of its own.
+
+    What ends beside others that read the same stands above the first level. None if the maps have no levels.
+
+    Args:
+        parted: a plan in which no line begins or ends inside a unit.
+    """
+    levels = map_levels(graph)
+    if levels is None:
+        return None
+    before, after = neighbours(graph)
+    ends = {n.id for n in graph.nodes if not after[n.id] and len(before[n.id]) == 1}
+    aside: set[int] = set()
+    for number, reading in enumerate(after):
+        others = [n for n in reading if n in ends and levels[n] == levels[number] == 0]
+        aside.update(others if len(others) < len(reading) else others[1:])
+    above = int(bool(aside))
+    units = tuple(
+        replace(unit, lane=0 if first in aside else levels[first] + above)
+        for unit in parted.units
+        for first in unit.nodes[:1]
+    )
+    lane = {number: unit.lane for unit in units for number in unit.nodes}
+    place = {number: i for i, unit in enumerate(units) for number in unit.nodes}
+    arcs = Counter[int]()
+    for edge in graph.edges:
+        between = units[place[edge.source] + 1 : place[edge.target]]
+        if lane[edge.source] == lane[edge.target] and (
+            edge.role == "skip" or any(unit.lane == lane[edge.source] for unit in between)
+        ):
+            arcs[lane[edge.source]] += 1
+    count = max(levels) + 1 + above
+    return replace(parted, units=units, cuts=frozenset(), levels=count, arcs=tuple(arcs[i] for i in range(count)))
 
 
 def _side(found: Sequence[Extent], unit: Unit) -> float | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from itertools import pairwise, product
+from itertools import chain, pairwise, product
 from math import inf
 
 from ...graphs.graph import Edge, Frame, Graph, Node
@@ -22,10 +22,13 @@ from .layered import apart, layered_row
 from .legend import legend_items
 from .lines import Drawn, lines
 from .place import FRAME, STUB, Row, around, justified, setting
-from .plan import as_u, plan
+from .plan import as_u, by_levels, plan
 from .solids import Letters, extents, measure, own_repeats, solids
 
 _ROOMY, _SMALLEST = 0.62, 0.26  # scales of the volumes: the least that is tried first, and the least
+_SMALLEST_LEVELS = 0.22  # of those on levels that are no sequence
+_LOW = 0.62  # of the width: as tall is a figure of levels, if it can be
+_TALLER = 1.15  # or so many times as it is at the smallest scale
 _GOOD = 0.58  # worth of a layout after which none is sought with smaller or fewer texts
 _ROW_COST, _TEXT_COST = 0.7, 0.9  # by how much a further row, and smaller text, lower the worth of a scale
 _SCALES = (1.0, 0.8, 0.62, 0.48, 0.38, 0.3)  # of volumes in layers
@@ -77,35 +80,46 @@ def volumes(
     found = extents(graph)
     limit = inf if width is None else width - 2 * _MARGIN
     line = plan(graph, found)
-    u = as_u(graph, line, found)
+    has_frames = any(node.frames for node in graph.nodes)
+    parted = apart(graph, line)
+    sequence = as_u(graph, line, found)
+    u = by_levels(graph, parted) if sequence is None and not has_frames else sequence
     plans = [line] if u is None else [u] if strict else [u, line]  # the next only where one does not fit
 
     def drawn(laid: Laid, size: float) -> Scene:
         return _drawn(graph, laid, font, size, width, legend)
 
-    def low_enough(size: float) -> Callable[[Laid], bool]:
-        return lambda laid: not height or drawn(laid, size).height <= height
+    def low_enough(size: float, most: float | None) -> Callable[[Laid], bool]:
+        return lambda laid: not most or drawn(laid, size).height <= most
 
-    best: tuple[float, Laid, float] | None = None
+    best: tuple[float, Laid, float, Attempt] | None = None
     sizes = (max(theme.text_size, min_text), min_text)
-    for arranged, size, brief in product(plans, sizes, (False, True)):
+    for arranged, size, (brief, bare) in product(plans, sizes, ((False, False), (True, False), (True, True))):
         if best is not None and arranged is not plans[0] and best[1].given.plan is plans[0]:
             break
-        below = captions(graph, found, arranged, size, font.width, label, show, brief)
-        attempt = Attempt(graph, found, arranged, below, _letters(font, size))
-        if strict and ((least := attempt.laid(limit, _SMALLEST)) is None or overlaps(drawn(least, size))):
+        if bare and (best is not None or not arranged.arcs):
             continue
-        for laid in _candidates(attempt, limit, low_enough(size)):
+        below = captions(graph, found, arranged, size, font.width, label, show, brief, bare)
+        attempt = Attempt(graph, found, arranged, below, _letters(font, size))
+        smallest = _SMALLEST_LEVELS if arranged.arcs else _SMALLEST
+        least = attempt.laid(limit, smallest)
+        if strict and (least is None or overlaps(drawn(least, size))):
+            continue
+        most = height
+        if arranged.arcs and width and least is not None:
+            low = max(_LOW * width, _TALLER * drawn(least, size).height)
+            most = min(low, height or low)
+        for laid in _candidates(attempt, limit, smallest, low_enough(size, most)):
             worth = laid.scale / (1 + _ROW_COST * (len(laid.rows) - 1)) * (1 if size >= theme.text_size else _TEXT_COST)
             if best is None or worth > best[0]:
-                best = worth, laid, size
+                best = worth, laid, size, attempt
         if best is not None and best[0] >= _GOOD:
             break
     whole: Scene | None = None
     clean = False
     if best is not None:
-        _, laid, size = best
-        for each in _evened(laid, limit):
+        _, laid, size, attempt = best
+        for each in chain(_evened(laid, limit), _smaller(attempt, laid, limit)):
             scene = drawn(each, size)
             if height and scene.height > height:
                 continue
@@ -113,10 +127,9 @@ def volumes(
             whole = scene if clean or whole is None else whole
             if clean:
                 break
-    if clean or u is not None:
+    if clean or sequence is not None:
         return whole if clean or not strict else None
-    if not any(node.frames for node in graph.nodes):
-        parted = apart(graph, line)
+    if not has_frames:
 
         def layers(size: float, brief: bool, scale: float) -> Scene | None:
             made = solids(graph, found, measure(graph, found, scale, _letters(font, size)))
@@ -135,9 +148,9 @@ def volumes(
     return None if strict else whole
 
 
-def _candidates(attempt: Attempt, limit: float, suits: Callable[[Laid], bool]) -> Iterator[Laid]:
+def _candidates(attempt: Attempt, limit: float, least: float, suits: Callable[[Laid], bool]) -> Iterator[Laid]:
     """In as many rows as leave the volumes roomy, and in as few as can be."""
-    for smallest in (_ROOMY, _SMALLEST):
+    for smallest in (_ROOMY, least):
         laid = attempt.fitted(limit, smallest, suits)
         if laid is not None:
             yield laid
@@ -152,7 +165,17 @@ def _evened(laid: Laid, limit: float) -> Iterator[Laid]:
         if limit < inf:
             yield replace(even, rows=justified(even.rows, even.given, limit))
         yield even
+    elif laid.given.plan.arcs and limit < inf:
+        yield replace(laid, rows=justified(laid.rows, laid.given, limit))
     yield laid
+
+
+def _smaller(attempt: Attempt, laid: Laid, limit: float) -> Iterator[Laid]:
+    """Volumes on levels that are no sequence, ever smaller: their lines then have more room."""
+    if attempt.plan.arcs:
+        for scale in (*_SCALES, _SMALLEST, _SMALLEST_LEVELS):
+            if scale < laid.scale and (smaller := attempt.laid(limit, scale)) is not None:
+                yield smaller
 
 
 def _letters(font: Face, size: float) -> Letters:
