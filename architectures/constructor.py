@@ -103,6 +103,22 @@ def dilate_stages(strides: Sequence[int], output_stride: int | None) -> list[tup
     ]
 
 
+def divided(x: Tensor, number: Any, words: str) -> Tensor:
+    """`x`, an image whose sides a walk divides into pieces of `number` pixels, as the arguments in `words` say.
+
+    Raises:
+        ValueError: a side is unknown or no multiple; says which sizes work.
+    """
+    number, given = checks.integer(words, number), sides(x)
+    below = [max(1, (side or 0) // number) * number for side in given]
+    if None in given or any(side % number for side in given if side is not None):
+        said = " or ".join("×".join(str(side + more) for side in below) for more in (0, number))
+        error = checks.refuse("input_shape", given, f"of sides that are multiples of {number}, by {words}, such as {said}")
+        error.divisor = number  # type: ignore[attr-defined]
+        raise error
+    return x
+
+
 def architecture(
     *,
     dialects: Mapping[str, Mapping[str, Any]] | None = None,
@@ -446,12 +462,16 @@ def _at_least_the_smallest(x: Tensor, build: Callable[..., Any], block: str) -> 
 def _smallest(build: Callable[..., Any], depth: int, block: str, rank: int) -> int | None:
     """The smallest side of a square image, or what is like it, that can be built on, None if there is none."""
 
-    def works(side: int) -> bool:
+    @functools.cache
+    def fault(side: int) -> ValueError | None:
         try:
             with weightless(), scope("", block):
                 build(keras.Input(_oriented((*[side] * rank, depth))))
-        except ValueError:
-            return False
-        return True
+        except ValueError as error:
+            return error
+        return None
 
-    return least_side(works)
+    # Of a network that works on multiples of a size alone, the least of these.
+    number = getattr(fault(1), "divisor", 1)
+    least = least_side(lambda side: fault(side * number) is None)
+    return None if least is None else least * number

@@ -528,6 +528,7 @@ _VECTORS = "reads vectors, which have no positions"
 _BATCH = "what it moves are the examples"
 _SIZE = "reads a size and no numbers"
 _RUN = "cannot be run: Keras 3.15 swaps two arguments"
+_WINDOWS = "layerblocks.blocks.window_layers.WindowAttention"
 EXCUSED = {
     **dict.fromkeys(("keras.layers.GRUCell", "keras.layers.LSTMCell", "keras.layers.SimpleRNNCell"), _VECTORS),
     **dict.fromkeys(("keras.layers.StackedRNNCells", "layerblocks.blocks.layers.RadialBasisDense"), _VECTORS),
@@ -541,7 +542,7 @@ EXCUSED = {
     "keras.ops.Hsplit": "is said not to be known",
     "keras.ops.TakeAlongAxis": "is said not to be known",
     **dict.fromkeys(
-        ("layerblocks.blocks.map_layers.ClassToken", "layerblocks.blocks.map_layers.MaxUnpooling"),
+        (*(f"layerblocks.blocks.map_layers.{name}" for name in ("ClassToken", "FirstToken", "MaxUnpooling")), _WINDOWS),
         "is said not to be known",
     ),
 }
