@@ -317,7 +317,9 @@ ENTRIES = {
         Entry("mixer_l_32", "mixers", "Mixer-L/32", _TOLSTIKHIN, 206_939_264, 206_939_264, 11_253_293_056),
         Entry("mixer_l_16", "mixers", "Mixer-L/16", _TOLSTIKHIN, 208_196_168, 208_196_168, 44_547_678_208),
         Entry("mixer_h_14", "mixers", "Mixer-H/14", _TOLSTIKHIN, 432_350_952, 432_350_952, 120_989_911_040),
-        Entry("convmixer_1536_20", "convmixers", "ConvMixer-1536/20", _TROCKMAN, 51_625_960, 51_751_912, 51_099_168_768),
+        Entry(
+            "convmixer_1536_20", "convmixers", "ConvMixer-1536/20", _TROCKMAN, 51_625_960, 51_751_912, 51_099_168_768
+        ),
         Entry("convmixer_768_32", "convmixers", "ConvMixer-768/32", _TROCKMAN, 21_110_248, 21_210_088, 20_676_851_712),
         Entry("convmixer_1024_20", "convmixers", "ConvMixer-1024/20", _TROCKMAN, 24_383_464, 24_467_432, 5_948_547_072),
         Entry("fcn32s", "segmentations", "FCN-32s", _LONG, 134_346_581, 136_152_917, 181_365_854_976),

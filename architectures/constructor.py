@@ -113,7 +113,8 @@ def divided(x: Tensor, number: Any, words: str) -> Tensor:
     below = [max(1, (side or 0) // number) * number for side in given]
     if None in given or any(side % number for side in given if side is not None):
         said = " or ".join("×".join(str(side + more) for side in below) for more in (0, number))
-        error = checks.refuse("input_shape", given, f"of sides that are multiples of {number}, by {words}, such as {said}")
+        must_be = f"of sides that are multiples of {number}, by {words}, such as {said}"
+        error = checks.refuse("input_shape", given, must_be)
         error.divisor = number  # type: ignore[attr-defined]
         raise error
     return x

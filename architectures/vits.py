@@ -6,10 +6,18 @@ from functools import partial
 from typing import Any
 
 from .. import checks
-from ..blocks import class_token, default_of, first_token, layer_norm, patch_embedding, position_embedding
+from ..blocks import (
+    class_token,
+    default_of,
+    first_token,
+    layer_norm,
+    patch_embedding,
+    position_embedding,
+    tokens,
+    transformer_block,
+)
 from ..blocks import conv as _conv
 from ..blocks import dropout as _dropout
-from ..blocks import tokens, transformer_block
 from ..blocks.types import Dense, Norm, Tensor, Unit
 from .constructor import Head, architecture, divided, published
 

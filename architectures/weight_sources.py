@@ -148,7 +148,9 @@ def with_attention(source: Source) -> Source:
     tensors = {name: dict(own) for name, own in source.tensors.items()}
     for name, given in source.tensors.items():
         parent, _, last = name.rpartition(".")
-        prefix, layer, after = ("", parent, f"{parent}.proj") if last == "qkv" else ("in_proj_", name, f"{name}.out_proj")
+        prefix, layer, after = "in_proj_", name, f"{name}.out_proj"
+        if last == "qkv":
+            prefix, layer, after = "", parent, f"{parent}.proj"
         fused = {word: value for word, value in given.items() if word.startswith(prefix)}
         is_attention = last == "qkv" or "in_proj_weight" in given
         if not is_attention or any(np.ndim(value) == 0 or len(value) % 3 for value in fused.values()):

@@ -91,8 +91,8 @@ def pixel_unshuffle(
     Shapes: `batch *sides channels` -> `batch *sides/factor channels·prod(factor)`.
 
     Args:
-        order: `"channels"`: a channel of all pixels of a patch, then the next; `"pixels"`: all channels of a pixel, then
-            those of the one below it (Liu et al. 2021, patch merging).
+        order: `"channels"`: one channel of all pixels of a patch, then the next; `"pixels"`: all channels of a pixel,
+            then those of the one below it (Liu et al. 2021, patch merging).
 
     Raises:
         ValueError: a side is unknown, or no multiple of its factor.

@@ -65,7 +65,8 @@ def self_attention(
     if key_dim is None and depth % heads:
         raise checks.refuse("heads", heads, f"a divisor of the {depth} channels of x, or with key_dim")
     size = depth // heads if key_dim is None else checks.integer("key_dim", key_dim)
-    position_bias, shifts = checks.flag("position_bias", position_bias), arguments.sizes("shift", shift, axes, at_least=0)
+    shifts = arguments.sizes("shift", shift, axes, at_least=0)
+    position_bias = checks.flag("position_bias", position_bias)
     arguments.functions(conv=conv)
     options: dict[str, Any] = {"num_heads": heads, "key_dim": size, "dropout": dropout, **weight_options(conv)}
     if window is not None or position_bias or any(shifts):
