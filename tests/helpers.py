@@ -53,6 +53,12 @@ def each_family(*others: str) -> list[str]:
     return [name for name in list_architectures() if NIGHTLY or name in others or name == first[ENTRIES[name].module]]
 
 
+NOT_BLOCKS = {
+    *("block", "deep_graphs", "default_of", "expects", "matching", "register", "registered", "unit", "weightless"),
+    *("scaled_tanh", "spectral_normalized", "weight_standardized"),
+}
+"""What `blocks` has beside functions of tensors."""
+
 SPATIAL = {"kernel_size", "strides", "dilation_rate", "padding", "pool_size", "output_padding", "output_size"}
 """Arguments that have a value for each axis."""
 
