@@ -48,7 +48,7 @@ def convmixer(
     depthwise: Unit | None = None,
     dense: Dense | None = None,
 ) -> Tensor:
-    """ConvMixer: patches, and blocks of a wide depthwise convolution and a 1×1 one (Trockman and Kolter 2022, figure 2).
+    """ConvMixer: patches, and blocks of a wide depthwise convolution and a 1×1 (Trockman and Kolter 2022, figure 2).
 
     Shapes: `batch height width channels` -> `batch classes`, for images of a patch on, None included. Sides that are no
     multiple of `patch_size` lose what is left over.

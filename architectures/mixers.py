@@ -40,7 +40,7 @@ def mixer(
 ) -> Tensor:
     """MLP-Mixer: perceptrons over the patches and over their channels in turn (Tolstikhin et al. 2021, figure 1).
 
-    Shapes: `batch height width channels` -> `batch classes`, for known sides that are multiples of `patch_size`; without
+    Shapes: `batch height width channels` -> `batch classes`, for known sides, multiples of `patch_size`; without
     a top `batch patches filters`. Each size of image has perceptrons of its own.
 
     Args:

@@ -28,7 +28,7 @@ DIALECTS: dict[str, dict[str, Any]] = {"paper": {}, "torchvision": {"classifier_
 def swin_stage(
     x: Tensor, filters: int, heads: int, rates: Sequence[float], *, window: int, merge: bool, **options: Any
 ) -> Tensor:
-    """Blocks with these rates of stochastic depth, every second one with shifted windows; `merge` halves the sides first.
+    """Blocks with these rates of stochastic depth, every second one with shifted windows; `merge` halves sides first.
 
     Shapes: `batch height width channels` -> `batch height/2 width/2 filters`; without `merge` the same.
     """

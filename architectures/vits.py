@@ -46,7 +46,7 @@ def vit(
 ) -> Tensor:
     """Vision Transformer: patches as tokens, a class token, and transformer blocks (Dosovitskiy et al. 2021, figure 1).
 
-    Shapes: `batch height width channels` -> `batch classes`, for known sides that are multiples of `patch_size`; without
+    Shapes: `batch height width channels` -> `batch classes`, for known sides, multiples of `patch_size`; without
     a top `batch 1+patches filters`. Each size of image has position embeddings of its own.
 
     Args:
