@@ -129,7 +129,7 @@ ONE_EACH = {
     *("regnet_y_400mf", "mnasnet0_5", "shufflenet_v2_x0_5", "squeezenet1_0"),
     *("inception_resnet_v2", "nasnet_mobile", "convmixer_768_32"),
 }
-# Whose sides are multiples of a patch or of windows, or who have weights for each of their places: test_transformers.py.
+# Whose sides are multiples of a patch or of windows, or who have weights for each place: test_transformers.py.
 OF_SOME_SIZES = {name for name in list_architectures() if ENTRIES[name].module in ("vits", "swins", "mixers")}
 NAMES = [n for n in list_architectures() if (n in ONE_EACH or THOROUGH) and n not in DEEP | OF_SOME_SIZES]
 
