@@ -12,7 +12,7 @@ from ..checks import piece
 from . import arguments
 from .core import block, register
 from .map_layers import BlurPooling, MaxUnpooling, PatchMerging, PixelShuffle, PixelUnshuffle, Resize
-from .tensors import channels, known_sides, layer, rank, sides
+from .tensors import channels, dividing, layer, rank, sides
 from .types import Padding, PointwiseOptions, Size, Tensor, Unit
 from .units import conv as _conv
 
@@ -102,10 +102,7 @@ def pixel_unshuffle(
         (None, 4, 3, 12)
     """
     channels(x)
-    factors = arguments.sizes("factor", factor, rank(x))
-    for side, each in zip(known_sides(x, "where its pixels become channels"), factors, strict=True):
-        if side % each:
-            raise checks.refuse("factor", factor, f"a divisor of the sides {sides(x)}")
+    factors = dividing("factor", factor, x, "where its pixels become channels")
     kind = {"channels": PixelUnshuffle, "pixels": PatchMerging}[checks.choice("order", order, ("channels", "pixels"))]
     return layer(kind, x, "pixel_unshuffle", name, factors=factors)
 

@@ -13,7 +13,7 @@ from .core import block
 from .map_layers import ClassToken, FirstToken, PositionEmbedding
 from .norms import layer_norm
 from .resizing import pixel_unshuffle
-from .tensors import channel_axis, channels, known_sides, layer, rank
+from .tensors import channel_axis, channels, dividing, known_sides, layer, rank
 from .types import Norm, Size, Tensor, Unit
 from .units import conv as _conv
 
@@ -138,7 +138,8 @@ def patch_merging(
     """
     arguments.functions(conv=conv)
     norm = checks.function("norm", norm, "name")
-    y = norm(pixel_unshuffle(x, patch_size, order="pixels", name="patches"), name="norm")
+    size = dividing("patch_size", patch_size, x, "which patches divide")
+    y = norm(pixel_unshuffle(x, size, order="pixels", name="patches"), name="norm")
     return conv(y, filters, 1, strides=1, norm=None, activation=None, use_bias=False, name="reduction")
 
 

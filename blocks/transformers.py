@@ -14,7 +14,7 @@ from .activations import dropout as _dropout
 from .core import block, given_to
 from .merges import add
 from .norms import layer_norm
-from .tensors import channel_axis, channels, known_sides, layer, rank
+from .tensors import channel_axis, channels, dividing, known_sides, layer, rank
 from .tokens import to_map, tokens
 from .types import Activation, Norm, Size, Tensor, Unit
 from .units import conv as _conv
@@ -70,10 +70,8 @@ def self_attention(
     arguments.functions(conv=conv)
     options: dict[str, Any] = {"num_heads": heads, "key_dim": size, "dropout": dropout, **weight_options(conv)}
     if window is not None or position_bias or any(shifts):
-        lengths = known_sides(x, "which windows divide")
-        sizes = lengths if window is None else arguments.sizes("window", window, axes)
-        if any(n % w for n, w in zip(lengths, sizes, strict=True)):
-            raise checks.refuse("window", window, f"one that divides the sides, {lengths}")
+        lengths = known_sides(x, why := "which windows divide")
+        sizes = lengths if window is None else dividing("window", window, x, why)
         if any(s >= w for s, w in zip(shifts, sizes, strict=True)):
             raise checks.refuse("shift", shift, f"smaller than the window, {sizes}")
         shifts = tuple(0 if n == w else s for n, w, s in zip(lengths, sizes, shifts, strict=True))

@@ -292,7 +292,7 @@ def test_shifted_windows_and_a_bias_for_each_offset(sides, window, shift):
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        ({"window": 4}, r"window must be one that divides the sides, \(6, 8\), got 4"),
+        ({"window": 4}, r"window must be a divisor of the sides \(6, 8\), got 4"),
         ({"window": (3, 4), "shift": 3}, r"shift must be smaller than the window, \(3, 4\), got 3"),
         ({"window": 2, "position_bias": "yes"}, "position_bias must be True or False, got 'yes'"),
         ({"shift": -1}, "shift must be an integer of at least 0, got -1"),

@@ -465,6 +465,7 @@ DRAWN = {
     },
     "own resize": (lambda x: map_layers.Resize((2, 2), "linear")(x), IMAGE),
     "own shuffle": (lambda x: map_layers.PixelShuffle((2, 2))(x), (8, 8, 8)),
+    "own merging": (lambda x: layers.Dense(2)(map_layers.PatchMerging((2, 2))(x)), IMAGE),
     "own unshuffle": (lambda x: layers.Dense(2)(map_layers.PixelUnshuffle((2, 2))(x)), IMAGE),
     "own blur": (lambda x: map_layers.BlurPooling((3, 3), (2, 2))(x), IMAGE),
     "own response": (lambda x: map_layers.GlobalResponseNormalization()(x), IMAGE),
