@@ -73,7 +73,7 @@ def convmixer(
 
 
 @block
-def convmixer_block(x: Tensor, kernel_size: Size, *, conv: Unit, depthwise: Unit) -> Tensor:
+def convmixer_block(x: Tensor, kernel_size: Size, *, conv: Unit, depthwise: Unit, name: str | None = None) -> Tensor:
     """A depthwise convolution with `x` added, then a 1×1 convolution (Trockman and Kolter 2022, section 2).
 
     Shapes: `batch height width channels` -> the same.

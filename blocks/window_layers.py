@@ -48,8 +48,8 @@ class WindowAttention(_MapLayer, keras.layers.MultiHeadAttention):
     ) -> None:
         super().__init__(num_heads=num_heads, key_dim=key_dim, **options)
         with checks.speaking(type(self).__name__):
-            self.window_size = arguments.sizes_of_some_rank("window_size", window_size)
-            self.shift = arguments.sizes_of_some_rank("shift", shift, at_least=0)
+            self.window_size: Any = arguments.sizes_of_some_rank("window_size", window_size)
+            self.shift: Any = arguments.sizes_of_some_rank("shift", shift, at_least=0)
             self.position_bias = checks.flag("position_bias", position_bias)
 
     def build(self, input_shape: Any) -> None:
