@@ -36,12 +36,8 @@ def swin_stage(
         x = patch_merging(x, filters, norm=options["norm"], conv=options["conv"], name="downsample")
     for number, rate in enumerate(rates, 1):
         shift = 0 if number % 2 else window // 2
-        asked: dict[str, Any] = {
-            "window": window,
-            "shift": shift,
-            "transforms": [partial(_stochastic_depth, rate=rate)],
-        }
-        x = transformer_block(x, heads, position_bias=True, name=f"block{number}", **asked, **options)
+        asked: dict[str, Any] = {"shift": shift, "transforms": [partial(_stochastic_depth, rate=rate)]}
+        x = transformer_block(x, heads, window=window, position_bias=True, name=f"block{number}", **asked, **options)
     return x
 
 
