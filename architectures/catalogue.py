@@ -134,7 +134,10 @@ DEVIATIONS: dict[str, tuple[str, ...]] = {
     "squeezenet1_1": (),
     "efficientnets": ("initialisers of the authors' code; the papers name none",),
     "convnexts": ("initialisers of the authors' code; the paper names none",),
-    "vits": ("the paper names no initialiser; Keras's are used",),
+    "vits": (
+        "one dense layer after the class token, as in the fine-tuning of the paper; two in its pre-training",
+        "the paper names no initialiser; Keras's are used",
+    ),
     "swins": ("initialisers of the authors' code; the paper names none",),
     "mixers": ("the paper names no initialiser; Keras's are used",),
     "convmixers": ("the paper names no initialiser; Keras's are used",),
