@@ -47,11 +47,13 @@ _POOLS = {"avg": global_avg_pool, "max": global_max_pool}
 
 # What the help of every network ends in.
 _OF_ALL = """
-    `include_top`, `weights`, `input_tensor`, `input_shape`, `pooling`, `classes`, `classifier_activation` and `name`
-    are those of `keras.applications`; `weights` may also be a model, a state dict or a file (`load`), and brings the
-    dialect with it. `use_bias`, True or False, is that of every convolution, beside a norm too; None for that of its
-    unit. Functions may be said by their names, as in `build`. An image too small or another argument out of range is a
-    ValueError, an unknown argument or one of the wrong type a TypeError.
+    `include_top`, `weights`, `input_tensor`, `input_shape`, `pooling`, `classes`, `classifier_activation` and
+    `name` are those of `keras.applications`; `weights` may also be a model, a state dict or a file (`load`), and
+    brings the dialect with it. `conv` is instead of the dialect's unit, with the padding and the epsilon that this
+    one has. `use_bias`, True or False, is that of every convolution by `conv`, beside a norm too; None for that of
+    its unit (the enlargements of FCN and what NASNet halves have none). Functions may be said by their names, as in
+    `build`. An image too small or another argument out of range is a ValueError, an unknown argument or one of the
+    wrong type a TypeError.
 """
 _EXAMPLE = """
     Example:

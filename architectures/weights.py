@@ -378,6 +378,9 @@ def steps(
     if any(refused.values()):
         listed = "; ".join(f"{title}: {_list(fault)}" for title, fault in refused.items() if fault)
         whose = f", those of dialect={dialect!r}" if dialect and table.rules is not None else ""
+        known = origin(model)
+        if whose and known is not None and plan.dialect is None and dialect not in _dialects(known):
+            whose = f" (its names are like those of {table.library}'s {table.family}; names= gives others)"
         said = f"{checks.where()}: {plan.argument} must be exactly the tensors of the network{whose}; {listed}"
         raise ValueError(checks.plain(said, _LONGEST))
     _refuse_what_computes_another(model, source, table, found, plan)

@@ -33,11 +33,11 @@ from layerblocks.testing import builds, oracles
 from layerblocks.testing.oracles import Expected
 
 NIGHTLY = os.environ.get("HYPOTHESIS_PROFILE") == "nightly"
-ROWS_OF_A_TABLE = {
-    *("efficientnets", "regnets", "convnexts", "mnasnets", "shufflenets", "squeezenets", "mobilenets_v3", "nasnets"),
-    *("vits", "swins", "mixers", "convmixers"),
-}
-"""Families whose networks differ by the rows of a table."""
+LOOKED_AT = (
+    *("cifar_resnet20", "resnet18", "resnet50", "resnet50_v2", "se_resnet50", "vgg16", "unet", "fcn8s", "fcn16s"),
+    *("densenet121", "cifar_densenet40", "googlenet_torchvision", "mobilenet_v2", "efficientnet_v2_b0"),
+)
+"""Networks that are no variant of the first of their family."""
 
 
 def first_of_each(names: Iterable[str], *others: str) -> list[str]:
@@ -54,16 +54,9 @@ def each_family(*others: str) -> list[str]:
     return first_of_each(list_architectures(), *others)
 
 
-def but_rows_of_a_table(names: Iterable[str]) -> list[str]:
-    """These networks; of those that differ by the rows of a table the first, but nightly."""
-    names = [*names]
-    first = first_of_each(names)
-    return [name for name in names if name in first or ENTRIES[name].module not in ROWS_OF_A_TABLE]
-
-
 def each_network() -> list[str]:
-    """Every network; of those that differ by the rows of a table the first, but nightly."""
-    return but_rows_of_a_table(list_architectures())
+    """The first network of every family and those that are otherwise; nightly every network."""
+    return each_family(*LOOKED_AT)
 
 
 NOT_BLOCKS = {
