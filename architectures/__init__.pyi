@@ -7,6 +7,7 @@ from .configs import config_of as config_of
 from .configs import write_config as write_config
 from .constructor import architecture as architecture
 from .constructor import variant as variant
+from .convmixers import *
 from .convnexts import *
 from .densenets import *
 from .efficientnets import *
@@ -14,6 +15,7 @@ from .googlenets import *  # type: ignore[assignment]  # tables of the same name
 from .inception_resnets import *  # type: ignore[assignment]
 from .inceptions_v3 import *  # type: ignore[assignment]
 from .lenets import *
+from .mixers import *
 from .mnasnets import *
 from .mobilenets import *
 from .mobilenets_v3 import *  # type: ignore[assignment]
@@ -27,7 +29,9 @@ from .resnets import *  # type: ignore[assignment]
 from .segmentations import *
 from .shufflenets import *
 from .squeezenets import *
+from .swins import *
 from .vggs import *
+from .vits import *
 from .weights import inflate_kernel as inflate_kernel
 from .weights import load as load
 from .xceptions import *

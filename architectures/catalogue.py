@@ -82,6 +82,10 @@ _HOWARD_V3 = "Howard et al. 2019"
 _SZEGEDY_V4 = "Szegedy et al. 2017"
 _ZOPH = "Zoph et al. 2018"
 _LIU = "Liu et al. 2022"
+_DOSOVITSKIY = "Dosovitskiy et al. 2021"
+_LIU_SWIN = "Liu et al. 2021"
+_TOLSTIKHIN = "Tolstikhin et al. 2021"
+_TROCKMAN = "Trockman and Kolter 2022"
 _LONG = "Long et al. 2015"
 _RONNEBERGER = "Ronneberger et al. 2015"
 
@@ -130,6 +134,13 @@ DEVIATIONS: dict[str, tuple[str, ...]] = {
     "squeezenet1_1": (),
     "efficientnets": ("initialisers of the authors' code; the papers name none",),
     "convnexts": ("initialisers of the authors' code; the paper names none",),
+    "vits": (
+        "one dense layer after the class token, as in the fine-tuning of the paper; two in its pre-training",
+        "the paper names no initialiser; Keras's are used",
+    ),
+    "swins": ("initialisers of the authors' code; the paper names none",),
+    "mixers": ("the paper names no initialiser; Keras's are used",),
+    "convmixers": ("the paper names no initialiser; Keras's are used",),
     "mobilenets_v3": ("initialiser of the authors' code, N(0, 0.09) cut off at two deviations; the paper names none",),
     "inception_resnets": (
         "stem, widths and factors of the authors' code; figures 3 and 15 to 19 of the paper have others",
@@ -294,6 +305,26 @@ ENTRIES = {
         ),
         Entry("nasnet_mobile", "nasnets", "NASNet-A (4 @ 1056)", _ZOPH, 5_289_978, 5_326_716, 563_638_816),
         Entry("nasnet_large", "nasnets", "NASNet-A (6 @ 4032)", _ZOPH, 88_753_150, 88_949_818, 23_783_414_658),
+        Entry("vit_b_16", "vits", "ViT-B/16", _DOSOVITSKIY, 86_567_656, 86_567_656, 17_563_828_224),
+        Entry("vit_b_32", "vits", "ViT-B/32", _DOSOVITSKIY, 88_224_232, 88_224_232, 4_409_186_304),
+        Entry("vit_l_16", "vits", "ViT-L/16", _DOSOVITSKIY, 304_326_632, 304_326_632, 61_554_712_576),
+        Entry("vit_l_32", "vits", "ViT-L/32", _DOSOVITSKIY, 306_535_400, 306_535_400, 15_377_539_072),
+        Entry("vit_h_14", "vits", "ViT-H/14", _DOSOVITSKIY, 632_045_800, 632_045_800, 167_295_109_120),
+        Entry("swin_t", "swins", "Swin-T", _LIU_SWIN, 28_288_354, 28_288_354, 4_490_566_656),
+        Entry("swin_s", "swins", "Swin-S", _LIU_SWIN, 49_606_258, 49_606_258, 8_740_875_264),
+        Entry("swin_b", "swins", "Swin-B", _LIU_SWIN, 87_768_224, 87_768_224, 15_430_946_816),
+        Entry("mixer_s_32", "mixers", "Mixer-S/32", _TOLSTIKHIN, 19_104_624, 19_104_624, 1_002_426_368),
+        Entry("mixer_s_16", "mixers", "Mixer-S/16", _TOLSTIKHIN, 18_528_264, 18_528_264, 3_776_958_464),
+        Entry("mixer_b_32", "mixers", "Mixer-B/32", _TOLSTIKHIN, 60_293_428, 60_293_428, 3_237_722_112),
+        Entry("mixer_b_16", "mixers", "Mixer-B/16", _TOLSTIKHIN, 59_880_472, 59_880_472, 12_601_767_936),
+        Entry("mixer_l_32", "mixers", "Mixer-L/32", _TOLSTIKHIN, 206_939_264, 206_939_264, 11_253_293_056),
+        Entry("mixer_l_16", "mixers", "Mixer-L/16", _TOLSTIKHIN, 208_196_168, 208_196_168, 44_547_678_208),
+        Entry("mixer_h_14", "mixers", "Mixer-H/14", _TOLSTIKHIN, 432_350_952, 432_350_952, 120_989_911_040),
+        Entry(
+            "convmixer_1536_20", "convmixers", "ConvMixer-1536/20", _TROCKMAN, 51_625_960, 51_751_912, 51_099_168_768
+        ),
+        Entry("convmixer_768_32", "convmixers", "ConvMixer-768/32", _TROCKMAN, 21_110_248, 21_210_088, 20_676_851_712),
+        Entry("convmixer_1024_20", "convmixers", "ConvMixer-1024/20", _TROCKMAN, 24_383_464, 24_467_432, 5_948_547_072),
         Entry("fcn32s", "segmentations", "FCN-32s", _LONG, 134_346_581, 136_152_917, 181_365_854_976),
         Entry("fcn16s", "segmentations", "FCN-16s", _LONG, 134_364_410, 134_815_994, 181_448_086_272),
         Entry("fcn8s", "segmentations", "FCN-8s", _LONG, 134_376_863, 134_489_759, 181_529_034_048),

@@ -105,6 +105,23 @@ def dilate_stages(strides: Sequence[int], output_stride: int | None) -> list[tup
     ]
 
 
+def divided(x: Tensor, number: Any, words: str) -> Tensor:
+    """`x`, an image whose sides a walk divides into pieces of `number` pixels, as the arguments in `words` say.
+
+    Raises:
+        ValueError: a side is unknown or no multiple; says which sizes work.
+    """
+    number, given = checks.integer(words, number), sides(x)
+    below = [max(1, (side or 0) // number) * number for side in given]
+    if None in given or any(side % number for side in given if side is not None):
+        said = " or ".join("×".join(str(side + more) for side in below) for more in (0, number))
+        must_be = f"of sides that are multiples of {number}, by {words}, such as {said}"
+        error = checks.refuse("input_shape", given, must_be)
+        error.divisor = number  # type: ignore[attr-defined]
+        raise error
+    return x
+
+
 def architecture(
     *,
     dialects: Mapping[str, Mapping[str, Any]] | None = None,
@@ -462,12 +479,16 @@ def _smallest(build: functools.partial[Any], depth: int, block: str, rank: int) 
 def _searched(
     walk: Callable[..., Any], options: tuple[tuple[str, Any], ...], depth: int, block: str, rank: int, axis: int
 ) -> int | None:
-    def works(side: int) -> bool:
+    @functools.cache
+    def fault(side: int) -> ValueError | None:
         try:
             with weightless(), scope("", block):
                 walk(keras.Input(_oriented((*[side] * rank, depth))), **dict(options))
-        except ValueError:
-            return False
-        return True
+        except ValueError as error:
+            return error
+        return None
 
-    return least_side(works)
+    # Of a network that works on multiples of a size alone, the least of these.
+    number = getattr(fault(1), "divisor", 1)
+    least = least_side(lambda side: fault(side * number) is None)
+    return None if least is None else least * number

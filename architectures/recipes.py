@@ -354,6 +354,50 @@ _CONVNEXT = Recipe(
         "XL is trained on ImageNet-22K first, for 90 epochs",
     ),
 )
+_VIT = Recipe(
+    "Dosovitskiy et al. 2021, section 4.1 and table 3, on ImageNet",
+    "Adam",
+    {"beta_1": 0.9, "beta_2": 0.999, "global_clipnorm": 1.0},
+    learning_rate=3e-3,
+    batch_size=4096,
+    epochs=300,
+    also=(
+        "the learning rate grows from 0 for 10,000 iterations and falls as a cosine after them",
+        "weight decay of 0.3; the paper does not say whether in the loss",
+        "dropout of 0.1",
+        "the best ones are trained on JFT-300M or ImageNet-21k first",
+    ),
+)
+_SWIN = Recipe(
+    "Liu et al. 2021, section 4.1 and appendix A2.1",
+    "AdamW",
+    {"beta_1": 0.9, "beta_2": 0.999, "weight_decay": 0.05, "global_clipnorm": 1.0},
+    learning_rate=1e-3,
+    batch_size=1024,
+    epochs=300,
+    augmentation=("RandAugment", "mixup", "CutMix", "random erasing"),
+    also=(
+        "the learning rate grows from 0 for 20 epochs and falls as a cosine after them",
+        "stochastic depth of 0.2, 0.3, 0.5 for T, S, B",
+        "weight decay is AdamW's own, apart from the loss",
+    ),
+)
+_MIXER = Recipe(
+    "Tolstikhin et al. 2021, section 3",
+    "Adam",
+    {"beta_1": 0.9, "beta_2": 0.999, "global_clipnorm": 1.0},
+    batch_size=4096,
+    also=(
+        "the learning rate grows from 0 for 10,000 iterations and falls in a line after them",
+        "weight decay, RandAugment, mixup, dropout and stochastic depth by network and data (appendix)",
+    ),
+)
+_CONVMIXER = Recipe(
+    "Trockman and Kolter 2022, section 3",
+    "AdamW",
+    augmentation=("RandAugment", "mixup", "CutMix", "random erasing"),
+    also=("the learning rate is a triangle", "the norm of gradients is clipped"),
+)
 _MOBILENET_V3 = Recipe(
     "Howard et al. 2019, section 6.1.1",
     "RMSprop",
@@ -434,6 +478,10 @@ RECIPES: dict[str, Recipe] = {
     "efficientnets": _EFFICIENTNET,
     **dict.fromkeys((f"efficientnet_v2_{name}" for name in ("b0", "b1", "b2", "b3", *"sml")), _EFFICIENTNET_V2),
     "convnexts": _CONVNEXT,
+    "vits": _VIT,
+    "swins": _SWIN,
+    "mixers": _MIXER,
+    "convmixers": _CONVMIXER,
     "mobilenets_v3": _MOBILENET_V3,
     "inception_resnets": _INCEPTION_RESNET,
     "nasnets": _NASNET,

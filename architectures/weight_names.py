@@ -353,6 +353,28 @@ TORCHVISION["efficientnet_v2_s"] = {
     "top.{kind:conv|norm}": "features.7.{kind:0|1}",
 }
 
+_VIT = "block{b}.{part:norm1|attention.attention|norm2|mlp.expand.conv|mlp.project.conv}"
+_SWIN = f"stage{{s:1|2|3|4}}.{_VIT}"
+_MIXER = "|".join(("norm1", "of_places.expand.conv", "of_places.project.conv"))
+_MIXER += "|" + "|".join(("norm2", "of_channels.expand.conv", "of_channels.project.conv"))
+TORCHVISION |= {
+    "vit": {
+        "patches.projection.conv": "conv_proj",
+        "class_token": "class_token",
+        "position_embedding": "encoder.pos_embedding",
+        _VIT: "encoder.layers.encoder_layer_{b:-1}.{part:ln_1|self_attention|ln_2|mlp.0|mlp.3}",
+        "norm": "encoder.ln",
+        "classifier.predictions": "heads.head",
+    },
+    "swin": {
+        "patches.{part:projection.conv|norm}": "features.0.{part:0|2}",
+        _SWIN: "features.{s:1|3|5|7}.{b:-1}.{part:norm1|attn|norm2|mlp.0|mlp.3}",
+        "stage{s:2|3|4}.downsample.{part:norm|reduction.conv}": "features.{s:2|4|6}.{part:norm|reduction}",
+        "norm": "norm",
+        "classifier.predictions": "head",
+    },
+}
+
 _FCN = "block{b}.conv{c}.conv"
 KERAS["fcn"] = {_FCN: "block{b}_conv{c}", "fc{part:6|7}.conv": "fc{part:1|2}"}
 TORCHVISION["fcn"] = {_FCN: "features.{b,c}", "fc{part:6|7}.conv": "classifier.{part:0|3}"}
@@ -408,6 +430,38 @@ TIMM: dict[str, dict[str, str]] = {
     },
 }
 
+TIMM |= {
+    "vit": {
+        "patches.projection.conv": "patch_embed.proj",
+        "class_token": "cls_token",
+        "position_embedding": "pos_embed",
+        _VIT: "blocks.{b:-1}.{part:norm1|attn|norm2|mlp.fc1|mlp.fc2}",
+        "norm": "norm",
+        "classifier.predictions": "head",
+    },
+    "swin": {
+        "patches.{part:projection.conv|norm}": "patch_embed.{part:proj|norm}",
+        _SWIN: "layers.{s:0|1|2|3}.blocks.{b:-1}.{part:norm1|attn|norm2|mlp.fc1|mlp.fc2}",
+        "stage{s}.downsample.{part:norm|reduction.conv}": "layers.{s:-1}.downsample.{part:norm|reduction}",
+        "norm": "norm",
+        "classifier.predictions": "head.fc",
+    },
+    "mixer": {
+        "patches.projection.conv": "stem.proj",
+        f"block{{b}}.{{part:{_MIXER}}}": (
+            "blocks.{b:-1}.{part:norm1|mlp_tokens.fc1|mlp_tokens.fc2|norm2|mlp_channels.fc1|mlp_channels.fc2}"
+        ),
+        "norm": "norm",
+        "classifier.predictions": "head",
+    },
+    "convmixer": {
+        "stem.{part:unit.conv|norm}": "stem.{part:0|2}",
+        "block{b}.depthwise.{part:unit.conv|norm}": "blocks.{b:-1}.0.fn.{part:0|2}",
+        "block{b}.pointwise.{part:unit.conv|norm}": "blocks.{b:-1}.{part:1|3}",
+        "classifier.predictions": "head",
+    },
+}
+
 KERAS_HUB: dict[str, dict[str, str]] = {
     "resnet": {
         "stem.{kind:conv|norm}": "conv1_{kind:conv|bn}",
@@ -447,6 +501,22 @@ TORCH_TENSORS = {
     "moving_mean": "running_mean",
     "moving_variance": "running_var",
 }
-TORCH_COUNTERS = ("num_batches_tracked",)
-# Names in the files that torchvision publishes, which it changes itself when it loads them.
-TORCH_RENAMED = {r"(.*denselayer\d+\.(?:norm|conv))\.([12]\..*)": r"\1\2"}
+TORCH_TENSORS |= {
+    **{
+        f"{part}/{ours}": f"{part}.{theirs}"
+        for part in ("query", "key", "value", "attention_output")
+        for ours, theirs in (("kernel", "weight"), ("bias", "bias"))
+    },
+    "position_bias": "relative_position_bias_table",
+    "token": "weight",
+    "embeddings": "weight",
+}
+TORCH_COUNTERS = ("num_batches_tracked", "relative_position_index")
+TORCH_RENAMED = {
+    # Names in the files that torchvision publishes, which it changes itself when it loads them.
+    r"(.*denselayer\d+\.(?:norm|conv))\.([12]\..*)": r"\1\2",
+    r"(.*encoder_layer_\d+\.mlp)\.linear_1\.": r"\1.0.",
+    r"(.*encoder_layer_\d+\.mlp)\.linear_2\.": r"\1.3.",
+    # Parameters of a network itself, as of a module with a weight.
+    r"^((?:.*\.)?(?:class_token|cls_token|pos_embedding|pos_embed))$": r"\1.weight",
+}

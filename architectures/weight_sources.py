@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 import zipfile
 from collections.abc import Iterator, Mapping
@@ -138,6 +139,29 @@ def _of_state_dict(state: Mapping[Any, Any], argument: str) -> Source:
             parts = {part: tensors.pop(f"{layer}.{part}") for part in ("conv1", "pointwise")}
             tensors[layer] = {f"{part}.{name}": value for part in parts for name, value in parts[part].items()}
     return Source(tensors, is_torch=True)
+
+
+def with_attention(source: Source) -> Source:
+    """Query, key and value, which torch has in one tensor, and the projection after them as tensors of one layer."""
+    if not source.is_torch:
+        return source
+    tensors = {name: dict(own) for name, own in source.tensors.items()}
+    for name, given in source.tensors.items():
+        parent, _, last = name.rpartition(".")
+        prefix, layer, after = "in_proj_", name, f"{name}.out_proj"
+        if last == "qkv":
+            prefix, layer, after = "", parent, f"{parent}.proj"
+        fused = {word: value for word, value in given.items() if word.startswith(prefix)}
+        is_attention = last == "qkv" or "in_proj_weight" in given
+        if not is_attention or any(np.ndim(value) == 0 or len(value) % 3 for value in fused.values()):
+            continue
+        own = tensors.setdefault(layer, {})
+        for word, value in fused.items():
+            del tensors[name][word]
+            parts = zip(("query", "key", "value"), np.split(value, 3), strict=True)
+            own |= {f"{part}.{word.removeprefix(prefix)}": piece for part, piece in parts}
+        own |= {f"attention_output.{word}": value for word, value in tensors.pop(after, {}).items()}
+    return dataclasses.replace(source, tensors={name: own for name, own in tensors.items() if own})
 
 
 def _numbers(argument: str, value: Any) -> np.ndarray:

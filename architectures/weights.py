@@ -30,7 +30,7 @@ from ..models.origins import Origin
 from . import weight_names
 from .origins import constructor_of, origin
 from .weight_names import APPLICATIONS, NUMBERED, RESCALED, RESCALED_VARIANCE, TORCH_TENSORS, TRAINED_DIALECT
-from .weight_sources import IMAGENET, Source, checked_model, layers_of, of_model, opened
+from .weight_sources import IMAGENET, Source, checked_model, layers_of, of_model, opened, with_attention
 
 # What may stand between a flattened image and the dense layer that sees its pixels: it moves none.
 _IN_PLACE = (keras.layers.Dropout, keras.layers.Activation, keras.layers.Identity)
@@ -211,6 +211,7 @@ def dialect_of(source: Source | str | None, dialects: Collection[str]) -> str | 
     if (known := source.origin) is not None:
         return known.dialect if known.dialect in dialects else None
     best, most = None, 0
+    source = with_attention(source)
     theirs = _renumbered(source.tensors)
     for table in _tables(source):
         common = next((dialect for dialect in table.dialects if dialect in dialects), None)
@@ -351,6 +352,8 @@ def steps(
 ) -> tuple[_Steps, str | None]:
     """What loading a source would write, or an error, and the dialect of the source."""
     ours = _weighted(layers)
+    if plan.table is None or not any("qkv" in name for name in (plan.table.rules or {}).values()):
+        source = with_attention(source)
     table, pairs = _best_table(ours, source, plan)  # of all layers, of which theirs may be numbers
     if plan.only is not None:
         for block in plan.only:
@@ -866,6 +869,12 @@ def _torch_form(
     if name == "depthwise_kernel" or (len(shape) == 4 and isinstance(layer, keras.layers.DepthwiseConv2D)):
         height, width, channels, multiplier = shape
         return _Form(shape, (2, 3, 0, 1), ((channels * multiplier, 1, height, width),))
+    if isinstance(layer, keras.layers.MultiHeadAttention) and "/" in name:
+        return _attention_form(name, shape)
+    if name in ("position_bias", "token", "embeddings"):
+        axes = (1, 0) if name == "embeddings" and layer.channel_axis == 1 else tuple(range(len(shape)))
+        turned = tuple(shape[axis] for axis in axes)
+        return _Form(shape, axes, ((*(1,) * (3 - len(shape)), *turned), turned)[name == "position_bias" :])
     if len(shape) == 2:
         view = (*pixels.get(layer.name, shape[:1]), shape[1])
         axes = (3, 2, 0, 1) if len(view) == 4 else (1, 0)
@@ -876,6 +885,15 @@ def _torch_form(
         kernel = tuple(shape[axis] for axis in axes)
         return _Form(shape, axes, (kernel, (kernel[0], prod(kernel[1:]))))
     return _Form(shape, tuple(range(len(shape))), (shape,))
+
+
+def _attention_form(name: str, shape: tuple[int, ...]) -> _Form:
+    """Of a projection to heads or from them, which is one of all heads in torch."""
+    if name.endswith("bias"):
+        return _Form((prod(shape),), (0,), ((prod(shape),),))
+    is_last = name.startswith("attention_output")
+    view = (prod(shape[:-1]), shape[-1]) if is_last else (shape[0], prod(shape[1:]))
+    return _Form(view, (1, 0), (view[::-1],))
 
 
 def _flattened(model: keras.Model) -> dict[str, tuple[int, ...]]:

@@ -129,7 +129,9 @@ from .sizes import crop as crop
 from .sizes import match_size as match_size
 from .sizes import zero_pad as zero_pad
 from .tokens import class_token as class_token
+from .tokens import first_token as first_token
 from .tokens import patch_embedding as patch_embedding
+from .tokens import patch_merging as patch_merging
 from .tokens import position_embedding as position_embedding
 from .tokens import to_map as to_map
 from .tokens import tokens as tokens

@@ -147,8 +147,12 @@ class PixelUnshuffle(PixelShuffle):
         shorter = [size // factor for size, factor in zip(sizes, self.factors, strict=True)]
         pairs = [part for pair in zip(shorter, self.factors, strict=True) for part in pair]
         x = ops.reshape(x, (batch, *pairs, channels))
-        x = ops.transpose(x, (0, *range(1, 2 * n, 2), 2 * n + 1, *range(2, 2 * n + 1, 2)))
+        x = ops.transpose(x, (0, *range(1, 2 * n, 2), *self.order(n)))
         return self.back(ops.reshape(x, (batch, *shorter, channels * math.prod(self.factors))))
+
+    def order(self, rank: int) -> tuple[int, ...]:
+        """The axes that become channels, the slowest first, in `batch side pixel side pixel … channels`."""
+        return (2 * rank + 1, *range(2, 2 * rank + 1, 2))
 
     def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
         shape = list(input_shape)
@@ -156,6 +160,23 @@ class PixelUnshuffle(PixelShuffle):
             shape[axis] = None if shape[axis] is None else shape[axis] // factor
         shape[self.channel_axis] *= math.prod(self.factors)
         return tuple(shape)
+
+
+@serializable
+class PatchMerging(PixelUnshuffle):
+    """`PixelUnshuffle` with all channels of one pixel before those of the next, the first side fastest.
+
+    (Liu et al. 2021, section 3.1, in the order of the authors' code.) Shapes:
+    `batch *sides channels` -> `batch *sides/factors prod(factors)·channels`.
+
+    Example:
+        >>> import numpy as np
+        >>> np.asarray(PatchMerging((2, 2))(np.arange(8.0).reshape(1, 2, 2, 2))).ravel().tolist()
+        [0.0, 1.0, 4.0, 5.0, 2.0, 3.0, 6.0, 7.0]
+    """
+
+    def order(self, rank: int) -> tuple[int, ...]:
+        return (*range(2 * rank, 0, -2), 2 * rank + 1)
 
 
 @serializable
@@ -379,3 +400,21 @@ class ClassToken(_MapLayer):
         shape = list(input_shape)
         shape[self.first] = None if shape[self.first] is None else shape[self.first] + 1
         return tuple(shape)
+
+
+@serializable
+class FirstToken(_MapLayer):
+    """The first of a row of tokens: what `ClassToken` has added.
+
+    Shapes: `batch tokens channels` -> `batch channels`.
+
+    Example:
+        >>> FirstToken()(keras.Input((197, 16))).shape
+        (None, 16)
+    """
+
+    def call(self, x: Any) -> Any:
+        return x[:, 0] if self.channel_axis == -1 else x[:, :, 0]
+
+    def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
+        return (input_shape[0], input_shape[self.channel_axis])

@@ -11,8 +11,8 @@ from .. import checks
 from ..checks import piece
 from . import arguments
 from .core import block, register
-from .map_layers import BlurPooling, MaxUnpooling, PixelShuffle, PixelUnshuffle, Resize
-from .tensors import channels, known_sides, layer, rank, sides
+from .map_layers import BlurPooling, MaxUnpooling, PatchMerging, PixelShuffle, PixelUnshuffle, Resize
+from .tensors import channels, dividing, layer, rank, sides
 from .types import Padding, PointwiseOptions, Size, Tensor, Unit
 from .units import conv as _conv
 
@@ -83,10 +83,16 @@ def pixel_shuffle(x: Tensor, factor: Size = 2, *, name: str | None = None) -> Te
 
 
 @piece
-def pixel_unshuffle(x: Tensor, factor: Size = 2, *, name: str | None = None) -> Tensor:
+def pixel_unshuffle(
+    x: Tensor, factor: Size = 2, *, order: Literal["channels", "pixels"] = "channels", name: str | None = None
+) -> Tensor:
     """Pixels rearranged into channels: the inverse of `pixel_shuffle`, also called space to depth.
 
     Shapes: `batch *sides channels` -> `batch *sides/factor channels·prod(factor)`.
+
+    Args:
+        order: `"channels"`: one channel of all pixels of a patch, then the next; `"pixels"`: all channels of a pixel,
+            then those of the one below it (Liu et al. 2021, patch merging).
 
     Raises:
         ValueError: a side is unknown, or no multiple of its factor.
@@ -96,11 +102,9 @@ def pixel_unshuffle(x: Tensor, factor: Size = 2, *, name: str | None = None) -> 
         (None, 4, 3, 12)
     """
     channels(x)
-    factors = arguments.sizes("factor", factor, rank(x))
-    for side, each in zip(known_sides(x, "where its pixels become channels"), factors, strict=True):
-        if side % each:
-            raise checks.refuse("factor", factor, f"a divisor of the sides {sides(x)}")
-    return layer(PixelUnshuffle, x, "pixel_unshuffle", name, factors=factors)
+    factors = dividing("factor", factor, x, "where its pixels become channels")
+    kind = {"channels": PixelUnshuffle, "pixels": PatchMerging}[checks.choice("order", order, ("channels", "pixels"))]
+    return layer(kind, x, "pixel_unshuffle", name, factors=factors)
 
 
 @piece

@@ -54,6 +54,15 @@ def known_sides(x: Tensor, why: str) -> tuple[int, ...]:
     return tuple(side for side in found if side is not None)
 
 
+def dividing(argument: str, value: Any, x: Tensor, why: str) -> tuple[int, ...]:
+    """An integer for each side of `x` that divides it; all sides must be known."""
+    sizes = arguments.sizes(argument, value, rank(x))
+    lengths = known_sides(x, why)
+    if any(length % size for length, size in zip(lengths, sizes, strict=True)):
+        raise checks.refuse(argument, value, f"a divisor of the sides {lengths}")
+    return sizes
+
+
 def of_rank(kind: str, x: Tensor) -> type[keras.Layer]:
     """Keras's layer for the axes of `x`: `Conv` is `keras.layers.Conv2D` for images."""
     name = f"Conv{rank(x)}DTranspose" if kind == "ConvTranspose" else f"{kind}{rank(x)}D"

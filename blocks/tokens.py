@@ -10,8 +10,10 @@ from .. import checks
 from ..checks import piece
 from . import arguments
 from .core import block
-from .map_layers import ClassToken, PositionEmbedding
-from .tensors import channel_axis, channels, known_sides, layer, rank
+from .map_layers import ClassToken, FirstToken, PositionEmbedding
+from .norms import layer_norm
+from .resizing import pixel_unshuffle
+from .tensors import channel_axis, channels, dividing, known_sides, layer, rank
 from .types import Norm, Size, Tensor, Unit
 from .units import conv as _conv
 
@@ -108,3 +110,46 @@ def patch_embedding(
     linear = {"norm": None, "activation": None, "use_bias": True}
     y = conv(x, filters, size, strides=size, padding="valid", name="projection", **linear)
     return y if norm is None else checks.function("norm", norm, "name")(y, name="norm")
+
+
+@block
+def patch_merging(
+    x: Tensor,
+    filters: int,
+    patch_size: Size = 2,
+    *,
+    norm: Norm = layer_norm,
+    conv: Unit = _conv,
+    name: str | None = None,
+) -> Tensor:
+    """The vectors of a patch in a row, a norm, and a linear convolution without bias (Liu et al. 2021, section 3.1).
+
+    Shapes: `batch *sides channels` -> `batch *sides/patch_size filters`.
+
+    Args:
+        patch_size: an integer that divides the sides, or one a side.
+        norm: function `(x, *, name)` before the convolution.
+        conv: unit; its norm and activation are left out.
+
+    Example:
+        >>> model = keras.Model(x := keras.Input((56, 56, 96)), patch_merging(x, 192))
+        >>> model.output_shape, model.count_params()
+        ((None, 28, 28, 192), 74496)
+    """
+    arguments.functions(conv=conv)
+    norm = checks.function("norm", norm, "name")
+    size = dividing("patch_size", patch_size, x, "which patches divide")
+    y = norm(pixel_unshuffle(x, size, order="pixels", name="patches"), name="norm")
+    return conv(y, filters, 1, strides=1, norm=None, activation=None, use_bias=False, name="reduction")
+
+
+@piece
+def first_token(x: Tensor, *, name: str | None = None) -> Tensor:
+    """The first of a row of tokens, such as the class token: `batch n channels` -> `batch channels`.
+
+    Example:
+        >>> first_token(keras.Input((197, 384))).shape
+        (None, 384)
+    """
+    arguments.image(x, ranks=[1])
+    return layer(FirstToken, x, "first_token", name)

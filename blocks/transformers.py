@@ -14,11 +14,12 @@ from .activations import dropout as _dropout
 from .core import block, given_to
 from .merges import add
 from .norms import layer_norm
-from .tensors import channel_axis, channels, known_sides, layer, rank
+from .tensors import channel_axis, channels, dividing, known_sides, layer, rank
 from .tokens import to_map, tokens
 from .types import Activation, Norm, Size, Tensor, Unit
 from .units import conv as _conv
 from .units import weight_options
+from .window_layers import WindowAttention
 
 _norm = partial(layer_norm, epsilon=1e-6)
 
@@ -30,6 +31,8 @@ def self_attention(
     *,
     key_dim: int | None = None,
     window: Size | None = None,
+    shift: Size = 0,
+    position_bias: bool = False,
     dropout: float = 0.0,
     conv: Unit = _conv,
     name: str | None = None,
@@ -43,11 +46,14 @@ def self_attention(
         key_dim: channels of a head; None for `channels / heads`.
         window: every place asks those of its own window of this size alone (Liu et al. 2021, section 3.2); it divides
             the sides. None for all.
+        shift: the windows begin so many places further on and go on at the other end, where places that are no
+            neighbours do not see each other; 0 along a side that is a single window.
+        position_bias: add to each score a trained number, for each head and offset between two places (eq. 4).
         dropout: rate of the weights of the attention.
         conv: unit whose initialisers, regularisers and constraints the projections have.
 
     Raises:
-        ValueError: `heads` does not divide the channels, or `window` the sides.
+        ValueError: `heads` does not divide the channels, or `window` the sides; `shift` is no smaller than `window`.
 
     Example:
         >>> model = keras.Model(x := keras.Input((14, 14, 64)), self_attention(x, 4, window=7))
@@ -59,28 +65,22 @@ def self_attention(
     if key_dim is None and depth % heads:
         raise checks.refuse("heads", heads, f"a divisor of the {depth} channels of x, or with key_dim")
     size = depth // heads if key_dim is None else checks.integer("key_dim", key_dim)
+    shifts = arguments.sizes("shift", shift, axes, at_least=0)
+    position_bias = checks.flag("position_bias", position_bias)
+    arguments.functions(conv=conv)
+    options: dict[str, Any] = {"num_heads": heads, "key_dim": size, "dropout": dropout, **weight_options(conv)}
+    if window is not None or position_bias or any(shifts):
+        lengths = known_sides(x, why := "which windows divide")
+        sizes = lengths if window is None else dividing("window", window, x, why)
+        if any(s >= w for s, w in zip(shifts, sizes, strict=True)):
+            raise checks.refuse("shift", shift, f"smaller than the window, {sizes}")
+        shifts = tuple(0 if n == w else s for n, w, s in zip(lengths, sizes, shifts, strict=True))
+        options |= {"window_size": sizes, "shift": shifts, "position_bias": position_bias}
+        return layer(WindowAttention, x, "attention", "attention", **options)
     first = channel_axis() != -1
     if first:
         x = layer(keras.layers.Permute, x, "last", "last", dims=(*range(2, axes + 2), 1))
-    y, over = x, tuple(range(1, axes + 1))
-    parts: tuple[int, ...] = ()
-    if window is not None:
-        sizes = arguments.sizes("window", window, axes)
-        lengths = list(x.shape[1:-1])
-        if any(n is None or n % w for n, w in zip(lengths, sizes, strict=True)):
-            raise checks.refuse("window", window, f"one that divides the sides, {tuple(lengths)}")
-        parts = tuple(part for n, w in zip(lengths, sizes, strict=True) for part in (n // w, w))
-        y = layer(keras.layers.Reshape, y, "split", "split", target_shape=(*parts, depth))
-        order = (*range(1, 2 * axes, 2), *range(2, 2 * axes + 1, 2), 2 * axes + 1)
-        y = layer(keras.layers.Permute, y, "windows", "windows", dims=order)
-        over = tuple(range(axes + 1, 2 * axes + 1))
-    arguments.functions(conv=conv)
-    options = {"num_heads": heads, "key_dim": size, "dropout": dropout, "attention_axes": over, **weight_options(conv)}
-    y = keras.layers.MultiHeadAttention(name="attention", **options)(y, y)
-    if window is not None:
-        back = (*(axis for n in range(axes) for axis in (1 + n, 1 + axes + n)), 2 * axes + 1)
-        y = layer(keras.layers.Permute, y, "places", "places", dims=back)
-        y = layer(keras.layers.Reshape, y, "joined", "joined", target_shape=(*x.shape[1:-1], depth))
+    y = keras.layers.MultiHeadAttention(name="attention", attention_axes=tuple(range(1, axes + 1)), **options)(x, x)
     return layer(keras.layers.Permute, y, "first", "first", dims=(axes + 1, *range(1, axes + 1))) if first else y
 
 
@@ -130,6 +130,8 @@ def transformer_block(
     *,
     expansion: float = 4,
     window: Size | None = None,
+    shift: Size = 0,
+    position_bias: bool = False,
     activation: Activation = "gelu",
     dropout: float = 0.0,
     transforms: Sequence[Callable[[Tensor], Tensor]] = (),
@@ -147,7 +149,7 @@ def transformer_block(
     Shapes: `batch *sides channels` -> the same, for tokens, images and volumes.
 
     Args:
-        heads, window: as in `self_attention`.
+        heads, window, shift, position_bias: as in `self_attention`.
         expansion: the perceptron is so many times as wide as `x`.
         dropout: rate in the attention and after each convolution.
         transforms: functions of both branches before their sums, such as `layer_scale`.
@@ -163,7 +165,8 @@ def transformer_block(
     width = round(channels(x) * checks.number("expansion", expansion, above=0))
     if width < 1:
         raise checks.refuse("expansion", expansion, f"large enough for a channel out of {channels(x)}")
-    y = self_attention(norm(x, name="norm1"), heads, window=window, dropout=dropout, conv=conv, name="attention")
+    asked: dict[str, Any] = {"window": window, "shift": shift, "position_bias": position_bias, "dropout": dropout}
+    y = self_attention(norm(x, name="norm1"), heads, conv=conv, name="attention", **asked)
     x = _added(x, y, transforms, conv, 1)
     y = mlp(norm(x, name="norm2"), width, activation=activation, dropout=dropout, conv=conv, name="mlp")
     return _added(x, y, transforms, conv, 2)

@@ -138,7 +138,7 @@ _SIZED_BY = frozenset({"Resize", "MatchSize"})  # another tensor, of which nothi
 _RESHAPING = frozenset(
     {"Reshape", "Flatten", "Roll", "Identity", "ExpandDims", "Squeeze", "InputLayer", "Cast", "LayerScale"}
 )
-_ATTENTION = frozenset({"MultiHeadAttention", "GroupedQueryAttention", "GroupQueryAttention"})
+_ATTENTION = frozenset({"MultiHeadAttention", "GroupedQueryAttention", "GroupQueryAttention", "WindowAttention"})
 _PRODUCTS = frozenset({"Matmul", "Einsum", "Dot"})
 _GATES = {"sigmoid": "σ", "hard_sigmoid": "σ", "softmax": "s", "tanh": "t"}
 _WITH_SIDES = frozenset({"xatt", "rnn", "gate", "skip", "top-down", "condition"})

@@ -9,7 +9,7 @@ from typing import Any
 from ..rules import REDUCED, UNKNOWN, UNREAD, Along, Call, Entry, Reads, Windows, aligned, knows
 from . import common
 from .common import activated, by, free, listed, mapped, none_at_all, resized, stepped, windowed
-from .layers import _conv_cost, _conv_words, _of_kernel
+from .layers import _conv_cost, _conv_words, _heads, _of_kernel
 
 
 def own(*names: str, home: str = "layers") -> Any:
@@ -152,6 +152,7 @@ def _scaled(layer: Any) -> str:
 
 of_maps("Resize")(Entry("shape", "", _scaled, none_at_all, _resized))
 of_maps("PixelShuffle")(free("shape", lambda o: f"pixel shuffle, ×{by(o.factors)}", _shuffled))
+of_maps("PatchMerging")(free("shape", lambda o: f"patch merging, /{by(o.factors)}", _unshuffled))
 of_maps("PixelUnshuffle")(free("shape", lambda o: f"pixel unshuffle, /{by(o.factors)}", _unshuffled))
 of_maps("BlurPooling")(
     Entry("pool", "mean", lambda o: listed(f"{by(o.pool_size)} blur pool", stepped(o.strides)), none_at_all, _blurred)
@@ -164,3 +165,17 @@ of_each_rank("WeightStandardizedConv", home="map_layers")(
 )
 of_maps("PositionEmbedding")(free("add", "position embedding"))
 of_maps("ClassToken")(free("merge", "class token", lambda call: UNKNOWN))
+of_maps("FirstToken")(free("shape", "first token", lambda call: UNKNOWN))
+
+
+def _window_words(layer: Any) -> str:
+    shifted = f"shifted by {by(layer.shift)}" if any(_each(layer.shift)) else ""
+    heads = f"{_heads(layer.num_heads)} × {layer.key_dim}"
+    return listed(f"{by(layer.window_size)} window attention", shifted, heads)
+
+
+def _each(sizes: Any) -> tuple[int, ...]:
+    return sizes if isinstance(sizes, tuple) else (sizes,)
+
+
+own("WindowAttention", home="window_layers")(Entry("attention", "", _window_words, None, lambda call: UNKNOWN))

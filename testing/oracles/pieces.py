@@ -302,8 +302,29 @@ def patch_embedding(shape: Shape, filters: int, patch_size: Any = 16, *, conv: O
     return conv(shape, filters, size, strides=size, padding="valid", **linear)
 
 
+@oracle("patch_merging", chain=False)
+def patch_merging(shape: Shape, filters: int, patch_size: Any = 2, *, conv: Oracle = plain_conv) -> Expected:
+    """The pixels of a patch in a row, a norm and a projection."""
+    row = norm(pixel_unshuffle(shape, patch_size).shape, 2)
+    return row.then(conv, filters, 1, strides=1, norm_parameters=None, use_bias=False)
+
+
+@oracle("first_token", chain=False)
+def first_token(shape: Shape) -> Expected:
+    """One of them."""
+    return Expected((shape[-1],))
+
+
 @oracle("self_attention", chain=False)
-def self_attention(shape: Shape, heads: int = 8, *, key_dim: int | None = None, window: Any = None) -> Expected:
+def self_attention(
+    shape: Shape,
+    heads: int = 8,
+    *,
+    key_dim: int | None = None,
+    window: Any = None,
+    shift: Any = 0,
+    position_bias: bool = False,
+) -> Expected:
     """Query, key, value and output, and the products of each place with those that it asks.
 
     Example:
@@ -315,9 +336,16 @@ def self_attention(shape: Shape, heads: int = 8, *, key_dim: int | None = None, 
         raise ValueError("heads do not divide")
     width = heads * (depth // heads if key_dim is None else key_dim)
     places = tokens(shape).shape[0]
+    sizes = shape[:-1] if window is None else each(window, shape)
     asked = places if window is None else prod(each(window, shape))
+    offsets = 0
+    if window is not None or position_bias or any(each(shift, shape)):
+        for n, w, s in zip(shape[:-1], sizes, each(shift, shape), strict=True):
+            if n is None or n % w or s >= w:
+                raise ValueError("no windows")
+        offsets = heads * prod(2 * w - 1 for w in sizes if w is not None) if position_bias else 0
     work = None if places is None or asked is None else places * (4 * depth * width + 2 * asked * width)
-    return Expected(shape, 3 * (depth + 1) * width + (width + 1) * depth, work)
+    return Expected(shape, 3 * (depth + 1) * width + (width + 1) * depth + offsets, work)
 
 
 @oracle("mlp", draws={"activation": OMITTED})
@@ -328,7 +356,14 @@ def mlp(shape: Shape, units: int, *, conv: Oracle = plain_conv) -> Expected:
 
 @oracle("transformer_block", chain=False)
 def transformer_block(
-    shape: Shape, heads: int = 8, *, expansion: float = 4, window: Any = None, conv: Oracle = plain_conv
+    shape: Shape,
+    heads: int = 8,
+    *,
+    expansion: float = 4,
+    window: Any = None,
+    shift: Any = 0,
+    position_bias: bool = False,
+    conv: Oracle = plain_conv,
 ) -> Expected:
     """Attention and a perceptron, each after a norm.
 
@@ -336,7 +371,8 @@ def transformer_block(
         >>> transformer_block((197, 384), 6).parameters
         1774464
     """
-    y = norm(shape, 2).then(self_attention, heads, window=window).then(norm, 2)
+    asked: dict[str, Any] = {"window": window, "shift": shift, "position_bias": position_bias}
+    y = norm(shape, 2).then(self_attention, heads, **asked).then(norm, 2)
     return y.then(mlp, round(channels_of(shape) * expansion), conv=conv)
 
 

@@ -198,6 +198,8 @@ FIRST = {
     "blur_pool": blocks.blur_pool,
     "layer_scale": partial(blocks.layer_scale, initial_value=0.5),
     "channel_shuffle": blocks.channel_shuffle,
+    "patch_merging": partial(blocks.patch_merging, filters=8),
+    "windows": partial(blocks.self_attention, heads=2, window=2, shift=1, position_bias=True),
 }
 
 
@@ -263,6 +265,55 @@ def test_attention_asks_all_places_or_those_of_its_window(window):
     np.testing.assert_allclose(run(x), expected, rtol=1e-3, atol=1e-4)
 
 
+@pytest.mark.parametrize(("sides", "window", "shift"), [((6, 4), (3, 4), (1, 2)), ((9,), 3, 2), ((4, 4), None, 0)])
+def test_shifted_windows_and_a_bias_for_each_offset(sides, window, shift):
+    """Two places see each other in one window, unless the end of the map lies between them; scores by their offset."""
+    x = images(2, *sides, 4)
+    model, run = made(blocks.self_attention, x.shape[1:], 2, window=window, shift=shift, position_bias=True)
+    biases, *weights = map(array, model.get_weights())
+    windows = np.broadcast_to(sides if window is None else window, len(sides))
+    shifts = [0 if n == w else s for n, w, s in zip(sides, windows, np.broadcast_to(shift, len(sides)), strict=True)]
+    places = np.array([*np.ndindex(*sides)])
+    rolled = (places - shifts) % sides // windows
+    wrapped = places < shifts
+    own = np.concatenate([rolled, wrapped], 1)
+    apart = (own[:, None] != own[None]).any(-1)
+    offsets = np.clip(places[:, None] - places[None] + windows - 1, 0, 2 * windows - 2)
+    table = biases.reshape(*(2 * windows - 1), 2)
+    scores = np.where(apart[..., None], -np.inf, table[tuple(np.moveaxis(offsets, -1, 0))])
+    row = attended(x.reshape(2, -1, 4), *weights, scores=np.moveaxis(scores, -1, 0))
+    np.testing.assert_allclose(run(x), row.reshape(x.shape), rtol=1e-3, atol=1e-4)
+    again = keras.Model.from_config(model.get_config())
+    again.set_weights(model.get_weights())
+    np.testing.assert_array_equal(array(again(x)), array(model(x)))
+    assert model.layers[-1].shift == tuple(shifts)
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"window": 4}, r"window must be a divisor of the sides \(6, 8\), got 4"),
+        ({"window": (3, 4), "shift": 3}, r"shift must be smaller than the window, \(3, 4\), got 3"),
+        ({"window": 2, "position_bias": "yes"}, "position_bias must be True or False, got 'yes'"),
+        ({"shift": -1}, "shift must be an integer of at least 0, got -1"),
+    ],
+)
+def test_windows_that_do_not_fit(given, said):
+    with pytest.raises((TypeError, ValueError), match=said):
+        blocks.self_attention(keras.Input((6, 8, 4)), 2, **given)
+
+
+def test_patches_are_merged_column_by_column():
+    """In the order of the authors' code: above and below, then to the right."""
+    x = images(1, 4, 2, 3)
+    merged = made(blocks.pixel_unshuffle, (4, 2, 3), 2, order="pixels")[1](x)
+    np.testing.assert_array_equal(merged[0, 1, 0], np.concatenate([x[0, 2, 0], x[0, 3, 0], x[0, 2, 1], x[0, 3, 1]]))
+    model, run = made(blocks.patch_merging, (4, 2, 3), 5)
+    gamma, beta, kernel = map(array, model.get_weights())
+    expected = (naive.normalised(merged, -1, 1e-3) * gamma + beta) @ kernel.reshape(12, 5)
+    np.testing.assert_allclose(run(x), expected, rtol=1e-4, atol=1e-4)
+
+
 def test_tokens_are_rows_of_places_and_back():
     x = images(2, 2, 3, 4)
     row = made(blocks.tokens, (2, 3, 4))[1](x)
@@ -270,6 +321,7 @@ def test_tokens_are_rows_of_places_and_back():
     np.testing.assert_array_equal(made(blocks.to_map, (6, 4), (2, 3))[1](row), x)
     model, run = made(blocks.class_token, (6, 4))
     np.testing.assert_array_equal(run(row)[:, 1:], row)
+    np.testing.assert_array_equal(made(blocks.first_token, (6, 4))[1](row), row[:, 0])
     np.testing.assert_allclose(run(row)[:, 0], np.broadcast_to(array(model.weights[0]), (2, 4)))
 
 
@@ -308,11 +360,13 @@ def layer_normed(x, gamma, beta):
     return naive.normalised(x, -1, 1e-6) * gamma + beta
 
 
-def attended(x, query, query_bias, key, key_bias, value, value_bias, out, out_bias):
+def attended(x, query, query_bias, key, key_bias, value, value_bias, out, out_bias, scores=0.0):
     """Every token asks every token; the arguments are the weights in the order of Keras's layer."""
     weights = ((query, query_bias), (key, key_bias), (value, value_bias))
     q, k, v = (np.einsum("bnc,chd->bhnd", x, w) + b[:, None] for w, b in weights)
-    return np.einsum("bhnd,hdc->bnc", softmax(q @ k.swapaxes(-1, -2) / np.sqrt(q.shape[-1])) @ v, out) + out_bias
+    return (
+        np.einsum("bhnd,hdc->bnc", softmax(q @ k.swapaxes(-1, -2) / np.sqrt(q.shape[-1]) + scores) @ v, out) + out_bias
+    )
 
 
 def perceptron(x, expand, expand_bias, project, project_bias):

@@ -70,6 +70,8 @@ SIDES = {
     "convnext": ("{n}//32", 32),
     "inception_resnet": (f"((({VALID_POOLS})-1)//2-1)//2", 75),
     "nasnet": ("ceil((({n}-1)//2)/16)", 3),
+    "convmixer": ("{n}//7", 7),
+    "convmixer_1024": ("{n}//14", 14),
 }
 CHANNELS = {
     "lenet5": 120,
@@ -105,6 +107,9 @@ CHANNELS = {
     "inception_resnet_v2": 1536,
     "nasnet_mobile": 1056,
     "nasnet_large": 4032,
+    "convmixer_1536_20": 1536,
+    "convmixer_768_32": 768,
+    "convmixer_1024_20": 1024,
 }
 CHANNELS |= {
     **{f"regnet_x_{size}": stages[-1][1] for size, (stages, _) in REGNET_X.items()},
@@ -123,9 +128,11 @@ ONE_EACH = {
     *("cifar_densenet40", "xception", "mobilenet", "mobilenet_v2", "fcn8s", "unet"),
     *("efficientnet_b0", "efficientnet_v2_b0", "convnext_tiny", "mobilenet_v3_small"),
     *("regnet_y_400mf", "mnasnet0_5", "shufflenet_v2_x0_5", "squeezenet1_0"),
-    *("inception_resnet_v2", "nasnet_mobile"),
+    *("inception_resnet_v2", "nasnet_mobile", "convmixer_768_32"),
 }
-NAMES = [name for name in list_architectures() if (name in ONE_EACH or THOROUGH) and name not in DEEP]
+# Whose sides are multiples of a patch or of windows, or who have weights for each place: test_transformers.py.
+OF_SOME_SIZES = {name for name in list_architectures() if ENTRIES[name].module in ("vits", "swins", "mixers")}
+NAMES = [n for n in list_architectures() if (n in ONE_EACH or THOROUGH) and n not in DEEP | OF_SOME_SIZES]
 
 
 @pytest.mark.parametrize("name", [name for name in list_architectures() if name not in DEEP or THOROUGH])
@@ -221,7 +228,7 @@ def numpy_arguments(name: str) -> dict[str, Any]:
     return {p.name: small(p.default) for p in own if isinstance(p.default, int | tuple) and p.name != "input_shape"}
 
 
-@pytest.mark.parametrize("name", sorted({*ONE_EACH, "cifar_densenet_bc100"}))
+@pytest.mark.parametrize("name", sorted({*ONE_EACH, "cifar_densenet_bc100", "vit_b_16", "swin_t", "mixer_b_16"}))
 def test_numbers_of_numpy_are_numbers(name):
     """NumPy's own wrap around: 4 times 100 is 144 in eight bits."""
     with weightless():
@@ -266,6 +273,7 @@ def channels(name: str) -> int:
 
 SHORT: dict[str, dict[str, Any]] = {
     "convnext_tiny": {"repeats": (1, 1, 2, 1)},
+    "convmixer_768_32": {"repeats": 2},
     "inception_resnet_v2": {"layers": SHORT_INCEPTION_RESNET},
 }
 """Fewer equal blocks, but nightly, as the check builds a network forty times."""
@@ -278,7 +286,7 @@ def network(x, name, **options):
 @pytest.mark.sweep_only(
     *("cifar_densenet40", "googlenet_torchvision", "xception", "efficientnet_b0", "efficientnet_v2_b0"),
     *("regnet_y_400mf", "mnasnet0_5", "shufflenet_v2_x0_5", "squeezenet1_0"),
-    *("convnext_tiny", "mobilenet_v3_small", "inception_resnet_v2", "nasnet_mobile"),
+    *("convnext_tiny", "mobilenet_v3_small", "inception_resnet_v2", "nasnet_mobile", "convmixer_768_32"),
 )
 @pytest.mark.parametrize("name", NAMES)
 def test_architecture(name, record_property):
@@ -338,7 +346,9 @@ def test_with_the_classifier(name):
 @pytest.mark.parametrize("name", [name for name in NAMES if name not in SEGMENTATION])
 def test_the_smallest_input_is_that_of_the_check(name):
     """`smallest_input` searches by building, the specification says it in advance."""
-    if name in DEEP_ISH or name.startswith(("inception", "densenet", "cifar_densenet", "efficientnet", "convnext")):
+    if name in DEEP_ISH or name.startswith(
+        ("inception", "densenet", "cifar_densenet", "efficientnet", "convnext", "convmixer")
+    ):
         pytest.skip("its search builds a dozen deep networks")
     with weightless():
         found = constructor(name).smallest_input(include_top=False, input_shape=(None, None, 3))

@@ -258,6 +258,14 @@ CASES = {
         lambda c, f: (16 * c + 1) * f,
         f=few,
     ),
+    "patch_merging": of(
+        "b 6 8 c -> b 3 4 f",
+        lambda x, f: blocks.patch_merging(x, f),
+        lambda c, f: 8 * c + 4 * c * f,
+        options={"unknown": False},
+        f=few,
+    ),
+    "first_token": of("b n c -> b c", blocks.first_token),
     "self_attention": of("b h w 6 -> b h w 6", partial(blocks.self_attention, heads=2), 4 * 42),
     "mlp": of(SAME, lambda x: blocks.mlp(x, 5), lambda c: 5 * c + 5 + 5 * c + c),
     "transformer_block": of(
@@ -370,7 +378,7 @@ def test_block(name, record_property):
 # Signals and volumes, by the same specifications.
 
 OF_IMAGES = {"inception_asymmetric", "inception_expanded"}  # whose kernels are n×1 and 1×n
-OF_ROWS = {"to_map", "class_token"}
+OF_ROWS = {"to_map", "class_token", "first_token"}
 BY_RANK = {  # what is not the same for every side
     1: {
         "zero_pad": of("b l c -> b l+3 c", partial(blocks.zero_pad, padding=((1, 2),))),
@@ -379,6 +387,13 @@ BY_RANK = {  # what is not the same for every side
         "pixel_unshuffle": of(
             "b 6 c -> b 2 3*c", partial(blocks.pixel_unshuffle, factor=3), options={"unknown": False}
         ),
+        "patch_merging": of(
+            "b 6 c -> b 3 f",
+            lambda x, f: blocks.patch_merging(x, f),
+            lambda c, f: 4 * c + 2 * c * f,
+            options={"unknown": False},
+            f=few,
+        ),
     },
     3: {
         "zero_pad": of("b d h w c -> b d+1 h+3 w+3 c", partial(blocks.zero_pad, padding=((1, 0), (1, 2), (1, 2)))),
@@ -386,6 +401,13 @@ BY_RANK = {  # what is not the same for every side
         "pixel_shuffle": of("b d h w 24 -> b 2*d 2*h 2*w 3", blocks.pixel_shuffle),
         "pixel_unshuffle": of(
             "b 6 8 4 c -> b 2 4 4 6*c", partial(blocks.pixel_unshuffle, factor=(3, 2, 1)), options={"unknown": False}
+        ),
+        "patch_merging": of(
+            "b 6 8 4 c -> b 3 4 2 f",
+            lambda x, f: blocks.patch_merging(x, f),
+            lambda c, f: 16 * c + 8 * c * f,
+            options={"unknown": False},
+            f=few,
         ),
     },
 }
@@ -438,6 +460,7 @@ def test_block_of_signals_and_volumes(name, rank, record_property):
 
 OWN_WEIGHTS = {  # whose channels or features follow from the number of pixels; a kernel without input channels
     *("position_embedding", "mixer_block", "subpixel_conv", "aux_classifier", "pixel_unshuffle", "pixel_shuffle"),
+    "patch_merging",
     "sparse",
 }
 

@@ -78,6 +78,8 @@ CALLS = {
     "class_token": {"x": image(6, 4)},
     "position_embedding": {},
     "patch_embedding": {"filters": 4, "patch_size": 2},
+    "patch_merging": {"x": image(6, 8, 4), "filters": 4},
+    "first_token": {"x": image(6, 4)},
     "self_attention": {"heads": 2},
     "mlp": {"units": 4},
     "transformer_block": {"heads": 2},

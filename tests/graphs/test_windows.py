@@ -465,6 +465,7 @@ DRAWN = {
     },
     "own resize": (lambda x: map_layers.Resize((2, 2), "linear")(x), IMAGE),
     "own shuffle": (lambda x: map_layers.PixelShuffle((2, 2))(x), (8, 8, 8)),
+    "own merging": (lambda x: layers.Dense(2)(map_layers.PatchMerging((2, 2))(x)), IMAGE),
     "own unshuffle": (lambda x: layers.Dense(2)(map_layers.PixelUnshuffle((2, 2))(x)), IMAGE),
     "own blur": (lambda x: map_layers.BlurPooling((3, 3), (2, 2))(x), IMAGE),
     "own response": (lambda x: map_layers.GlobalResponseNormalization()(x), IMAGE),
@@ -528,6 +529,7 @@ _VECTORS = "reads vectors, which have no positions"
 _BATCH = "what it moves are the examples"
 _SIZE = "reads a size and no numbers"
 _RUN = "cannot be run: Keras 3.15 swaps two arguments"
+_WINDOWS = "layerblocks.blocks.window_layers.WindowAttention"
 EXCUSED = {
     **dict.fromkeys(("keras.layers.GRUCell", "keras.layers.LSTMCell", "keras.layers.SimpleRNNCell"), _VECTORS),
     **dict.fromkeys(("keras.layers.StackedRNNCells", "layerblocks.blocks.layers.RadialBasisDense"), _VECTORS),
@@ -541,7 +543,7 @@ EXCUSED = {
     "keras.ops.Hsplit": "is said not to be known",
     "keras.ops.TakeAlongAxis": "is said not to be known",
     **dict.fromkeys(
-        ("layerblocks.blocks.map_layers.ClassToken", "layerblocks.blocks.map_layers.MaxUnpooling"),
+        (*(f"layerblocks.blocks.map_layers.{name}" for name in ("ClassToken", "FirstToken", "MaxUnpooling")), _WINDOWS),
         "is said not to be known",
     ),
 }
