@@ -103,9 +103,12 @@ class Layout:
         self.layer_gap, self.side_gap = layer_gap(request, type), request.theme.side_gap
         self.label = type.edge * 1.15 if self.labels else 0.0  # the height of what is written on a line
         self.edges: dict[tuple[int, int], list[Edge]] = defaultdict(list)
+        self.beside: dict[tuple[int, int], list[Edge]] = defaultdict(list)  # all that is no skip
         self.leaving = [0] * len(graph.nodes)
         for edge in graph.edges:
             self.leaving[edge.source] += edge.role not in ("skip", "aux")
+            if edge.role != "skip":
+                self.beside[edge.source, edge.target].append(edge)
             if edge.role != "skip" and edge not in composition.apart:
                 self.edges[edge.source, edge.target].append(edge)
         self.returned: dict[int, list[Output]] = defaultdict(list)
@@ -459,8 +462,7 @@ class Layout:
         number, half = (lane.start, 1) if leaving else (lane.end, -1)
         if number == ENTRY:
             first, across, _ = max(piece.tops, key=lambda top: side * top[1])
-            lines = [e for e in self.graph.edges if (e.source, e.target) == (lane.edge.source, first)]
-            beside = len(together([e for e in lines if e.role != "skip"]))
+            beside = len(together(self.beside.get((lane.edge.source, first), ())))
             out = across + side * max(beside - 1, 0) / 2 * _TWICE
             return out, _JUNCTION / 2 - 1 if piece.fan is None else piece.fan + _JUNCTION / 2
         if number == EXIT:
