@@ -420,5 +420,7 @@ def test_the_key_says_what_boxes_leave_unsaid():
     assert identity in said[0] and "output of MLP" in said[0]
     assert identity in said[1] and not any("output of" in text for text in said[1])
     assert identity not in said[2]
+    own = diagram(figures[1].graph, label={"residual*": "residual ours"})
+    assert not any(getattr(item, "text", "") == identity for item in own.scene.items)
     words = {item.text for item in figures[0].scene.items if getattr(item, "role", "") == "text"}
     assert any("+ dense" in text for text in words) and any("projection skip" in text for text in words)

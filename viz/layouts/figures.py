@@ -13,7 +13,7 @@ from ... import checks
 from ...graphs.graph import Graph, Node
 from ..lines import line_roles
 from ..scene import Box, Item, Path, Polygon, Scene, Text, moved
-from ..texts.layer_labels import has_plain_skip
+from ..texts.layer_labels import has_identity_skip
 from ..theme import Paint, Theme
 from .box_text import Content, Type
 from .boxes import Request, lettered
@@ -218,7 +218,8 @@ class _Page:
             said = contents(part.graph, (), part.frames, False, look.say, {}, look.names)
             for node, content in zip(part.graph.nodes, said, strict=True):
                 role = look.paints.get(node.name, content.role)
-                if any(map(has_plain_skip, content.words)) and role not in look.keys:
+                own = look.say is not None and look.say(node) is not None
+                if role not in look.keys and not own and has_identity_skip(node):
                     plain[role] = None
                 told = not look.theme.paint(role).stripe and says_kind(role, (*content.words, *content.notes))
                 if role in look.keys or content.symbol or not told:

@@ -409,8 +409,11 @@ def _said_of_skip(kind: str) -> str:
     return {"identity": "", "projection": "projection skip"}.get(kind, kind)
 
 
-def has_plain_skip(words: str) -> bool:
-    """Whether a box of these words is a residual block of which nothing says that its skip is not the identity."""
+def has_identity_skip(node: Node) -> bool:
+    """Whether a box is a residual block whose words say no other skip than the identity."""
+    if node.inner is None or node.words:
+        return False
+    words = describe(node)
     return words.startswith("residual") and "skip" not in words
 
 
