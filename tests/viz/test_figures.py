@@ -26,6 +26,7 @@ from layerblocks.blocks import (
     weightless,
 )
 from layerblocks.graphs import overview, read_graph
+from layerblocks.graphs.graph import Output
 from layerblocks.graphs.rewrite import box, contract
 from layerblocks.viz import Theme, diagram, model_to_dot, plot_model, to_graphviz
 from layerblocks.viz.dot import escape
@@ -424,3 +425,13 @@ def test_the_key_says_what_boxes_leave_unsaid():
     assert not any(getattr(item, "text", "") == identity for item in own.scene.items)
     words = {item.text for item in figures[0].scene.items if getattr(item, "role", "") == "text"}
     assert any("+ dense" in text for text in words) and any("projection skip" in text for text in words)
+
+
+@pytest.mark.parametrize("direction", ["TB", "BT"])
+def test_arrows_out_of_the_network_leave_its_frames(direction):
+    with weightless():
+        scene = diagram(build("resnet18"), width="ieee1", direction=direction).scene
+    [out] = [i for i in scene.items if isinstance(i, Path) and i.states and isinstance(i.states[0], Output)]
+    frames = [item for item in scene.items if getattr(item, "role", "") == "frame"]
+    (x, y) = out.steps[-1][-1]
+    assert frames and not any(f.x < x < f.x + f.width and f.y < y < f.y + f.height for f in frames)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from string import ascii_uppercase
 
@@ -121,7 +121,25 @@ class Layout:
         """The whole sequence, with its heads."""
         piece = self._sequence(self.composition.parts, 0, outermost=True)
         self._add_apart(piece)
+        self._lead_out(piece)
         return piece
+
+    def _lead_out(self, piece: Piece) -> None:
+        """Let arrows out of the network end outside of the frames, where nothing is in the way."""
+        if not self.request.is_column:
+            return
+        for number, line in enumerate(piece.lines):
+            (before, _), (x, y) = line.points[-2:]
+            if before != x or not line.states or not all(isinstance(each, Output) for each in line.states):
+                continue
+            around = [o.place.bottom for o in piece.outlines if o.place.x < x < o.place.right and o.place.y < y]
+            end = max((bottom for bottom in around if y < bottom), default=0.0) + _STUB
+            if end <= y or any(box.x - 4 < x < box.right + 4 and y < box.bottom for box in piece.boxes.values()):
+                continue
+            ends = (point for other in piece.lines if other is not line for point in other.points)
+            if not any(abs(px - x) < 4 and y < py < end + 4 for px, py in ends):
+                piece.lines[number] = replace(line, points=(*line.points[:-1], (x, end)))
+                piece.height = max(piece.height, end)
 
     # -- sequences --
 
