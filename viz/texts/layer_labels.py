@@ -53,7 +53,7 @@ def _what(node: Node) -> str:
         return _join(_residual(node.inner), "SE" if excited else None, _skip_of(node.inner), _dropped(node))
     if node.role == "residual" and (said := _conditioned(node)):
         return said
-    return _chain(node.inner) or _sequence(node.inner.nodes) or node.role
+    return _chain(node.inner) or _with_norm(node.inner) or _sequence(node.inner.nodes) or node.role
 
 
 def _dropped(node: Node) -> str:
@@ -232,8 +232,6 @@ def _sequence(nodes: Iterable[Node]) -> str:
     nodes = list(nodes)
     telling = [n for n in nodes if n.role not in _SILENT and n.kind != "Add"]
     telling = telling or [n for n in nodes if n.role != "input"]
-    if len(telling) == 1 and (said := _with_norm(nodes)):
-        return said
     parts = [(text, len(list(same))) for text, same in groupby(map(_layer, telling))]
     if len(parts) == 1:
         return _times(*parts[0])
@@ -246,13 +244,22 @@ def _sequence(nodes: Iterable[Node]) -> str:
     return f"{len(nodes)} layers"
 
 
-def _with_norm(nodes: Sequence[Node]) -> str:
-    """A convolution or dense layer with the norm and activation around it, in their order: `LN + 2×2 conv, 192, /2`."""
-    kept = [n for n in nodes if n.role not in ("input", "shape", "dropout")]
-    parts = [n.role for n in kept]
-    if not 1 < len(kept) <= 3 or "norm" not in parts or not {"conv", "dense"} & {*parts}:
+def _with_norm(inner: Graph) -> str:
+    """A convolution or dense layer with the norm and activation around it, in their order: `LN + 2×2 conv, 192, /2`.
+
+    Nothing for what is no chain of at most one of each.
+    """
+    kept = [n for n in inner.nodes if n.role not in ("input", "shape", "dropout")]
+    roles = [n.role for n in kept]
+    if not 1 < len(kept) <= 3 or "norm" not in roles or len({"conv", "dense"} & {*roles}) != 1:
         return ""
-    if any(n.inner is not None or len(n.inputs) > 1 for n in nodes) or any(parts.count(role) > 1 for role in parts):
+    if any(roles.count(role) > 1 or role not in ("conv", "dense", "norm", "activation") for role in roles):
+        return ""
+    before = predecessors(inner)
+    chained = all(given == ([n - 1] if n else []) for n, given in enumerate(before))
+    if not chained or any(n.inner is not None or len(n.inputs) > 1 for n in inner.nodes):
+        return ""
+    if {edge.target for edge in inner.entries} - {0} or {o.source for o in inner.outputs} != {len(before) - 1}:
         return ""
     return " + ".join(part for n in kept for part in _parts(n))
 
