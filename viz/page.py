@@ -6,7 +6,7 @@ import base64
 import hashlib
 import json
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 _FILES = Path(__file__).parent / "page_files"
 _MOST_INSIDES = 60  # drawings of the insides of blocks in one page
+_SHEET = 14_000.0  # points: a PDF has no longer page; a longer figure is printed smaller
 _LONGEST = 300  # letters of a value
 
 
@@ -39,7 +40,11 @@ def page(figure: Figure, insides: int = _MOST_INSIDES) -> str:
     """
     views, drawings = _views(figure, insides)
     program, style = ((_FILES / name).read_text(encoding="utf-8") for name in ("page.js", "page.css"))
-    style += f"@page {{ size: {figure.width:.2f}pt {figure.height:.2f}pt; margin: 0; }}\n"
+    less = min(1.0, _SHEET / max(figure.width, figure.height))
+    wide, high = (f"{side * less:.2f}pt" for side in (figure.width, figure.height))
+    style += f"@page {{ size: {wide} {high}; margin: 0; }}\n"
+    if less < 1:
+        style += f"@media print {{ #view svg {{ width: {wide}; height: {high}; }} }}\n"
     title = escape(printable(figure.graph.name))
     policy = (
         f"default-src 'none'; style-src 'unsafe-inline'; font-src data:; base-uri 'none'; form-action 'none'; "
@@ -81,12 +86,12 @@ def _views(figure: Figure, insides: int) -> tuple[list[dict[str, Any]], list[str
     """What the page knows of each drawing, and the drawings as SVG; the first is the figure."""
     from .diagrams import diagram
 
-    views, drawings = [_view(figure, figure.graph.name)], [_svg(figure)]
-    numbers = {drawings[0]: 0}
-    waiting = deque([(figure, views[0])])
+    drawings, drawn = [_svg(figure)], list(_placed(figure))
+    views, numbers = [_view(drawn, figure.graph.name)], {drawings[0]: 0}
+    waiting = deque([(drawn, views[0])])
     while waiting:
         outer, view = waiting.popleft()
-        for entry, node in zip(view["nodes"], _drawn(outer), strict=True):
+        for entry, (node, _) in zip(view["nodes"], outer, strict=True):
             if node.inner is None or len(node.inner.nodes) < 2:
                 continue
             if len(views) > insides:
@@ -96,9 +101,10 @@ def _views(figure: Figure, insides: int) -> tuple[list[dict[str, Any]], list[str
             drawing = _svg(inner)
             number = numbers.setdefault(drawing, len(views))
             if number == len(views):
-                views.append(_view(inner, node.name))
+                within = list(_placed(inner))
+                views.append(_view(within, node.name))
                 drawings.append(drawing)
-                waiting.append((inner, views[number]))
+                waiting.append((within, views[number]))
             entry["opens"] = number
     return views, drawings
 
@@ -107,12 +113,8 @@ def _svg(figure: Figure) -> str:
     return figure.svg.partition("?>\n")[2]
 
 
-def _drawn(figure: Figure) -> list[Node]:
-    """The nodes that have a place in the figure."""
-    return [node for node, _ in _placed(figure)]
-
-
 def _placed(figure: Figure) -> Iterator[tuple[Node, Group]]:
+    """The nodes that have a place in the figure, with what is drawn of each."""
     nodes = dict(zip(box_names(figure.graph), figure.graph.nodes, strict=True))
     for group in _groups(grouped(figure.scene)):
         if group.name in nodes:
@@ -127,9 +129,9 @@ def _groups(group: Group) -> Iterator[Group]:
             yield from _groups(member)
 
 
-def _view(figure: Figure, name: str) -> dict[str, Any]:
+def _view(placed: Iterable[tuple[Node, Group]], name: str) -> dict[str, Any]:
     nodes = []
-    for node, group in _placed(figure):
+    for node, group in placed:
         left, top, right, bottom = group.bounds
         facts = [(key, printable(value)[:_LONGEST]) for key, value in _facts(node) if value]
         nodes.append(

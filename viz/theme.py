@@ -213,7 +213,7 @@ def _paints(of: _Palette) -> Mapping[str, Paint]:
             "concat": line(of.concat, share=1.9),
             "gate": line(ink, "dashed"),
             "mask": line(muted, "dotted"),
-            "continuation": line(muted, share=0.8),
+            "continuation": line(muted, share=1.2),
             # Cells of tables.
             "cell": Paint(page, muted, width=hair),
             "trainable": Paint(of.cold[0], muted, width=hair),

@@ -89,7 +89,7 @@ def test_a_head_and_a_trunk_of_one_name_stay_apart():
 
 
 PIECES = [
-    ("7×7 conv, 64, /2", "conv", lambda x: conv_bn(x, 64, 7, strides=2, name="b")),
+    ("7×7 conv, 64, /2 + BN + ReLU", "conv", lambda x: conv_bn(x, 64, 7, strides=2, name="b")),
     ("3×3 conv, 8", "conv", lambda x: conv(x, 8, name="b")),
     ("3×3 conv, 8, rate 2", "conv", lambda x: conv(x, 8, dilation_rate=2, name="b")),
     ("3×3 conv, 8, 4 groups", "conv", lambda x: conv(x, 8, groups=4, name="b")),
@@ -108,7 +108,7 @@ PIECES = [
     ),
     ("4-branch concat", "merge", lambda x: inception(x, 2, (2, 2), (2, 2), 2, name="b")),
     ("2-branch concat", "merge", lambda x: concat([conv(x, 2, name="b.1"), conv(x, 2, name="b.2")], name="b.c")),
-    ("residual 1×1, 3×3, 1×1, /2", "residual", lambda x: bottleneck(x, 16, strides=2, name="b")),
+    ("residual 1×1, 3×3, 1×1, /2, projection skip", "residual", lambda x: bottleneck(x, 16, strides=2, name="b")),
     (
         "2 × residual 1×1, 3×3, 1×1",
         "residual",

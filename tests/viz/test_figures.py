@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path as File
 
 import keras
+import numpy as np
 import pytest
 from keras import layers
 
@@ -25,11 +26,14 @@ from layerblocks.blocks import (
     weightless,
 )
 from layerblocks.graphs import overview, read_graph
-from layerblocks.viz import Theme, model_to_dot, plot_model, to_graphviz
+from layerblocks.graphs.graph import Output
+from layerblocks.graphs.rewrite import box, contract
+from layerblocks.viz import Theme, diagram, model_to_dot, plot_model, to_graphviz
 from layerblocks.viz.dot import escape
 from layerblocks.viz.scene import Path
 from layerblocks.viz.texts import layer_labels
 
+from .. import zoo
 from ..helpers import each_network
 from .scene_checks import check_scene, effective_text, labels, named, points, texts_in
 
@@ -338,3 +342,96 @@ def test_gates_and_dropped_paths_are_said():
         "c": "residual 1×1, 3×3, 1×1, drop path",
         "d": "MBConv 3×3",
     }
+
+
+def pooled_skip(x):
+    y = layers.Conv2D(16, 3, strides=2, padding="same", name="b.conv")(x)
+    return layers.Add(name="b.add")([y, layers.MaxPooling2D(name="b.pool")(x)])
+
+
+def projected_then_plain(x):
+    for i in (1, 2):
+        y = layers.Conv2D(24, 3, padding="same", name=f"b.conv{i}")(x)
+        x = layers.Conv2D(24, 1, name="b.skip")(x) if i == 1 else x
+        x = layers.Add(name=f"b.add{i}")([y, x])
+    return x
+
+
+def dense_block_of(*growths):
+    def block(x):
+        for i, growth in enumerate(growths):
+            y = layers.Conv2D(growth, 3, padding="same", name=f"b.{i}.conv")(x)
+            x = layers.Concatenate(name=f"b.{i}.concat")([x, y])
+        return x
+
+    return block
+
+
+def shuffled(order):
+    def unit(x):
+        left, right = keras.ops.split(x, 2, axis=-1)
+        for i, size in enumerate((1, 3, 1)):
+            kind = layers.DepthwiseConv2D if i == 1 else partial(layers.Conv2D, 8)
+            right = kind(kernel_size=size, padding="same", name=f"b.conv{i}")(right)
+        joined = layers.Concatenate(name="b.concat")([left, right])
+        return keras.ops.take(joined, np.arange(16).reshape(order, -1).T.reshape(-1), axis=-1)
+
+    return unit
+
+
+@pytest.mark.parametrize(
+    ("words", "piece"),
+    [
+        ("residual 3×3, /2, skip through 2×2 max pool", pooled_skip),
+        ("2 × residual 3×3, projection skip, then identity", projected_then_plain),
+        ("2 × (3×3), concat, growth 4", dense_block_of(4, 4)),
+        ("2 × (3×3), concat", dense_block_of(4, 6)),
+        (
+            "LN + 2×2 conv, 8, /2",
+            lambda x: layers.Conv2D(8, 2, 2, name="b.conv")(layers.LayerNormalization(name="b.norm")(x)),
+        ),
+    ],
+)
+def test_a_closed_block_says_its_skip_its_growth_and_its_norm(words, piece):
+    with weightless():
+        x = keras.Input((8, 8, 16))
+        model = keras.Model(x, layers.Conv2D(1, 1, name="end.conv")(piece(x)))
+    [block] = [node for node in overview(read_graph(model), 1).nodes if node.name == "b"]
+    assert layer_labels.describe(block) == words
+
+
+@pytest.mark.parametrize(
+    ("words", "order"), [("shuffle unit 3×3, channel split", 2), ("shuffle unit 3×3, channel split", 8), (None, 1)]
+)
+def test_a_shuffle_unit_is_one_whose_channels_are_shuffled(words, order):
+    with weightless():
+        x = keras.Input((8, 8, 16))
+        graph = read_graph(keras.Model(x, shuffled(order)(x)))
+    boxed = contract(graph, [0] + [1] * (len(graph.nodes) - 1), lambda part, members: box(part, members, ("b",), ()))
+    block = boxed.nodes[-1]
+    said = layer_labels.describe(block)
+    assert said == words if words else "shuffle" not in said
+
+
+def test_the_key_says_what_boxes_leave_unsaid():
+    with weightless():
+        figures = [diagram(zoo.build(name), width="ieee1") for name in ("diffusion_unet", "tcn", "vit")]
+    said = [[item.text for item in figure.scene.items if getattr(item, "role", "") == "legend"] for figure in figures]
+    identity = "residual: identity skip, unless said"
+    assert identity in said[0] and "output of MLP" in said[0]
+    assert identity in said[1] and not any("output of" in text for text in said[1])
+    assert identity not in said[2]
+    own = diagram(figures[1].graph, label={"residual*": "residual ours"})
+    assert not any(getattr(item, "text", "") == identity for item in own.scene.items)
+    words = {item.text for item in figures[0].scene.items if getattr(item, "role", "") == "text"}
+    assert any("+ dense" in text for text in words) and any("projection skip" in text for text in words)
+
+
+@pytest.mark.parametrize("direction", ["TB", "BT"])
+def test_arrows_out_of_the_network_leave_its_frames(direction):
+    with weightless():
+        scene = diagram(build("resnet18"), width="ieee1", direction=direction).scene
+    [out] = [i for i in scene.items if isinstance(i, Path) and i.states and isinstance(i.states[0], Output)]
+    frames = [item for item in scene.items if getattr(item, "role", "") == "frame"]
+    (x, y) = out.steps[-1][-1]
+    assert frames and not any(f.x < x < f.x + f.width and f.y < y < f.y + f.height for f in frames)

@@ -40,6 +40,18 @@ def hostile():
     return Graph(HOSTILE[0], "Functional", nodes, tuple(Edge(i, i + 1) for i in range(len(names) - 1)))
 
 
+def chain(length):
+    """A graph of dense layers, ten in each of its frames."""
+    from layerblocks.graphs.graph import Edge, Frame, Graph, Node
+
+    nodes = [Node(0, ("x",), "InputLayer", "input", outputs=((None, 4),))]
+    for i in range(1, length):
+        path, frames = (f"part{i // 10}", f"dense{i}"), (i // 10,)
+        nodes.append(Node(i, path, "Dense", "dense", inputs=((None, 4),), outputs=((None, 4),), frames=frames))
+    frames = tuple(Frame(i, (f"part{i}",)) for i in range(length // 10 + 1))
+    return Graph("chain", "Functional", tuple(nodes), tuple(Edge(i, i + 1) for i in range(length - 1)), frames=frames)
+
+
 class Tags(HTMLParser):
     def __init__(self, text):
         super().__init__()
@@ -84,6 +96,20 @@ def test_blocks_without_room_for_their_inside_say_so():
     nodes = views(page(resnet(), insides=1))[0]["nodes"]
     assert sum("opens" in node for node in nodes) >= 1
     assert any("no room" in dict(node["facts"]).get("inside", "") for node in nodes)
+
+
+def test_the_work_for_each_box_does_not_grow_with_their_number(monkeypatch):
+    from layerblocks.viz.backends import groups
+
+    found = []
+    holds = groups._holds
+    monkeypatch.setattr(groups, "_holds", lambda outer, inner: found.append(outer) or holds(outer, inner))
+    counts = []
+    for length in (200, 800):
+        groups.grouped(diagram(chain(length), depth=None, fold=False).scene)
+        counts.append(len(found) / length)
+        found.clear()
+    assert 0 < counts[1] < 1.5 * counts[0], counts
 
 
 def test_a_notebook_gets_the_picture_made_once_and_the_page_where_it_asks(monkeypatch):
@@ -216,3 +242,12 @@ def test_no_name_is_run(opened):
     tab.keyboard.type("script")
     assert tab.title() != "hit" and tab.locator("img").count() == 0
     assert "script" in tab.locator("#facts").inner_text()
+
+
+def test_a_figure_longer_than_a_page_of_pdf_can_be_is_printed_smaller(opened):
+    import pymupdf
+
+    figure = diagram(chain(450), depth=None, fold=False)
+    assert figure.height > 14_400
+    [sheet] = pymupdf.open("pdf", opened(figure).pdf(prefer_css_page_size=True))
+    assert sheet.rect.height == pytest.approx(14_000, abs=2) and "dense449" in sheet.get_text()

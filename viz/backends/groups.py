@@ -59,11 +59,12 @@ def grouped(scene: Scene) -> Group:
     """
     whole = Group((0.0, 0.0, scene.width, scene.height), frame=True)
     frames, nodes, ends = [whole], _nodes(scene), _ends(scene)
-    near = _near(nodes.values())
+    near, around = _near(nodes.values()), _near(())
     for item in sorted((i for i in scene.items if _container(i)), key=lambda i: -_area(bounds_of(i))):
         frame = Group(bounds_of(item), getattr(item, "title", ""), True, [item])
-        _innermost(frames, frame.bounds).members.append(frame)
+        _innermost(whole, around, frame.bounds).members.append(frame)
         frames.append(frame)
+        _add_near(around, frame)
     placed: set[int] = set()
     for place, item in enumerate(scene.items):
         if _container(item):
@@ -73,12 +74,12 @@ def grouped(scene: Scene) -> Group:
             node.members.append(item)
             if id(node) not in placed:
                 placed.add(id(node))
-                _innermost(frames, node.bounds).members.append(node)
+                _innermost(whole, around, node.bounds).members.append(node)
         elif isinstance(item, Path) and item.states:
             link = _connector(item, ends)
-            _innermost(frames, _around([(*p, *p) for p in link.points])).members.append(link)
+            _innermost(whole, around, _around([(*p, *p) for p in link.points])).members.append(link)
         else:
-            _innermost(frames, bounds_of(item)).members.append(item)
+            _innermost(whole, around, bounds_of(item)).members.append(item)
     for frame in frames:
         frame.members.sort(key=lambda m: 0 if _container(m) else 1 if isinstance(m, Group) and m.frame else 2)
     return whole
@@ -173,14 +174,22 @@ _Cell = tuple[int, int]
 _CELL = 64.0  # points
 
 
-def _near(nodes: Iterable[Group]) -> dict[_Cell, list[Group]]:
-    """The nodes by the squares of the page that they reach into."""
+def _near(groups: Iterable[Group]) -> dict[_Cell, list[Group]]:
+    """The groups by the squares of the page that they reach into."""
     found: dict[_Cell, list[Group]] = {}
-    for node in nodes:
-        left, top, right, bottom = (int(side // _CELL) for side in node.bounds)
-        for cell in product(range(left, right + 1), range(top, bottom + 1)):
-            found.setdefault(cell, []).append(node)
+    for group in groups:
+        _add_near(found, group)
     return found
+
+
+def _add_near(near: dict[_Cell, list[Group]], group: Group) -> None:
+    left, top, right, bottom = (int(side // _CELL) for side in group.bounds)
+    for cell in product(range(left, right + 1), range(top, bottom + 1)):
+        near.setdefault(cell, []).append(group)
+
+
+def _cell_of(point: Point) -> _Cell:
+    return int(point[0] // _CELL), int(point[1] // _CELL)
 
 
 def _node_of(scene: Scene, place: int, nodes: dict[int, Group], near: dict[_Cell, list[Group]]) -> Group | None:
@@ -196,15 +205,14 @@ def _node_of(scene: Scene, place: int, nodes: dict[int, Group], near: dict[_Cell
                 return nodes.get(later.states.node) if _overlap(bounds(later), bounds(item)) else None
     left, top, right, bottom = bounds_of(item)
     middle = ((left + right) / 2, (top + bottom) / 2)
-    cell = (int(middle[0] // _CELL), int(middle[1] // _CELL))
-    holding = [node for node in near.get(cell, ()) if _away(middle, node.bounds) == 0]
+    holding = [node for node in near.get(_cell_of(middle), ()) if _away(middle, node.bounds) == 0]
     return min(holding, key=lambda node: _area(node.bounds), default=None)
 
 
-def _innermost(frames: Sequence[Group], inside: Bounds) -> Group:
+def _innermost(whole: Group, around: dict[_Cell, list[Group]], inside: Bounds) -> Group:
     """The smallest frame around something; the whole figure if there is none."""
-    holding = [frame for frame in frames[1:] if _holds(frame.bounds, inside)]
-    return min(holding, key=lambda frame: _area(frame.bounds), default=frames[0])
+    holding = [frame for frame in around.get(_cell_of(inside[:2]), ()) if _holds(frame.bounds, inside)]
+    return min(holding, key=lambda frame: _area(frame.bounds), default=whole)
 
 
 # -- lines ------------------------------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from string import ascii_uppercase
 
@@ -105,9 +105,12 @@ class Layout:
         self.layer_gap, self.side_gap = layer_gap(request, type), request.theme.side_gap
         self.label = type.edge * 1.15 if self.labels else 0.0  # the height of what is written on a line
         self.edges: dict[tuple[int, int], list[Edge]] = defaultdict(list)
+        self.beside: dict[tuple[int, int], list[Edge]] = defaultdict(list)  # all that is no skip
         self.leaving = [0] * len(graph.nodes)
         for edge in graph.edges:
             self.leaving[edge.source] += edge.role not in ("skip", "aux")
+            if edge.role != "skip":
+                self.beside[edge.source, edge.target].append(edge)
             if edge.role != "skip" and edge not in composition.apart:
                 self.edges[edge.source, edge.target].append(edge)
         self.returned: dict[int, list[Output]] = defaultdict(list)
@@ -120,7 +123,25 @@ class Layout:
         """The whole sequence, with its heads."""
         piece = self._sequence(self.composition.parts, 0, outermost=True)
         self._add_apart(piece)
+        self._lead_out(piece)
         return piece
+
+    def _lead_out(self, piece: Piece) -> None:
+        """Let arrows out of the network end outside of the frames, where nothing is in the way."""
+        if not self.request.is_column:
+            return
+        for number, line in enumerate(piece.lines):
+            (before, _), (x, y) = line.points[-2:]
+            if before != x or not line.states or not all(isinstance(each, Output) for each in line.states):
+                continue
+            around = [o.place.bottom for o in piece.outlines if o.place.x < x < o.place.right and o.place.y < y]
+            end = max((bottom for bottom in around if y < bottom), default=0.0) + _STUB
+            if end <= y or any(box.x - 4 < x < box.right + 4 and y < box.bottom for box in piece.boxes.values()):
+                continue
+            ends = (point for other in piece.lines if other is not line for point in other.points)
+            if not any(abs(px - x) < 4 and y < py < end + 4 for px, py in ends):
+                piece.lines[number] = replace(line, points=(*line.points[:-1], (x, end)))
+                piece.height = max(piece.height, end)
 
     # -- sequences --
 
@@ -461,8 +482,7 @@ class Layout:
         number, half = (lane.start, 1) if leaving else (lane.end, -1)
         if number == ENTRY:
             first, across, _ = max(piece.tops, key=lambda top: side * top[1])
-            lines = [e for e in self.graph.edges if (e.source, e.target) == (lane.edge.source, first)]
-            beside = len(together([e for e in lines if e.role != "skip"]))
+            beside = len(together(self.beside.get((lane.edge.source, first), ())))
             out = across + side * max(beside - 1, 0) / 2 * _TWICE
             return out, _JUNCTION / 2 - 1 if piece.fan is None else piece.fan + _JUNCTION / 2
         if number == EXIT:

@@ -13,9 +13,10 @@ from ... import checks
 from ...graphs.graph import Graph, Node
 from ..lines import line_roles
 from ..scene import Box, Item, Path, Polygon, Scene, Text, moved
+from ..texts.layer_labels import has_identity_skip
 from ..theme import Paint, Theme
 from .box_text import Content, Type
-from .boxes import Request
+from .boxes import Request, lettered
 from .columns import Arranged
 from .contents import Say, box_names, contents, tensor_labels
 from .drawing import drawn, title_width
@@ -26,6 +27,8 @@ from .series_parallel import Composition, Frames, Irreducible, compose, compose_
 from .u_shape import arms
 
 MARGIN = 2.0
+_MOST_LETTERS, _LONGEST_KEY = 4, 30
+IDENTITY = "residual: identity skip, unless said"
 _NOTHING: Mapping[type, Any] = {Box: None, Polygon: None, Path: ()}
 _PANEL, _BETWEEN = 5.0, 10.0  # inside the frame of a panel, and between panels
 
@@ -214,16 +217,31 @@ class _Page:
         """What no box says: a kind is left out whose boxes are in its words, unless it has a pattern."""
         look = self.look
         boxes = []
+        plain: dict[str, None] = {}
         for part in self.parts:
             said = contents(part.graph, (), part.frames, False, look.say, {}, look.names)
             for node, content in zip(part.graph.nodes, said, strict=True):
                 role = look.paints.get(node.name, content.role)
+                own = look.say is not None and look.say(node) is not None
+                if role not in look.keys and not own and has_identity_skip(node):
+                    plain[role] = None
                 told = not look.theme.paint(role).stripe and says_kind(role, (*content.words, *content.notes))
                 if role in look.keys or content.symbol or not told:
                     boxes.append((role, content.symbol))
         lines = [role for part in self.parts for role in line_roles(part.graph).values()]
         repeated = any(node.repeats > 1 for part in self.parts for node in part.graph.nodes)
-        return entries(boxes, lines, repeated and bool(boxes or lines), look.keys)
+        more = dict.fromkeys(plain, IDENTITY)
+        return entries(boxes, lines, repeated and bool(boxes or lines), look.keys, more, self._letters())
+
+    def _letters(self) -> dict[str, str]:
+        """Where lines of the overview go on elsewhere: the letters of few tensors, and what these come from."""
+        overview = self.parts[0]
+        if overview.composition is None:
+            return {}
+        names = box_names(overview.graph)
+        found = {letter: names[edge.source] for edge, letter in lettered(overview.composition.apart).items()}
+        long = any(len(name) > _LONGEST_KEY for name in found.values())
+        return {} if len(found) > _MOST_LETTERS or long else found
 
     def _alone(self, room: float, tall: float) -> _Put | None:
         overview = self.parts[0]

@@ -44,6 +44,7 @@ LINES: Mapping[str, str] = MappingProxyType(
 OTHERS: Mapping[str, str] = MappingProxyType({"gate": "gate", "mask": "mask"})
 """Lines that are no skips."""
 REPEATED = "×n"
+TAG = "letter "
 _SWATCH, _GAP, _BETWEEN = 14.0, 3.5, 10.0
 _CAP = 0.36
 
@@ -61,7 +62,7 @@ _SAYING: Mapping[str, str] = MappingProxyType(
     {
         "conv": r"conv",
         "pool": r"pool",
-        "merge": r"concat|branch|inception",
+        "merge": r"concat|branch|inception|shuffle unit",
         "residual": r"residual",
         "add": r"\badd\b|\bsum\b",
         "dense": r"dense|linear|fully connected|\bfc",
@@ -93,12 +94,21 @@ def entries(
     lines: Iterable[str],
     repeated: bool,
     own: Mapping[str, str] = MappingProxyType({}),
+    more: Mapping[str, str] = MappingProxyType({}),
+    letters: Mapping[str, str] = MappingProxyType({}),
 ) -> list[Entry]:
-    """What occurs, from the roles and signs of boxes, and the roles of lines; `own` are the words of an author's."""
+    """What occurs, from the roles and signs of boxes, and the roles of lines.
+
+    Args:
+        own: the words of an author's.
+        more: what is said of all boxes of a role beside what kind they are.
+        letters: where lines go on elsewhere, the letter of each tensor, and what it comes from.
+    """
     boxes, drawn = set(boxes), set(lines)
     there = {role for role, symbol in boxes if not symbol}
     found = [Entry(role, words) for role, words in own.items() if role in there]
     found += [Entry(role, words) for role, words in KINDS.items() if role in there and role != "input"]
+    found += [Entry(role, words) for role, words in more.items()]
     signs = {symbol: role for role, symbol in sorted(boxes, reverse=True) if symbol}
     found += [
         Entry(signs[symbol], words, symbol)
@@ -106,6 +116,7 @@ def entries(
         if symbol in signs and words not in [entry.words for entry in found]
     ]
     found += [Entry(role, words) for role, words in {**LINES, **OTHERS}.items() if role in drawn]
+    found += [Entry(f"{TAG}{letter}", f"output of {name}") for letter, name in letters.items()]
     return [*found, Entry(REPEATED, "equal blocks in a row")] if repeated else found
 
 
@@ -167,6 +178,12 @@ def _swatch(entry: Entry, x: float, middle: float, theme: Theme, type: Type) -> 
     if entry.role == REPEATED:
         left = x + (_reach(entry, type) - 1 - type.width(REPEATED, type.text, True) - 5) / 2
         yield from badge(REPEATED, type, left, middle + type.text * _CAP)
+        return
+    if entry.role.startswith(TAG):
+        letter, middle_x = entry.role.removeprefix(TAG), x + _SWATCH / 2
+        yield Box(round(middle_x - 4, 3), round(middle - 4, 3), 8.0, 8.0, "tag", 4)
+        wide = round(type.width(letter, type.edge), 3)
+        yield Text(round(middle_x, 3), round(middle + type.edge * _CAP, 3), letter, type.edge, wide, "middle")
         return
     if entry.symbol:
         yield from sign(entry.symbol, (x + (_reach(entry, type) - 1) / 2, middle), entry.role, type)

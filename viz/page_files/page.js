@@ -4,6 +4,7 @@ const views = JSON.parse(document.getElementById("views").textContent);
 const [stage, view, path, facts, search, count] =
   ["stage", "view", "path", "facts", "search", "count"].map((id) => document.getElementById(id));
 const SVG = "http://www.w3.org/2000/svg";
+const drawn = new Map();  // what was shown before, by its number
 let way = [0], at = { x: 0, y: 0, k: 1 }, found = [], current = -1;
 
 function place() {
@@ -25,11 +26,9 @@ function zoom(factor, x = stage.clientWidth / 2, y = stage.clientHeight / 2) {
   place();
 }
 
-function show(way_) {
-  way = way_;
-  const number = way[way.length - 1];
-  view.replaceChildren(document.getElementById(`figure-${number}`).content.cloneNode(true));
-  const svg = view.querySelector("svg"), hits = document.createElementNS(SVG, "g");
+function draw(number) {
+  const svg = document.getElementById(`figure-${number}`).content.querySelector("svg");
+  const hits = document.createElementNS(SVG, "g");
   views[number].nodes.forEach((node, i) => {
     const hit = document.createElementNS(SVG, "rect");
     ["x", "y", "width", "height"].forEach((key, j) => hit.setAttribute(key, node.at[j]));
@@ -41,6 +40,14 @@ function show(way_) {
     hits.append(hit);
   });
   svg.append(hits);
+  return svg;
+}
+
+function show(way_) {
+  way = way_;
+  const number = way[way.length - 1];
+  if (!drawn.has(number)) drawn.set(number, draw(number));
+  view.replaceChildren(drawn.get(number));
   path.replaceChildren(...way.map((each, depth) => {
     const step = document.createElement("button");
     step.textContent = (depth ? "› " : "") + views[each].name;

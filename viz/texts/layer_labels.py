@@ -47,11 +47,13 @@ def _what(node: Node) -> str:
     if found is not None and found.name == "MBConv":
         middle = next(layer for layer in leaves(node) if is_depthwise(layer))
         said = _join(f"MBConv {_window(middle.get('kernel_size'))}", _step(middle))  # would be six parts in a row
-        return _join(f"residual {said}", _dropped(node)) if is_residual(node) else said
+        return _join(f"residual {said}", _skip_of(node.inner), _dropped(node)) if is_residual(node) else said
     if is_residual(node):
         excited = found is not None and found.words.endswith("squeeze-and-excitation")
-        return _join(_residual(node.inner), "SE" if excited else None, _dropped(node))
-    return _chain(node.inner) or _sequence(node.inner.nodes) or node.role
+        return _join(_residual(node.inner), "SE" if excited else None, _skip_of(node.inner), _dropped(node))
+    if node.role == "residual" and (said := _conditioned(node)):
+        return said
+    return _chain(node.inner) or _with_norm(node.inner) or _sequence(node.inner.nodes) or node.role
 
 
 def _dropped(node: Node) -> str:
@@ -86,15 +88,15 @@ _SHORT: Mapping[str, str] = {
 
 def _unit(node: Node) -> list[str]:
     """The parts of a unit in their order: a convolution, its norm, its activation. Paddings are not told."""
-    parts: list[str] = []
-    for layer in leaves(node):
-        if layer.role in ("norm", "activation"):
-            parts.append((_SHORT.get(layer.kind) if layer.role == "norm" else None) or _plain(layer))
-        elif layer.role != "shape":
-            own = activation_of(layer)
-            parts.append(_layer(layer))
-            parts += [_SHORT.get(own, own)] if own else []
-    return parts
+    return [part for layer in leaves(node) if layer.role != "shape" for part in _parts(layer)]
+
+
+def _parts(layer: Node) -> list[str]:
+    """A layer of a unit, norms and activations in short, and the activation that it has itself."""
+    if layer.role in ("norm", "activation"):
+        return [(_SHORT.get(layer.kind) if layer.role == "norm" else None) or _plain(layer)]
+    own = activation_of(layer)
+    return [_layer(layer), *([_SHORT.get(own, own)] if own else [])]
 
 
 def shape_text(shape: Shape | None, scales: Sequence[Scale | None] = ()) -> str:
@@ -157,6 +159,8 @@ def parameters_text(node: Node) -> str:
 
 
 def _layer(node: Node) -> str:
+    if (groups := _shuffled_groups(node)) and node.get("axis") == -1:
+        return f"channel shuffle, {groups} groups"
     words = {"conv": _conv, "pool": _pool, "dense": _dense, "merge": _concat}.get(node.role, _plain)
     return node.words if node.words == node.kind else words(node)  # nobody knows it by more than the name of its class
 
@@ -240,6 +244,26 @@ def _sequence(nodes: Iterable[Node]) -> str:
     return f"{len(nodes)} layers"
 
 
+def _with_norm(inner: Graph) -> str:
+    """A convolution or dense layer with the norm and activation around it, in their order: `LN + 2×2 conv, 192, /2`.
+
+    Nothing for what is no chain of at most one of each.
+    """
+    kept = [n for n in inner.nodes if n.role not in ("input", "shape", "dropout")]
+    roles = [n.role for n in kept]
+    if not 1 < len(kept) <= 3 or "norm" not in roles or len({"conv", "dense"} & {*roles}) != 1:
+        return ""
+    if any(roles.count(role) > 1 or role not in ("conv", "dense", "norm", "activation") for role in roles):
+        return ""
+    before = predecessors(inner)
+    chained = all(given == ([n - 1] if n else []) for n, given in enumerate(before))
+    if not chained or any(n.inner is not None or len(n.inputs) > 1 for n in inner.nodes):
+        return ""
+    if {edge.target for edge in inner.entries} - {0} or {o.source for o in inner.outputs} != {len(before) - 1}:
+        return ""
+    return " + ".join(part for n in kept for part in _parts(n))
+
+
 def _in_a_word(node: Node) -> str:
     """`conv`, `dense`, `pool`; else what it is without its sizes."""
     word = node.role if node.role in ("conv", "dense", "pool") else _layer(node).partition(",")[0]
@@ -265,6 +289,8 @@ def _brief(node: Node) -> str:
 
 def _merge(inner: Graph) -> str:
     joins = [n for n in inner.nodes if n.role == "merge"]
+    if len(joins) == 1 and (said := _shuffle_unit(inner, joins[0])):
+        return said
     if len(joins) > 1:
         return _dense_block(inner, joins) or f"{len(joins)} concats"
     if len({edge.source for edge in inner.entries}) > 1 or _telling(inner.nodes[joins[0].id + 1 :]):
@@ -272,8 +298,54 @@ def _merge(inner: Graph) -> str:
     return f"{len(joins[0].inputs)}-branch concat"
 
 
+def _shuffle_unit(inner: Graph, join: Node) -> str:
+    """Two branches whose channels are shuffled after they meet, as in ShuffleNetV2: by the convolutions of the longer.
+
+    `shuffle unit 3×3, channel split` where the other branch is a part of the channels as it is; "" for what is none. A
+    depthwise convolution between two of 1×1 goes without saying.
+    """
+    before = predecessors(inner)
+    last = inner.nodes[-1]
+    shuffled = len(join.inputs) == 2 and before[last.id] == [join.id] and _shuffled_groups(last)
+    if not shuffled or last.id != join.id + 1 or {o.source for o in inner.outputs} != {last.id}:
+        return ""
+    rest = [n for n in inner.nodes[: join.id] if n.role not in _SILENT and n.kind != "Split"]
+    convs = longest_way(inner, [n.role == "conv" for n in inner.nodes], join.id)
+    splits = [n for n in inner.nodes if n.kind == "Split"]
+    if not 0 < len(convs) <= _MOST_KERNELS or any(n.role != "conv" for n in rest):
+        return ""
+    if splits:
+        if len(splits) > 1 or len(splits[0].outputs) != 2 or len(convs) != len(rest) or before[splits[0].id]:
+            return ""
+        if splits[0].id not in before[join.id] or splits[0].get("axis") != join.get("axis"):
+            return ""
+    kernels = [_kernel(conv) for conv in convs]
+    if len(convs) == 3 and is_depthwise(convs[1]) and all(map(_is_projection, (convs[0], convs[2]))):
+        kernels = [kernels[1].removesuffix(" depthwise")]
+    return _join(f"shuffle unit {', '.join(kernels)}", *map(_step, convs), "channel split" if splits else "2 branches")
+
+
+def _shuffled_groups(node: Node) -> int | None:
+    """How many groups of channels a layer takes in turn: 2 for channels 0, 3, 1, 4, 2, 5; None if it does not so."""
+    if node.kind != "Take" or not isinstance(node.windows, tuple) or len(node.windows) != 1:
+        return None
+    (along,) = node.windows
+    order = next((axis.places for axis in along if axis.places is not None), None)
+    if order is None or len(order) < 4 or order[0] != 0:
+        return None
+    each = order[1]
+    if each < 2 or len(order) % each or len(order) // each < 2:
+        return None
+    groups = len(order) // each
+    turns = tuple(start + group * each for start in range(each) for group in range(groups))
+    return groups if order == turns else None
+
+
 def _dense_block(inner: Graph, joins: Sequence[Node]) -> str:
-    """Layers each of which adds channels to all that came before: `6 × (1×1, 3×3), concat`; "" for what is none."""
+    """Layers each of which adds channels to all that came before; "" for what is none.
+
+    `6 × (1×1, 3×3), concat, growth 32`, where all add as many.
+    """
     edges = {(edge.source, edge.target) for edge in inner.edges}
     convs = [node for node in inner.nodes if node.role == "conv"]
     one, rest = divmod(len(convs), len(joins))
@@ -284,26 +356,31 @@ def _dense_block(inner: Graph, joins: Sequence[Node]) -> str:
         return ""
     if longest_way(inner, [node.role == "conv" for node in inner.nodes]) != convs:
         return ""
-    return f"{len(joins)} × ({', '.join(kernels[:one])}), concat"
+    widths = {conv.get("filters") for conv in convs[one - 1 :: one]}
+    growth = widths.pop() if len(widths) == 1 else None
+    return _join(f"{len(joins)} × ({', '.join(kernels[:one])}), concat", growth and f"growth {growth}")
 
 
 def is_residual(node: Node) -> bool:
     """Whether a block adds what comes in to what its layers make of it, once or several times one after the other."""
-    return node.inner is not None and bool(_sums(node.inner))
+    return node.inner is not None and bool(_skips(node.inner))
 
 
-def _sums(inner: Graph) -> int:
-    """How many sums a block has, if it is a chain of them, each of what came in and what layers made of it; else 0."""
+def _skips(inner: Graph) -> list[str]:
+    """What goes past the layers at each sum of a block, if it is a chain of them, each of what came in and what layers
+    made of it: `identity`, `projection`, or through what it goes; nothing for another block.
+    """
     if len({edge.source for edge in inner.entries}) != 1 or any(_attends(n) for n in inner.nodes):
-        return 0
+        return []
     sources: list[list[int]] = [[] for _ in inner.nodes]  # one further than the node; 0 is what comes in
     for edge in inner.edges:
         sources[edge.target].append(edge.source + 1)
     for edge in inner.entries:
         sources[edge.target].append(0)
     if not all(sources):
-        return 0
-    before, depth, found, passed = [0], [0], 0, 0
+        return []
+    before, depth, passed = [0], [0], 0
+    found: list[str] = []
     for number, given in enumerate(sources, 1):
         node, at = inner.nodes[number - 1], list(given)
         while len(set(at)) > 1:  # the nearest that all ways pass
@@ -315,10 +392,36 @@ def _sums(inner: Graph) -> int:
             continue
         ways = [_way(sources, start, at[0]) for start in given]
         between = inner.nodes[passed : at[0]]
-        if node.kind != "Add" or at[0] < passed or _telling(between) or not _is_short_cut(inner, ways):
-            return 0
-        found, passed = found + 1, number
-    return 0 if _telling(inner.nodes[passed:]) else found
+        short = _short_cut(inner, ways)
+        if node.kind != "Add" or at[0] < passed or _telling(between) or short is None:
+            return []
+        found.append(short)
+        passed = number
+    return [] if _telling(inner.nodes[passed:]) else found
+
+
+def _skip_of(inner: Graph) -> str:
+    """`projection skip`, `skip through max pool`; "" for the identity, which the key of a figure says.
+
+    Of several sums, where the first alone has a projection, that and the others.
+    """
+    first, *others = _skips(inner)
+    if set(others) <= {first}:
+        return _said_of_skip(first)
+    named = (first, {*others}) == ("projection", {"identity"})
+    return "projection skip, then identity" if named else "several kinds of skips"
+
+
+def _said_of_skip(kind: str) -> str:
+    return {"identity": "", "projection": "projection skip"}.get(kind, kind)
+
+
+def has_identity_skip(node: Node) -> bool:
+    """Whether a box is a residual block whose words say no other skip than the identity."""
+    if node.inner is None or node.words:
+        return False
+    words = describe(node)
+    return words.startswith("residual") and "skip" not in words
 
 
 def _telling(nodes: Iterable[Node]) -> bool:
@@ -336,8 +439,12 @@ def _way(sources: Sequence[Sequence[int]], start: int, end: int) -> list[int]:
     return sorted(seen)
 
 
-def _is_short_cut(inner: Graph, ways: Sequence[Sequence[int]]) -> bool:
-    """Whether one of the ways has nothing on it, or a projection; and one of the others a layer with weights."""
+def _short_cut(inner: Graph, ways: Sequence[Sequence[int]]) -> str | None:
+    """What is on the way that has nothing on it, or a projection, while one of the others has a layer with weights.
+
+    `identity` for nothing, `projection` for a 1×1 convolution or a dense layer, else `skip through` the first layer;
+    None if there is no such way.
+    """
 
     def weighted(way: Sequence[int]) -> int:
         return sum(inner.nodes[n - 1].role in ("conv", "dense") for n in way)
@@ -346,8 +453,64 @@ def _is_short_cut(inner: Graph, ways: Sequence[Sequence[int]]) -> bool:
         allowed = ("conv", "norm", "pool", "shape", "activation", "dense")
         return weighted(way) < 2 and all(inner.nodes[n - 1].role in allowed for n in way)
 
-    short = min(ways, key=len)
-    return plain(short) and any(weighted(way) for way in ways if way is not short)
+    wide = lambda way: not all(_is_projection(inner.nodes[n - 1]) for n in way)  # noqa: E731
+    short = min(ways, key=lambda way: (len(way), weighted(way), wide(way)))
+    if not plain(short) or not any(weighted(way) for way in ways if way is not short):
+        return None
+    return _named_skip([inner.nodes[n - 1] for n in short])
+
+
+def _named_skip(passed: Sequence[Node]) -> str:
+    if any(map(_is_projection, passed)):
+        return "projection"
+    return f"skip through {_layer(passed[0]).partition(',')[0]}" if passed else "identity"
+
+
+def _is_projection(node: Node) -> bool:
+    size = node.get("kernel_size")
+    return node.role == "dense" or (node.role == "conv" and isinstance(size, tuple) and set(size) == {1})
+
+
+def _conditioned(node: Node) -> str:
+    """A residual block to which something from outside is added between its convolutions: `residual 3×3, + dense, 3×3`.
+
+    What is added comes from a dense layer alone, with activations and reshapings; "" for any other block.
+    """
+    found, inner = pattern_of(node), node.inner
+    if found is None or found.name not in ("residual", "bottleneck residual") or inner is None:
+        return ""
+    ends = {output.source for output in inner.outputs}
+    way = way_with_most(inner, [n.role == "conv" for n in inner.nodes], ends.pop() if len(ends) == 1 else None)
+    on_it = {n.id for n in way}
+    before = predecessors(inner)
+    parts, added = [], 0
+    for each in way:
+        if each.role == "conv":
+            parts.append(_kernel(each))
+        elif each.kind == "Add" and each is not way[-1]:
+            aside = [number for number in before[each.id] if number not in on_it]
+            layers = [inner.nodes[number] for number in _up(before, aside)]
+            if [n.role for n in layers if n.role not in ("activation", "shape")] != ["dense"]:
+                return ""
+            parts.append("+ dense")
+            added += 1
+    last = next((n for n in reversed(way) if n.kind == "Add"), None)
+    if added != 1 or last is None or len(parts) > _MOST_KERNELS:
+        return ""
+    short = [inner.nodes[n] for n in _up(before, [n for n in before[last.id] if n not in on_it])]
+    steps = map(_step, (n for n in way if n.role == "conv"))
+    return _join(f"residual {', '.join(parts)}", *steps, _said_of_skip(_named_skip(short)))
+
+
+def _up(before: Sequence[Sequence[int]], numbers: Iterable[int]) -> list[int]:
+    """Some nodes and all before them."""
+    waiting, seen = list(numbers), set[int]()
+    while waiting:
+        each = waiting.pop()
+        if each not in seen:
+            seen.add(each)
+            waiting.extend(before[each])
+    return sorted(seen)
 
 
 def _attends(node: Node) -> bool:
