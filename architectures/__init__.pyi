@@ -9,6 +9,7 @@ from .constructor import architecture as architecture
 from .constructor import variant as variant
 from .convnexts import *
 from .densenets import *
+from .dilated_segmentations import *
 from .efficientnets import *
 from .googlenets import *  # type: ignore[assignment]  # tables of the same name, which are not public
 from .inception_resnets import *  # type: ignore[assignment]
@@ -28,6 +29,7 @@ from .segmentations import *
 from .shufflenets import *
 from .squeezenets import *
 from .vggs import *
+from .videos import *
 from .weights import inflate_kernel as inflate_kernel
 from .weights import load as load
 from .xceptions import *

@@ -366,5 +366,5 @@ def test_cheap_description(name):
 def test_description_of_nothing(name, message):
     with pytest.raises(ValueError, match=message):
         describe(name)
-    with pytest.raises(TypeError, match=r"describe: name must be one of the 105 names in .*, got 3"):
+    with pytest.raises(TypeError, match=r"describe: name must be one of the 114 names in .*, got 3"):
         describe(3)
