@@ -389,13 +389,12 @@ REAL = [
         if name.startswith("efficientnet")
     ),
     case("torchvision/mobilenet_v2", taps={"features.6": "stage3.block3", "features.18": "last"}),
-    case("torchvision/mobilenet_v3_large", taps={"features.6": "stage3", "features.16": "last"}, gain=1.3),
-    case("torchvision/mobilenet_v3_small", taps={"features.6": "stage3", "features.12": "last"}, gain=1.3),
+    case("torchvision/mobilenet_v3_large", taps={"features.6": "stage3", "features.16": "last"}),
+    case("torchvision/mobilenet_v3_small", taps={"features.6": "stage3", "features.12": "last"}),
     case(
         "torchvision/mobilenet_v3_large",
         options={"dilated": True},
         taps={"features.13": "stage6.block1", "features.16": "last"},
-        gain=1.3,
         output_stride=16,
     ),
     *(
@@ -404,12 +403,11 @@ REAL = [
         )
         for name in ("fcn_resnet50", "fcn_resnet101", "deeplabv3_resnet50", "deeplabv3_resnet101")
     ),
-    case("torchvision/deeplabv3_mobilenet_v3_large", taps={"backbone.16": "last"}, options=PIXELS, gain=1.3),
+    case("torchvision/deeplabv3_mobilenet_v3_large", taps={"backbone.16": "last"}, options=PIXELS),
     case(
         "torchvision/lraspp_mobilenet_v3_large",
         taps={"backbone.4": "stage3.block1", "backbone.16": "last"},
         options={"weights_backbone": None},
-        gain=1.3,
     ),
     *(
         case(f"torchvision/{name}", sizes=[(8, 48, 56), (5, 37, 41)], taps=STAGES)
