@@ -35,6 +35,7 @@ from layerblocks.testing.oracles import Expected
 NIGHTLY = os.environ.get("HYPOTHESIS_PROFILE") == "nightly"
 ROWS_OF_A_TABLE = {
     *("efficientnets", "regnets", "convnexts", "mnasnets", "shufflenets", "squeezenets", "mobilenets_v3", "nasnets"),
+    *("dilated_segmentations", "videos"),
 }
 """Families whose networks differ by the rows of a table."""
 
