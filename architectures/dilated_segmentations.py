@@ -182,7 +182,7 @@ def lraspp(
         filters: of the coarser map in the decoder.
         dialect: `"torchvision"`, which gives logits.
     """
-    image = x
+    image, filters = x, checks.integer("filters", filters)
     x, low = _trunk(x, backbone, "low_at", low_at, output_stride=output_stride, conv=conv, use_bias=use_bias)
     if not head.include_top:
         return head(x)
