@@ -30,6 +30,8 @@ _PUBLIC = {
     "segmentations": ["fcn"],
     "shufflenets": ["shufflenet_v2"],
     "squeezenets": ["squeezenet"],
+    "dilated_segmentations": ["dilated_segmentation", "lraspp"],
+    "videos": ["video_resnet"],
     "vggs": ["vgg"],
     "weights": ["inflate_kernel", "load"],
 }

@@ -10,6 +10,7 @@ from .constructor import variant as variant
 from .convmixers import *
 from .convnexts import *
 from .densenets import *
+from .dilated_segmentations import *
 from .efficientnets import *
 from .googlenets import *  # type: ignore[assignment]  # tables of the same name, which are not public
 from .inception_resnets import *  # type: ignore[assignment]
@@ -31,6 +32,7 @@ from .shufflenets import *
 from .squeezenets import *
 from .swins import *
 from .vggs import *
+from .videos import *
 from .vits import *
 from .weights import inflate_kernel as inflate_kernel
 from .weights import load as load

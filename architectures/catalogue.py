@@ -88,6 +88,10 @@ _TOLSTIKHIN = "Tolstikhin et al. 2021"
 _TROCKMAN = "Trockman and Kolter 2022"
 _LONG = "Long et al. 2015"
 _RONNEBERGER = "Ronneberger et al. 2015"
+_TRAN = "Tran et al. 2018"
+_LONG_LATER = "after Long et al. 2015"
+_CHEN_LATER = "after Chen et al. 2017"
+_HOWARD_V3_LATER = "after Howard et al. 2019"
 
 SOURCES = {
     "paper": "in the paper",
@@ -101,7 +105,11 @@ _OF_TORCHVISION = (
 )
 NOT_IN_A_PAPER = {
     "keras": ("resnet50_v2", "resnet101_v2"),
-    "torchvision": ("googlenet_torchvision", "vgg11_bn", "vgg13_bn", "vgg16_bn", "vgg19_bn", *_OF_TORCHVISION),
+    "torchvision": (
+        *("googlenet_torchvision", "vgg11_bn", "vgg13_bn", "vgg16_bn", "vgg19_bn", *_OF_TORCHVISION),
+        *("fcn_resnet50", "fcn_resnet101", "deeplabv3_resnet50", "deeplabv3_resnet101"),
+        *("deeplabv3_mobilenet_v3_large", "lraspp_mobilenet_v3_large"),
+    ),
     "ours": ("googlenet_bn", "vgg11_lrn_bn", "vgg16c_bn", "resnet18_v2", "resnet34_v2"),
 }
 
@@ -146,6 +154,26 @@ DEVIATIONS: dict[str, tuple[str, ...]] = {
         "stem, widths and factors of the authors' code; figures 3 and 15 to 19 of the paper have others",
         _NORM_DECAY.format(0.9997),
         "the paper names no initialiser; Keras's are used",
+    ),
+    **dict.fromkeys(
+        ("deeplabv3_resnet50", "deeplabv3_resnet101"),
+        (
+            "output stride 8 and rates 12, 24, 36; the paper trains at 16, with rates 6, 12, 18",
+            "a 3×3 convolution before the scores and an auxiliary head, which the paper has not",
+            "no multi-grid: the blocks of the last stage have one rate; in the paper 1, 2 and 4 times as much",
+        ),
+    ),
+    "deeplabv3_mobilenet_v3_large": (
+        "the block that gives up its stride is dilated itself, which weights of the strided network do not expect",
+    ),
+    "lraspp_mobilenet_v3_large": (
+        "a mean over the whole map; over 49×49 windows in the paper",
+        "the block that gives up its stride is dilated itself, which weights of the strided network do not expect",
+    ),
+    "videos": ("the paper names no initialiser; He's are used",),
+    "r2plus1d_18": (
+        "45 filters between the two convolutions of the stem, as in the authors' code; 83 by section 3.5",
+        "the paper names no initialiser; He's are used",
     ),
     "nasnets": (
         "no auxiliary classifier and no ScheduledDropPath",
@@ -329,6 +357,63 @@ ENTRIES = {
         Entry("fcn16s", "segmentations", "FCN-16s", _LONG, 134_364_410, 134_815_994, 181_448_086_272),
         Entry("fcn8s", "segmentations", "FCN-8s", _LONG, 134_376_863, 134_489_759, 181_529_034_048),
         Entry("unet", "segmentations", "U-Net", _RONNEBERGER, 31_030_658, 31_030_658, 150_428_424_448),
+        Entry(
+            "fcn_resnet50",
+            "dilated_segmentations",
+            "FCN of ResNet-50",
+            _LONG_LATER,
+            35_322_218,
+            35_376_874,
+            152_716_512_000,
+        ),
+        Entry(
+            "fcn_resnet101",
+            "dilated_segmentations",
+            "FCN of ResNet-101",
+            _LONG_LATER,
+            54_314_346,
+            54_421_226,
+            232_737_606_400,
+        ),
+        Entry(
+            "deeplabv3_resnet50",
+            "dilated_segmentations",
+            "DeepLabV3 of ResNet-50",
+            _CHEN_LATER,
+            42_004_074,
+            42_061_290,
+            178_721_945_088,
+        ),
+        Entry(
+            "deeplabv3_resnet101",
+            "dilated_segmentations",
+            "DeepLabV3 of ResNet-101",
+            _CHEN_LATER,
+            60_996_202,
+            61_105_642,
+            258_743_039_488,
+        ),
+        Entry(
+            "deeplabv3_mobilenet_v3_large",
+            "dilated_segmentations",
+            "DeepLabV3 of MobileNetV3-Large",
+            _CHEN_LATER,
+            11_029_328,
+            11_057_332,
+            10_452_447_938,
+        ),
+        Entry(
+            "lraspp_mobilenet_v3_large",
+            "dilated_segmentations",
+            "LR-ASPP of MobileNetV3-Large",
+            _HOWARD_V3_LATER,
+            3_221_538,
+            3_246_194,
+            2_086_219_688,
+        ),
+        Entry("r3d_18", "videos", "R3D-18", _TRAN, 33_371_472, 33_381_072, 40_696_553_472),
+        Entry("mc3_18", "videos", "MC3-18", _TRAN, 11_695_440, 11_705_040, 43_342_635_008),
+        Entry("r2plus1d_18", "videos", "R(2+1)D-18", _TRAN, 33_370_839, 33_396_999, 41_496_308_736),
     )
 }
 
@@ -418,8 +503,8 @@ class Description(Entry):
         return tuple(sorted(made.dialects, key=lambda dialect: dialect != default))  # type: ignore[attr-defined]
 
     @property
-    def input_shape(self) -> tuple[int, int, int]:
-        """(height, width, channels) of the default input, for which the multiply-adds are."""
+    def input_shape(self) -> tuple[int, ...]:
+        """(height, width, channels) of the default input, for which the multiply-adds are; frames first in videos."""
         return self._defaults["input_shape"] or (224, 224, 3)
 
     @property
@@ -437,7 +522,8 @@ class Description(Entry):
         return {**words, **made.dialects.get(words.get("dialect"), {})}  # type: ignore[attr-defined]
 
     def __str__(self) -> str:
-        side, (height, width, depth) = self.smallest_input, self.input_shape
+        side, given = self.smallest_input, self.input_shape
+        smallest, shape = ("×".join(map(str, sides)) for sides in ([side] * (len(given) - 1), given))
         fixed = self.parameters - self.trainable_parameters
         kind = _FIXED.get(self.module, "running statistics")
         heads = " with its auxiliary heads" if self.options.get("aux") else ""
@@ -445,8 +531,8 @@ class Description(Entry):
             "paper": self.paper,
             "source": SOURCES[self.source],
             "parameters": f"{self.trainable_parameters:,} trainable{heads}" + (f"; {fixed:,} {kind}" if fixed else ""),
-            "multiply-adds": f"{self.multiply_adds:,} at {height}×{width}×{depth}",
-            "smallest input": f"{side}×{side}",
+            "multiply-adds": f"{self.multiply_adds:,} at {shape}",
+            "smallest input": smallest,
             "dialects": ", ".join(self.dialects) or "one",
             "options": ", ".join(map(_option, self.options, self.options.values())) or "none",
         }

@@ -272,12 +272,18 @@ def _constructor(
                 _refuse_unit(name, given, words, error)
             raise
 
+    def of_walk(settled: Mapping[str, Any]) -> dict[str, Any]:
+        return {word: value for word, value in settled.items() if word not in (*COMMON, "origin")}
+
     def smallest_input(**given: Any) -> int | None:
         """Find the smallest side of a square image that the network can be built on with these arguments."""
         settled = settle((), given)
-        options = {word: value for word, value in settled.items() if word not in (*COMMON, "origin")}
         shape = settled["input_shape"]
-        return _smallest(functools.partial(walk, **options), _channels_of(shape), name, len(shape) - 1)
+        return _smallest(functools.partial(walk, **of_walk(settled)), _channels_of(shape), name, len(shape) - 1)
+
+    def trunk(x: Tensor, **given: Any) -> Tensor:
+        """Make the layers of the network up to its last feature map on a tensor of another one, under their names."""
+        return walk(x, **of_walk(settle((), {**given, "include_top": False, "input_shape": tuple(x.shape[1:])})))
 
     construct.__name__ = construct.__qualname__ = name
     construct.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
@@ -285,7 +291,7 @@ def _constructor(
         return_annotation="keras.Model",
     )
     construct.walk, construct.defaults, construct.dialects = walk, dict(defaults), dialects  # type: ignore[attr-defined]
-    construct.smallest_input = smallest_input  # type: ignore[attr-defined]
+    construct.smallest_input, construct.trunk = smallest_input, trunk  # type: ignore[attr-defined]
     add_constructor(name, construct)
     return construct
 

@@ -10,7 +10,7 @@ import keras
 from ..blocks import arguments, conv, dense
 from ..blocks.core import delegate
 from ..blocks.tensors import channels, rank
-from ..blocks.types import ConvBnOptions, DenseOptions, Size, Tensor
+from ..blocks.types import ConvBnOptions, DenseOptions, Norm, Size, Tensor
 
 # `kaiming_normal_` with its two modes, and `kaiming_uniform_(a=sqrt(5))`, which is what a torch layer has by itself:
 # numbers up to ±1/sqrt(fan-in).
@@ -29,11 +29,13 @@ def _bias(fan_in: int) -> Any:
 
 
 @delegate
-def torch_conv(x: Tensor, filters: int, kernel_size: Size = 3, **options: Unpack[ConvBnOptions]) -> Tensor:
+def torch_conv(
+    x: Tensor, filters: int, kernel_size: Size = 3, *, norm: Norm | None = None, **options: Unpack[ConvBnOptions]
+) -> Tensor:
     """`conv` with the kernel and bias that a `torch.nn.Conv2d` begins with."""
     fan_in = channels(x) // options.get("groups", 1) * prod(arguments.sizes("kernel_size", kernel_size, rank(x)))
     given: dict[str, Any] = {"kernel_initializer": TORCH_DEFAULT, "bias_initializer": _bias(fan_in), **options}
-    return conv(x, filters, kernel_size, **given)
+    return conv(x, filters, kernel_size, norm=norm, **given)
 
 
 def torch_dense(x: Tensor, units: int, *, name: str | None = None, **options: Unpack[DenseOptions]) -> Tensor:

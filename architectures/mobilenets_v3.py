@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import keras
 
 from .. import checks
-from ..blocks import batch_norm, conv_bn, default_of, inverted_residual, squeeze_excite
+from ..blocks import batch_norm, conv_bn, default_of, inverted_residual, matching, squeeze_excite
+from ..blocks import dense as _dense
+from ..blocks import depthwise as _depthwise
 from ..blocks.tensors import channels, layer
 from ..blocks.types import Activation, Dense, Tensor, Unit
 from .constructor import Head, architecture, published
+from .initial_values import KAIMING_FAN_IN, KAIMING_FAN_OUT, normal
 from .mobilenets import mobilenet_conv, multiple_of_8
-from .resnets import stage
+from .resnets import block_strides, stage
 
 
 class Stage(NamedTuple):
@@ -47,6 +50,13 @@ SMALL = (
 
 mobilenet_v3_conv = partial(mobilenet_conv, activation="hard_swish")
 _keras_conv = partial(conv_bn, activation="hard_swish", norm=partial(batch_norm, momentum=0.999))
+_torch_conv = partial(
+    conv_bn,
+    activation="hard_swish",
+    norm=partial(batch_norm, momentum=0.99, epsilon=1e-3),
+    padding="symmetric",
+    kernel_initializer=KAIMING_FAN_OUT,
+)
 
 
 def centered(x: Tensor) -> Tensor:
@@ -54,7 +64,17 @@ def centered(x: Tensor) -> Tensor:
     return layer(keras.layers.Rescaling, x, "rescale", "rescale", scale=1 / 127.5, offset=-1.0)
 
 
-DIALECTS: dict[str, dict[str, Any]] = {"paper": {}, "keras": {"conv": _keras_conv, "preprocess": centered}}
+DIALECTS: dict[str, dict[str, Any]] = {
+    "paper": {},
+    "keras": {"conv": _keras_conv, "preprocess": centered},
+    "torchvision": {
+        "conv": _torch_conv,
+        "depthwise": partial(matching(_depthwise, _torch_conv), kernel_initializer=KAIMING_FAN_IN),  # as MobileNetV2
+        "dense": partial(_dense, kernel_initializer=normal(0.01)),
+        "strided_dilation": "after",
+        "classifier_activation": None,
+    },
+}
 
 
 @architecture(dialects=DIALECTS)
@@ -68,6 +88,8 @@ def mobilenet_v3(
     minimalistic: bool = False,
     dropout: float = 0.2,
     early_activation: Activation = "relu",
+    output_stride: int | None = None,
+    strided_dilation: Literal["before", "after"] = "before",
     preprocess: Callable[[Tensor], Tensor] | None = None,
     conv: Unit = mobilenet_v3_conv,
     depthwise: Unit | None = None,
@@ -85,33 +107,40 @@ def mobilenet_v3(
         minimalistic: 3×3 kernels, `early_activation` and no squeeze-and-excite everywhere, as the authors' code has it.
         dropout: rate before the classifier.
         early_activation: of the first stages, and between the two convolutions of squeeze-and-excite.
+        output_stride: stride of the last feature map; what the stages would go beyond it is traded for dilation.
+        strided_dilation: whether a block that gives up its stride is dilated as the one `"before"`, so that the weights
+            of the strided network see the same through it, or as those `"after"`.
         preprocess: function of the image; None for none.
         conv: unit of every convolution that is not depthwise.
         depthwise: unit of those; None for `depthwise` with padding, norm, activation and options of `conv`.
         dense: unit of the classifier, a function `(x, units, *, activation, name)`; None for `dense` with the
             initialisers, regularisers … of `conv`.
-        dialect: `"paper"`; `"keras"`: pixels from 0 to 255, brought between -1 and 1 in the network.
+        dialect: `"paper"`; `"keras"`: pixels from 0 to 255, brought between -1 and 1 in the network; `"torchvision"`:
+            as many zeros on every side, a dilation `"after"` the stride that is given up, logits.
     """
     alpha, units = checks.number("alpha", alpha, "a positive number", above=0), checks.integer("units", units)
     rows = [_stage(f"stages[{place}]", row) for place, row in enumerate(stages)]
     early = partial(conv, activation=early_activation)
     if checks.flag("minimalistic", minimalistic):
-        rows, conv = [row._replace(kernel_size=3, squeeze=False) for row in rows], early
+        rows, conv = [row._replace(kernel_size=3, squeeze=False, early=True) for row in rows], early
+    early_depthwise = None if depthwise is None else partial(depthwise, activation=early_activation)
     if preprocess is not None:
         x = checks.function("preprocess", preprocess)(x)
     x = conv(x, 16, 3, strides=2, name="stem")
+    repeats, strides = [len(row.expansions) for row in rows], [row.strides for row in rows]
+    places = iter(block_strides(2, repeats, strides, "first", output_stride, strided_dilation))
     for number, row in enumerate(rows, 1):
         filters, blocks, given = multiple_of_8(alpha * row.filters), [], channels(x)
-        for place, expansion in enumerate(row.expansions):
+        for expansion in row.expansions:
             width = multiple_of_8(given * expansion)
             gate = partial(squeeze_excite, filters=multiple_of_8(width / 4), gate="hard_sigmoid", conv=early)
             own = {"expansion": width / given, "inner": [gate] if row.squeeze else []}
-            blocks.append({"strides": 1 if place else row.strides, "kernel_size": row.kernel_size, **own})
+            blocks.append({"kernel_size": row.kernel_size, **next(places), **own})
             given = filters
         shared: dict[str, Any] = {
             "residual": inverted_residual,
             "conv": early if row.early else conv,
-            "depthwise": depthwise,
+            "depthwise": early_depthwise if row.early else depthwise,
         }
         x = stage(x, filters, blocks, name=f"stage{number}", **shared)
     x = conv(x, multiple_of_8(6 * channels(x)), 1, strides=1, name="last")

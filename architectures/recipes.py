@@ -449,6 +449,37 @@ _UNET = Recipe(
     also=("cross-entropy weighted by a map that parts touching cells", "the learning rate is not given"),
 )
 
+_DEEPLAB_V3 = Recipe(
+    "Chen et al. 2017, section 4.1",
+    "SGD",
+    batch_size=16,
+    iterations=30_000,
+    augmentation=("513×513 crops of images scaled by 0.5 to 2", "horizontal flips"),
+    also=(
+        "the learning rate falls from 0.007 as (1 - step/iterations)^0.9",
+        "then 30,000 iterations more at an output stride of 8, from 0.001 on and without training the norms",
+        "begins with weights trained on ImageNet",
+    ),
+)
+_LRASPP = Recipe(
+    "Howard et al. 2019, section 6.4.1",
+    "SGD",
+    also=("trained as DeepLabV3, without weights trained on ImageNet",),
+)
+_VIDEOS = Recipe(
+    "Tran et al. 2018, section 4.1",
+    "SGD",
+    learning_rate=0.01,
+    schedule=Schedule("steps", 0.1, at=(10, 20, 30, 40)),
+    epochs=45,
+    augmentation=("112×112 crops of frames of 128×171", "clips of 8 or 16 frames from anywhere in a video"),
+    also=(
+        "epochs of a million clips",
+        "32 clips on each GPU, as many GPUs as are not said",
+        "the learning rate grows in the first 10 epochs",
+    ),
+)
+
 # By name or by module.
 RECIPES: dict[str, Recipe] = {
     "lenets": _LECUN,
@@ -489,6 +520,11 @@ RECIPES: dict[str, Recipe] = {
     "fcn16s": _FCN,
     "fcn8s": _FCN,
     "unet": _UNET,
+    "fcn_resnet50": _FCN,
+    "fcn_resnet101": _FCN,
+    "dilated_segmentations": _DEEPLAB_V3,
+    "lraspp_mobilenet_v3_large": _LRASPP,
+    "videos": _VIDEOS,
 }
 
 

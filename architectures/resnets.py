@@ -230,18 +230,29 @@ def resnet(
 
 
 def block_strides(
-    stem: int, repeats: Sequence[int], strides: Sequence[int], strided_block: str, output_stride: int | None
+    stem: int,
+    repeats: Sequence[int],
+    strides: Sequence[int],
+    strided_block: str,
+    output_stride: int | None,
+    strided_dilation: str = "before",
 ) -> list[dict[str, int]]:
-    """Stride of each block, or its dilation where there is one."""
+    """Stride of each block, or its dilation where there is one.
+
+    A block that gives up its stride is itself dilated as the one before it, or as the one after it.
+    """
     steps = [stem]
     for times, stride in zip(repeats, strides, strict=True):
         others = [1] * (times - 1)
         steps += [stride, *others] if strided_block == "first" else [*others, stride]
-    # A block that gives up its stride is itself dilated as the one before it.
-    pairs = pairwise(dilate_stages(steps, output_stride))
+    after = checks.choice("strided_dilation", strided_dilation, ("before", "after")) == "after"
+    pairs = [
+        (stride, own if after else before)
+        for (_, before), (stride, own) in pairwise(dilate_stages(steps, output_stride))
+    ]
     return [
         {"strides": stride} if dilation == 1 else {"strides": stride, "dilation_rate": dilation}
-        for (_, dilation), (stride, _) in pairs
+        for stride, dilation in pairs
     ]
 
 

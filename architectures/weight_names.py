@@ -375,6 +375,79 @@ TORCHVISION |= {
     },
 }
 
+# Of each stage the blocks, and whether they have squeeze-and-excite, which moves the number of what comes after it.
+_V3_STAGES = {
+    "mobilenet_v3_large": ((1, False), (2, False), (3, True), (4, False), (2, True), (3, True)),
+    "mobilenet_v3_small": ((1, True), (2, False), (3, True), (2, True), (3, True)),
+}
+
+
+def _mobilenet_v3(stages: tuple[tuple[int, bool], ...], features: str = "features") -> dict[str, str]:
+    """Of a network that numbers its blocks over all stages, and the parts of a block; the first has no expansion."""
+    rules, first = {"stem.{kind:conv|norm}": f"{features}.0.{{kind:0|1}}"}, 1
+    for number, (blocks, squeezes) in enumerate(stages, 1):
+        block = f"{features}.{{b:+{first - 1}}}.block"
+        begins = 0 if number == 1 else 1
+        parts = {"depthwise": begins, "project": begins + 1 + squeezes} | ({"expand": 0} if begins else {})
+        rules |= {
+            f"stage{number}.block{{b}}.{part}.{{kind:conv|norm}}": f"{block}.{place}.{{kind:0|1}}"
+            for part, place in parts.items()
+        }
+        if squeezes:
+            part = f"stage{number}.block{{b}}.squeeze_excite.{{part:reduce|expand}}.conv"
+            rules[part] = f"{block}.{begins + 1}.{{part:fc1|fc2}}"
+        first += blocks
+    return {**rules, "last.{kind:conv|norm}": f"{features}.{first}.{{kind:0|1}}"}
+
+
+TORCHVISION |= {
+    name: {**_mobilenet_v3(stages), "classifier.{part:dense1|predictions}": "classifier.{part:0|3}"}
+    for name, stages in _V3_STAGES.items()
+}
+
+# What is of every frame is at the place of a convolution, or in it before a convolution along the frames.
+TORCHVISION["video_resnet"] = {
+    "stem.{kind:conv|norm}": "stem.{kind:0|1}",
+    "stem.{part:spatial.conv|spatial.norm|temporal.conv|temporal.norm}": "stem.{part:0|1|3|4}",
+    "stage{s}.block{b}.conv{c}.{kind:conv|norm}": "layer{s}.{b:-1}.conv{c}.{kind:0|1}",
+    "stage{s}.block{b}.conv{c}.{part:spatial.conv|spatial.norm|temporal.conv|temporal.norm}": (
+        "layer{s}.{b:-1}.conv{c}.{part:0.0|0.1|0.3|1}"
+    ),
+    "stage{s}.block{b}.shortcut.{kind:conv|norm}": "layer{s}.{b:-1}.downsample.{kind:0|1}",
+    "classifier.predictions": "fc",
+}
+
+# torchvision's segmentation networks have the layers of a classifier under a prefix, and say `0`, `1` and `4` for a
+# convolution, its norm and the scores.
+_RESNET_BACKBONE = {
+    ours: f"backbone.{theirs}" for ours, theirs in TORCHVISION["resnet"].items() if not ours.startswith("classifier")
+}
+_FCN_HEADS = {
+    "{head:decoder|aux1.decoder}.conv.{kind:conv|norm}": "{head:classifier|aux_classifier}.{kind:0|1}",
+    "{head:score|aux1.score}.conv": "{head:classifier|aux_classifier}.4",
+}
+_DEEPLAB_HEADS = {
+    "decoder.aspp.{part:1x1|dilated1|dilated2|dilated3}.{kind:conv|norm}": (
+        "classifier.0.convs.{part:0|1|2|3}.{kind:0|1}"
+    ),
+    "decoder.aspp.of_all.{kind:conv|norm}": "classifier.0.convs.4.{kind:1|2}",
+    "decoder.aspp.project.{kind:conv|norm}": "classifier.0.project.{kind:0|1}",
+    "decoder.conv.{kind:conv|norm}": "classifier.{kind:1|2}",
+    **_FCN_HEADS,
+}
+_V3_BACKBONE = _mobilenet_v3(_V3_STAGES["mobilenet_v3_large"], "backbone")
+TORCHVISION |= {
+    "fcn_resnet": {**_RESNET_BACKBONE, **_FCN_HEADS},
+    "deeplabv3_resnet": {**_RESNET_BACKBONE, **_DEEPLAB_HEADS},
+    "deeplabv3_mobilenet_v3": {**_V3_BACKBONE, **_DEEPLAB_HEADS},
+    "lraspp_mobilenet_v3": {
+        **_V3_BACKBONE,
+        "reduce.{kind:conv|norm}": "classifier.cbr.{kind:0|1}",
+        "scale.conv": "classifier.scale.1",
+        "{part:low|high}_score.conv": "classifier.{part}_classifier",
+    },
+}
+
 _FCN = "block{b}.conv{c}.conv"
 KERAS["fcn"] = {_FCN: "block{b}_conv{c}", "fc{part:6|7}.conv": "fc{part:1|2}"}
 TORCHVISION["fcn"] = {_FCN: "features.{b,c}", "fc{part:6|7}.conv": "classifier.{part:0|3}"}

@@ -77,6 +77,7 @@ def inverted_residual(
     strides: Size = 1,
     expansion: float = 6,
     kernel_size: Size = 3,
+    dilation_rate: Size = 1,
     fused: bool = False,
     inner: Sequence[Callable[[Tensor], Tensor]] = (),
     transforms: Sequence[Callable[[Tensor], Tensor]] = (),
@@ -96,7 +97,7 @@ def inverted_residual(
 
     Args:
         filters: output channels.
-        strides, kernel_size: of the depthwise convolution.
+        strides, kernel_size, dilation_rate: of the depthwise convolution, or of the one instead of it.
         expansion: the wide part has `expansion` times the channels of `x`, rounded; with 1 there is no first
             convolution.
         fused: one k×k convolution instead of the first two (Tan and Le 2021, figure 2); with `expansion` 1 it is the
@@ -119,13 +120,14 @@ def inverted_residual(
     if width < 1:
         raise checks.refuse("expansion", expansion, f"large enough for a channel out of {channels(x)}")
     widens, y = width != channels(x), x
+    holes: dict[str, Any] = arguments.holes(dilation_rate, rank(x))
     if fused and not widens:
-        y = conv(y, filters, kernel_size, strides=strides, name="conv")
+        y = conv(y, filters, kernel_size, strides=strides, name="conv", **holes)
     elif fused:
-        y = conv(y, width, kernel_size, strides=strides, name="expand")
+        y = conv(y, width, kernel_size, strides=strides, name="expand", **holes)
     else:
         y = conv(y, width, 1, strides=1, name="expand") if widens else y
-        y = middle(y, width, kernel_size, strides=strides, name="depthwise")
+        y = middle(y, width, kernel_size, strides=strides, name="depthwise", **holes)
     for transform in arguments.transforms("inner", inner):
         y = transform(y, **given_to(transform, conv=conv))
     if widens or not fused:

@@ -121,6 +121,7 @@ def inverted_residual(
     strides: Size = 1,
     expansion: float = 6,
     kernel_size: Size = 3,
+    dilation_rate: Size = 1,
     fused: bool = False,
     conv: Oracle = conv_bn,
 ) -> Expected:
@@ -132,13 +133,15 @@ def inverted_residual(
     """
     x = Expected(shape)
     width = round(channels_of(shape) * expansion)
+    own = {} if {*each(dilation_rate, shape)} == {1} else {"dilation_rate": dilation_rate}
     if fused:
         widens = width != channels_of(shape)
-        y = x.then(conv, width if widens else filters, kernel_size, strides=strides)
+        y = x.then(conv, width if widens else filters, kernel_size, strides=strides, **own)
         y = y.then(conv, filters, 1, strides=1) if widens else y
     else:
         y = x.then(conv, width, 1, strides=1) if width != channels_of(shape) else x
-        y = y.then(matching(depthwise, conv), width, kernel_size, strides=strides).then(conv, filters, 1, strides=1)
+        y = y.then(matching(depthwise, conv), width, kernel_size, strides=strides, **own)
+        y = y.then(conv, filters, 1, strides=1)
     return add([x, y]) if shape[-1] == filters and {*each(strides, shape)} == {1} else y
 
 

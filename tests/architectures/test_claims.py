@@ -46,6 +46,8 @@ def test_whose_each_network_is():
     assert all(hasattr(keras.applications, name) for name in KERAS_HAS.values())
     of_torchvision = {name for name, source in sources.items() if source == "torchvision"}
     wider = {"resnext101_32x8d", "wide_resnet101_2", "mnasnet0_5", "mnasnet0_75", "mnasnet1_3", "squeezenet1_1"}
+    wider |= {*("fcn_resnet50", "fcn_resnet101", "deeplabv3_resnet50", "deeplabv3_resnet101")}
+    wider |= {"deeplabv3_mobilenet_v3_large", "lraspp_mobilenet_v3_large"}
     assert of_torchvision == {"googlenet_torchvision", *(f"vgg{depth}_bn" for depth in (11, 13, 16, 19)), *wider}
     assert all("torchvision" in constructor(name).dialects for name in of_torchvision)
     for names in NOT_IN_A_PAPER.values():
@@ -56,7 +58,7 @@ def test_whose_each_network_is():
 def test_the_readme_counts_them():
     text = " ".join(README.read_text(encoding="utf-8").split())
     numbers = re.search(
-        r"One hundred and twenty-three networks, .*?: (\d+) of papers, (\d+) of `keras.applications`, "
+        r"One hundred and thirty-two networks, .*?: (\d+) of papers, (\d+) of `keras.applications`, "
         r"(\d+) of torchvision and (\d+)",
         text,
     )
@@ -64,7 +66,7 @@ def test_the_readme_counts_them():
     assert tuple(map(int, numbers.groups())) == tuple(
         counted[word] for word in ("paper", "keras", "torchvision", "ours")
     )
-    assert counted.total() == 123
+    assert counted.total() == 132
 
 
 def test_the_list_says_it_too(capsys):
@@ -127,7 +129,7 @@ def test_every_network_has_a_recipe():
         assert year in found.source, (name, found.source)
         assert found.options.keys() <= optimizer_arguments(found.optimizer)
     assert {*RECIPES} <= {*ENTRIES, *(entry.module for entry in ENTRIES.values())}
-    with pytest.raises(ValueError, match=r"recipe: name must be one of the 123 names .*did you mean 'resnet50'"):
+    with pytest.raises(ValueError, match=r"recipe: name must be one of the 132 names .*did you mean 'resnet50'"):
         recipe("resnet5")
     with pytest.raises(TypeError, match="recipe: name"):
         recipe(50)
@@ -157,6 +159,9 @@ FACTS = {
     "inception_resnet_v2": ("RMSprop", 0.045, None, None),
     "nasnet_large": ("RMSprop", None, None, None),
     "fcn8s": ("SGD", 1e-4, 20, 5e-4),
+    "fcn_resnet101": ("SGD", 1e-4, 20, 5e-4),
+    "deeplabv3_resnet50": ("SGD", None, 16, None),
+    "r2plus1d_18": ("SGD", 0.01, None, None),
 }
 
 

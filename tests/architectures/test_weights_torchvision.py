@@ -31,8 +31,10 @@ from . import torch_outputs
 
 
 def published(library: str) -> dict[str, dict[str, list[int]]]:
-    path = Path(__file__).parent / "data" / f"{library}_state_dicts.json.gz"
-    return json.loads(gzip.decompress(path.read_bytes()))
+    found: dict[str, dict[str, list[int]]] = {}
+    for path in sorted((Path(__file__).parent / "data").glob(f"{library}*_state_dicts.json.gz")):
+        found |= json.loads(gzip.decompress(path.read_bytes()))
+    return found
 
 
 # By network the shapes of its state_dict, as torchvision 0.29 has them: with `weights=None`, `aux_logits=True` where
@@ -338,6 +340,7 @@ def test_depthwise_kernels():
 
 # The outputs, where torch and the libraries are installed.
 
+PIXELS = {"weights_backbone": None, "aux_loss": True}
 HEADS = {"aux_logits": True, "transform_input": False, "init_weights": False}
 RESNEXT = {"residual": partial(bottleneck, reduction=2, groups=32)}
 WIDE = {"residual": partial(bottleneck, reduction=2)}
@@ -397,6 +400,30 @@ REAL = [
         if name.startswith("efficientnet")
     ),
     case("torchvision/mobilenet_v2", taps={"features.6": "stage3.block3", "features.18": "last"}),
+    case("torchvision/mobilenet_v3_large", taps={"features.6": "stage3", "features.16": "last"}),
+    case("torchvision/mobilenet_v3_small", taps={"features.6": "stage3", "features.12": "last"}),
+    case(
+        "torchvision/mobilenet_v3_large",
+        options={"dilated": True},
+        taps={"features.13": "stage6.block1", "features.16": "last"},
+        output_stride=16,
+    ),
+    *(
+        case(
+            f"torchvision/{name}", taps={f"backbone.{theirs}": ours for theirs, ours in STAGES.items()}, options=PIXELS
+        )
+        for name in ("fcn_resnet50", "fcn_resnet101", "deeplabv3_resnet50", "deeplabv3_resnet101")
+    ),
+    case("torchvision/deeplabv3_mobilenet_v3_large", taps={"backbone.16": "last"}, options=PIXELS),
+    case(
+        "torchvision/lraspp_mobilenet_v3_large",
+        taps={"backbone.4": "stage3.block1", "backbone.16": "last"},
+        options={"weights_backbone": None},
+    ),
+    *(
+        case(f"torchvision/{name}", sizes=[(8, 48, 56), (5, 37, 41)], taps=STAGES)
+        for name in ("r3d_18", "mc3_18", "r2plus1d_18")
+    ),
     *(case(f"timm/{name}", taps=STAGES) for name in ("resnet18", "resnet50", "seresnet50")),
     case("timm/resnext50_32x4d", "resnet50", taps=STAGES, **RESNEXT),
     case("timm/wide_resnet50_2", "resnet50", taps=STAGES, **WIDE),

@@ -1,7 +1,7 @@
 """What a network of torchvision or timm computes, in a process of its own: torch and TensorFlow in one have crashed.
 
 `python torch_outputs.py REQUEST FOLDER`, with the request as JSON:
-`{"library": …, "name": …, "options": {…}, "sizes": [[h, w], …], "taps": {…}, "gain": 1}`
+`{"library": …, "name": …, "options": {…}, "sizes": [[h, w], …], "taps": {…}, "gain": 1}`; of videos [frames, h, w].
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ def random_state(shapes: dict[str, tuple[int, ...]], gain: float = 1.0) -> dict[
     return state
 
 
-def random_images(size: tuple[int, int]) -> np.ndarray:
-    """Two, as Keras has them: `batch height width channels`."""
+def random_images(size: tuple[int, ...]) -> np.ndarray:
+    """Two, as Keras has them: `batch *sides channels`."""
     return np.random.default_rng(0).normal(size=(2, *size, 3)).astype("float32")
 
 
@@ -39,11 +39,14 @@ def outputs(module: Any, x: np.ndarray, taps: dict[str, str]) -> dict[str, np.nd
     heads = {"inception4a": ("aux1", "aux1"), "inception4d": ("aux2", "aux2"), "Mixed_6e": ("aux1", "AuxLogits")}
     found: dict[str, np.ndarray] = {}
 
+    def last(y: Any) -> np.ndarray:
+        return np.moveaxis(y.numpy(), 1, -1).copy()
+
     def run_head(key: str, head: Any) -> Any:
         return lambda _, __, y: found.__setitem__(key, head(y).numpy())
 
     def tap(key: str) -> Any:
-        return lambda _, __, y: found.__setitem__(key, y.numpy().transpose(0, 2, 3, 1).copy())
+        return lambda _, __, y: found.__setitem__(key, last(y))
 
     for place, (key, head) in heads.items():
         if getattr(module, head, None) is not None and hasattr(module, place):
@@ -51,8 +54,10 @@ def outputs(module: Any, x: np.ndarray, taps: dict[str, str]) -> dict[str, np.nd
     for place, key in taps.items():
         module.get_submodule(place).register_forward_hook(tap(key))
     with torch.no_grad():
-        main = module(torch.from_numpy(x.transpose(0, 3, 1, 2).copy()))
-    return {**found, "main": main.numpy()}
+        made = module(torch.from_numpy(np.moveaxis(x, -1, 1).copy()))
+    of_pixels = {"out": "main", "aux": "aux1"}
+    named = {of_pixels[key]: y for key, y in made.items()} if isinstance(made, dict) else {"main": made}
+    return {**found, **{key: last(y) for key, y in named.items()}}
 
 
 def network(library: str, name: str, options: dict[str, Any]) -> Any:
@@ -62,7 +67,7 @@ def network(library: str, name: str, options: dict[str, Any]) -> Any:
         return timm.create_model(name, pretrained=False, **options)
     import torchvision
 
-    return getattr(torchvision.models, name)(weights=None, **options)
+    return torchvision.models.get_model(name, weights=None, **options)
 
 
 def main(request: str, folder: str) -> None:

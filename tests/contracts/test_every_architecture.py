@@ -39,9 +39,13 @@ THOROUGH = settings().max_examples >= 100
 AXES = {1: "l", 2: "hw", 3: "dhw"}
 
 
-def spec(side: str, channels: int | str, rank: int = 2) -> str:
-    """The same of every side."""
-    return f"b {' '.join(AXES[rank])} 3 -> b {' '.join(side.format(n=axis) for axis in AXES[rank])} {channels}"
+def spec(side: str, channels: int | str, rank: int = 2, first: str | None = None, outputs: tuple[str, ...] = ()) -> str:
+    """The same of every side, but for the first of a video; of several outputs all the same."""
+    axes = AXES[rank]
+    sides = [(side if place or first is None else first).format(n=axis) for place, axis in enumerate(axes)]
+    shape = f"b {' '.join(sides)} {channels}"
+    made = f"{{{', '.join(f'{key}: {shape}' for key in outputs)}}}" if outputs else shape
+    return f"b {' '.join(axes)} 3 -> {made}"
 
 
 VALID_POOLS = "((({n}-1)//2-2-1)//2-2-1)//2"
@@ -72,7 +76,9 @@ SIDES = {
     "nasnet": ("ceil((({n}-1)//2)/16)", 3),
     "convmixer": ("{n}//7", 7),
     "convmixer_1024": ("{n}//14", 14),
+    **dict.fromkeys(("r3d", "mc3", "r2plus1d"), ("ceil({n}/16)", 1)),
 }
+FRAMES = {"r3d_18": "ceil({n}/8)", "mc3_18": "{n}", "r2plus1d_18": "ceil({n}/8)"}  # along the first side
 CHANNELS = {
     "lenet5": 120,
     "alexnet": 256,
@@ -118,17 +124,21 @@ CHANNELS |= {
     **{f"shufflenet_v2_{size}": filters[-1] for size, filters in SHUFFLENET_FILTERS.items()},
     **dict.fromkeys(("squeezenet1_0", "squeezenet1_1"), 512),
 }
+CHANNELS |= dict.fromkeys(("r3d_18", "mc3_18", "r2plus1d_18"), 512)
 SEGMENTATION = {"fcn32s": 21, "fcn16s": 21, "fcn8s": 21, "unet": 2}
+DILATED = ("fcn_resnet50", "fcn_resnet101", "deeplabv3_resnet50", "deeplabv3_resnet101", "deeplabv3_mobilenet_v3_large")
+SEGMENTATION |= {**dict.fromkeys(DILATED, 21), "lraspp_mobilenet_v3_large": 21}
 
 DEEP = {"cifar_resnet1202"}  # its like are here
 DEEP_ISH = {"resnet101", "resnet152", "densenet169", "densenet201", "densenet264", "cifar_resnet110"}
-DEEP_ISH |= {"inception_resnet_v2", "nasnet_mobile", "nasnet_large"}
+DEEP_ISH |= {"inception_resnet_v2", "nasnet_mobile", "nasnet_large", *DILATED, "lraspp_mobilenet_v3_large"}
 ONE_EACH = {
     *("lenet5", "alexnet", "zfnet", "googlenet_torchvision", "vgg11_bn", "resnet18", "resnet18_v2", "cifar_resnet20"),
     *("cifar_densenet40", "xception", "mobilenet", "mobilenet_v2", "fcn8s", "unet"),
     *("efficientnet_b0", "efficientnet_v2_b0", "convnext_tiny", "mobilenet_v3_small"),
     *("regnet_y_400mf", "mnasnet0_5", "shufflenet_v2_x0_5", "squeezenet1_0"),
     *("inception_resnet_v2", "nasnet_mobile", "convmixer_768_32"),
+    *("lraspp_mobilenet_v3_large", "r2plus1d_18"),
 }
 # Whose sides are multiples of a patch or of windows, or who have weights for each place: test_transformers.py.
 OF_SOME_SIZES = {name for name in list_architectures() if ENTRIES[name].module in ("vits", "swins", "mixers")}
@@ -287,6 +297,7 @@ def network(x, name, **options):
     *("cifar_densenet40", "googlenet_torchvision", "xception", "efficientnet_b0", "efficientnet_v2_b0"),
     *("regnet_y_400mf", "mnasnet0_5", "shufflenet_v2_x0_5", "squeezenet1_0"),
     *("convnext_tiny", "mobilenet_v3_small", "inception_resnet_v2", "nasnet_mobile", "convmixer_768_32"),
+    *("lraspp_mobilenet_v3_large", "r2plus1d_18"),
 )
 @pytest.mark.parametrize("name", NAMES)
 def test_architecture(name, record_property):
@@ -297,10 +308,13 @@ def tried(name: str, rank: int) -> int:
     """How many networks of one size or another `check_net` tried, the smallest and a smaller one among them."""
     if name in SEGMENTATION:
         options = {"dialect": "same"} if name == "unet" else {}
-        net, shape, least = partial(network, name=name, **options), spec("{n}", SEGMENTATION[name], rank), 1
+        outputs = ("main", "aux1") if name in DILATED else ()
+        shape, least = spec("{n}", SEGMENTATION[name], rank, outputs=outputs), 1
+        net = partial(network, name=name, **options)
     else:
         side, least = SIDES[kind(name)]
-        net, shape = partial(network, name=name, include_top=False), spec(side, channels(name), rank)
+        net = partial(network, name=name, include_top=False)
+        shape = spec(side, channels(name), rank, FRAMES.get(name))
     quick = 1 if name in DEEP_ISH else 3 if THOROUGH else 2
     return check_net(net, shape, sides=(max(1, least - 1), least + 40), least=least, max_examples=quick).examples
 
