@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import argparse
 import ast
+import hashlib
 import json
 import os
 import random
 import resource
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -58,7 +60,7 @@ OWN: dict[str, tuple[str, ...]] = {
     "testing/training.py": ("test_training", "test_properties"),
     "testing/worker.py": ("test_eager",),
     "graphs/calls.py": ("test_graph", "test_tracing"),
-    "graphs/clusters.py": ("test_grouping",),
+    "graphs/clusters.py": ("test_clusters",),
     "graphs/equality.py": ("test_equality", "test_layer_rules"),
     "graphs/file_reading.py": ("test_files",),
     "graphs/fusing.py": ("test_rewrite", "test_grouping"),
@@ -204,7 +206,7 @@ def overlay(folder: Path, room: str) -> Path:
 ROOMS = ("architectures", "blocks", "graphs", "models", "testing", "training", "viz")
 
 
-def forked(folder: Path, work: Callable[[], int], processor_seconds: float, seconds: float = 1800) -> int | None:
+def forked(folder: Path, work: Callable[[], int], processor_seconds: float, seconds: float) -> int | None:
     """The exit status of what a copy of this process does with the package in a folder; None if it takes too long."""
     child = os.fork()
     if not child:
@@ -260,6 +262,22 @@ _LOCKS: dict[str, Lock] = {}
 
 @cache
 def _baseline(test: str) -> dict:
+    """Read from `build/mutants` where it has been found of the same room and tests before."""
+    room = test.split("/")[1]
+    files = [ROOT / test, *sorted((ROOT / room).rglob("*.py"))]
+    digest = hashlib.sha256(b"\0".join(file.read_bytes() for file in files)).hexdigest()[:16]
+    kept = ROOT / "build/mutants" / f"{room}-{Path(test).stem}-{digest}.json"
+    if not kept.exists():
+        result = _without_a_mutant(test, room)
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        kept.write_text(json.dumps(result), encoding="utf-8")
+    result = json.loads(kept.read_text(encoding="utf-8"))
+    if result["failed"]:
+        print(f"left out, as they fail without a mutant: {', '.join(result['failed'])}", flush=True)
+    return result
+
+
+def _without_a_mutant(test: str, room: str) -> dict:
     import coverage
     import pytest
 
@@ -277,17 +295,13 @@ def _baseline(test: str) -> dict:
         (folder / "result").write_text(text)
         return 0
 
-    room = test.split("/")[1]
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name).resolve()
         overlay(folder, room)
         status = forked(folder, work, 3600, 3600)
         if status != 0:
             raise SystemExit(f"{test} ends with {status}:\n{(folder / 'output').read_text()[-2000:]}")
-        result = json.loads((folder / "result").read_text())
-    if result["failed"]:
-        print(f"left out, as they fail without a mutant: {', '.join(result['failed'])}", flush=True)
-    return result
+        return json.loads((folder / "result").read_text())
 
 
 def tests_of(mutant: Mutant, result: dict) -> list[str]:
@@ -322,12 +336,12 @@ def killed(mutant: Mutant, names: list[str], seconds: float) -> str:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name).resolve()
         (overlay(folder, room) / rest).write_text(mutant.source(), encoding="utf-8")
-        status = forked(folder, work, 60 + 5 * seconds)
-        if status == 0:
+        status = forked(folder, work, 30 + 2 * seconds, 3600)
+        if status in (0, None):  # one that only waits is not said to be noticed
             return ""
         output = (folder / "output").read_text(errors="replace").splitlines()
     failed = [line for line in output if line.startswith(("FAILED", "ERROR"))]
-    return failed[0][:120] if failed else "it takes too long" if status is None else f"it ends with {status}"
+    return failed[0][:120] if failed else "it takes too long" if status == -signal.SIGXCPU else f"it ends with {status}"
 
 
 def main() -> None:
@@ -335,6 +349,9 @@ def main() -> None:
     parser.add_argument("rooms", nargs="+", help="folders, or files in them")
     parser.add_argument("--number", type=int, default=200, help="mutants to plant, of all that there are")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--from", type=int, default=0, dest="first", help="go on with this one of them")
+    parser.add_argument("--to", type=int, help="end before this one")
+    parser.add_argument("--again", type=Path, metavar="LOG", help="only those that survived in what an earlier run wrote")
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--least", type=float, default=0.9, help="share that must be noticed")
     given = parser.parse_args()
@@ -354,13 +371,17 @@ def main() -> None:
     everything = [mutant for path in paths for mutant in mutants(path)]
     random.Random(given.seed).shuffle(everything)
     sample = list(islice(filter(is_other, everything), given.number))
+    sample = sorted(sample, key=lambda mutant: (mutant.path, mutant.start))[given.first : given.to]
+    if given.again:
+        lines = given.again.read_text(encoding="utf-8").splitlines()
+        sample = [mutant for mutant in sample if f"SURVIVED  {mutant}" in lines]
     print(f"{len(sample)} of {len(everything)} mutants", flush=True)
     survivors = []
     with ThreadPoolExecutor(given.jobs) as pool:
-        for mutant, by in pool.map(noticed, sorted(sample, key=lambda mutant: (mutant.path, mutant.start))):
+        for mutant, by in pool.map(noticed, sample):
             print(f"killed    {mutant}  [{by}]" if by else f"SURVIVED  {mutant}", flush=True)
             survivors += [] if by else [mutant]
-    share = 1 - len(survivors) / len(sample)
+    share = 1 - len(survivors) / max(1, len(sample))
     print(f"{len(sample) - len(survivors)} of {len(sample)} killed, {share:.1%}")
     for mutant in survivors:
         print(f"  {mutant}")
