@@ -193,6 +193,22 @@ def test_nested_models_are_grouped_each_by_itself():
     assert graph.nodes[3].name == "inner.part1.a"
 
 
+def test_of_two_names_in_a_nested_model_the_common_word_is_its_name():
+    u = keras.Input((8,), name="u")
+    inner = keras.Model(u, chain([layers.Dense(8, name=f"net_{name}") for name in ("first", "second")], u), name="in")
+    x = keras.Input((8,), name="x")
+    graph = group(read_graph(keras.Model(x, inner(x)), expand_nested=True))
+    assert [n.name for n in graph.nodes] == ["x", "in.u", "in.first", "in.second"]
+
+
+def test_a_last_pointwise_convolution_stands_for_itself_before_its_activation_too():
+    keras.backend.clear_session()
+    pieces = [layers.Conv2D(8, 3, padding="same") for _ in range(3)]
+    pieces += [layers.Conv2D(2, 1), layers.Activation("sigmoid")]
+    x = keras.Input((32, 32, 3))
+    assert boxes(read_graph(keras.Model(x, chain(pieces, x)))) == ["conv block", "conv2d_3"]
+
+
 def test_a_skip_around_everything_does_not_make_one_box():
     x = keras.Input((16, 16, 8), name="x")
     y = x
