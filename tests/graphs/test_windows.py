@@ -322,6 +322,36 @@ def test_a_user_registers_a_layer(window, expected):
     assert receptive_field(image_model(lambda x: Own()(layers.Conv2D(2, 3)(x)))) == expected
 
 
+class Cut(keras.Layer):
+    """Takes three rows and columns off, and then every other one; nobody but itself knows."""
+
+    def call(self, x):
+        return x[:, 3::2, 3::2]
+
+
+def test_a_layer_that_nobody_knows_is_asked_what_it_needs_and_how_far_it_steps():
+    model = image_model(lambda x: Cut()(x))
+    assert min_input_size(model) == (4, 4), "of three rows none is left"
+    assert strides(model)[id(model.output)] == (2, 2)
+
+
+def test_what_meets_in_a_sum_steps_as_far_as_each_of_it():
+    def make(x):
+        y = layers.Conv2D(4, 3, strides=2, padding="same")(x)
+        return layers.Add()([y, layers.Conv2D(4, 3, padding="same")(y)])
+
+    model = image_model(make)
+    assert strides(model)[id(model.output)] == (2, 2)
+
+
+def test_of_gaps_between_pixels_the_middle_of_a_window_counts():
+    """Set three apart, two of them lie within five positions, of which the first and last may be gaps."""
+    model = image_model(
+        lambda x: layers.Conv1D(2, 5)(layers.Conv1DTranspose(2, 1, strides=3)(x)), shape=(16, 3)
+    )
+    assert receptive_field(model) == (2,)
+
+
 def test_a_reshape_to_fixed_sizes_accepts_one_size():
     def make(x):
         y = layers.Conv2D(8, 1)(x)
