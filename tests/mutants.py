@@ -213,7 +213,7 @@ def forked(folder: Path, work: Callable[[], int], processor_seconds: float, seco
         status = 70
         try:
             os.setsid()
-            resource.setrlimit(resource.RLIMIT_CPU, (int(processor_seconds) + 1,) * 2)
+            resource.setrlimit(resource.RLIMIT_CPU, (int(processor_seconds) + 1, int(processor_seconds) + 9))
             with (folder / "output").open("w") as output:
                 os.dup2(output.fileno(), 1)
                 os.dup2(output.fileno(), 2)
