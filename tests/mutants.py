@@ -84,6 +84,52 @@ OWN: dict[str, tuple[str, ...]] = {
 """The tests of each file, or of each folder."""
 
 
+EQUIVALENT: dict[str, dict[str, str]] = {
+    "graphs/calls.py": {
+        "made: Sequence[Any] = infer(model.outputs, dict(zip(map(id, model.inputs), entering, strict=False)))": (
+            "Keras calls a model with as many tensors as it has inputs"
+        ),
+    },
+    "graphs/clusters.py": {"joined = True": "what costs least has just been found, and so can always be joined"},
+    "graphs/graph.py": {
+        "graph, edges=tuple(e if e.role == r else changed(e, role=r) for e, r in zip(graph.edges, roles, strict=False))": (
+            "there is a role for each edge"
+        ),
+    },
+    "graphs/layer_rules/operations.py": {
+        "least = index + 1 if index >= 1 else -index": "of no size less than one is asked in any case",
+    },
+    "graphs/patterns.py": {
+        "same[again] = same.get(outside[1], outside[0])": "of a tensor that is used once nothing has been said before",
+        "if len(readers) != 1: return None": "the answer is asked only whether it is true",
+        "short, long = ways[first], [*ways[:first], *ways[(first - 1) :]]": (
+            "of two ways the first of the others is the other one, of more it is not looked at"
+        ),
+    },
+    "graphs/reader.py": {
+        "if carried is None and (len(received) >= 1):": "of a single input it is said that it carries data, too",
+    },
+    "graphs/receptive_fields.py": {
+        "return one[min(tensor[1], (len(one) + 1))] if isinstance(one, tuple) else one": (
+            "where outputs see different things, there is one answer for each of them"
+        ),
+    },
+    "graphs/repeats.py": {
+        "starts = [start for start in range(i, i + length) if True]": (
+            "sequences of which fewer are alike are counted as one, and the first of one is begun at as before"
+        ),
+    },
+    "graphs/rules.py": {
+        'found += ["data"] * ((len(call.inputs) + len(found)))': "what is too many is cut off in the next line",
+    },
+    "testing/checks.py": {
+        "if net.expected(example) is None: return None": "the answer is asked only whether it is true",
+    },
+    "testing/machine.py": {"return True return None": "the answer is asked only whether it is true"},
+}
+"""By file, lines as a mutant has them (with the line before, where they are not enough) that do the same, and why."""
+
+
 @dataclass(frozen=True)
 class Mutant:
     path: str
@@ -97,6 +143,15 @@ class Mutant:
 
     def __str__(self) -> str:
         return f"{self.path}:{self.line}: {' '.join(self.before.split())[:70]}  ->  {self.text[:70]}"
+
+    @property
+    def why_equivalent(self) -> str:
+        """Why it is no other program than the one before, if it is none."""
+        source = self.source()
+        before, _, begun = source[: self.start].rpartition("\n")
+        line = " ".join((begun + source[self.start :].partition("\n")[0]).split())
+        known = EQUIVALENT.get(self.path, {})
+        return known.get(line) or known.get(f"{before.rpartition(chr(10))[2].strip()} {line}", "")
 
     def source(self) -> str:
         source = (ROOT / self.path).read_text(encoding="utf-8")
@@ -313,7 +368,9 @@ def tests_of(mutant: Mutant, result: dict) -> list[str]:
 
 
 def noticed(mutant: Mutant) -> tuple[Mutant, str]:
-    """By which test, if by any."""
+    """By which test, if by any; or why by none."""
+    if mutant.why_equivalent:
+        return mutant, f"equivalent: {mutant.why_equivalent}"
     for test in own_tests(mutant.path):
         result = baseline(test)
         names = tests_of(mutant, result)
@@ -351,7 +408,9 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--from", type=int, default=0, dest="first", help="go on with this one of them")
     parser.add_argument("--to", type=int, help="end before this one")
-    parser.add_argument("--again", type=Path, metavar="LOG", help="only those that survived in what an earlier run wrote")
+    parser.add_argument(
+        "--again", type=Path, metavar="LOG", help="only those that survived in what an earlier run wrote"
+    )
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--least", type=float, default=0.9, help="share that must be noticed")
     given = parser.parse_args()

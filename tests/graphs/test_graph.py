@@ -304,8 +304,8 @@ def test_a_short_way_with_a_convolution_to_a_sum_is_a_projection_and_equal_ways_
     y = conv(conv(x, "a"), "b")
     z = layers.Add(name="sum")([y, layers.BatchNormalization(name="norm")(conv(x, "short", 1))])
     w = layers.Add(name="end")([conv(z, "left"), conv(z, "right")])
-    ways = {(a, b): "projection" for a, b in (("x", "short"), ("short", "norm"), ("norm", "sum"))}
-    ways |= {ends: "branch" for ends in (("sum", "left"), ("sum", "right"), ("left", "end"), ("right", "end"))}
+    ways = dict.fromkeys((("x", "short"), ("short", "norm"), ("norm", "sum")), "projection")
+    ways |= dict.fromkeys((("sum", "left"), ("sum", "right"), ("left", "end"), ("right", "end")), "branch")
     assert roles(read_graph(keras.Model(x, w))) == ways
 
 

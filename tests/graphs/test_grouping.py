@@ -209,6 +209,19 @@ def test_a_last_pointwise_convolution_stands_for_itself_before_its_activation_to
     assert boxes(read_graph(keras.Model(x, chain(pieces, x)))) == ["conv block", "conv2d_3"]
 
 
+def test_a_block_with_a_projection_and_a_condition_from_outside_is_one():
+    """As those of a diffusion network, whose short cut is convolved where the width changes."""
+    keras.backend.clear_session()
+    x, time_of = keras.Input((16, 16, 3)), keras.Input((1, 1, 8))
+    y = layers.Conv2D(8, 3, padding="same")(x)
+    for width in (16, 24):
+        z = layers.Add()([layers.Conv2D(width, 3, padding="same")(y), layers.Dense(width)(time_of)])
+        z = layers.Conv2D(width, 3, padding="same")(layers.ReLU()(z))
+        y = layers.Add()([z, layers.Conv2D(width, 1)(y)])
+    graph = read_graph(keras.Model([x, time_of], layers.Conv2D(3, 3, padding="same")(y)))
+    assert boxes(graph) == ["conv2d", "residual 1", "residual 2", "conv2d_7"]
+
+
 def test_a_skip_around_everything_does_not_make_one_box():
     x = keras.Input((16, 16, 8), name="x")
     y = x

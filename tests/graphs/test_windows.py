@@ -346,9 +346,7 @@ def test_what_meets_in_a_sum_steps_as_far_as_each_of_it():
 
 def test_of_gaps_between_pixels_the_middle_of_a_window_counts():
     """Set three apart, two of them lie within five positions, of which the first and last may be gaps."""
-    model = image_model(
-        lambda x: layers.Conv1D(2, 5)(layers.Conv1DTranspose(2, 1, strides=3)(x)), shape=(16, 3)
-    )
+    model = image_model(lambda x: layers.Conv1D(2, 5)(layers.Conv1DTranspose(2, 1, strides=3)(x)), shape=(16, 3))
     assert receptive_field(model) == (2,)
 
 
