@@ -92,9 +92,8 @@ EQUIVALENT: dict[str, dict[str, str]] = {
     },
     "graphs/clusters.py": {"joined = True": "what costs least has just been found, and so can always be joined"},
     "graphs/graph.py": {
-        "graph, edges=tuple(e if e.role == r else changed(e, role=r) for e, r in zip(graph.edges, roles, strict=False))": (
-            "there is a role for each edge"
-        ),
+        "graph, edges=tuple(e if e.role == r else changed(e, role=r) "
+        "for e, r in zip(graph.edges, roles, strict=False))": "there is a role for each edge",
     },
     "graphs/layer_rules/operations.py": {
         "least = index + 1 if index >= 1 else -index": "of no size less than one is asked in any case",
@@ -108,11 +107,6 @@ EQUIVALENT: dict[str, dict[str, str]] = {
     },
     "graphs/reader.py": {
         "if carried is None and (len(received) >= 1):": "of a single input it is said that it carries data, too",
-    },
-    "graphs/receptive_fields.py": {
-        "return one[min(tensor[1], (len(one) + 1))] if isinstance(one, tuple) else one": (
-            "where outputs see different things, there is one answer for each of them"
-        ),
     },
     "graphs/repeats.py": {
         "starts = [start for start in range(i, i + length) if True]": (

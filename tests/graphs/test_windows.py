@@ -16,7 +16,7 @@ from layerblocks.graphs.layer_rules.common import pointwise
 from layerblocks.graphs.layer_rules.layers import _kept
 from layerblocks.graphs.layer_rules.operations import _unknown
 from layerblocks.graphs.receptive_fields import strides
-from layerblocks.graphs.rules import _ENTRIES, EVERYTHING, POINTWISE, Entry, entry_of
+from layerblocks.graphs.rules import _ENTRIES, EVERYTHING, POINTWISE, Along, Entry, PerOutput, entry_of
 
 SIDE = 16
 
@@ -320,6 +320,20 @@ def test_a_user_registers_a_layer(window, expected):
     assert isinstance(read_graph(model).nodes[-1].receptive_field, Unknown)
     knows(Own)(Entry(window=lambda call: window))
     assert receptive_field(image_model(lambda x: Own()(layers.Conv2D(2, 3)(x)))) == expected
+
+
+def test_what_is_said_of_the_last_output_is_said_of_those_after_it_too():
+    class Three(keras.Layer):
+        def call(self, x):
+            return x, x, x
+
+    def windows(reads):
+        return ((Along(0), Along(1, reads), Along(2, reads), Along(3)),)
+
+    knows(Three)(Entry(window=lambda call: PerOutput((windows(Reads()), windows(Reads.window(3, padding="same"))))))
+    model = image_model(lambda x: [layers.ReLU(name=name)(y) for name, y in zip("abc", Three()(x), strict=True)])
+    fields = {node.name: node.receptive_field for node in read_graph(model).nodes}
+    assert (fields["a"], fields["b"], fields["c"]) == ((1, 1), (3, 3), (3, 3))
 
 
 class Cut(keras.Layer):
