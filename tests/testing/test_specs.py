@@ -270,7 +270,7 @@ def test_dtypes(word, fits):
     }.items(),
 )
 def test_a_short_dtype_is_that_of_numpy(short, dtype):
-    assert [part.dtype for part in Spec.parse(f"{short}[b t] -> {short}[b]").inputs] == [dtype]
+    assert [part.dtypes for part in Spec.parse(f"{short}[b t] -> {short}[b]").inputs] == [(dtype,)]
 
 
 def test_dtypes_of_a_pair():
