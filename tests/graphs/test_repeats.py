@@ -329,8 +329,8 @@ def test_auto_takes_the_deepest_level_with_room():
 
 def test_no_overview_is_given_twice():
     x = y = keras.Input((4,), name="x")
-    for name in ("a.first", "a.second", "deeper.than.all.others"):
-        y = layers.Dense(4, name=name)(y)
+    for units, name in ((5, "a.first"), (6, "a.second"), (7, "deeper.than.all.others")):
+        y = layers.Dense(units, name=name)(y)
     found = [tuple(node.name for node in graph.nodes) for graph in overviews(read_graph(keras.Model(x, y)))]
     assert [len(names) for names in found] == [4, 3] and found[0][1:3] == ("a.first", "a.second")
 
