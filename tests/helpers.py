@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from typing import Any
@@ -39,19 +39,37 @@ ROWS_OF_A_TABLE = {
 """Families whose networks differ by the rows of a table."""
 
 
-def each_network() -> list[str]:
-    """Every network; of those that differ by the rows of a table the first, but nightly."""
-    first = each_family()
-    return [n for n in list_architectures() if NIGHTLY or n in first or ENTRIES[n].module not in ROWS_OF_A_TABLE]
+def first_of_each(names: Iterable[str], *others: str) -> list[str]:
+    """Of these networks the first of every family, and the others; nightly all."""
+    first: dict[str, str] = {}
+    names = [*names]
+    for name in names:
+        first.setdefault(ENTRIES[name].module, name)
+    return [name for name in names if NIGHTLY or name in (*first.values(), *others)]
 
 
 def each_family(*others: str) -> list[str]:
     """The first network of every family, and these; nightly every network."""
-    first: dict[str, str] = {}
-    for name in list_architectures():
-        first.setdefault(ENTRIES[name].module, name)
-    return [name for name in list_architectures() if NIGHTLY or name in others or name == first[ENTRIES[name].module]]
+    return first_of_each(list_architectures(), *others)
 
+
+def but_rows_of_a_table(names: Iterable[str]) -> list[str]:
+    """These networks; of those that differ by the rows of a table the first, but nightly."""
+    names = [*names]
+    first = first_of_each(names)
+    return [name for name in names if name in first or ENTRIES[name].module not in ROWS_OF_A_TABLE]
+
+
+def each_network() -> list[str]:
+    """Every network; of those that differ by the rows of a table the first, but nightly."""
+    return but_rows_of_a_table(list_architectures())
+
+
+NOT_BLOCKS = {
+    *("block", "deep_graphs", "default_of", "expects", "matching", "register", "registered", "unit", "weightless"),
+    *("scaled_tanh", "spectral_normalized", "weight_standardized"),
+}
+"""What `blocks` has beside functions of tensors."""
 
 SPATIAL = {"kernel_size", "strides", "dilation_rate", "padding", "pool_size", "output_padding", "output_size"}
 """Arguments that have a value for each axis."""
