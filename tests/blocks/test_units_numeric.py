@@ -204,6 +204,18 @@ def test_groups_layers_and_responses_as_norms(unit):
         close(model(x), expected(array(bare(x)), *weights[len(bare.weights) :]))
 
 
+@pytest.mark.parametrize("depth", [1, 2, 3, 4, 5])
+def test_so_many_neighbouring_channels_are_in_a_response(depth):
+    """Of an even number one more after a channel than before it."""
+    around = -((depth - 1) // 2)
+    unit = real(partial(local_response_norm, depth=depth, k=1.0, alpha=1.0, beta=1.0), (1, 1, 12))
+    rest = np.full((1, 1, 1, 12), 1e-3, "float32")
+    lit = rest.copy()
+    lit[..., 6] = 1e3
+    changed = np.flatnonzero((array(unit(lit)) < 1e-6).ravel() | (np.arange(12) == 6))
+    assert [6 - int(channel) for channel in changed[::-1]] == [*range(around, around + depth)]
+
+
 @block
 def double(x):
     return x * 2.0

@@ -678,6 +678,11 @@ def test_a_run_with_other_settings_is_left_alone(uninterrupted, nets, photos, ca
     assert contents(uninterrupted) == before
 
 
+def test_a_setting_of_40_letters_is_said_whole_and_a_longer_one_cut_to_them():
+    assert [runs._short("x" * count) for count in (39, 40)] == ["x" * 39, "x" * 40]
+    assert runs._short("abcde" * 9) == "abcde" * 7 + "ab..." and len(runs._short("x" * 41)) == 40
+
+
 @pytest.mark.sweep
 def test_a_run_of_another_network_or_a_broken_one(uninterrupted, nets, tmp_path, capsys):
     changed = tmp_path / nets.name

@@ -135,6 +135,7 @@ CASES = {
     "matmul, constant": (lambda x: ops.matmul(x, ones(8, 3)), (5, 8)),
     "matmul, constant first": (lambda x: ops.matmul(ones(3, 5), x), (5, 8)),
     "einsum": (lambda x, y: ops.einsum("btd,bsd->bts", x, y), (5, 8), (7, 8)),
+    "einsum, a factor first": (lambda x: ops.einsum("d,btd->bt", ones(8), x), (5, 8)),
     "einsum, constant": (lambda x: ops.einsum("ij,bjk->bik", ones(3, 5), x), (5, 8)),
     "tensordot": (lambda x: ops.tensordot(x, ones(8, 3), axes=1), (5, 8)),
     "ops.dot": (lambda x: ops.dot(x, ones(8, 3)), (5, 8)),
@@ -234,6 +235,7 @@ def test_a_total_says_what_it_leaves_out():
     found = total([("a", 3_000_000_000), ("b", None), ("c", 100_000_000), ("b", None)])
     assert found == Total(3_100_000_000, ("b",)) and found.exact is None
     assert (str(found), found.explanation) == ("≥ 3.1 G", "at least 3,100,000,000, not counting b")
+    assert Total().exact == 0 and Total() + Total(5) == Total(5)
     assert Total(5).exact == 5 and str(Total(5) + Total(6, ("x",))) == "≥ 11"
     many = Total(1, tuple("abcdef"))
     assert many.explanation == "at least 1, not counting a, b, c, d and 2 others"

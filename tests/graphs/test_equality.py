@@ -183,6 +183,40 @@ def test_a_lambda_called_twice_is_one_and_two_are_two():
     assert same_kind(first, second)
 
 
+class Piped(layers.Layer):
+    """A layer that writes down of its functions no more than their names."""
+
+    def __init__(self, functions, **options):
+        super().__init__(**options)
+        self.functions = functions
+
+    def call(self, x):
+        for function in self.functions:
+            x = function(x)
+        return x
+
+    def get_config(self):
+        return {**super().get_config(), "functions": [function.__name__ for function in self.functions]}
+
+
+def times(factor):
+    def scaled(x):
+        return factor * x
+
+    return scaled
+
+
+def test_two_functions_of_one_name_in_a_list_are_two():
+    one, other = last(of(Piped([doubled, times(2)]))), last(of(Piped([doubled, times(3)])))
+    assert not same_kind(one, other)
+    assert same_kind(last(of(Piped([doubled, halved]))), last(of(Piped([doubled, halved]))))
+
+
+def test_numbers_of_numpy_are_told_apart_by_their_values():
+    two, again, three = (last(of(Scaled(np.float64(by)))) for by in (2, 2, 3))
+    assert same_kind(two, again) and not same_kind(two, three)
+
+
 def test_a_layer_is_no_block_of_the_same_name():
     inner = read_graph(keras.Sequential([keras.Input((4,)), layers.Dense(3)]))
     layer, block = (Node(0, ("x",), "Own", "other", inner=held) for held in (None, inner))

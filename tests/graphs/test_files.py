@@ -197,6 +197,16 @@ def test_a_file_of_keras_2(tmp_path):
     assert sorted((e.source, e.target) for e in graph.edges) == [(0, 1), (1, 2), (1, 3), (2, 3), (2, 4), (3, 4)]
 
 
+def test_a_value_that_is_like_a_tensor_of_keras_2_stays_a_value(tmp_path):
+    """A list of a name and two integers is a tensor, of a name and other things it is none."""
+    content = json.loads(json.dumps(KERAS_2))
+    content["config"]["layers"][3]["inbound_nodes"][0][3] |= {"name": ["nothing", "there", 0], "order": ["x", 0, 0.5]}
+    path = tmp_path / "old.json"
+    path.write_text(json.dumps(content))
+    graph = read_graph(path)
+    assert sorted((e.source, e.target) for e in graph.edges) == [(0, 1), (1, 2), (1, 3), (2, 3), (2, 4), (3, 4)]
+
+
 @pytest.mark.parametrize("known", [True, False])
 def test_a_hostile_size_stays_a_number(tmp_path, known):
     config = json.loads((plain() if known else custom()).to_json())

@@ -14,7 +14,7 @@ from keras import layers
 
 from layerblocks.blocks import weightless
 from layerblocks.graphs import Graph, Node, collapse, read_graph
-from layerblocks.graphs.graph import Edge, mark_edges, mark_heads
+from layerblocks.graphs.graph import Edge, mark_edges, mark_heads, subgraph
 from layerblocks.graphs.totals import multiply_adds
 from layerblocks.viz import Theme, alt_text, model_to_dot, plot_model
 from layerblocks.viz.dot import Options, layer_figure
@@ -294,6 +294,31 @@ def roles(graph):
 
 def test_an_identity_past_layers_is_a_skip():
     assert roles(read_graph(residual_net())) == {("stem.conv", "block.add"): "skip"}
+
+
+def test_a_short_way_with_a_convolution_to_a_sum_is_a_projection_and_equal_ways_are_branches():
+    def conv(x, name, kernel=3):
+        return layers.Conv2D(4, kernel, padding="same", name=name)(x)
+
+    x = keras.Input((8, 8, 4), name="x")
+    y = conv(conv(x, "a"), "b")
+    z = layers.Add(name="sum")([y, layers.BatchNormalization(name="norm")(conv(x, "short", 1))])
+    w = layers.Add(name="end")([conv(z, "left"), conv(z, "right")])
+    ways = dict.fromkeys((("x", "short"), ("short", "norm"), ("norm", "sum")), "projection")
+    ways |= dict.fromkeys((("sum", "left"), ("sum", "right"), ("left", "end"), ("right", "end")), "branch")
+    assert roles(read_graph(keras.Model(x, w))) == ways
+
+
+def test_what_leaves_some_of_the_nodes_and_what_comes_in():
+    graph = read_graph(branching_net())
+    number = {node.name: node.id for node in graph.nodes}
+    part = subgraph(graph, [number["mix.reduce.conv"], number["mix.3x3.conv"], number["mix.concat"]])
+    assert [node.name for node in part.nodes] == ["mix.reduce.conv", "mix.3x3.conv", "mix.concat"]
+    assert [(edge.source, edge.target) for edge in part.edges] == [(0, 1), (1, 2)]
+    assert [(output.key, output.source) for output in part.outputs] == [("mix.concat", 2)]
+    assert [edge.target for edge in part.entries] == [0, 2]
+    last = subgraph(graph, [number["head.pool"], number["head.dense"]])
+    assert [(output.key, output.source) for output in last.outputs] == [("head.dense", 1)]
 
 
 def test_branches_and_auxiliary_heads():

@@ -193,6 +193,35 @@ def test_nested_models_are_grouped_each_by_itself():
     assert graph.nodes[3].name == "inner.part1.a"
 
 
+def test_of_two_names_in_a_nested_model_the_common_word_is_its_name():
+    u = keras.Input((8,), name="u")
+    inner = keras.Model(u, chain([layers.Dense(8, name=f"net_{name}") for name in ("first", "second")], u), name="in")
+    x = keras.Input((8,), name="x")
+    graph = group(read_graph(keras.Model(x, inner(x)), expand_nested=True))
+    assert [n.name for n in graph.nodes] == ["x", "in.u", "in.first", "in.second"]
+
+
+def test_a_last_pointwise_convolution_stands_for_itself_before_its_activation_too():
+    keras.backend.clear_session()
+    pieces = [layers.Conv2D(8, 3, padding="same") for _ in range(3)]
+    pieces += [layers.Conv2D(2, 1), layers.Activation("sigmoid")]
+    x = keras.Input((32, 32, 3))
+    assert boxes(read_graph(keras.Model(x, chain(pieces, x)))) == ["conv block", "conv2d_3"]
+
+
+def test_a_block_with_a_projection_and_a_condition_from_outside_is_one():
+    """As those of a diffusion network, whose short cut is convolved where the width changes."""
+    keras.backend.clear_session()
+    x, time_of = keras.Input((16, 16, 3)), keras.Input((1, 1, 8))
+    y = layers.Conv2D(8, 3, padding="same")(x)
+    for width in (16, 24):
+        z = layers.Add()([layers.Conv2D(width, 3, padding="same")(y), layers.Dense(width)(time_of)])
+        z = layers.Conv2D(width, 3, padding="same")(layers.ReLU()(z))
+        y = layers.Add()([z, layers.Conv2D(width, 1)(y)])
+    graph = read_graph(keras.Model([x, time_of], layers.Conv2D(3, 3, padding="same")(y)))
+    assert boxes(graph) == ["conv2d", "residual 1", "residual 2", "conv2d_7"]
+
+
 def test_a_skip_around_everything_does_not_make_one_box():
     x = keras.Input((16, 16, 8), name="x")
     y = x

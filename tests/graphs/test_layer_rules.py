@@ -12,6 +12,8 @@ from keras.src.ops import nn as nn_operations
 from keras.src.ops import numpy as numpy_operations
 
 from layerblocks._keras import public_name
+from layerblocks.blocks import layers as own_layers
+from layerblocks.blocks import map_layers
 from layerblocks.graphs.equality import configuration
 from layerblocks.graphs.rules import (
     NOTHING_KNOWN,
@@ -51,6 +53,18 @@ def test_every_layer_of_keras_has_an_entry_or_a_reason():
     kinds = {name: kind for name, kind in vars(layers).items() if inspect.isclass(kind)}
     assert len(kinds) > 150
     assert {name for name, kind in kinds.items() if entry_of_class(kind) is NOTHING_KNOWN} == {*WITHOUT}
+
+
+def test_every_layer_of_ours_has_an_entry():
+    kinds = [
+        kind
+        for home in (own_layers, map_layers)
+        for kind in vars(home).values()
+        if inspect.isclass(kind) and issubclass(kind, keras.Layer) and kind.__module__ == home.__name__
+    ]
+    public = [kind for kind in kinds if not kind.__name__.startswith("_")]
+    assert len(public) > 30
+    assert [kind.__name__ for kind in public if entry_of_class(kind) is NOTHING_KNOWN] == []
 
 
 def test_every_operation_of_keras_has_an_entry():
@@ -116,6 +130,12 @@ def test_a_subclass_is_its_base_only_if_it_changes_nothing():
         (layers.Rescaling(1 / 255), "rescale, × 1/255"),
         (layers.Rescaling(2.0, 0.5), "rescale, × 2 + 0.5"),
         (layers.Rescaling(0.0), "rescale, × 0"),
+        (layers.UpSampling2D(), "upsample ×2"),
+        (layers.UpSampling2D((1, 3), interpolation="bilinear"), "upsample ×1×3, bilinear"),
+        (layers.Conv1D(8, 3, padding="causal"), "3 conv, 8, causal"),
+        (layers.SpatialDropout2D(0.25), "spatial dropout, 0.25"),
+        (own_layers.StochasticDepth(0.2), "stochastic depth, 0.2"),
+        (map_layers.PixelShuffle((2, 2)), "pixel shuffle, ×2×2"),
         (Impostor(), "Conv2D"),
     ],
     ids=str,

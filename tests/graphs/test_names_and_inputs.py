@@ -7,7 +7,7 @@ import pytest
 from keras import layers, ops
 
 from layerblocks.graphs import collapse, fold, fuse, overview, read_graph
-from layerblocks.graphs.naming import scoped
+from layerblocks.graphs.naming import scoped, without_common, words_of
 from layerblocks.graphs.rewrite import without_masks
 
 
@@ -21,6 +21,33 @@ from layerblocks.graphs.rewrite import without_masks
 )
 def test_a_decimal_point_is_no_scope(names, paths):
     assert list(scoped(names, range(len(names))).values()) == paths
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("conv2_block1_1_conv", ["conv2", "block1", "1", "conv"]),
+        ("stage_0_block_12_gelu", ["stage_0", "block_12", "gelu"]),
+        ("block2a_bn", ["block2", "a", "bn"]),
+        ("dense", ["dense"]),
+    ],
+)
+def test_a_name_is_made_of_words(name, words):
+    found = words_of(name)
+    assert [word.text for word in found] == words
+    assert [name[word.start :][: len(word.text)] for word in found] == words
+
+
+def test_the_name_of_the_network_is_taken_off_where_enough_names_begin_with_it():
+    def left(names, least):
+        found = without_common({i: words_of(name) for i, name in enumerate(names)}, least)
+        return [[word.text for word in own] for own in found.values()]
+
+    both = ["net_v_stem_conv", "net_v_stem_bn"]
+    assert left([*both, "net_v_top"], 3) == [["stem", "conv"], ["stem", "bn"], ["top"]]
+    assert left([*both, "net_v_top"], 4)[2] == ["net", "v", "top"]
+    assert left(["net_a", "net"], 2) == [["net", "a"], ["net"]], "nothing would be left of a name"
+    assert left(["a_b", "c_b"], 2) == [["a", "b"], ["c", "b"]]
 
 
 def test_a_nested_model_keeps_its_name():

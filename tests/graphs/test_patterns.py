@@ -186,6 +186,24 @@ def test_a_gate_of_ours_is_one():
     assert pattern_of(gate).name == "attention gate"
 
 
+def test_a_level_of_a_decoder_may_have_several_skips():
+    """As in a U-Net++."""
+    with weightless():
+        below, first, second = image(32, 8), image(), image()
+        y = L.Concatenate()([L.Conv2DTranspose(16, 2, strides=2)(below), first, second])
+        model = keras.Model([below, first, second], conv(conv(y, 16, activation="relu"), 16, activation="relu"))
+    assert pattern_of(read_graph(model)).words == "decoder level"
+
+
+def test_a_residual_may_be_conditioned_on_a_vector():
+    """As by the time of a step of diffusion: one number more for each channel, from dense layers."""
+    with weightless():
+        x, step = image(), keras.Input((1, 1, 8))
+        y = L.Add()([conv(x, activation="relu"), L.Dense(16)(L.Activation("silu")(step))])
+        model = keras.Model([x, step], L.Add()([x, conv(y, activation="relu")]))
+    assert pattern_of(read_graph(model)).name == "residual"
+
+
 def test_what_tells_two_of_a_pattern_apart_is_said():
     with weightless():
         x = tokens()
@@ -203,6 +221,7 @@ NEAR = {
     "a product": lambda x: L.Multiply()([x, conv(conv(x))]),
     "two outputs": lambda x: [residual(x), conv(x)],
     "a residual and more": lambda x: L.Flatten()(conv(residual(x))),
+    "one convolution and a pooling": lambda x: L.MaxPooling2D()(conv(x)),
     "a product with a gate of one layer": lambda x: L.Multiply()([x, L.Conv2D(1, 1, activation="sigmoid")(x)]),
 }
 

@@ -14,6 +14,7 @@ from layerblocks.architectures import build
 from layerblocks.blocks import bottleneck, conv_bn, inception, max_pool, weightless
 from layerblocks.graphs import Graph, Node, collapse, fold, fuse, group, kinds, opened, overview, read_graph
 from layerblocks.graphs.graph import Edge, Output, leaves, mark_edges, mark_heads
+from layerblocks.graphs.overviews import overviews
 from layerblocks.graphs.repeats import structure
 from layerblocks.viz.texts.layer_labels import describe
 
@@ -324,6 +325,14 @@ def test_auto_takes_the_deepest_level_with_room():
     assert len(overview(graph, "auto", max_boxes=5).nodes) == len(overview(graph, 1).nodes) == 8
     assert len(overview(graph, "auto", max_boxes=13).nodes) == len(overview(graph, 2).nodes) == 13
     assert len(overview(graph, "auto", max_boxes=50).nodes) == len(overview(graph, None).nodes) == 41
+
+
+def test_no_overview_is_given_twice():
+    x = y = keras.Input((4,), name="x")
+    for units, name in ((5, "a.first"), (6, "a.second"), (7, "deeper.than.all.others")):
+        y = layers.Dense(units, name=name)(y)
+    found = [tuple(node.name for node in graph.nodes) for graph in overviews(read_graph(keras.Model(x, y)))]
+    assert [len(names) for names in found] == [4, 3] and found[0][1:3] == ("a.first", "a.second")
 
 
 def test_kinds_of_blocks():

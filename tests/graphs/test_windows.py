@@ -16,7 +16,7 @@ from layerblocks.graphs.layer_rules.common import pointwise
 from layerblocks.graphs.layer_rules.layers import _kept
 from layerblocks.graphs.layer_rules.operations import _unknown
 from layerblocks.graphs.receptive_fields import strides
-from layerblocks.graphs.rules import _ENTRIES, EVERYTHING, POINTWISE, Entry, entry_of
+from layerblocks.graphs.rules import _ENTRIES, EVERYTHING, POINTWISE, Along, Entry, PerOutput, entry_of
 
 SIDE = 16
 
@@ -320,6 +320,48 @@ def test_a_user_registers_a_layer(window, expected):
     assert isinstance(read_graph(model).nodes[-1].receptive_field, Unknown)
     knows(Own)(Entry(window=lambda call: window))
     assert receptive_field(image_model(lambda x: Own()(layers.Conv2D(2, 3)(x)))) == expected
+
+
+def test_what_is_said_of_the_last_output_is_said_of_those_after_it_too():
+    class Three(keras.Layer):
+        def call(self, x):
+            return x, x, x
+
+    def windows(reads):
+        return ((Along(0), Along(1, reads), Along(2, reads), Along(3)),)
+
+    knows(Three)(Entry(window=lambda call: PerOutput((windows(Reads()), windows(Reads.window(3, padding="same"))))))
+    model = image_model(lambda x: [layers.ReLU(name=name)(y) for name, y in zip("abc", Three()(x), strict=True)])
+    fields = {node.name: node.receptive_field for node in read_graph(model).nodes}
+    assert (fields["a"], fields["b"], fields["c"]) == ((1, 1), (3, 3), (3, 3))
+
+
+class Cut(keras.Layer):
+    """Takes three rows and columns off, and then every other one; nobody but itself knows."""
+
+    def call(self, x):
+        return x[:, 3::2, 3::2]
+
+
+def test_a_layer_that_nobody_knows_is_asked_what_it_needs_and_how_far_it_steps():
+    model = image_model(lambda x: Cut()(x))
+    assert min_input_size(model) == (4, 4), "of three rows none is left"
+    assert strides(model)[id(model.output)] == (2, 2)
+
+
+def test_what_meets_in_a_sum_steps_as_far_as_each_of_it():
+    def make(x):
+        y = layers.Conv2D(4, 3, strides=2, padding="same")(x)
+        return layers.Add()([y, layers.Conv2D(4, 3, padding="same")(y)])
+
+    model = image_model(make)
+    assert strides(model)[id(model.output)] == (2, 2)
+
+
+def test_of_gaps_between_pixels_the_middle_of_a_window_counts():
+    """Set three apart, two of them lie within five positions, of which the first and last may be gaps."""
+    model = image_model(lambda x: layers.Conv1D(2, 5)(layers.Conv1DTranspose(2, 1, strides=3)(x)), shape=(16, 3))
+    assert receptive_field(model) == (2,)
 
 
 def test_a_reshape_to_fixed_sizes_accepts_one_size():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import re
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -35,6 +36,10 @@ def test_the_gallery_is_what_its_program_writes():
     assert sorted(path.stem for path in (DOCS / "gallery").glob("*.svg")) == sorted(names)
 
 
+def colours(svg):
+    return Counter(colour.lower() for colour in re.findall("#[0-9a-fA-F]{6}", svg))
+
+
 @pytest.mark.parametrize("name", ["googlenet-zoom", "vgg16-volumes", "resnet50"])
 def test_a_line_of_the_gallery_draws_its_figure(name):
     module = gallery()
@@ -42,6 +47,7 @@ def test_a_line_of_the_gallery_draws_its_figure(name):
     committed = (DOCS / "gallery" / f"{name}.svg").read_text(encoding="utf-8")
     opening = re.compile(r"<svg[^>]*>")
     assert opening.search(figure.svg)[0] == opening.search(committed)[0], "another size than in the gallery"
+    assert colours(figure.svg) == colours(committed), "other colours than in the gallery"
 
 
 def test_the_sheet_beside_other_programs_is_there_and_small():

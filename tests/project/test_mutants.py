@@ -6,7 +6,7 @@ import pytest
 
 pytest.importorskip("resource", reason="is about POSIX")
 
-from ..mutants import ROOT, is_other, mutants, own_tests
+from ..mutants import EQUIVALENT, ROOT, is_other, mutants, own_tests
 
 FILES = [
     str(path.relative_to(ROOT))
@@ -19,6 +19,12 @@ FILES = [
 @pytest.mark.parametrize("path", FILES)
 def test_every_file_has_tests_of_its_own(path):
     assert all((ROOT / test).is_file() for test in own_tests(path))
+
+
+@pytest.mark.parametrize("path", EQUIVALENT)
+def test_what_is_said_to_be_equivalent_is_one_mutant_each(path):
+    found = [mutant.why_equivalent for mutant in mutants(path) if mutant.why_equivalent]
+    assert sorted(found) == sorted(EQUIVALENT[path].values())
 
 
 def test_what_is_planted():

@@ -56,7 +56,7 @@ def a_row_too_many(x, first=37):
 def test_a_row_too_many_from_some_height_on(first):
     report = smallest(partial(a_row_too_many, first=first), "b h w c -> b h w 4")
     assert report.smallest == f"input (None, {first}, 1, 1)"
-    assert report.off == (f"axis 1: h is {first}, got {first + 1}",)
+    assert report.off == (f"axis 1: h is {first}, got {first + 1}",) and report.hint == ""
     assert reproduced(report) == (None, first + 1, 1, 4)
 
 
@@ -169,6 +169,14 @@ def test_parameters_that_depend_on_the_size_where_unknown_ones_are_refused():
     check_net(flat, "b h w c -> b 3", parameters=lambda h, w, c: 3 * h * w * c + 3, **few)
     check_net(flat, "b 4 4 c -> b 3", **few)  # of one size
     check_net(flat, "b h w c -> b 3", params={"h": 3, "w": 2}, **few)
+
+
+def test_conditions_bound_the_largest_size():
+    def flat(x):
+        return layers.Dense(3)(layers.Flatten()(x))
+
+    report = smallest(flat, "b h w c -> b 3 where h < 9, w <= 7")
+    assert report.expected == f"{3 * 8 * 7 + 3}, as for (None, 8, 7, 1)" and report.got == 6
 
 
 def test_arguments_are_exchanged_as_well():

@@ -14,6 +14,7 @@ from hypothesis.stateful import run_state_machine_as_test
 
 from layerblocks import blocks
 from layerblocks.blocks import add, block, conv, max_pool, weightless
+from layerblocks.testing.code import Written
 from layerblocks.testing.machine import network_machine
 from layerblocks.testing.network_building import PROBES, Call
 from layerblocks.testing.oracles import Expected
@@ -218,6 +219,12 @@ def test_blocks_without_an_oracle(net):
 def test_blocks_are_functions(value):
     with pytest.raises(TypeError):
         networks(value)
+
+
+def test_partials_that_are_written_alike_are_equal():
+    one, again, other = Written(conv, filters=3), Written(conv, filters=3), Written(conv, filters=4)
+    assert one == again and hash(one) == hash(again) and one != other
+    assert one != conv and repr(one) == "partial(conv, filters=3)"
 
 
 def test_a_network_by_hand():

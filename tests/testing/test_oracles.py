@@ -10,6 +10,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from layerblocks import blocks
 from layerblocks.architectures import build as network
 from layerblocks.blocks import (
     basic_residual,
@@ -23,9 +24,11 @@ from layerblocks.blocks import (
     vgg_block,
     weightless,
 )
-from layerblocks.graphs import conv_out, min_input_size, pool_out, receptive_field, transposed_out
+from layerblocks.graphs import conv_out, min_input_size, pool_out, read_graph, receptive_field, transposed_out
 from layerblocks.graphs.window_arithmetic import extent, transposed_in
 from layerblocks.testing import oracles
+from layerblocks.testing.oracles import Expected
+from layerblocks.testing.oracles.registry import ORACLES
 
 from ..agreement import multiply_adds
 from ..helpers import UNITS, build, channels, dear, sizes
@@ -63,6 +66,84 @@ def test_counts_of_blocks(block, oracle):
     assert model.output_shape[1:] == expected.shape
     assert model.count_params() == expected.parameters
     assert multiply_adds(model) == expected.multiply_adds
+
+
+IMAGE, ROW = (9, 7, 8), (12, 16)
+PIECES = [
+    ("blur_pool", IMAGE, {}),
+    ("blur_pool", IMAGE, {"pool_size": 4, "strides": 3}),
+    ("resize_conv", IMAGE, {"filters": 3}),
+    ("subpixel_conv", IMAGE, {"filters": 3}),
+    ("eca", IMAGE, {}),
+    ("cbam", IMAGE, {"ratio": 2}),
+    ("convnext_block", IMAGE, {}),
+    ("inception_residual", IMAGE, {"branches": [[(2, 1)], [(1, 1), (3, 3)]]}),
+    ("instance_norm", IMAGE, {}),
+    ("rms_norm", IMAGE, {}),
+    ("global_response_norm", IMAGE, {}),
+    ("self_attention", ROW, {"heads": 4}),
+    ("self_attention", (8, 8, 16), {"heads": 4, "window": 4}),
+    ("transformer_block", ROW, {"heads": 4}),
+    ("mixer_block", ROW, {"token_units": 5, "channel_units": 20}),
+    ("class_token", ROW, {}),
+    ("position_embedding", ROW, {}),
+    ("patch_embedding", (32, 48, 3), {"filters": 5}),
+    ("mlp", IMAGE, {"units": 5}),
+    ("aspp", IMAGE, {"filters": 4, "rates": (1, 2)}),
+    ("pyramid_pooling", IMAGE, {"sizes": (1, 2)}),
+    ("norm_activation", IMAGE, {}),
+    ("preact_conv", IMAGE, {"filters": 5}),
+    ("bilinear_up", IMAGE, {"factor": 3}),
+    ("squeeze_excite", (5, 5, 32), {}),
+    ("depthwise_separable", IMAGE, {"filters": 5, "strides": 2}),
+    ("inverted_residual", IMAGE, {"filters": 8}),
+    ("inverted_residual", IMAGE, {"filters": 5, "strides": 2, "fused": True}),
+    ("basic_residual", IMAGE, {"filters": 8}),
+    ("basic_residual", IMAGE, {"filters": 8, "activation_at": "start"}),
+    ("xception_module", IMAGE, {"filters": (8, 12), "strides": 2}),
+    ("inception_stacked", IMAGE, {"c1": 2, "single": (3, 4), "double": (5, 6, 7), "pool_proj": 8}),
+    ("inception_asymmetric", IMAGE, {"c1": 2, "single": (3, 4, 5), "double": (5, 6, 7, 8, 9), "pool_proj": 8, "n": 3}),
+    ("inception_expanded", IMAGE, {"c1": 2, "single": (3, 4), "double": (5, 6, 7), "pool_proj": 8}),
+    ("inception_reduction", IMAGE, {"single": (3,), "double": (4, 5, 6)}),
+    ("dense_layer", IMAGE, {"growth_rate": 4}),
+    ("dense_layer", IMAGE, {"growth_rate": 4, "bottleneck": 0, "dilation_rate": 2}),
+    ("transition", IMAGE, {"filters": 4}),
+    ("aux_classifier", (14, 14, 8), {"classes": 3, "filters": 4, "units": 5}),
+    ("attention_gate", [(8, 6, 8), (4, 3, 5)], {}),
+    ("fuse_scores", [(4, 4, 5), (7, 7, 6)], {}),
+    ("decoder_block", [(4, 4, 8), (8, 8, 6)], {"filters": 5}),
+]
+
+
+@pytest.mark.parametrize(("name", "shapes", "given"), PIECES, ids=lambda value: value if type(value) is str else "")
+def test_counts_of_pieces(name, shapes, given):
+    shapes = shapes if isinstance(shapes, list) else [shapes]
+    with weightless():
+        inputs = [keras.Input(shape) for shape in shapes]
+        model = keras.Model(inputs, getattr(blocks, name)(*inputs, **given))
+    expected = ORACLES[name].oracle(*shapes, **given)
+    assert (model.output_shape[1:], model.count_params()) == (expected.shape, expected.parameters)
+    assert read_graph(model).multiply_adds == expected.multiply_adds
+
+
+@pytest.mark.parametrize("always", [False, True])
+def test_a_projection_is_there_where_something_changes_or_always(always):
+    for filters, strides in ((8, 1), (8, 2), (5, 1)):
+        given = {"strides": strides, "always": always}
+        model = build(blocks.projection_shortcut, IMAGE, filters, conv=conv_bn, **given)
+        expected = ORACLES["projection_shortcut"].oracle(IMAGE, filters, conv=oracles.conv_bn, **given)
+        assert (model.output_shape[1:], model.count_params()) == (expected.shape, expected.parameters)
+
+
+def test_each_rate_of_a_context_is_that_of_one_convolution():
+    seen = []
+
+    def conv(shape, filters, kernel_size, *, strides, dilation_rate=1):
+        seen.append((kernel_size, dilation_rate))
+        return Expected((*shape[:-1], filters))
+
+    oracles.aspp(IMAGE, 4, (1, 2, 3), conv=conv)
+    assert seen == [(1, 1), (3, 1), (3, 2), (3, 3), (1, 1), (1, 1)]
 
 
 def test_counts_of_an_unknown_size_are_unknown():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+
 import keras
 import pytest
 from keras import layers, ops
@@ -15,6 +17,7 @@ from layerblocks.testing import (
     check_modes,
     check_net,
     check_shift_equivariance,
+    pytest_options,
 )
 
 from ..helpers import needs_tensorflow
@@ -103,6 +106,37 @@ def test_a_net_that_breaks_it_is_found(name, what):
         CHECKS[name](BROKEN[name][what], spec, max_examples=6, seed=0, **options)
     report = caught.value.report
     assert str(report).startswith(f"{name}: ") and report.off and report.code and report.smallest
+
+
+@pytest.mark.parametrize("name", CHECKS)
+def test_a_failure_is_shown_where_the_check_is_called(name):
+    spec = "b h w c -> b h w c" if "shift" in name else "b h w c -> b _ _ _"
+    with pytest.raises(CheckError) as caught:
+        CHECKS[name](next(iter(BROKEN[name].values())), spec, params={"c": 1}, max_examples=2, seed=0)
+    frames = [entry.frame.code.name for entry in caught.traceback.filter(caught)]
+    assert frames[0] == "test_a_failure_is_shown_where_the_check_is_called" and name not in frames
+
+
+def test_sizes_begin_at_1_unless_told_otherwise():
+    defaults = {
+        name: {word: p.default for word, p in inspect.signature(check).parameters.items()}
+        for name, check in (*CHECKS.items(), ("check_net", check_net))
+    }
+    assert {given["least"] for given in defaults.values()} == {1}
+    first = {name: given["sides"][0] for name, given in defaults.items()}
+    assert {name for name, side in first.items() if side != 1} == {"check_shift_equivariance"}
+    assert len({given["sides"] for name, given in defaults.items() if first[name] == 1 and name != "check_net"}) == 1
+
+
+def test_there_are_a_tenth_of_the_examples_and_ten_at_most(monkeypatch):
+    for examples, most in ((15, 2), (20, 2), (1000, 10)):
+        monkeypatch.setattr(pytest_options, "EXAMPLES", examples)
+        assert 1 <= check_determinism(lambda x: 2 * x, "b c d e -> b c d e", seed=0).examples <= most
+
+
+def test_what_is_too_large_to_run_is_not_tried():
+    with pytest.raises(ValueError, match="must be such that the spec leaves something to try"):
+        check_determinism(lambda x: 2 * x, "b h w c -> b h w c", sides=(10**6, 10**6), max_examples=1)
 
 
 FORMATS = ("keras", "tf_saved_model", "onnx")

@@ -258,6 +258,21 @@ def test_dtypes(word, fits):
                 assert_shape(x, f"{word}[b h]")
 
 
+@pytest.mark.parametrize(
+    ("short", "dtype"),
+    {
+        "bf16": "bfloat16",
+        **{f"f{bits}": f"float{bits}" for bits in ("16", "32", "64")},
+        **{f"i{bits}": f"int{bits}" for bits in ("8", "16", "32", "64")},
+        **{f"u{bits}": f"uint{bits}" for bits in ("8", "16", "32", "64")},
+        "c64": "complex64",
+        "c128": "complex128",
+    }.items(),
+)
+def test_a_short_dtype_is_that_of_numpy(short, dtype):
+    assert [part.dtypes for part in Spec.parse(f"{short}[b t] -> {short}[b]").inputs] == [(dtype,)]
+
+
 def test_dtypes_of_a_pair():
     assert_shape((np.zeros((2, 3), "int32"), np.zeros((2, 4), "float32")), "int[b t] -> f32[b f]", f=4)
     with pytest.raises(CheckError, match="the dtype of the input is off"):

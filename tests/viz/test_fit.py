@@ -2,18 +2,14 @@
 
 import os
 import time
-from collections import Counter
 from typing import get_args
 
 import keras
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from keras import layers as layers_of
 
-from layerblocks.graphs import Edge, Graph, Node, Output, overview, read_graph
-from layerblocks.graphs.clusters import clustered, listed
-from layerblocks.graphs.graph import leaves, mark_edges
+from layerblocks.graphs import Edge, Graph, Node, Output, read_graph
+from layerblocks.graphs.graph import mark_edges
 from layerblocks.viz import diagram
 from layerblocks.viz.overlaps import overlaps
 from layerblocks.viz.scene import Box, Path, Scene, Text
@@ -133,46 +129,6 @@ def test_an_input_that_is_read_again_leaves_a_u_a_u():
 
 
 # -- joined boxes -----------------------------------------------------------------------------------------------------
-
-
-def layers(nodes):
-    return Counter((leaf.name, leaf.kind) for node in nodes for leaf in leaves(node))
-
-
-@pytest.mark.parametrize("name", QUICK)
-def test_boxes_are_joined_to_as_few_as_asked(name, graph_of):
-    graph = overview(graph_of(name), 1)
-    for most in (1, 3, 9):
-        joined = clustered(graph, most)
-        assert len(joined.nodes) <= most
-        assert layers(joined.nodes) == layers(graph.nodes)
-        assert [node.id for node in joined.nodes] == [*range(len(joined.nodes))]
-        assert all(edge.source < edge.target for edge in joined.edges)
-        assert Counter(o.key for o in joined.outputs) == Counter(o.key for o in graph.outputs)
-        for node in joined.nodes:
-            if node.name.endswith(" layers") and all(n.repeats == 1 for n in node.inner.nodes):
-                assert node.name == f"{sum(leaf.role != 'input' for leaf in leaves(node))} layers"
-
-
-@given(st.integers(2, 14), st.data())
-def test_any_graph_is_joined_to_any_number(count, data):
-    nodes = tuple(Node(i, (f"n{i}",), "Dense", "dense", outputs=((None, 8),)) for i in range(count))
-    pairs = [(a, b) for b in range(count) for a in range(b)]
-    edges = tuple(Edge(a, b) for a, b in data.draw(st.lists(st.sampled_from(pairs), unique=True)))
-    graph = mark_edges(Graph("net", "Functional", nodes, edges, (Output("main", count - 1),)))
-    most = data.draw(st.integers(1, count))
-    kept = data.draw(st.sets(st.sampled_from([node.name for node in nodes]), max_size=most - 1)) if most > 1 else set()
-    joined = clustered(graph, most, kept)
-    assert len(joined.nodes) <= max(most, 2 * len(kept) + 1)
-    assert kept <= {node.name for node in joined.nodes}
-    assert all(edge.source < edge.target for edge in joined.edges)
-    assert layers(joined.nodes) == layers(nodes)
-
-
-def test_what_is_in_a_box_is_said_by_kinds():
-    conv = Node(0, ("c",), "Conv2D", "conv", (("kernel_size", (3, 3)),))
-    pool, add = Node(1, ("p",), "MaxPooling2D", "pool"), Node(2, ("a",), "Add", "add")
-    assert listed([conv, conv, pool, add]) == "2 conv 3×3, max pool, add"
 
 
 def test_equal_branches_are_one_box():

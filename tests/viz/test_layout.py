@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from layerblocks.graphs.graph import Edge, Graph, Node, Output, mark_edges, mark_heads
 from layerblocks.viz import Theme, diagram
+from layerblocks.viz.backends.marks import arrowed
 from layerblocks.viz.layouts.box_text import Content, cards, type_of, wrap
 from layerblocks.viz.layouts.figures import Look, figure_scene
 from layerblocks.viz.layouts.series_parallel import Fork, Irreducible, compose, frames_around, numbers, split
@@ -18,7 +19,7 @@ from layerblocks.viz.overlaps import overlaps
 from layerblocks.viz.venues import CAPTION, WIDTHS, height_for, in_points, wider
 
 from .. import zoo
-from .scene_checks import check_scene, labels, named
+from .scene_checks import check_scene, labels, named, points
 
 
 def graph(edges, names=None, roles=None, heads=()):
@@ -185,6 +186,22 @@ def test_an_encoder_and_decoder_is_a_u():
     for left, right in ((1, 7), (2, 6), (3, 5)):
         one, other = boxes[f"n{left}"], boxes[f"n{right}"]
         assert abs(one.top + one.bottom - other.top - other.bottom) < 0.1 and one.right < other.left
+
+
+def test_where_branches_part_and_meet_there_is_room_for_a_corner_and_an_arrow_head_and_no_more():
+    theme = Theme()
+    made = graph([(0, 1), (0, 2), (0, 3), (1, 4), (2, 4), (3, 4)])
+    scene = figure_scene(made, Look(theme, legend=False))
+    lines = [item for item in scene.items if getattr(item, "role", "") == "branch" and len(item.steps) > 1]
+    assert len(lines) == 4, "the middle branch is straight"
+    for line in lines:
+        _, first, _, second, ((_, end),) = line.steps
+        start = points(replace(line, steps=line.steps[:1]))[-1][1]
+        straight = end - second[-1][1]
+        (_, (tip,)), *sides, _ = arrowed(line, theme.paint(line.role), theme)[1]
+        head = tip[1] - sides[0][1][0][1]
+        assert head <= straight <= 2 * head
+        assert second[-1][1] - first[-1][1] == pytest.approx(first[-1][1] - start), "corners of one size"
 
 
 def test_heads_stand_beside_what_feeds_them():

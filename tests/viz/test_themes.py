@@ -1,5 +1,6 @@
 """What every theme promises: text that can be read, kinds that can be told apart, sizes that a page asks for."""
 
+from colorsys import rgb_to_hsv
 from itertools import combinations, pairwise
 
 import pytest
@@ -43,6 +44,17 @@ def test_kinds_are_told_apart_in_grey_and_by_the_colour_blind(name):
             assert far(fills[one], fills[other], blind) >= 3, (blind, one, other)
     lines = [(paint(role).border, paint(role).width) for role in ("trunk", "projection", "gate", "mask", "concat")]
     assert len(set(lines)) == len(lines)
+
+
+@pytest.mark.parametrize("name", ["paper", "slides", "dark"])
+def test_convolutions_are_cold_and_dense_layers_and_attention_warm(name):
+    """Blue and amber, as the words of a palette are; `mono` has no colour."""
+    hues = {}
+    for role in ("conv", "residual", "dense", "recurrent", "attention"):
+        red, green, blue = (int(THEMES[name].paint(role).fill[i : i + 2], 16) / 255 for i in (1, 3, 5))
+        hues[role] = 360 * rgb_to_hsv(red, green, blue)[0]
+    assert all(190 <= hues[role] <= 230 for role in ("conv", "residual")), hues
+    assert all(25 <= hues[role] <= 50 for role in ("dense", "recurrent", "attention")), hues
 
 
 @given(colours=st.tuples(*[st.from_regex("#[0-9a-f]{6}", fullmatch=True)] * 2))
