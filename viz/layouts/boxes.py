@@ -444,6 +444,13 @@ class Layout:
         for lane, _ in ordered:
             starts[lane.start].append(lane)
             ends[lane.end].append(lane)
+        tips = {
+            lane: (
+                self._end(piece, lane, True, starts[lane.start].index(lane), side),
+                self._end(piece, lane, False, ends[lane.end].index(lane), side),
+            )
+            for lane, _ in ordered
+        }
         laid: list[tuple[int, int, float, float]] = []  # from where to where a lane runs, how far out, with its words
         for lane, edges in ordered:
             first, last = 2 * place[lane.start] + 2, 2 * place[lane.end] + 1
@@ -453,15 +460,16 @@ class Layout:
             while any(near - LANE_GAP + 0.01 < out < far + LANE_GAP - 0.01 for *_, near, far in beside):
                 out += 1.0
             x, far = side * out, out
-            sx, sy = self._end(piece, lane, True, starts[lane.start].index(lane), side)
-            tx, ty = self._end(piece, lane, False, ends[lane.end].index(lane), side)
+            (sx, sy), (tx, ty) = tips[lane]
             role = self.composition.roles[lane.edge]
             points = ((sx, sy), (x, sy), (x, ty), (tx, ty))
             piece.lines.append(Line(points, role, lane.end != EXIT, states=edges))
             if words := self.words.get(lane.edge):
-                wide, _ = self._along_and_across(words)[::-1]
-                middle = (x + side * (3 + wide / 2), ty - 5 - self._along_and_across(words)[0] / 2)
-                self._write_key(piece, words, middle)
+                long, wide = self._along_and_across(words)
+                others = {y for each, _ in ordered if each != lane for _, y in tips[each]}
+                spots = [ty - 5 - long / 2 - back for back in range(max(1, int(ty - sy - long - 5)))]
+                passed = [sum(abs(spot - y) < long / 2 + 0.6 for y in others) for spot in spots]
+                self._write_key(piece, words, (x + side * (3 + wide / 2), spots[passed.index(min(passed))]))
                 far += 3 + wide
             laid.append((first, last, out, far))
             if side > 0:

@@ -13,6 +13,8 @@ from ..scene import Point
 _CORNER, _CROSSING = 14.0, 5.0  # what a corner and the crossing of another line cost, in points of way
 _APART = 3.0  # between lines side by side
 _MERGED = 0.1  # places nearer than this are one
+_MOST = 30_000  # places looked at before a way counts as none
+_POCKET = 150  # so few places round an end are shut in
 Segment = tuple[Point, Point]
 
 
@@ -54,6 +56,8 @@ def way_round(start: Point, end: Point, ground: Ground) -> list[Point] | None:
         along.cross(_between(xs, x - 0.01, x + 0.01), _inside(ys, y0, y1))
     goal = bisect_left(xs, end[0] - 0.001), bisect_left(ys, end[1] - 0.001)
     begin = bisect_left(xs, start[0] - 0.001), bisect_left(ys, start[1] - 0.001)
+    if any(_is_shut_in(along, across, this, that) for this, that in ((goal, begin), (begin, goal))):
+        return None
     found = _search(xs, ys, along, across, begin, goal)
     return None if found is None else [(xs[i], ys[j]) for i, j in found]
 
@@ -98,44 +102,65 @@ class _Steps:
                 self.cost[row][step] = min(254, self.cost[row][step] + 1) if self.cost[row][step] < 255 else 255
 
 
+_Spot = tuple[int, int]
+
+
+def _beside(along: _Steps, across: _Steps, spot: _Spot) -> list[tuple[_Spot, int, int]]:
+    """The places next to one, each with whether it is along (0) or across (1), and how many lines are crossed."""
+    i, j = spot
+    row, column = along.cost[j], across.cost[i]
+    found = []
+    if i < len(row) and row[i] < 255:
+        found.append(((i + 1, j), 0, row[i]))
+    if i and row[i - 1] < 255:
+        found.append(((i - 1, j), 0, row[i - 1]))
+    if j < len(column) and column[j] < 255:
+        found.append(((i, j + 1), 1, column[j]))
+    if j and column[j - 1] < 255:
+        found.append(((i, j - 1), 1, column[j - 1]))
+    return found
+
+
+def _is_shut_in(along: _Steps, across: _Steps, spot: _Spot, other: _Spot) -> bool:
+    """Whether only few places can be reached from one, the other not among them."""
+    seen, waiting = {spot}, [spot]
+    while waiting:
+        for beside, _, _ in _beside(along, across, waiting.pop()):
+            if beside == other or len(seen) > _POCKET:
+                return False
+            if beside not in seen:
+                seen.add(beside)
+                waiting.append(beside)
+    return True
+
+
 def _search(
-    xs: Sequence[float],
-    ys: Sequence[float],
-    along: _Steps,
-    across: _Steps,
-    begin: tuple[int, int],
-    goal: tuple[int, int],
-) -> list[tuple[int, int]] | None:
-    heap: list[tuple[float, float, int, int, int]] = []
-    best: dict[tuple[int, int, int], float] = {}
-    came: dict[tuple[int, int, int], tuple[int, int, int]] = {}
-
-    def reach(cost: float, state: tuple[int, int, int], before: tuple[int, int, int] | None) -> None:
-        if cost < best.get(state, 1e18):
-            best[state] = cost
-            if before is not None:
-                came[state] = before
-            i, j, way = state
-            left = abs(xs[i] - xs[goal[0]]) + abs(ys[j] - ys[goal[1]])
-            heappush(heap, (cost + left, cost, i, j, way))
-
-    for way in (0, 1):
-        reach(0.0, (*begin, way), None)
-    while heap:
-        _, cost, i, j, way = heappop(heap)
-        state = (i, j, way)
+    xs: Sequence[float], ys: Sequence[float], along: _Steps, across: _Steps, begin: _Spot, goal: _Spot
+) -> list[_Spot] | None:
+    best: dict[tuple[_Spot, int], float] = {(begin, 0): 0.0, (begin, 1): 0.0}
+    came: dict[tuple[_Spot, int], tuple[_Spot, int]] = {}
+    heap = [(0.0, 0.0, begin, 0), (0.0, 0.0, begin, 1)]
+    for _ in range(_MOST):
+        if not heap:
+            return None
+        _, cost, spot, way = heappop(heap)
+        state = (spot, way)
         if cost > best[state]:
             continue
-        if (i, j) == goal:
-            found = [(i, j)]
+        if spot == goal:
+            found = [spot]
             while state in came:
                 state = came[state]
-                found.append(state[:2])
+                found.append(state[0])
             return found[::-1]
-        reach(cost + _CORNER, (i, j, 1 - way), state)
-        own, steps, at, places = (i, along.cost[j], j, xs) if way == 0 else (j, across.cost[i], i, ys)
-        for step, to in ((own, own + 1), (own - 1, own - 1)):
-            if 0 <= step < len(steps) and steps[step] < 255:
-                far = abs(places[to] - places[own]) + _CROSSING * steps[step]
-                reach(cost + far, (to, at, 0) if way == 0 else (at, to, 1), state)
+        i, j = spot
+        for beside, turn, crossed in _beside(along, across, spot):
+            ni, nj = beside
+            far = abs(xs[ni] - xs[i]) + abs(ys[nj] - ys[j])
+            least = cost + far + _CROSSING * crossed + _CORNER * (turn != way)
+            if least < best.get((beside, turn), 1e18):
+                best[beside, turn] = least
+                came[beside, turn] = state
+                left = abs(xs[ni] - xs[goal[0]]) + abs(ys[nj] - ys[goal[1]])
+                heappush(heap, (least + left, least, beside, turn))
     return None

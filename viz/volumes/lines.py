@@ -188,15 +188,10 @@ def _led_round(row: Row, found: Sequence[Drawn], borders: Sequence[Rect], width:
         path = made[i].path
         if not all(isinstance(link, Edge) for link in path.states) or path.role == "continuation":
             continue
-        others = [
-            segment
-            for j, way in enumerate(ways)
-            if j != i and not _one_tensor(path, made[j].path)
-            for segment in pairwise(way)
-        ]
+        others = [way for j, way in enumerate(ways) if j != i and not _one_tensor(path, made[j].path)]
         if not _in_the_way(row, ways[i], others, sides):
             continue
-        way = _round(row, path.states[0], ways[i], [*others, *sides], width)
+        way = _round(row, path.states[0], ways[i], others, sides, width)
         if way is not None:
             ways[i] = way
             made[i] = Drawn(replace(rounded(way, path.role), arrow=path.arrow, states=path.states))
@@ -217,12 +212,14 @@ def _one_tensor(one: Path, other: Path) -> bool:
     return bool(tensors[0] & tensors[1])
 
 
-def _in_the_way(row: Row, way: Sequence[Point], others: Sequence[Segment], sides: Sequence[Segment]) -> bool:
+def _in_the_way(row: Row, way: Sequence[Point], others: Sequence[Sequence[Point]], sides: Sequence[Segment]) -> bool:
     bodies = [p.outline for p in row.placed.values()]
     apart = [b for b in bodies if not any(b.shrunk(-1.0).holds(Rect(x, y, x, y)) for x, y in (way[0], way[-1]))]
     if any(crosses(way, b.shrunk(0.5)) for b in apart) or any(crosses(way, w.shrunk(0.3)) for w in row.words):
         return True
-    return any(_is_along(mine, theirs) for mine in pairwise(way) for theirs in (*others, *sides))
+    parting = (each for each in others if max(map(abs, _less(each[-1], way[-1]))) > 0.5)
+    stretches = [*sides, *(segment for each in parting for segment in pairwise(each))]
+    return any(_is_along(mine, theirs) for mine in pairwise(way) for theirs in stretches)
 
 
 def _is_along(one: Segment, other: Segment) -> bool:
@@ -235,8 +232,11 @@ def _is_along(one: Segment, other: Segment) -> bool:
     return False
 
 
-def _round(row: Row, link: Edge, way: Sequence[Point], others: Sequence[Segment], width: float) -> list[Point] | None:
+def _round(
+    row: Row, link: Edge, way: Sequence[Point], ways: Sequence[Sequence[Point]], sides: Sequence[Segment], width: float
+) -> list[Point] | None:
     bodies = [p.outline for p in row.placed.values()]
+    others = [*sides, *(segment for each in ways for segment in pairwise(each))]
     whole = around((*row.bodies, *row.words, *(Rect(*a, *a) for a, _ in others)))
     room = Rect(1.0, whole.top - _ROUND, width - 1.0, whole.bottom + _ROUND)
     words = [w.shrunk(-_WORD_GAP) for w in row.words]
@@ -247,13 +247,18 @@ def _round(row: Row, link: Edge, way: Sequence[Point], others: Sequence[Segment]
     x, y = tip = row.placed[link.target].entry
     ends.append((tip, (x - 1.0, y)))
     for gap, start, end in product(_GAPS, starts, ends):
-        ground = Ground([*(b.shrunk(-gap) for b in bodies), *words], others, room)
+        beside = [each for each in others if max(map(abs, _less(each[1], end[0]))) > 0.5]  # what ends there comes in
+        ground = Ground([*(b.shrunk(-gap) for b in bodies), *words], beside, room)
         begin = _clear(row, link.source, *start, gap, 0.0)
         arrive = _clear(row, link.target, *end, gap, _HEAD)
         found = way_round(begin, arrive, ground)
         if found is not None:
             return [start[0], *found, end[0]]
     return None
+
+
+def _less(one: Point, other: Point) -> Point:
+    return one[0] - other[0], one[1] - other[1]
 
 
 def _clear(row: Row, number: int, tip: Point, turn: Point, gap: float, head: float) -> Point:

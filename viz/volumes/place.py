@@ -97,8 +97,8 @@ class _Standing:
 class Setting:
     """What is to be placed: units, each by itself, the height of each lane, and what feeds a node.
 
-    `forks` are the nodes from which arrows lead to several lanes, `frames` says from which height to which each frame
-    reaches.
+    `forks` are the nodes from which arrows lead to several lanes, `arched` those that short cuts lead to or from above;
+    `frames` says from which height to which each frame reaches.
     """
 
     plan: Plan
@@ -107,6 +107,7 @@ class Setting:
     before: Mapping[int, Sequence[int]]
     forks: frozenset[int]
     frames: Mapping[int, tuple[float, float]]
+    arched: frozenset[int] = frozenset()
 
 
 @dataclass(slots=True)
@@ -158,7 +159,16 @@ def setting(graph: Graph, plan: Plan, captions: Sequence[Caption], solids: Seque
     last = {node.id for node in graph.nodes} - {edge.source for edge in graph.edges}
     standing = [_standing(unit, caption, solids, last) for unit, caption in zip(plan.units, captions, strict=True)]
     lanes = _lane_heights(plan, standing)
-    return Setting(plan, standing, lanes, before, forks, _frame_heights(plan, standing, lanes))
+    heights = _frame_heights(plan, standing, lanes)
+    return Setting(plan, standing, lanes, before, forks, heights, frozenset(_arched(graph, plan)))
+
+
+def _arched(graph: Graph, plan: Plan) -> Iterable[int]:
+    """The ends of short cuts, and of what leads past others of one unit."""
+    home = {number: place for place, unit in enumerate(plan.units) for number in unit.nodes}
+    for edge in graph.edges:
+        if edge.role == "skip" or (home[edge.source] == home[edge.target] and edge.target > edge.source + 1):
+            yield from (edge.source, edge.target)
 
 
 def _frame_heights(
@@ -249,7 +259,10 @@ def _standing(unit: Unit, caption: Caption, solids: Sequence[Solid], last: Colle
                 placed[-line.span :] = [replace(p, x=p.x + max(0.0, over)) for p in placed[-line.span :]]
         ends.update((i, _middle(placed[-line.span :]) + line.width / 2) for end, i, line in due if end == place)
         x = placed[-1].x + solids[number].thickness
-    floor = max(p.front.bottom for p in placed) + _BELOW
+    leaves = any(
+        p.solid.ball and p.solid.node not in last and keys for p, keys in zip(placed, caption.keys, strict=False)
+    )
+    floor = max(p.front.bottom for p in placed) + _BELOW + _OUT * leaves
     texts: list[Text] = []
     for place, lines in enumerate(caption.under):
         span = lines[0].span if lines else 1
@@ -262,7 +275,8 @@ def _standing(unit: Unit, caption: Caption, solids: Sequence[Solid], last: Colle
             start, tip = way_out(each, each.solid.node in last, rank, len(keys))
             bodies.append(around([Rect(*start, *start), Rect(*tip, *tip)]))
             ahead = start[1] == tip[1]
-            at = (tip[0] + 2.0, tip[1] + 0.36 * key.size) if ahead else (tip[0] - 2.0, tip[1] + 0.76 * key.size)
+            low = tip[1] + (0.0 if tip[1] > start[1] else 0.76 * key.size)
+            at = (tip[0] + 2.0, tip[1] + 0.36 * key.size) if ahead else (tip[0] - 2.0, low)
             if key.text:
                 texts.append(Text(*at, key.text, key.size, key.width, "start" if ahead else "end", role=key.role))
     words = [text_rect(t) for t in texts]
@@ -271,7 +285,10 @@ def _standing(unit: Unit, caption: Caption, solids: Sequence[Solid], last: Colle
 
 
 def way_out(placed: Placed, last: bool, rank: int, count: int) -> tuple[Point, Point]:
-    """From where to where an output leaves a volume: on along the flow, or up where something else leads on."""
+    """From where to where an output leaves a volume: along the flow; where more leads on up, or down from a sign."""
+    if not last and placed.solid.ball:  # into whose top lead short cuts
+        x = placed.front.left + placed.solid.thickness * (rank + 1) / (count + 1)
+        return (x, placed.front.bottom), (x, placed.front.bottom + _OUT)
     if not last:
         deep, aside = (rank + 1) / (count + 1), placed.solid.thickness / 4
         x, y = placed.front.left + aside + deep * placed.shift, placed.front.top - deep * placed.shift
@@ -379,6 +396,8 @@ def _add_heads(row: Row, given: Setting) -> None:
         near, far = [*lines, *above], [*row.bodies[:bodies], *row.words[:words]]  # heads; what arrows lead to
         under = [b.top for b in near if b.left < right + _WORDS and left < b.right]
         under += [b.top for b in far if b.left < right + _TURN and left < b.right]
+        arches = [row.placed[n].outline for n in given.arched if n in row.placed]
+        under += [b.top - _ARC for b in arches if b.left < right + _TURN and left < b.right]
         y = min(under, default=0.0) - _LANES - max(shape.whole.bottom for shape in shapes)
         for shape, x in zip(shapes, places, strict=True):
             put(row, shape, x, y)
