@@ -387,6 +387,8 @@ class Layout:
             piece.lines.append(Line(points, role, states=edges))
             if words := self.words.get(edge):
                 beside_head = max(ty - 9.0, (sy + ty) / 2 - 0.6)
+                if sy < gap[0] - 0.01 or gap[1] + 0.01 < ty:  # a frame ends or begins between them
+                    beside_head = (gap[0] + gap[1]) / 2 - 0.6 if self.request.is_column else min(ty - 9, gap[1] - 2)
                 at = (min(x for x, _ in points[-2:]), points[-2][1] - 4.0) if len(points) > 2 else (tx, beside_head)
                 self._write(piece, words, (sx if len(points) > 2 else at[0]) + aside, at[1], before=True)
 

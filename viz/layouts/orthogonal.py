@@ -19,7 +19,7 @@ from ..lines import line_roles
 from ..scene import Point
 from .box_text import Type
 from .contents import key_of
-from .drawing import title_width
+from .drawing import title_area, title_width
 from .geometry import Label, Line, Outline, Piece, Placed, Size, label_area, meet
 from .series_parallel import Frames, number_of, title_of
 
@@ -147,9 +147,9 @@ def _outline(
     if any(meet(place, box) for box in others):
         return None
     for other in piece.outlines:
-        holds = other.place.x <= place.x and place.right <= other.place.right
-        holds = holds and other.place.y <= place.y and place.bottom <= other.place.bottom
-        if meet(place, other.place) and not holds:
+        holds = other.place.x + _BORDER <= place.x and place.right <= other.place.right - _BORDER
+        holds = holds and other.place.y + _BORDER <= place.y and place.bottom <= other.place.bottom - _BORDER
+        if meet(place, other.place) and (not holds or meet(place, title_area(other, type, direction))):
             return None
     if any(_runs_along(line, place) for line in piece.lines):
         return None
