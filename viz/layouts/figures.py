@@ -20,7 +20,7 @@ from .columns import Arranged
 from .contents import Say, box_names, contents, tensor_labels
 from .drawing import drawn, title_width
 from .fit import arrange, types
-from .legend import Entry, entries, height_of, legend_items, says_kind, width_of
+from .legend import Entry, entries, height_of, joined, legend_items, says_kind, width_of
 from .series_parallel import Composition, Frames, Irreducible, compose, compose_conditioned, frames_around
 from .u_shape import arms
 
@@ -219,7 +219,7 @@ class _Page:
                     boxes.append((role, content.symbol))
         lines = [role for part in self.parts for role in line_roles(part.graph).values()]
         repeated = any(node.repeats > 1 for part in self.parts for node in part.graph.nodes)
-        return entries(boxes, lines, repeated and bool(boxes or lines), look.keys)
+        return joined(entries(boxes, lines, repeated and bool(boxes or lines), look.keys), look.theme)
 
     def _alone(self, room: float, tall: float) -> _Put | None:
         overview = self.parts[0]
