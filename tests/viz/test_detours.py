@@ -34,7 +34,7 @@ def test_the_shorter_way_round():
 
 
 def test_none_leads_out_of_where_one_is_shut_in():
-    wall = [Rect(80, 30, 84, 70), Rect(80, 30, 100, 34), Rect(80, 66, 100, 70)]
+    wall = [Rect(80, 30, 84, 70), Rect(80, 30, 101, 34), Rect(80, 66, 101, 70)]
     assert way_round(START, END, Ground(wall, (), ROOM)) is None
 
 

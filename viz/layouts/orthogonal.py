@@ -21,7 +21,7 @@ from .box_text import Type
 from .contents import key_of
 from .drawing import title_area, title_width
 from .geometry import Label, Line, Outline, Piece, Placed, Size, label_area, meet
-from .series_parallel import Frames, number_of, title_of
+from .series_parallel import Around, Frames, number_of, title_of
 
 _TRACK = 5.0  # between lines side by side
 _HEAD = 9.0  # of a channel, for arrow heads
@@ -29,8 +29,13 @@ _LINE_GAP = 6.0  # between a line that passes and what stands beside it
 _PORT, _EDGE = 9.0, 5.0  # between the ends of lines at one box, and from there to its corners
 _FRAME = 4.0  # between a frame and what is in it
 _BORDER = 1.5  # between a line and the border of a frame beside it, at least
-_ROOMS = ((0.0, 0.0), (2.5, 0.0), (4.0, 0.0), (0.0, 6.0), (2.5, 9.0), (0.0, 12.0))
-"""How much wider a frame may be where something is in its way, and how much more room it may have for its title."""
+_ROOMS: tuple[tuple[float, float, bool], ...] = (
+    *((0.0, 0.0, False), (2.5, 0.0, False), (4.0, 0.0, False), (0.0, 6.0, False), (2.5, 9.0, False)),
+    *((0.0, 12.0, False), (0.0, 0.0, True), (2.5, 0.0, True), (0.0, 6.0, True)),
+)
+"""How much wider a frame may be where something is in its way, how much more room it may have for its title, and
+whether it reaches further to the left for that."""
+_SPARE = (0.0, 12.0, 28.0, 48.0)  # more room in a frame for those inside it
 _FAR = 1e6  # longer than any figure
 _SWEEPS = 8
 _FAST = 1e4  # how much more than others the longest way stays where it is
@@ -99,18 +104,34 @@ def orthogonal(
     room = (title, 2 * _FRAME * bool(around))
     along, across = room if direction in ("TB", "BT") else room[::-1]
     piece = _Drawing(graph, sizes, labels, type, (gaps[0] + along, gaps[1] + across), direction, roles, faces).piece()
+    for spare in _SPARE:
+        if _framed(piece, around, frames, type, direction, spare):
+            break
+        piece.outlines.clear()
+    else:
+        return None
+    _widen(piece)
+    return piece
+
+
+def _framed(
+    piece: Piece, around: Sequence[Around], frames: Sequence[Frames], type: Type, direction: str, spare: float
+) -> bool:
+    """Whether there are frames around all that repeats; around what only shares a name where nothing is in the way."""
     for frame in around:
         inside = [number for number, outer in enumerate(frames) if frame in outer]
         outer = frames[inside[0]][: frames[inside[0]].index(frame) + 1]
         deeper = max(len(frames[number]) for number in inside) - len(outer)
-        outlines = (_outline(piece, inside, outer, deeper, type, direction, *room) for room in _ROOMS)
+        outlines = (
+            _outline(piece, inside, outer, deeper, type, direction, wider + spare * (deeper > 0), more, leftward)
+            for wider, more, leftward in _ROOMS
+        )
         outline = next((each for each in outlines if each is not None), None)
         if outline is not None:
             piece.outlines.append(outline)
         elif frame.repeats > 1:
-            return None
-    _widen(piece)
-    return piece
+            return False
+    return True
 
 
 def _outline(
@@ -122,6 +143,7 @@ def _outline(
     direction: str,
     wider: float,
     more: float,
+    leftward: bool,
 ) -> Outline | None:
     """A frame around some boxes; none if anything else stands in it or on its title, or a line runs along it."""
     title, pad = title_of(outer), _FRAME * (1 + deeper) + wider
@@ -137,7 +159,10 @@ def _outline(
     else:  # the title stands at the left end of what will be the upper side
         left -= high
     place = Placed(left, top, right - left, bottom - top)
-    shift = _title_place(piece, place, wide, tall, direction, type)
+    shift, free = _title_place(piece, place, wide, tall, direction, type)
+    if shift and leftward and direction in ("TB", "BT"):
+        left -= wide + 3 - free
+        place, shift = Placed(left, top, right - left, bottom - top), 0.0
     lack = shift + wide + 4 - (place.width if direction in ("TB", "BT") else place.height)
     if direction in ("TB", "BT"):
         place = replace(place, width=place.width + max(0.0, lack))
@@ -161,8 +186,13 @@ def _outline(
     return Outline(title, place, len(outer), outer[-1].repeats, number_of(outer[-1]), shift)
 
 
-def _title_place(piece: Piece, place: Placed, wide: float, tall: float, direction: str, type: Type) -> float:
-    """How far from the left end of its upper side a frame has a place for its title that is on no line or label."""
+def _title_place(
+    piece: Piece, place: Placed, wide: float, tall: float, direction: str, type: Type
+) -> tuple[float, float]:
+    """How far from the left end of its upper side a frame has a place for its title that is on no line or label.
+
+    And how far from there the first of these is.
+    """
     x, y = place.x, place.y
     if direction in ("TB", "BT"):
         strip = Placed(x, y if direction == "TB" else place.bottom - tall, _FAR, tall)
@@ -183,10 +213,11 @@ def _title_place(piece: Piece, place: Placed, wide: float, tall: float, directio
     ]
     areas += [label_area(label, type.edge * 1.2, direction) for label in piece.labels]
     shift = 0.0
-    for first, last in sorted(taken(area) for area in areas if meet(strip, area)):
+    found = sorted(taken(area) for area in areas if meet(strip, area))
+    for first, last in found:
         if first - 2 < shift + wide and shift < last + 1:
             shift = last + 1
-    return shift
+    return shift, min((first for first, _ in found), default=wide)
 
 
 def _runs_along(line: Line, area: Placed) -> bool:

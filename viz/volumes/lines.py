@@ -186,12 +186,13 @@ def _led_round(row: Row, found: Sequence[Drawn], borders: Sequence[Rect], width:
     ways = [_corners(each.path) for each in made]
     for i in reversed(range(len(made))):
         path = made[i].path
-        if not all(isinstance(link, Edge) for link in path.states) or path.role == "continuation":
+        link = next(iter(path.states), None)
+        if not isinstance(link, Edge) or path.role == "continuation":
             continue
         others = [way for j, way in enumerate(ways) if j != i and not _one_tensor(path, made[j].path)]
         if not _in_the_way(row, ways[i], others, sides):
             continue
-        way = _round(row, path.states[0], ways[i], others, sides, width)
+        way = _round(row, link, ways[i], others, sides, width)
         if way is not None:
             ways[i] = way
             made[i] = Drawn(replace(rounded(way, path.role), arrow=path.arrow, states=path.states))
