@@ -70,9 +70,11 @@ def lines(
             placed = rows[home[source]].placed[source]
             begin, end = way_out(placed, source in found_last, rank, len(every))
             half = placed.solid.height * 0.4
-            if begin[1] == end[1] and abs(begin[1] - placed.y) > half:  # more outputs than its face has room for
-                near = (begin[0], placed.y + max(-half, min(half, begin[1] - placed.y)))
-                points = [near, (near[0] + 4.0, near[1]), (near[0] + 4.0, end[1]), end]
+            first, _ = way_out(placed, source in found_last, 0, len(every))
+            if begin[1] == end[1] and abs(first[1] - placed.y) > half:  # more outputs than its face has room for
+                y = placed.y + half * (2 * rank / (len(every) - 1) - 1)
+                turn = begin[0] + 2.0 + 1.5 * min(rank, len(every) - 1 - rank)  # the outer ones before the inner
+                points = [(begin[0], y), (turn, y), (turn, end[1]), end]
                 found[home[source]].append(Drawn(replace(rounded(points, "trunk"), states=(output,))))
                 continue
             found[home[source]].append(Drawn(Path(begin, ((end,),), "trunk", states=(output,))))

@@ -29,6 +29,7 @@ STUB = 16.0  # of an arrow that goes on in the next row
 RISE = 4.0  # from a volume to where its arrow turns up to the next level of a U
 FRAME = 4.0  # between what is in a frame and its line
 _OUT = 10.0  # of the arrow of an output
+_TIPS = 3.0  # between the arrows of outputs side by side
 _ARC = 9.0  # above a level of a U, for its short cut
 
 
@@ -292,6 +293,8 @@ def way_out(placed: Placed, last: bool, rank: int, count: int) -> tuple[Point, P
     if not last:
         deep, aside = (rank + 1) / (count + 1), placed.solid.thickness / 4
         x, y = placed.front.left + aside + deep * placed.shift, placed.front.top - deep * placed.shift
+        if placed.shift < _TIPS * (count + 1):  # too small for arrows side by side
+            x = placed.crown()[0] + (rank - (count - 1) / 2) * _TIPS
         return (x, y), (x, placed.outline.top - _OUT - (count - 1 - rank) * LINE * 7.0)
     x, y = placed.exit
     y += (rank - (count - 1) / 2) * LINE * 7.0
@@ -369,8 +372,10 @@ def _extend(row: Row, group: list[int], given: Setting, spread: float = 0.0) -> 
             ]
             x = _leftmost(row, shape, y, given, sides, FRAME * unit.enters)
             put(row, shape, x + (0.0 if shape.placed[0].solid.ball or not row.runs else spread), y)
-            for depth, frame in enumerate(reversed(unit.closes), 1):
-                framed = {n for other in given.plan.units if frame in other.frames for n in other.nodes}
+            for frame in reversed(unit.closes):
+                held = [other for other in given.plan.units if frame in other.frames]
+                depth = max(len(other.frames) - other.frames.index(frame) for other in held)
+                framed = {n for other in held for n in other.nodes}
                 right = max(w.right for run, w in zip(row.runs, row.wholes, strict=True) if framed & set(run))
                 top, bottom = heights[frame]
                 row.bodies.append(Rect(right, top - FRAME, right + FRAME * depth, bottom + FRAME))
