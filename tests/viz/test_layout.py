@@ -294,6 +294,7 @@ def test_titles_and_keys_have_room_in_every_direction(name, direction):
         ("feature_pyramid_detector", {"width": "ieee1", "direction": "LR"}),  # keys of outputs, letters beside letters
         ("encoder_decoder", {"width": "ieee1", "direction": "RL"}),  # words at lines
         ("unet_3d", {"width": "ieee1", "direction": "BT"}),  # letters at the border of a frame
+        ("vae", {"depth": 2, "style": "volumes", "fold": False}),  # outputs of a small volume
     ],
 )
 def test_keys_words_and_letters_stand_where_nothing_else_does(name, options):

