@@ -47,11 +47,13 @@ _POOLS = {"avg": global_avg_pool, "max": global_max_pool}
 
 # What the help of every network ends in.
 _OF_ALL = """
-    `include_top`, `weights`, `input_tensor`, `input_shape`, `pooling`, `classes`, `classifier_activation` and `name`
-    are those of `keras.applications`; `weights` may also be a model, a state dict or a file (`load`), and brings the
-    dialect with it. `use_bias`, True or False, is that of every convolution, beside a norm too; None for that of its
-    unit. Functions may be said by their names, as in `build`. An image too small or another argument out of range is a
-    ValueError, an unknown argument or one of the wrong type a TypeError.
+    `include_top`, `weights`, `input_tensor`, `input_shape`, `pooling`, `classes`, `classifier_activation` and
+    `name` are those of `keras.applications`; `weights` may also be a model, a state dict or a file (`load`), and
+    brings the dialect with it. `conv` is instead of the dialect's unit, with the padding and the epsilon that this
+    one has. `use_bias`, True or False, is that of every convolution by `conv`, beside a norm too; None for that of
+    its unit (the enlargements of FCN and what NASNet halves have none). Functions may be said by their names, as in
+    `build`. An image too small or another argument out of range is a ValueError, an unknown argument or one of the
+    wrong type a TypeError.
 """
 _EXAMPLE = """
     Example:
@@ -423,7 +425,7 @@ def _checked_shape(shape: Any) -> tuple[int | None, ...]:
         raise checks.refuse("input_shape", shape, must_be) from None
 
 
-def _at_least_the_smallest(x: Tensor, build: Callable[..., Any], block: str) -> Any:
+def _at_least_the_smallest(x: Tensor, build: functools.partial[Any], block: str) -> Any:
     """Build on `x`; an image too small is refused with the smallest that works, now or when it comes."""
     given = sides(x)
     known = [side for side in given if side is not None]
@@ -443,13 +445,27 @@ def _at_least_the_smallest(x: Tensor, build: Callable[..., Any], block: str) -> 
         raise ValueError(checks.plain(f"{block}: input_shape must be at least {wanted}, got {got} ({error})")) from None
 
 
-def _smallest(build: Callable[..., Any], depth: int, block: str, rank: int) -> int | None:
-    """The smallest side of a square image, or what is like it, that can be built on, None if there is none."""
+def _smallest(build: functools.partial[Any], depth: int, block: str, rank: int) -> int | None:
+    """The smallest side of a square image, or what is like it, that can be built on, None if there is none.
 
+    The search builds a dozen networks, so that what was found for arguments is kept.
+    """
+    asked = (build.func, tuple(build.keywords.items()), depth, block, rank, channel_axis())
+    try:
+        hash(asked)
+    except TypeError:
+        return _searched.__wrapped__(*asked)
+    return _searched(*asked)
+
+
+@functools.lru_cache(maxsize=128)
+def _searched(
+    walk: Callable[..., Any], options: tuple[tuple[str, Any], ...], depth: int, block: str, rank: int, axis: int
+) -> int | None:
     def works(side: int) -> bool:
         try:
             with weightless(), scope("", block):
-                build(keras.Input(_oriented((*[side] * rank, depth))))
+                walk(keras.Input(_oriented((*[side] * rank, depth))), **dict(options))
         except ValueError:
             return False
         return True

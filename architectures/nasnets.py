@@ -86,7 +86,9 @@ def _activated(x: Tensor, filters: int, kernel_size: int, *, unit: Unit, strides
 
 
 @block
-def twice(x: Tensor, filters: int, kernel_size: int, *, strides: int, conv: Unit, name: str | None = None) -> Tensor:
+def separable_pair(
+    x: Tensor, filters: int, kernel_size: int, *, strides: int, conv: Unit, name: str | None = None
+) -> Tensor:
     """Two separable convolutions, the first with the stride, each after an activation."""
     x = _activated(x, filters, kernel_size, unit=conv, strides=strides, name="conv1")
     return _activated(x, filters, kernel_size, unit=conv, name="conv2")
@@ -138,7 +140,7 @@ def nasnet_cell(
         for side, operation, place in (("left", pair.left, pair.of_left), ("right", pair.right, pair.of_right)):
             y, step, where = states[place], cell.strides if place < 2 else 1, f"sum{number}.{side}"
             if operation in KERNELS:
-                y = twice(y, filters, KERNELS[operation], strides=step, conv=separable, name=where)
+                y = separable_pair(y, filters, KERNELS[operation], strides=step, conv=separable, name=where)
             elif operation in POOLS:
                 # Zeros that count, as many as Keras has before it halves an image by windows of 3.
                 zeros = zeros_in_pools and step == 2

@@ -10,6 +10,7 @@ import dataclasses
 import itertools
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from math import prod
@@ -374,6 +375,9 @@ def steps(
     if any(refused.values()):
         listed = "; ".join(f"{title}: {_list(fault)}" for title, fault in refused.items() if fault)
         whose = f", those of dialect={dialect!r}" if dialect and table.rules is not None else ""
+        known = origin(model)
+        if whose and known is not None and plan.dialect is None and dialect not in _dialects(known):
+            whose = f" (its names are like those of {table.library}'s {table.family}; names= gives others)"
         said = f"{checks.where()}: {plan.argument} must be exactly the tensors of the network{whose}; {listed}"
         raise ValueError(checks.plain(said, _LONGEST))
     _refuse_what_computes_another(model, source, table, found, plan)
@@ -537,7 +541,7 @@ def _refuse_a_changed_library(
     defaults = constructor_of(known)
     words = {word: given.default for word, given in defaults.__signature__.parameters.items()}  # type: ignore[union-attr]
     own = {**words, **known.arguments}
-    with weightless():
+    with weightless(), _order_of(source):
         usual = _application(known.network, own, tuple(source.inputs[0].shape[1:]))(None).model
     renamed = {name: called for called, name in _renumbered(layer.name for layer in source.layers).items()}
     last = {_keras.call_of(tensor).operation.name for tensor in source.outputs}  # softmax or logits
@@ -546,6 +550,18 @@ def _refuse_a_changed_library(
     if apart is not None:
         must_be = f"the network of {table.library}, which it does not compute ({apart})"
         raise checks.refuse(plan.argument, source.name, f"{must_be}; load(…, dialect=…) loads all the same")
+
+
+@contextmanager
+def _order_of(model: keras.Model) -> Iterator[None]:
+    """Let Keras build what follows in the order of axes that a model's layers have."""
+    orders = (getattr(layer, "data_format", None) for layer in layers_of(model))
+    before = keras.config.image_data_format()
+    keras.config.set_image_data_format(next((order for order in orders if order), before))
+    try:
+        yield
+    finally:
+        keras.config.set_image_data_format(before)
 
 
 def _refuse_what_no_file_holds(model: keras.Model, known: Origin, computed: str | None, plan: _Plan) -> None:

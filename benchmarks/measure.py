@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import gc
 import json
 import statistics
 import sys
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+
+from layerblocks.models.measuring import in_turn, seconds
+
+__all__ = ["Ratio", "Section", "in_turn", "markdown", "run", "seconds", "short", "table"]
 
 
 @dataclass(frozen=True)
@@ -70,27 +72,6 @@ class Section:
 
     def dumps(self) -> str:
         return json.dumps(dataclasses.asdict(self))
-
-
-def seconds(work: Callable[[], Any]) -> float:
-    start = time.perf_counter()
-    work()
-    return time.perf_counter() - start
-
-
-def in_turn(works: Mapping[str, Callable[[], Any]], runs: int, *, warm: int = 1) -> dict[str, list[float]]:
-    """The seconds of each run; the works take turns, so that what else the machine does hits them all.
-
-    The first `warm` runs, which import, compile and fill caches, do not count. The order turns round with every run.
-    """
-    times: dict[str, list[float]] = {name: [] for name in works}
-    for run in range(warm + runs):
-        for name in works if run % 2 else reversed(works):
-            gc.collect()
-            taken = seconds(works[name])
-            if run >= warm:
-                times[name].append(taken)
-    return times
 
 
 def short(taken: float) -> str:

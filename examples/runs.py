@@ -159,7 +159,7 @@ class ReduceLROnPlateau(keras.callbacks.ReduceLROnPlateau):
     """Keras's, which counts the epochs that are validated."""
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        logs["learning_rate"] = float(self.model.optimizer.learning_rate)
+        logs["learning_rate"] = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
         if self.monitor in logs:
             super().on_epoch_end(epoch, logs)
 

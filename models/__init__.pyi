@@ -15,9 +15,13 @@ from .inference import inference_model as inference_model
 from .inputs import kernel_for_channels as kernel_for_channels
 from .inputs import with_input as with_input
 from .regularizing import regularized as regularized
+from .runners import Runner as Runner
+from .runners import runner as runner
 from .surgery import insert as insert
 from .surgery import remove as remove
 from .surgery import replace as replace
 from .surgery import replace_each as replace_each
 from .surgery import tensor_at as tensor_at
 from .surgery import truncate as truncate
+from .tuning import Tuning as Tuning
+from .tuning import tuning as tuning

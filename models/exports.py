@@ -2,33 +2,21 @@
 
 from __future__ import annotations
 
-import math
 import os
 import shutil
 import tempfile
 import warnings
-from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import keras
-import numpy as np
 
 from .. import _keras, checks
-from ..blocks.layers import MinimumSize
 from ..checks import public
-from ..graphs.calls import infer, wired
+from .answers import CLOSE, answer_of, asked, compare
 from .calibration import examples_of
 from .file_formats import FORMATS, table
-from .file_formats.runtimes import flat
-from .rewiring import images_of, leaves
-
-CLOSE = 1e-4
-# How far int8 answers may lie beyond what the steps of the tensors let expect (measured are up to 1 of it), and how far
-# at the most.
-_MARGIN, _MOST = 4, 0.5
-_CALIBRATED = 32  # examples that int8 answers are compared on
 
 
 @public
@@ -104,8 +92,8 @@ def export(
     if representative_data is not None:
         representative_data = examples_of(representative_data, model)
     kind.require(model)
-    batches = [] if check is False else _batches(model, check, representative_data)
-    answers = [_answer(model, batch, check) for batch in batches]
+    batches = [] if check is False else asked(model, check, representative_data)
+    answers = [answer_of(model, batch, check) for batch in batches]
     draft = Path(tempfile.mkdtemp(prefix=".layerblocks-", dir=target.parent))
     try:
         made = draft / target.name
@@ -115,7 +103,7 @@ def export(
             and (written is not model or not batches)
             and isinstance(model, keras.Function | keras.Sequential)
         ):
-            written(batches[0] if batches else _batches(model, True, None)[0], training=False)  # Keras asks for a call
+            written(batches[0] if batches else asked(model, True, None)[0], training=False)  # Keras asks for a call
         if representative_data is not None and kind.int8 is not None:
             options = {**kind.int8(written, representative_data), **options}
         kind.written(written, made, options)
@@ -127,7 +115,7 @@ def export(
             noise = partial(kind.noise, made, model) if is_int8 and kind.noise is not None else None
             allowed = CLOSE if within is None else within
             off = max(
-                _compare(word, model, got, batch, expected, allowed, noise)
+                compare(word, model, got, batch, expected, allowed, noise)
                 for got, batch, expected in zip(found, batches, answers, strict=True)
             )
         _put(made, target, draft)
@@ -224,115 +212,7 @@ def _arguments(model: keras.Model, word: str, data: Any, check: Any) -> None:
         raise checks.refuse("check", check, f"a batch, or False, where the model is a {type(model).__name__}")
 
 
-# -- what is compared -------------------------------------------------------------------------------------------------
-
-
-_CHECK = "True, False, or a batch that the model accepts"
-
-
-def _batches(model: keras.Model, check: Any, data: Any) -> list[Any]:
-    """What the model and the file are asked, in the structure of the inputs."""
-    if check is not True:
-        try:
-            return [keras.tree.map_structure(np.asarray, check)]
-        except (TypeError, ValueError) as error:
-            raise checks.refuse("check", check, _CHECK) from error
-    if data is not None:
-        return [keras.tree.map_structure(lambda array: np.asarray(array)[:_CALIBRATED], data)]
-    random = np.random.default_rng(0)
-    graph = wired(model)
-    batches = []
-    for examples, sides in enumerate(_sizes(graph), 2):
-        drawn = [_drawn(random, (examples, *_filled(tensor.shape, sides)), tensor.dtype) for tensor in graph.inputs]
-        alone = isinstance(model, keras.Sequential)  # which is called on an array, though its graph has a list
-        batches.append(drawn[0] if alone else keras.tree.pack_sequence_as(graph.input, drawn))
-    return batches
-
-
-def _answer(model: keras.Model, batch: Any, check: Any) -> Any:
-    try:
-        return flat(model(batch, training=False))
-    except Exception as error:  # a model refuses a batch with whatever it likes
-        if check is True:
-            raise
-        raise checks.refuse("check", check, _CHECK) from error
-
-
-def _drawn(random: np.random.Generator, shape: tuple[int, ...], dtype: str) -> np.ndarray:
-    if "float" in dtype:
-        numbers = random.normal(size=shape).astype("float32")
-        return numbers if dtype == "bfloat16" else numbers.astype(dtype)
-    if dtype == "string":
-        return random.choice(np.array(["", "a", "b", "word"], object), shape)
-    return random.integers(0, 2, shape).astype(dtype)
-
-
-def _filled(shape: Sequence[int | None], sides: tuple[int, int]) -> tuple[int, ...]:
-    """A shape without its batch, with numbers where it has None."""
-    left = iter(sides)
-    return tuple(next(left, sides[-1]) if size is None else size for size in tuple(shape)[1:])
-
-
-def _sizes(model: keras.Model) -> list[tuple[int, int]]:
-    """Two sizes of images that the model works on, if there are images."""
-    least = max((max(x.least) for x in leaves(model) if isinstance(x, MinimumSize)), default=8)
-    if not any(None in tuple(tensor.shape)[1:] for tensor in model.inputs):
-        return [(least, least)]
-    round_up = 32 * math.ceil(least / 32)
-    choices = [(least + 5, least + 8), (least, least + 3), (round_up, round_up + 32), (round_up + 32, round_up + 32)]
-    found = [size for size in choices if _accepts(model, size)][:2]
-    if not found:
-        raise checks.refuse("check", True, "a batch of a size that the model works on, as none was found")
-    return found
-
-
-def _accepts(model: keras.Model, size: tuple[int, int]) -> bool:
-    try:
-        infer(model.outputs, images_of(*size, [_keras.call_of(tensor) for tensor in model.inputs]))
-    except Exception:  # layers refuse a shape with whatever they like
-        return False
-    return True
-
-
-def _compare(
-    word: str,
-    model: keras.Model,
-    got: Sequence[np.ndarray],
-    batch: Any,
-    expected: Sequence[np.ndarray],
-    within: float,
-    noise: Callable[[Any], float] | None,
-) -> float:
-    """How far off the file's answers are, an error where that is too far; with `noise`, in the root mean square."""
-    who = f"export: {model.name!r} as {word!r}"
-    allowed = within if noise is None else min(_MARGIN * noise(batch), _MOST)
-    if [array.shape for array in got] != [array.shape for array in expected]:
-        shapes = " and ".join(str(np.shape(part)) for part in keras.tree.flatten(batch))
-        found, wanted = (", ".join(str(array.shape) for array in arrays) for arrays in (got, expected))
-        raise RuntimeError(f"{who} answers {found} to {shapes}, the model {wanted}")
-    worst = 0.0
-    for number, (array, answer) in enumerate(zip(got, expected, strict=True)):
-        if answer.dtype.kind not in "fiub":
-            off = float(np.mean(array != answer))
-        else:
-            measure = _root_mean_square if noise is not None else _largest
-            size = measure(answer.astype("float64"))
-            off = measure(array.astype("float64") - answer) / max(size, 1e-30)
-        if not off <= allowed:  # nor is NaN
-            which = f" (output {number})" if len(got) > 1 else ""
-            why = "" if noise is None else f" ({_MARGIN} times what the steps of its int8 tensors let expect)"
-            answers = f"{who} answers differently{which}"
-            raise RuntimeError(f"{answers}: off by {off:.2g} of the answer, where {allowed:.2g} is allowed{why}")
-        worst = max(worst, off)
-    return worst
-
-
-def _largest(array: np.ndarray) -> float:
-    return float(np.abs(array).max(initial=0.0))
-
-
-def _root_mean_square(array: np.ndarray) -> float:
-    return float(np.sqrt(np.mean(np.square(array))))
+# -- the file ---------------------------------------------------------------------------------------------------------
 
 
 def _put(made: Path, target: Path, draft: Path) -> None:

@@ -44,8 +44,10 @@ def with_new_head(
     without its top, gets a `classifier` after its last feature map.
 
     With a function everything after the features of the main output gives way to what it makes of these. They end
-    where the last map is pooled, flattened or averaged, whatever does so and in whatever nested model; where positions
-    stay, as in a segmentation, or there are none, at the layer that makes the predictions.
+    before the last map is pooled, flattened or averaged, whatever does so and in whatever nested model, so that the
+    function is given the map, as `classifier` is: a dense layer alone would answer for each of its pixels. Where
+    positions stay, as in a segmentation, or there are none, they end at the layer that makes the predictions. Hidden
+    dense layers between stay with a number of classes and go with a function.
 
     With a dict of numbers and functions the model has these heads, on the same features, and no others.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from typing import Any
@@ -33,25 +33,37 @@ from layerblocks.testing import builds, oracles
 from layerblocks.testing.oracles import Expected
 
 NIGHTLY = os.environ.get("HYPOTHESIS_PROFILE") == "nightly"
-ROWS_OF_A_TABLE = {
-    *("efficientnets", "regnets", "convnexts", "mnasnets", "shufflenets", "squeezenets", "mobilenets_v3", "nasnets"),
-}
-"""Families whose networks differ by the rows of a table."""
+LOOKED_AT = (
+    *("cifar_resnet20", "resnet18", "resnet50", "resnet50_v2", "se_resnet50", "vgg16", "unet", "fcn8s", "fcn16s"),
+    *("densenet121", "cifar_densenet40", "googlenet_torchvision", "mobilenet_v2", "efficientnet_v2_b0"),
+)
+"""Networks that are no variant of the first of their family."""
 
 
-def each_network() -> list[str]:
-    """Every network; of those that differ by the rows of a table the first, but nightly."""
-    first = each_family()
-    return [n for n in list_architectures() if NIGHTLY or n in first or ENTRIES[n].module not in ROWS_OF_A_TABLE]
+def first_of_each(names: Iterable[str], *others: str) -> list[str]:
+    """Of these networks the first of every family, and the others; nightly all."""
+    first: dict[str, str] = {}
+    names = [*names]
+    for name in names:
+        first.setdefault(ENTRIES[name].module, name)
+    return [name for name in names if NIGHTLY or name in (*first.values(), *others)]
 
 
 def each_family(*others: str) -> list[str]:
     """The first network of every family, and these; nightly every network."""
-    first: dict[str, str] = {}
-    for name in list_architectures():
-        first.setdefault(ENTRIES[name].module, name)
-    return [name for name in list_architectures() if NIGHTLY or name in others or name == first[ENTRIES[name].module]]
+    return first_of_each(list_architectures(), *others)
 
+
+def each_network() -> list[str]:
+    """The first network of every family and those that are otherwise; nightly every network."""
+    return each_family(*LOOKED_AT)
+
+
+NOT_BLOCKS = {
+    *("block", "deep_graphs", "default_of", "expects", "matching", "register", "registered", "unit", "weightless"),
+    *("scaled_tanh", "spectral_normalized", "weight_standardized"),
+}
+"""What `blocks` has beside functions of tensors."""
 
 SPATIAL = {"kernel_size", "strides", "dilation_rate", "padding", "pool_size", "output_padding", "output_size"}
 """Arguments that have a value for each axis."""

@@ -174,13 +174,14 @@ _METRICS_OF_PROBABILITIES = (
     *("KLDivergence", "Precision", "Recall", "TruePositives", "TrueNegatives", "FalsePositives", "FalseNegatives"),
     *("SensitivityAtSpecificity", "SpecificityAtSensitivity", "PrecisionAtRecall", "RecallAtPrecision", "BinaryIoU"),
 )
+_SCORES_WITH_A_THRESHOLD = ("F1Score", "FBetaScore")  # of the largest output where they have none
 
 
 def _kind(found: Any) -> str:
     """The class of a loss or metric of Keras, or the one that a function of Keras is the inside of."""
     if isinstance(found, keras.losses.Loss | keras.Metric):
         return type(found).__name__
-    name = getattr(found, "__name__", "")
+    name = getattr(_function(found), "__name__", "")
     return "KLDivergence" if name == "kl_divergence" else "".join(word.capitalize() for word in name.split("_"))
 
 
@@ -304,22 +305,26 @@ def _metric(argument: str, metric: Any, output: Any, several: bool) -> Any:
 
 def _of_output(argument: str, given: Any, metric: Any, output: Any) -> Any:
     """The metric as it measures what the head gives, logits or probabilities; a refusal where it cannot."""
-    told, logits = _from_logits(metric), gives_logits(output)
+    inner = _averaged(metric)
+    told, logits = _from_logits(inner), gives_logits(output)
     head = checks.one_line(_keras.call_of(output).operation.name)
-    kind = _kind(metric)
+    kind = _kind(inner)
     if told is not None and logits is None and not isinstance(given, keras.Metric):
         raise refuse(argument, given, f"a metric object with from_logits, as what {head} gives is not known")
     right: dict[str, Any] = {}
     if told is not None and logits is not None and told != logits:
         right = {"from_logits": logits}
-    elif logits and kind == "BinaryAccuracy" and getattr(metric, "threshold", 0.5) == 0.5:
+    elif logits and kind == "BinaryAccuracy" and _said_of(inner, "threshold", 0.5) == 0.5:
         right = {"threshold": 0.0}  # of a logit the probability is a half at 0
-    elif logits and kind in _METRICS_OF_PROBABILITIES and getattr(metric, "top_k", None) is None:
+    elif logits and (
+        (kind in _METRICS_OF_PROBABILITIES and _said_of(inner, "top_k") is None)
+        or (kind in _SCORES_WITH_A_THRESHOLD and _said_of(inner, "threshold") is not None)
+    ):
         raise refuse(argument, given, f"a metric of logits, as {head} gives them, not of probabilities")
     if not right:
         return given if isinstance(given, str) else metric
     ((word, value),) = right.items()
-    if isinstance(given, keras.Metric):
+    if isinstance(given, keras.Metric) or inner is not metric:
         raise refuse(argument, given, f"made with {word}={value}, as {head} gives it")
     name = given if isinstance(given, str) else getattr(metric, "name", None)
     if isinstance(metric, keras.Metric):
@@ -328,6 +333,22 @@ def _of_output(argument: str, given: Any, metric: Any, output: Any) -> Any:
     if made is not None and getattr(keras.metrics, called, None) is metric:
         return made(**right, name=name or called)
     return update_wrapper(partial(metric, **right), _function(metric))
+
+
+def _averaged(metric: Any) -> Any:
+    """The function that a metric averages, with what it is given beside labels; any other metric as it is."""
+    if type(metric) is not keras.metrics.MeanMetricWrapper:
+        return metric
+    config = metric.get_config()
+    function = keras.saving.deserialize_keras_object(config["fn"], safe_mode=True)
+    return partial(function, **{word: said for word, said in config.items() if word not in ("name", "dtype", "fn")})
+
+
+def _said_of(metric: Any, word: str, otherwise: Any = None) -> Any:
+    """An argument of a metric, or of a function with arguments of its own."""
+    if isinstance(metric, partial):
+        return metric.keywords.get(word, _said_of(metric.func, word, otherwise))
+    return getattr(metric, word, otherwise)
 
 
 def _needs(function: Any) -> int:
@@ -344,7 +365,13 @@ def _needs(function: Any) -> int:
 
 
 @public
-def label_every_output(data: Any, model: keras.Model, *, class_weight: Mapping[Any, Any] | None = None) -> Any:
+def label_every_output(
+    data: Any,
+    model: keras.Model,
+    *,
+    class_weight: Mapping[Any, Any] | None = None,
+    ignore_class: int | None = None,
+) -> Any:
     """Give every output of `model` the label that `data` has once.
 
     Args:
@@ -352,14 +379,16 @@ def label_every_output(data: Any, model: keras.Model, *, class_weight: Mapping[A
             output already stays so.
         model: of one output (then nothing changes) or of a dict of them.
         class_weight: how much the examples of each class count, `{0: 1.0, 1: 5.0}`, 1 for classes left out; or a dict
-            of such dicts by output. `fit` itself has them for a single output only; here they become sample weights,
-            also one a pixel where labels are maps.
+            of such dicts by output, which it must be where these have not all the same classes. `fit` itself has them
+            for a single output only; here they become sample weights, also one a pixel where labels are maps.
+        ignore_class: a label that is no class, 255 of a map for instance, which then counts nothing; that of the loss.
 
     Returns:
         The same kind of data with `y` (and `sample_weight`) as a dict keyed by output.
 
     Raises:
-        TypeError, ValueError: `data` is neither; `class_weight` is no such dict.
+        TypeError, ValueError: `data` is neither, or has labels that are no class where these have weights;
+            `class_weight` is no such dict.
 
     Example:
         >>> import numpy as np
@@ -379,11 +408,12 @@ def label_every_output(data: Any, model: keras.Model, *, class_weight: Mapping[A
     if class_weight is None and outputs is not output:
         return data
     table = {} if class_weight is None else _class_weights(class_weight, outputs)
+    ignored = None if ignore_class is None else checks.integer("ignore_class", ignore_class, None)
 
     def spread(x: Any, y: Any, *given: Any) -> tuple[Any, ...]:
         labels, *weights = (_spread(part, outputs) for part in (y, *given))
         if table:
-            seen = {key: _sample_weight(labels[key], outputs[key], table[key]) for key in labels}
+            seen = {key: _sample_weight(key, labels[key], outputs[key], table.get(key), ignored) for key in labels}
             weights = [{key: one * weights[0][key] if weights else one for key, one in seen.items()}]
         parts = (labels, *weights)
         return (x, *(parts if outputs is output else (part[""] for part in parts)))
@@ -401,30 +431,34 @@ def _spread(part: Any, outputs: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _class_weights(given: Any, outputs: Mapping[str, Any]) -> dict[str, np.ndarray]:
-    """For each output the weights of its classes, in their order."""
+    """For each output that has weights those of its classes, in their order."""
     given = checks.mapping("class_weight", given, _WEIGHTS)
     by_output = any(isinstance(value, Mapping) for value in given.values())
+    numbers = {key: output.shape[-1] if output.shape[-1] not in (None, 1) else 2 for key, output in outputs.items()}
     if by_output:
         for key in given:
             checks.choice("class_weight", key, list(outputs), f"a dict by output: {', '.join(outputs)}")
+    elif len({output.shape[-1] for output in outputs.values()}) > 1:
+        units = ", ".join(f"{key} {output.shape[-1]}" for key, output in outputs.items())
+        raise refuse("class_weight", given, f"a dict by output, as these have not the same number of units: {units}")
     tables = {}
-    for key, output in outputs.items():
-        classes = output.shape[-1] if output.shape[-1] not in (None, 1) else 2
-        table = np.ones(classes, "float32")
-        one = checks.mapping("class_weight", given.get(key, {}) if by_output else given, _WEIGHTS)
-        for number, weight in one.items():
+    for key in given if by_output else outputs:
+        table = np.ones(numbers[key], "float32")
+        for number, weight in checks.mapping("class_weight", given[key] if by_output else given, _WEIGHTS).items():
             place = checks.integer("class_weight", number, 0, _WEIGHTS)
-            if place >= classes:
-                raise refuse("class_weight", number, f"of classes below {classes}, as the output {key!r} has them")
+            if place >= len(table):
+                raise refuse("class_weight", number, f"of classes below {len(table)}, as the output {key!r} has them")
             table[place] = checks.number(f"class_weight[{number}]", weight, at_least=0)
         tables[key] = table
     return tables
 
 
-def _sample_weight(labels: Any, output: Any, table: np.ndarray) -> Any:
+def _sample_weight(key: str, labels: Any, output: Any, table: np.ndarray | None, ignored: int | None) -> Any:
     """The weight of the class of each label: numbers, numbers with an axis of their own, or one-hot."""
     symbolic = hasattr(labels, "graph")  # in a dataset of TensorFlow
     labels = labels if symbolic else np.asarray(labels)
+    if table is None:
+        return _tensorflow().ones(_tensorflow().shape(labels)[:1]) if symbolic else np.ones(labels.shape[:1], "float32")
     rank, wanted = len(labels.shape), len(output.shape)
     if rank == wanted and labels.shape[-1] == 1:
         labels = labels[..., 0]
@@ -432,13 +466,22 @@ def _sample_weight(labels: Any, output: Any, table: np.ndarray) -> Any:
         labels = _tensorflow().argmax(labels, -1) if symbolic else labels.argmax(-1)
     elif rank != wanted - 1:
         raise refuse("data", tuple(labels.shape), f"labels of rank {wanted - 1}, or {wanted} with classes")
+    must_be = f"labels from 0 to {len(table) - 1}{f' of {key!r}' if key else ''}, whose classes have weights"
     if symbolic:
         tf = _tensorflow()
-        return tf.gather(tf.constant(table), tf.cast(tf.round(tf.cast(labels, tf.float32)), tf.int32))
-    places = labels.round().astype("int64")
-    if places.size and not (places.min() >= 0 and places.max() < len(table)):
-        raise refuse("data", [places.min(), places.max()], f"labels from 0 to {len(table) - 1}")
-    return table[places]
+        labels = tf.cast(labels, tf.float32)
+        void = tf.zeros_like(labels, tf.bool) if ignored is None else labels == ignored
+        places = tf.where(void, tf.zeros_like(labels), labels)
+        wrong = (places != tf.round(places)) | (places < 0) | (places >= len(table))
+        with tf.control_dependencies(
+            [tf.debugging.Assert(~tf.reduce_any(wrong), [f"data must be {must_be}, got", labels])]
+        ):
+            return tf.where(void, 0.0, tf.gather(tf.constant(table), tf.cast(places, tf.int32)))
+    void = np.zeros(labels.shape, bool) if ignored is None else labels == ignored
+    wrong = ~void & ~((labels == np.round(labels)) & (labels >= 0) & (labels < len(table)))
+    if wrong.any():
+        raise refuse("data", labels[wrong][0].item(), must_be)
+    return np.where(void, np.float32(0), table[np.where(void, 0, labels).astype("int64")])
 
 
 def _tensorflow() -> Any:

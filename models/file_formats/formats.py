@@ -65,10 +65,12 @@ class Format:
         missing = [name for name in self.needs if importlib.util.find_spec(name) is None]
         if missing:
             package = "tensorflow" if missing == ["tensorflow"] else "'layerblocks[export]'"
-            raise ImportError(f"export: format={self.word!r} needs {' and '.join(missing)}: pip install {package}")
+            raise ImportError(
+                f"{checks.where()}: format={self.word!r} needs {' and '.join(missing)}: pip install {package}"
+            )
         if self.needs and keras.backend.backend() != "tensorflow":
             raise RuntimeError(
-                f"export: format={self.word!r} needs Keras on tensorflow, not on {keras.backend.backend()}; "
+                f"{checks.where()}: format={self.word!r} needs Keras on tensorflow, not on {keras.backend.backend()}; "
                 "a .keras file goes from one to the other"
             )
         for layer in leaves(model):
@@ -83,22 +85,23 @@ class Format:
         try:
             self.write(model, path, options)
         except Exception as error:  # exporters raise what they like
-            raise RuntimeError(f"export: Keras cannot write {model.name!r} as {self.word!r}: {line(error)}") from error
+            raise RuntimeError(
+                f"{checks.where()}: Keras cannot write {model.name!r} as {self.word!r}: {line(error)}"
+            ) from error
 
     def answers(self, path: Path, model: keras.Model, batches: Sequence[Any], imports: Sequence[str]) -> list[Any]:
         """What the file answers to batches in a process of its own, an exception where it does not."""
-        inputs = [tensor.name for tensor in getattr(model, "inputs", None) or []]
-        by_key = isinstance(getattr(model, "output", None), Mapping)
+        inputs, by_key = signature(model)
         task = {"word": self.word, "path": str(path), "names": inputs, "by_key": by_key, "batches": list(batches)}
         found = self._asked(path, model, {**task, "imports": list(imports)})
         if "failed" not in found:
             return list(found["answers"])
-        who, (kind, text) = f"export: {model.name!r} as {self.word!r}", found["error"]
+        who, (kind, text) = f"{checks.where()}: {model.name!r} as {self.word!r}", found["error"]
         if found["failed"] == "load":
             raise RuntimeError(f"{who} cannot be loaded: {line_of(text, kind)}")
         shapes = " and ".join(str(np.shape(part)) for part in runtimes.parts_of(batches[len(found["answers"])]))
         raise RuntimeError(
-            f"export: {model.name!r} as {self.word!r} refuses a batch of {shapes}: {line_of(text, kind)}"
+            f"{checks.where()}: {model.name!r} as {self.word!r} refuses a batch of {shapes}: {line_of(text, kind)}"
         )
 
     def _asked(self, path: Path, model: keras.Model, task: Mapping[str, Any]) -> dict[str, Any]:
@@ -133,6 +136,12 @@ class Format:
             except Exception as error:
                 return {"failed": "run", "error": (type(error).__name__, str(error)), "answers": answers}
         return {"answers": answers}
+
+
+def signature(model: keras.Model) -> tuple[list[str], bool]:
+    """The names of the inputs of a model, and whether it has a dict of outputs."""
+    inputs = [tensor.name for tensor in getattr(model, "inputs", None) or []]
+    return inputs, isinstance(getattr(model, "output", None), Mapping)
 
 
 def line(error: BaseException) -> str:

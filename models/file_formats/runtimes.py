@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import os
 import pickle
 import sys
 import warnings
@@ -81,7 +82,9 @@ def interpreter(path: Path, *, keep: bool = False) -> Any:
 
         Interpreter, OpResolverType = tf.lite.Interpreter, tf.lite.experimental.OpResolverType
     plain = OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES  # others compute in places where nobody can look
-    options = {"experimental_preserve_all_tensors": True, "experimental_op_resolver_type": plain} if keep else {}
+    options: dict[str, Any] = {"num_threads": os.cpu_count()}
+    if keep:
+        options |= {"experimental_preserve_all_tensors": True, "experimental_op_resolver_type": plain}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # TensorFlow's own says where it is moving
         return Interpreter(str(path), **options)
@@ -110,11 +113,28 @@ def _onnx(path: Path, names: Sequence[str], by_key: bool) -> Runtime:
     return lambda batch: session.run(order, by_name(inputs, batch, names))
 
 
+def _openvino(path: Path, names: Sequence[str], by_key: bool) -> Runtime:
+    import openvino  # pyright: ignore[reportMissingImports]
+
+    core = openvino.Core()
+    exact = {"INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "LATENCY"}  # else bfloat16, where there is that
+    compiled = core.compile_model(core.read_model(str(path)), "CPU", exact)
+    inputs = [tensor.any_name for tensor in compiled.inputs]
+    outputs = sorted(compiled.outputs, key=lambda tensor: tensor.any_name) if by_key else compiled.outputs
+
+    def run(batch: Any) -> list[np.ndarray]:
+        answer = compiled(by_name(inputs, batch, names))
+        return [np.array(answer[tensor]) for tensor in outputs]
+
+    return run
+
+
 _LOADS: Mapping[str, Callable[[Path, Sequence[str], bool], Runtime]] = {
     "keras": _keras,
     "tf_saved_model": _saved_model,
     "litert": _litert,
     "onnx": _onnx,
+    "openvino": _openvino,
 }
 
 

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from . import checks
 
-Extra = Literal["tensorflow", "jax", "dot", "training", "office", "export", "examples", "testing", "yaml"]
+Extra = Literal["tensorflow", "jax", "dot", "training", "office", "export", "openvino", "examples", "testing", "yaml"]
 
 
 def needs(module: str, *, extra: Extra) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 import re
 import subprocess
@@ -13,6 +14,7 @@ import keras
 import pytest
 
 from layerblocks import __main__ as command_line
+from layerblocks import architectures
 from layerblocks.architectures import (
     Recipe,
     build,
@@ -238,3 +240,9 @@ def test_the_auxiliary_weight_of_a_network_survives_a_file(tmp_path):
 def test_recipes_need_no_keras():
     code = "import sys; from layerblocks.architectures import recipe; recipe('vgg16'); sys.exit('keras' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize("name", list_architectures())
+def test_what_a_network_s_help_refers_to_can_be_helped_with(name):
+    made = re.search(r"Arguments and errors as `(\w+)`", inspect.getdoc(getattr(architectures, name)) or "")
+    assert made is None or inspect.getdoc(getattr(architectures, made[1]))

@@ -16,7 +16,7 @@ from layerblocks.blocks import weightless
 from layerblocks.graphs import read_graph
 
 from ..agreement import differ, images, run
-from ..helpers import each_network
+from ..helpers import LOOKED_AT, first_of_each
 from .test_weights_keras import application, randomize
 
 PAGE = Path(__file__).parents[2] / "docs" / "keras-applications.md"
@@ -52,7 +52,7 @@ def test_the_page_has_them_all():
 
 @pytest.mark.sweep
 @pytest.mark.parametrize("place", [0, 1])
-@pytest.mark.parametrize("name", [name for name in each_network() if name in APPLICATIONS])
+@pytest.mark.parametrize("name", first_of_each(APPLICATIONS, *LOOKED_AT))
 def test_what_keras_computes(name, place):
     sides = SIZES.get(name, [(32, 64), (51, 40)])[place]
     options = {"input_shape": (*sides, 3), "classifier_activation": None}
@@ -67,7 +67,7 @@ def test_what_keras_computes(name, place):
 
 
 @pytest.mark.sweep_but("mobilenet_v3_small")
-@pytest.mark.parametrize("name", APPLICATIONS)
+@pytest.mark.parametrize("name", first_of_each(APPLICATIONS, *LOOKED_AT))
 def test_as_many_as_keras_has(name):
     with weightless():
         source = application(name, input_shape=describe(name).input_shape)

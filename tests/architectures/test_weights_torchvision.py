@@ -444,3 +444,12 @@ def test_outputs_agree(case, tmp_path, monkeypatch):
                         other = build_ours(dialect=dialect, **given)
                 with pytest.raises(ValueError, match=r"model must be built with dialect=|must be exactly the ten"):
                     load(other, state)
+
+
+def test_names_of_a_family_that_the_network_is_not_of(written):
+    state = {"conv_stem.weight": np.zeros((32, 3, 3, 3), "float32"), "bn1.weight": np.zeros(32, "float32")}
+    state["blocks.0.0.conv_dw.weight"] = np.zeros((32, 1, 3, 3), "float32")
+    with weightless():
+        model = build("efficientnet_b0")
+    with pytest.raises(ValueError, match=r"its names are like those of timm's mobilenet; names= gives others"):
+        load(model, state)

@@ -30,6 +30,7 @@ from layerblocks.blocks import weightless
 from layerblocks.graphs import read_graph
 from layerblocks.testing import check_net
 
+from ..architectures.test_inception_resnets import SHORT as SHORT_INCEPTION_RESNET
 from ..helpers import NIGHTLY
 
 THOROUGH = settings().max_examples >= 100
@@ -263,8 +264,15 @@ def channels(name: str) -> int:
     return 2048 if bottlenecks else 512
 
 
+SHORT: dict[str, dict[str, Any]] = {
+    "convnext_tiny": {"repeats": (1, 1, 2, 1)},
+    "inception_resnet_v2": {"layers": SHORT_INCEPTION_RESNET},
+}
+"""Fewer equal blocks, but nightly, as the check builds a network forty times."""
+
+
 def network(x, name, **options):
-    return build(name, input_tensor=x, **options).output
+    return build(name, input_tensor=x, **({} if NIGHTLY else SHORT.get(name, {})), **options).output
 
 
 @pytest.mark.sweep_only(

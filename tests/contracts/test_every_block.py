@@ -22,6 +22,8 @@ from layerblocks import blocks
 from layerblocks.blocks import conv, conv_bn, max_pool, projection_shortcut, weightless
 from layerblocks.testing import check_net
 
+from ..helpers import NOT_BLOCKS
+
 EXAMPLES = max(6, settings().max_examples // 5)
 
 few = st.integers(1, 9)
@@ -29,22 +31,6 @@ pairs = st.tuples(few, few)
 triples = st.tuples(few, few, few)
 SAME = "b h w c -> b h w c"
 HALF = "b h w c -> b ceil(h/2) ceil(w/2) f"
-NOT_BLOCKS = {
-    *(
-        "block",
-        "deep_graphs",
-        "default_of",
-        "expects",
-        "matching",
-        "register",
-        "unit",
-        "registered",
-        "scaled_tanh",
-        "spectral_normalized",
-        "weight_standardized",
-        "weightless",
-    )
-}
 
 
 @dataclass(frozen=True)

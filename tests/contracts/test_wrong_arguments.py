@@ -19,24 +19,8 @@ from hypothesis import strategies as st
 from layerblocks import architectures, blocks, models, training
 from layerblocks.blocks import conv, projection_shortcut, weightless
 
-from ..helpers import dtype_policy
+from ..helpers import NOT_BLOCKS, dtype_policy
 
-NOT_BLOCKS = {
-    *(
-        "block",
-        "deep_graphs",
-        "default_of",
-        "expects",
-        "matching",
-        "register",
-        "unit",
-        "registered",
-        "scaled_tanh",
-        "spectral_normalized",
-        "weight_standardized",
-        "weightless",
-    )
-}
 THREE, FIVE = (2, 2, 2), (2, 2, 2, 2, 2)
 SHORTCUT = {"filters": 4, "strides": 2, "conv": conv}
 

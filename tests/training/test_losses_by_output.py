@@ -233,6 +233,38 @@ def test_class_weights_of_a_dataset():
     np.testing.assert_array_equal(np.concatenate(found), [2, 1, 1, 1, 2, 1])
 
 
+def species_and_age():
+    x = keras.Input((4,))
+    return keras.Model(x, {"species": layers.Dense(4)(x), "age": layers.Dense(1)(x)})
+
+
+def test_class_weights_are_of_the_outputs_that_they_are_given_for():
+    """What has none counts as it is, whatever its targets are."""
+    ages = np.array([[0.2], [40.5], [7], [60]])
+    data = (np.zeros((4, 4)), {"species": np.arange(4), "age": ages})
+    *_, weights = label_every_output(data, species_and_age(), class_weight={"species": {1: 3.0}})
+    assert weights["species"].tolist() == [1, 3, 1, 1] and weights["age"].tolist() == [1, 1, 1, 1]
+    with pytest.raises(ValueError, match=r"class_weight must be a dict by output, .*units: species 4, age 1, got"):
+        label_every_output(data, species_and_age(), class_weight={0: 2.0, 1: 3.0})
+    with pytest.raises(ValueError, match=r"data must be labels from 0 to 1 of 'age', whose classes .*, got 0\.2$"):
+        label_every_output(data, species_and_age(), class_weight={"age": {0: 2.0}})
+
+
+def test_a_label_that_is_no_class_counts_nothing():
+    maps = np.array([[[0, 255], [1, 2]]])
+    net, weights = pixelwise(layers.Identity()), {1: 4.0}
+    *_, weight = label_every_output((np.zeros((1, 2, 2, 4)), maps), net, class_weight=weights, ignore_class=255)
+    assert weight.tolist() == [[[1, 0], [4, 1]]]
+    with pytest.raises(ValueError, match=r"data must be labels from 0 to 2, whose classes have weights, got 255$"):
+        label_every_output((np.zeros((1, 2, 2, 4)), maps), net, class_weight=weights)
+    tf = pytest.importorskip("tensorflow")
+    data = tf.data.Dataset.from_tensors((np.zeros((1, 2, 2, 4)), maps))
+    (*_, weight), *_ = label_every_output(data, net, class_weight=weights, ignore_class=255)
+    assert weight.numpy().tolist() == [[[1, 0], [4, 1]]]
+    with pytest.raises(tf.errors.InvalidArgumentError, match="data must be labels from 0 to 2"):
+        next(iter(label_every_output(data, net, class_weight=weights)))
+
+
 @pytest.mark.parametrize(
     "weights", [3, {0: "a"}, {0: -1}, {3: 1.0}, {-1: 1.0}, {"mian": {0: 1.0}}, {0: float("nan")}, {0.5: 1.0}]
 )
@@ -324,13 +356,14 @@ LOGIT_METRICS = {
     "BinaryAccuracy": 1,
     keras.metrics.BinaryAccuracy: 1,
     keras.metrics.binary_accuracy: 1,
+    partial(keras.metrics.binary_accuracy, threshold=0.5): 1,
     "AUC": 1,
     keras.metrics.AUC: 1,
     "accuracy": 1,
 }
 
 
-@pytest.mark.parametrize("metric", LOGIT_METRICS, ids=lambda metric: getattr(metric, "__name__", metric))
+@pytest.mark.parametrize("metric", LOGIT_METRICS, ids=lambda metric: getattr(metric, "__name__", str(metric)[:30]))
 def test_a_metric_of_logits_is_that_of_their_probabilities(metric):
     x = keras.Input((4,))
     units = LOGIT_METRICS[metric]
@@ -341,12 +374,15 @@ def test_a_metric_of_logits_is_that_of_their_probabilities(metric):
         (made,) = compile_args(model, loss="mse", metrics=[metric])["metrics"]
         made = keras.metrics.get(made) if isinstance(made, str) and made != "accuracy" else made
         made = keras.metrics.BinaryAccuracy() if isinstance(made, str) else made
-        made = made if isinstance(made, keras.Metric) else keras.metrics.MeanMetricWrapper(made, name=made.__name__)
+        made = made if isinstance(made, keras.Metric) else keras.metrics.MeanMetricWrapper(made)
         given = LOGITS if units == 3 else ONE_LOGIT
         given = given if activation is None else np.asarray(keras.activations.get(squash)(given))
         made.update_state(LABELS if units == 3 else ONE_LABEL, given)
         found.append(float(made.result()))
     assert found[0] == pytest.approx(found[1], rel=1e-4)
+
+
+AVERAGED = keras.metrics.MeanMetricWrapper
 
 
 @pytest.mark.parametrize(
@@ -357,6 +393,11 @@ def test_a_metric_of_logits_is_that_of_their_probabilities(metric):
         ({"metrics": ["kl_divergence"]}, r"metrics\[0\] must be a metric of logits"),
         ({"metrics": [keras.metrics.AUC()]}, r"metrics\[0\] must be made with from_logits=True, as 'dense"),
         ({"weighted_metrics": [keras.metrics.BinaryAccuracy()]}, r"weighted_metrics\[0\] must be made with threshold="),
+        ({"metrics": [partial(keras.metrics.F1Score, threshold=0.5)]}, r"metrics\[0\] must be a metric of logits"),
+        ({"metrics": [keras.metrics.FBetaScore(threshold=0.5)]}, r"metrics\[0\] must be a metric of logits"),
+        ({"metrics": [AVERAGED(keras.metrics.kl_divergence)]}, r"metrics\[0\] must be a metric of logits"),
+        ({"metrics": [lambda: AVERAGED(keras.metrics.binary_crossentropy)]}, r"metrics\[0\] must be made with from_l"),
+        ({"metrics": [AVERAGED(keras.metrics.binary_accuracy)]}, r"metrics\[0\] must be made with threshold=0\.0"),
         ({"metrics": ["crossentropy"]}, r"metrics\[0\] must be a Keras name"),
         ({"loss": "kl_divergence"}, "loss must be one of logits, as 'dense"),
         ({"loss": keras.losses.Dice()}, "loss must be one of logits"),

@@ -210,7 +210,7 @@ def test_figures_of_random_networks(network, data):
 
 @pytest.mark.sweep
 @given(nets(), st.data())
-@settings(max_examples=800, phases=[Phase.generate, Phase.shrink])
+@settings(max_examples=800 if NIGHTLY else 250, phases=[Phase.generate, Phase.shrink])
 def test_figures_of_many_random_graphs(graph, data):
     check_random(graph, data)
 
