@@ -119,7 +119,7 @@ def joined(found: Iterable[Entry], theme: Theme) -> list[Entry]:
     by_look: dict[Hashable, Entry] = {}
     for entry in found:
         alike = entry.role in KINDS and not entry.symbol
-        look = theme.paint(entry.role) if alike else entry
+        look: Hashable = theme.paint(entry.role) if alike else entry
         before = by_look.get(look)
         by_look[look] = entry if before is None else replace(before, words=f"{before.words}, {entry.words}")
     return list(by_look.values())
