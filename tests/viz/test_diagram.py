@@ -21,10 +21,11 @@ from layerblocks.graphs import kinds, read_graph
 from layerblocks.graphs.graph import leaves
 from layerblocks.viz import Figure, Paint, Theme, diagram, diff, plot_model, points
 from layerblocks.viz.diagrams import Direction, Fact, Style
+from layerblocks.viz.overlaps import overlaps
 from layerblocks.viz.scene import Box, Path, Text
 from layerblocks.viz.venues import WIDTHS, Venue
 
-from ..helpers import each_network
+from ..helpers import each_family, each_network
 from .scene_checks import check_scene, effective_text, labels, named, texts_in
 
 COLUMN, PAGE = round(points("ieee1"), 3), 9 * 72
@@ -60,7 +61,14 @@ def test_every_network_in_a_column(name):
     figure = diagram(graph_of(name), width="ieee1")
     assert figure.width == COLUMN and figure.height <= PAGE and figure.text_size >= 6
     check_scene(figure.scene)
+    assert not overlaps(figure.scene)
     assert set(named(figure.scene)) == {node.name for node in figure.graph.nodes}
+
+
+@pytest.mark.sweep_but("alexnet", "unet")
+@pytest.mark.parametrize("name", each_family())
+def test_volumes_of_every_family_in_a_column(name):
+    assert not overlaps(diagram(graph_of(name), width="ieee1", style="volumes").scene)
 
 
 @pytest.mark.sweep_but("alexnet", "googlenet", "resnet18", "densenet121", "unet")

@@ -60,7 +60,8 @@ def test_a_column_holds_any_network(name, style, graph_of):
 @pytest.mark.parametrize("name", zoo.ZOO)
 def test_every_venue_holds_every_network(name, style, graph_of):
     first = 0 if NIGHTLY else [*zoo.ZOO].index(name) % 3
-    for venue in get_args(Venue)[first :: 1 if NIGHTLY else 3]:  # a third, another third for the next network
+    venues = get_args(Venue)[first :: 1 if NIGHTLY else 3]  # a third, another third for the next network
+    for venue in dict.fromkeys(("ieee1", *venues)):
         assert not overlaps(diagram(graph_of(name), width=venue, style=style).scene), venue
 
 

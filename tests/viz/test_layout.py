@@ -16,6 +16,7 @@ from layerblocks.viz.layouts.box_text import Content, cards, type_of, wrap
 from layerblocks.viz.layouts.figures import Look, figure_scene
 from layerblocks.viz.layouts.series_parallel import Fork, Irreducible, compose, frames_around, numbers, split
 from layerblocks.viz.overlaps import overlaps
+from layerblocks.viz.scene import Text
 from layerblocks.viz.venues import CAPTION, WIDTHS, height_for, in_points, wider
 
 from .. import zoo
@@ -302,6 +303,29 @@ def test_titles_and_keys_have_room_in_every_direction(name, direction):
     """Of the frames of a layered figure, and of a box of several outputs."""
     depth = 1 if name == "vae" else "auto"
     assert not overlaps(diagram(zoo.build(name), direction=direction, depth=depth).scene)
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("feature_pyramid_detector", {"width": "ieee1", "direction": "LR"}),  # keys of outputs, letters beside letters
+        ("encoder_decoder", {"width": "ieee1", "direction": "RL"}),  # words at lines
+        ("unet_3d", {"width": "ieee1", "direction": "BT"}),  # letters at the border of a frame
+        ("vae", {"depth": 2, "style": "volumes", "fold": False}),  # outputs of a small volume
+    ],
+)
+def test_keys_words_and_letters_stand_where_nothing_else_does(name, options):
+    assert not overlaps(diagram(zoo.build(name), **options).scene)
+
+
+def test_the_title_of_a_frame_stands_beside_the_lines_into_it():
+    """Into a frame around a fork, that is itself a branch of one."""
+    edges = [(0, 1), (0, 2), (0, 3), (2, 4), (3, 4), (1, 5), (4, 5)]
+    names = {2: "a_block_of_two.x", 3: "a_block_of_two.y", 4: "a_block_of_two.sum"}
+    for direction in ("TB", "BT", "LR", "RL"):
+        scene = figure_scene(graph(edges, names), Look(Theme(), direction=direction))
+        assert any(item.text == "a_block_of_two" for item in scene.items if isinstance(item, Text))
+        assert not overlaps(scene)
 
 
 def test_venues():

@@ -1,4 +1,7 @@
-"""A figure says what the network is: read back from its shapes, repeats unfolded, it is the network again."""
+"""A figure says what the network is: read back from its shapes, repeats unfolded, it is the network again.
+
+And nothing in it lies on anything else.
+"""
 
 import os
 from dataclasses import replace
@@ -17,6 +20,7 @@ from layerblocks.graphs.graph import mark_edges
 from layerblocks.testing import networks
 from layerblocks.viz import diagram
 from layerblocks.viz.diagrams import Direction
+from layerblocks.viz.overlaps import overlaps
 from layerblocks.viz.scene import Box, Path, Polygon, Text
 from layerblocks.viz.venues import Venue
 from tests import zoo
@@ -65,6 +69,7 @@ def check_net(graph, options):
         figure = drawn(graph, **each)
         if figure is not None:
             check_statement(figure, graph, unfolded)
+            assert not (NIGHTLY or "width" in each) or not overlaps(figure.scene), each
             count += 1
     return count
 
@@ -188,6 +193,7 @@ def check_random(graph, data):
     figure = drawn(graph, depth=None, fold=fold, style=style, direction=direction, width=width)
     if figure is not None:
         check_statement(figure, graph)
+        assert not NIGHTLY or not overlaps(figure.scene)
 
 
 @given(nets(), st.data())

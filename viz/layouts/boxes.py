@@ -6,10 +6,11 @@ Everything is reckoned as if the figure ran from the top down; `drawing.turned` 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from string import ascii_uppercase
+from typing import Literal
 
 from ...graphs.graph import Edge, Graph, Output
 from ..lines import line_words, together
@@ -17,8 +18,8 @@ from ..scene import Point
 from ..theme import Theme
 from .box_text import Card, Content, Type
 from .contents import key_of
-from .drawing import title_width
-from .geometry import Connector, Label, Line, Outline, Piece, Placed, Size
+from .drawing import title_area, title_width
+from .geometry import Connector, Label, Line, Outline, Piece, Placed, Size, label_area, meet, tag_area
 from .level_grid import Grid
 from .series_parallel import (
     ENTRY,
@@ -42,6 +43,12 @@ _STUB = 5.0
 _FRAME = 5.0  # between a frame and what is in it
 _TWICE = 7.0  # between two lines from one box to the next
 _JUNCTION = 6.0  # room for a short cut that leaves a line
+_SPARE = 3.4  # between the ends of lines at one side of a box
+_FAR = 1e6  # further than any figure reaches
+
+
+_Into = Literal["all", "frame", "branch", "head"]
+"""What a sequence is: all that is drawn, or what is in a frame, a branch of a fork, or an auxiliary head."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +157,7 @@ class Layout:
         parts: Parts,
         level: int,
         outermost: bool = False,
-        framed: bool = False,
+        into: _Into = "all",
     ) -> Piece:
         lanes = self.composition.lanes.get(key(level, parts), ())
         piece, before, end = Piece(), None, 0.0
@@ -162,16 +169,16 @@ class Layout:
         extents: list[tuple[float, float]] = []
         spans: list[tuple[float, float]] = []
         for part in parts:
-            inner = self._part(part, level)
+            inner = self._part(part, level, into if before is None else "all")
             top = y + (self._gap(before, inner) if before is not None else 0.0)
             if self.extra:
                 top += self.extra.get(next(iter(numbers((part,)))), 0.0) if not level else 0.0
-            if before is None and framed and len(inner.tops) > 1 and inner.fan is None:
+            if before is None and into == "frame" and len(inner.tops) > 1 and inner.fan is None:
                 piece.fan = y + _STUB
                 top = piece.fan + _DROP
             if outermost:
                 for source in (n for n in numbers((part,)) if n in self.composition.heads):
-                    head = self._sequence(self.composition.heads[source], 0)
+                    head = self._sequence(self.composition.heads[source], 0, into="head")
                     first = head.boxes[head.tops[0][0]]
                     start = inner.boxes[source].middle[1] - first.middle[1]
                     top = max(top, lowest + self.layer_gap - start if heads else 0.0, -start)
@@ -193,10 +200,10 @@ class Layout:
         self._add_heads(piece, heads, [(*span, right) for span, (_, right) in zip(spans, extents, strict=True)])
         return piece
 
-    def _part(self, part: Part, level: int) -> Piece:
+    def _part(self, part: Part, level: int, into: _Into) -> Piece:
         if isinstance(part, Fork):
             return self._fork(part, level)
-        return self._framed(part, level) if isinstance(part, Framed) else self._box(part)
+        return self._framed(part, level, into) if isinstance(part, Framed) else self._box(part)
 
     def _box(self, number: int) -> Piece:
         size = self.sizes[number]
@@ -239,7 +246,9 @@ class Layout:
         piece.lines.append(Line(((x, y), (end, y)), "trunk", states=(output,)))
         far = end
         if key:
-            self._write_key(piece, key, (end + side * (1.5 + high / 2), y + (long / 2 - 2.0) * in_rows))
+            middle = y + long / 2 - 2.0 if in_rows else y if self.request.is_column else max(y, long / 2)
+            self._write_key(piece, key, (end + side * (1.5 + high / 2), middle))
+            piece.height = max(piece.height, middle + long / 2)
             far = end + side * (2.5 + high)
         if side < 0:
             piece.left = max(piece.left, -far)
@@ -268,29 +277,33 @@ class Layout:
         keys = ((number, port) for port in range(max(1, len(node.outputs))))
         return [(k, self.labels[k]) for k in keys if self.labels.get(k)]
 
-    def _framed(self, part: Framed, level: int) -> Piece:
-        inner = self._sequence(part.parts, level + 1, framed=True)
+    def _framed(self, part: Framed, level: int, into: _Into) -> Piece:
+        inner = self._sequence(part.parts, level + 1, into="frame" if into == "all" else into)
         piece, wide, high = Piece(), title_width(part.title, part.repeats, self.type) + 6, self.type.text * 1.2
         if not self.request.is_column:  # the title stands at the left of the sequence, along it
             above, below = _FRAME + 3, _FRAME + 1
             left, right = inner.left + _FRAME + high, inner.right + _FRAME
-            below += max(0.0, wide - above - inner.height - below)
+            # The line to a head runs across, and so between the title and the lower end.
+            shift = above + inner.boxes[inner.tops[0][0]].middle[1] if into == "head" else 0.0
+            below += max(0.0, shift + wide - above - inner.height - below)
         else:
             above, below = (
                 (_FRAME, high + _FRAME + 1) if self.request.direction == "BT" else (high + _FRAME + 1, _FRAME)
             )
-            left, right = max(inner.left + _FRAME, wide + 3), inner.right + _FRAME
+            passing = inner.bottoms if self.request.direction == "BT" else inner.tops if into == "branch" else ()
+            first = min((x for _, x, _ in passing), default=0.0)  # of the lines that pass beside the title
+            left, right = max(inner.left + _FRAME, wide + 3 - min(first, 0.0)), inner.right + _FRAME
+            shift = 0.0
         placed = piece.add(inner, 0, above)
         piece.left, piece.right, piece.height = left, right, above + inner.height + below
         piece.tops, piece.bottoms, piece.fan = placed.tops, placed.bottoms, placed.fan
-        piece.outlines.insert(
-            0, Outline(part.title, Placed(-left, 0.0, left + right, piece.height), level, part.repeats, part.frame)
-        )
+        place = Placed(-left, 0.0, left + right, piece.height)
+        piece.outlines.insert(0, Outline(part.title, place, level, part.repeats, part.frame, shift))
         return piece
 
     def _fork(self, part: Fork, level: int) -> Piece:
         """Branches side by side, ending at one height; a projection stands at the right of what it is short for."""
-        pieces = [self._sequence(branch, level + 1) for branch in part.branches]
+        pieces = [self._sequence(branch, level + 1, into="branch") for branch in part.branches]
         main = main_branch(part, self.composition.arriving)
         if main is not None:
             order = sorted(range(len(pieces)), key=lambda i: i != main)
@@ -319,7 +332,7 @@ class Layout:
     def _gap(self, before: Piece, after: Piece) -> float:
         ends = ((s, t) for s, *_ in before.bottoms for t, *_ in after.tops)
         said = [self.words[edge] for pair in ends for edge in self.edges.get(pair, ()) if edge in self.words]
-        along = max((self._along_and_across(words)[0] + 6 for words in said), default=0.0)
+        along = max((self._along_and_across(words)[0] + _DROP + 3 for words in said), default=0.0)
         if len(before.bottoms) == 1 and (len(after.tops) == 1 or after.fan is not None):
             return self.layer_gap if self.request.is_column else max(self.layer_gap, along)
         return max(self.label + 2, along, _STUB) + _DROP
@@ -397,6 +410,8 @@ class Layout:
             piece.lines.append(Line(points, role, states=edges))
             if words := self.words.get(edge):
                 beside_head = max(ty - 9.0, (sy + ty) / 2 - 0.6)
+                if sy < gap[0] - 0.01 or gap[1] + 0.01 < ty:  # a frame ends or begins between them
+                    beside_head = (gap[0] + gap[1]) / 2 - 0.6 if self.request.is_column else min(ty - 9, gap[1] - 2)
                 at = (min(x for x, _ in points[-2:]), points[-2][1] - 4.0) if len(points) > 2 else (tx, beside_head)
                 self._write(piece, words, (sx if len(points) > 2 else at[0]) + aside, at[1], before=True)
 
@@ -420,7 +435,9 @@ class Layout:
         """Text beside a line, at its right or (`before`) its left."""
         width = self.type.width(text, self.type.edge)
         if not self.request.is_column:
-            piece.labels.append(Label(text, x + self.type.edge * 0.8, y - width, width))
+            piece.labels.append(
+                Label(text, x + self.type.edge * 0.8, y - width * (self.request.direction == "LR"), width)
+            )
             return
         piece.labels.append(Label(text, x - 3 - width if before else x + 3, y, width))
         piece.left = max(piece.left, width + 3 - x if before else 0.0)
@@ -452,30 +469,38 @@ class Layout:
         for lane, _ in ordered:
             starts[lane.start].append(lane)
             ends[lane.end].append(lane)
-        laid: list[tuple[int, int, float]] = []  # from where to where a lane runs, and how far out
+        tips = {
+            lane: (
+                self._end(piece, lane, True, starts[lane.start].index(lane), side),
+                self._end(piece, lane, False, ends[lane.end].index(lane), side),
+            )
+            for lane, _ in ordered
+        }
+        laid: list[tuple[int, int, float, float]] = []  # from where to where a lane runs, how far out, with its words
         for lane, edges in ordered:
             first, last = 2 * place[lane.start] + 2, 2 * place[lane.end] + 1
             beside = [each for each in laid if each[0] <= last and first <= each[1]]
-            inner = [each[2] for each in beside if first <= each[0] and each[1] <= last]
+            inner = [each[3] for each in beside if first <= each[0] and each[1] <= last]
             out = max([*reach[first : last + 1], *inner]) + LANE_GAP
-            while any(abs(each[2] - out) < LANE_GAP - 0.01 for each in beside):
+            while any(near - LANE_GAP + 0.01 < out < far + LANE_GAP - 0.01 for *_, near, far in beside):
                 out += 1.0
-            x = side * out
-            sx, sy = self._end(piece, lane, True, starts[lane.start].index(lane), side)
-            tx, ty = self._end(piece, lane, False, ends[lane.end].index(lane), side)
+            x, far = side * out, out
+            (sx, sy), (tx, ty) = tips[lane]
             role = self.composition.roles[lane.edge]
             points = ((sx, sy), (x, sy), (x, ty), (tx, ty))
             piece.lines.append(Line(points, role, lane.end != EXIT, states=edges))
             if words := self.words.get(lane.edge):
-                wide, _ = self._along_and_across(words)[::-1]
-                middle = (x + side * (3 + wide / 2), ty - 5 - self._along_and_across(words)[0] / 2)
-                self._write_key(piece, words, middle)
-                out += 3 + wide
-            laid.append((first, last, out))
+                long, wide = self._along_and_across(words)
+                others = {y for each, _ in ordered if each != lane for _, y in tips[each]}
+                spots = [ty - 5 - long / 2 - back for back in range(max(1, int(ty - sy - long - 5)))]
+                passed = [sum(abs(spot - y) < long / 2 + 0.6 for y in others) for spot in spots]
+                self._write_key(piece, words, (x + side * (3 + wide / 2), spots[passed.index(min(passed))]))
+                far += 3 + wide
+            laid.append((first, last, out, far))
             if side > 0:
-                piece.right = max(piece.right, out + 1)
+                piece.right = max(piece.right, far + 1)
             else:
-                piece.left = max(piece.left, out + 1)
+                piece.left = max(piece.left, far + 1)
 
     def _end(self, piece: Piece, lane: Lane, leaving: bool, rank: int, side: int) -> Point:
         """Where a short cut begins (in the lower half of a box, or on the line in) or ends (in its upper half)."""
@@ -545,25 +570,80 @@ class Layout:
 
         `side` is 1 at the right, -1 at the left; by default where short cuts run.
         """
-        side = self.side if side is None else side
-        x, y = self._end(piece, Lane(edges[0], number, number), leaving, 0, side)
-        box = piece.boxes[number]
-        # Past the box, and past what runs beside it there.
-        beside = [
-            side * ax
-            for line in piece.lines
-            for (ax, ay), (bx, by) in pairwise(line.points)
-            if ax == bx and min(ay, by) - 5 < y < max(ay, by) + 5
-        ]
         wide = max(8.0, self.type.width(text, self.type.edge) + 4)
-        far = max([side * (box.right if side > 0 else box.x) + 9, *(out + 4 for out in beside)])
-        points = ((x, y), (side * far, y))
+        high, across = (8.0, wide) if self.request.is_column else (wide, 8.0)
+        wanted = self.side if side is None else side
+        spots: list[tuple[bool, bool, Point, float]] = []  # each whether in the way, aside, where and how far out
+        for toward in (wanted, -wanted):
+            for x, y in self._free_ends(piece, Lane(edges[0], number, number), leaving, toward):
+                edge = toward * x
+                near = edge + 9
+                for first, last in sorted(self._in_band(piece, Placed(-_FAR, y - high / 2, 2 * _FAR, high), toward)):
+                    if edge < last and first < near + across:
+                        near = max(near, last)
+                line = Placed(min(x, toward * near), y - 1, near - edge, 2)
+                spots.append((self._is_taken(piece, line, number), toward != wanted, (x, y), toward * near))
+        *_, (x, y), near = min(spots, key=lambda spot: spot[:2])
+        points = ((x, y), (near, y))
         piece.lines.append(Line(points if leaving else points[::-1], role, not leaving, states=tuple(edges)))
-        piece.connectors.append(Connector(text, (side * (far + wide / 2), y), wide))
-        if side > 0:
-            piece.right = max(piece.right, far + wide)
+        out = 1 if near > x else -1
+        piece.connectors.append(Connector(text, (near + out * across / 2, y), wide))
+        if out > 0:
+            piece.right = max(piece.right, near + across)
         else:
-            piece.left = max(piece.left, far + wide)
+            piece.left = max(piece.left, across - near)
+
+    def _free_ends(self, piece: Piece, lane: Lane, leaving: bool, side: int) -> list[Point]:
+        """Where at the side of a box a line can begin or end, apart from the others there if it may."""
+        box = piece.boxes[lane.start]
+        edge = box.right if side > 0 else box.x
+        taken = [
+            y
+            for line in piece.lines
+            for x, y in (line.points[0], line.points[-1])
+            if abs(x - edge) < 4 and box.y <= y <= box.bottom
+        ]
+        found = []
+        for half in (leaving, not leaving):
+            found += [self._end(piece, lane, half, rank, side) for rank in range(4)]
+            x = found[-1][0]
+            found += [(x, box.middle[1] + (share if half else -share) * box.height) for share in (0.3, 0.4)]
+        free = [spot for spot in found if all(abs(spot[1] - y) >= _SPARE for y in taken)]
+        return free or found
+
+    def _is_taken(self, piece: Piece, line: Placed, number: int) -> bool:
+        """Whether a box, a text or a tag is in the way of a line out of a box."""
+        direction = self.request.direction
+        tags = [tag_area(each, direction) for each in piece.connectors]
+        texts = [label_area(label, self.type.edge, direction) for label in piece.labels]
+        titles = [title_area(outline, self.type, direction) for outline in piece.outlines]
+        boxes = [box for other, box in piece.boxes.items() if other != number]
+        return any(meet(line, area) for area in (*tags, *texts, *titles, *boxes))
+
+    def _in_band(self, piece: Piece, band: Placed, side: int) -> Iterator[tuple[float, float]]:
+        """From where to where outwards there is anything at the height of a band, with what keeps it apart."""
+
+        def reach(first: float, last: float, gap: float) -> tuple[float, float]:
+            near, far = sorted((side * first, side * last))
+            return near - gap, far + gap
+
+        for line in piece.lines:
+            for (ax, ay), (bx, by) in pairwise(line.points):
+                if min(ay, by) - 1 < band.bottom and band.y < max(ay, by) + 1:
+                    yield reach(ax, bx, 4.0)
+        for label in piece.labels:
+            if meet(band, area := label_area(label, self.type.edge, self.request.direction)):
+                yield reach(area.x, area.right, 2.0)
+        for each in piece.connectors:
+            area = tag_area(each, self.request.direction)
+            if area.y - 1 < band.bottom and band.y < area.bottom + 1:
+                yield reach(area.x, area.right, 2.0)
+        for outline in piece.outlines:
+            place = outline.place
+            if place.y - 1 < band.bottom and band.y < place.bottom + 1:
+                inside = place.y + 1 < band.y and band.bottom < place.bottom - 1
+                sides = ((place.x, place.x), (place.right, place.right)) if inside else ((place.x, place.right),)
+                yield from (reach(*each, 2.0) for each in sides)
 
     def finish(self) -> None:
         """Raise if any line was not drawn."""

@@ -11,7 +11,7 @@ from ..scene import Box, Item, Path, Point, Polygon, Stated, Text
 from ..symbols import symbol_items
 from ..theme import Paint, Theme, contrast
 from .box_text import STACK, STRIPE, Card, Type
-from .geometry import Line, Piece, Placed
+from .geometry import Line, Outline, Piece, Placed
 
 _RADIUS = 4.0  # of the corners of lines
 _CAP = 0.36  # half of how high letters stand: this far under a middle they look centred on it
@@ -46,7 +46,7 @@ def frames_and_lines(piece: Piece, type: Type) -> Iterator[Item]:
     """What lies below the boxes."""
     for outline in sorted(piece.outlines, key=lambda o: o.depth):
         yield _box(outline.place, "frame", 3, states=Stated(-1, outline.frame, outline.repeats))
-        x, base = outline.place.x + 4, outline.place.y + 2.5 + type.text
+        x, base = outline.place.x + 4 + outline.shift, outline.place.y + 2.5 + type.text
         if outline.title:
             wide = type.width(outline.title, type.text, True)
             yield Text(*_point((x, base)), outline.title, type.text, _short(wide), bold=True, role="muted")
@@ -61,6 +61,15 @@ def title_width(title: str, repeats: int, type: Type) -> float:
     """How wide the title of a frame is."""
     badge = type.width(f"×{repeats}", type.text, True) + 5 if repeats > 1 else 0.0
     return 4 + (type.width(title, type.text, True) if title else 0.0) + (badge + 3.5 if badge else 0.0)
+
+
+def title_area(outline: Outline, type: Type, direction: str) -> Placed:
+    """Where the title of a frame stands before the piece is turned."""
+    wide, tall = title_width(outline.title, outline.repeats, type), type.text * 1.2 + 3
+    place, shift = outline.place, outline.shift
+    if direction in ("TB", "BT"):
+        return Placed(place.x + shift, place.y if direction == "TB" else place.bottom - tall, wide, tall)
+    return Placed(place.x, place.y + shift if direction == "LR" else place.bottom - shift - wide, tall, wide)
 
 
 def badge(text: str, type: Type, x: float, baseline: float) -> Iterator[Item]:

@@ -21,7 +21,7 @@ from .columns import Arranged
 from .contents import Say, box_names, contents, tensor_labels
 from .drawing import drawn, title_width
 from .fit import arrange, types
-from .legend import Entry, entries, height_of, legend_items, says_kind, width_of
+from .legend import Entry, entries, height_of, joined, legend_items, says_kind, width_of
 from .level_grid import grids
 from .series_parallel import Composition, Frames, Irreducible, compose, compose_conditioned, frames_around
 from .u_shape import arms
@@ -231,7 +231,8 @@ class _Page:
         lines = [role for part in self.parts for role in line_roles(part.graph).values()]
         repeated = any(node.repeats > 1 for part in self.parts for node in part.graph.nodes)
         more = dict.fromkeys(plain, IDENTITY)
-        return entries(boxes, lines, repeated and bool(boxes or lines), look.keys, more, self._letters())
+        found = entries(boxes, lines, repeated and bool(boxes or lines), look.keys, more, self._letters())
+        return joined(found, look.theme)
 
     def _letters(self) -> dict[str, str]:
         """Where lines of the overview go on elsewhere: the letters of few tensors, and what these come from."""

@@ -66,13 +66,17 @@ class Label:
 
 @dataclass(frozen=True, slots=True)
 class Outline:
-    """A frame and its title; `repeats` says how many times what is inside occurs, `frame` which frame it is."""
+    """A frame and its title, so far from its left end as nothing is in the way there.
+
+    `repeats` says how many times what is inside occurs, `frame` which frame it is.
+    """
 
     title: str
     place: Placed
     depth: int = 0
     repeats: int = 1
     frame: int = -1
+    shift: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +151,24 @@ class Piece:
         self.right = max(self.right, other.right + x)
         self.height = max(self.height, other.height + y)
         return moved
+
+
+def meet(one: Placed, other: Placed) -> bool:
+    """Whether two areas have anything in common but a border."""
+    return one.x < other.right and other.x < one.right and one.y < other.bottom and other.y < one.bottom
+
+
+def label_area(label: Label, high: float, direction: str) -> Placed:
+    """Where a text so high stands before the piece is turned."""
+    if direction in ("TB", "BT"):
+        return Placed(label.x, label.y - high / 2, label.width, high)
+    return Placed(label.x - high / 2, label.y - (label.width if direction == "RL" else 0.0), high, label.width)
+
+
+def tag_area(connector: Connector, direction: str) -> Placed:
+    """Where the circle at the end of lines stands before the piece is turned."""
+    high, across = (8.0, connector.width) if direction in ("TB", "BT") else (connector.width, 8.0)
+    return Placed(connector.middle[0] - across / 2, connector.middle[1] - high / 2, across, high)
 
 
 def turned(piece: Piece, direction: str) -> Piece:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from ..scene import Box, Item, Path, Point, Text
@@ -118,6 +118,22 @@ def entries(
     found += [Entry(role, words) for role, words in {**LINES, **OTHERS}.items() if role in drawn]
     found += [Entry(f"{TAG}{letter}", f"output of {name}") for letter, name in letters.items()]
     return [*found, Entry(REPEATED, "equal blocks in a row")] if repeated else found
+
+
+def joined(found: Iterable[Entry], theme: Theme) -> list[Entry]:
+    """The entries, of kinds that look the same one for all of them.
+
+    >>> from layerblocks.viz.theme import DEFAULT
+    >>> [entry.words for entry in joined([Entry("merge", "concatenation"), Entry("residual", "residual")], DEFAULT)]
+    ['concatenation, residual']
+    """
+    by_look: dict[Hashable, Entry] = {}
+    for entry in found:
+        alike = entry.role in KINDS and not entry.symbol
+        look: Hashable = theme.paint(entry.role) if alike else entry
+        before = by_look.get(look)
+        by_look[look] = entry if before is None else replace(before, words=f"{before.words}, {entry.words}")
+    return list(by_look.values())
 
 
 def rows_of(found: Sequence[Entry], type: Type, width: float) -> list[list[tuple[float, Entry]]]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from bisect import bisect_right, insort
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain, pairwise
 from math import inf
 
@@ -19,9 +19,9 @@ from ..lines import line_roles
 from ..scene import Point
 from .box_text import Type
 from .contents import key_of
-from .drawing import title_width
-from .geometry import Label, Line, Outline, Piece, Placed, Size
-from .series_parallel import Frames, number_of, title_of
+from .drawing import title_area, title_width
+from .geometry import Label, Line, Outline, Piece, Placed, Size, label_area, meet
+from .series_parallel import Around, Frames, number_of, title_of
 
 _TRACK = 5.0  # between lines side by side
 _HEAD = 9.0  # of a channel, for arrow heads
@@ -29,6 +29,14 @@ _LINE_GAP = 6.0  # between a line that passes and what stands beside it
 _PORT, _EDGE = 9.0, 5.0  # between the ends of lines at one box, and from there to its corners
 _FRAME = 4.0  # between a frame and what is in it
 _BORDER = 1.5  # between a line and the border of a frame beside it, at least
+_ROOMS: tuple[tuple[float, float, bool], ...] = (
+    *((0.0, 0.0, False), (2.5, 0.0, False), (4.0, 0.0, False), (0.0, 6.0, False), (2.5, 9.0, False)),
+    *((0.0, 12.0, False), (0.0, 0.0, True), (2.5, 0.0, True), (0.0, 6.0, True)),
+)
+"""How much wider a frame may be where something is in its way, how much more room it may have for its title, and
+whether it reaches further to the left for that."""
+_SPARE = (0.0, 12.0, 28.0, 48.0)  # more room in a frame for those inside it
+_FAR = 1e6  # longer than any figure
 _SWEEPS = 8
 _FAST = 1e4  # how much more than others the longest way stays where it is
 _STRAIGHT = 14.0  # a line is put off the middle of its box by so much, if that makes it straight
@@ -96,70 +104,120 @@ def orthogonal(
     room = (title, 2 * _FRAME * bool(around))
     along, across = room if direction in ("TB", "BT") else room[::-1]
     piece = _Drawing(graph, sizes, labels, type, (gaps[0] + along, gaps[1] + across), direction, roles, faces).piece()
-    for frame in around:
-        inside = [number for number, outer in enumerate(frames) if frame in outer]
-        outer = frames[inside[0]][: frames[inside[0]].index(frame) + 1]
-        deeper = max(len(frames[number]) for number in inside) - len(outer)
-        outlines = (outline_around(piece, inside, outer, deeper, type, direction, wider) for wider in (0.0, 2.5, 4.0))
-        outline = next((each for each in outlines if each is not None), None)
-        if outline is not None:
-            piece.outlines.append(outline)
-        elif frame.repeats > 1:
-            return None
+    for spare in _SPARE:
+        if _framed(piece, around, frames, type, direction, spare):
+            break
+        piece.outlines.clear()
+    else:
+        return None
     widen(piece)
     return piece
 
 
+def _framed(
+    piece: Piece, around: Sequence[Around], frames: Sequence[Frames], type: Type, direction: str, spare: float
+) -> bool:
+    """Whether there are frames around all that repeats; around what only shares a name where nothing is in the way."""
+    for frame in around:
+        inside = [number for number, outer in enumerate(frames) if frame in outer]
+        outer = frames[inside[0]][: frames[inside[0]].index(frame) + 1]
+        deeper = max(len(frames[number]) for number in inside) - len(outer)
+        outlines = (
+            outline_around(piece, inside, outer, deeper, type, direction, wider + spare * (deeper > 0), more, leftward)
+            for wider, more, leftward in _ROOMS
+        )
+        outline = next((each for each in outlines if each is not None), None)
+        if outline is not None:
+            piece.outlines.append(outline)
+        elif frame.repeats > 1:
+            return False
+    return True
+
+
 def outline_around(
-    piece: Piece, inside: Sequence[int], outer: Frames, deeper: int, type: Type, direction: str, wider: float
+    piece: Piece,
+    inside: Sequence[int],
+    outer: Frames,
+    deeper: int,
+    type: Type,
+    direction: str,
+    wider: float,
+    more: float = 0.0,
+    leftward: bool = False,
 ) -> Outline | None:
     """A frame around some boxes; none if anything else stands in it or on its title, or a line runs along it."""
     title, pad = title_of(outer), _FRAME * (1 + deeper) + wider
-    high = (type.text * 1.2 + 1) * (1 + deeper)
+    high = (type.text * 1.2 + 1) * (1 + deeper) + more
     boxes = [piece.boxes[number] for number in inside]
     left, top = min(box.x for box in boxes) - pad, min(box.y for box in boxes) - pad
     right, bottom = max(box.right for box in boxes) + pad + 3, max(box.bottom for box in boxes) + pad + 3
     wide, tall = title_width(title, outer[-1].repeats, type) + 2, type.text * 1.2 + 3
-    if direction in ("TB", "BT"):
-        right = max(right, left + wide + 4)
-        top, bottom = (top - high, bottom) if direction == "TB" else (top, bottom + high)
-        words = Placed(left, top if direction == "TB" else bottom - tall, wide, tall)
-    else:  # which stands at the left end of what will be the upper side
+    if direction == "TB":
+        top -= high
+    elif direction == "BT":
+        bottom += high
+    else:  # the title stands at the left end of what will be the upper side
         left -= high
-        lack = max(0.0, wide + 4 - (bottom - top))
-        top, bottom = (top, bottom + lack) if direction == "LR" else (top - lack, bottom)
-        words = Placed(left, top if direction == "LR" else bottom - wide, tall, wide)
     place = Placed(left, top, right - left, bottom - top)
+    shift, free = _title_place(piece, place, wide, tall, direction, type)
+    if shift and leftward and direction in ("TB", "BT"):
+        left -= wide + 3 - free
+        place, shift = Placed(left, top, right - left, bottom - top), 0.0
+    lack = shift + wide + 4 - (place.width if direction in ("TB", "BT") else place.height)
+    if direction in ("TB", "BT"):
+        place = replace(place, width=place.width + max(0.0, lack))
+    else:
+        place = replace(place, y=top - max(0.0, lack) * (direction == "RL"), height=place.height + max(0.0, lack))
     others = [box for number, box in piece.boxes.items() if number not in inside]
-    if any(_meet(place, box) for box in others):
+    if any(meet(place, box) for box in others):
         return None
     for other in piece.outlines:
-        holds = other.place.x <= place.x and place.right <= other.place.right
-        holds = holds and other.place.y <= place.y and place.bottom <= other.place.bottom
-        if _meet(place, other.place) and not holds:
+        holds = other.place.x + _BORDER <= place.x and place.right <= other.place.right - _BORDER
+        holds = holds and other.place.y + _BORDER <= place.y and place.bottom <= other.place.bottom - _BORDER
+        if meet(place, other.place) and (not holds or meet(place, title_area(other, type, direction))):
             return None
     if any(_runs_along(line, place) for line in piece.lines):
         return None
-    middle = (boxes[0].x + boxes[0].right) / 2
-    if middle - 4 < words.right and any(_runs_through(line, words) for line in piece.lines):
-        return None
     for label in piece.labels:
-        area = Placed(label.x, label.y - type.edge * 0.6, label.width, type.edge * 1.2)
+        area = label_area(label, type.edge * 1.2, direction)
         held = place.x <= area.x and area.right <= place.right and place.y <= area.y and area.bottom <= place.bottom
-        if _meet(place, area) and (not held or _meet(words, area)):
+        if meet(place, area) and not held:
             return None
-    return Outline(title, place, len(outer), outer[-1].repeats, number_of(outer[-1]))
+    return Outline(title, place, len(outer), outer[-1].repeats, number_of(outer[-1]), shift)
 
 
-def _meet(one: Placed, other: Placed) -> bool:
-    return one.x < other.right and other.x < one.right and one.y < other.bottom and other.y < one.bottom
+def _title_place(
+    piece: Piece, place: Placed, wide: float, tall: float, direction: str, type: Type
+) -> tuple[float, float]:
+    """How far from the left end of its upper side a frame has a place for its title that is on no line or label.
 
+    And how far from there the first of these is.
+    """
+    x, y = place.x, place.y
+    if direction in ("TB", "BT"):
+        strip = Placed(x, y if direction == "TB" else place.bottom - tall, _FAR, tall)
+    else:
+        strip = Placed(x, y if direction == "LR" else place.bottom - _FAR, tall, _FAR)
 
-def _runs_through(line: Line, area: Placed) -> bool:
-    return any(
-        _meet(Placed(min(ax, bx), min(ay, by), abs(ax - bx), abs(ay - by)), area)
+    def taken(area: Placed) -> tuple[float, float]:
+        if direction in ("TB", "BT"):
+            return area.x - x, area.right - x
+        return (
+            (area.y - y, area.bottom - y) if direction == "LR" else (place.bottom - area.bottom, place.bottom - area.y)
+        )
+
+    areas = [
+        Placed(min(ax, bx), min(ay, by), abs(ax - bx), abs(ay - by))
+        for line in piece.lines
         for (ax, ay), (bx, by) in pairwise(line.points)
-    )
+    ]
+    areas += [label_area(label, type.edge * 1.2, direction) for label in piece.labels]
+    shift = 0.0
+    found = sorted(taken(area) for area in areas if meet(strip, area))
+    for first, last in found:
+        if first - 2 < shift + wide and shift < last + 1:
+            shift = last + 1
+    return shift, min((first for first, _ in found), default=wide)
 
 
 def _runs_along(line: Line, area: Placed) -> bool:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import groupby, pairwise
+from itertools import groupby, pairwise, product
 
 from ...graphs.graph import Edge, Graph
 from ..layouts.drawing import path
 from ..layouts.geometry import Line
 from ..lines import line_roles
+from ..overlaps import crosses
 from ..rectangles import Rect
 from ..scene import Path, Point
-from .place import RISE, Placed, Row, way_out
+from .detours import Ground, Segment, way_round
+from .place import RISE, Placed, Row, around, way_out
 
 NEAR = 7.0  # nearer than that no arrow fits, and none is needed
 _OVER = 5.5  # between a short cut and what it passes over
@@ -30,8 +32,10 @@ class Drawn:
     below: bool = False
 
 
-def lines(graph: Graph, rows: Sequence[Row], width: float) -> list[list[Drawn]]:
-    """The lines of every row."""
+def lines(
+    graph: Graph, rows: Sequence[Row], width: float, borders: Sequence[Sequence[Rect]] | None = None
+) -> list[list[Drawn]]:
+    """The lines of every row; where the `borders` of its frames are given, round all that would be in their way."""
     home = {number: i for i, row in enumerate(rows) for number in row.placed}
     roles = line_roles(graph)
     found: list[list[Drawn]] = [[] for _ in rows]
@@ -70,14 +74,18 @@ def lines(graph: Graph, rows: Sequence[Row], width: float) -> list[list[Drawn]]:
             placed = rows[home[source]].placed[source]
             begin, end = way_out(placed, source in found_last, rank, len(every))
             half = placed.solid.height * 0.4
-            if begin[1] == end[1] and abs(begin[1] - placed.y) > half:  # more outputs than its face has room for
-                near = (begin[0], placed.y + max(-half, min(half, begin[1] - placed.y)))
-                points = [near, (near[0] + 4.0, near[1]), (near[0] + 4.0, end[1]), end]
+            first, _ = way_out(placed, source in found_last, 0, len(every))
+            if begin[1] == end[1] and abs(first[1] - placed.y) > half:  # more outputs than its face has room for
+                y = placed.y + half * (2 * rank / (len(every) - 1) - 1)
+                turn = begin[0] + 2.0 + 1.5 * min(rank, len(every) - 1 - rank)  # the outer ones before the inner
+                points = [(begin[0], y), (turn, y), (turn, end[1]), end]
                 found[home[source]].append(Drawn(replace(rounded(points, "trunk"), states=(output,))))
                 continue
             found[home[source]].append(Drawn(Path(begin, ((end,),), "trunk", states=(output,))))
     for i, row in enumerate(rows):
         found[i] += _arcs(row, roles, over[i]) if row.ways is None else row.ways
+        if borders is not None and row.ways is None:
+            found[i] = _led_round(row, found[i], borders[i], width)
     return found
 
 
@@ -182,3 +190,110 @@ def _hits(line: tuple[Point, Point], rects: Iterable[Rect]) -> bool:
     (a, b) = line
     left, right, top, bottom = min(a[0], b[0]), max(a[0], b[0]), min(a[1], b[1]), max(a[1], b[1])
     return any(r.left < right and left < r.right and r.top < bottom and top < r.bottom for r in rects)
+
+
+# -- round what is in the way -----------------------------------------------------------------------------------------
+
+_GAPS = (3.0, 1.5)  # between a line that is led round and a volume
+_WORD_GAP = 1.5
+_HEAD = 8.0  # room for the head of an arrow
+_ROUND = 18.0  # above and below a row, for lines that go round it
+_SIDE_BY_SIDE = 0.8  # lines nearer than this are on top of each other
+
+
+def _led_round(row: Row, found: Sequence[Drawn], borders: Sequence[Rect], width: float) -> list[Drawn]:
+    """The lines, those that would run through a volume or a text, or on another line or a border, led round these."""
+    made = list(found)
+    sides = [side for r in borders for side in _outline(r)]
+    ways = [_corners(each.path) for each in made]
+    for i in reversed(range(len(made))):
+        path = made[i].path
+        link = next(iter(path.states), None)
+        if not isinstance(link, Edge) or path.role == "continuation":
+            continue
+        others = [way for j, way in enumerate(ways) if j != i and not _one_tensor(path, made[j].path)]
+        if not _in_the_way(row, ways[i], others, sides):
+            continue
+        way = _round(row, link, ways[i], others, sides, width)
+        if way is not None:
+            ways[i] = way
+            made[i] = Drawn(replace(rounded(way, path.role), arrow=path.arrow, states=path.states))
+    return made
+
+
+def _corners(path: Path) -> list[Point]:
+    return [path.start, *(step[-1] for step in path.steps)]
+
+
+def _outline(r: Rect) -> list[Segment]:
+    corners = [(r.left, r.top), (r.right, r.top), (r.right, r.bottom), (r.left, r.bottom), (r.left, r.top)]
+    return list(pairwise(corners))
+
+
+def _one_tensor(one: Path, other: Path) -> bool:
+    tensors = [{(link.source, link.source_port) for link in path.states} for path in (one, other)]
+    return bool(tensors[0] & tensors[1])
+
+
+def _in_the_way(row: Row, way: Sequence[Point], others: Sequence[Sequence[Point]], sides: Sequence[Segment]) -> bool:
+    bodies = [p.outline for p in row.placed.values()]
+    apart = [b for b in bodies if not any(b.shrunk(-1.0).holds(Rect(x, y, x, y)) for x, y in (way[0], way[-1]))]
+    if any(crosses(way, b.shrunk(0.5)) for b in apart) or any(crosses(way, w.shrunk(0.3)) for w in row.words):
+        return True
+    parting = (each for each in others if max(map(abs, _less(each[-1], way[-1]))) > 0.5)
+    stretches = [*sides, *(segment for each in parting for segment in pairwise(each))]
+    return any(_is_along(mine, theirs) for mine in pairwise(way) for theirs in stretches)
+
+
+def _is_along(one: Segment, other: Segment) -> bool:
+    """Whether two stretches run on top of each other."""
+    for here, there in ((0, 1), (1, 0)):
+        if abs(one[0][here] - one[1][here]) < 0.05 and abs(other[0][here] - other[1][here]) < 0.05:
+            (a, b), (c, d) = (sorted((s[0][there], s[1][there])) for s in (one, other))
+            if abs(one[0][here] - other[0][here]) < _SIDE_BY_SIDE and min(b, d) - max(a, c) > 1.5:
+                return True
+    return False
+
+
+def _round(
+    row: Row, link: Edge, way: Sequence[Point], ways: Sequence[Sequence[Point]], sides: Sequence[Segment], width: float
+) -> list[Point] | None:
+    bodies = [p.outline for p in row.placed.values()]
+    others = [*sides, *(segment for each in ways for segment in pairwise(each))]
+    whole = around((*row.bodies, *row.words, *(Rect(*a, *a) for a, _ in others)))
+    room = Rect(1.0, whole.top - _ROUND, width - 1.0, whole.bottom + _ROUND)
+    words = [w.shrunk(-_WORD_GAP) for w in row.words]
+    starts, ends = [(way[0], way[1])], [(way[-1], way[-2])]
+    if link.source in row.placed:
+        x, y = tip = row.placed[link.source].exit
+        starts.append((tip, (x + 1.0, y)))
+    x, y = tip = row.placed[link.target].entry
+    ends.append((tip, (x - 1.0, y)))
+    for gap, start, end in product(_GAPS, starts, ends):
+        beside = [each for each in others if max(map(abs, _less(each[1], end[0]))) > 0.5]  # what ends there comes in
+        ground = Ground([*(b.shrunk(-gap) for b in bodies), *words], beside, room)
+        begin = _clear(row, link.source, *start, gap, 0.0)
+        arrive = _clear(row, link.target, *end, gap, _HEAD)
+        found = way_round(begin, arrive, ground)
+        if found is not None:
+            return [start[0], *found, end[0]]
+    return None
+
+
+def _less(one: Point, other: Point) -> Point:
+    return one[0] - other[0], one[1] - other[1]
+
+
+def _clear(row: Row, number: int, tip: Point, turn: Point, gap: float, head: float) -> Point:
+    """Where a line is clear of the volume that it begins or ends at; it meets it at `tip` from where it turns."""
+    run = next((run for run in row.runs if number in run), ())
+    x, y = tip
+    if abs(tip[0] - turn[0]) < 0.05:
+        over = [o for n in run if (o := row.placed[n].outline).left - gap < x < o.right + gap]
+        return x, min([y - head, *(o.top - max(gap, head - 2.0) - 0.1 for o in over)])
+    if number not in row.placed:
+        return tip
+    outline = row.placed[number].outline
+    if turn[0] > x:
+        return max(x + head, outline.right + gap + 0.1), y
+    return min(x - head, outline.left - gap - 0.1), y

@@ -29,6 +29,7 @@ STUB = 16.0  # of an arrow that goes on in the next row
 RISE = 4.0  # from a volume to where its arrow turns up to the next level of a U
 FRAME = 4.0  # between what is in a frame and its line
 _OUT = 10.0  # of the arrow of an output
+_TIPS = 3.0  # between the arrows of outputs side by side
 _ARC = 9.0  # above a level of a U, for its short cut
 _OVER = 5.5  # where there are several, for each
 
@@ -98,8 +99,8 @@ class _Standing:
 class Setting:
     """What is to be placed: units, each by itself, the height of each lane, and what feeds a node.
 
-    `forks` are the nodes from which arrows lead to several lanes, `frames` says from which height to which each frame
-    reaches.
+    `forks` are the nodes from which arrows lead to several lanes, `arched` those that short cuts lead to or from above;
+    `frames` says from which height to which each frame reaches.
     """
 
     plan: Plan
@@ -108,6 +109,7 @@ class Setting:
     before: Mapping[int, Sequence[int]]
     forks: frozenset[int]
     frames: Mapping[int, tuple[float, float]]
+    arched: frozenset[int] = frozenset()
 
 
 @dataclass(slots=True)
@@ -160,7 +162,16 @@ def setting(graph: Graph, plan: Plan, captions: Sequence[Caption], solids: Seque
     last = {node.id for node in graph.nodes} - {edge.source for edge in graph.edges}
     standing = [_standing(unit, caption, solids, last) for unit, caption in zip(plan.units, captions, strict=True)]
     lanes = _lane_heights(plan, standing)
-    return Setting(plan, standing, lanes, before, forks, _frame_heights(plan, standing, lanes))
+    heights = _frame_heights(plan, standing, lanes)
+    return Setting(plan, standing, lanes, before, forks, heights, frozenset(_arched(graph, plan)))
+
+
+def _arched(graph: Graph, plan: Plan) -> Iterable[int]:
+    """The ends of short cuts, and of what leads past others of one unit."""
+    home = {number: place for place, unit in enumerate(plan.units) for number in unit.nodes}
+    for edge in graph.edges:
+        if edge.role == "skip" or (home[edge.source] == home[edge.target] and edge.target > edge.source + 1):
+            yield from (edge.source, edge.target)
 
 
 def _frame_heights(
@@ -252,7 +263,10 @@ def _standing(unit: Unit, caption: Caption, solids: Sequence[Solid], last: Colle
                 placed[-line.span :] = [replace(p, x=p.x + max(0.0, over)) for p in placed[-line.span :]]
         ends.update((i, _middle(placed[-line.span :]) + line.width / 2) for end, i, line in due if end == place)
         x = placed[-1].x + solids[number].thickness
-    floor = max(p.front.bottom for p in placed) + _BELOW
+    leaves = any(
+        p.solid.ball and p.solid.node not in last and keys for p, keys in zip(placed, caption.keys, strict=False)
+    )
+    floor = max(p.front.bottom for p in placed) + _BELOW + _OUT * leaves
     texts: list[Text] = []
     for place, lines in enumerate(caption.under):
         span = lines[0].span if lines else 1
@@ -265,7 +279,8 @@ def _standing(unit: Unit, caption: Caption, solids: Sequence[Solid], last: Colle
             start, tip = way_out(each, each.solid.node in last, rank, len(keys))
             bodies.append(around([Rect(*start, *start), Rect(*tip, *tip)]))
             ahead = start[1] == tip[1]
-            at = (tip[0] + 2.0, tip[1] + 0.36 * key.size) if ahead else (tip[0] - 2.0, tip[1] + 0.76 * key.size)
+            low = tip[1] + (0.0 if tip[1] > start[1] else 0.76 * key.size)
+            at = (tip[0] + 2.0, tip[1] + 0.36 * key.size) if ahead else (tip[0] - 2.0, low)
             if key.text:
                 texts.append(Text(*at, key.text, key.size, key.width, "start" if ahead else "end", role=key.role))
     words = [text_rect(t) for t in texts]
@@ -274,10 +289,15 @@ def _standing(unit: Unit, caption: Caption, solids: Sequence[Solid], last: Colle
 
 
 def way_out(placed: Placed, last: bool, rank: int, count: int) -> tuple[Point, Point]:
-    """From where to where an output leaves a volume: on along the flow, or up where something else leads on."""
+    """From where to where an output leaves a volume: along the flow; where more leads on up, or down from a sign."""
+    if not last and placed.solid.ball:  # into whose top lead short cuts
+        x = placed.front.left + placed.solid.thickness * (rank + 1) / (count + 1)
+        return (x, placed.front.bottom), (x, placed.front.bottom + _OUT)
     if not last:
         deep, aside = (rank + 1) / (count + 1), placed.solid.thickness / 4
         x, y = placed.front.left + aside + deep * placed.shift, placed.front.top - deep * placed.shift
+        if placed.shift < _TIPS * (count + 1):  # too small for arrows side by side
+            x = placed.crown()[0] + (rank - (count - 1) / 2) * _TIPS
         return (x, y), (x, placed.outline.top - _OUT - (count - 1 - rank) * LINE * 7.0)
     x, y = placed.exit
     y += (rank - (count - 1) / 2) * LINE * 7.0
@@ -357,8 +377,10 @@ def _extend(row: Row, group: list[int], given: Setting, spread: float = 0.0) -> 
             put(row, shape, x + (0.0 if shape.placed[0].solid.ball or not row.runs else spread), y)
             if given.plan.arcs:
                 row.uprights += _uprights(row, shape, given)
-            for depth, frame in enumerate(reversed(unit.closes), 1):
-                framed = {n for other in given.plan.units if frame in other.frames for n in other.nodes}
+            for frame in reversed(unit.closes):
+                held = [other for other in given.plan.units if frame in other.frames]
+                depth = max(len(other.frames) - other.frames.index(frame) for other in held)
+                framed = {n for other in held for n in other.nodes}
                 right = max(w.right for run, w in zip(row.runs, row.wholes, strict=True) if framed & set(run))
                 top, bottom = heights[frame]
                 row.bodies.append(Rect(right, top - FRAME, right + FRAME * depth, bottom + FRAME))
@@ -399,6 +421,8 @@ def _add_heads(row: Row, given: Setting) -> None:
         near, far = [*lines, *above], [*row.bodies[:bodies], *row.words[:words]]  # heads; what arrows lead to
         under = [b.top for b in near if b.left < right + _WORDS and left < b.right]
         under += [b.top for b in far if b.left < right + _TURN and left < b.right]
+        arches = [row.placed[n].outline for n in given.arched if n in row.placed]
+        under += [b.top - _ARC for b in arches if b.left < right + _TURN and left < b.right]
         y = min(under, default=0.0) - _LANES - max(shape.whole.bottom for shape in shapes)
         for shape, x in zip(shapes, places, strict=True):
             put(row, shape, x, y)

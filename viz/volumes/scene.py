@@ -86,11 +86,11 @@ def volumes(
     u = by_levels(graph, parted) if sequence is None and not has_frames else sequence
     plans = [line] if u is None else [u] if strict else [u, line]  # the next only where one does not fit
 
-    def drawn(laid: Laid, size: float) -> Scene:
-        return _drawn(graph, laid, font, size, width, legend)
+    def drawn(laid: Laid, size: float, finished: bool = True) -> Scene:
+        return _drawn(graph, laid, font, size, width, legend, finished)
 
     def low_enough(size: float, most: float | None) -> Callable[[Laid], bool]:
-        return lambda laid: not most or drawn(laid, size).height <= most
+        return lambda laid: not most or drawn(laid, size, finished=False).height <= most
 
     best: tuple[float, Laid, float, Attempt] | None = None
     sizes = (max(theme.text_size, min_text), min_text)
@@ -185,15 +185,18 @@ def _letters(font: Face, size: float) -> Letters:
 # -- drawing ----------------------------------------------------------------------------------------------------------
 
 
-def _drawn(graph: Graph, laid: Laid, font: Face, size: float, width: float | None, legend: bool) -> Scene:
-    """The rows below one another, and the legend below them."""
+def _drawn(
+    graph: Graph, laid: Laid, font: Face, size: float, width: float | None, legend: bool, finished: bool
+) -> Scene:
+    """The rows below one another, and the legend below them; only where it is finished, no line is in another's way."""
     across = max(row.right + (STUB if row is not laid.rows[-1] else 0.0) for row in laid.rows)
     items: list[Item] = []
     y = _MARGIN
-    found = lines(graph, laid.rows, across)
+    around_rows = [_frames(graph, row) for row in laid.rows]
+    borders = [[rect for rect, _ in frames] for frames in around_rows] if finished else None
+    found = lines(graph, laid.rows, across, borders)
     against = _against(graph, laid.rows, found)
-    for row, drawn in zip(laid.rows, found, strict=True):
-        frames = _frames(graph, row)
+    for row, drawn, frames in zip(laid.rows, found, around_rows, strict=True):
         extent = around((*row.bodies, *row.words, *(path_rect(d.path) for d in drawn), *(rect for rect, _ in frames)))
         y -= extent.top
         shapes = _row_items(graph, row, drawn, frames, against, _letters(font, size))
