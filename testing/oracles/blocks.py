@@ -81,9 +81,9 @@ def subsample(shape: Shape, pool_size: Size = 2, *, strides: Size | None = None,
 
     Example:
         >>> subsample((28, 28, 6))
-        Expected(shape=(14, 14, 6), parameters=12, multiply_adds=0)
+        Expected(shape=(14, 14, 6), parameters=12, multiply_adds=1176)
     """
-    return pool(shape, pool_size, strides=strides, padding=padding).then(norm, 2)
+    return pool(shape, pool_size, strides=strides, padding=padding).then(depthwise, None, 1)
 
 
 @oracle("depthwise_separable", draws={"depthwise": OMITTED})
