@@ -66,7 +66,7 @@ def pixel_shuffle(shape: Shape, factor: Any = 2) -> Expected:
 
 
 @oracle("pixel_unshuffle", draws={"factor": [1, 2]})
-def pixel_unshuffle(shape: Shape, factor: Any = 2) -> Expected:
+def pixel_unshuffle(shape: Shape, factor: Any = 2, *, order: Any = "channels") -> Expected:
     """Pixels to channels."""
     factors = each(factor, shape)
     if any(n is None or n % f for n, f in zip(shape[:-1], factors, strict=True)):

@@ -56,8 +56,9 @@ def test_help(name):
 def test_what_is_no_model_is_refused(name, model):
     function = getattr(models, name)
     needed = [p for p in inspect.signature(function).parameters.values() if p.default is p.empty and p.kind < 3]
+    named = {"batch": 1} if name == "tuning" else {}
     with pytest.raises(TypeError, match=rf"^{name}: model must be .*, got ") as caught:
-        function(model, *("x" for p in needed[1:] if p.kind is not p.VAR_POSITIONAL))
+        function(model, *("x" for p in needed[1:] if p.kind is not p.VAR_POSITIONAL), **named)
     assert "\n" not in str(caught.value) and "\x1b" not in str(caught.value) and len(str(caught.value)) <= 500
 
 

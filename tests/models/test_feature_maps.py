@@ -359,7 +359,7 @@ def test_description():
 def test_cheap_description(name):
     about = describe(name)
     assert about.name == name and 1990 < about.year < 2030 and str(about.year) in about.paper
-    assert len(about.input_shape) == 3
+    assert len(about.input_shape) == (4 if about.module == "videos" else 3)
     assert "conv" in about.options and "classes" not in about.options and "dialect" not in about.options
 
 

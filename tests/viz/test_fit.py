@@ -104,7 +104,7 @@ def test_what_conditions_every_block_leaves_a_u_a_u(graph_of):
         assert places[left][0] < places[right][0] and places[left][1] == pytest.approx(places[right][1], abs=0.01)
     assert places["residual 4"][1] == max(y for _, y in places.values())
     letters = [t for t in figure.scene.items if isinstance(t, Text) and t.text == "A"]
-    assert len(letters) == 6, "one where it leaves, one at each block but the first"
+    assert len(letters) == 7, "one where it leaves, one at each block but the first, one in the key"
     assert not overlaps(figure.scene)
 
 

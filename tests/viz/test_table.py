@@ -69,15 +69,15 @@ def test_rows_are_data():
 
 def test_table_as_text():
     assert table(small()).splitlines() == [
-        "block          kind             output shape  parameters  multiply-adds",
-        "image          input            ?×?×3                  0              0",
-        "stem           3×3 conv, 4      ?×?×4                128              ?",
-        "head           global avg pool  4                      0              0",
-        "head|er\\       dense, 2         2                     10              8",
-        "total                                                138            ≥ 8",
+        "block          kind              output shape  parameters  multiply-adds",
+        "image          input             ?×?×3                  0              0",
+        "stem           3×3 conv, 4 + BN  ?×?×4                128              ?",
+        "head           global avg pool   4                      0              0",
+        "head|er\\       dense, 2          2                     10              8",
+        "total                                                 138            ≥ 8",
         "not counted    stem.conv",
-        "trainable                                            130",
-        "non-trainable                                          8",
+        "trainable                                             130",
+        "non-trainable                                           8",
     ]
 
 
@@ -86,7 +86,7 @@ def test_table_as_markdown_and_csv():
         "|---|---|---|---:|---:|",
         "| head\\|er\\\\ | dense, 2 | 2 | 10 | 8 |",
     ]
-    assert table(small(), format="csv").splitlines()[2] == 'stem,"3×3 conv, 4",?×?×4,128,120,'
+    assert table(small(), format="csv").splitlines()[2] == 'stem,"3×3 conv, 4 + BN",?×?×4,128,120,'
 
 
 @given(st.data())
