@@ -78,7 +78,8 @@ class WindowAttention(_MapLayer, keras.layers.MultiHeadAttention):
         places = np.indices(self.window_size).reshape(len(self._counts), -1)
         offsets = places[:, :, None] - places[:, None, :]
         numbers = zip(offsets, self.window_size, strict=True)
-        return np.ravel_multi_index([n + w - 1 for n, w in numbers], [2 * w - 1 for w in self.window_size])
+        shifted = tuple(n + w - 1 for n, w in numbers)
+        return np.asarray(np.ravel_multi_index(shifted, tuple(2 * w - 1 for w in self.window_size)))
 
     def _regions_apart(self) -> np.ndarray:
         """For each window and two of its places what the score of the two is changed by."""

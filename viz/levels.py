@@ -193,6 +193,7 @@ class _Spots:
         if start is None or (down and not up):
             start = 0 if up or level == self.bottom else 1 - len(own)
         shape = self._shape(len(own), up, down, level == self.bottom)
+        where: list[tuple[int, int]] = []
         for step in count():
             # Beside one another where they go up or down, below one another where they do not.
             lower, later = (0, step) if up or down else (step % _LANES, step // _LANES)

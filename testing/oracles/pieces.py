@@ -341,7 +341,7 @@ def self_attention(
     offsets = 0
     if window is not None or position_bias or any(each(shift, shape)):
         for n, w, s in zip(shape[:-1], sizes, each(shift, shape), strict=True):
-            if n is None or n % w or s >= w:
+            if n is None or w is None or n % w or s >= w:
                 raise ValueError("no windows")
         offsets = heads * prod(2 * w - 1 for w in sizes if w is not None) if position_bias else 0
     work = None if places is None or asked is None else places * (4 * depth * width + 2 * asked * width)

@@ -8,7 +8,7 @@ lines lie on each other.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, pairwise, product
 
@@ -344,8 +344,7 @@ class _Drawing:
             found[leg.kind, leg.number] = min(found.get((leg.kind, leg.number), _PORT), step)
         return found
 
-    def _points(self, way: _Way, piece: Piece, at: object) -> Iterator[Point]:
-        assert callable(at)
+    def _points(self, way: _Way, piece: Piece, at: Callable[[_Leg], float]) -> Iterator[Point]:
         places = [at(leg) for leg in way.legs]
         first, last = way.legs[0], way.legs[-1]
         source, beyond = piece.boxes[way.source], self.sizes[way.source].beyond
