@@ -13,6 +13,7 @@ from .activations import activate
 from .core import block, default_of, given_to
 from .gates import rescale
 from .merges import add, concat
+from .signatures import hands_on
 from .tensors import channels
 from .types import Tensor, Unit
 from .units import conv as _conv
@@ -124,7 +125,7 @@ def inception_residual(
     depth, factor = channels(x), checks.number("factor", factor)
     at_end = checks.choice("activation_at", activation_at, ("end", None)) == "end"
     y = _branches(x, branches, conv)
-    plain = {word: None for word in ("norm", "use_bias") if default_of(conv, word, conv) is not conv}
+    plain = {word: None for word in ("norm", "use_bias") if hands_on(conv, word)}
     y = conv(y, depth, 1, strides=1, activation=None, name="up", **plain)
     y = rescale(y, factor, name="rescale")
     for transform in arguments.transforms("transforms", transforms):

@@ -74,3 +74,20 @@ def default_of(function: Callable[..., Any], argument: str, fallback: Any = None
         function = function.func
     parameter = _parameters(function).get(argument)
     return fallback if parameter is None or parameter.default is parameter.empty else parameter.default
+
+
+def hands_on(function: Callable[..., Any], argument: str) -> bool:
+    """Whether a unit has that argument itself, or hands further arguments to a `conv` that has it.
+
+    Example:
+        >>> from layerblocks.blocks import conv, depthwise_separable
+        >>> hands_on(conv, "norm"), hands_on(depthwise_separable, "norm"), hands_on(depthwise_separable, "rate")
+        (True, True, False)
+    """
+    if default_of(function, argument, function) is not function:
+        return True
+    inner, whole = default_of(function, "conv"), function
+    while isinstance(whole, partial):
+        whole = whole.func
+    rest = any(parameter.kind is parameter.VAR_KEYWORD for parameter in _parameters(whole).values())
+    return rest and callable(inner) and hands_on(inner, argument)

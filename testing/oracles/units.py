@@ -75,6 +75,8 @@ def adaptive(shape: Shape, output_size: Any) -> Expected:
 
 
 def _framed(shape: Shape, margins: Any, sign: int) -> Expected:
+    if isinstance(margins, tuple) and len(margins) == 1 and isinstance(margins[0], tuple):
+        margins *= len(shape) - 1  # of every axis
     of_a_signal = len(shape) == 2 and isinstance(margins, tuple) and len(margins) == 2
     pairs = [each(margin, (0, 0, 0)) for margin in each((margins,) if of_a_signal else margins, shape)]
     sides = [None if n is None else n + sign * sum(margin) for n, margin in zip(shape[:-1], pairs, strict=True)]
