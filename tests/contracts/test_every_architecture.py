@@ -285,6 +285,7 @@ SHORT: dict[str, dict[str, Any]] = {
     "convnext_tiny": {"repeats": (1, 1, 2, 1)},
     "convmixer_768_32": {"repeats": 2},
     "inception_resnet_v2": {"layers": SHORT_INCEPTION_RESNET},
+    "nasnet_mobile": {"cells": 1},
 }
 """Fewer equal blocks, but nightly, as the check builds a network forty times."""
 
