@@ -86,8 +86,5 @@ def hands_on(function: Callable[..., Any], argument: str) -> bool:
     """
     if default_of(function, argument, function) is not function:
         return True
-    inner, whole = default_of(function, "conv"), function
-    while isinstance(whole, partial):
-        whole = whole.func
-    rest = any(parameter.kind is parameter.VAR_KEYWORD for parameter in _parameters(whole).values())
-    return rest and callable(inner) and hands_on(inner, argument)
+    inner = default_of(function, "conv")
+    return callable(inner) and _options(undecorated(function)) != frozenset() and hands_on(inner, argument)

@@ -16,6 +16,7 @@ from ..graphs.calls import has_graph
 from ..models.origins import aux_loss_weight
 from ..models.outputs import output_weights
 from ..models.predictions import gives_logits
+from .labels import of_numbers
 from .recipes import settings_of
 
 _LOSS = "a Keras name, config, loss or function"
@@ -305,7 +306,7 @@ def _metric(argument: str, metric: Any, output: Any, several: bool) -> Any:
 
 def _of_output(argument: str, given: Any, metric: Any, output: Any) -> Any:
     """The metric as it measures what the head gives, logits or probabilities; a refusal where it cannot."""
-    inner = _averaged(metric)
+    inner = _keras.averaged(metric)
     told, logits = _from_logits(inner), gives_logits(output)
     head = checks.one_line(_keras.call_of(output).operation.name)
     kind = _kind(inner)
@@ -333,15 +334,6 @@ def _of_output(argument: str, given: Any, metric: Any, output: Any) -> Any:
     if made is not None and getattr(keras.metrics, called, None) is metric:
         return made(**right, name=name or called)
     return update_wrapper(partial(metric, **right), _function(metric))
-
-
-def _averaged(metric: Any) -> Any:
-    """The function that a metric averages, with what it is given beside labels; any other metric as it is."""
-    if type(metric) is not keras.metrics.MeanMetricWrapper:
-        return metric
-    config = metric.get_config()
-    function = keras.saving.deserialize_keras_object(config["fn"], safe_mode=True)
-    return partial(function, **{word: said for word, said in config.items() if word not in ("name", "dtype", "fn")})
 
 
 def _said_of(metric: Any, word: str, otherwise: Any = None) -> Any:
@@ -413,8 +405,11 @@ def label_every_output(
     def spread(x: Any, y: Any, *given: Any) -> tuple[Any, ...]:
         labels, *weights = (_spread(part, outputs) for part in (y, *given))
         if table:
-            seen = {key: _sample_weight(key, labels[key], outputs[key], table.get(key), ignored) for key in labels}
-            weights = [{key: one * weights[0][key] if weights else one for key, one in seen.items()}]
+            of_examples = {key: weights[0][key] if weights else _ones(one) for key, one in labels.items()}
+            for key in of_examples.keys() & table.keys():
+                of_class = _sample_weight(key, labels[key], outputs[key], table[key], ignored)
+                of_examples[key] = of_class * of_examples[key] if weights else of_class
+            weights = [of_examples]
         parts = (labels, *weights)
         return (x, *(parts if outputs is output else (part[""] for part in parts)))
 
@@ -453,12 +448,17 @@ def _class_weights(given: Any, outputs: Mapping[str, Any]) -> dict[str, np.ndarr
     return tables
 
 
-def _sample_weight(key: str, labels: Any, output: Any, table: np.ndarray | None, ignored: int | None) -> Any:
+def _ones(labels: Any) -> Any:
+    """A weight of 1 for each example."""
+    if hasattr(labels, "graph"):  # in a dataset of TensorFlow
+        return _tensorflow().ones(_tensorflow().shape(labels)[:1])
+    return np.ones(np.shape(labels)[:1], "float32")
+
+
+def _sample_weight(key: str, labels: Any, output: Any, table: np.ndarray, ignored: int | None) -> Any:
     """The weight of the class of each label: numbers, numbers with an axis of their own, or one-hot."""
-    symbolic = hasattr(labels, "graph")  # in a dataset of TensorFlow
-    labels = labels if symbolic else np.asarray(labels)
-    if table is None:
-        return _tensorflow().ones(_tensorflow().shape(labels)[:1]) if symbolic else np.ones(labels.shape[:1], "float32")
+    symbolic = hasattr(labels, "graph")
+    labels = labels if symbolic else of_numbers("data", np.asarray(labels))
     rank, wanted = len(labels.shape), len(output.shape)
     if rank == wanted and labels.shape[-1] == 1:
         labels = labels[..., 0]

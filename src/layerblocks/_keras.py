@@ -357,6 +357,13 @@ def sublayers(layer: Any, deep: bool = True) -> list[Any]:
     return list(layer._flatten_layers(include_self=False, recursive=deep)) if hasattr(layer, "_flatten_layers") else []
 
 
+def averaged(metric: Any) -> Any:
+    """The function whose values a `MeanMetricWrapper` averages, with its arguments; any other metric as it is."""
+    if type(metric) is not keras.metrics.MeanMetricWrapper:
+        return metric
+    return partial(metric._fn, **metric._fn_kwargs)
+
+
 def first_call(operation: Any) -> Any:
     """The first call of an operation on symbolic tensors, None where there is none."""
     return next(iter(getattr(operation, "_inbound_nodes", ())), None)

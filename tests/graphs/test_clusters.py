@@ -17,21 +17,6 @@ from layerblocks.graphs.clusters import clustered, listed
 from layerblocks.graphs.graph import leaves, mark_edges
 from tests import zoo
 
-STRANGERS = (
-    "unet",
-    "pix2pix",
-    "residual_unet",
-    "attention_unet",
-    "rgbd_unet",
-    "feature_pyramid_detector",
-    "gated_tabular",
-    "mixture_of_experts",
-    "siamese",
-    "seq2seq_lstm",
-    "wavenet",
-    "split_heads",
-)
-
 
 @cache
 def stranger(name):
@@ -42,7 +27,7 @@ def layers(nodes):
     return Counter((leaf.name, leaf.kind) for node in nodes for leaf in leaves(node))
 
 
-@pytest.mark.parametrize("name", STRANGERS)
+@pytest.mark.parametrize("name", zoo.A_FEW)
 def test_boxes_are_joined_to_as_few_as_asked(name):
     graph = stranger(name)
     for most in (1, 3, 9):

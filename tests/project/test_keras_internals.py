@@ -168,6 +168,15 @@ def test_backup_and_restore_leaves_the_epoch_with_the_model(tmp_path):
     assert _keras.restored_epoch(model) == 1, f"fit_distributed goes on from there, {SEEN}"
 
 
+def test_an_average_has_its_function_and_arguments():
+    def own(labels, predictions, power=1):
+        return keras.ops.mean(predictions**power, -1)
+
+    found = _keras.averaged(keras.metrics.MeanMetricWrapper(own, power=2))
+    assert (found.func, found.keywords) == (own, {"power": 2}), f"metrics of logits are told by it, {SEEN}"
+    assert _keras.averaged(metric := keras.metrics.BinaryAccuracy()) is metric
+
+
 def test_a_configuration_is_asked_for_without_importing_tensorflow():
     code = (
         "import sys, keras; from layerblocks import _keras\n"

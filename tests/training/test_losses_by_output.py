@@ -244,8 +244,13 @@ def test_class_weights_are_of_the_outputs_that_they_are_given_for():
     data = (np.zeros((4, 4)), {"species": np.arange(4), "age": ages})
     *_, weights = label_every_output(data, species_and_age(), class_weight={"species": {1: 3.0}})
     assert weights["species"].tolist() == [1, 3, 1, 1] and weights["age"].tolist() == [1, 1, 1, 1]
+    given = {"species": np.full(4, 2.0), "age": np.arange(8.0).reshape(4, 2)}
+    *_, weights = label_every_output((*data, given), species_and_age(), class_weight={"species": {1: 3.0}})
+    assert weights["species"].tolist() == [2, 6, 2, 2] and weights["age"] is given["age"]
     with pytest.raises(ValueError, match=r"class_weight must be a dict by output, .*units: species 4, age 1, got"):
         label_every_output(data, species_and_age(), class_weight={0: 2.0, 1: 3.0})
+    with pytest.raises(TypeError, match="data must be of numbers, got dtype <U1"):
+        label_every_output((data[0], np.array(["a", "b", "c", "d"])), head(), class_weight={0: 2.0})
     with pytest.raises(ValueError, match=r"data must be labels from 0 to 1 of 'age', whose classes .*, got 0\.2$"):
         label_every_output(data, species_and_age(), class_weight={"age": {0: 2.0}})
 
@@ -410,6 +415,11 @@ def test_what_is_of_probabilities_is_refused_for_logits(option, said):
     fine = {word: value for word, value in option.items() if "from_logits" not in said and "threshold" not in said}
     if "crossentropy" not in option.get("metrics", []) and fine:
         assert compile_args(head(layers.Softmax()), **{"loss": "mse", **fine})
+
+
+def test_an_average_of_ones_own_function_is_taken_as_it_is():
+    metrics = [AVERAGED(lambda labels, predictions: keras.ops.mean(predictions, -1), name="mean")]
+    assert compile_args(head(), loss="mse", metrics=metrics)["metrics"] == metrics
 
 
 def test_a_metric_of_what_is_not_known():

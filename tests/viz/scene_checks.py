@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from itertools import combinations, pairwise
+from itertools import combinations
 
 from layerblocks.viz.fonts import face
+from layerblocks.viz.overlaps import crosses
 from layerblocks.viz.rectangles import Rect
 from layerblocks.viz.scene import Box, Path, Scene, Text
 
@@ -39,23 +40,6 @@ def points(path: Path) -> list[tuple[float, float]]:
                 )
             )
     return found
-
-
-def crosses(line: list[tuple[float, float]], rect: Rect) -> bool:
-    """Whether a line has a point inside a rectangle (Liang and Barsky's clipping)."""
-    for (ax, ay), (bx, by) in pairwise(line):
-        low, high = 0.0, 1.0
-        for start, step, least, most in ((ax, bx - ax, rect.left, rect.right), (ay, by - ay, rect.top, rect.bottom)):
-            if step == 0:
-                if not least < start < most:
-                    break
-                continue
-            first, last = sorted(((least - start) / step, (most - start) / step))
-            low, high = max(low, first), min(high, last)
-        else:
-            if low < high:
-                return True
-    return False
 
 
 def named(scene: Scene) -> dict[str, Rect]:

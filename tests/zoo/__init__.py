@@ -21,11 +21,16 @@ from .registry import ZOO
 for _module in pkgutil.iter_modules(__path__, f"{__name__}."):
     importlib.import_module(_module.name)
 
-__all__ = ["ZOO", "Network", "build"]
+__all__ = ["A_FEW", "ZOO", "Network", "build"]
 
 Network = Callable[[], Any]
 RUNS = {"untraceable", "perceiver"}
 """Those that compute numbers to be built."""
+A_FEW = (
+    *("unet", "pix2pix", "residual_unet", "attention_unet", "rgbd_unet", "feature_pyramid_detector", "gated_tabular"),
+    *("mixture_of_experts", "siamese", "seq2seq_lstm", "wavenet", "split_heads"),
+)
+"""One of each kind, for tests that each commit runs."""
 
 
 def build(name: str, *, weights: bool = False) -> Any:
