@@ -427,6 +427,14 @@ def test_the_key_says_what_boxes_leave_unsaid():
     assert any("+ dense" in text for text in words) and any("projection skip" in text for text in words)
 
 
+def test_a_swatch_stands_for_all_boxes_that_look_so():
+    """The decoder of DeepLab does not say that it joins branches; the stages, in the same blue, say what they are."""
+    with weightless():
+        figure = diagram(build("deeplabv3_resnet50"), width="ieee1")
+    keys = [item.text for item in figure.scene.items if getattr(item, "role", "") == "legend"]
+    assert "concatenation, residual" in keys and "concatenation" not in keys
+
+
 @pytest.mark.parametrize("direction", ["TB", "BT"])
 def test_arrows_out_of_the_network_leave_its_frames(direction):
     with weightless():

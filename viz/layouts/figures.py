@@ -218,6 +218,7 @@ class _Page:
         look = self.look
         boxes = []
         plain: dict[str, None] = {}
+        silent: set[str] = set()
         for part in self.parts:
             said = contents(part.graph, (), part.frames, False, look.say, {}, look.names)
             for node, content in zip(part.graph.nodes, said, strict=True):
@@ -228,6 +229,11 @@ class _Page:
                 told = not look.theme.paint(role).stripe and says_kind(role, (*content.words, *content.notes))
                 if role in look.keys or content.symbol or not told:
                     boxes.append((role, content.symbol))
+                else:
+                    silent.add(role)
+        # A swatch stands for all boxes that look so, also for those that say what they are.
+        looks = {look.theme.paint(role) for role, symbol in boxes if not symbol}
+        boxes += [(role, "") for role in sorted(silent - {*plain}) if look.theme.paint(role) in looks]
         lines = [role for part in self.parts for role in line_roles(part.graph).values()]
         repeated = any(node.repeats > 1 for part in self.parts for node in part.graph.nodes)
         more = dict.fromkeys(plain, IDENTITY)
