@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import time
 
 import keras
 import numpy as np
@@ -14,7 +13,7 @@ from keras import layers, ops
 import layerblocks.blocks  # noqa: F401  (a run in this process forgets what it imports; NumPy cannot come again)
 from layerblocks.testing import CheckError, check_shapes, shapes
 
-from ..helpers import needs_tensorflow
+from ..helpers import calls_of, needs_tensorflow
 
 pytest_plugins = ["pytester"]
 
@@ -192,20 +191,10 @@ def test_a_step_of_tf_data():
         tf.data.Dataset.from_tensor_slices((np.zeros((2, 5, 6, 3), "float32"), np.zeros(2, "int32"))).map(wrong)
 
 
-@pytest.mark.sweep
 def test_a_call_costs_little():
     plain, declared, x = (lambda x: x), shapes("b h w c -> b h w c")(lambda x: x), np.zeros((2, 3, 4, 5))
-
-    def seconds(function):
-        best = 1.0
-        for _ in range(20):
-            start = time.process_time()
-            for _ in range(500):
-                function(x)
-            best = min(best, (time.process_time() - start) / 500)
-        return best
-
-    assert seconds(declared) - seconds(plain) < 20e-6
+    declared(x)  # reads the declaration once
+    assert calls_of(lambda: declared(x)) - calls_of(lambda: plain(x)) <= 12
 
 
 # The repository of a stranger: plain Keras, three layers, a loss, an augmentation.
