@@ -15,7 +15,7 @@ from keras import layers
 
 from layerblocks.architectures import build
 from layerblocks.blocks import weightless
-from layerblocks.graphs import Edge, Graph, Node, Output, read_graph
+from layerblocks.graphs import Edge, Graph, Node, Output, fold, read_graph
 from layerblocks.graphs.graph import mark_edges
 from layerblocks.testing import networks
 from layerblocks.viz import diagram
@@ -220,6 +220,27 @@ def test_figures_of_many_random_graphs(graph, data):
 @settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 def test_figures_of_many_random_networks(network, data):
     check_random(read_graph(network.model()), data)
+
+
+def test_a_repeat_whose_frame_finds_no_place_is_drawn_unfolded():
+    names, edges = [("x", "InputLayer"), ("aside", "D")], [(0, 1)]
+
+    def layer(kind, *sources):
+        names.append((f"n{len(names)}", kind))
+        edges.extend((source, len(names) - 1) for source in sources)
+        return len(names) - 1
+
+    x = 0
+    for _ in range(2):
+        middle = layer("C", layer("C", x))
+        one, other = layer("Add", layer("C", middle), 1), layer("Add", layer("C", middle), 1)
+        x = layer("Concatenate", one, other)
+    graph = as_graph((names, edges, [Output("main", layer("Concatenate", x, 0))]))
+    assert any(frame.repeats == 2 for frame in fold(graph).frames)
+    for direction in get_args(Direction):
+        figure = diagram(graph, depth=None, direction=direction)
+        check_statement(figure, graph)
+        assert not overlaps(figure.scene)
 
 
 # -- signs, words, and words for those who do not see -----------------------------------------------------------------

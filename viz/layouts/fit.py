@@ -66,7 +66,14 @@ def _freely(request: Request, type: Type) -> Iterator[Arranged]:
         gaps = (layer_gap(request, type), request.theme.side_gap)
         if request.splines == "spline":
             piece = orthogonal(
-                request.graph, sizes_of(request, made), request.labels, type, gaps, request.frames, request.direction
+                request.graph,
+                sizes_of(request, made),
+                request.labels,
+                type,
+                gaps,
+                request.frames,
+                request.direction,
+                whole=request.whole,
             )
             if piece is not None and _within(request, geometry := turned(piece, request.direction)):
                 yield Arranged(geometry, made, type)

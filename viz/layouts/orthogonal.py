@@ -84,6 +84,7 @@ def orthogonal(
     *,
     roles: Mapping[Edge, str] | None = None,
     faces: Sequence[tuple[float, float]] | None = None,
+    whole: bool = True,
 ) -> Piece | None:
     """Layers of boxes from the top down.
 
@@ -95,9 +96,11 @@ def orthogonal(
         direction: which way the piece will be turned, so that the keys of outputs can be read.
         roles: of the lines; by default as `line_roles` says.
         faces: for each box how far from its left edge lines meet it, and over what width; by default its whole edge.
+        whole: whether every frame that repeats must be there; otherwise one that something is in the way of is left
+            out.
 
     Returns:
-        None if something else is in the way of a frame that repeats.
+        None if something else is in the way of a frame that repeats and must be there.
     """
     around = list(dict.fromkeys(chain.from_iterable(frames)))
     title = type.text * 1.2 + 2 * _FRAME if around else 0.0
@@ -105,19 +108,19 @@ def orthogonal(
     along, across = room if direction in ("TB", "BT") else room[::-1]
     piece = _Drawing(graph, sizes, labels, type, (gaps[0] + along, gaps[1] + across), direction, roles, faces).piece()
     for spare in _SPARE:
-        if _framed(piece, around, frames, type, direction, spare):
-            break
+        complete = _framed(piece, around, frames, type, direction, spare)
+        if complete or (not whole and spare == _SPARE[-1]):
+            widen(piece)
+            return piece
         piece.outlines.clear()
-    else:
-        return None
-    widen(piece)
-    return piece
+    return None
 
 
 def _framed(
     piece: Piece, around: Sequence[Around], frames: Sequence[Frames], type: Type, direction: str, spare: float
 ) -> bool:
-    """Whether there are frames around all that repeats; around what only shares a name where nothing is in the way."""
+    """Draw frames where nothing is in the way: whether that is so around all that repeats."""
+    complete = True
     for frame in around:
         inside = [number for number, outer in enumerate(frames) if frame in outer]
         outer = frames[inside[0]][: frames[inside[0]].index(frame) + 1]
@@ -130,8 +133,8 @@ def _framed(
         if outline is not None:
             piece.outlines.append(outline)
         elif frame.repeats > 1:
-            return False
-    return True
+            complete = False
+    return complete
 
 
 def outline_around(
