@@ -11,6 +11,7 @@ from .scene import Box, Path, Point, Polygon, Scene, Text
 
 _TOUCH = 0.4  # points: so far two things may reach into one another
 _TAGS = frozenset({"badge", "tag"})
+_CLEAR = 0.3  # points: so far the box of a mark is at least from the texts around it
 _SURFACES = frozenset({"frame", "panel"})
 
 
@@ -45,6 +46,7 @@ def overlaps(scene: Scene) -> list[str]:
     return [
         *(f"{a.name} lies on {b.name}" for a, b in combinations([*bodies, *tags], 2) if a.rect.overlaps(b.rect, 0.01)),
         *_on_texts(texts, [*bodies, *volumes], tags),
+        *_near_marks(texts, [box_rect(b) for b in boxes if b.role in _TAGS]),
         *_at_frames(frames, bodies, texts),
         *_under_lines(lines, [*bodies, *tags], volumes, texts),
         *_along(lines, frames),
@@ -175,6 +177,14 @@ def _on_texts(texts: Sequence[tuple[Text, Rect]], bodies: Sequence[_Body], tags:
                 yield f"{text.text!r} lies across the edge of {body.name}"
             elif len(body.corners) > 4 and _inside(body, rect):
                 yield f"{text.text!r} lies on the volume {body.name}"
+
+
+def _near_marks(texts: Sequence[tuple[Text, Rect]], marks: Sequence[Rect]) -> Iterator[str]:
+    """Texts that the box of a mark touches."""
+    for text, rect in texts:
+        for mark in marks:
+            if mark.shrunk(-_CLEAR).overlaps(rect) and not mark.holds(rect, 0.6):
+                yield f"{text.text!r} touches a mark"
 
 
 def _at_frames(
