@@ -258,7 +258,8 @@ def _deepest(graph: Graph) -> int:
 def _drawn(wanted: _Wanted, shown: Graph, look: Look) -> _Drawn | None:
     """The figure; none if it does not fit. What repeats and cannot be kept whole in its frame is not folded.
 
-    Where there is no room for all of it, Graphviz draws it folded, if it may.
+    A strict figure has no more boxes for that than asked for. Where there is no room for all that is unfolded, Graphviz
+    draws it folded, if it may.
     """
     kept: list[tuple[str, ...]] = []
     folded = shown
@@ -270,6 +271,8 @@ def _drawn(wanted: _Wanted, shown: Graph, look: Look) -> _Drawn | None:
             return None
         kept += more
         folded = fold(folded.unfolded, kept)
+        if look.strict and len(folded.nodes) > max(wanted.max_boxes, len(shown.nodes)):
+            return None
     if drawn is None and kept and not look.strict and wanted.style != "volumes":
         drawn = _drawn_so(wanted, shown, replace(look, splines="spline"))
         return None if drawn is None or torn(drawn[1], shown) else drawn

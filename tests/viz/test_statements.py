@@ -243,6 +243,17 @@ def test_a_repeat_whose_frame_finds_no_place_is_drawn_unfolded():
         assert not overlaps(figure.scene)
 
 
+def test_the_title_of_a_frame_that_reaches_to_the_left_is_on_no_line():
+    a, b = keras.Input((64, 32), name="a"), keras.Input((12, 32), name="b")
+    pooled = []
+    for x, memory in ((a, b), (b, a)):
+        y = layers.LayerNormalization()(x + layers.MultiHeadAttention(2, 16)(x, memory))
+        pooled.append(layers.GlobalAveragePooling1D()(y))
+    figure = diagram(keras.Model([a, b], layers.Concatenate()(pooled)), depth=None)
+    assert sum(item.role == "frame" for item in figure.scene.items) == 2
+    assert not overlaps(figure.scene)
+
+
 # -- signs, words, and words for those who do not see -----------------------------------------------------------------
 
 

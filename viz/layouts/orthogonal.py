@@ -35,6 +35,7 @@ _ROOMS: tuple[tuple[float, float, bool], ...] = (
 )
 """How much wider a frame may be where something is in its way, how much more room it may have for its title, and
 whether it reaches further to the left for that."""
+_LEFTWARD = 3  # how many lines in a row a frame reaches over to the left for that
 _SPARE = (0.0, 12.0, 28.0, 48.0)  # more room in a frame for those inside it
 _FAR = 1e6  # longer than any figure
 _SWEEPS = 8
@@ -163,9 +164,11 @@ def outline_around(
         left -= high
     place = Placed(left, top, right - left, bottom - top)
     shift, free = _title_place(piece, place, wide, tall, direction, type)
-    if shift and leftward and direction in ("TB", "BT"):
-        left -= wide + 3 - free
-        place, shift = Placed(left, top, right - left, bottom - top), 0.0
+    for _ in range(_LEFTWARD if leftward and direction in ("TB", "BT") else 0):
+        if shift:
+            left -= wide + 3 - free
+            place = Placed(left, top, right - left, bottom - top)
+            shift, free = _title_place(piece, place, wide, tall, direction, type)
     lack = shift + wide + 4 - (place.width if direction in ("TB", "BT") else place.height)
     if direction in ("TB", "BT"):
         place = replace(place, width=place.width + max(0.0, lack))
