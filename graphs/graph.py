@@ -461,8 +461,12 @@ _MOST_ON_A_SHORTCUT = 2
 
 
 def _projections(graph: Graph, onward: list[list[int]], backward: list[list[int]]) -> set[tuple[int, int]]:
-    """The edges of the ways to a sum that pass fewer layers than the other ways from where they begin."""
+    """The edges of the ways to a sum that pass fewer layers than the other ways from where they begin.
+
+    What the network also returns, such as the mean that noise is added to, is no projection for a sum.
+    """
     found: set[tuple[int, int]] = set()
+    returned = {output.source for output in graph.outputs}
     arriving: list[list[Edge]] = [[] for _ in graph.nodes]
     for edge in graph.edges:
         arriving[edge.target].append(edge)
@@ -476,7 +480,7 @@ def _projections(graph: Graph, onward: list[list[int]], backward: list[list[int]
             start = way[-1]
             if not 0 < count <= _MOST_ON_A_SHORTCUT or len(onward[start]) < 2 or way[0] in spread:
                 continue
-            if any(graph.nodes[step].role == "embedding" for step in way[:-1]):
+            if any(graph.nodes[step].role == "embedding" or step in returned for step in way[:-1]):
                 continue
             most = _most_told(graph, start, join.id, backward)
             straight = all(most.get(w[0], count + 1) > count for w in ways if w is not way)

@@ -59,7 +59,8 @@ def test_blocks_that_differ_do_not_say_the_same(case):
 
 def test_figures_descriptions_and_mermaid_say_in_what_blocks_differ():
     model = residuals([RELU], [RELU], [])
-    assert "no final ReLU" in alt_text(overview(read_graph(model), 1)) and "no final ReLU" in mermaid(model, depth=1)
+    graph = overview(read_graph(model), 1)
+    assert "no final ReLU" in alt_text(graph) and "no final ReLU" in mermaid(graph)
     texts = [item.text for item in diagram(model, depth=1).scene.items if isinstance(item, Text)]
     assert "no final ReLU" in " ".join(texts)
 

@@ -11,6 +11,7 @@ from math import prod
 from ...graphs.graph import AT_EACH_STEP, Graph, Node, Scale, Shape, activation_of, leaves, predecessors
 from ...graphs.patterns import is_depthwise, pattern_of
 from ...graphs.totals import Total
+from ..lines import SHARES
 
 # Layers that a short description does not tell: they come with the others.
 _SILENT = frozenset({"input", "norm", "activation", "dropout", "shape"})
@@ -249,15 +250,16 @@ def _chain(inner: Graph) -> str:
 def _sequence(inner: Graph) -> str:
     """The telling layers in a row, equal neighbours drawn together: `2 × 3×3 conv + 2×2 max pool`.
 
-    Sums are told that bring together what comes in, and gates of a product as one, `attention gate`.
+    Sums are told that bring together what comes in, attention gates as one, and products of which no factor is a share.
     """
     nodes = inner.nodes
-    gates, sums = _gates_and_sums(inner)
+    gates, told = _gates_and_sums(inner)
     inside = set().union(*gates.values()) - {*gates}
+    told |= {*gates, *(n.id for n in nodes if n.kind == "Multiply" and len(n.inputs) > 1 and not _scales(inner, n))}
     telling = [
         replace(n, words="attention gate") if n.id in gates else n
         for n in nodes
-        if n.id not in inside and (n.id in gates or n.id in sums or (n.role not in _SILENT and n.kind != "Add"))
+        if n.id in told - inside or (n.id not in inside and n.role not in _SILENT and n.kind != "Add")
     ]
     telling = telling or [n for n in nodes if n.role != "input"]
     parts = [(text, len(list(same))) for text, same in groupby(map(_layer, telling))]
@@ -270,6 +272,18 @@ def _sequence(inner: Graph) -> str:
     if len(kinds) <= _MOST_PARTS + 2:
         return " + ".join(_several(*kind) for kind in kinds)
     return f"{len(nodes)} layers"
+
+
+def _scales(inner: Graph, product: Node) -> bool:
+    """Whether a factor of a product is a share of 1, perhaps reshaped."""
+    before = predecessors(inner)
+    for number in before[product.id]:
+        while inner.nodes[number].role == "shape" and len(before[number]) == 1:
+            (number,) = before[number]
+        *_, last = leaves(inner.nodes[number])
+        if str(activation_of(last)).lower() in SHARES:
+            return True
+    return False
 
 
 def _gates_and_sums(inner: Graph) -> tuple[dict[int, set[int]], set[int]]:
