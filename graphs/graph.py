@@ -458,6 +458,7 @@ def _ahead(starts: set[int], last: int, onward: list[list[int]]) -> set[int]:
 # What a layer on a short cut may be, and how many of them: an average pooling and a convolution, at most.
 _TELLING = ("conv", "dense", "pool", "merge", "residual", "attention", "recurrent", "embedding", "model", "other")
 _MOST_ON_A_SHORTCUT = 2
+_NO_PROJECTION = ("embedding", "attention", "recurrent")
 
 
 def _projections(graph: Graph, onward: list[list[int]], backward: list[list[int]]) -> set[tuple[int, int]]:
@@ -480,7 +481,7 @@ def _projections(graph: Graph, onward: list[list[int]], backward: list[list[int]
             start = way[-1]
             if not 0 < count <= _MOST_ON_A_SHORTCUT or len(onward[start]) < 2 or way[0] in spread:
                 continue
-            if any(graph.nodes[step].role == "embedding" or step in returned for step in way[:-1]):
+            if any(graph.nodes[step].role in _NO_PROJECTION or step in returned for step in way[:-1]):
                 continue
             most = _most_told(graph, start, join.id, backward)
             straight = all(most.get(w[0], count + 1) > count for w in ways if w is not way)

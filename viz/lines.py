@@ -171,8 +171,9 @@ def _joins(graph: Graph, edge: Edge) -> Iterator[str]:
             *_, last = _onward(inner, replace(entry, role="branch"), leaving, scaled)
             yield from _joins(inner, last)
             *way, last = _onward(inner, replace(entry, role="projection"), leaving, scaled)
-            passed = sum(inner.nodes[each.target].role in _TELLING for each in way)
-            if 0 < passed <= _MOST_ON_A_PROJECTION and "skip" in _joins(inner, last):
+            passed = [role for each in way if (role := inner.nodes[each.target].role) in _TELLING]
+            short = 0 < len(passed) <= _MOST_ON_A_PROJECTION and not {"attention", "recurrent"} & {*passed}
+            if short and "skip" in _joins(inner, last):
                 yield "projection"
 
 

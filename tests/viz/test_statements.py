@@ -249,9 +249,28 @@ def test_the_title_of_a_frame_that_reaches_to_the_left_is_on_no_line():
     for x, memory in ((a, b), (b, a)):
         y = layers.LayerNormalization()(x + layers.MultiHeadAttention(2, 16)(x, memory))
         pooled.append(layers.GlobalAveragePooling1D()(y))
-    figure = diagram(keras.Model([a, b], layers.Concatenate()(pooled)), depth=None)
+    graph = read_graph(keras.Model([a, b], layers.Concatenate()(pooled)))
+    figure = diagram(graph, depth=None)
     assert sum(item.role == "frame" for item in figure.scene.items) == 2
     assert not overlaps(figure.scene)
+    for direction in get_args(Direction):  # no sequence, and yet the lines say what they bring
+        scene = diagram(graph, depth=None, direction=direction).scene
+        assert [item.text for item in scene.items if isinstance(item, Text)].count("key, value") == 2
+        assert not overlaps(scene)
+
+
+def test_the_memory_of_a_decoder_is_no_projection():
+    x, memory = keras.Input((6, 8), name="x"), keras.Input((5, 8), name="source")
+    y, z = x, layers.Dense(8, name="encoder")(memory)
+    for i in range(3):
+        y = layers.Add(name=f"own{i}.add")([y, layers.MultiHeadAttention(2, 4, name=f"own{i}.mha")(y, y)])
+        y = layers.Add(name=f"cross{i}.add")([y, layers.MultiHeadAttention(2, 4, name=f"cross{i}.mha")(y, z)])
+    graph = read_graph(keras.Model([x, memory], {"y": layers.Dense(3, name="last")(y), "z": z}))
+    for depth in (1, None):
+        figure = diagram(graph, depth=depth)
+        assert not {item.role for item in figure.scene.items if isinstance(item, Path)} & {"projection"}
+        assert any("key, value" in item.text for item in figure.scene.items if isinstance(item, Text))
+        assert not overlaps(figure.scene)
 
 
 # -- signs, words, and words for those who do not see -----------------------------------------------------------------
