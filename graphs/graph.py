@@ -458,11 +458,16 @@ def _ahead(starts: set[int], last: int, onward: list[list[int]]) -> set[int]:
 # What a layer on a short cut may be, and how many of them: an average pooling and a convolution, at most.
 _TELLING = ("conv", "dense", "pool", "merge", "residual", "attention", "recurrent", "embedding", "model", "other")
 _MOST_ON_A_SHORTCUT = 2
+_NO_PROJECTION = ("embedding", "attention", "recurrent")
 
 
 def _projections(graph: Graph, onward: list[list[int]], backward: list[list[int]]) -> set[tuple[int, int]]:
-    """The edges of the ways to a sum that pass fewer layers than the other ways from where they begin."""
+    """The edges of the ways to a sum that pass fewer layers than the other ways from where they begin.
+
+    What the network also returns, such as the mean that noise is added to, is no projection for a sum.
+    """
     found: set[tuple[int, int]] = set()
+    returned = {output.source for output in graph.outputs}
     arriving: list[list[Edge]] = [[] for _ in graph.nodes]
     for edge in graph.edges:
         arriving[edge.target].append(edge)
@@ -476,7 +481,7 @@ def _projections(graph: Graph, onward: list[list[int]], backward: list[list[int]
             start = way[-1]
             if not 0 < count <= _MOST_ON_A_SHORTCUT or len(onward[start]) < 2 or way[0] in spread:
                 continue
-            if any(graph.nodes[step].role == "embedding" for step in way[:-1]):
+            if any(graph.nodes[step].role in _NO_PROJECTION or step in returned for step in way[:-1]):
                 continue
             most = _most_told(graph, start, join.id, backward)
             straight = all(most.get(w[0], count + 1) > count for w in ways if w is not way)

@@ -256,16 +256,27 @@ def _deepest(graph: Graph) -> int:
 
 
 def _drawn(wanted: _Wanted, shown: Graph, look: Look) -> _Drawn | None:
-    """The figure; none if it does not fit. What repeats and cannot be kept whole in its frame is not folded."""
+    """The figure; none if it does not fit. What repeats and cannot be kept whole in its frame is not folded.
+
+    A strict figure has no more boxes for that than asked for. Where there is no room for all that is unfolded, Graphviz
+    draws it folded, if it may.
+    """
     kept: list[tuple[str, ...]] = []
+    folded = shown
     while True:
-        drawn = _drawn_so(wanted, shown, look)
-        if drawn is None or not (more := [each for each in torn(drawn[1], shown) if each not in kept]):
-            return drawn
-        if shown.unfolded is None:
+        drawn = _drawn_so(wanted, folded, look)
+        if drawn is None or not (more := [each for each in torn(drawn[1], folded) if each not in kept]):
+            break
+        if folded.unfolded is None:
             return None
         kept += more
-        shown = fold(shown.unfolded, kept)
+        folded = fold(folded.unfolded, kept)
+        if look.strict and len(folded.nodes) > max(wanted.max_boxes, len(shown.nodes)):
+            return None
+    if drawn is None and kept and not look.strict and wanted.style != "volumes":
+        drawn = _drawn_so(wanted, shown, replace(look, splines="spline"))
+        return None if drawn is None or torn(drawn[1], shown) else drawn
+    return drawn
 
 
 def _drawn_so(wanted: _Wanted, shown: Graph, look: Look) -> _Drawn | None:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from ..graphs.graph import Edge, Graph, activation_of, fits, leaves
 
 _CUTTING = frozenset({"shape", "dropout", "other"})  # what a skip may pass right before it arrives
-_GATES = frozenset({"sigmoid", "hard_sigmoid", "softmax", "tanh"})
+SHARES = frozenset({"sigmoid", "hard_sigmoid", "softmax", "tanh"})
 _SIZED = frozenset({"MatchSize"})  # what reads no more of its second input than how large it is
 _TELLING = frozenset({"conv", "dense", "pool", "merge", "residual", "model", "attention", "recurrent", "embedding"})
 _MOST_ON_A_PROJECTION = 2
@@ -120,7 +120,7 @@ def _is_gate(graph: Graph, number: int, arriving: Sequence[Sequence[Edge]]) -> b
     while graph.nodes[number].role == "shape" and len(arriving[number]) == 1:
         number = arriving[number][0].source
     *_, last = leaves(graph.nodes[number])
-    return str(activation_of(last)).lower() in _GATES
+    return str(activation_of(last)).lower() in SHARES
 
 
 def _gating(graph: Graph, gates: Collection[Edge]) -> set[int]:
@@ -171,8 +171,9 @@ def _joins(graph: Graph, edge: Edge) -> Iterator[str]:
             *_, last = _onward(inner, replace(entry, role="branch"), leaving, scaled)
             yield from _joins(inner, last)
             *way, last = _onward(inner, replace(entry, role="projection"), leaving, scaled)
-            passed = sum(inner.nodes[each.target].role in _TELLING for each in way)
-            if 0 < passed <= _MOST_ON_A_PROJECTION and "skip" in _joins(inner, last):
+            passed = [role for each in way if (role := inner.nodes[each.target].role) in _TELLING]
+            short = 0 < len(passed) <= _MOST_ON_A_PROJECTION and not {"attention", "recurrent"} & {*passed}
+            if short and "skip" in _joins(inner, last):
                 yield "projection"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import combinations, pairwise
 
 from .rectangles import Rect
@@ -11,10 +12,11 @@ from .scene import Box, Path, Point, Polygon, Scene, Text
 
 _TOUCH = 0.4  # points: so far two things may reach into one another
 _TAGS = frozenset({"badge", "tag"})
+_CLEAR = 0.3  # points: so far the box of a mark is at least from the texts around it
 _SURFACES = frozenset({"frame", "panel"})
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class _Body:
     """What must stay free: a box, or one volume, as a convex polygon."""
 
@@ -22,10 +24,17 @@ class _Body:
     corners: tuple[Point, ...]
     symbol: bool = False  # whether that of its operation is written on it
 
-    @property
+    @cached_property
     def rect(self) -> Rect:
         xs, ys = [x for x, _ in self.corners], [y for _, y in self.corners]
         return Rect(min(xs), min(ys), max(xs), max(ys))
+
+    @cached_property
+    def sides(self) -> list[tuple[Point, Point]]:
+        """Anticlockwise by `_turn`, as the corners are."""
+        area = sum(a[0] * b[1] - a[1] * b[0] for a, b in pairwise([*self.corners, self.corners[0]]))
+        around = list(self.corners) if area > 0 else list(reversed(self.corners))
+        return list(pairwise([*around, around[0]]))
 
 
 def overlaps(scene: Scene) -> list[str]:
@@ -45,6 +54,7 @@ def overlaps(scene: Scene) -> list[str]:
     return [
         *(f"{a.name} lies on {b.name}" for a, b in combinations([*bodies, *tags], 2) if a.rect.overlaps(b.rect, 0.01)),
         *_on_texts(texts, [*bodies, *volumes], tags),
+        *_near_marks(texts, [box_rect(b) for b in boxes if b.role in _TAGS]),
         *_at_frames(frames, bodies, texts),
         *_under_lines(lines, [*bodies, *tags], volumes, texts),
         *_along(lines, frames),
@@ -149,14 +159,7 @@ def _inside(body: _Body, rect: Rect) -> bool:
     if not body.rect.overlaps(rect, _TOUCH):
         return False
     small = rect.shrunk(_TOUCH / 2)
-    return not any(all(_turn(a, b, p) <= 0 for p in _corners(small)) for a, b in _sides(body.corners))
-
-
-def _sides(corners: Sequence[Point]) -> list[tuple[Point, Point]]:
-    """Anticlockwise by `_turn`, as the corners are."""
-    area = sum(a[0] * b[1] - a[1] * b[0] for a, b in pairwise([*corners, corners[0]]))
-    around = list(corners) if area > 0 else list(reversed(corners))
-    return list(pairwise([*around, around[0]]))
+    return not any(all(_turn(a, b, p) <= 0 for p in _corners(small)) for a, b in body.sides)
 
 
 def _on_texts(texts: Sequence[tuple[Text, Rect]], bodies: Sequence[_Body], tags: Sequence[_Body]) -> Iterator[str]:
@@ -175,6 +178,14 @@ def _on_texts(texts: Sequence[tuple[Text, Rect]], bodies: Sequence[_Body], tags:
                 yield f"{text.text!r} lies across the edge of {body.name}"
             elif len(body.corners) > 4 and _inside(body, rect):
                 yield f"{text.text!r} lies on the volume {body.name}"
+
+
+def _near_marks(texts: Sequence[tuple[Text, Rect]], marks: Sequence[Rect]) -> Iterator[str]:
+    """Texts that the box of a mark touches."""
+    for text, rect in texts:
+        for mark in marks:
+            if mark.shrunk(-_CLEAR).overlaps(rect) and not mark.holds(rect, 0.6):
+                yield f"{text.text!r} touches a mark"
 
 
 def _at_frames(
@@ -211,14 +222,16 @@ def _under_lines(
 
 def _passes(way: Sequence[Point], body: _Body) -> bool:
     """Whether a line runs through a volume at which it neither begins nor ends."""
-    near = Rect(body.rect.left - 1, body.rect.top - 1, body.rect.right + 1, body.rect.bottom + 1)
+    near = body.rect.shrunk(-1)
     if any(near.left <= x <= near.right and near.top <= y <= near.bottom for x, y in (way[0], way[-1])):
         return False
     for (ax, ay), (bx, by) in pairwise(way):
         steps = max(1, int((abs(bx - ax) + abs(by - ay)) / 1.5))
         for i in range(steps + 1):
             p = (ax + (bx - ax) * i / steps, ay + (by - ay) * i / steps)
-            if all(_turn(a, b, p) > 0.5 * (abs(b[0] - a[0]) + abs(b[1] - a[1])) for a, b in _sides(body.corners)):
+            if body.rect.left < p[0] < body.rect.right and all(
+                _turn(a, b, p) > 0.5 * (abs(b[0] - a[0]) + abs(b[1] - a[1])) for a, b in body.sides
+            ):
                 return True
     return False
 

@@ -253,7 +253,7 @@ def test_a_stream_beside_another_is_no_short_cut(name):
 
 def test_what_joins_with_something_from_outside_is_told_by_its_layers():
     text = alt_text(overview(read_graph(build("pix2pix"), expand_nested=True), 1))
-    assert "decoder level 3 (4×4 transposed conv, ×2 + concat)" in text and "branch concat" not in text
+    assert "decoder level 3 (4×4 transposed conv, ×2 + concat, no dropout)" in text and "branch concat" not in text
 
 
 def test_what_passes_a_layer_on_its_way_into_a_block_is_no_skip_that_changes_nothing():

@@ -297,6 +297,18 @@ def test_how_often_stands_after_the_name():
     assert {line.text: line.y for line in card.lines}["block2–3"] == mark.y
 
 
+def test_a_mark_is_clear_of_the_line_above_it():
+    stack = Node(
+        1, ("gap_1–gap_6",), "Gap", "other", members=tuple(f"gap_{i}" for i in range(1, 7)), words="group (gpyq)"
+    )
+    nodes = (Node(0, ("image",), "InputLayer", "input", outputs=((None, 8),)), stack)
+    made = mark_edges(Graph("net", "Functional", nodes, (Edge(0, 1),), (Output("main", 1),)))
+    scene = figure_scene(made, Look(Theme()))
+    assert not overlaps(scene)
+    lower = (replace(i, y=i.y + 1.5) if isinstance(i, Text) and i.text == stack.words else i for i in scene.items)
+    assert overlaps(replace(scene, items=tuple(lower))) == [f"{stack.words!r} touches a mark"]
+
+
 @pytest.mark.parametrize("direction", ["TB", "BT", "LR", "RL"])
 @pytest.mark.parametrize("name", ["dueling_dqn", "vae"])
 def test_titles_and_keys_have_room_in_every_direction(name, direction):

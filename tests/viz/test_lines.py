@@ -119,3 +119,12 @@ def test_a_unet_has_as_many_skips_as_levels():
     roles = list(line_roles(graph).values())
     assert roles.count("concat") == 4 and not {"skip", "projection"} & {*roles}
     assert "4 skip connections: from encoder4.dropout to decoder4.crop" in alt_text(graph)
+
+
+def test_a_mean_that_noise_is_added_to_is_no_projection_where_it_is_returned():
+    x = keras.Input((8,), name="x")
+    mean, variance = layers.Dense(4, name="mean")(x), layers.Dense(4, name="log_variance")(x)
+    noise = layers.GaussianNoise(1.0, name="noise")(keras.ops.exp(variance * 0.5))
+    z = layers.Add(name="z")([mean, noise])
+    model = keras.Model(x, {"z": layers.Dense(8, name="decoder")(z), "mean": mean})
+    assert "projection" not in roles_of(model).values()

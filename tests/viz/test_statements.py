@@ -15,7 +15,7 @@ from keras import layers
 
 from layerblocks.architectures import build
 from layerblocks.blocks import weightless
-from layerblocks.graphs import Edge, Graph, Node, Output, read_graph
+from layerblocks.graphs import Edge, Graph, Node, Output, fold, read_graph
 from layerblocks.graphs.graph import mark_edges
 from layerblocks.testing import networks
 from layerblocks.viz import diagram
@@ -220,6 +220,57 @@ def test_figures_of_many_random_graphs(graph, data):
 @settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 def test_figures_of_many_random_networks(network, data):
     check_random(read_graph(network.model()), data)
+
+
+def test_a_repeat_whose_frame_finds_no_place_is_drawn_unfolded():
+    names, edges = [("x", "InputLayer"), ("aside", "D")], [(0, 1)]
+
+    def layer(kind, *sources):
+        names.append((f"n{len(names)}", kind))
+        edges.extend((source, len(names) - 1) for source in sources)
+        return len(names) - 1
+
+    x = 0
+    for _ in range(2):
+        middle = layer("C", layer("C", x))
+        one, other = layer("Add", layer("C", middle), 1), layer("Add", layer("C", middle), 1)
+        x = layer("Concatenate", one, other)
+    graph = as_graph((names, edges, [Output("main", layer("Concatenate", x, 0))]))
+    assert any(frame.repeats == 2 for frame in fold(graph).frames)
+    for direction in get_args(Direction):
+        figure = diagram(graph, depth=None, direction=direction)
+        check_statement(figure, graph)
+        assert not overlaps(figure.scene)
+
+
+def test_the_title_of_a_frame_that_reaches_to_the_left_is_on_no_line():
+    a, b = keras.Input((64, 32), name="a"), keras.Input((12, 32), name="b")
+    pooled = []
+    for x, memory in ((a, b), (b, a)):
+        y = layers.LayerNormalization()(x + layers.MultiHeadAttention(2, 16)(x, memory))
+        pooled.append(layers.GlobalAveragePooling1D()(y))
+    graph = read_graph(keras.Model([a, b], layers.Concatenate()(pooled)))
+    figure = diagram(graph, depth=None)
+    assert sum(item.role == "frame" for item in figure.scene.items) == 2
+    assert not overlaps(figure.scene)
+    for direction in get_args(Direction):  # no sequence, and yet the lines say what they bring
+        scene = diagram(graph, depth=None, direction=direction).scene
+        assert [item.text for item in scene.items if isinstance(item, Text)].count("key, value") == 2
+        assert not overlaps(scene)
+
+
+def test_the_memory_of_a_decoder_is_no_projection():
+    x, memory = keras.Input((6, 8), name="x"), keras.Input((5, 8), name="source")
+    y, z = x, layers.Dense(8, name="encoder")(memory)
+    for i in range(3):
+        y = layers.Add(name=f"own{i}.add")([y, layers.MultiHeadAttention(2, 4, name=f"own{i}.mha")(y, y)])
+        y = layers.Add(name=f"cross{i}.add")([y, layers.MultiHeadAttention(2, 4, name=f"cross{i}.mha")(y, z)])
+    graph = read_graph(keras.Model([x, memory], {"y": layers.Dense(3, name="last")(y), "z": z}))
+    for depth in (1, None):
+        figure = diagram(graph, depth=depth)
+        assert not {item.role for item in figure.scene.items if isinstance(item, Path)} & {"projection"}
+        assert any("key, value" in item.text for item in figure.scene.items if isinstance(item, Text))
+        assert not overlaps(figure.scene)
 
 
 # -- signs, words, and words for those who do not see -----------------------------------------------------------------

@@ -16,6 +16,7 @@ from ..theme import Theme
 STRIPE = 4.0  # how wide the pattern at the left edge of a box is
 STACK = 3.0  # how far the cards under a box that stands for several look out
 _LEADING = 1.22
+_OVER_PILL = 0.9  # more room above a line with a mark, whose box is higher than letters
 _LONG = 150.0  # points: a name in one piece as long as this is broken anywhere
 _USUAL = 85.0  # points: a name longer than this may be broken anyway
 _PARTS = re.compile(r"[^_.\-]+[_.\-]*|[_.\-]+")
@@ -173,6 +174,7 @@ def _card(content: Content, type: Type, theme: Theme, most: float, short: bool, 
         at = len(rows) - 1
     y, lines, widest, marks, middle = 3.0, [], 0.0, [], None
     for i, row in enumerate(rows):
+        y += _OVER_PILL if pills and i == at and i else 0.0
         baseline = round(y + row.size * (_LEADING - 1) / 2 + row.size * _ASCENT, 3)
         reach = row.reach(type)
         after = marked if pills and i == at else 0.0

@@ -56,7 +56,8 @@ class Request:
     """What is to be laid out. `width` and `height` bound it, in points; inf where nothing does.
 
     `roomy`: no usual name on an axis may be broken. `strict`: an encoder with a decoder is drawn as a U or not at all,
-    and nothing is left to Graphviz. `grids` are those of an encoder with a decoder that is no sequence.
+    and nothing is left to Graphviz. `grids` are those of an encoder with a decoder that is no sequence. `whole`: every
+    frame that repeats must be there; otherwise one for which there is no place is left out.
     """
 
     graph: Graph
@@ -73,6 +74,7 @@ class Request:
     roomy: bool
     strict: bool = False
     grids: Sequence[Grid] = ()
+    whole: bool = True
 
     @property
     def is_column(self) -> bool:

@@ -12,7 +12,8 @@ from ... import checks
 from ...graphs.graph import Graph, Node, Output, leaves
 from ...graphs.rules import field_words
 from ..symbols import drawn_role, symbol_of, without_symbol
-from ..texts.layer_labels import count_text, describe, each_text, is_shared, shape_texts
+from ..texts.differences import descriptions
+from ..texts.layer_labels import count_text, each_text, is_shared, shape_texts
 from .box_text import Content
 from .series_parallel import Frames, named
 
@@ -101,13 +102,13 @@ def words(graph: Graph, signs: bool = False) -> list[list[str]]:
     weights = {output.source: output.loss_weight for output in graph.outputs}
     of_head = Counter(node.head for node in graph.nodes)
     found = []
-    for node in graph.nodes:
+    for node, described in zip(graph.nodes, descriptions(graph), strict=True):
         if node.role == "input":
             kind = ""
         elif node.head is not None and of_head[node.head] == 1:
             kind = "" if node.name.lower().startswith("aux") else "aux head"
         else:
-            kind = without_symbol(describe(node)) if signs and symbol_of(node) else describe(node)
+            kind = without_symbol(described) if signs and symbol_of(node) else described
         weight = weights.get(node.id)
         said = weight is not None and (weight != 1 or node.head is not None)
         loss = f"loss\xa0×\xa0{weight:g}" if said else ""

@@ -77,7 +77,9 @@ def zooms(found: Sequence[tuple[Node, tuple[str, ...]]], opened: Callable[[Node]
 def figure_scene(graph: Graph, look: Look, panels: Sequence[Zoom] = ()) -> Scene | None:
     """The figure at its final size, in the largest type that fits; None if none does."""
     tags = {name: panel.letter for panel in panels for name in panel.names}
-    parts = [_Part(graph, look, tags), *(_Part(panel.graph, look, {}) for panel in panels)]
+    # A repeat without its frame in the overview is seen by who asked for it, and drawn unfolded.
+    whole = look.strict or look.splines != "ortho" or graph.unfolded is None
+    parts = [_Part(graph, look, tags, whole), *(_Part(panel.graph, look, {}) for panel in panels)]
     sizes = list(types(look.theme, look.min_text))
     if look.width is None and look.height is None:
         return _Page(parts, panels, look, _Way(sizes[0])).scene()
@@ -112,8 +114,9 @@ def _ways(sizes: Sequence[Type], look: Look) -> Iterator[_Way]:
 class _Part:
     """The overview or a panel, with what its boxes say in each density."""
 
-    def __init__(self, graph: Graph, look: Look, tags: Mapping[str, str]) -> None:
-        self.graph, self.look = graph, look
+    def __init__(self, graph: Graph, look: Look, tags: Mapping[str, str], whole: bool = True) -> None:
+        """`whole`: every frame that repeats must be there."""
+        self.graph, self.look, self.whole = graph, look, whole
         self.composition: Composition | None = None
         self.frames: Sequence[Frames] = frames_around(graph)
         if look.splines == "ortho":  # which this package lays out itself, where it can
@@ -159,6 +162,7 @@ class _Part:
             way.roomy,
             look.strict,
             self.grids,
+            self.whole,
         )
         return arrange(request, way.type)
 

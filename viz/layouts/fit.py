@@ -7,6 +7,7 @@ from dataclasses import replace
 from itertools import product
 from math import ceil, inf
 
+from ..lines import line_roles, line_words
 from ..theme import Theme
 from .box_text import Card, Type, cards, type_of
 from .boxes import Request, layer_gap, sizes_of
@@ -66,7 +67,15 @@ def _freely(request: Request, type: Type) -> Iterator[Arranged]:
         gaps = (layer_gap(request, type), request.theme.side_gap)
         if request.splines == "spline":
             piece = orthogonal(
-                request.graph, sizes_of(request, made), request.labels, type, gaps, request.frames, request.direction
+                request.graph,
+                sizes_of(request, made),
+                request.labels,
+                type,
+                gaps,
+                request.frames,
+                request.direction,
+                words=line_words(request.graph, line_roles(request.graph)),
+                whole=request.whole,
             )
             if piece is not None and _within(request, geometry := turned(piece, request.direction)):
                 yield Arranged(geometry, made, type)

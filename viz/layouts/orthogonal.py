@@ -35,6 +35,7 @@ _ROOMS: tuple[tuple[float, float, bool], ...] = (
 )
 """How much wider a frame may be where something is in its way, how much more room it may have for its title, and
 whether it reaches further to the left for that."""
+_LEFTWARD = 3  # how many lines in a row a frame reaches over to the left for that
 _SPARE = (0.0, 12.0, 28.0, 48.0)  # more room in a frame for those inside it
 _FAR = 1e6  # longer than any figure
 _SWEEPS = 8
@@ -84,6 +85,8 @@ def orthogonal(
     *,
     roles: Mapping[Edge, str] | None = None,
     faces: Sequence[tuple[float, float]] | None = None,
+    words: Mapping[Edge, str] | None = None,
+    whole: bool = True,
 ) -> Piece | None:
     """Layers of boxes from the top down.
 
@@ -95,29 +98,34 @@ def orthogonal(
         direction: which way the piece will be turned, so that the keys of outputs can be read.
         roles: of the lines; by default as `line_roles` says.
         faces: for each box how far from its left edge lines meet it, and over what width; by default its whole edge.
+        words: what is written at the end of lines; of those to one box at the outer ones.
+        whole: whether every frame that repeats must be there; otherwise one that something is in the way of is left
+            out.
 
     Returns:
-        None if something else is in the way of a frame that repeats.
+        None if something else is in the way of a frame that repeats and must be there.
     """
     around = list(dict.fromkeys(chain.from_iterable(frames)))
     title = type.text * 1.2 + 2 * _FRAME if around else 0.0
     room = (title, 2 * _FRAME * bool(around))
     along, across = room if direction in ("TB", "BT") else room[::-1]
-    piece = _Drawing(graph, sizes, labels, type, (gaps[0] + along, gaps[1] + across), direction, roles, faces).piece()
+    piece = _Drawing(
+        graph, sizes, labels, type, (gaps[0] + along, gaps[1] + across), direction, roles, faces, words or {}
+    ).piece()
     for spare in _SPARE:
-        if _framed(piece, around, frames, type, direction, spare):
-            break
+        complete = _framed(piece, around, frames, type, direction, spare)
+        if complete or (not whole and spare == _SPARE[-1]):
+            widen(piece)
+            return piece
         piece.outlines.clear()
-    else:
-        return None
-    widen(piece)
-    return piece
+    return None
 
 
 def _framed(
     piece: Piece, around: Sequence[Around], frames: Sequence[Frames], type: Type, direction: str, spare: float
 ) -> bool:
-    """Whether there are frames around all that repeats; around what only shares a name where nothing is in the way."""
+    """Draw frames where nothing is in the way: whether that is so around all that repeats."""
+    complete = True
     for frame in around:
         inside = [number for number, outer in enumerate(frames) if frame in outer]
         outer = frames[inside[0]][: frames[inside[0]].index(frame) + 1]
@@ -130,8 +138,8 @@ def _framed(
         if outline is not None:
             piece.outlines.append(outline)
         elif frame.repeats > 1:
-            return False
-    return True
+            complete = False
+    return complete
 
 
 def outline_around(
@@ -160,9 +168,11 @@ def outline_around(
         left -= high
     place = Placed(left, top, right - left, bottom - top)
     shift, free = _title_place(piece, place, wide, tall, direction, type)
-    if shift and leftward and direction in ("TB", "BT"):
-        left -= wide + 3 - free
-        place, shift = Placed(left, top, right - left, bottom - top), 0.0
+    for _ in range(_LEFTWARD if leftward and direction in ("TB", "BT") else 0):
+        if shift:
+            left -= wide + 3 - free
+            place = Placed(left, top, right - left, bottom - top)
+            shift, free = _title_place(piece, place, wide, tall, direction, type)
     lack = shift + wide + 4 - (place.width if direction in ("TB", "BT") else place.height)
     if direction in ("TB", "BT"):
         place = replace(place, width=place.width + max(0.0, lack))
@@ -255,16 +265,21 @@ class _Drawing:
         direction: str,
         roles: Mapping[Edge, str] | None,
         faces: Sequence[tuple[float, float]] | None,
+        words: Mapping[Edge, str],
     ) -> None:
         self.graph, self.sizes, self.labels, self.type, self.gaps = graph, sizes, labels, type, gaps
         self.direction = direction
         self.roles = line_roles(graph) if roles is None else roles
+        self.words = words
         self.faces = faces or [(size.width / 2, size.width - 2 * _EDGE) for size in sizes]
         self.keys = [key_of(graph, output) for output in graph.outputs]
         self.label = type.edge * 1.15 if labels else 0.0
         self.nets: list[_Net] = []
         self.vertices = [_Vertex(rank, node) for node, rank in enumerate(_ranks(graph))]
         self._find_nets()
+        self.arriving: dict[int, list[Edge]] = defaultdict(list)
+        for edge in graph.edges:
+            self.arriving[edge.target].append(edge)
         self.leaving: dict[int, list[int]] = defaultdict(list)  # the nets that begin at each node
         for number, net in enumerate(self.nets):
             self.leaving[net.source].append(number)
@@ -346,6 +361,19 @@ class _Drawing:
             vertex.right = max(vertex.right, far + 4 + wide[-1])
             if len(ports) > 1:
                 vertex.left = max(vertex.left, far + 4 + wide[0])
+            across = max((self._word_room(words)[0] for words in self._words_at(vertex.node)), default=0.0)
+            if across:
+                far = self.faces[vertex.node][1] / 2  # at most
+                vertex.left, vertex.right = max(vertex.left, far + 4 + across), max(vertex.right, far + 4 + across)
+
+    def _words_at(self, node: int) -> list[str]:
+        """What is written at the ends of lines to a node."""
+        return [self.words[edge] for edge in self.arriving[node] if edge in self.words]
+
+    def _word_room(self, words: str) -> tuple[float, float]:
+        """How much room words take across the flow, and along it."""
+        wide, high = self.type.width(words, self.type.edge), self.type.edge * 1.15
+        return (wide, high) if self.direction in ("TB", "BT") else (high, wide)
 
     # -- order --
 
@@ -493,16 +521,25 @@ class _Drawing:
             if len(found) == 1 and abs(found[0][0] - vertex.x) <= min(_STRAIGHT, room / 2):
                 ends[found[0][1], lower, found[0][2]] = found[0][0]
                 continue
+            found = self._words_outside(sorted(found))
             places = [vertex.x + (i - (len(found) - 1) / 2) * step for i in range(len(found))]
             free = (room - step * (len(found) - 1)) / 2
-            shifts = [x - place for (x, *_), place in zip(sorted(found), places, strict=True)]
+            shifts = [x - place for (x, *_), place in zip(found, places, strict=True)]
             shift = min(shifts, key=abs)
             if abs(shift) > min(free, _STRAIGHT):
                 shift = 0.0
-            for (_, number, port), place in zip(sorted(found), places, strict=True):
+            for (_, number, port), place in zip(found, places, strict=True):
                 ends[number, lower, port] = place + shift
         self._part_ways(starts, ends)
         return starts, ends
+
+    def _words_outside(self, found: list[tuple[float, int, int]]) -> list[tuple[float, int, int]]:
+        """The ends of lines to one box from the left, the first and last that something is said of at the outside."""
+        said = [each for each in found if self.nets[each[1]].states[each[2]] in self.words]
+        left = said[:1] if len(said) > 1 or found.index(*said[:1] or found[:1]) < len(found) // 2 else []
+        right = [each for each in said[-1:] if each not in left]
+        outer = [*left[: len(said)], *right]
+        return [*left, *(each for each in found if each not in outer), *right] if said else found
 
     def _part_ways(self, starts: Mapping[int, float], ends: dict[tuple[int, int, int], float]) -> None:
         """Move the ends of lines that would come down where another one goes down."""
@@ -549,7 +586,10 @@ class _Drawing:
                     if any(v.node >= 0 for v in map(self.vertices.__getitem__, self.layers[rank + 1]))
                     else 0
                 )
-                y += max(gap, zone + most * _TRACK + _HEAD)
+                below = [n for n in self.layers[rank + 1] if self.vertices[n].node >= 0]
+                said = (words for n in below for words in self._words_at(self.vertices[n].node))
+                head = max([_HEAD, *(self._word_room(words)[1] + 2 for words in said)])
+                y += max(gap, zone + most * _TRACK + head)
         for layer, top in zip(self.layers, tops, strict=True):
             for vertex in map(self.vertices.__getitem__, layer):
                 if vertex.node >= 0:
@@ -563,6 +603,7 @@ class _Drawing:
             for points, what in self._ways(number, starts, ends, tops, bottoms, tracks):
                 piece.lines.append(Line(points, net.role, states=(what,)))
         self._write(piece, starts)
+        self._write_words(piece, ends, tops)
         piece.height = y
         piece.right = max((v.x + v.right for v in self.vertices), default=0.0)
         return piece
@@ -661,6 +702,24 @@ class _Drawing:
                     piece.labels.append(Label(text, right + 3, y, wide))
                 else:
                     piece.labels.append(Label(text, x - 3 - wide, y, wide))
+
+    def _write_words(self, piece: Piece, ends: Mapping[tuple[int, int, int], float], tops: Sequence[float]) -> None:
+        """What is said of lines to a box: of the first at the left of its head, of the last at the right."""
+        for node, edges in self.arriving.items():
+            said = {edge: self.words[edge] for edge in edges if edge in self.words}
+            if not said:
+                continue
+            places = {self.nets[n].states[port]: x for (n, lower, port), x in ends.items() if lower == node}
+            first, last = min(places.values()), max(places.values())
+            for side, at in ((-1, first), (1, last)):
+                words = next((text for edge, text in said.items() if places[edge] == at), None)
+                if words is None or (side > 0 and first == last):
+                    continue
+                across, along = self._word_room(words)
+                x, y = at + side * (3 + across / 2), tops[self.vertices[node].rank] - 1 - along / 2
+                wide = self.type.width(words, self.type.edge)
+                start = {"RL": (x, y + wide / 2), "LR": (x, y - wide / 2)}.get(self.direction, (x - wide / 2, y))
+                piece.labels.append(Label(words, *start, wide))
 
 
 def _ranks(graph: Graph) -> list[int]:

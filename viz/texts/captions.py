@@ -14,6 +14,7 @@ from ...graphs.graph import Edge, Graph, Node, Output, leaves
 from ...graphs.overviews import overview
 from ...graphs.reader import graph_of
 from ..lines import line_roles
+from .differences import descriptions
 from .latex_letters import latex_text
 from .layer_labels import count_text, describe, is_residual, is_shared, repeats_of, shape_texts
 
@@ -167,7 +168,7 @@ def _steps(graph: Graph) -> Iterator[tuple[str, str]]:
     sources: dict[int, list[int]] = {}
     for edge in sorted(graph.edges, key=lambda e: (e.target, e.target_port)):
         sources.setdefault(edge.target, []).append(edge.source)
-    for node in graph.nodes:
+    for node, described in zip(graph.nodes, descriptions(graph), strict=True):
         if node.head is not None:
             continue
         come = list(dict.fromkeys(sources.get(node.id, [])))
@@ -176,7 +177,8 @@ def _steps(graph: Graph) -> Iterator[tuple[str, str]]:
         gives = by + _gives(node, last if come == [before] else None)
         again = "".join(_begins(graph, node, before))
         own = repeats_of(graph, node)
-        yield f"{again}{_name(node)}{_what(node, own)}{gives}", f"{again}{_name(node)}{_in_brief(node)}{gives}"
+        named = f"{again}{_name(node)}"
+        yield f"{named}{_what(node, own, described)}{gives}", f"{named}{_in_brief(node)}{gives}"
         before = node.id
 
 
@@ -194,11 +196,11 @@ def _in_brief(node: Node) -> str:
     return f" (input of {_shapes(node)})" if node.role == "input" else ""
 
 
-def _what(node: Node, repeats: int) -> str:
+def _what(node: Node, repeats: int, described: str) -> str:
     """` (3×3 conv, 64)`; nothing where the name says it."""
     if node.role == "input":
         return f" (input of {_shapes(node)})"
-    words = _plain(describe(node), 120)
+    words = _plain(described, 120)
     told = "" if words == _name(node) else words
     times = f"{repeats} in a row" if repeats > 1 else ""
     inside = ", each ".join(filter(None, (times, told)))
@@ -352,12 +354,12 @@ def _layers_of(node: Node) -> int:
 def _folded(graph: Graph) -> Iterator[str]:
     """What was drawn together, by how many times it occurs."""
     found: dict[int, list[str]] = {}
-    for node in graph.nodes:
+    for node, described in zip(graph.nodes, descriptions(graph), strict=True):
         inside = any(graph.frames[f].repeats > 1 for f in node.frames)
         if node.repeats > 1 and not inside:
             each = "" if is_shared(node) or not node.parameters else f", {node.parameters // node.repeats:,} parameters"
             each += ", all with one set of weights" if is_shared(node) else ""
-            found.setdefault(node.repeats, []).append(f"{_name(node)}, each {_plain(describe(node), 120)}{each}")
+            found.setdefault(node.repeats, []).append(f"{_name(node)}, each {_plain(described, 120)}{each}")
     for frame in graph.frames:
         if frame.repeats > 1 and any(frame.id in node.frames for node in graph.nodes):
             boxes = [_name(node) for node in graph.nodes if frame.id in node.frames]

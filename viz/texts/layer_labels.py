@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from itertools import groupby, pairwise
+from itertools import combinations, groupby, pairwise
 from math import prod
 
 from ...graphs.graph import AT_EACH_STEP, Graph, Node, Scale, Shape, activation_of, leaves, predecessors
 from ...graphs.patterns import is_depthwise, pattern_of
 from ...graphs.totals import Total
+from ..lines import SHARES
 
 # Layers that a short description does not tell: they come with the others.
 _SILENT = frozenset({"input", "norm", "activation", "dropout", "shape"})
@@ -53,7 +54,7 @@ def _what(node: Node) -> str:
         return _join(_residual(node.inner), "SE" if excited else None, _skip_of(node.inner), _dropped(node))
     if node.role == "residual" and (said := _conditioned(node)):
         return said
-    return _chain(node.inner) or _with_norm(node.inner) or _sequence(node.inner.nodes) or node.role
+    return _chain(node.inner) or _with_norm(node.inner) or _sequence(node.inner) or node.role
 
 
 def _dropped(node: Node) -> str:
@@ -97,6 +98,25 @@ def _parts(layer: Node) -> list[str]:
         return [(_SHORT.get(layer.kind) if layer.role == "norm" else None) or _plain(layer)]
     own = activation_of(layer)
     return [_layer(layer), *([_SHORT.get(own, own)] if own else [])]
+
+
+def parts_of(node: Node) -> list[str]:
+    """What the layers of a block do, in their order, whatever their widths and strides: `3×3 conv`, `BN`, `ReLU`."""
+    found = []
+    for layer in leaves(node):
+        if layer.role == "dropout":
+            found.append("dropout")  # of any rate
+        elif layer.role not in ("input", "shape"):
+            found += [part.partition(",")[0] if part == layer.words else part for part in _parts(_narrow(layer))]
+    return found
+
+
+def _narrow(layer: Node) -> Node:
+    """A layer without what says how wide it is and how far it steps."""
+    return replace(layer, attributes=tuple(pair for pair in layer.attributes if pair[0] not in _WIDTHS))
+
+
+_WIDTHS = frozenset({"filters", "units", "strides", "groups"})
 
 
 def shape_text(shape: Shape | None, scales: Sequence[Scale | None] = ()) -> str:
@@ -227,10 +247,20 @@ def _chain(inner: Graph) -> str:
     return _join(f"{', '.join(map(_kernel, convs))} conv", *map(_step, convs))
 
 
-def _sequence(nodes: Iterable[Node]) -> str:
-    """The telling layers in a row, equal neighbours drawn together: `2 × 3×3 conv + 2×2 max pool`."""
-    nodes = list(nodes)
-    telling = [n for n in nodes if n.role not in _SILENT and n.kind != "Add"]
+def _sequence(inner: Graph) -> str:
+    """The telling layers in a row, equal neighbours drawn together: `2 × 3×3 conv + 2×2 max pool`.
+
+    Sums are told that bring together what comes in, attention gates as one, and products of which no factor is a share.
+    """
+    nodes = inner.nodes
+    gates, told = _gates_and_sums(inner)
+    inside = set().union(*gates.values()) - {*gates}
+    told |= {*gates, *(n.id for n in nodes if n.kind == "Multiply" and len(n.inputs) > 1 and not _scales(inner, n))}
+    telling = [
+        replace(n, words="attention gate") if n.id in gates else n
+        for n in nodes
+        if n.id in told - inside or (n.id not in inside and n.role not in _SILENT and n.kind != "Add")
+    ]
     telling = telling or [n for n in nodes if n.role != "input"]
     parts = [(text, len(list(same))) for text, same in groupby(map(_layer, telling))]
     if len(parts) == 1:
@@ -242,6 +272,53 @@ def _sequence(nodes: Iterable[Node]) -> str:
     if len(kinds) <= _MOST_PARTS + 2:
         return " + ".join(_several(*kind) for kind in kinds)
     return f"{len(nodes)} layers"
+
+
+def _scales(inner: Graph, product: Node) -> bool:
+    """Whether a factor of a product is a share of 1, perhaps reshaped."""
+    before = predecessors(inner)
+    for number in before[product.id]:
+        while inner.nodes[number].role == "shape" and len(before[number]) == 1:
+            (number,) = before[number]
+        *_, last = leaves(inner.nodes[number])
+        if str(activation_of(last)).lower() in SHARES:
+            return True
+    return False
+
+
+def _gates_and_sums(inner: Graph) -> tuple[dict[int, set[int]], set[int]]:
+    """The products with a gate that is made of a sum of two tensors that come in, each with what only the gate is made
+    of; and the other sums of tensors that come in.
+    """
+    before = predecessors(inner)
+    entering: list[set[int]] = [set() for _ in inner.nodes]  # from which tensors that come in each is made
+    for edge in inner.entries:
+        entering[edge.target].add(edge.source)
+    own = [*map(frozenset, entering)]
+    for number, sources in enumerate(before):
+        entering[number].update(*(entering[source] for source in sources))
+    joined = set()
+    for node in inner.nodes:
+        given = [entering[source] for source in before[node.id]] + [{source} for source in own[node.id]]
+        if node.kind == "Add" and any(a - b and b - a for a, b in combinations(given, 2)):
+            joined.add(node.id)
+    onward: list[set[int]] = [set() for _ in inner.nodes]
+    for number, sources in enumerate(before):
+        for source in sources:
+            onward[source].add(number)
+    leaving = {output.source for output in inner.outputs}
+    gates: dict[int, set[int]] = {}
+    for node in inner.nodes:
+        if node.kind != "Multiply":
+            continue
+        made = {node.id}
+        gated = {source for source in before[node.id] if not joined & {*_up(before, [source])}}
+        for number in reversed(range(node.id)):
+            if onward[number] and onward[number] <= made and number not in leaving | gated:
+                made.add(number)
+        if made & joined:
+            gates[node.id] = made
+    return gates, joined - set().union(*gates.values())
 
 
 def _with_norm(inner: Graph) -> str:
@@ -294,8 +371,8 @@ def _merge(inner: Graph) -> str:
     if len(joins) > 1:
         return _dense_block(inner, joins) or f"{len(joins)} concats"
     if len({edge.source for edge in inner.entries}) > 1 or _telling(inner.nodes[joins[0].id + 1 :]):
-        return _sequence(inner.nodes)  # not all branches are inside, or there is more than branches
-    return f"{len(joins[0].inputs)}-branch concat"
+        return _sequence(inner)  # not all branches are inside, or there is more than branches
+    return f"{len(joins[0].inputs)}-branch {_concat(joins[0]).partition(',')[0]}"
 
 
 def _shuffle_unit(inner: Graph, join: Node) -> str:
@@ -520,13 +597,16 @@ def _attends(node: Node) -> bool:
 def _residual(inner: Graph) -> str:
     """The convolutions along the longer way, and how much smaller they make the feature map."""
     ends = {output.source for output in inner.outputs}
-    convs = longest_way(inner, [n.role == "conv" for n in inner.nodes], ends.pop() if len(ends) == 1 else None)
+    # Of two ways with as many convolutions, that of projections is the short one.
+    counted = [(n.role == "conv") * (len(inner.nodes) + (not _is_projection(n))) for n in inner.nodes]
+    convs = longest_way(inner, counted, ends.pop() if len(ends) == 1 else None)
     kernels = [_kernel(n) for n in convs]
+    rates = dict.fromkeys(_unless_one("rate ", n.get("dilation_rate")) or "" for n in convs)
     sums = sum(n.role == "add" and len(n.inputs) > 1 for n in inner.nodes)
     one = kernels[: len(kernels) // sums]
     times = f"{sums} × " if sums > 1 else ""
     told = f"{times}residual {', '.join(one)}" if one * sums == kernels and len(one) <= 3 else f"{times}residual"
-    return _join(told.strip(), *map(_step, convs))
+    return _join(told.strip(), *map(_step, convs), *(rates if len(rates) == 1 else ()))
 
 
 def _kernel(node: Node) -> str:
@@ -535,12 +615,16 @@ def _kernel(node: Node) -> str:
     return f"{kernel} depthwise" if is_depthwise(node) and "depthwise" not in kernel else kernel
 
 
-def longest_way(graph: Graph, counted: Sequence[bool], end: int | None = None) -> list[Node]:
-    """Of all ways through a graph, or to one node of it, that with the most counted nodes: those nodes, in order."""
+def longest_way(graph: Graph, counted: Sequence[int], end: int | None = None) -> list[Node]:
+    """Of all ways through a graph, or to one node of it, that with the most counted nodes: those nodes, in order.
+
+    Args:
+        counted: for how much each node counts, 0 for nothing.
+    """
     return [node for node in way_with_most(graph, counted, end) if counted[node.id]]
 
 
-def way_with_most(graph: Graph, counted: Sequence[bool], end: int | None = None) -> list[Node]:
+def way_with_most(graph: Graph, counted: Sequence[int], end: int | None = None) -> list[Node]:
     """All nodes of `longest_way`, also those that are not counted."""
     best: list[tuple[int, int | None]] = []  # nodes counted up to here, and the node before
     before_each = predecessors(graph)

@@ -9,7 +9,8 @@ from ... import checks
 from ...graphs.graph import Frame, Graph, Node
 from ..lines import line_roles
 from ..theme import DEFAULT, Theme
-from .layer_labels import describe, parameters_text, shape_texts
+from .differences import descriptions
+from .layer_labels import parameters_text, shape_texts
 
 _DIRECTIONS = ("TB", "LR", "BT", "RL")
 # The outline of a box by its role: what it is can be seen without colour.
@@ -57,7 +58,7 @@ def mermaid(graph: Graph, *, direction: str = "TB", theme: Theme = DEFAULT) -> s
     checks.instance("graph", graph, Graph, "a Graph, such as read_graph(model) gives")
     checks.instance("theme", theme, Theme, "a Theme")
     direction = checks.choice("direction", direction, _DIRECTIONS)
-    lines = [f"flowchart {direction}", *_boxes(graph, list(graph.nodes), ())]
+    lines = [f"flowchart {direction}", *_boxes(graph, list(graph.nodes), (), descriptions(graph))]
     roles = line_roles(graph)
     lines += [f"  n{e.source} {_ARROWS.get(roles[e], '-->')} n{e.target}" for e in graph.edges]
     for role in dict.fromkeys(map(_role, graph.nodes)):
@@ -71,14 +72,14 @@ def _role(node: Node) -> str:
     return "aux" if node.head is not None else node.role
 
 
-def _boxes(graph: Graph, nodes: Sequence[Node], around: tuple[int, ...]) -> Iterator[str]:
+def _boxes(graph: Graph, nodes: Sequence[Node], around: tuple[int, ...], described: Sequence[str]) -> Iterator[str]:
     """The boxes, those of a frame in a subgraph, where the first of them stands."""
     margin = "  " * (len(around) + 1)
     opened: set[int] = set()
     for node in nodes:
         if len(node.frames) == len(around):
             left, right = _OUTLINES.get(node.role, ("[", "]"))
-            yield f'{margin}n{node.id}{left}"{_label(graph, node)}"{right}:::{_role(node)}'
+            yield f'{margin}n{node.id}{left}"{_label(graph, node, described[node.id])}"{right}:::{_role(node)}'
             continue
         frame = node.frames[len(around)]
         if frame in opened:
@@ -86,7 +87,7 @@ def _boxes(graph: Graph, nodes: Sequence[Node], around: tuple[int, ...]) -> Iter
         opened.add(frame)
         within = (*around, frame)
         yield f'{margin}subgraph f{frame} ["{_title(graph.frames[frame])}"]'
-        yield from _boxes(graph, [n for n in nodes if n.frames[: len(within)] == within], within)
+        yield from _boxes(graph, [n for n in nodes if n.frames[: len(within)] == within], within, described)
         yield f"{margin}end"
 
 
@@ -94,12 +95,12 @@ def _title(frame: Frame) -> str:
     return _escaped(frame.name) + (f" × {frame.repeats}" if frame.repeats > 1 else "")
 
 
-def _label(graph: Graph, node: Node) -> str:
+def _label(graph: Graph, node: Node, described: str) -> str:
     """Name, what it is, shape and parameters, a line each."""
     around = len(graph.frames[node.frames[-1]].path) if node.frames else 0
     name = ".".join(node.path[around:]) or node.name
     loss = next((o.loss_weight for o in graph.outputs if o.source == node.id and o.loss_weight is not None), None)
-    words = "" if node.role == "input" else describe(node)
+    words = "" if node.role == "input" else described
     numbers = [", ".join(shape_texts(node)), parameters_text(node)]
     lines = [
         name + (f" × {node.repeats}" if node.repeats > 1 else ""),

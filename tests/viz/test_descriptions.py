@@ -1,0 +1,127 @@
+"""What boxes say of the blocks that they stand for: true of each, and different where they differ."""
+
+import keras
+import pytest
+from keras import layers, ops
+
+from layerblocks.graphs import read_graph
+from layerblocks.graphs.overviews import overview
+from layerblocks.viz import alt_text, diagram, mermaid
+from layerblocks.viz.scene import Text
+from layerblocks.viz.texts.differences import descriptions
+
+
+def said_of(model, depth=1):
+    graph = overview(read_graph(model), depth)
+    return dict(zip((node.name for node in graph.nodes), descriptions(graph), strict=True))
+
+
+def conv(x, name, size=3, **options):
+    return layers.Conv2D(x.shape[-1], size, padding="same", name=name, **options)(x)
+
+
+def residuals(*tails):
+    """Residual blocks that end in the layers given."""
+    x = y = keras.Input((8, 8, 4), name="image")
+    for i, tail in enumerate(tails):
+        z = conv(layers.ReLU(name=f"b{i}.relu")(conv(y, f"b{i}.conv1")), f"b{i}.conv2")
+        y = layers.Add(name=f"b{i}.add")([y, z])
+        for j, layer in enumerate(tail):
+            y = layer(name=f"b{i}.tail{j}")(y)
+    return keras.Model(x, layers.Flatten(name="flat")(y), name="net")
+
+
+def dropout(name):
+    return layers.Dropout(0.5, name=name)
+
+
+RELU, GELU = layers.ReLU, lambda name: layers.Activation("gelu", name=name)
+CASES = {
+    "the last without its activation": ([[RELU], [RELU], []], ["", "", ", no final ReLU"]),
+    "one with dropout": ([[RELU], [RELU], [RELU, dropout]], ["", "", ", with dropout"]),
+    "another activation": ([[RELU], [GELU], [RELU]], ["", ", GELU for ReLU", ""]),
+    "much": (
+        [[RELU], [GELU, dropout, layers.LayerNormalization, layers.Softmax], []],
+        [", type A", ", type B", ", type A, no final ReLU"],
+    ),
+    "nothing": ([[RELU], [RELU]], ["", ""]),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_blocks_that_differ_do_not_say_the_same(case):
+    tails, wanted = CASES[case]
+    found = said_of(residuals(*tails))
+    blocks = [text.removeprefix("residual 3×3, 3×3") for name, text in found.items() if name.startswith("b")]
+    repeated = [text for i, text in enumerate(wanted) if not i or tails[i] != tails[i - 1]]
+    assert blocks == repeated
+
+
+def test_figures_descriptions_and_mermaid_say_in_what_blocks_differ():
+    model = residuals([RELU], [RELU], [])
+    graph = overview(read_graph(model), 1)
+    assert "no final ReLU" in alt_text(graph) and "no final ReLU" in mermaid(graph)
+    texts = [item.text for item in diagram(model, depth=1).scene.items if isinstance(item, Text)]
+    assert "no final ReLU" in " ".join(texts)
+
+
+def test_of_two_ways_with_one_convolution_each_the_projection_is_the_short_one():
+    x = keras.Input((4, 8, 8, 4), name="video")
+    for first in (True, False):
+        short = (
+            layers.Conv3D(6, 1, name="block.short")
+            if first
+            else layers.Conv3D(6, (1, 3, 3), padding="same", name="block.long")
+        )
+        other = (
+            layers.Conv3D(6, (1, 3, 3), padding="same", name="block.b")
+            if first
+            else layers.Conv3D(6, 1, name="block.b")
+        )
+        y = layers.ReLU(name="block.relu")(layers.Add(name="block.add")([short(x), other(x)]))
+        model = keras.Model(x, layers.Conv3D(2, 1, name="last")(y))
+        assert said_of(model)["block"] == "residual 1×3×3, projection skip"
+
+
+def test_residual_blocks_say_their_rate():
+    x = y = keras.Input((32, 8), name="x")
+    for rate in (1, 2, 4):
+        z = layers.Conv1D(8, 3, padding="causal", dilation_rate=rate, name=f"b{rate}.conv1")(y)
+        z = layers.Conv1D(8, 3, padding="causal", dilation_rate=rate, name=f"b{rate}.conv2")(
+            layers.ReLU(name=f"b{rate}.r")(z)
+        )
+        y = layers.Add(name=f"b{rate}.add")([y, z])
+    found = said_of(keras.Model(x, layers.Dense(1, name="last")(y)))
+    assert [found[f"b{rate}"] for rate in (1, 2, 4)] == [
+        f"residual width-3, width-3{end}" for end in ("", ", rate 2", ", rate 4")
+    ]
+
+
+def level(x, skip, join):
+    up = layers.UpSampling2D(name="level.up")(x)
+    y = conv(join(up, skip), "level.conv")
+    return layers.Conv2D(2, 1, name="last")(y)
+
+
+def gate(up, skip):
+    both = layers.Add(name="level.both")([conv(up, "level.g1", 1), conv(skip, "level.g2", 1)])
+    share = layers.Conv2D(1, 1, activation="sigmoid", name="level.g3")(layers.ReLU(name="level.g4")(both))
+    return layers.Concatenate(name="level.join")([up, layers.Multiply(name="level.gated")([skip, share])])
+
+
+def test_levels_say_what_they_do_with_a_skip():
+    joins = {
+        "add + 3×3 conv": lambda *both: layers.Add(name="level.join")(both),
+        "concat + 3×3 conv": lambda *both: layers.Concatenate(name="level.join")(both),
+        "attention gate + concat + conv": gate,
+    }
+    for wanted, join in joins.items():
+        skip, x = keras.Input((8, 8, 4), name="skip"), keras.Input((4, 4, 4), name="x")
+        assert said_of(keras.Model([skip, x], level(x, skip, join)))["level"] == wanted
+
+
+def test_a_stack_of_branches_is_no_concatenation():
+    x = keras.Input((8,), name="x")
+    y = ops.stack([layers.Dense(4, activation="relu", name=f"expert{i}")(x) for i in range(3)], axis=1)
+    found = said_of(keras.Model(x, layers.Dense(2, name="last")(layers.Flatten(name="flat")(y))))
+    assert any("stack" in text for text in found.values()) and not any("concat" in text for text in found.values())
