@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 import inspect
 import re
 
@@ -11,7 +12,7 @@ import pytest
 from keras import layers, ops
 
 from layerblocks.graphs import Node, fold, read_graph, same_kind, why_unequal
-from layerblocks.graphs.equality import _has_nameless, configuration
+from layerblocks.graphs.equality import _has_nameless, configuration, plain
 
 
 def doubled(x):
@@ -215,6 +216,20 @@ def test_two_functions_of_one_name_in_a_list_are_two():
 def test_numbers_of_numpy_are_told_apart_by_their_values():
     two, again, three = (last(of(Scaled(np.float64(by)))) for by in (2, 2, 3))
     assert same_kind(two, again) and not same_kind(two, three)
+
+
+class Level(enum.IntEnum):
+    LOW, HIGH = 1, 2
+
+
+def test_members_of_enumerations_are_what_they_stand_for():
+    assert plain(Level.LOW) == plain(Level.LOW) == 1 != plain(Level.HIGH)
+    assert plain(type("Text", (str,), {})("a")) == "a" and plain(type("Real", (float,), {})(0.5)) == 0.5
+
+
+def test_what_says_nothing_of_itself_is_equal_to_itself_alone():
+    one, other = object(), object()
+    assert plain(one) == plain(one) != plain(other)
 
 
 def test_a_layer_is_no_block_of_the_same_name():

@@ -40,6 +40,14 @@ def test_a_name_that_all_share_does_not_count():
     assert names(chain("unit.1", "unit.2"), 1) == ["x", "unit"], "a single block without blocks inside stays one"
 
 
+def test_what_is_inside_of_an_opened_block_alone_stands_in_its_frame():
+    graph = collapse(read_graph(chain("a.p.1", "a.p.2", "a.q.1", "b.1", "b.2")), 1, expand=["a"])
+    frames = [(node.name, [graph.frames[f].name for f in node.frames]) for node in graph.nodes]
+    assert frames == [("x", []), ("a.p", ["a"]), ("a.q", ["a"]), ("b", [])]
+    both = collapse(read_graph(chain("a.p.1", "a.p.2", "a.q.1", "b.1", "b.2")), 1, expand=["a", "b"])
+    assert [[both.frames[f].name for f in node.frames] for node in both.nodes] == [[], ["a"], ["a"], ["b"], ["b"]]
+
+
 def test_blocks_that_wait_for_each_other_are_cut_into_runs():
     assert names(chain("a.1", "b.1", "a.2", "b.2", "b.3"), 1) == ["x", "a", "b", "a", "b"]
 
