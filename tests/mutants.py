@@ -63,7 +63,7 @@ OWN: dict[str, tuple[str, ...]] = {
     "graphs/clusters.py": ("test_clusters",),
     "graphs/equality.py": ("test_equality", "test_layer_rules"),
     "graphs/file_reading.py": ("test_files",),
-    "graphs/fusing.py": ("test_rewrite", "test_grouping"),
+    "graphs/fusing.py": ("test_repeats", "test_rewrite", "test_grouping"),
     "graphs/graph.py": ("test_graph",),
     "graphs/grouping.py": ("test_grouping", "test_patterns"),
     "graphs/layer_rules/": ("test_layer_rules", "test_costs", "test_windows", "test_receptive_fields"),

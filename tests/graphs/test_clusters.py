@@ -126,6 +126,20 @@ def test_a_box_of_one_layer_with_weights_has_its_name_and_one_of_several_has_non
     assert titles(pooled, 3)[0] == ("3 layers", "conv 3×3, conv 5×5, max pool")
 
 
+def test_numbered_blocks_are_called_by_the_first_and_the_last():
+    def of(*names):
+        with weightless():
+            x = keras.Input((32, 32, 8), name="x")
+            y = x
+            for name in names:
+                y = conv(name)(y)
+            return clustered(read_graph(keras.Model(x, y)), 2).nodes[1].name
+
+    assert of("residual 2", "residual 3", "residual 4") == "residual 2–4"
+    for others in (("residual 2", "residual 4"), ("residual 2", "dense 3"), ("2", "3"), ("residual 3", "residual 2")):
+        assert of(*others) == f"{len(others)} layers"
+
+
 # -- what is said -----------------------------------------------------------------------------------------------------
 
 WORDS = [

@@ -193,6 +193,24 @@ def test_multiply_adds_of_attention_with_values_of_another_size():
     assert read_graph(model).multiply_adds == projections + 2 * 5 * 7 * (3 + 5) + 5 * 2 * 5 * 8
 
 
+@pytest.mark.parametrize(
+    ("kind", "options", "each"),
+    [
+        ("Conv2D", {"filters": 5}, 4 * 9 * 5),
+        ("DepthwiseConv2D", {"depth_multiplier": 2}, 4 * 9 * 2),
+        ("SeparableConv2D", {"filters": 5}, 4 * 9 + 4 * 5),
+        ("Conv2DTranspose", {"filters": 5}, 4 * 9 * 5),
+    ],
+)
+def test_multiply_adds_where_channels_stand_first(kind, options, each):
+    """Of 4 channels; a transposed convolution multiplies each pixel of what it is given, the others of what they give."""
+    layer = getattr(layers, kind)(kernel_size=3, data_format="channels_first", **options)
+    big, small = (None, 4, 9, 7), (None, layer.compute_output_shape((None, 4, 9, 7))[1], 7, 5)
+    before, after = (small, big) if "Transpose" in kind else (big, small)
+    before = (None, 4, *before[2:])
+    assert of_call(Call(layer, (before,), (after,))) == 7 * 5 * each
+
+
 def test_an_embedding_reversed_is_a_product():
     x = keras.Input((6,), dtype="int32")
     layer = layers.ReversibleEmbedding(11, 4)

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from keras import layers, ops
 
-from layerblocks.graphs import Node, fold, read_graph, same_kind, why_unequal
+from layerblocks.graphs import Edge, Graph, Node, fold, read_graph, same_kind, why_unequal
 from layerblocks.graphs.equality import _has_nameless, configuration, plain
 
 
@@ -237,6 +237,19 @@ def test_a_layer_is_no_block_of_the_same_name():
     layer, block = (Node(0, ("x",), "Own", "other", inner=held) for held in (None, inner))
     assert why_unequal(layer, block) == "inside: one is a layer, the other a block"
     assert why_unequal(block, block) is None
+
+
+def test_what_is_inside_of_blocks_counts():
+    def block(*kinds, edges=((0, 1),)):
+        nodes = tuple(Node(number, (f"n{number}",), kind, "other") for number, kind in enumerate(kinds))
+        inner = Graph("b", "Functional", nodes, tuple(Edge(*edge) for edge in edges))
+        return Node(0, ("b",), "Block", "other", inner=inner)
+
+    one = block("Dense", "ReLU", "Add", edges=((0, 1), (1, 2)))
+    assert same_kind(one, block("Dense", "ReLU", "Add", edges=((0, 1), (1, 2))))
+    assert why_unequal(one, block("Dense", "Softmax", "Add", edges=((0, 1), (1, 2)))) == "n1: kind: ReLU, Softmax"
+    assert why_unequal(one, block("Dense", "ReLU")) == "inside: 3 layers, 2"
+    assert why_unequal(one, block("Dense", "ReLU", "Add", edges=((0, 1), (0, 2)))) == "the wiring inside"
 
 
 @pytest.mark.parametrize("value", [{"class_name": "__lambda__", "config": {}}, [1, ({"f": "<lambda>"},)]])

@@ -60,6 +60,14 @@ def test_a_block_sums_its_layers_and_keeps_them():
     assert [(e.source, e.target) for e in block.inner.edges] == [(0, 1)]
 
 
+def test_a_block_is_trained_where_one_of_its_layers_is():
+    model = chain("a.1", "a.2", "b.1", "b.2")
+    for layer in model.layers:
+        layer.trainable = layer.name == "a.2"
+    x, a, b = collapse(read_graph(model), 1).nodes
+    assert (x.trainable, a.trainable, b.trainable) == (None, True, False)
+
+
 def test_one_tensor_into_many_layers_of_a_block_is_one_edge():
     x = keras.Input((8, 8, 3), name="x")
     y = inception(conv(x, 4, name="stem"), 2, (2, 2), (2, 2), 2, name="mix")

@@ -283,6 +283,20 @@ def test_rows_and_columns_are_followed_through_a_reshape(make, sees):
     assert tuple(32 if size is None else size for size in told) == sees
 
 
+@pytest.mark.parametrize(
+    ("make", "shape", "sees"),
+    [
+        (lambda x: layers.Dense(4)(layers.Reshape((-1, 3))(conv(x))), (8, None, 3), (3, 3)),
+        (lambda x: layers.Conv1D(2, 3)(ops.squeeze(ops.expand_dims(layers.Conv1D(3, 5)(x), 2))), (16, 3), (7,)),
+        (lambda x: layers.LSTM(2, return_sequences=True)(x), (16, 3), (None,)),
+    ],
+    ids=["tokens of any width", "an axis of one", "steps"],
+)
+def test_what_becomes_of_axes(make, shape, sees):
+    with weightless():
+        assert receptive_field(image_model(make, shape)) == sees
+
+
 def test_where_parts_of_an_image_are_put_among_the_examples_nobody_knows_what_is_seen():
     with weightless():
         halves = image_model(lambda x: conv(ops.reshape(x, (-1, 16, 32, 3))))

@@ -182,6 +182,13 @@ def test_a_branch_is_added_to_what_it_leaves():
     assert [call.name for call in draft.calls] == ["conv", "conv", "match_size", "add"]
 
 
+def test_names_are_given_once():
+    draft = Draft((6, 5, 3), 9)
+    for name in ("a", "a", None):
+        draft.call(piece("max_pool"), [0], {}, name)
+    assert [call.arguments.get("name", "none") for call in draft.calls] == ["a", "none", "none"]
+
+
 def test_a_planted_bug_is_found_and_shrunk():
     """A pool that has a row too many from 6 pixels on."""
 

@@ -98,6 +98,11 @@ def test_keys_are_arguments_where_the_net_has_them():
     assert report.code.splitlines()[-2].endswith("(mask=mask, image=image)") and reproduced(report)[-1] == 2
 
 
+def test_a_dict_of_one_input_stays_one():
+    report = wrong(lambda inputs: layers.ReLU()(inputs["image"]), "{image: b h w c} -> b h w 2")
+    assert report.code.splitlines()[-2] == 'y = build({"image": image})' and reproduced(report)[-1] == 1
+
+
 def test_several_outputs_without_keys_and_a_list_of_inputs():
     check_net(lambda x: (x, layers.GlobalAveragePooling2D()(x)), "b h w c -> b h w c, b c", **FEW)
     check_net(layers.Concatenate(), "b h c, b h d -> b h c+d", **FEW)
