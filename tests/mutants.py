@@ -98,6 +98,11 @@ EQUIVALENT: dict[str, dict[str, str]] = {
     "graphs/layer_rules/operations.py": {
         "least = index + 1 if index >= 1 else -index": "of no size less than one is asked in any case",
     },
+    "graphs/layer_rules/own_layers.py": {
+        "axes[first + number] = Along(first + number, Reads(n, m, 1 - m, n - 1, 2, False))": (
+            "of an axis that does not follow it is not asked how many positions are needed"
+        ),
+    },
     "graphs/patterns.py": {
         "same[again] = same.get(outside[1], outside[0])": "of a tensor that is used once nothing has been said before",
         "if len(readers) != 1: return None": "the answer is asked only whether it is true",
@@ -118,6 +123,9 @@ EQUIVALENT: dict[str, dict[str, str]] = {
     },
     "testing/checks.py": {
         "if net.expected(example) is None: return None": "the answer is asked only whether it is true",
+    },
+    "testing/examples.py": {
+        "def _batch_name(net: Net) -> str | None: return None": "since the first input the size of the batch is known",
     },
     "testing/machine.py": {"return True return None": "the answer is asked only whether it is true"},
 }

@@ -203,7 +203,7 @@ def test_multiply_adds_of_attention_with_values_of_another_size():
     ],
 )
 def test_multiply_adds_where_channels_stand_first(kind, options, each):
-    """Of 4 channels; a transposed convolution multiplies each pixel of what it is given, the others of what they give."""
+    """A transposed convolution multiplies each pixel of what it is given, the others each of what they give."""
     layer = getattr(layers, kind)(kernel_size=3, data_format="channels_first", **options)
     big, small = (None, 4, 9, 7), (None, layer.compute_output_shape((None, 4, 9, 7))[1], 7, 5)
     before, after = (small, big) if "Transpose" in kind else (big, small)

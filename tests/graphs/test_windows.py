@@ -294,7 +294,10 @@ def test_rows_and_columns_are_followed_through_a_reshape(make, sees):
 )
 def test_what_becomes_of_axes(make, shape, sees):
     with weightless():
-        assert receptive_field(image_model(make, shape)) == sees
+        model = image_model(make, shape)
+        assert receptive_field(model) == sees
+        nodes = [node for node in read_graph(model).nodes if isinstance(node.windows, tuple)]
+    assert nodes and all(list(map(len, node.windows)) == list(map(len, node.inputs)) for node in nodes)
 
 
 def test_where_parts_of_an_image_are_put_among_the_examples_nobody_knows_what_is_seen():
@@ -428,6 +431,19 @@ def test_a_layer_that_nobody_knows_is_asked_what_it_needs_and_how_far_it_steps()
     model = image_model(lambda x: Cut()(x))
     assert min_input_size(model) == (4, 4), "of three rows none is left"
     assert strides(model)[id(model.output)] == (2, 2)
+
+
+class Filled(keras.Layer):
+    """Puts a row and a column to the first where there are no more; nobody but itself knows."""
+
+    def call(self, x):
+        return ops.pad(x, [(0, 0), *((0, 1) if size == 1 else (0, 0) for size in x.shape[1:3]), (0, 0)])
+
+
+def test_a_layer_that_nobody_knows_may_need_less_than_it_gives():
+    with weightless():
+        assert min_input_size(image_model(lambda x: layers.MaxPooling2D(2)(Filled()(x)))) == (1, 1)
+        assert image_model(lambda x: layers.MaxPooling2D(2)(Filled()(x)), (1, 1, 3)).output_shape == (None, 1, 1, 3)
 
 
 def test_what_meets_in_a_sum_steps_as_far_as_each_of_it():
