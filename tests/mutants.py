@@ -95,6 +95,11 @@ EQUIVALENT: dict[str, dict[str, str]] = {
         "graph, edges=tuple(e if e.role == r else changed(e, role=r) "
         "for e, r in zip(graph.edges, roles, strict=False))": "there is a role for each edge",
     },
+    "graphs/layer_rules/common.py": {
+        'elif interpolation == "bilinear" and (n < m): # between the middles of two pixels': (
+            "an image of the same size is read as it stands, which the next case says"
+        ),
+    },
     "graphs/layer_rules/operations.py": {
         "least = index + 1 if index >= 1 else -index": "of no size less than one is asked in any case",
     },
@@ -128,6 +133,9 @@ EQUIVALENT: dict[str, dict[str, str]] = {
         "def _batch_name(net: Net) -> str | None: return None": "since the first input the size of the batch is known",
     },
     "testing/machine.py": {"return True return None": "the answer is asked only whether it is true"},
+    "testing/oracles/pieces.py": {
+        "for n, w, s in zip(shape[:-1], sizes, each(shift, shape), strict=False):": "each axis has one of each",
+    },
 }
 """By file, lines as a mutant has them (with the line before, where they are not enough) that do the same, and why."""
 

@@ -88,6 +88,14 @@ def pooled(x):
     return conv("c", 7)(y)
 
 
+def test_a_pooling_goes_to_what_is_before_it_though_one_comes_first_of_all():
+    def make(x):
+        first, second = (L.MaxPooling2D(3, 1, "same", name=name) for name in ("first", "second"))
+        return conv("b")(second(conv("a")(first(x))))
+
+    assert joined(make, 4) == [["first"], ["a", "second"], ["b"]]
+
+
 def test_neighbours_on_maps_of_one_size_go_together_before_others():
     """The pooling ends what is computed at 32×32, so that the convolution before it is of that size."""
     assert joined(pooled, 4) == [["a"], ["b", "pool"], ["c"]]
