@@ -21,6 +21,8 @@ from layerblocks.blocks import (
     vgg_block,
 )
 from layerblocks.testing import CheckError, assert_trainable, check_net
+from layerblocks.testing.examples import Example, _shrunk, as_net, failure_of
+from layerblocks.testing.reports import Report
 
 from ..helpers import data_format
 
@@ -144,6 +146,18 @@ def test_the_same_by_its_gradients():
 def test_sizes_without_a_name_stay_as_they_are_where_others_are_shrunk():
     report = smallest(partial(a_row_too_many, first=5), "b h _ c -> b h _ 4", sides=(2, 96))
     assert report.smallest == "input (None, 5, 2, 1)" and report.off == ("axis 1: h is 5, got 6",)
+
+
+def test_each_size_is_made_smaller_by_itself_down_to_one():
+    """Where Hypothesis left off."""
+
+    def check(example):
+        if example.shapes[0][1] >= 5:
+            raise failure_of(Report("off"), example)
+
+    net = as_net(broadcast, "b h w c -> b h w c", sides=(1, 96), params=None, least=1, too_small="raises")
+    left = failure_of(Report("off"), Example(((None, 9, 4, 3),), {}, {}))
+    assert _shrunk(check, net, left).example.shapes == ((None, 5, 1, 1),)
 
 
 def test_height_and_width_confused():
