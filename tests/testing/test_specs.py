@@ -350,10 +350,10 @@ def test_models_pairs_and_dicts():
 
 def test_several_tensors_in_a_row():
     image, tokens, joint = np.zeros((2, 7, 5)), np.zeros((2, 9)), np.zeros((2, 14))
-    for given in ((image, tokens), [image, tokens]):
-        sizes = assert_shape((given, joint), "b h w, b t -> b w+t")
+    for several in ((image, tokens), [image, tokens]):
+        sizes = assert_shape((several, joint), "b h w, b t -> b w+t")
         assert sizes == {"b": 2, "h": 7, "w": 5, "t": 9}
-        assert_shape((joint, given), "b n -> b 7 n-9, b 9")
+        assert_shape((joint, several), "b n -> b 7 n-9, b 9")
     with pytest.raises(CheckError) as caught:
         assert_shape((joint, (image, tokens)), "b n -> b 7 n, b 9")
     assert caught.value.report.off == ("output 0, axis 2: n is 14, got 5",)
