@@ -339,6 +339,11 @@ def test_what_leaves_a_branch_does_not_hide_that_it_is_added_to_its_input():
         y = L.Dense(32)(x)
         model = keras.Model(x, [L.Add()([x, L.Dense(32)(y)]), y])
     assert sums_a_residual(read_graph(model))
+    with weightless():
+        y = L.Dense(32, name="b.first")(x)
+        z = L.Add(name="b.sum")([x, L.Dense(32, name="b.second")(y)])
+        graph = collapse(read_graph(keras.Model(x, [z, L.Dense(2, name="other")(y)])), 1)
+    assert {node.name: node.role for node in graph.nodes}["b"] == "residual"
 
 
 def test_a_tensor_that_a_layer_of_a_block_is_given_twice_is_one():

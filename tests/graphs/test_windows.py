@@ -283,14 +283,22 @@ def test_rows_and_columns_are_followed_through_a_reshape(make, sees):
     assert tuple(32 if size is None else size for size in told) == sees
 
 
+LAST = (-1, [-1], (-1,))
+
+
 @pytest.mark.parametrize(
     ("make", "shape", "sees"),
     [
         (lambda x: layers.Dense(4)(layers.Reshape((-1, 3))(conv(x))), (8, None, 3), (3, 3)),
         (lambda x: layers.Conv1D(2, 3)(ops.squeeze(ops.expand_dims(layers.Conv1D(3, 5)(x), 2))), (16, 3), (7,)),
         (lambda x: layers.LSTM(2, return_sequences=True)(x), (16, 3), (None,)),
+        (lambda x: layers.AdaptiveAveragePooling2D((1, 8))(x), (32, 32, 3), (None, 4)),
+        *(
+            (lambda x, axis=axis: layers.Conv2D(2, 3, activation=layers.Softmax(axis))(x), (9, 9, 3), (3, 3))
+            for axis in LAST
+        ),
     ],
-    ids=["tokens of any width", "an axis of one", "steps"],
+    ids=["tokens of any width", "an axis of one", "steps", "a whole axis", *(f"softmax of {axis}" for axis in LAST)],
 )
 def test_what_becomes_of_axes(make, shape, sees):
     with weightless():
@@ -369,6 +377,8 @@ class Gate(keras.Layer):
         lambda x: ops.roll(x, 1),
         lambda x: ops.take_along_axis(x, np.arange(32)[None, ::-1, None, None], axis=1),
         lambda x: layers.Conv2D(3, 3, activation=lambda t: ops.roll(t, 1, 1), name="mine")(x),
+        lambda x: layers.Conv2D(3, 3, activation=layers.Softmax(1), name="mine")(x),
+        lambda x: layers.TimeDistributed(layers.Lambda(lambda t: t * 2, name="mine"), name="mine")(x),
     ],
 )
 def test_what_nobody_knows_is_said_by_name(make):
