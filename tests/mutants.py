@@ -63,7 +63,7 @@ OWN: dict[str, tuple[str, ...]] = {
     "graphs/clusters.py": ("test_clusters",),
     "graphs/equality.py": ("test_equality", "test_layer_rules"),
     "graphs/file_reading.py": ("test_files",),
-    "graphs/fusing.py": ("test_rewrite", "test_grouping"),
+    "graphs/fusing.py": ("test_repeats", "test_rewrite", "test_grouping"),
     "graphs/graph.py": ("test_graph",),
     "graphs/grouping.py": ("test_grouping", "test_patterns"),
     "graphs/layer_rules/": ("test_layer_rules", "test_costs", "test_windows", "test_receptive_fields"),
@@ -95,8 +95,18 @@ EQUIVALENT: dict[str, dict[str, str]] = {
         "graph, edges=tuple(e if e.role == r else changed(e, role=r) "
         "for e, r in zip(graph.edges, roles, strict=False))": "there is a role for each edge",
     },
+    "graphs/layer_rules/common.py": {
+        'elif interpolation == "bilinear" and (n < m): # between the middles of two pixels': (
+            "an image of the same size is read as it stands, which the next case says"
+        ),
+    },
     "graphs/layer_rules/operations.py": {
         "least = index + 1 if index >= 1 else -index": "of no size less than one is asked in any case",
+    },
+    "graphs/layer_rules/own_layers.py": {
+        "axes[first + number] = Along(first + number, Reads(n, m, 1 - m, n - 1, 2, False))": (
+            "of an axis that does not follow it is not asked how many positions are needed"
+        ),
     },
     "graphs/patterns.py": {
         "same[again] = same.get(outside[1], outside[0])": "of a tensor that is used once nothing has been said before",
@@ -119,7 +129,13 @@ EQUIVALENT: dict[str, dict[str, str]] = {
     "testing/checks.py": {
         "if net.expected(example) is None: return None": "the answer is asked only whether it is true",
     },
+    "testing/examples.py": {
+        "def _batch_name(net: Net) -> str | None: return None": "since the first input the size of the batch is known",
+    },
     "testing/machine.py": {"return True return None": "the answer is asked only whether it is true"},
+    "testing/oracles/pieces.py": {
+        "for n, w, s in zip(shape[:-1], sizes, each(shift, shape), strict=False):": "each axis has one of each",
+    },
 }
 """By file, lines as a mutant has them (with the line before, where they are not enough) that do the same, and why."""
 

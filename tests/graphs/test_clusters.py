@@ -88,6 +88,14 @@ def pooled(x):
     return conv("c", 7)(y)
 
 
+def test_a_pooling_goes_to_what_is_before_it_though_one_comes_first_of_all():
+    def make(x):
+        first, second = (L.MaxPooling2D(3, 1, "same", name=name) for name in ("first", "second"))
+        return conv("b")(second(conv("a")(first(x))))
+
+    assert joined(make, 4) == [["first"], ["a", "second"], ["b"]]
+
+
 def test_neighbours_on_maps_of_one_size_go_together_before_others():
     """The pooling ends what is computed at 32×32, so that the convolution before it is of that size."""
     assert joined(pooled, 4) == [["a"], ["b", "pool"], ["c"]]
@@ -124,6 +132,20 @@ def test_equal_branches_are_one_box_with_what_only_joins_them():
 def test_a_box_of_one_layer_with_weights_has_its_name_and_one_of_several_has_none():
     assert titles(pooled, 4) == [("a", ""), ("b", "conv 5×5, max pool"), ("c", "")]
     assert titles(pooled, 3)[0] == ("3 layers", "conv 3×3, conv 5×5, max pool")
+
+
+def test_numbered_blocks_are_called_by_the_first_and_the_last():
+    def of(*names):
+        with weightless():
+            x = keras.Input((32, 32, 8), name="x")
+            y = x
+            for name in names:
+                y = conv(name)(y)
+            return clustered(read_graph(keras.Model(x, y)), 2).nodes[1].name
+
+    assert of("residual 2", "residual 3", "residual 4") == "residual 2–4"
+    for others in (("residual 2", "residual 4"), ("residual 2", "dense 3"), ("2", "3"), ("residual 3", "residual 2")):
+        assert of(*others) == f"{len(others)} layers"
 
 
 # -- what is said -----------------------------------------------------------------------------------------------------

@@ -136,6 +136,8 @@ CASES = {
     "matmul, constant first": (lambda x: ops.matmul(ones(3, 5), x), (5, 8)),
     "einsum": (lambda x, y: ops.einsum("btd,bsd->bts", x, y), (5, 8), (7, 8)),
     "einsum, a factor first": (lambda x: ops.einsum("d,btd->bt", ones(8), x), (5, 8)),
+    "einsum, a weight for each step": (lambda x, y: ops.einsum("bt,btd->btd", x, y), (5,), (5, 8)),
+    "einsum, steps of each feature": (lambda x, y: ops.einsum("btd,bd->btd", x, y), (5, 8), (8,)),
     "einsum, constant": (lambda x: ops.einsum("ij,bjk->bik", ones(3, 5), x), (5, 8)),
     "tensordot": (lambda x: ops.tensordot(x, ones(8, 3), axes=1), (5, 8)),
     "ops.dot": (lambda x: ops.dot(x, ones(8, 3)), (5, 8)),
@@ -189,6 +191,24 @@ def test_multiply_adds_of_attention_with_values_of_another_size():
     model = keras.Model([query, value, key], layers.MultiHeadAttention(2, 3, value_dim=5)(query, value, key))
     projections = 5 * 8 * 2 * 3 + 7 * 4 * 2 * 3 + 7 * 6 * 2 * 5
     assert read_graph(model).multiply_adds == projections + 2 * 5 * 7 * (3 + 5) + 5 * 2 * 5 * 8
+
+
+@pytest.mark.parametrize(
+    ("kind", "options", "each"),
+    [
+        ("Conv2D", {"filters": 5}, 4 * 9 * 5),
+        ("DepthwiseConv2D", {"depth_multiplier": 2}, 4 * 9 * 2),
+        ("SeparableConv2D", {"filters": 5}, 4 * 9 + 4 * 5),
+        ("Conv2DTranspose", {"filters": 5}, 4 * 9 * 5),
+    ],
+)
+def test_multiply_adds_where_channels_stand_first(kind, options, each):
+    """A transposed convolution multiplies each pixel of what it is given, the others each of what they give."""
+    layer = getattr(layers, kind)(kernel_size=3, data_format="channels_first", **options)
+    big, small = (None, 4, 9, 7), (None, layer.compute_output_shape((None, 4, 9, 7))[1], 7, 5)
+    before, after = (small, big) if "Transpose" in kind else (big, small)
+    before = (None, 4, *before[2:])
+    assert of_call(Call(layer, (before,), (after,))) == 7 * 5 * each
 
 
 def test_an_embedding_reversed_is_a_product():
@@ -263,10 +283,14 @@ def test_windows_that_are_put_among_the_examples_are_counted():
     model = keras.Model(x, layers.Dense(3)(ops.reshape(y, (-1, 8, 8, 4))))
     within = 4 * 16 * 16 * 16 + 2 * 16 * 16 * 16 + 16 * 16 * 4
     assert read_graph(model).multiply_adds == 4 * within + 64 * 4 * 3
-    a, b = keras.Input((6,)), keras.Input((6,))
-    both = layers.Dense(5)(ops.concatenate([a, b], axis=0))
+
+
+def test_examples_put_one_after_the_other_are_counted():
+    a, b, x = keras.Input((6,)), keras.Input((6,)), keras.Input((8, 8, 16))
+    with weightless():
+        both = layers.Dense(5)(ops.concatenate([a, b], axis=0))
+        turned = layers.Dense(5)(ops.transpose(x, (1, 0, 2, 3)))
     assert read_graph(keras.Model([a, b], both)).multiply_adds == 2 * 6 * 5
-    turned = layers.Dense(5)(ops.transpose(x, (1, 0, 2, 3)))
     assert read_graph(keras.Model(x, turned)).multiply_adds is None
 
 

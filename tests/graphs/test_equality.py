@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 import inspect
 import re
 
@@ -10,8 +11,8 @@ import numpy as np
 import pytest
 from keras import layers, ops
 
-from layerblocks.graphs import Node, fold, read_graph, same_kind, why_unequal
-from layerblocks.graphs.equality import _has_nameless, configuration
+from layerblocks.graphs import Edge, Graph, Node, fold, read_graph, same_kind, why_unequal
+from layerblocks.graphs.equality import _has_nameless, configuration, plain
 
 
 def doubled(x):
@@ -217,11 +218,38 @@ def test_numbers_of_numpy_are_told_apart_by_their_values():
     assert same_kind(two, again) and not same_kind(two, three)
 
 
+class Level(enum.IntEnum):
+    LOW, HIGH = 1, 2
+
+
+def test_members_of_enumerations_are_what_they_stand_for():
+    assert plain(Level.LOW) == plain(Level.LOW) == 1 != plain(Level.HIGH)
+    assert plain(type("Text", (str,), {})("a")) == "a" and plain(type("Real", (float,), {})(0.5)) == 0.5
+
+
+def test_what_says_nothing_of_itself_is_equal_to_itself_alone():
+    one, other = object(), object()
+    assert plain(one) == plain(one) != plain(other)
+
+
 def test_a_layer_is_no_block_of_the_same_name():
     inner = read_graph(keras.Sequential([keras.Input((4,)), layers.Dense(3)]))
     layer, block = (Node(0, ("x",), "Own", "other", inner=held) for held in (None, inner))
     assert why_unequal(layer, block) == "inside: one is a layer, the other a block"
     assert why_unequal(block, block) is None
+
+
+def test_what_is_inside_of_blocks_counts():
+    def block(*kinds, edges=((0, 1),)):
+        nodes = tuple(Node(number, (f"n{number}",), kind, "other") for number, kind in enumerate(kinds))
+        inner = Graph("b", "Functional", nodes, tuple(Edge(*edge) for edge in edges))
+        return Node(0, ("b",), "Block", "other", inner=inner)
+
+    one = block("Dense", "ReLU", "Add", edges=((0, 1), (1, 2)))
+    assert same_kind(one, block("Dense", "ReLU", "Add", edges=((0, 1), (1, 2))))
+    assert why_unequal(one, block("Dense", "Softmax", "Add", edges=((0, 1), (1, 2)))) == "n1: kind: ReLU, Softmax"
+    assert why_unequal(one, block("Dense", "ReLU")) == "inside: 3 layers, 2"
+    assert why_unequal(one, block("Dense", "ReLU", "Add", edges=((0, 1), (0, 2)))) == "the wiring inside"
 
 
 @pytest.mark.parametrize("value", [{"class_name": "__lambda__", "config": {}}, [1, ({"f": "<lambda>"},)]])

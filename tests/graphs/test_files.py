@@ -200,7 +200,7 @@ def test_a_file_of_keras_2(tmp_path):
 def test_a_value_that_is_like_a_tensor_of_keras_2_stays_a_value(tmp_path):
     """A list of a name and two integers is a tensor, of a name and other things it is none."""
     content = json.loads(json.dumps(KERAS_2))
-    content["config"]["layers"][3]["inbound_nodes"][0][3] |= {"name": ["nothing", "there", 0], "order": ["x", 0, 0.5]}
+    content["config"]["layers"][3]["inbound_nodes"][0][3] |= {"order": ["x", 0, 0.5], "at": ["x", 0.5, 0]}
     path = tmp_path / "old.json"
     path.write_text(json.dumps(content))
     graph = read_graph(path)

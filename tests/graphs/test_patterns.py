@@ -12,7 +12,7 @@ from keras import ops
 from layerblocks import blocks as b
 from layerblocks.blocks import weightless
 from layerblocks.graphs import collapse, group, overview, read_graph
-from layerblocks.graphs.patterns import pattern_of
+from layerblocks.graphs.patterns import pattern_of, sums_a_residual
 
 from ..zoo import build as stranger
 
@@ -331,6 +331,30 @@ def test_the_words_of_a_user_are_no_scopes(names):
 def test_only_a_sum_with_its_own_input_is_residual(name):
     nodes = overview(read_graph(stranger(name), expand_nested=True), 1).nodes
     assert not [n.name for n in nodes if n.role == "residual"]
+
+
+def test_what_leaves_a_branch_does_not_hide_that_it_is_added_to_its_input():
+    with weightless():
+        x = tokens()
+        y = L.Dense(32)(x)
+        model = keras.Model(x, [L.Add()([x, L.Dense(32)(y)]), y])
+    assert sums_a_residual(read_graph(model))
+    with weightless():
+        y = L.Dense(32, name="b.first")(x)
+        z = L.Add(name="b.sum")([x, L.Dense(32, name="b.second")(y)])
+        graph = collapse(read_graph(keras.Model(x, [z, L.Dense(2, name="other")(y)])), 1)
+    assert {node.name: node.role for node in graph.nodes}["b"] == "residual"
+
+
+def test_a_tensor_that_a_layer_of_a_block_is_given_twice_is_one():
+    def inside(*inputs, of):
+        with weightless():
+            y = L.LayerNormalization(name="b.norm")(L.MultiHeadAttention(2, 8, name="b.attention")(*of))
+        return pattern_of(collapse(read_graph(keras.Model(inputs, y)), 1).nodes[-1])
+
+    x, z = tokens(), tokens()
+    assert inside(x, of=(x, x)).name == "attention"
+    assert inside(x, z, of=(x, z)).name == "cross-attention"
 
 
 def test_roles_of_attention_recurrence_and_embedding():

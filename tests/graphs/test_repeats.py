@@ -249,6 +249,7 @@ def test_a_shared_layer_in_a_row_counts_its_weights_once():
     folded = fold(read(keras.Model(x, layers.Dense(4, name="own")(y))))
     assert named(folded) == [("shared", 3), ("own", 1)]
     assert (folded.nodes[1].parameters, folded.nodes[1].multiply_adds, folded.parameters) == (20, 48, 40)
+    assert folded.nodes[1].call == (1, 3), "it still is one layer, called three times"
 
 
 def test_structure_ignores_names_and_weights_but_not_what_is_trained():

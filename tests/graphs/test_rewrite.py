@@ -40,6 +40,14 @@ def test_a_name_that_all_share_does_not_count():
     assert names(chain("unit.1", "unit.2"), 1) == ["x", "unit"], "a single block without blocks inside stays one"
 
 
+def test_what_is_inside_of_an_opened_block_alone_stands_in_its_frame():
+    graph = collapse(read_graph(chain("a.p.1", "a.p.2", "a.q.1", "b.1", "b.2")), 1, expand=["a"])
+    frames = [(node.name, [graph.frames[f].name for f in node.frames]) for node in graph.nodes]
+    assert frames == [("x", []), ("a.p", ["a"]), ("a.q", ["a"]), ("b", [])]
+    both = collapse(read_graph(chain("a.p.1", "a.p.2", "a.q.1", "b.1", "b.2")), 1, expand=["a", "b"])
+    assert [[both.frames[f].name for f in node.frames] for node in both.nodes] == [[], ["a"], ["a"], ["b"], ["b"]]
+
+
 def test_blocks_that_wait_for_each_other_are_cut_into_runs():
     assert names(chain("a.1", "b.1", "a.2", "b.2", "b.3"), 1) == ["x", "a", "b", "a", "b"]
 
@@ -50,6 +58,14 @@ def test_a_block_sums_its_layers_and_keeps_them():
     assert (block.inputs, block.outputs) == (((None, 4),), ((None, 4),))
     assert [n.name for n in block.inner.nodes] == ["a.1", "a.2"]
     assert [(e.source, e.target) for e in block.inner.edges] == [(0, 1)]
+
+
+def test_a_block_is_trained_where_one_of_its_layers_is():
+    model = chain("a.1", "a.2", "b.1", "b.2")
+    for layer in model.layers:
+        layer.trainable = layer.name == "a.2"
+    x, a, b = collapse(read_graph(model), 1).nodes
+    assert (x.trainable, a.trainable, b.trainable) == (None, True, False)
 
 
 def test_one_tensor_into_many_layers_of_a_block_is_one_edge():

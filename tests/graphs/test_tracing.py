@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from keras import layers, ops
 
-from layerblocks.graphs import fold, min_input_size, opened, overview, read_graph, receptive_field
+from layerblocks.blocks import weightless
+from layerblocks.graphs import fold, min_input_size, opened, overview, read_graph, receptive_field, same_kind
 from layerblocks.viz.texts.layer_labels import describe
 
 from ..helpers import needs_tensorflow
@@ -290,6 +291,38 @@ def test_a_bidirectional_layer_is_opened(merge_mode, states):
     assert describe(both).startswith("LSTM, 4, both ways") and both.role == "recurrent"
     inside = [node.name for node in opened(both).nodes]
     assert inside[1:] == ["forward_lstm", "backward_lstm", *[merge_mode] * (merge_mode is not None)]
+
+
+def test_how_both_ways_are_merged_is_said_of_the_merge_alone():
+    x = keras.Input((7, 5), name="x")
+
+    def inside(merge_mode):
+        with weightless():
+            y = layers.Bidirectional(layers.LSTM(4, return_sequences=True), merge_mode=merge_mode)(x)
+            return read_graph(keras.Model(x, y), expand_nested=True).nodes[1:]
+
+    (one, back, summed), (other, other_back, joined) = inside("sum"), inside("concat")
+    assert same_kind(one, other) and same_kind(back, other_back)
+    assert not same_kind(summed, joined)
+
+
+class Headed(layers.Layer):
+    """A model that has a graph, and a layer after it."""
+
+    def __init__(self, **options):
+        super().__init__(**options)
+        self.body = keras.Sequential([keras.Input((4,)), layers.Dense(3, name="own")])
+        self.head = layers.Dense(2)
+
+    def call(self, x):
+        return self.head(self.body(x))
+
+
+def test_what_comes_after_a_nested_model_has_the_path_of_its_attribute():
+    x = keras.Input((4,), name="x")
+    with weightless():
+        graph = read_graph(keras.Model(x, Headed(name="headed")(x)), expand_nested=True)
+    assert [node.name for node in graph.nodes][1:] == ["headed.body.own", "headed.head"]
 
 
 def test_states_go_to_the_layers_inside():

@@ -10,7 +10,17 @@ from keras import layers, ops
 from layerblocks._keras import public_name
 from layerblocks.blocks import layers as own_layers
 from layerblocks.blocks import map_layers, weightless
-from layerblocks.graphs import Reads, Unknown, knows, min_input_size, read_graph, receptive_field
+from layerblocks.graphs import (
+    Reads,
+    Unknown,
+    conv_out,
+    knows,
+    min_input_size,
+    pool_out,
+    read_graph,
+    receptive_field,
+    transposed_out,
+)
 from layerblocks.graphs.calls import calls
 from layerblocks.graphs.layer_rules.common import pointwise
 from layerblocks.graphs.layer_rules.layers import _kept
@@ -170,6 +180,20 @@ def test_the_smallest_input_is_the_smallest_that_can_be_built(number):
         assert size == 1 or not lengths(make, smaller)
 
 
+@pytest.mark.parametrize("padding", ["same", "valid"])
+@pytest.mark.parametrize(("size", "stride", "rate"), [(1, 1, 1), (1, 3, 1), (2, 3, 1), (3, 2, 1), (3, 1, 2), (4, 1, 3)])
+def test_sides_in_closed_form_are_those_of_keras(size, stride, rate, padding):
+    def side(kind, *given, **options):
+        return kind(*given, padding=padding, **options).compute_output_shape((None, 17, 3))[1]
+
+    strided = {"strides": stride, "dilation_rate": rate}
+    assert conv_out(17, size, stride, rate, padding) == side(layers.Conv1D, 2, size, **strided)
+    if rate == 1:
+        assert pool_out(17, size, stride, padding) == side(layers.MaxPooling1D, size, stride)
+    if keras.backend.backend() != "tensorflow" or 1 in (stride, rate):
+        assert transposed_out(17, size, stride, rate, padding) == side(layers.Conv1DTranspose, 2, size, **strided)
+
+
 def conv(x, size=3, filters=3):
     return layers.Conv2D(filters, size, padding="same")(x)
 
@@ -221,6 +245,74 @@ def test_each_position_sees_what_changes_it(number):
     told = receptive_field(model)
     assert read_graph(model).nodes[-1].receptive_field == told
     assert [SIDE if size is None else size for size in told] == [seen(model, axis) for axis in (1, 2)]
+
+
+@pytest.mark.parametrize(
+    ("make", "least"),
+    [
+        (lambda x: layers.AdaptiveAveragePooling2D((5, 8))(x), (1, 1)),
+        (lambda x: layers.Conv2D(2, 3)(ops.take(x, np.zeros(4, int), axis=1)), (1, 3)),
+    ],
+)
+def test_as_many_positions_as_are_asked_for_come_of_any_number(make, least):
+    with weightless():
+        assert min_input_size(image_model(make)) == least
+        assert all(image_model(make, (*least, 3)).output_shape[1:3])
+
+
+def test_a_window_needs_fewer_positions_by_those_that_are_added():
+    with weightless():
+        padded = image_model(lambda x: layers.Conv2D(2, 5)(ops.pad(x, ((0, 0), (1, 1), (0, 5), (0, 0)))))
+        assert (min_input_size(padded), receptive_field(padded)) == ((3, 1), (5, 5))
+
+
+@pytest.mark.parametrize(
+    ("make", "sees"),
+    [
+        (lambda x: layers.Conv1D(2, 5)(layers.Reshape((32, 96))(x)), (5, 32)),
+        (lambda x: layers.Conv1D(2, 5)(layers.Reshape((32 * 32, 3))(x)), (2, 32)),
+        (lambda x: conv(layers.Reshape((32, 32, 3))(layers.ReLU()(layers.Reshape((32 * 32, 3))(x)))), (3, 3)),
+        (lambda x: conv(layers.Reshape((32, 64, 3))(layers.UpSampling2D((1, 2))(x))), (3, 2)),
+    ],
+    ids=["rows", "pixels in a row", "and back", "as it was"],
+)
+def test_rows_and_columns_are_followed_through_a_reshape(make, sees):
+    """Five pixels in a row lie in two rows, and may be the last of the one and the first of the other."""
+    with weightless():
+        told = receptive_field(image_model(make))
+    assert tuple(32 if size is None else size for size in told) == sees
+
+
+LAST = (-1, [-1], (-1,))
+
+
+@pytest.mark.parametrize(
+    ("make", "shape", "sees"),
+    [
+        (lambda x: layers.Dense(4)(layers.Reshape((-1, 3))(conv(x))), (8, None, 3), (3, 3)),
+        (lambda x: layers.Conv1D(2, 3)(ops.squeeze(ops.expand_dims(layers.Conv1D(3, 5)(x), 2))), (16, 3), (7,)),
+        (lambda x: layers.LSTM(2, return_sequences=True)(x), (16, 3), (None,)),
+        (lambda x: layers.AdaptiveAveragePooling2D((1, 8))(x), (32, 32, 3), (None, 4)),
+        *(
+            (lambda x, axis=axis: layers.Conv2D(2, 3, activation=layers.Softmax(axis))(x), (9, 9, 3), (3, 3))
+            for axis in LAST
+        ),
+    ],
+    ids=["tokens of any width", "an axis of one", "steps", "a whole axis", *(f"softmax of {axis}" for axis in LAST)],
+)
+def test_what_becomes_of_axes(make, shape, sees):
+    with weightless():
+        model = image_model(make, shape)
+        assert receptive_field(model) == sees
+        nodes = [node for node in read_graph(model).nodes if isinstance(node.windows, tuple)]
+    assert nodes and all(list(map(len, node.windows)) == list(map(len, node.inputs)) for node in nodes)
+
+
+def test_where_parts_of_an_image_are_put_among_the_examples_nobody_knows_what_is_seen():
+    with weightless():
+        halves = image_model(lambda x: conv(ops.reshape(x, (-1, 16, 32, 3))))
+    assert halves.output_shape == (None, 16, 32, 3)
+    assert isinstance(read_graph(halves).nodes[-1].receptive_field, Unknown)
 
 
 def test_of_an_axis_of_unknown_length_nobody_knows_where_positions_go():
@@ -285,6 +377,8 @@ class Gate(keras.Layer):
         lambda x: ops.roll(x, 1),
         lambda x: ops.take_along_axis(x, np.arange(32)[None, ::-1, None, None], axis=1),
         lambda x: layers.Conv2D(3, 3, activation=lambda t: ops.roll(t, 1, 1), name="mine")(x),
+        lambda x: layers.Conv2D(3, 3, activation=layers.Softmax(1), name="mine")(x),
+        lambda x: layers.TimeDistributed(layers.Lambda(lambda t: t * 2, name="mine"), name="mine")(x),
     ],
 )
 def test_what_nobody_knows_is_said_by_name(make):
@@ -347,6 +441,19 @@ def test_a_layer_that_nobody_knows_is_asked_what_it_needs_and_how_far_it_steps()
     model = image_model(lambda x: Cut()(x))
     assert min_input_size(model) == (4, 4), "of three rows none is left"
     assert strides(model)[id(model.output)] == (2, 2)
+
+
+class Filled(keras.Layer):
+    """Puts a row and a column to the first where there are no more; nobody but itself knows."""
+
+    def call(self, x):
+        return ops.pad(x, [(0, 0), *((0, 1) if size == 1 else (0, 0) for size in x.shape[1:3]), (0, 0)])
+
+
+def test_a_layer_that_nobody_knows_may_need_less_than_it_gives():
+    with weightless():
+        assert min_input_size(image_model(lambda x: layers.MaxPooling2D(2)(Filled()(x)))) == (1, 1)
+        assert image_model(lambda x: layers.MaxPooling2D(2)(Filled()(x)), (1, 1, 3)).output_shape == (None, 1, 1, 3)
 
 
 def test_what_meets_in_a_sum_steps_as_far_as_each_of_it():

@@ -21,6 +21,8 @@ from layerblocks.blocks import (
     vgg_block,
 )
 from layerblocks.testing import CheckError, assert_trainable, check_net
+from layerblocks.testing.examples import Example, _shrunk, as_net, failure_of
+from layerblocks.testing.reports import Report
 
 from ..helpers import data_format
 
@@ -139,6 +141,23 @@ def test_the_same_by_its_gradients():
     with pytest.raises(CheckError) as caught:
         assert_trainable(lambda: keras.Model(x := keras.Input((8, 8, 3)), ignored_branch(x)))
     assert caught.value.report.off == ("layer 'ignored' has weights and leads to no output",)
+
+
+def test_sizes_without_a_name_stay_as_they_are_where_others_are_shrunk():
+    report = smallest(partial(a_row_too_many, first=5), "b h _ c -> b h _ 4", sides=(2, 96))
+    assert report.smallest == "input (None, 5, 2, 1)" and report.off == ("axis 1: h is 5, got 6",)
+
+
+def test_each_size_is_made_smaller_by_itself_down_to_one():
+    """Where Hypothesis left off."""
+
+    def check(example):
+        if example.shapes[0][1] >= 5:
+            raise failure_of(Report("off"), example)
+
+    net = as_net(broadcast, "b h w c -> b h w c", sides=(1, 96), params=None, least=1, too_small="raises")
+    left = failure_of(Report("off"), Example(((None, 9, 4, 3),), {}, {}))
+    assert _shrunk(check, net, left).example.shapes == ((None, 5, 1, 1),)
 
 
 def test_height_and_width_confused():
@@ -357,6 +376,27 @@ def test_a_network_of_keras():
     check_net(mobilenet, "b h w 3 -> b (h+1)//32 (w+1)//32 256", sides=(25, 96), max_examples=6)
     report = smallest(mobilenet, "b h w 3 -> b h//32 w//32 256", sides=(31, 66))  # what one expects
     assert report.smallest == "input (None, 31, 31, 3)"
+
+
+def test_what_is_run_on_real_numbers(monkeypatch):
+    """A net for unknown sizes only where there is one, and it is another."""
+    seen = []
+    monkeypatch.setattr("layerblocks.testing.checks._runs", lambda: lambda net, example, models: seen.append({*models}))
+
+    def ran(build, spec, **options):
+        seen.clear()
+        check_net(build, spec, eager=1, max_examples=3, sides=(1, 9), **options)
+        return {frozenset(models) for models in seen}
+
+    def flat(x):
+        return layers.Dense(3)(layers.Flatten()(x))
+
+    this, unknown = "built for this size", "built for unknown sizes"
+    pointwise = layers.Conv2D(4, 1)
+    assert ran(pointwise, "b h w c -> b h w 4") == {frozenset({this, unknown})}
+    assert ran(pointwise, "b h w c -> b h w 4", unknown=False) == {frozenset({this})}
+    assert ran(flat, "b h w c -> b 3", parameters=lambda h, w, c: 3 * h * w * c + 3) == {frozenset({this})}
+    assert ran(pointwise, "b 2 3 c -> b 2 3 4") == {frozenset({this})}
 
 
 # How it is called.

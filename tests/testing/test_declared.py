@@ -12,6 +12,7 @@ from keras import layers, ops
 
 import layerblocks.blocks  # noqa: F401  (a run in this process forgets what it imports; NumPy cannot come again)
 from layerblocks.testing import CheckError, check_shapes, shapes
+from layerblocks.testing.declared import _shape
 
 from ..helpers import calls_of, needs_tensorflow
 
@@ -58,6 +59,18 @@ class Own(keras.layers.Layer):
 
 
 TARGETS = {target.__name__: target for target in (folded, pooled, loss, flipped, Dense, Own)}
+
+
+def test_sizes_that_are_no_integers_are_unknown():
+    """As JAX's dimensions of a name are."""
+
+    class Tensor:
+        def __init__(self, *shape):
+            self.shape = shape
+
+    size = object()
+    assert _shape(Tensor(size, size)) == _shape(Tensor(None, size)) == (None, None)
+    assert _shape(Tensor(size, 3)) == (None, 3) and _shape(Tensor(2, 3)) == (2, 3)
 
 
 def test_a_call_that_fits():

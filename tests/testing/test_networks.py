@@ -16,10 +16,10 @@ from layerblocks import blocks
 from layerblocks.blocks import add, block, conv, max_pool, weightless
 from layerblocks.testing.code import Written
 from layerblocks.testing.machine import network_machine
-from layerblocks.testing.network_building import PROBES, Call
+from layerblocks.testing.network_building import PROBES, Call, Draft
 from layerblocks.testing.oracles import Expected
-from layerblocks.testing.random_blocks import chain, oriented, straight
-from layerblocks.testing.random_networks import Network, networks
+from layerblocks.testing.random_blocks import chain, oriented, piece, straight
+from layerblocks.testing.random_networks import Network, _summed, networks
 
 from ..helpers import data_format
 
@@ -171,6 +171,22 @@ def test_shrinking(condition, calls):
     net = smallest(condition)
     assert len(net.calls) <= calls, net
     assert max(net.shape[:2]) <= 9
+
+
+def test_a_branch_is_added_to_what_it_leaves():
+    """Of other sides and channels, it is brought to both."""
+    draft = Draft((6, 5, 3), 9)
+    y = draft.call(piece("conv"), [0], {"filters": 4, "strides": 2})
+    made = _summed(draft, 0, y)
+    assert draft.shape(made) == (6, 5, 3) and draft.calls[-1].name == "add"
+    assert [call.name for call in draft.calls] == ["conv", "conv", "match_size", "add"]
+
+
+def test_names_are_given_once():
+    draft = Draft((6, 5, 3), 9)
+    for name in ("a", "a", None):
+        draft.call(piece("max_pool"), [0], {}, name)
+    assert [call.arguments.get("name", "none") for call in draft.calls] == ["a", "none", "none"]
 
 
 def test_a_planted_bug_is_found_and_shrunk():

@@ -15,6 +15,7 @@ from keras import layers, ops
 from layerblocks.blocks import decoder_block, weightless
 from layerblocks.testing import CheckError, check_net
 from layerblocks.testing.checks import Tried
+from layerblocks.testing.reports import _source, imported
 
 FEW = {"max_examples": 12, "sides": (1, 24)}
 
@@ -97,6 +98,11 @@ def test_keys_are_arguments_where_the_net_has_them():
     assert report.code.splitlines()[-2].endswith("(mask=mask, image=image)") and reproduced(report)[-1] == 2
 
 
+def test_a_dict_of_one_input_stays_one():
+    report = wrong(lambda inputs: layers.ReLU()(inputs["image"]), "{image: b h w c} -> b h w 2")
+    assert report.code.splitlines()[-2] == 'y = build({"image": image})' and reproduced(report)[-1] == 1
+
+
 def test_several_outputs_without_keys_and_a_list_of_inputs():
     check_net(lambda x: (x, layers.GlobalAveragePooling2D()(x)), "b h w c -> b h w c, b c", **FEW)
     check_net(layers.Concatenate(), "b h c, b h d -> b h c+d", **FEW)
@@ -151,6 +157,12 @@ def test_outputs_of_unknown_sizes_are_compared_one_by_one():
 
     for net in (claims, lacks):
         assert "claims to know" in wrong(net, "b h w c -> {a: b h w c, b: b h w c}").title
+
+
+@pytest.mark.parametrize("other", [lambda x: x[..., None], lambda x: {"a": x}])
+def test_another_kind_of_output_for_unknown_sizes_is_told_from_that_for_a_size(other):
+    report = wrong(lambda x: other(x) if x.shape[1] is None else x, "b h w c -> b h w c")
+    assert "claims to know" in report.title and report.smallest == "input (None, 1, 1, 1)"
 
 
 # Layers and models.
@@ -261,6 +273,19 @@ def test_the_report_holds_no_colours():
     """Keras colours its messages."""
     report = wrong(lambda x: layers.Conv2D(2, 3, groups=2)(layers.Dense(3)(x)), "b h w c -> b h-2 w-2 2")
     assert "\x1b" not in str(report) + report.code and report.got.startswith("ValueError: ")
+
+
+def test_what_no_module_gives_comes_with_its_source_where_that_can_stand_alone():
+    def own(x):
+        return ops.relu(x)
+
+    def half(x):
+        return own(x) / 2
+
+    assert imported(own, check_net) == (["from layerblocks.testing import check_net"], {"own": own})
+    assert _source("own", own) == (["from keras import ops"], ["def own(x):", "    return ops.relu(x)", ""])
+    imports, (comment,) = _source("half", half)
+    assert imports == [] and comment.startswith("# half: ") and "test_several_inputs" in comment
 
 
 LOCAL = """

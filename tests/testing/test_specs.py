@@ -348,6 +348,17 @@ def test_models_pairs_and_dicts():
     )
 
 
+def test_several_tensors_in_a_row():
+    image, tokens, joint = np.zeros((2, 7, 5)), np.zeros((2, 9)), np.zeros((2, 14))
+    for several in ((image, tokens), [image, tokens]):
+        sizes = assert_shape((several, joint), "b h w, b t -> b w+t")
+        assert sizes == {"b": 2, "h": 7, "w": 5, "t": 9}
+        assert_shape((joint, several), "b n -> b 7 n-9, b 9")
+    with pytest.raises(CheckError) as caught:
+        assert_shape((joint, (image, tokens)), "b n -> b 7 n, b 9")
+    assert caught.value.report.off == ("output 0, axis 2: n is 14, got 5",)
+
+
 @pytest.mark.parametrize("x", ["b h", 3, None, [1.5], object()])
 def test_what_has_no_shape(x):
     with pytest.raises(TypeError, match="assert_shape: x must be something that has a shape"):
