@@ -13,7 +13,7 @@ from ..blocks.types import Dense, Tensor, Unit
 from .constructor import Head, architecture
 from .initial_values import normal
 
-FILTERS = (64, 128, 256, 512)  # of PyTorch's examples; twice as many in figure 1 of the paper
+DCGAN_FILTERS = (64, 128, 256, 512)  # of PyTorch's examples; twice as many in figure 1 of the paper
 
 # Section 4 of the paper: numbers of a deviation of 0.02.
 gan_norm = partial(
@@ -37,7 +37,7 @@ def dcgan_generator(
     x: Tensor,
     head: Head,
     *,
-    filters: Sequence[int] = FILTERS,
+    filters: Sequence[int] = DCGAN_FILTERS,
     up: Unit | None = None,
     conv: Unit = gan_conv,
 ) -> Tensor:
@@ -67,7 +67,7 @@ def dcgan_discriminator(
     x: Tensor,
     head: Head,
     *,
-    filters: Sequence[int] = FILTERS,
+    filters: Sequence[int] = DCGAN_FILTERS,
     conv: Unit = leaky_conv,
     dense: Dense | None = None,
 ) -> Tensor:

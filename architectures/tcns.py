@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
+from typing import Any
 
 from .. import checks
 from ..blocks import block, default_of, merge_residual, projection_shortcut, weight_normalized
@@ -35,12 +36,14 @@ def temporal_block(
     for number in (1, 2):
         y = conv(y, filters, kernel_size, name=f"conv{number}", **options)
         y = _dropout(y, dropout, name=f"dropout{number}")
-    plain = {} if default_of(conv, "layer") is None else {"layer": None}  # no normalised kernel in the shortcut
+    plain: dict[str, Any] = (
+        {} if default_of(conv, "layer") is None else {"layer": None}
+    )  # no normalised kernel in the shortcut
     return merge_residual(x, y, strides=1, shortcut=partial(projection_shortcut, **plain), conv=conv)
 
 
 @block
-def last_step(x: Tensor) -> Tensor:
+def last_step(x: Tensor, *, name: str | None = None) -> Tensor:
     """What has seen all: `batch length channels` -> `batch channels`."""
     index = [slice(None)] * len(x.shape)
     for axis in side_axes(x):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
+from typing import Any
 
 from .. import checks
 from ..blocks import activate, add, block, default_of, gate, pixel_predictions
@@ -86,7 +87,7 @@ def wavenet(
     """
     filters, stacks = checks.integer("filters", filters), checks.integer("stacks", stacks)
     dilations = checks.integers("dilations", dilations, max(1, len(dilations)) if checks.is_sequence(dilations) else 1)
-    options = {"dilations": dilations, "kernel_size": kernel_size, "conv": conv}
+    options: dict[str, Any] = {"dilations": dilations, "kernel_size": kernel_size, "conv": conv}
     x, skips = conv(x, filters, kernel_size, strides=1, padding="causal", activation=None, name="stem"), []
     for number in range(1, stacks + 1):
         x, skip = wavenet_stack(x, filters, skip_filters, last=number == stacks, name=f"stack{number}", **options)

@@ -333,7 +333,7 @@ class GlobalResponseNormalization(_MapLayer):
         return x + gamma * (x * ops.cast(shares, x.dtype)) + beta
 
 
-class _Conv1D(keras.layers.Conv1D):  # type: ignore[misc]
+class _Conv1D(keras.layers.Conv1D):
     """`keras.layers.Conv1D` by its `convolution_op`, which Keras calls in images and volumes alone."""
 
     def call(self, x: Any) -> Any:

@@ -224,7 +224,7 @@ def test_the_kind_of_convolution(name):
     """
     options = {"groups": 1} if name == "alexnet" else {}
     after = kinds(built(name, conv=separable, **options))
-    plain = r"^conv[12]\.|\.shortcut\." if name == "xception" else "^$"
+    plain = {"xception": r"^conv[12]\.|\.shortcut\.", "pix2pix_generator": r"^image\."}.get(name, "^$")
     left = {layer: kind for layer, kind in after.items() if kind is not keras.layers.SeparableConv2D}
     unsaid = [
         layer
