@@ -37,6 +37,8 @@ _PUBLIC = {
     "vggs": ["vgg"],
     "videos": ["video_resnet"],
     "vits": ["vit"],
+    "edsrs": ["edsr"],
+    "eegnets": ["eegnet"],
     "weights": ["inflate_kernel", "load"],
 }
 for _entry in ENTRIES.values():

@@ -9,8 +9,11 @@ from .constructor import architecture as architecture
 from .constructor import variant as variant
 from .convmixers import *
 from .convnexts import *
+from .dcgans import *
 from .densenets import *
 from .dilated_segmentations import *
+from .edsrs import *
+from .eegnets import *
 from .efficientnets import *
 from .googlenets import *  # type: ignore[assignment]  # tables of the same name, which are not public
 from .inception_resnets import *  # type: ignore[assignment]
@@ -22,6 +25,7 @@ from .mobilenets import *
 from .mobilenets_v3 import *  # type: ignore[assignment]
 from .nasnets import *
 from .origins import origin as origin
+from .pix2pixs import *
 from .recipes import Recipe as Recipe
 from .recipes import Schedule as Schedule
 from .recipes import recipe as recipe
@@ -30,10 +34,13 @@ from .resnets import *  # type: ignore[assignment]
 from .segmentations import *
 from .shufflenets import *
 from .squeezenets import *
+from .super_resolutions import *
 from .swins import *
+from .tcns import *
 from .vggs import *
 from .videos import *
 from .vits import *
+from .wavenets import *
 from .weights import inflate_kernel as inflate_kernel
 from .weights import load as load
 from .xceptions import *

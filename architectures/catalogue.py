@@ -92,11 +92,20 @@ _TRAN = "Tran et al. 2018"
 _LONG_LATER = "after Long et al. 2015"
 _CHEN_LATER = "after Chen et al. 2017"
 _HOWARD_V3_LATER = "after Howard et al. 2019"
+_OORD = "van den Oord et al. 2016"
+_BAI = "Bai et al. 2018"
+_LAWHERN = "Lawhern et al. 2018"
+_DONG = "Dong et al. 2016"
+_SHI = "Shi et al. 2016"
+_LIM = "Lim et al. 2017"
+_RADFORD_LATER = "after Radford et al. 2016"
+_ISOLA = "Isola et al. 2017"
 
 SOURCES = {
     "paper": "in the paper",
     "keras": "not in the paper: of keras.applications",
     "torchvision": "not in the paper: of torchvision",
+    "pytorch": "not in the paper: of PyTorch's examples",
     "ours": "not in the paper: ours",
 }
 
@@ -110,6 +119,7 @@ NOT_IN_A_PAPER = {
         *("fcn_resnet50", "fcn_resnet101", "deeplabv3_resnet50", "deeplabv3_resnet101"),
         *("deeplabv3_mobilenet_v3_large", "lraspp_mobilenet_v3_large"),
     ),
+    "pytorch": ("dcgan_generator", "dcgan_discriminator"),
     "ours": ("googlenet_bn", "vgg11_lrn_bn", "vgg16c_bn", "resnet18_v2", "resnet34_v2"),
 }
 
@@ -174,6 +184,23 @@ DEVIATIONS: dict[str, tuple[str, ...]] = {
     "r2plus1d_18": (
         "45 filters between the two convolutions of the stem, as in the authors' code; 83 by section 3.5",
         "the paper names no initialiser; He's are used",
+    ),
+    "wavenets": (
+        "numbers of filters of the program tensorflow-wavenet; the paper names none, and no initialiser",
+        "no residual convolution in the last layer, which nothing would follow",
+    ),
+    "tcns": ("Keras's initialiser, and kernels of length 1 at first; N(0, 0.0001) in the authors' code",),
+    "eegnets": ("the paper names no initialiser; Keras's are used",),
+    "srcnn": ("convolutions without padding, as in training; for use the authors' program fills up the border",),
+    "espcn": ("the paper names no initialiser; Keras's are used",),
+    "edsrs": (
+        "the mean colour is not subtracted and added by fixed layers, as in the authors' code",
+        "the paper names no initialiser; Keras's are used",
+    ),
+    "dcgans": ("half as many filters as in figure 1 of the paper, and kernels of 4×4",),
+    "pix2pix_generator": (
+        "no norm after the innermost convolution, as in the authors' errata",
+        "no noise but dropout where images are made: `training=True`",
     ),
     "nasnets": (
         "no auxiliary classifier and no ScheduledDropPath",
@@ -414,6 +441,26 @@ ENTRIES = {
         Entry("r3d_18", "videos", "R3D-18", _TRAN, 33_371_472, 33_381_072, 40_696_553_472),
         Entry("mc3_18", "videos", "MC3-18", _TRAN, 11_695_440, 11_705_040, 43_342_635_008),
         Entry("r2plus1d_18", "videos", "R(2+1)D-18", _TRAN, 33_370_839, 33_396_999, 41_496_308_736),
+        Entry("wavenet", "wavenets", "WaveNet", _OORD, 1_514_944, 1_514_944, 23_740_416_000),
+        Entry("tcn", "tcns", "TCN", _BAI, 66_910, 66_910, 51_607_050),
+        Entry("eegnet_8_2", "eegnets", "EEGNet-8,2", _LAWHERN, 2_258, 2_338, 4_341_888),
+        Entry("eegnet_4_2", "eegnets", "EEGNet-4,2", _LAWHERN, 1_066, 1_106, 2_168_896),
+        Entry("srcnn", "super_resolutions", "SRCNN", _DONG, 8_129, 8_129, 4_872_800),
+        Entry("espcn", "super_resolutions", "ESPCN", _SHI, 22_729, 22_729, 6_538_336),
+        Entry("edsr_baseline_x2", "edsrs", "EDSR baseline ×2", _LIM, 1_369_859, 1_369_859, 3_162_488_832),
+        Entry("edsr_baseline_x3", "edsrs", "EDSR baseline ×3", _LIM, 1_554_499, 1_554_499, 3_607_068_672),
+        Entry("edsr_baseline_x4", "edsrs", "EDSR baseline ×4", _LIM, 1_517_571, 1_517_571, 4_569_219_072),
+        Entry("edsr_x2", "edsrs", "EDSR ×2", _LIM, 40_729_603, 40_729_603, 93_847_486_464),
+        Entry("edsr_x3", "edsrs", "EDSR ×3", _LIM, 43_680_003, 43_680_003, 100_721_885_184),
+        Entry("edsr_x4", "edsrs", "EDSR ×4", _LIM, 43_089_923, 43_089_923, 115_781_861_376),
+        Entry("dcgan_generator", "dcgans", "DCGAN generator", _RADFORD_LATER, 3_576_704, 3_578_624, 104_628_224),
+        Entry(
+            "dcgan_discriminator", "dcgans", "DCGAN discriminator", _RADFORD_LATER, 2_765_568, 2_767_360, 103_817_216
+        ),
+        Entry("pix2pix_generator", "pix2pixs", "pix2pix generator", _ISOLA, 54_413_955, 54_423_811, 6_048_186_368),
+        Entry(
+            "pix2pix_discriminator", "pix2pixs", "pix2pix discriminator", _ISOLA, 2_768_705, 2_770_497, 3_197_140_992
+        ),
     )
 }
 

@@ -480,6 +480,85 @@ _VIDEOS = Recipe(
     ),
 )
 
+_WAVENET = Recipe(
+    "van den Oord et al. 2018 (Parallel WaveNet), section 5; that of van den Oord et al. 2016 says nothing of it",
+    "Adam",
+    {"use_ema": True},
+    learning_rate=2e-4,
+    batch_size=32,
+    iterations=1_000_000,
+    also=(
+        "pieces of 7,680 samples",
+        "Polyak averaging, by Keras's moving average, whose momentum the paper does not give",
+    ),
+)
+_TCN = Recipe(
+    "Bai et al. 2018, appendix A; batch, epochs and schedule of the authors' code for MNIST",
+    "Adam",
+    learning_rate=2e-3,
+    schedule=Schedule("steps", 0.1, at=(10,)),
+    batch_size=64,
+    epochs=20,
+)
+_EEGNET = Recipe(
+    "Lawhern et al. 2018, section 2.2.1",
+    "Adam",
+    epochs=500,
+    also=(
+        "Keras's own settings of Adam",
+        "the epoch that validates best",
+        "dropout of 0.5 within a subject, 0.25 across",
+    ),
+)
+_SRCNN = Recipe(
+    "Dong et al. 2016, sections 3.3 and 4",
+    "SGD",
+    _MOMENTUM,
+    learning_rate=1e-4,
+    also=("mean squared error", "the last layer learns a tenth as fast", "33×33 pieces of images, 21×21 of the result"),
+)
+_ESPCN = Recipe(
+    "Shi et al. 2016, section 3.2",
+    "not said",
+    learning_rate=0.01,
+    also=(
+        "mean squared error",
+        "the learning rate falls to 0.0001 where the error no longer does",
+        "17×17 pieces of small images",
+    ),
+)
+_EDSR = Recipe(
+    "Lim et al. 2017, section 4.2",
+    "Adam",
+    {"beta_1": 0.9, "beta_2": 0.999, "epsilon": 1e-8},
+    learning_rate=1e-4,
+    schedule=Schedule("exponential", 0.5, every=200_000, unit="iterations"),
+    batch_size=16,
+    augmentation=("48×48 pieces of small images", "horizontal flips and rotations by 90°"),
+    also=("mean absolute error", "×3 and ×4 begin with the weights of ×2"),
+)
+_GAN = Recipe(
+    "Radford et al. 2016, section 4",
+    "Adam",
+    {"beta_1": 0.5},
+    learning_rate=2e-4,
+    batch_size=128,
+    also=("generator and discriminator in turn, by cross-entropy", "images from -1 to 1"),
+)
+_PIX2PIX = Recipe(
+    "Isola et al. 2017, section 3.3 and appendix 6.2",
+    "Adam",
+    {"beta_1": 0.5, "beta_2": 0.999},
+    learning_rate=2e-4,
+    batch_size=1,
+    augmentation=("256×256 crops of images of 286×286", "horizontal flips"),
+    also=(
+        "generator and discriminator in turn, by cross-entropy, the loss of the discriminator halved",
+        "for the generator 100 times the mean absolute error besides",
+        "batches of 1 to 10 and epochs by data set",
+    ),
+)
+
 # By name or by module.
 RECIPES: dict[str, Recipe] = {
     "lenets": _LECUN,
@@ -525,6 +604,14 @@ RECIPES: dict[str, Recipe] = {
     "dilated_segmentations": _DEEPLAB_V3,
     "lraspp_mobilenet_v3_large": _LRASPP,
     "videos": _VIDEOS,
+    "wavenets": _WAVENET,
+    "tcns": _TCN,
+    "eegnets": _EEGNET,
+    "srcnn": _SRCNN,
+    "espcn": _ESPCN,
+    "edsrs": _EDSR,
+    "dcgans": _GAN,
+    "pix2pixs": _PIX2PIX,
 }
 
 

@@ -69,6 +69,7 @@ from .inceptions import inception_stacked as inception_stacked
 from .initializers import Bilinear as Bilinear
 from .initializers import FanInUniform as FanInUniform
 from .kernel_norms import spectral_normalized as spectral_normalized
+from .kernel_norms import weight_normalized as weight_normalized
 from .kernel_norms import weight_standardized as weight_standardized
 from .layers import AdaptiveAveragePooling1D as AdaptiveAveragePooling1D
 from .layers import AdaptiveAveragePooling2D as AdaptiveAveragePooling2D

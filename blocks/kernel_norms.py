@@ -27,6 +27,20 @@ def weight_standardized(**options: Any) -> keras.Layer:
     return made
 
 
+def weight_normalized(**options: Any) -> keras.Layer:
+    """A convolution whose kernels have a trained length for each filter, 1 at first (Salimans and Kingma 2016).
+
+    For `conv(x, 64, layer=weight_normalized)`; `options` are those of `keras.layers.Conv2D`, and `kernel_size` has a
+    number a side.
+
+    Example:
+        >>> weight_normalized(filters=4, kernel_size=(3, 3)).name.startswith("weight_normalized_conv2d")
+        True
+    """
+    made: keras.Layer = getattr(map_layers, f"WeightNormalizedConv{_rank(options)}D")(**options)
+    return made
+
+
 def spectral_normalized(*, name: str | None = None, **options: Any) -> keras.Layer:
     """A convolution whose kernel is divided by its largest singular value (Miyato et al. 2018).
 

@@ -333,6 +333,16 @@ class GlobalResponseNormalization(_MapLayer):
         return x + gamma * (x * ops.cast(shares, x.dtype)) + beta
 
 
+class _Conv1D(keras.layers.Conv1D):
+    """`keras.layers.Conv1D` by its `convolution_op`, which Keras calls in images and volumes alone."""
+
+    def call(self, x: Any) -> Any:
+        made = self.convolution_op(x, self.kernel)
+        if self.use_bias:
+            made = made + ops.reshape(self.bias, (1, 1, -1) if self.data_format == "channels_last" else (1, -1, 1))
+        return made if self.activation is None else self.activation(made)
+
+
 class _WeightStandardized:
     """The kernel of each filter with mean 0 and variance 1 before it is used (Qiao et al. 2019)."""
 
@@ -344,7 +354,7 @@ class _WeightStandardized:
 
 
 @serializable
-class WeightStandardizedConv1D(_WeightStandardized, keras.layers.Conv1D):
+class WeightStandardizedConv1D(_WeightStandardized, _Conv1D):
     """`keras.layers.Conv1D` with standardized kernels."""
 
 
@@ -356,6 +366,35 @@ class WeightStandardizedConv2D(_WeightStandardized, keras.layers.Conv2D):
 @serializable
 class WeightStandardizedConv3D(_WeightStandardized, keras.layers.Conv3D):
     """`keras.layers.Conv3D` with standardized kernels."""
+
+
+class _WeightNormalized:
+    """The kernel of each filter as long as a trained number says (Salimans and Kingma 2016, eq. 2)."""
+
+    def build(self, input_shape: Any) -> None:
+        super().build(input_shape)  # type: ignore[misc]
+        self.gain = self.add_weight((self.filters,), "ones", name="gain")  # type: ignore[attr-defined]
+
+    def convolution_op(self, inputs: Any, kernel: Any) -> Any:
+        kernel = ops.convert_to_tensor(kernel)
+        lengths = ops.sqrt(ops.sum(ops.square(kernel), axis=tuple(range(len(kernel.shape) - 1)), keepdims=True))
+        gain = ops.cast(self.gain, kernel.dtype)
+        return super().convolution_op(inputs, gain * kernel / lengths)  # type: ignore[misc]
+
+
+@serializable
+class WeightNormalizedConv1D(_WeightNormalized, _Conv1D):
+    """`keras.layers.Conv1D` with kernels of trained lengths."""
+
+
+@serializable
+class WeightNormalizedConv2D(_WeightNormalized, keras.layers.Conv2D):
+    """`keras.layers.Conv2D` with kernels of trained lengths."""
+
+
+@serializable
+class WeightNormalizedConv3D(_WeightNormalized, keras.layers.Conv3D):
+    """`keras.layers.Conv3D` with kernels of trained lengths."""
 
 
 @serializable

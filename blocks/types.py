@@ -21,8 +21,9 @@ Size: TypeAlias = int | tuple[int, ...]
 Margins: TypeAlias = tuple[tuple[int, int], ...]
 """For each axis what lies (before, after) it: of images rows (above, below) and columns (left, right)."""
 
-Padding: TypeAlias = Literal["same", "valid", "symmetric"] | Size | Margins
-"""Keras's two, equal on opposite sides, so many zeros on every side, or (before, after) for each axis."""
+Padding: TypeAlias = Literal["same", "valid", "symmetric", "causal"] | Size | Margins
+"""Keras's two, equal on opposite sides, all before the first pixel, so many zeros on every side, or (before, after)
+for each axis."""
 
 Activation: TypeAlias = str | Callable[[Any], Any] | None
 """A Keras name, a function of a tensor, a block; None for linear."""

@@ -66,8 +66,11 @@ def _convolve(
 
 def _padded(x: Tensor, padding: Any, geometry: dict[str, Any]) -> tuple[Tensor, dict[str, Any]]:
     """`x`, padded where a word of Keras does not say it, into which the kernel fits, and the options of the layer."""
-    paddings, extent = ("same", "valid", "symmetric"), _extent(geometry)
-    if isinstance(padding, str) and checks.choice("padding", padding.lower(), paddings) == "symmetric":
+    paddings, extent = ("same", "valid", "symmetric", "causal"), _extent(geometry)
+    word = checks.choice("padding", padding.lower(), paddings) if isinstance(padding, str) else None
+    if word == "causal":
+        padding = tuple((side - 1, 0) for side in extent)
+    elif word == "symmetric":
         is_same = max(geometry["strides"]) == 1 and all(side % 2 for side in extent)
         padding = "same" if is_same else tuple((side - 1) // 2 for side in extent)
     x, keras_padding = pad(x, padding)
@@ -125,7 +128,8 @@ def conv(
         groups: groups of channels that do not see each other; divides the channels and `filters`.
         padding: `"same"`, `"valid"`, or so many zeros on every side as in torch, or (before, after) for each axis,
             ((above, below), (left, right)); `"symmetric"` for (e-1)//2 on every side, which differs from `"same"`
-            only where a stride makes Keras pad one side more than the other.
+            only where a stride makes Keras pad one side more than the other; `"causal"` for all e-1 before the first
+            pixel of each axis, so that nothing depends on what comes after it.
         norm: function `(x, *, name)` between convolution and activation, e.g. `batch_norm`; None for none.
         activation: a Keras name, a function of a tensor, or a block; None for linear.
         use_bias: None for "exactly where there is no norm".

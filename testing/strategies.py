@@ -172,7 +172,7 @@ def words() -> dict[str, st.SearchStrategy[Any]]:
     margins = margin | st.tuples(margin, margin) | st.tuples(st.tuples(margin, margin), st.tuples(margin, margin))
     norms = [b.batch_norm, b.layer_norm, Written(b.batch_norm, scale=False), Written(b.group_norm, groups=1)]
     return {
-        "Padding": st.sampled_from(["same", "valid", "symmetric"]) | margins,
+        "Padding": st.sampled_from(["same", "valid", "symmetric", "causal"]) | margins,
         "Size": side | st.tuples(side, side),
         "Activation": st.sampled_from([None, "relu", "gelu", "tanh", "sigmoid"]),
         "Norm": st.sampled_from([*norms, b.local_response_norm]),
@@ -235,7 +235,7 @@ def _check_unit(norm: Any, activation: Any, padding: Any) -> None:
     pixels = padding if isinstance(padding, tuple) and len(padding) == 2 else (padding,)
     flat = [side for one in pixels for side in (one if isinstance(one, tuple) and len(one) == 2 else (one,))]
     known = isinstance(padding, st.SearchStrategy) or (
-        isinstance(padding, str) and padding in ("same", "valid", "symmetric")
+        isinstance(padding, str) and padding in ("same", "valid", "symmetric", "causal")
     )
     if not known and not all(type(side) is int and side >= 0 for side in flat):
-        raise refuse("padding", padding, "'same', 'valid', 'symmetric', pixels, or a strategy")
+        raise refuse("padding", padding, "'same', 'valid', 'symmetric', 'causal', pixels, or a strategy")

@@ -62,7 +62,7 @@ def each_network() -> list[str]:
 
 NOT_BLOCKS = {
     *("block", "deep_graphs", "default_of", "expects", "matching", "register", "registered", "unit", "weightless"),
-    *("scaled_tanh", "spectral_normalized", "weight_standardized"),
+    *("scaled_tanh", "spectral_normalized", "weight_normalized", "weight_standardized"),
 }
 """What `blocks` has beside functions of tensors."""
 

@@ -163,6 +163,9 @@ of_maps("GlobalResponseNormalization")(free("norm", "global response norm", _res
 of_each_rank("WeightStandardizedConv", home="map_layers")(
     Entry("conv", "", _conv_words("weight-standardized conv"), _conv_cost, _of_kernel)
 )
+of_each_rank("WeightNormalizedConv", home="map_layers")(
+    Entry("conv", "", _conv_words("weight-normalized conv"), _conv_cost, _of_kernel)
+)
 of_maps("PositionEmbedding")(free("add", "position embedding"))
 of_maps("ClassToken")(free("merge", "class token", lambda call: UNKNOWN))
 of_maps("FirstToken")(free("shape", "first token", lambda call: UNKNOWN))

@@ -106,6 +106,9 @@ def _windowed(
         extents = [extent(k, d) for k, d in zip(kernels, holes, strict=True)]
         same = {*each(strides, shape)} == {1} and all(pixels % 2 for pixels in extents)
         padding = "same" if same else tuple((pixels - 1) // 2 for pixels in extents)
+    if padding == "causal":
+        pairs = zip(each(kernel_size, shape), each(dilation_rate, shape), strict=True)
+        padding = tuple((extent(k, d) - 1, 0) for k, d in pairs)
     size = axes(shape, side, kernel_size, strides, dilation_rate, padding, *more)
     work = _times(weights, shape[:-1] if side is transposed_out else size)
     return Expected((*size, filters), weights + _after(filters, **norm), work)
@@ -219,7 +222,7 @@ def transposed(
         Expected(shape=(6, 6, 1), parameters=10, multiply_adds=36)
     """
     _not_both(shape, strides, dilation_rate)
-    if padding == "symmetric" or isinstance(each(padding, shape)[0], tuple):
+    if padding in ("symmetric", "causal") or isinstance(each(padding, shape)[0], tuple):
         raise ValueError("no such padding of a transposed convolution")
     weights = prod(each(kernel_size, shape)) * channels_of(shape) * filters
     options |= {"strides": strides, "dilation_rate": dilation_rate, "padding": padding}
@@ -237,7 +240,7 @@ def pool(
         Expected(shape=(4, 5, 3), parameters=0, multiply_adds=0)
     """
     steps, holes = each(pool_size if strides is None else strides, shape), each(dilation_rate, shape)
-    if padding == "symmetric" or (max(holes) > 1 and (max(steps) > 1 or padding != "same")):
+    if padding in ("symmetric", "causal") or (max(holes) > 1 and (max(steps) > 1 or padding != "same")):
         raise ValueError("holes only with strides 1 and 'same'")
     return Expected((*axes(shape, pool_out, pool_size, strides, padding), shape[-1]))
 

@@ -50,6 +50,10 @@ def test_whose_each_network_is():
     wider |= {"deeplabv3_mobilenet_v3_large", "lraspp_mobilenet_v3_large"}
     assert of_torchvision == {"googlenet_torchvision", *(f"vgg{depth}_bn" for depth in (11, 13, 16, 19)), *wider}
     assert all("torchvision" in constructor(name).dialects for name in of_torchvision)
+    assert {name for name, source in sources.items() if source == "pytorch"} == {
+        "dcgan_generator",
+        "dcgan_discriminator",
+    }
     for names in NOT_IN_A_PAPER.values():
         assert all(ENTRIES[name].paper.startswith("after ") for name in names)
     assert all(not ENTRIES[name].paper.startswith("after ") for name, source in sources.items() if source == "paper")
@@ -58,15 +62,15 @@ def test_whose_each_network_is():
 def test_the_readme_counts_them():
     text = " ".join(README.read_text(encoding="utf-8").split())
     numbers = re.search(
-        r"One hundred and thirty-two networks, .*?: (\d+) of papers, (\d+) of `keras.applications`, "
-        r"(\d+) of torchvision and (\d+)",
+        r"One hundred and forty-eight networks, .*?: (\d+) of papers, (\d+) of `keras.applications`, "
+        r"(\d+) of torchvision, (\d+) of PyTorch's examples and (\d+)",
         text,
     )
     counted = Counter(describe(name).source for name in list_architectures())
     assert tuple(map(int, numbers.groups())) == tuple(
-        counted[word] for word in ("paper", "keras", "torchvision", "ours")
+        counted[word] for word in ("paper", "keras", "torchvision", "pytorch", "ours")
     )
-    assert counted.total() == 132
+    assert counted.total() == 148
 
 
 def test_the_list_says_it_too(capsys):
@@ -129,7 +133,7 @@ def test_every_network_has_a_recipe():
         assert year in found.source, (name, found.source)
         assert found.options.keys() <= optimizer_arguments(found.optimizer)
     assert {*RECIPES} <= {*ENTRIES, *(entry.module for entry in ENTRIES.values())}
-    with pytest.raises(ValueError, match=r"recipe: name must be one of the 132 names .*did you mean 'resnet50'"):
+    with pytest.raises(ValueError, match=r"recipe: name must be one of the 148 names .*did you mean 'resnet50'"):
         recipe("resnet5")
     with pytest.raises(TypeError, match="recipe: name"):
         recipe(50)

@@ -35,7 +35,7 @@ from ..helpers import each_family
 EXCEPT = {
     "kernel_initializer": (r"^(fuse\d\.)?up\.conv", r"aux1\.classifier\.predictions"),  # bilinear; torchvision's 0.001
     "bias_initializer": (r"^conv[245]\.conv",),  # of AlexNet, which are its paper's
-    "norm": (r"^(fuse\d\.)?up\.conv", r"score\.conv", r"squeeze_excite\.", r"^s[24]\.scale"),
+    "norm": (r"^(fuse\d\.)?up\.conv", r"score\.conv", r"squeeze_excite\.", r"^s[24]\.scale", r"^image\."),
     "kind": (r"(^|\.)up\.conv", r"^s[24]\.scale", r"^c3\.conv", r"^stage\d\.downsample\.conv"),
 }
 GIVEN = {
@@ -51,10 +51,12 @@ CONVOLUTIONS = (
     *(keras.layers.Conv3D, blocks.SparseConv2D),
 )
 NORMS = (keras.layers.BatchNormalization, keras.layers.LayerNormalization)
+OF_TANH = {"wavenet", "dcgan_generator", "pix2pix_generator"}  # of its gates, and of the images made
 A_FEW = {
     *("lenet5", "alexnet", "googlenet", "inception_v3", "vgg11", "vgg16_bn", "resnet18", "resnet50_v2", "se_resnet50"),
     *("densenet121", "xception", "mobilenet", "mobilenet_v2", "fcn8s", "unet"),
 }
+MAPS = ("wavenet", "srcnn", "espcn", "edsr", "dcgan_generator", "pix2pix")
 EACH = [name for name in each_family(*A_FEW) if name != "cifar_resnet1202"]
 
 
@@ -74,10 +76,15 @@ def own_unit(name: str, dialect: str | None = None):
     return unit
 
 
+# Of images, as the layers looked at here are.
+SHAPES = {"wavenet": (9, 9, 4), "tcn": (9, 9, 4)}
+
+
 def built(name: str, **options) -> dict[str, keras.Layer]:
     """Layers by name."""
+    shape = {"input_shape": SHAPES[name]} if name in SHAPES else {}
     with weightless():
-        return {layer.name: layer for layer in constructor(name)(**options).layers}
+        return {layer.name: layer for layer in constructor(name)(**{**shape, **options}).layers}
 
 
 def excepted(character: str, name: str) -> bool:
@@ -133,7 +140,8 @@ def test_everything_reaches_everything(name):
     unit = partial(own_unit(name), **GIVEN, activation=marker, norm=layer_norm)
     before, after = built(name), built(name, conv=unit)
     assert {character: share(after, character) for character in GIVEN} == dict.fromkeys(GIVEN, 1.0)
-    changing = ("relu", "relu6", "scaled_tanh", "silu", "gelu", "hard_silu")
+    changing = ("relu", "relu6", "scaled_tanh", "silu", "gelu", "hard_silu", "leaky_relu", "elu")
+    changing += ("tanh",) if name == "espcn" else ()
     changing = changing[1:] if "mobilenet_v3" in name else changing  # early_activation=
     inner = [layer for layer, function in activations(before).items() if getattr(function, "__name__", "") in changing]
     assert inner, "the network has activations"
@@ -142,6 +150,7 @@ def test_everything_reaches_everything(name):
     assert [now.get(layer) or now.get(f"{stem(layer)}.activation") for layer in inner] == [marker] * len(inner)
     left = {getattr(function, "__name__", "") for function in now.values()} - {"marker"}
     early = {"relu", "hard_sigmoid"} if "mobilenet_v3" in name else set()
+    early |= {"tanh"} if name in OF_TANH else set()
     assert left <= {"softmax", "sigmoid"} | early
     assert not any(isinstance(layer, keras.layers.BatchNormalization) for layer in after.values())
     norms = {layer for layer, made in before.items() if isinstance(made, NORMS)}
@@ -176,7 +185,7 @@ def test_a_plain_unit_does_as_well(name):
 def test_dense_changes_every_dense_layer_and_nothing_else(name):
     made = constructor(name)
     if "dense" not in inspect.signature(made).parameters:  # a network for every pixel
-        assert name.startswith(("fcn", "unet", "squeezenet", "deeplabv3", "lraspp"))
+        assert name.startswith(("fcn", "unet", "squeezenet", "deeplabv3", "lraspp", *MAPS))
         return
     layers = built(name, dense=partial(dense, kernel_regularizer=GIVEN["kernel_regularizer"]))
     kinds = {
@@ -206,16 +215,16 @@ def kinds(layers: dict[str, keras.Layer]) -> dict[str, type]:
 
 @pytest.mark.sweep_but(*A_FEW)
 @pytest.mark.parametrize(
-    "name", [name for name in EACH if not name.startswith(("resnext", "regnet", "r3d", "mc3", "r2"))]
+    "name", [name for name in EACH if not name.startswith(("resnext", "regnet", "r3d", "mc3", "r2", "dcgan_g"))]
 )
 def test_the_kind_of_convolution(name):
     """Separable everywhere; depthwise, sparse, transposed ones and Xception's plain ones have other arguments.
 
-    Without networks of groups, and of volumes, for which Keras has no separable layer.
+    Without networks of groups, of transposed convolutions alone, and of volumes, whose separable layer Keras lacks.
     """
     options = {"groups": 1} if name == "alexnet" else {}
     after = kinds(built(name, conv=separable, **options))
-    plain = r"^conv[12]\.|\.shortcut\." if name == "xception" else "^$"
+    plain = {"xception": r"^conv[12]\.|\.shortcut\.", "pix2pix_generator": r"^image\."}.get(name, "^$")
     left = {layer: kind for layer, kind in after.items() if kind is not keras.layers.SeparableConv2D}
     unsaid = [
         layer

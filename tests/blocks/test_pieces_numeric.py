@@ -231,12 +231,20 @@ def test_norms_of_one_example(rank):
     np.testing.assert_allclose(run(x), expected, rtol=1e-4, atol=1e-5)
 
 
-def test_normalized_kernels():
-    x = images(2, 5, 4, 3)
-    model, run = made(conv, x.shape[1:], 4, layer=blocks.weight_standardized, activation=None)
-    kernel, bias = map(array, model.get_weights())
-    standard = (kernel - kernel.mean((0, 1, 2))) / np.sqrt(kernel.var((0, 1, 2)) + 1e-5)
-    np.testing.assert_allclose(run(x), naive.conv(x, standard, bias), rtol=1e-4, atol=1e-4)
+@pytest.mark.parametrize("rank", [1, 2])
+def test_normalized_kernels(rank):
+    """Signals are images of one row."""
+    x = images(2, *(5, 4)[-rank:], 3)
+    image = x.reshape(2, -1, 4, 3)
+    for layer in (blocks.weight_standardized, blocks.weight_normalized):
+        model, run = made(conv, x.shape[1:], 4, layer=layer, activation=None)
+        kernel, bias, *gain = map(array, model.get_weights())
+        kernel, axes = kernel.reshape(-1, *kernel.shape[-3:]), (0, 1, 2)
+        if gain:
+            kernel = gain[0] * kernel / np.sqrt(np.square(kernel).sum(axes))
+        else:
+            kernel = (kernel - kernel.mean(axes)) / np.sqrt(kernel.var(axes) + 1e-5)
+        np.testing.assert_allclose(run(x).reshape(2, -1, 4, 4), naive.conv(image, kernel, bias), rtol=1e-4, atol=1e-4)
     with pytest.raises(TypeError, match="layer must be"):
         conv(keras.Input((5, 4, 3)), 4, layer=len)
 

@@ -77,6 +77,10 @@ SIDES = {
     "convmixer": ("{n}//7", 7),
     "convmixer_1024": ("{n}//14", 14),
     **dict.fromkeys(("r3d", "mc3", "r2plus1d"), ("ceil({n}/16)", 1)),
+    **dict.fromkeys(("wavenet", "tcn", "espcn", "edsr"), ("{n}", 1)),
+    "srcnn": ("{n}-8", 9),
+    "dcgan_discriminator": ("ceil({n}/16)", 1),
+    "pix2pix_discriminator": ("{n}//8-1", 16),
 }
 FRAMES = {"r3d_18": "ceil({n}/8)", "mc3_18": "{n}", "r2plus1d_18": "ceil({n}/8)"}  # along the first side
 CHANNELS = {
@@ -125,6 +129,8 @@ CHANNELS |= {
     **dict.fromkeys(("squeezenet1_0", "squeezenet1_1"), 512),
 }
 CHANNELS |= dict.fromkeys(("r3d_18", "mc3_18", "r2plus1d_18"), 512)
+CHANNELS |= {"wavenet": 512, "tcn": 25, "srcnn": 32, "espcn": 32, "dcgan_discriminator": 512}
+CHANNELS |= {"pix2pix_discriminator": 512, **{f"edsr_baseline_x{scale}": 64 for scale in (2, 3, 4)}}
 SEGMENTATION = {"fcn32s": 21, "fcn16s": 21, "fcn8s": 21, "unet": 2}
 DILATED = ("fcn_resnet50", "fcn_resnet101", "deeplabv3_resnet50", "deeplabv3_resnet101", "deeplabv3_mobilenet_v3_large")
 SEGMENTATION |= {**dict.fromkeys(DILATED, 21), "lraspp_mobilenet_v3_large": 21}
@@ -139,9 +145,13 @@ ONE_EACH = {
     *("regnet_y_400mf", "mnasnet0_5", "shufflenet_v2_x0_5", "squeezenet1_0"),
     *("inception_resnet_v2", "nasnet_mobile", "convmixer_768_32"),
     *("lraspp_mobilenet_v3_large", "r2plus1d_18"),
+    *("tcn", "srcnn", "dcgan_discriminator"),
 }
 # Whose sides are multiples of a patch or of windows, or who have weights for each place: test_transformers.py.
 OF_SOME_SIZES = {name for name in list_architectures() if ENTRIES[name].module in ("vits", "swins", "mixers")}
+# What enlarges much, is very wide, or has a kernel over all of a side: test_generators.py, test_super_resolutions.py,
+# test_signals.py.
+OF_SOME_SIZES |= {"dcgan_generator", "pix2pix_generator", "edsr_x2", "edsr_x3", "edsr_x4", "eegnet_8_2", "eegnet_4_2"}
 NAMES = [n for n in list_architectures() if (n in ONE_EACH or THOROUGH) and n not in DEEP | OF_SOME_SIZES]
 
 
@@ -299,6 +309,7 @@ def network(x, name, **options):
     *("regnet_y_400mf", "mnasnet0_5", "shufflenet_v2_x0_5", "squeezenet1_0"),
     *("convnext_tiny", "mobilenet_v3_small", "inception_resnet_v2", "nasnet_mobile", "convmixer_768_32"),
     *("lraspp_mobilenet_v3_large", "r2plus1d_18"),
+    *("tcn", "srcnn", "dcgan_discriminator"),
 )
 @pytest.mark.parametrize("name", NAMES)
 def test_architecture(name, record_property):

@@ -14,7 +14,7 @@ from layerblocks.testing.random_blocks import Piece, chain, piece, pieces
 TOOLS = {
     *("block", "deep_graphs", "default_of", "expects", "matching", "register", "registered", "scaled_tanh", "unit"),
     "weightless",
-    *("spectral_normalized", "weight_standardized"),
+    *("spectral_normalized", "weight_normalized", "weight_standardized"),
 }
 """Public functions of `blocks` that make no tensor."""
 OPEN = {

@@ -72,10 +72,11 @@ CASES = {
     "conv, causal": (lambda x: layers.Conv1D(6, 3, padding="causal")(x), (9, 4)),
     "conv, volume": (lambda x: layers.Conv3D(6, 3)(x), (5, 6, 7, 4)),
     **{
-        f"conv, standardized {n}": (
-            lambda x, n=n: getattr(map_layers, f"WeightStandardizedConv{n}D")(6, 3, strides=2)(x),
+        f"conv, {kind} {n}": (
+            lambda x, n=n, kind=kind: getattr(map_layers, f"Weight{kind}Conv{n}D")(6, 3, strides=2)(x),
             (*sizes(n), 3),
         )
+        for kind in ("Standardized", "Normalized")
         for n in (1, 2, 3)
     },
     "depthwise": (lambda x: layers.DepthwiseConv2D(3, depth_multiplier=2)(x), (9, 9, 4)),

@@ -602,6 +602,7 @@ DRAWN = {
             (own_layers, "DilatedAveragePooling", (3, 2)),
             (own_layers, "DilatedMaxPooling", (3, 2)),
             (map_layers, "WeightStandardizedConv", (2, 3)),
+            (map_layers, "WeightNormalizedConv", (2, 3)),
         )
         for n in (1, 2, 3)
     },

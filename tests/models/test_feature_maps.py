@@ -165,10 +165,14 @@ BORDERED = {
     "inception_resnet_v2",
 }  # with a wide border of zeros, or none at all
 OF_VIDEOS = {"r3d_18", "mc3_18", "r2plus1d_18"}
+# Signals, what enlarges, and what leaves out the sides of its images.
+OTHERS = {"wavenet", "tcn", "eegnet_8_2", "eegnet_4_2", "dcgan_generator", "pix2pix_generator", "srcnn", "espcn"}
+OTHERS |= {f"edsr_{size}x{scale}" for size in ("", "baseline_") for scale in (2, 3, 4)}
+OTHERS |= {"dcgan_discriminator", "pix2pix_discriminator"}
 
 
 @pytest.mark.parametrize(
-    "name", sorted({*list_architectures()} - {*EXPECTED, *BORDERED, *OF_VIDEOS, "cifar_resnet1202"})[::4]
+    "name", sorted({*list_architectures()} - {*EXPECTED, *BORDERED, *OF_VIDEOS, *OTHERS, "cifar_resnet1202"})[::4]
 )
 def test_taps_have_their_stride(name):
     model = made(lambda: build(name))
@@ -359,7 +363,8 @@ def test_description():
 def test_cheap_description(name):
     about = describe(name)
     assert about.name == name and 1990 < about.year < 2030 and str(about.year) in about.paper
-    assert len(about.input_shape) == (4 if about.module == "videos" else 3)
+    axes = {"videos": 3, "wavenets": 1, "tcns": 1}.get(about.module, 2)
+    assert len(about.input_shape) == axes + 1
     assert "conv" in about.options and "classes" not in about.options and "dialect" not in about.options
 
 
@@ -369,5 +374,5 @@ def test_cheap_description(name):
 def test_description_of_nothing(name, message):
     with pytest.raises(ValueError, match=message):
         describe(name)
-    with pytest.raises(TypeError, match=r"describe: name must be one of the 132 names in .*, got 3"):
+    with pytest.raises(TypeError, match=r"describe: name must be one of the 148 names in .*, got 3"):
         describe(3)
