@@ -16,6 +16,7 @@ from typing import Any
 import keras
 import numpy as np
 from measure import Ratio, Section, in_turn, run
+from peers import calibrated
 
 from layerblocks.models import inference_model
 
@@ -33,18 +34,6 @@ def has_bfloat16() -> bool:
     return cpuinfo.exists() and any(
         word in cpuinfo.read_text("ascii", "replace") for word in ("avx512_bf16", "amx_bf16")
     )
-
-
-def calibrated(model: keras.Model, images: np.ndarray) -> keras.Model:
-    """With the statistics of the images, as training leaves them."""
-    norms = [layer for layer in model.layers if isinstance(layer, keras.layers.BatchNormalization)]
-    momenta = [norm.momentum for norm in norms]
-    for norm in norms:
-        norm.momentum = 0.0
-    model(images, training=True)
-    for norm, momentum in zip(norms, momenta, strict=True):
-        norm.momentum = momentum
-    return model
 
 
 def difference(answer: Any, truth: np.ndarray) -> float:

@@ -1,0 +1,190 @@
+"""One way to compute a network, for a batch each line that it reads: `python peers.py WAY NETWORK BATCH CORES`.
+
+In a process of its own, as the libraries of torch and TensorFlow do not always load into one, and so that each has the
+threads and the memory of its own. For every line it prints the seconds that the batch took, and at first "ready".
+A way is made of words: `ours` or `torch`, `answers` or `trains`, a dtype, and what is special to it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import resource
+import sys
+import time
+from collections.abc import Callable, Sequence
+from subprocess import PIPE, Popen
+from typing import Any
+
+SIDE, CLASSES = 224, 1000
+
+# By title the name in the catalogue and its options, and the name in torchvision.
+NETWORKS: dict[str, tuple[str, dict[str, Any], str]] = {
+    "ResNet-50": ("resnet50", {"dialect": "torchvision"}, "resnet50"),
+    "GoogLeNet": ("googlenet_torchvision", {}, "googlenet"),
+    "MobileNetV2": ("mobilenet_v2", {"dialect": "torchvision"}, "mobilenet_v2"),
+    "DenseNet-121": ("densenet121", {"dialect": "torchvision"}, "densenet121"),
+    "EfficientNet-B0": ("efficientnet_b0", {"dialect": "torchvision"}, "efficientnet_b0"),
+    "ConvNeXt-T": ("convnext_tiny", {"dialect": "torchvision"}, "convnext_tiny"),
+    "ViT-B/16": ("vit_b_16", {"dialect": "torchvision"}, "vit_b_16"),
+    "Swin-T": ("swin_t", {"dialect": "torchvision"}, "swin_t"),
+}
+
+
+# -- the other side ---------------------------------------------------------------------------------------------------
+
+
+class Peer:
+    """A process that computes a batch whenever it is called."""
+
+    def __init__(self, way: str, network: str, batch: int, cores: int) -> None:
+        command = [sys.executable, __file__, way, network, str(batch), str(cores)]
+        environment = {"TF_CPP_MIN_LOG_LEVEL": "3", "KERAS_BACKEND": "tensorflow", **os.environ}
+        self.way = way
+        self.process = Popen(command, stdin=PIPE, stdout=PIPE, text=True, bufsize=1, env=environment)
+        self.megabytes = 0.0
+
+    def ready(self) -> str:
+        """Wait until it can compute; what it says of itself before."""
+        said = []
+        while (line := self._line().strip()) != "ready":
+            said.append(line)
+        return " ".join(said)
+
+    def __call__(self) -> float:
+        assert self.process.stdin is not None
+        self.process.stdin.write("\n")
+        taken, self.megabytes = map(float, self._line().split())
+        return taken
+
+    def end(self) -> None:
+        with contextlib.suppress(OSError):
+            self.process.communicate(timeout=60)
+
+    def _line(self) -> str:
+        assert self.process.stdout is not None
+        while line := self.process.stdout.readline():
+            if line.startswith("> "):
+                return line.removeprefix("> ")
+        raise RuntimeError(f"the process of {self.way!r} has ended: {self.process.wait()}")
+
+
+# -- ours -------------------------------------------------------------------------------------------------------------
+
+
+def of_keras(words: Sequence[str], title: str, batch: int) -> Callable[[], Any]:
+    import keras
+    import numpy as np
+
+    from layerblocks.architectures import build
+    from layerblocks.models import inference_model, runner, training_model
+    from layerblocks.models.runners import RUNTIMES
+    from layerblocks.training import FusedSGD, compile_args
+
+    name, options, _ = NETWORKS[title]
+    images = np.random.default_rng(0).random((batch, SIDE, SIDE, 3), "float32")
+    activation = {"classifier_activation": None if "trains" in words else "softmax"}
+    model = build(name, input_shape=(SIDE, SIDE, 3), classes=CLASSES, **options, **activation)
+    if isinstance(model.output, dict):
+        model = inference_model(model, fold_norm=False)
+    if "trains" in words:
+        dtype = "mixed_bfloat16" if "bfloat16" in words else None
+        if "plain" not in words:
+            model = training_model(model, dtype=dtype)
+        labels = np.arange(batch) % CLASSES
+        loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+        optimizer = (keras.optimizers.SGD if "plain" in words else FusedSGD)(1e-3, momentum=0.9)
+        model.compile(**compile_args(model, optimizer, loss=loss, metrics=(), jit_compile="xla" in words))
+        return lambda: model.train_on_batch(images, labels)
+    calibrated(model, images)
+    dtype = "bfloat16" if "bfloat16" in words else None
+    if runtime := next((word for word in words if word in (*RUNTIMES, "quickest")), None):
+        answer = runner(inference_model(model), runtime, batch=batch, dtype=dtype)
+        print(f"> {answer}".replace("\n", "; "), flush=True)
+        return lambda: answer(images)
+    if "plain" not in words:
+        model = inference_model(model, dtype=dtype)
+    model.compile(jit_compile="xla" in words)
+    return lambda: model.predict_on_batch(images)
+
+
+def calibrated(model: Any, images: Any) -> Any:
+    """With the statistics of the images, as training leaves them; else what random weights give may vanish."""
+    import keras
+
+    norms = [layer for layer in model.layers if isinstance(layer, keras.layers.BatchNormalization)]
+    momenta = [norm.momentum for norm in norms]
+    for norm in norms:
+        norm.momentum = 0.0
+    model(images, training=True)
+    for norm, momentum in zip(norms, momenta, strict=True):
+        norm.momentum = momentum
+    return model
+
+
+# -- torch ------------------------------------------------------------------------------------------------------------
+
+
+def of_torch(words: Sequence[str], title: str, batch: int) -> Callable[[], Any]:
+    import torch
+    import torchvision
+
+    torch.manual_seed(0)
+    special = {"aux_logits": False, "init_weights": True} if title == "GoogLeNet" else {}
+    network = getattr(torchvision.models, NETWORKS[title][2])(weights=None, **special)
+    network = network.to(memory_format=torch.channels_last)
+    images = torch.rand(batch, 3, SIDE, SIDE).to(memory_format=torch.channels_last)
+    labels = torch.arange(batch) % CLASSES
+    cast = "bfloat16" in words
+
+    def rounded() -> Any:
+        return torch.autocast("cpu", dtype=torch.bfloat16, enabled=cast)
+
+    if "trains" in words:
+        network.train()
+        optimizer = torch.optim.SGD(network.parameters(), 1e-3, momentum=0.9)
+        called = torch.compile(network) if "compiled" in words else network
+
+        def step() -> float:
+            optimizer.zero_grad(set_to_none=True)
+            with rounded():
+                loss = torch.nn.functional.cross_entropy(called(images).float(), labels)
+            loss.backward()
+            optimizer.step()
+            return float(loss.detach())
+
+        return step
+    for layer in network.modules():
+        if isinstance(layer, torch.nn.BatchNorm2d):
+            layer.momentum = 1.0
+    with torch.no_grad():
+        network(images)
+    network.eval()
+    if "weights" in words:
+        network, images = network.to(torch.bfloat16), images.to(torch.bfloat16)
+    called = torch.compile(network) if "compiled" in words else network
+
+    def answer() -> Any:
+        with torch.inference_mode(), rounded() if "weights" not in words else contextlib.nullcontext():
+            return called(images).softmax(-1)
+
+    return answer
+
+
+def main(way: str, title: str, batch: int, cores: int) -> None:
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:cores])
+    words = way.split()
+    made = (of_torch if words[0] == "torch" else of_keras)(words, title, batch)
+    for _ in range(2):
+        made()
+    print("> ready", flush=True)
+    for _ in sys.stdin:
+        start = time.perf_counter()
+        made()
+        taken = time.perf_counter() - start
+        print(">", taken, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000, flush=True)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], sys.argv[2], *map(int, sys.argv[3:]))
