@@ -210,8 +210,7 @@ def _needs_tensorflow() -> None:
 
 def _needs_openvino() -> None:
     needs("openvino", extra="openvino")
-    needs("onnx", extra="export")
-    needs("tf2onnx", extra="export")
+    needs("tensorflow", extra="tensorflow")
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,7 +238,7 @@ RUNTIMES: Mapping[str, Runtime] = {
     TENSORFLOW: Runtime(_needs_tensorflow),
     "onnxruntime": Runtime(_needs_onnxruntime, "onnx", {None: "onnx"}),
     "litert": Runtime(_needs_litert, "litert", {None: "litert"}),
-    "openvino": Runtime(_needs_openvino, "onnx", {None: "openvino", BFLOAT16: "openvino_bfloat16"}),
+    "openvino": Runtime(_needs_openvino, "tf_saved_model", {None: "openvino", BFLOAT16: "openvino_bfloat16"}),
 }
 
 
