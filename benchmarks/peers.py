@@ -8,8 +8,9 @@ A way is made of words: `ours` or `torch`, `answers` or `trains`, a dtype, and w
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import os
-import resource
+import statistics
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -17,6 +18,9 @@ from subprocess import PIPE, Popen
 from typing import Any
 
 SIDE, CLASSES = 224, 1000
+PAUSE = 0.05
+"""Seconds before each batch, in which the threads of the one before stop to wait for more."""
+Times = dict[str, list[float]]
 
 # By title the name in the catalogue and its options, and the name in torchvision.
 NETWORKS: dict[str, tuple[str, dict[str, Any], str]] = {
@@ -67,6 +71,44 @@ class Peer:
             if line.startswith("> "):
                 return line.removeprefix("> ")
         raise RuntimeError(f"the process of {self.way!r} has ended: {self.process.wait()}")
+
+
+def compared(network: str, ways: Sequence[str], runs: int, batch: int, cores: int) -> tuple[Times, dict[str, float]]:
+    """The seconds of each way, which take turns, and the most megabytes of each; those that cannot be are left out.
+
+    They are prepared one after the other, and wait while another computes.
+    """
+    peers: dict[str, Peer] = {}
+    try:
+        for way in ways:
+            peer = Peer(way, network, batch, cores)
+            try:
+                peer.ready()
+            except RuntimeError as error:
+                print(f"{network}: {error}", file=sys.stderr, flush=True)
+                continue
+            peers[way] = peer
+        times: Times = {way: [] for way in peers}
+        for number in range(runs):
+            for way in list(peers)[:: 1 if number % 2 else -1]:
+                time.sleep(PAUSE)
+                times[way].append(peers[way]())
+        return times, {way: peer.megabytes for way, peer in peers.items()}
+    finally:
+        for peer in peers.values():
+            peer.end()
+
+
+def best(times: Times, start: str) -> str | None:
+    """The quickest of the ways whose names start so."""
+    chosen = [way for way in times if way.startswith(start)]
+    return min(chosen, key=lambda way: statistics.median(times[way]), default=None)
+
+
+def absent(*packages: str) -> str:
+    """A sentence on what is missing among the packages."""
+    missing = [name for name in packages if importlib.util.find_spec(name) is None]
+    return f" Not measured, as it is not installed: {', '.join(missing)}." if missing else ""
 
 
 # -- ours -------------------------------------------------------------------------------------------------------------
@@ -183,7 +225,16 @@ def main(way: str, title: str, batch: int, cores: int) -> None:
         start = time.perf_counter()
         made()
         taken = time.perf_counter() - start
-        print(">", taken, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000, flush=True)
+        print(">", taken, megabytes(), flush=True)
+
+
+def megabytes() -> float:
+    """The most memory that this process has had, on Linux and macOS; 0 elsewhere."""
+    if importlib.util.find_spec("resource") is None:
+        return 0.0
+    import resource
+
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1e6 if sys.platform == "darwin" else 1e3)
 
 
 if __name__ == "__main__":
