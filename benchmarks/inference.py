@@ -5,11 +5,10 @@ Of torch eager in channels_last and compiled, in float32 and by autocast; with `
 
 from __future__ import annotations
 
-import statistics
 from pathlib import Path
 
-from measure import Ratio, Section, chosen, run, short
-from peers import NETWORKS, absent, best, compared
+from measure import Ratio, Section, chosen, run
+from peers import HEAD, NETWORKS, absent, best, compared, row, said
 
 WAYS = {
     "float32": (
@@ -33,27 +32,19 @@ def has_bfloat16() -> bool:
     )
 
 
-def said(way: str) -> str:
-    """A way in words: what of ours it is, or how torch computes it."""
-    side, _, dtype, *rest = [*way.split(), ""]
-    if side == "torch":
-        return f"torch, {'autocast, ' * (dtype == 'bfloat16')}{rest[0]}"
-    names = {"tensorflow": "runner on TensorFlow", "openvino": "runner on OpenVINO", "": "inference_model"}
-    return "Keras" if dtype == "plain" else names[rest[0]]
-
-
 def measured(quick: bool) -> Section:
     batch, runs = (2, 2) if quick else (8, 9)
-    ratios, rows = [], [["", "way", "median", "most memory"]]
+    ratios, rows = [], [HEAD]
     for title in chosen(NETWORKS, 1 if quick else None):
         for dtype, ways in WAYS.items():
             if dtype == "bfloat16" and not has_bfloat16():
                 continue
             if title not in IN_FULL:  # the others that are quickest in few networks are left out
                 ways = tuple(way for way in ways if "tensorflow" not in way and "eager" not in way)
-            times, memory = compared(title, ways, runs, batch, 2)
-            for way, taken in times.items():
-                rows.append([f"{title}, {dtype}", said(way), short(statistics.median(taken)), f"{memory[way]:.0f} MB"])
+            found = compared(title, ways, runs, batch, 2)
+            times = found.seconds
+            for way in times:
+                rows.append(row(f"{title}, {dtype}", way, found))
             ours, theirs = best(times, f"ours answers {dtype}"), best(times, "torch")
             if ours and theirs:
                 what = f"{title} in {dtype}, {said(ours)}"
@@ -65,7 +56,8 @@ def measured(quick: bool) -> Section:
     text = (
         f"{batch} images of 224×224 on two cores. The networks are torchvision's, with the same layers on both sides "
         "and random weights, whose norms have the statistics of the images; the best of ours beside the best of torch, "
-        "and every way that was measured below." + absent("torch", "torchvision", "openvino")
+        "and every way that was measured below. How far answers lie from those of the model in float32 is a share of "
+        "the largest probability." + absent("torch", "torchvision", "openvino")
     )
     return Section("Inference", text, ratios, rows if len(rows) > 1 else ())
 

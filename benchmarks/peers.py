@@ -14,13 +14,24 @@ import statistics
 import sys
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from subprocess import PIPE, Popen
 from typing import Any
+
+from measure import short
 
 SIDE, CLASSES = 224, 1000
 PAUSE = 0.05
 """Seconds before each batch, in which the threads of the one before stop to wait for more."""
 Times = dict[str, list[float]]
+
+HEAD = ["", "way", "median", "most memory", ""]
+OURS = {
+    "answers": "inference_model",
+    "tensorflow": "runner on TensorFlow",
+    "openvino": "runner on OpenVINO",
+    "trains": "training_model and FusedSGD",
+}
 
 # By title the name in the catalogue and its options, and the name in torchvision.
 NETWORKS: dict[str, tuple[str, dict[str, Any], str]] = {
@@ -73,30 +84,59 @@ class Peer:
         raise RuntimeError(f"the process of {self.way!r} has ended: {self.process.wait()}")
 
 
-def compared(network: str, ways: Sequence[str], runs: int, batch: int, cores: int) -> tuple[Times, dict[str, float]]:
-    """The seconds of each way, which take turns, and the most megabytes of each; those that cannot be are left out.
+@dataclass(frozen=True)
+class Found:
+    """What was measured, by way.
+
+    Args:
+        seconds: of each batch; batch i of one was right beside batch i of the others.
+        megabytes: the most memory.
+        said: what it said of itself before it was ready.
+    """
+
+    seconds: Times = field(default_factory=dict)
+    megabytes: dict[str, float] = field(default_factory=dict)
+    said: dict[str, str] = field(default_factory=dict)
+
+
+def compared(network: str, ways: Sequence[str], runs: int, batch: int, cores: int) -> Found:
+    """Measure each way in turn; those that cannot be are left out.
 
     They are prepared one after the other, and wait while another computes.
     """
-    peers: dict[str, Peer] = {}
+    found, peers = Found(), dict[str, Peer]()
     try:
         for way in ways:
             peer = Peer(way, network, batch, cores)
             try:
-                peer.ready()
+                found.said[way] = peer.ready()
             except RuntimeError as error:
                 print(f"{network}: {error}", file=sys.stderr, flush=True)
                 continue
-            peers[way] = peer
-        times: Times = {way: [] for way in peers}
+            peers[way], found.seconds[way] = peer, []
         for number in range(runs):
             for way in list(peers)[:: 1 if number % 2 else -1]:
                 time.sleep(PAUSE)
-                times[way].append(peers[way]())
-        return times, {way: peer.megabytes for way, peer in peers.items()}
+                found.seconds[way].append(peers[way]())
     finally:
         for peer in peers.values():
             peer.end()
+    found.megabytes.update((way, peer.megabytes) for way, peer in peers.items())
+    return found
+
+
+def row(what: str, way: str, found: Found) -> list[str]:
+    """What was measured of a way, for a table under `HEAD`."""
+    median = short(statistics.median(found.seconds[way]))
+    return [what, said(way), median, f"{found.megabytes[way]:.0f} MB", found.said[way]]
+
+
+def said(way: str) -> str:
+    """A way in words: what of ours it is, or how torch computes it."""
+    side, _, dtype, *rest = [*way.split(), ""]
+    if side == "torch":
+        return f"torch, {'autocast, ' * (dtype == 'bfloat16')}{rest[0]}"
+    return "Keras as it is" if "plain" in way else OURS[rest[0] or way.split()[1]]
 
 
 def best(times: Times, start: str) -> str | None:
@@ -142,7 +182,7 @@ def of_keras(words: Sequence[str], title: str, batch: int) -> Callable[[], Any]:
     dtype = "bfloat16" if "bfloat16" in words else None
     if runtime := next((word for word in words if word in (*RUNTIMES, "quickest")), None):
         answer = runner(inference_model(model), runtime, batch=batch, dtype=dtype)
-        print(f"> {answer}".replace("\n", "; "), flush=True)
+        print(f"> {answer.off:.0e} away", flush=True)
         return lambda: answer(images)
     if "plain" not in words:
         model = inference_model(model, dtype=dtype)

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import statistics
 
-from inference import said
 from measure import Section, chosen, run, short
-from peers import absent, compared
+from peers import absent, compared, said
 
 NETWORKS = ("ResNet-50", "MobileNetV2")
 WAYS = ("ours answers float32 openvino", "ours answers float32", "torch answers float32 compiled")
@@ -19,10 +18,12 @@ def measured(quick: bool) -> Section:
         cells: dict[str, list[str]] = {way: [] for way in WAYS}
         for batch in BATCHES[: 1 if quick else None]:
             for cores in CORES:
-                times, memory = compared(title, WAYS, 2 if quick else 5, batch, cores)
+                found = compared(title, WAYS, 2 if quick else 5, batch, cores)
                 for way in WAYS:
-                    taken = times.get(way)
-                    cell = f"{short(statistics.median(taken))}, {memory[way]:.0f} MB" if taken else "not measured"
+                    taken = found.seconds.get(way)
+                    cell = (
+                        f"{short(statistics.median(taken))}, {found.megabytes[way]:.0f} MB" if taken else "not measured"
+                    )
                     cells[way].append(cell)
         lacking = [""] * (len(BATCHES) * len(CORES))
         rows += [[f"{title}, {said(way)}", *(cells[way] + lacking)[: len(lacking)]] for way in WAYS]

@@ -5,11 +5,9 @@ With `--only NETWORK` of that one alone.
 
 from __future__ import annotations
 
-import statistics
-
 from inference import has_bfloat16
-from measure import Ratio, Section, chosen, run, short
-from peers import absent, best, compared
+from measure import Ratio, Section, chosen, run
+from peers import HEAD, absent, best, compared, row, said
 
 WAYS = {
     "float32": (
@@ -22,23 +20,17 @@ NETWORKS = ("ResNet-50", "GoogLeNet", "MobileNetV2", "DenseNet-121")
 MARK = 1.1
 
 
-def said(way: str) -> str:
-    side, _, dtype, *rest = [*way.split(), ""]
-    if side == "torch":
-        return f"torch, {'autocast, ' * (dtype == 'bfloat16')}{rest[0]}"
-    return "Keras" if rest[0] == "plain" else "training_model, FusedSGD"
-
-
 def measured(quick: bool) -> Section:
     batch, runs = (2, 2) if quick else (8, 7)
-    ratios, rows = [], [["", "way", "median", "most memory"]]
+    ratios, rows = [], [HEAD]
     for title in chosen(NETWORKS, 1 if quick else None):
         for dtype, ways in WAYS.items():
             if dtype == "bfloat16" and not has_bfloat16():
                 continue
-            times, memory = compared(title, ways, runs, batch, 2)
-            for way, taken in times.items():
-                rows.append([f"{title}, {dtype}", said(way), short(statistics.median(taken)), f"{memory[way]:.0f} MB"])
+            found = compared(title, ways, runs, batch, 2)
+            times = found.seconds
+            for way in times:
+                rows.append(row(f"{title}, {dtype}", way, found))
             ours, theirs, plain = f"ours trains {dtype}", best(times, "torch"), "ours trains float32 plain"
             what = f"{title} in {dtype}, {said(ours)}"
             if ours in times and theirs:
