@@ -5,10 +5,11 @@ Of torch eager in channels_last and compiled, in float32 and by autocast; with `
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from measure import Ratio, Section, chosen, run
-from peers import HEAD, NETWORKS, absent, best, compared, row, said
+from peers import HEAD, absent, best, compared, row, said
 
 WAYS = {
     "float32": (
@@ -21,7 +22,7 @@ WAYS = {
     ),
 }
 MARK = 1.1
-IN_FULL = ("ResNet-50", "GoogLeNet", "MobileNetV2", "DenseNet-121")
+FIRST = ("ResNet-50", "GoogLeNet", "MobileNetV2", "DenseNet-121")
 
 
 def has_bfloat16() -> bool:
@@ -32,15 +33,13 @@ def has_bfloat16() -> bool:
     )
 
 
-def measured(quick: bool) -> Section:
+def measured(quick: bool, titles: Sequence[str] = FIRST, title_of_section: str = "Inference") -> Section:
     batch, runs = (2, 2) if quick else (8, 9)
     ratios, rows = [], [HEAD]
-    for title in chosen(NETWORKS, 1 if quick else None):
+    for title in chosen(titles, 1 if quick else None):
         for dtype, ways in WAYS.items():
             if dtype == "bfloat16" and not has_bfloat16():
                 continue
-            if title not in IN_FULL:  # the others that are quickest in few networks are left out
-                ways = tuple(way for way in ways if "tensorflow" not in way and "eager" not in way)
             found = compared(title, ways, runs, batch, 2)
             times = found.seconds
             for way in times:
@@ -59,7 +58,7 @@ def measured(quick: bool) -> Section:
         "and every way that was measured below. How far answers lie from those of the model in float32 is a share of "
         "the largest probability." + absent("torch", "torchvision", "openvino")
     )
-    return Section("Inference", text, ratios, rows if len(rows) > 1 else ())
+    return Section(title_of_section, text, ratios, rows if len(rows) > 1 else ())
 
 
 if __name__ == "__main__":

@@ -23,6 +23,8 @@ from measure import short
 SIDE, CLASSES = 224, 1000
 PAUSE = 0.05
 """Seconds before each batch, in which the threads of the one before stop to wait for more."""
+AT_ONCE = 3
+"""Processes that are prepared at a time: more take more memory, and are no sooner ready."""
 Times = dict[str, list[float]]
 
 HEAD = ["", "way", "median", "most memory", ""]
@@ -40,7 +42,7 @@ NETWORKS: dict[str, tuple[str, dict[str, Any], str]] = {
     "MobileNetV2": ("mobilenet_v2", {"dialect": "torchvision"}, "mobilenet_v2"),
     "DenseNet-121": ("densenet121", {"dialect": "torchvision"}, "densenet121"),
     "EfficientNet-B0": ("efficientnet_b0", {"dialect": "torchvision"}, "efficientnet_b0"),
-    "ConvNeXt-T": ("convnext_tiny", {"dialect": "torchvision"}, "convnext_tiny"),
+    "ConvNeXt-T": ("convnext_tiny", {}, "convnext_tiny"),
     "ViT-B/16": ("vit_b_16", {"dialect": "torchvision"}, "vit_b_16"),
     "Swin-T": ("swin_t", {"dialect": "torchvision"}, "swin_t"),
 }
@@ -102,18 +104,21 @@ class Found:
 def compared(network: str, ways: Sequence[str], runs: int, batch: int, cores: int) -> Found:
     """Measure each way in turn; those that cannot be are left out.
 
-    They are prepared one after the other, and wait while another computes.
+    Some are prepared at once; then all but the one that computes wait.
     """
     found, peers = Found(), dict[str, Peer]()
     try:
-        for way in ways:
-            peer = Peer(way, network, batch, cores)
-            try:
-                found.said[way] = peer.ready()
-            except RuntimeError as error:
-                print(f"{network}: {error}", file=sys.stderr, flush=True)
-                continue
-            peers[way], found.seconds[way] = peer, []
+        for start in range(0, len(ways), AT_ONCE):
+            started = [Peer(way, network, batch, cores) for way in ways[start : start + AT_ONCE]]
+            for peer in started:
+                peers[peer.way] = peer
+            for peer in started:
+                try:
+                    found.said[peer.way] = peer.ready()
+                    found.seconds[peer.way] = []
+                except RuntimeError as error:
+                    print(f"{network}: {error}", file=sys.stderr, flush=True)
+                    peers.pop(peer.way).end()
         for number in range(runs):
             for way in list(peers)[:: 1 if number % 2 else -1]:
                 time.sleep(PAUSE)
