@@ -13,6 +13,7 @@ import os
 import statistics
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from subprocess import PIPE, Popen
@@ -54,10 +55,13 @@ NETWORKS: dict[str, tuple[str, dict[str, Any], str]] = {
 class Peer:
     """A process that computes a batch whenever it is called."""
 
-    def __init__(self, way: str, network: str, batch: int, cores: int) -> None:
+    def __init__(self, way: str, network: str, batch: int, cores: int, kernels: bool = False) -> None:
         command = [sys.executable, __file__, way, network, str(batch), str(cores)]
         environment = {"TF_CPP_MIN_LOG_LEVEL": "3", "KERAS_BACKEND": "tensorflow", **os.environ}
+        if kernels:
+            environment["ONEDNN_VERBOSE"] = "1"
         self.way = way
+        self.kernels = Counter[str]()  # seconds by kind, of the last batch
         self.process = Popen(command, stdin=PIPE, stdout=PIPE, text=True, bufsize=1, env=environment)
         self.megabytes = 0.0
 
@@ -71,6 +75,7 @@ class Peer:
     def __call__(self) -> float:
         assert self.process.stdin is not None
         self.process.stdin.write("\n")
+        self.kernels.clear()
         taken, self.megabytes = map(float, self._line().split())
         return taken
 
@@ -83,6 +88,9 @@ class Peer:
         while line := self.process.stdout.readline():
             if line.startswith("> "):
                 return line.removeprefix("> ")
+            words = line.strip().split(",")
+            if words[0].startswith("onednn_verbose") and "exec" in words:
+                self.kernels[words[words.index("exec") + 2]] += float(words[-1]) / 1000
         raise RuntimeError(f"the process of {self.way!r} has ended: {self.process.wait()}")
 
 

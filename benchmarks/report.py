@@ -28,7 +28,7 @@ PAGE = HERE.parent / "docs" / "benchmarks.md"
 PICTURE = PAGE.with_suffix(".svg")
 TIMES = PAGE.with_suffix(".json")
 SECTIONS = (
-    *("inference", "newer_networks", "training_step", "scaling", "bfloat16_training"),
+    *("inference", "newer_networks", "training_step", "kernels", "scaling", "bfloat16_training"),
     *("building", "drawing", "startup", "examples", "growth"),
 )
 PACKAGES = (
