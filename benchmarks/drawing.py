@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import importlib.util
 import shutil
+import statistics
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import keras
-from measure import Ratio, Section, in_turn, run
+from measure import Ratio, Section, in_turn, run, short
+from peers import absent
 
 from layerblocks.architectures import build
 from layerblocks.blocks import weightless
@@ -56,7 +58,11 @@ def measured(quick: bool) -> Section:
     if "visualkeras" in works:
         peer = "visualkeras graph_view, ResNet-50 to PNG"
         ratios.append(Ratio("ResNet-50 to PDF", peer, times["ResNet-50"], times["visualkeras"]))
-    return Section("Drawing", "A built model to a file, text and all, for a column of a paper.", ratios)
+    text = "A built model to a file, text and all, for a column of a paper." + absent("visualkeras")
+    if "plot_model" not in works:
+        text += " plot_model was not measured, as the dot program of Graphviz is not on the PATH."
+    rows = [["to PDF", "median"], *([title, short(statistics.median(times[title]))] for title in models)]
+    return Section("Drawing", text, ratios, rows)
 
 
 if __name__ == "__main__":

@@ -1,30 +1,28 @@
-"""How long a network takes to answer, against keras.applications and torchvision, and how far the answers differ.
+"""How long a network takes to answer, against Keras and the best of torch, each in a process of its own, in turn.
 
-Where torch is not installed, its part is left out.
+Of torch eager in channels_last and compiled, in float32 and by autocast; with `--only NETWORK` of that one alone.
 """
 
 from __future__ import annotations
 
-import importlib.util
-import subprocess
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-import keras
-import numpy as np
-from measure import Ratio, Section, in_turn, run
+from measure import Ratio, Section, chosen, run
+from peers import HEAD, absent, best, compared, row, said
 
-from layerblocks.models import inference_model
-
-THEIRS: dict[str, Callable[..., keras.Model]] = {
-    "ResNet-50": keras.applications.ResNet50,
-    "DenseNet-121": keras.applications.DenseNet121,
-    "MobileNetV2": keras.applications.MobileNetV2,
+WAYS = {
+    "float32": (
+        *("ours answers plain", "ours answers float32", "ours answers float32 tensorflow"),
+        *("ours answers float32 openvino", "torch answers float32 eager", "torch answers float32 compiled"),
+    ),
+    "bfloat16": (
+        *("ours answers bfloat16", "ours answers bfloat16 tensorflow", "ours answers bfloat16 openvino"),
+        *("torch answers bfloat16 eager", "torch answers bfloat16 compiled"),
+    ),
 }
-MARKS = {("ResNet-50", "float32"): 1.1, ("ResNet-50", "bfloat16"): 2.0}
+MARK = 1.1
+FIRST = ("ResNet-50", "GoogLeNet", "MobileNetV2", "DenseNet-121")
 
 
 def has_bfloat16() -> bool:
@@ -35,74 +33,32 @@ def has_bfloat16() -> bool:
     )
 
 
-def calibrated(model: keras.Model, images: np.ndarray) -> keras.Model:
-    """With the statistics of the images, as training leaves them."""
-    norms = [layer for layer in model.layers if isinstance(layer, keras.layers.BatchNormalization)]
-    momenta = [norm.momentum for norm in norms]
-    for norm in norms:
-        norm.momentum = 0.0
-    model(images, training=True)
-    for norm, momentum in zip(norms, momenta, strict=True):
-        norm.momentum = momentum
-    return model
-
-
-def difference(answer: Any, truth: np.ndarray) -> float:
-    return float(np.abs(np.asarray(answer, "float32") - truth).max())
-
-
-@contextmanager
-def torchvision_peer(batch: int) -> Iterator[Callable[[], Any]]:
-    command = [sys.executable, str(Path(__file__).with_name("torchvision_peer.py")), str(batch)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1) as peer:
-        assert peer.stdin is not None and peer.stdout is not None
-        asked, answers = peer.stdin, peer.stdout
-
-        def answer() -> None:
-            asked.write("\n")
-            if not answers.readline():
-                raise RuntimeError("the process of torchvision has ended")
-
-        yield answer
-        asked.close()
-
-
-def measured(quick: bool) -> Section:
-    batch, runs = (2, 2) if quick else (8, 15)
-    images = np.random.default_rng(0).random((batch, 224, 224, 3), "float32")
-    ratios = []
-    for title, constructor in list(THEIRS.items())[: 1 if quick else None]:
-        keras.backend.clear_session()
-        theirs = calibrated(constructor(weights=None), images)
-        theirs.compile()
-        truth = theirs.predict_on_batch(images)
-        ours = {"float32": inference_model(theirs)}
-        if has_bfloat16():
-            ours["bfloat16"] = inference_model(theirs, dtype="bfloat16")
-        for model in ours.values():
-            model.compile()
-        works: dict[str, Callable[[], Any]] = {
-            dtype: lambda model=model: model.predict_on_batch(images) for dtype, model in ours.items()
-        }
-        works["theirs"] = lambda theirs=theirs: theirs.predict_on_batch(images)
-        with ExitStack() as stack:
-            if title == "ResNet-50" and importlib.util.find_spec("torchvision"):
-                works["torchvision"] = stack.enter_context(torchvision_peer(batch))
-            times = in_turn(works, runs, warm=2)
-        peers = {"theirs": f"{title} of keras.applications", "torchvision": f"{title} of torchvision, eager"}
-        for peer, dtype in ((peer, dtype) for peer in peers if peer in works for dtype in ours):
-            same = peer == "theirs"
-            note = f"{difference(works[dtype](), truth):.0e} away" if same else ""
-            mark = MARKS.get((title, dtype)) if same else None
-            ratios.append(
-                Ratio(f"{title}, inference_model in {dtype}", peers[peer], times[dtype], times[peer], mark, note)
-            )
+def measured(quick: bool, titles: Sequence[str] = FIRST, title_of_section: str = "Inference") -> Section:
+    batch, runs = (2, 2) if quick else (8, 9)
+    ratios, rows = [], [HEAD]
+    for title in chosen(titles, 1 if quick else None):
+        for dtype, ways in WAYS.items():
+            if dtype == "bfloat16" and not has_bfloat16():
+                continue
+            found = compared(title, ways, runs, batch, 2)
+            times = found.seconds
+            for way in times:
+                rows.append(row(f"{title}, {dtype}", way, found))
+            ours, theirs = best(times, f"ours answers {dtype}"), best(times, "torch")
+            if ours and theirs:
+                what = f"{title} in {dtype}, {said(ours)}"
+                ratios.append(Ratio(what, said(theirs), times[ours], times[theirs], MARK))
+            plain = "ours answers plain"
+            if plain in times and f"ours answers {dtype}" in times:
+                what = f"{title} in {dtype}, inference_model"
+                ratios.append(Ratio(what, "Keras as it is", times[f"ours answers {dtype}"], times[plain]))
     text = (
-        f"`predict_on_batch` of {batch} images of 224×224, as `compile` leaves it; the same weights, with batch "
-        "statistics as training leaves them. The last column is the largest difference of a probability. The network "
-        "of torchvision has weights of its own."
+        f"{batch} images of 224×224 on two cores. The networks are torchvision's, with the same layers on both sides "
+        "and random weights, whose norms have the statistics of the images; the best of ours beside the best of torch, "
+        "and every way that was measured below. How far answers lie from those of the model in float32 is a share of "
+        "the largest probability." + absent("torch", "torchvision", "openvino")
     )
-    return Section("Inference", text, ratios)
+    return Section(title_of_section, text, ratios, rows if len(rows) > 1 else ())
 
 
 if __name__ == "__main__":

@@ -7,13 +7,14 @@ import dataclasses
 import json
 import statistics
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from layerblocks.models.measuring import in_turn, seconds
 
-__all__ = ["Ratio", "Section", "in_turn", "markdown", "run", "seconds", "short", "table"]
+__all__ = ["Ratio", "Section", "chosen", "in_turn", "markdown", "run", "seconds", "short", "table"]
+_ONLY: list[str] = []
 
 
 @dataclass(frozen=True)
@@ -74,6 +75,12 @@ class Section:
         return json.dumps(dataclasses.asdict(self))
 
 
+def chosen(titles: Iterable[str], most: int | None = None) -> list[str]:
+    """Those of the titles that `--only` names, else the first so many."""
+    titles = list(titles)
+    return [title for title in titles if title in _ONLY] if _ONLY else titles[:most]
+
+
 def short(taken: float) -> str:
     return f"{taken:.2f} s" if taken >= 1 else f"{1000 * taken:.0f} ms" if taken >= 0.01 else f"{1000 * taken:.1f} ms"
 
@@ -85,7 +92,7 @@ def table(rows: Sequence[Sequence[Any]]) -> str:
 
 
 def markdown(section: Section) -> str:
-    parts = [f"## {section.title}", section.text]
+    parts = [f"### {section.title}", section.text]
     if section.ratios:
         marked = any(ratio.wanted for ratio in section.ratios)
         noted = any(ratio.note for ratio in section.ratios)
@@ -108,6 +115,8 @@ def run(measured: Callable[[bool], Section], doc: str | None) -> None:
     parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="few and small runs, to see whether it works")
     parser.add_argument("--json", action="store_true", help="print it for report.py")
-    chosen = parser.parse_args()
-    section = measured(chosen.quick)
-    sys.stdout.write(section.dumps() if chosen.json else markdown(section) + "\n")
+    parser.add_argument("--only", nargs="+", default=[], metavar="NETWORK", help="of these alone, where it has several")
+    given = parser.parse_args()
+    _ONLY[:] = given.only
+    section = measured(given.quick)
+    sys.stdout.write(section.dumps() if given.json else markdown(section) + "\n")

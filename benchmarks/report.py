@@ -1,8 +1,8 @@
-"""Measure everything and write docs/benchmarks.md: `python benchmarks/report.py [SECTION ...]`.
+"""Measure everything and write docs/benchmarks.md: `python benchmarks/report.py [--only SECTION ...]`.
 
 Each section runs in a process of its own, in which what is compared takes turns. With names of sections those alone are
-measured; the others stay as they were, if that was on the same machine with the same packages. It takes some fifteen
-minutes and wants a machine that does nothing else.
+measured; the others stay as they were, those of other processors too. It takes less than twenty minutes and wants a
+machine that does nothing else.
 """
 
 from __future__ import annotations
@@ -15,8 +15,9 @@ import os
 import platform
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 from matplotlib.figure import Figure
@@ -26,17 +27,24 @@ HERE = Path(__file__).parent
 PAGE = HERE.parent / "docs" / "benchmarks.md"
 PICTURE = PAGE.with_suffix(".svg")
 TIMES = PAGE.with_suffix(".json")
-SECTIONS = ("building", "drawing", "startup", "training_step", "inference", "examples", "growth")
-PACKAGES = ("layerblocks", "keras", "tensorflow", "jax", "torch", "torchvision", "visualkeras", "numpy", "hypothesis")
+SECTIONS = (
+    *("inference", "newer_networks", "training_step", "kernels", "scaling", "bfloat16_training"),
+    *("building", "drawing", "startup", "examples", "growth"),
+)
+PACKAGES = (
+    *("layerblocks", "keras", "tensorflow", "openvino", "jax", "torch", "torchvision"),
+    *("visualkeras", "numpy", "hypothesis"),
+)
+KINDS = {"amx_bf16": "AMX", "avx512_bf16": "AVX512-BF16", "avx512f": "AVX-512", "avx2": "AVX2"}
+"""By the word of Linux what a processor computes with, the widest first."""
 INTRODUCTION = """\
 # Benchmarks
 
 Written by `python benchmarks/report.py` from the times in [benchmarks.json](benchmarks.json); do not edit. A ratio is
 how many times as long the other side takes: above 1 ours is faster. Both sides take turns on the same machine; the
 ratio is the median over pairs of runs that were beside each other, and the middle half of those pairs lies in the
-interval. *Mark* is what the project set itself beforehand and whether it was reached.
-
-![Ratios, with the middle half of the runs](benchmarks.svg)
+interval. *Mark* is what the project set itself beforehand and whether it was reached. Processors differ in which side
+they favour, so each kind has its part, with what was installed there.
 """
 
 
@@ -48,15 +56,23 @@ def section(name: str, quick: bool) -> Section:
     return Section.loads(done.stdout.splitlines()[-1])
 
 
-def processor() -> str:
+def cpuinfo(word: str) -> str:
     info = Path("/proc/cpuinfo")
-    if not info.exists():
-        return platform.processor() or platform.machine()
-    lines = (line.partition(":") for line in info.read_text("utf-8", "replace").splitlines())
-    return next((value.strip() for word, _, value in lines if word.strip() == "model name"), platform.machine())
+    text = info.read_text("utf-8", "replace") if info.exists() else ""
+    lines = (line.partition(":") for line in text.splitlines())
+    return next((value.strip() for name, _, value in lines if name.strip() == word), "")
+
+
+def processor() -> str:
+    """Its name, and what it computes with."""
+    name = cpuinfo("model name") or platform.processor() or platform.machine()
+    flags = cpuinfo("flags").split()
+    kind = next((kind for word, kind in KINDS.items() if word in flags), None)
+    return f"{name} with {kind}" if kind else name
 
 
 def machine() -> str:
+    """In Markdown what it is and what is installed on it."""
     versions = []
     for package in PACKAGES:
         try:
@@ -64,10 +80,8 @@ def machine() -> str:
         except importlib.metadata.PackageNotFoundError:
             versions.append([package, "not installed"])
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    what = (
-        f"{processor()}, {cores} cores, no accelerator used; {platform.system()}, Python {platform.python_version()}."
-    )
-    return "\n\n".join(("## Machine", what, table([["package", "version"], *versions])))
+    what = f"{cores} cores, no accelerator used; {platform.system()}, Python {platform.python_version()}."
+    return "\n\n".join((what, table([["package", "version"], *versions])))
 
 
 def picture(sections: Sequence[Section]) -> bytes:
@@ -95,38 +109,42 @@ def picture(sections: Sequence[Section]) -> bytes:
     return data.getvalue()
 
 
-def known(where: str) -> dict[str, Section]:
-    """What was measured before on this machine."""
-    if not TIMES.exists():
-        return {}
-    kept = json.loads(TIMES.read_text("utf-8"))
-    return {name: Section.loads(text) for name, text in kept["sections"].items()} if kept["machine"] == where else {}
+def known() -> dict[str, dict[str, Any]]:
+    """By processor what was measured on it: the machine in Markdown, and the sections."""
+    return json.loads(TIMES.read_text("utf-8")) if TIMES.exists() else {}
+
+
+def page(found: Mapping[str, Mapping[str, Any]]) -> str:
+    parts = [INTRODUCTION.strip()]
+    for name, kept in found.items():
+        parts += [f"## {name}", kept["machine"]]
+        if name == next(iter(found)):
+            parts.append("![Ratios, with the middle half of the runs](benchmarks.svg)")
+        parts += (markdown(Section.loads(kept["sections"][word])) for word in SECTIONS if word in kept["sections"])
+    return "\n\n".join(parts) + "\n"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("sections", nargs="*", metavar="SECTION", help=", ".join(SECTIONS))
+    parser.add_argument("--only", nargs="+", choices=SECTIONS, metavar="SECTION", help=", ".join(SECTIONS))
     parser.add_argument(
         "--quick", action="store_true", help="few and small runs, to see whether it works: only printed"
     )
     chosen = parser.parse_args()
-    for name in chosen.sections:
-        if name not in SECTIONS:
-            parser.error(f"SECTION must be some of {', '.join(SECTIONS)}, got {name!r}")
-    where = machine()
-    found = {} if chosen.quick else known(where)
-    for name in chosen.sections or SECTIONS:
-        found[name] = section(name, chosen.quick)
-    parts = [found[name] for name in SECTIONS if name in found]
-    page = "\n\n".join((INTRODUCTION.strip(), *map(markdown, parts), where)) + "\n"
+    name, where = processor(), machine()
+    found = {} if chosen.quick else known()
+    here = {"machine": where, "sections": dict(found.pop(name, {}).get("sections", {}))}
+    for word in chosen.only or SECTIONS:
+        here["sections"][word] = section(word, chosen.quick).dumps()
+    found = {name: here, **found}
     if chosen.quick:
-        print(page)
+        print(page(found))
         return
-    times = {"machine": where, "sections": {name: part.dumps() for name, part in found.items()}}
+    sections = [Section.loads(here["sections"][word]) for word in SECTIONS if word in here["sections"]]
     for path, data in (
-        (TIMES, json.dumps(times, indent=1).encode()),
-        (PICTURE, picture(parts)),
-        (PAGE, page.encode()),
+        (TIMES, json.dumps(found, indent=1).encode()),
+        (PICTURE, picture(sections)),
+        (PAGE, page(found).encode()),
     ):
         path.write_bytes(data)
     print(PAGE.relative_to(Path.cwd()) if PAGE.is_relative_to(Path.cwd()) else PAGE)

@@ -1,58 +1,47 @@
-"""How long a training step takes, against keras.applications compiled as Keras does by default."""
+"""How long a training step takes, against Keras and the best of torch, each in a process of its own, in turn.
+
+With `--only NETWORK` of that one alone.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from inference import has_bfloat16
+from measure import Ratio, Section, chosen, run
+from peers import HEAD, absent, best, compared, row, said
 
-import keras
-import numpy as np
-from measure import Ratio, Section, in_turn, run
-
-from layerblocks.architectures import build
-from layerblocks.models import training_model
-from layerblocks.training import compile_args, label_every_output
-
-CLASSES = 10
-THEIRS: dict[str, Callable[..., keras.Model]] = {
-    "ResNet-50": keras.applications.ResNet50,
-    "DenseNet-121": keras.applications.DenseNet121,
-    "MobileNetV2": keras.applications.MobileNetV2,
+WAYS = {
+    "float32": (
+        *("ours trains float32 plain", "ours trains float32"),
+        *("torch trains float32 eager", "torch trains float32 compiled"),
+    ),
+    "bfloat16": ("ours trains bfloat16", "torch trains bfloat16 eager", "torch trains bfloat16 compiled"),
 }
-BATCHES = [("ResNet-50", 8), ("ResNet-50", 32), ("DenseNet-121", 8), ("MobileNetV2", 8)]
-
-
-def step(model: keras.Model, batch: int, **options: Any) -> Callable[[], Any]:
-    images = np.random.default_rng(0).random((batch, *model.input_shape[1:]), "float32")
-    labelled = label_every_output((images, np.arange(batch) % CLASSES), model)
-    model.compile(**compile_args(model, keras.optimizers.SGD(1e-3, momentum=0.9), metrics=(), **options))
-    return lambda: model.train_on_batch(*labelled)
+NETWORKS = ("ResNet-50", "GoogLeNet", "MobileNetV2", "DenseNet-121")
+MARK = 1.1
 
 
 def measured(quick: bool) -> Section:
-    runs = 2 if quick else 7
-    ratios = []
-    for title, batch in [("ResNet-50", 2)] if quick else BATCHES:
-        keras.backend.clear_session()
-        theirs = THEIRS[title](weights=None, classes=CLASSES, input_shape=(224, 224, 3))
-        works = {"ours": step(training_model(theirs), batch), "theirs": step(theirs, batch, jit_compile="auto")}
-        times = in_turn(works, runs)
-        what, peer = f"{title}, training_model of it, batch {batch}", f"{title} of keras.applications"
-        mark = 1.4 if title == "ResNet-50" else None
-        ratios.append(Ratio(what, peer, times["ours"], times["theirs"], mark))
-    batch = 2 if quick else 8
-    for title, name in list({"GoogLeNet": "googlenet", "ResNet-50": "resnet50"}.items())[: 1 if quick else None]:
-        keras.backend.clear_session()
-        works = {str(xla): step(build(name, classes=CLASSES), batch, jit_compile=xla) for xla in (False, True)}
-        times = in_turn(works, runs)
-        ratios.append(
-            Ratio(f"{title} as compile_args has it, batch {batch}", "the same by XLA", times["False"], times["True"])
-        )
+    batch, runs = (2, 2) if quick else (8, 7)
+    ratios, rows = [], [HEAD]
+    for title in chosen(NETWORKS, 1 if quick else None):
+        for dtype, ways in WAYS.items():
+            if dtype == "bfloat16" and not has_bfloat16():
+                continue
+            found = compared(title, ways, runs, batch, 2)
+            times = found.seconds
+            for way in times:
+                rows.append(row(f"{title}, {dtype}", way, found))
+            ours, theirs, plain = f"ours trains {dtype}", best(times, "torch"), "ours trains float32 plain"
+            what = f"{title} in {dtype}, {said(ours)}"
+            if ours in times and theirs:
+                ratios.append(Ratio(what, said(theirs), times[ours], times[theirs], MARK))
+            if ours in times and plain in times:
+                ratios.append(Ratio(what, "Keras as it is", times[ours], times[plain]))
     text = (
-        f"A step of stochastic gradient descent with momentum, images of 224×224, {CLASSES} classes, from the same "
-        "weights. Keras leaves XLA off where there is no accelerator, as `compile_args` does."
+        f"A step of gradient descent with momentum on {batch} images of 224×224 and 1000 classes, on two cores, of "
+        "torchvision's networks, with the same layers on both sides." + absent("torch", "torchvision")
     )
-    return Section("Training", text, ratios)
+    return Section("Training", text, ratios, rows if len(rows) > 1 else ())
 
 
 if __name__ == "__main__":

@@ -127,9 +127,7 @@ def inference_model(
     arguments.identifier("dtype", dtype)
     fold_norm = checks.flag("fold_norm", fold_norm)
     if not has_graph(network):
-        if dtype is not None:
-            raise checks.refuse("model", type(model).__name__, "a functional or sequential one where dtype is given")
-        return network
+        return network if dtype is None else cast(network, dtype)
     parts = nested(network)
     found = linear_norms(parts) if fold_norm else ()
     into = {id(linear): call.operation for _, call, linear in found if not isinstance(linear, str)}
@@ -144,6 +142,17 @@ def inference_model(
         return _folded(layer, into[id(layer)]) if id(layer) in into else layer.weights
 
     return copied(network, parts, remake=remake, values=values, without=into.values())
+
+
+def cast(model: keras.Model, dtype: str) -> keras.Model:
+    """Copy a model to keep weights and compute in that dtype, all but the layers that make the outputs."""
+    if not has_graph(model):
+        raise checks.refuse("model", type(model).__name__, "a functional or sequential one where dtype is given")
+
+    def remake(layer: keras.Layer, last: bool) -> keras.Layer:
+        return remade(layer, **({} if last else {"dtype": dtype}))
+
+    return copied(model, nested(model), remake=remake, values=lambda layer: layer.weights)
 
 
 # -- what can be folded -----------------------------------------------------------------------------------------------

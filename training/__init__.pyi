@@ -10,6 +10,7 @@ from .diagnosis import Trend as Trend
 from .diagnosis import diagnose as diagnose
 from .distributed import fit_distributed as fit_distributed
 from .feature_map_images import plot_feature_maps as plot_feature_maps
+from .fused_optimizers import FusedSGD as FusedSGD
 from .history import Series as Series
 from .history import TrainingLog as TrainingLog
 from .history import read_history as read_history

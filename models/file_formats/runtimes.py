@@ -12,6 +12,7 @@ import pickle
 import sys
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -113,12 +114,12 @@ def _onnx(path: Path, names: Sequence[str], by_key: bool) -> Runtime:
     return lambda batch: session.run(order, by_name(inputs, batch, names))
 
 
-def _openvino(path: Path, names: Sequence[str], by_key: bool) -> Runtime:
+def _openvino(path: Path, names: Sequence[str], by_key: bool, precision: str = "f32") -> Runtime:
     import openvino  # pyright: ignore[reportMissingImports]
 
     core = openvino.Core()
-    exact = {"INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "LATENCY"}  # else bfloat16, where there is that
-    compiled = core.compile_model(core.read_model(str(path)), "CPU", exact)
+    hints = {"INFERENCE_PRECISION_HINT": precision, "PERFORMANCE_HINT": "LATENCY"}  # its own is bf16, if there is that
+    compiled = core.compile_model(core.read_model(str(path)), "CPU", hints)
     inputs = [tensor.any_name for tensor in compiled.inputs]
     outputs = sorted(compiled.outputs, key=lambda tensor: tensor.any_name) if by_key else compiled.outputs
 
@@ -135,6 +136,7 @@ _LOADS: Mapping[str, Callable[[Path, Sequence[str], bool], Runtime]] = {
     "litert": _litert,
     "onnx": _onnx,
     "openvino": _openvino,
+    "openvino_bfloat16": partial(_openvino, precision="bf16"),
 }
 
 

@@ -322,6 +322,11 @@ def loss_trackers(model: Any) -> list[Any]:
     return model._compile_loss.metrics
 
 
+def momentum_of(optimizer: keras.optimizers.SGD, variable: Any) -> Any:
+    """The variable that an optimizer keeps the momentum of another in."""
+    return optimizer.momentums[optimizer._get_variable_index(variable)]
+
+
 @contextmanager
 def applying_at_once(optimizer: Any) -> Iterator[None]:
     """Let an optimizer that accumulates gradients apply those that it is given, `iterations` being updates meanwhile.

@@ -14,20 +14,19 @@ from layerblocks.blocks import conv_bn
 from layerblocks.models import inference_model, runner
 
 from ..agreement import differ, images, randomize, run
+from ..helpers import needs_tensorflow
 
 here = importlib.import_module("layerblocks.models.runners")
 
 
 @pytest.fixture(params=here.RUNTIMES)
 def runtime(request):
-    wanted = here.RUNTIMES[request.param]
-    if wanted is not None:
-        if keras.backend.backend() != "tensorflow":
-            pytest.skip("files for other runtimes are written by TensorFlow")
-        try:
-            wanted[2]()
-        except ModuleNotFoundError as error:
-            pytest.skip(str(error))
+    if request.param != "keras" and keras.backend.backend() != "tensorflow":
+        pytest.skip("TensorFlow computes it, or writes the file that is computed")
+    try:
+        here.RUNTIMES[request.param].require()
+    except ModuleNotFoundError as error:
+        pytest.skip(str(error))
     return request.param
 
 
@@ -86,6 +85,46 @@ def test_the_quickest_is_of_those_that_were_measured(monkeypatch):
     assert runner(model, batch=images(2, 8, 8, 3)).runtime == "keras"
 
 
+def test_in_bfloat16_it_answers_the_same_up_to_its_rounding(runtime):
+    model = two_heads(8, 8)
+    batch = {"image": images(3, 8, 8, 3), "vector": images(3, 2)}
+    if runtime in ("onnxruntime", "litert"):
+        with pytest.raises(ValueError, match="runner: runtime must be one of 'keras', 'tensorflow', 'openvino'"):
+            runner(model, runtime, dtype="bfloat16")
+        return
+    found = runner(model, runtime, dtype="bfloat16")
+    assert (found.runtime, found.dtype, found.title) == (runtime, "bfloat16", f"{runtime} in bfloat16")
+    assert found.off <= 0.05
+    apart = keras.tree.map_structure(differ, found(batch), run(model, batch))
+    assert max(keras.tree.flatten(apart)) < 0.05
+    if runtime != "openvino":  # which computes in float32 where the processor has no other
+        assert found.off > 1e-5
+
+
+def test_those_in_bfloat16_are_measured_beside_those_in_float32(monkeypatch):
+    seen = []
+
+    def in_turn(works, runs, *, warm):
+        seen.extend(works)
+        return {name: [0.5 if name == "keras in bfloat16" else 1.0] * runs for name in works}
+
+    monkeypatch.setattr(here, "in_turn", in_turn)
+    found = runner(one(8, 8), batch=2, dtype="bfloat16")
+    assert found.title == "keras in bfloat16" and str(found).startswith("keras in bfloat16, off by")
+    both = [name for name in seen if name.endswith(" in bfloat16")]
+    assert {name.removesuffix(" in bfloat16") for name in both} <= {"keras", "tensorflow", "openvino"}
+    assert "onnxruntime in bfloat16" not in {*seen, *found.without}
+
+
+@needs_tensorflow
+def test_weights_are_constants_of_its_graph():
+    """Else the kernels lay them out anew for every batch."""
+    model = one(8, 8)
+    graph = here._frozen(model).get_concrete_function().graph
+    assert not graph.captures
+    assert not {"ReadVariableOp", "VarHandleOp"} & {operation.type for operation in graph.get_operations()}
+
+
 def test_what_is_not_installed_is_said(monkeypatch):
     monkeypatch.setitem(sys.modules, "openvino", None)
     with pytest.raises(ImportError, match=r"^runner: needs openvino, .*: pip install 'layerblocks\[openvino\]'$"):
@@ -108,7 +147,11 @@ def test_int8_is_calibrated_and_compared(runtime):
 def test_answers_that_differ_are_refused(monkeypatch, runtime):
     if runtime == "keras":
         pytest.skip("it is what the others are compared with")
-    load = here.runtimes.load
-    monkeypatch.setattr(here.runtimes, "load", lambda *args: lambda batch: [part + 1 for part in load(*args)(batch)])
+
+    def wrong(load):
+        return lambda *args: lambda batch: [part + 1 for part in load(*args)(batch)]
+
+    monkeypatch.setattr(here.runtimes, "load", wrong(here.runtimes.load))
+    monkeypatch.setattr(here, "_itself", wrong(here._itself))
     with pytest.raises(RuntimeError, match=rf"runner: .* as '{runtime}' answers differently: off by"):
         runner(one(8, 8), runtime)
