@@ -40,6 +40,9 @@ def config_of(model: keras.Model) -> dict[str, Any]:
     known = origin(model)
     if known is None or not known.alone:
         raise checks.refuse("model", model.name, "a network of layerblocks, whole and as it was built")
+    if known.changes:
+        since = ", ".join(known.changes)
+        raise checks.refuse("model", model.name, f"a network as it was built; it was changed since by {since}")
     if known.unsaved:
         raise checks.refuse("model", model.name, f"one whose {', '.join(known.unsaved)} a file can hold")
     dialect = {} if known.dialect is None else {"dialect": known.dialect}
@@ -72,6 +75,8 @@ def write_config(model: keras.Model, path: str | Path) -> Path:
         >>> model.output_shape
         (None, 3)
     """
+    if not isinstance(path, str | Path):
+        raise checks.refuse("path", path, "a path", TypeError)
     target, config = Path(path), config_of(model)
     checks.choice("path", target.suffix, (".yaml", ".yml", ".json"), "a file .yaml, .yml or .json")
     if target.suffix == ".json":

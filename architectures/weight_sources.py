@@ -26,7 +26,7 @@ _MUST_BE = (
 )
 
 # What checkpoints keep a state dict as, and what wrappers of modules put before every name.
-_WRAPPED, _PREFIXES = ("state_dict", "model"), ("module.", "_orig_mod.")
+_WRAPPED, _PREFIXES = ("state_dict", "model", "model_state_dict"), ("module.", "_orig_mod.")
 
 Tensors = Mapping[str, Mapping[str, Any]]
 """By layer, and in it by name or place, what NumPy makes an array of."""
@@ -139,6 +139,14 @@ def _of_state_dict(state: Mapping[Any, Any], argument: str) -> Source:
             parts = {part: tensors.pop(f"{layer}.{part}") for part in ("conv1", "pointwise")}
             tensors[layer] = {f"{part}.{name}": value for part in parts for name, value in parts[part].items()}
     return Source(tensors, is_torch=True)
+
+
+def unwrapped(source: Source) -> Source | None:
+    """The same without the module that all names begin with, `encoder` or `net`; None where there is none."""
+    first = {name.partition(".")[0] for name in source.tensors}
+    if not source.is_torch or len(first) != 1 or not all("." in name for name in source.tensors):
+        return None
+    return dataclasses.replace(source, tensors={name.partition(".")[2]: own for name, own in source.tensors.items()})
 
 
 def with_attention(source: Source) -> Source:

@@ -30,13 +30,22 @@ from ..models.origins import Origin
 from . import weight_names
 from .origins import constructor_of, origin
 from .weight_names import APPLICATIONS, NUMBERED, RESCALED, RESCALED_VARIANCE, TORCH_TENSORS, TRAINED_DIALECT
-from .weight_sources import IMAGENET, Source, checked_model, layers_of, of_model, opened, with_attention
+from .weight_sources import (
+    IMAGENET,
+    Source,
+    checked_model,
+    layers_of,
+    of_model,
+    opened,
+    unwrapped,
+    with_attention,
+)
 
 # What may stand between a flattened image and the dense layer that sees its pixels: it moves none.
 _IN_PLACE = (keras.layers.Dropout, keras.layers.Activation, keras.layers.Identity)
 # Of which a part of the tensors means nothing.
 _NORMS = (keras.layers.BatchNormalization, keras.layers.LayerNormalization, keras.layers.GroupNormalization)
-_LISTED, _LONGEST = 20, 6000  # tensors and characters of an error
+_LISTED, _LONGEST = 8, 3000  # tensors and characters of an error
 # Arguments that change no weight's meaning: a network may be given those of one in which they differ.
 _HARMLESS = frozenset(
     (
@@ -210,6 +219,15 @@ def dialect_of(source: Source | str | None, dialects: Collection[str]) -> str | 
         return next((dialect for dialect in trained if dialect in dialects), None)
     if (known := source.origin) is not None:
         return known.dialect if known.dialect in dialects else None
+    best = None
+    of_names: Source | None = source
+    while best is None and of_names is not None:
+        best, of_names = _dialect_of_names(of_names, dialects), unwrapped(of_names)
+    return best
+
+
+def _dialect_of_names(source: Source, dialects: Collection[str]) -> str | None:
+    """The dialect of the table that knows the most names, at least half."""
     best, most = None, 0
     source = with_attention(source)
     theirs = _renumbered(source.tensors)
@@ -355,6 +373,9 @@ def steps(
     if plan.table is None or not any("qkv" in name for name in (plan.table.rules or {}).values()):
         source = with_attention(source)
     table, pairs = _best_table(ours, source, plan)  # of all layers, of which theirs may be numbers
+    while not pairs and plan.table is None and (bare := unwrapped(source)) is not None:
+        source = with_attention(bare)
+        table, pairs = _best_table(ours, source, plan)
     if plan.only is not None:
         for block in plan.only:
             if not any(_is_inside(name, block) for name in ours):
@@ -936,10 +957,8 @@ def _found(
             value = taken[key] = unused.pop(key)
             given = tuple(value.shape)
             form = form_of(layer, name, shape)
-            if isinstance(value, np.ndarray) and value.dtype.kind == "f" and not np.isfinite(value).all():
-                raise checks.refuse(
-                    f"{_dotted(key)} of {plan.argument}", value[~np.isfinite(value)][0].item(), "finite numbers"
-                )
+            if isinstance(value, np.ndarray):
+                _refuse_values(f"{_dotted(key)} of {plan.argument}", value, variable, name)
             if given not in form.shapes:
                 adapted = _adapted(layer, name, shape, value, form_of, source, plan, layer.name in first)
                 if adapted is None:
@@ -960,6 +979,20 @@ def _found(
             found.pairs[short] = layer, pairs[short]
     found.unused = [f"{_dotted(key)} {tuple(value.shape)}" for key, value in unused.items()]
     return found
+
+
+def _refuse_values(argument: str, value: np.ndarray, variable: Any, name: str) -> None:
+    """Refuse numbers of a file or dict that the model would compute NaN of."""
+    if value.dtype.kind not in "fiu":
+        return
+    largest = {"float16": 65504.0, "float32": float(np.finfo("float32").max)}.get(str(variable.dtype), np.inf)
+    for wrong, must_be in (
+        (~np.isfinite(value), "finite numbers"),
+        (np.abs(value) > largest, f"numbers that {variable.dtype} can hold"),
+        (value < 0 if name == "moving_variance" else np.zeros((), bool), "variances, numbers of at least 0"),
+    ):
+        if wrong.any():
+            raise checks.refuse(argument, value[wrong][0].item(), must_be)
 
 
 def _adapted(

@@ -267,6 +267,10 @@ def same_shapes(xs: Sequence[Any], skip: int | None = None) -> None:
         raise checks.refuse("xs", [tuple(x.shape) for x in xs], must_be)
 
 
+# What Keras's layers accept of numbers without a look at them, and compute NaN of.
+_BOUNDS: dict[str, dict[str, Any]] = {"epsilon": {"at_least": 0}, "momentum": {"at_least": 0, "at_most": 1}}
+
+
 def options(layer: type, given: Mapping[str, Any]) -> None:
     """Keywords passed through to a Keras layer are among its arguments."""
     own = {"self", "kwargs", "name", "axis", "data_format"}
@@ -276,3 +280,5 @@ def options(layer: type, given: Mapping[str, Any]) -> None:
             raise checks.unexpected(
                 word, given[word], known, f" (beyond its own it has those of keras.layers.{layer.__name__})"
             )
+        if word in _BOUNDS:
+            checks.number(word, given[word], **_BOUNDS[word])

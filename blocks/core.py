@@ -53,7 +53,7 @@ _current: ContextVar[_Scope | None] = ContextVar("layerblocks_scope", default=No
 _NAME = re.compile(r"[\w-]+(\.[\w-]+)*", re.ASCII)  # TensorFlow runs no others
 
 
-def _check_name(name: object) -> None:
+def checked_name(name: object) -> None:
     checks.instance("name", name, str, "a string or None")
     if not _NAME.fullmatch(str(name)):
         raise checks.refuse("name", name, "words of A-Z, a-z, 0-9, _ and - joined by dots")
@@ -64,7 +64,7 @@ def full_name(base: str, name: str | None = None, speaker: str = "") -> str:
     scope = _current.get()
     if name is not None:
         with checks.speaking(speaker or base) if scope is None else nullcontext():
-            _check_name(name)
+            checked_name(name)
         if scope is None:
             _keras.names_given().add(name)
         elif name in scope.taken:

@@ -308,6 +308,8 @@ def word_of(value: Any) -> Any:
             if any(one is value for one in homes.values()) and len(homes) == 1:
                 return name
     own = getattr(value, "__name__", None)
+    if own is not None and value is getattr(keras.activations, own, None):
+        return own
     if hasattr(value, "get_config") or (own is not None and keras.saving.get_registered_name(value) != own):
         return keras.saving.serialize_keras_object(value)
     raise checks.refuse("value", value, "a function with a name that `register` knows", TypeError)

@@ -9,7 +9,8 @@ import keras
 import numpy as np
 
 from .. import _keras, checks
-from ..graphs.calls import calls, wired
+from ..blocks.tensors import channel_axis
+from ..graphs.calls import calls, has_graph, wired
 from .cloning import remade
 from .origins import made_of
 from .rewiring import recompute
@@ -34,7 +35,8 @@ def with_input(
         channels: how the kernels that see the input are changed to other channels, as `kernel_for_channels`.
 
     Returns:
-        A model that shares its layers with the old one, apart from those whose kernels change.
+        A model that shares its layers with the old one, apart from those whose kernels change. A model in it that was
+        made for the old input is a new one of the same name and layers.
 
     Raises:
         ValueError: a layer does not fit the new size, such as a dense layer after flattening (says which); other
@@ -51,7 +53,7 @@ def with_input(
     if len(model.inputs) != 1:
         raise checks.refuse("model", f"one of {len(model.inputs)} inputs", "a model with one input")
     (old,) = model.inputs
-    rank, axis = len(old.shape) - 1, -1 if keras.config.image_data_format() == "channels_last" else 1
+    rank, axis = len(old.shape) - 1, channel_axis()
     if not checks.is_sequence(shape):
         raise checks.refuse("shape", shape, f"a tuple of {rank} integers or None", TypeError)
     if len(shape) != rank or shape[axis if axis == -1 else 0] is None:
@@ -60,24 +62,52 @@ def with_input(
         )
     sides = tuple(side if side is None else checks.integer("shape", side) for side in shape)
     checks.choice("channels", channels, (None, *CHANNELS))
+    given, wanted = old.shape[axis], (None, *sides)[axis]
+    if given != wanted and channels is None:
+        raise checks.refuse("shape", tuple(shape), f"one of {given} channels, or any with channels= given")
+    return _on(model, sides, channels)
+
+
+def _on(model: Any, sides: tuple[int | None, ...], channels: Any) -> keras.Model:
+    """The model on an input of these sides and channels; those nested in it, that were made for others, as well."""
+    (old,) = model.inputs
+    axis = channel_axis()
     x = keras.Input(sides, dtype=old.dtype, name=_keras.call_of(old).operation.name)
     known = {id(old): x}
-    given, wanted = old.shape[axis], x.shape[axis]
-    if given != wanted:
-        if channels is None:
-            raise checks.refuse("shape", tuple(shape), f"one of {given} channels, or any with channels= given")
+    if old.shape[axis] != x.shape[axis]:
         for call in _first(model):
-            layer = _for_channels(call.operation, wanted, channels)
+            if _is_nested(call):
+                continue
+            layer = _for_channels(call.operation, x.shape[axis], channels)
             inputs = recompute(call.input_tensors, known)
             made = _keras.call_again(
                 call, {id(t): new for t, new in zip(call.input_tensors, inputs, strict=True)}, layer
             )
             _give(layer, call.operation, channels)
             known.update(zip(map(id, call.outputs), made, strict=True))
+    made_on: dict[tuple[int, tuple[int | None, ...]], keras.Model] = {}
+    for call in calls(model.outputs):
+        if _is_nested(call) and not all(id(tensor) in known for tensor in call.outputs):
+            (tensor,) = recompute(call.input_tensors, known)
+            nested, shape = wired(call.operation), tuple(tensor.shape[1:])
+            if not _fits(nested.inputs[0].shape[1:], shape):
+                if (id(call.operation), shape) not in made_on:
+                    made_on[id(call.operation), shape] = _on(nested, shape, channels)
+                again = _keras.call_again(call, {id(call.input_tensors[0]): tensor}, made_on[id(call.operation), shape])
+                known.update(zip(map(id, call.outputs), again, strict=True))
     recompute(model.outputs, known)
     outputs = keras.tree.map_structure(lambda tensor: known[id(tensor)], model.output)
     inputs = keras.tree.map_structure(lambda tensor: x, model.input)
     return made_of(model, inputs, outputs)
+
+
+def _is_nested(call: Any) -> bool:
+    """Whether a call is of a model of one input."""
+    return has_graph(call.operation) and len(call.input_tensors) == len(wired(call.operation).inputs) == 1
+
+
+def _fits(made_for: Sequence[int | None], shape: Sequence[int | None]) -> bool:
+    return len(made_for) == len(shape) and all(own in (None, side) for own, side in zip(made_for, shape, strict=True))
 
 
 @checks.public

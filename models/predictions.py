@@ -78,6 +78,16 @@ def gives_logits(output: Any) -> bool | None:
     return _logits(output, {})
 
 
+def is_softmax(output: Any) -> bool:
+    """Whether a softmax is the last that is done to an output, of what moves values apart."""
+    call = _keras.call_of(output)
+    while not call.is_input and (has_graph(call.operation) or _passes(call.operation)):
+        output = _inside(call, output) if has_graph(call.operation) else call.input_tensors[0]
+        call = _keras.call_of(output)
+    operation = _unwrapped(call.operation)
+    return not call.is_input and (_kind(operation) == "Softmax" or _activation(operation) is keras.activations.softmax)
+
+
 def _logits(tensor: Any, known: dict[int, bool | None]) -> bool | None:
     if id(tensor) not in known:
         known[id(tensor)] = None

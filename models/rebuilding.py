@@ -287,7 +287,13 @@ def assembled(old: keras.Model, inputs: Any, outputs: Any) -> keras.Model:
     (name, times), *_ = Counter(operation.name for operation in operations.values()).most_common(1)
     if times > 1:
         raise checks.refuse("fn", name, "a function whose layers have names of their own")
-    model = made_of(old, inputs, outputs)
+    try:
+        model = made_of(old, inputs, outputs)
+    except ValueError as error:
+        if "not connected" not in str(error):
+            raise
+        must_be = "a function of the tensor that it is given, and of no other"
+        raise checks.refuse("fn", "one of a tensor of another graph", must_be) from error
     return with_said_labels(model)
 
 

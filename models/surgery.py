@@ -24,7 +24,7 @@ from typing import Any
 import keras
 
 from .. import checks
-from ..blocks.core import is_block
+from ..blocks.core import checked_name, is_block
 from ..checks import public
 from ..graphs.calls import calls
 from .rebuilding import (
@@ -211,7 +211,7 @@ def insert(model: keras.Model, after: str, fn: Piece, *, name: str | None = None
         model: functional or sequential.
         after: name of the block or layer, which one tensor leaves; that of the input for the very beginning.
         fn: from that tensor to another one.
-        name: of the new block; None for that of the function, made unique.
+        name: of the new block; None for that of the function, made unique, and of a layer, which has its own.
 
     Raises:
         ValueError: there is no such block, several tensors leave it, what follows does not fit the new shape, or
@@ -229,8 +229,12 @@ def insert(model: keras.Model, after: str, fn: Piece, *, name: str | None = None
     wiring = Wiring(model)
     chain, tensor = leaving_of(wiring, "after", after)
     taken = set(wiring.inner(chain).names)
-    if name is not None and (not isinstance(name, str) or unused(name, taken) != name):
-        raise checks.refuse("name", name, "one that the model does not have yet")
+    if name is not None:
+        checked_name(name)
+        if isinstance(fn, keras.Layer) and fn.name != name:
+            raise checks.refuse("name", name, f"None where fn is a layer, which has a name of its own, {fn.name!r}")
+        if unused(name, taken) != name:
+            raise checks.refuse("name", name, "one that the model does not have yet")
     grow = Growing(fn, function_name(fn) if name is None else name, taken)
     return rebuild(wiring, [Change([tensor], [tensor], grow, chain, said=after)])
 

@@ -15,11 +15,12 @@ from ..checks import complaint, public, refuse
 from ..graphs.calls import has_graph
 from ..models.origins import aux_loss_weight
 from ..models.outputs import output_weights
-from ..models.predictions import gives_logits
+from ..models.predictions import gives_logits, is_softmax
 from .labels import of_numbers
 from .recipes import settings_of
 
 _LOSS = "a Keras name, config, loss or function"
+_OF_COMPILE = [word for word in inspect.signature(keras.Model.compile).parameters if word != "self"]
 _WEIGHTS = "the weight, a number of at least 0, of each class by its number, or such a dict for each output"
 
 
@@ -134,6 +135,9 @@ def compile_args(
         }
         for argument, value in lists.items()
     }
+    for word, option in options.items():
+        if word not in _OF_COMPILE:
+            raise checks.unexpected(word, option, _OF_COMPILE, " (of compile)")
     common = {"optimizer": _optimizer(optimizer), "jit_compile": quickest_jit(), **options}
     if weights is None:
         return {"loss": losses[""], **{argument: made[""] for argument, made in measured.items()}, **common}
@@ -171,11 +175,17 @@ def _is_config(value: Any) -> bool:
 
 # Of Keras those that compare probabilities and have no `from_logits`.
 _LOSSES_OF_PROBABILITIES = ("KLDivergence", "Dice", "Tversky", "CategoricalGeneralizedCrossEntropy")
+# Those that compare classes, of which a single unit is always certain: it is 0 whatever the network says.
+_LOSSES_OF_CLASSES = (
+    *("SparseCategoricalCrossentropy", "CategoricalCrossentropy", "CategoricalFocalCrossentropy"),
+    "CategoricalGeneralizedCrossEntropy",
+)
 _METRICS_OF_PROBABILITIES = (
     *("KLDivergence", "Precision", "Recall", "TruePositives", "TrueNegatives", "FalsePositives", "FalseNegatives"),
     *("SensitivityAtSpecificity", "SpecificityAtSensitivity", "PrecisionAtRecall", "RecallAtPrecision", "BinaryIoU"),
 )
 _SCORES_WITH_A_THRESHOLD = ("F1Score", "FBetaScore")  # of the largest output where they have none
+_OVERLAPS = ("MeanIoU", "IoU")  # which compare numbers of classes unless told otherwise
 
 
 def _kind(found: Any) -> str:
@@ -192,6 +202,7 @@ def _loss(value: Any, output: Any) -> Any:
         return None
     found = _known_loss(value)
     is_object = isinstance(value, keras.losses.Loss)
+    _refuse_one_unit(found, value, output)
     told = _from_logits(found)
     if told is None:
         if _kind(found) in _LOSSES_OF_PROBABILITIES and gives_logits(output):
@@ -207,10 +218,23 @@ def _loss(value: Any, output: Any) -> Any:
     return _with_logits(found, logits, value)
 
 
+def _refuse_one_unit(found: Any, value: Any, output: Any) -> None:
+    """Refuse what has nothing to learn: classes of a single unit, whose softmax is 1 whatever it is given."""
+    if output.shape[-1] != 1:
+        return
+    head = checks.one_line(_keras.call_of(output).operation.name)
+    if _kind(found) in _LOSSES_OF_CLASSES:
+        raise refuse("loss", value, f"one of a single unit, as {head} has it, such as 'binary_crossentropy'")
+    if is_softmax(output):
+        must_be = "one that ends in a sigmoid or in logits, as a softmax of one unit is always 1"
+        raise refuse("model", f"a softmax at {head}", must_be)
+
+
 def _known_loss(value: Any) -> Any:
-    """What Keras makes of a loss, a refusal where that is none."""
+    """What Keras makes of a loss, a refusal where that is none; a class with arguments is called."""
     try:
-        found = keras.losses.get(value)
+        given = value() if isinstance(value, partial) and isinstance(value.func, type) else value
+        found = keras.losses.get(given)
     except (KeyError, TypeError, ValueError):  # no such name; a config that is none
         raise refuse("loss", value, _LOSS) from None
     if not callable(found):
@@ -298,6 +322,8 @@ def _metric(argument: str, metric: Any, output: Any, several: bool) -> Any:
             found = keras.metrics.get(metric)
         except ValueError:
             raise refuse(argument, metric, must_be) from None
+        except TypeError:  # of one that has to be given the number of classes
+            raise refuse(argument, metric, "a metric or a function that makes one, as it has arguments") from None
         return _of_output(argument, metric, found, output)
     if not callable(metric) or _needs(metric) not in (0, 2):
         raise refuse(argument, metric, must_be, TypeError)
@@ -313,6 +339,9 @@ def _of_output(argument: str, given: Any, metric: Any, output: Any) -> Any:
     if told is not None and logits is None and not isinstance(given, keras.Metric):
         raise refuse(argument, given, f"a metric object with from_logits, as what {head} gives is not known")
     right: dict[str, Any] = {}
+    if kind in _OVERLAPS and logits is not None and _said_of(inner, "sparse_y_pred", True):
+        must_be = f"made with sparse_y_pred=False, as {head} gives a number for each class, and no number of a class"
+        raise refuse(argument, given, "a BinaryIoU, of a single unit" if output.shape[-1] == 1 else must_be)
     if told is not None and logits is not None and told != logits:
         right = {"from_logits": logits}
     elif logits and kind == "BinaryAccuracy" and _said_of(inner, "threshold", 0.5) == 0.5:

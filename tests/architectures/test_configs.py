@@ -12,6 +12,7 @@ import pytest
 from layerblocks import architectures as a
 from layerblocks.__main__ import main
 from layerblocks.blocks import conv_bn, group_norm, squeeze_excite, stochastic_depth, weightless
+from layerblocks.models import remove, with_new_head
 
 from ..helpers import array, images
 
@@ -49,6 +50,7 @@ NETWORKS = {
     "a family": partial(a.cifar_resnet, repeats=(1, 1, 1)),
     "a dialect": partial(a.resnet18, dialect="torchvision", use_bias=True),
     "an object": partial(a.vgg11, conv=partial(conv_bn, kernel_regularizer=keras.regularizers.L2(0.5))),
+    "an activation": partial(a.resnet18, conv=partial(conv_bn, activation=keras.activations.gelu)),
     "layers": partial(a.resnet18, stem={"stem": {"filters": 8, "kernel_size": 3}, "pool": "max_pool"}),
 }
 
@@ -74,6 +76,12 @@ def test_what_no_file_holds():
         x = keras.Input((8,))
         with pytest.raises(ValueError, match="config_of: model must be a network of layerblocks"):
             a.config_of(keras.Model(x, keras.layers.Dense(1)(x)))
+        with pytest.raises(ValueError, match=r"model must be a network as it was built; .* by with_new_head,"):
+            a.config_of(with_new_head(a.resnet18(classes=10), 5))
+        with pytest.raises(ValueError, match=r"config_of: model must be .* changed since by remove, got 'resnet18'"):
+            a.config_of(remove(a.resnet18(), "stage4.block2"))
+        with pytest.raises(TypeError, match="write_config: path must be a path, got 3"):
+            a.write_config(a.resnet18(), 3)
         with pytest.raises(TypeError, match="config_of: conv must be given as a function that"):
             a.config_of(a.resnet18(conv=lambda x, filters, kernel_size=3, **o: conv_bn(x, filters, kernel_size, **o)))
 

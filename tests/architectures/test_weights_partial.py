@@ -265,6 +265,33 @@ def test_what_are_no_trained_numbers(change, error, said):
             load(small(), {**state(), "fc.weight": change(state()["fc.weight"])}, **part)
 
 
+@pytest.mark.parametrize(
+    ("key", "value", "said"),
+    [
+        ("fc.bias", 1e300, r"fc\.bias of source must be numbers that float32 can hold, got 1e\+300"),
+        ("bn1.running_var", -0.5, r"bn1\.running_var of source must be variances, numbers of at least 0, got -0\.5"),
+    ],
+)
+def test_what_the_model_would_make_nan_of(key, value, said):
+    refused(small(), {**state(), key: np.full(state()[key].shape, value)}, said)
+
+
+@pytest.mark.parametrize("prefix", ["encoder.", "module.module.", "_orig_mod.module.", "net.model."])
+def test_what_wrappers_put_before_every_name(prefix):
+    """Modules in modules, and what PyTorch's guides call a state dict in a checkpoint."""
+    wrapped = {f"{prefix}{key}": value for key, value in state().items()}
+    for given in (wrapped, {"epoch": 3, "model_state_dict": wrapped}):
+        model = small()
+        assert load(model, given).dialect == "torchvision"
+        assert all(np.array_equal(value, tensors(trained())[name]) for name, value in tensors(model).items())
+    refused(small(), {**wrapped, "loss.weight": np.ones(3)}, "must be exactly the tensors of the network")
+
+
+def test_a_prefix_does_not_hide_the_dialect():
+    wrapped = {f"net.{key}": value for key, value in state().items()}
+    refused(small(dialect="paper"), wrapped, "model must be built with dialect='torchvision'")
+
+
 # Other classes, channels, ranks.
 
 

@@ -336,6 +336,16 @@ def test_activations(unit, activation):
         (partial(classifier, classes=4, dropout=1), "dropout must be a number from 0 up to, not including, 1, got 1"),
         (partial(dropout, rate=-0.5), "rate must be a number from 0 up to, not including, 1, got -0.5"),
         (partial(dropout, rate=float("nan")), "rate must be a number from 0 up to, not including, 1, got nan"),
+        (partial(blocks.batch_norm, epsilon=float("nan")), "epsilon must be a finite number at least 0, got nan"),
+        (partial(blocks.layer_norm, epsilon=-1e-3), "epsilon must be a finite number at least 0, got -0.001"),
+        (
+            partial(blocks.batch_norm, momentum=1.5),
+            "momentum must be a finite number at least 0 and at most 1, got 1.5",
+        ),
+        (
+            partial(blocks.group_norm, groups=1, epsilon="1e-3"),
+            "epsilon must be a finite number at least 0, got '1e-3'",
+        ),
         (partial(dropout, rate="0.5"), "rate must be a number from 0 up to, not including, 1, got '0.5'"),
         (partial(zero_pad, padding=-1), "padding must be an integer of at least 0, got -1"),
         (partial(zero_pad, padding=True), "padding must be an integer of at least 0, got True"),

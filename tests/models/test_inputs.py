@@ -130,3 +130,28 @@ def test_two_inputs_are_refused():
     a, b = keras.Input((4,)), keras.Input((4,))
     with pytest.raises(ValueError, match="with_input: model must be a model with one input"):
         with_input(keras.Model([a, b], keras.layers.Add()([a, b])), (5,))
+
+
+@pytest.mark.parametrize("shape", [(24, 24, 3), (None, None, 3), (16, 16, 1), (24, 20, 5)])
+def test_a_nested_model_is_put_on_the_new_input_too(shape):
+    """As Keras's guide of fine-tuning has it, once more nested: the same as with all layers in one graph."""
+    inner = keras.Input((16, 16, 3))
+    body = keras.layers.Conv2D(4, 3, strides=2, name="conv")(inner)
+    body = keras.layers.BatchNormalization(name="norm")(body)
+    base = keras.Model(inner, keras.layers.GlobalAveragePooling2D()(body), name="base")
+    within = keras.Sequential([keras.Input((16, 16, 3)), keras.layers.Rescaling(2.0), base], name="within")
+    x = keras.Input((16, 16, 3))
+    model = keras.Model(x, keras.layers.Dense(2, name="head")(within(x, training=False)))
+    base.get_layer("norm").moving_mean.assign(np.arange(4.0))
+    made = with_input(model, shape, channels="sum")
+    assert made.input_shape == (None, *shape)
+    assert [layer.name for layer in made.layers] == [layer.name for layer in model.layers]
+    images = np.random.default_rng(0).normal(size=(2, *(side or 19 for side in shape))).astype("float32")
+    kernel, bias = (np.asarray(w) for w in base.get_layer("conv").weights)
+    kernel = kernel if shape[-1] == 3 else np.repeat(kernel.sum(2, keepdims=True) / shape[-1], shape[-1], 2)
+    maps = np.asarray(keras.ops.conv(2 * images, kernel, 2, "valid")) + bias
+    features = ((maps - np.arange(4.0)) / np.sqrt(1 + 1e-3)).mean((1, 2))
+    weight, offset = (np.asarray(w) for w in model.get_layer("head").weights)
+    np.testing.assert_allclose(np.asarray(made(images)), features @ weight + offset, rtol=1e-4, atol=1e-4)
+    if shape[-1] == 3:
+        assert {id(w) for w in made.weights} == {id(w) for w in model.weights}

@@ -482,6 +482,18 @@ HEADS = f"{HEAD}, or a dict of these by output"
             ValueError,
             "insert: name must be one that the model does not",
         ),
+        (
+            lambda m: insert(m, "stage1", keras.layers.ReLU(name="bend"), name="other"),
+            ValueError,
+            "insert: name must be None where fn is a layer, which has a name of its own, 'bend', got 'other'",
+        ),
+        (lambda m: insert(m, "stage1", conv, name="a/b"), ValueError, "insert: name must be words of A-Z"),
+        (lambda m: insert(m, "stage1", conv, name=3), TypeError, "insert: name must be a string"),
+        (
+            lambda m: insert(m, "stage1", lambda x: keras.Input(x.shape[1:])),
+            ValueError,
+            "insert: fn must be a function of the tensor that it is given, and of no other",
+        ),
         (lambda m: with_new_head(m, 0), ValueError, f"with_new_head: head must be {HEADS}, got 0"),
         (lambda m: with_new_head(m, "ten"), TypeError, f"with_new_head: head must be {HEADS}, got 'ten'"),
         (lambda m: with_new_head(m, keras.layers.ReLU), TypeError, f"with_new_head: head must be {HEAD}, got <class"),

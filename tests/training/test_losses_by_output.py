@@ -49,6 +49,7 @@ SPARSE = {
     "config": {"class_name": "SparseCategoricalCrossentropy", "config": {}},
     "function of one's own": named,
     "partial": partial(keras.losses.sparse_categorical_crossentropy, ignore_class=7),
+    "partial of a class": partial(keras.losses.SparseCategoricalCrossentropy, from_logits=True, ignore_class=7),
 }
 
 
@@ -166,7 +167,9 @@ def test_the_accuracy_of_a_single_logit():
     (metric,) = compile_args(model, loss="binary_crossentropy")["metrics"]
     metric.update_state(np.array([[1.0], [1.0], [0.0]]), np.array([[0.2], [3.0], [-0.1]]))
     assert metric.name == "accuracy" and float(metric.result()) == 1.0
-    assert compile_args(keras.Model(x, layers.Dense(1, activation="sigmoid")(x)))["metrics"] == ["accuracy"]
+    assert compile_args(head(layers.Activation("sigmoid"), units=1), loss="binary_crossentropy")["metrics"] == [
+        "accuracy"
+    ]
 
 
 BAD = [
@@ -415,6 +418,49 @@ def test_what_is_of_probabilities_is_refused_for_logits(option, said):
     fine = {word: value for word, value in option.items() if "from_logits" not in said and "threshold" not in said}
     if "crossentropy" not in option.get("metrics", []) and fine:
         assert compile_args(head(layers.Softmax()), **{"loss": "mse", **fine})
+
+
+@pytest.mark.parametrize(
+    ("option", "said"),
+    [
+        ({"metrics": ["MeanIoU"]}, r"metrics\[0\] must be a metric or a function that makes one, as it has arg"),
+        ({"metrics": ["IoU"]}, r"metrics\[0\] must be a metric or a function that makes one"),
+        ({"metrics": [keras.metrics.MeanIoU(3)]}, r"metrics\[0\] must be made with sparse_y_pred=False, as 'dense"),
+        ({"metrics": [partial(keras.metrics.IoU, 3, [0])]}, r"metrics\[0\] must be made with sparse_y_pred=False"),
+    ],
+)
+def test_a_metric_that_compares_numbers_of_classes(option, said):
+    """A head gives a number for each class."""
+    for model in (head(), head(layers.Softmax())):
+        with pytest.raises(ValueError, match=f"^compile_args: {said.replace('dense', '(dense|softmax)')}"):
+            compile_args(model, **option)
+    (made,) = compile_args(head(), metrics=[partial(keras.metrics.MeanIoU, 3, sparse_y_pred=False)])["metrics"]
+    made.update_state(LABELS, LOGITS)
+    chosen = LOGITS.argmax(-1)
+    overlaps = [((c == LABELS) & (chosen == c)).sum() / ((c == LABELS) | (chosen == c)).sum() for c in range(3)]
+    assert float(made.result()) == pytest.approx(np.mean(overlaps), rel=1e-5)
+
+
+def test_a_single_unit_is_no_class_among_others():
+    """Its softmax is 1 whatever it is given, and the loss 0 or a constant: nothing would be learned, in silence."""
+    constant = keras.losses.sparse_categorical_crossentropy(np.zeros(4), np.random.rand(4, 1), from_logits=True)
+    assert np.asarray(constant).tolist() == [0, 0, 0, 0]
+    one = head(units=1)
+    for loss in ("sparse_categorical_crossentropy", keras.losses.CategoricalCrossentropy(label_smoothing=0.1)):
+        with pytest.raises(ValueError, match=r"loss must be one of a single unit, as 'dense.*'binary_crossentropy'"):
+            compile_args(one, loss=loss)
+    for loss in ("binary_crossentropy", "mse"):
+        with pytest.raises(ValueError, match="model must be one that ends in a sigmoid or in logits"):
+            compile_args(head(layers.Softmax(), layers.Dropout(0.5), units=1), loss=loss)
+        assert compile_args(head(layers.Activation("sigmoid"), units=1), loss=loss)
+        assert compile_args(one, loss=loss)
+    with pytest.raises(ValueError, match="loss must be one of a single unit"):
+        compile_args(one, metrics=["mse"])
+
+
+def test_what_compile_has_no_argument_for():
+    with pytest.raises(TypeError, match=r"unexpected argument 'los_weights'; did you mean 'loss_weights'"):
+        compile_args(head(), los_weights=[1])
 
 
 def test_an_average_of_ones_own_function_is_taken_as_it_is():
