@@ -26,7 +26,7 @@ from .statements import torn
 from .texts.captions import panel_sentence, sum_sentence
 from .theme import Theme, ThemeName, theme_of
 from .venues import INCH, Length, height_for, in_points, wider
-from .wishes import check_patterns, highlight_by, inside, label_by, on_the_way, part, patterns_of, style_by
+from .wishes import check_patterns, highlight_by, inside, label_by, on_the_way, part, patterns_of, style_by, words_by
 
 Direction = Literal["TB", "LR", "BT", "RL"]
 Style = Literal["boxes", "volumes"]
@@ -50,6 +50,8 @@ def diagram(
     style: Style | Mapping[str, Any] | Callable[[Node], Any] = "boxes",
     label: Mapping[str, str | Sequence[str]] | Say | None = None,
     highlight: Mapping[str, str] | str | Sequence[str] | None = None,
+    groups: Mapping[str, str] | None = None,
+    callouts: Mapping[str, str] | None = None,
     only: str | None = None,
     between: tuple[str, str] | None = None,
     show: Fact | Sequence[Fact] = "shape",
@@ -90,6 +92,9 @@ def diagram(
             dollar signs: `$\\alpha_i$`, `$3{\\times}3$`; `\\$` is a dollar.
         highlight: what has the accent, and what the legend calls that: `{"gate*": "ours"}`; or patterns alone. A
             pattern is that of a box, of one that it stands for, or of a block that it lies in.
+        groups: a brace with words along the boxes of a pattern: `{"stage1*": "encoder", "stage[34]*": "decoder"}`.
+            Patterns with the same words are one group; boxes between which others stand are braced in parts.
+        callouts: a note beside the boxes of a pattern, with a line to them: `{"block3": "our change"}`.
         only: the name of a block (or layer) that is drawn alone; what it gets are inputs.
         between: the names of two blocks (or layers); they and what lies between them are drawn.
         show: what is written of every block: shape (where it changes), parameters, multiply_adds, receptive_field,
@@ -121,6 +126,7 @@ def diagram(
     """
     theme = theme_of("theme", theme, font)
     look = _look(width, height, min_text, direction, label, show, names, legend, theme)
+    look = replace(look, notes=words_by(groups, callouts))
     depth = checks.depth_or_auto(depth)
     wanted = _Wanted(
         _part(graph_of(model, loss_weights=loss_weights), only, between),
@@ -134,6 +140,7 @@ def diagram(
     )
     words = _words("caption", caption), _words("alt_text", alt_text)
     by_pattern = {"label": label, "style": style if isinstance(style, Mapping) else None, "highlight": highlight}
+    by_pattern |= {"groups": groups, "callouts": callouts}
     for shown, how in _attempts(wanted, depth, look):
         drawn = _drawn(wanted, shown, how)
         if drawn is not None:
@@ -211,11 +218,12 @@ def _coarser(wanted: _Wanted, shown: Graph) -> Iterator[Graph]:
 
 
 def _kept(wanted: _Wanted, shown: Graph) -> set[str]:
-    """The boxes that somebody asked for: what is in opened blocks, blocks kept whole, and those shown in panels."""
+    """The boxes that somebody asked for: what is in opened blocks, kept whole, written about, or shown in panels."""
     if wanted.zoom is True:
         return {node.name for node in shown.nodes}
     kept = {node.name for node in shown.nodes if wanted.expand and node.frames}
     kept |= {node.name for node in shown.nodes if {node.name, *node.members} & set(wanted.collapse)}
+    kept |= {node.name for node in shown.nodes for words in wanted.look.notes if words.mean(node)}
     closed = _closed(shown) if wanted.zoom else {}
     return kept | {closed[name].name for name in wanted.zoom or () if name in closed}
 
@@ -286,7 +294,9 @@ def _drawn_so(wanted: _Wanted, shown: Graph, look: Look) -> _Drawn | None:
         look = replace(look, theme=theme, paints=paints, keys=keys)
     scene = _volumes(shown, look) if wanted.style == "volumes" else figure_scene(shown, look, panels)
     scene = scene and on_page(scene, look.theme)
-    ends = (panel_sentence([panel.title for panel in panels]), sum_sentence(shown)) if panels else ()
+    said = [sentence for words in look.notes if (sentence := words.sentence(shown))]
+    said += [panel_sentence([panel.title for panel in panels])] if panels else []
+    ends = (*said, sum_sentence(shown)) if said else ()
     return None if scene is None else (shown, scene, look.theme, ends)
 
 
@@ -308,6 +318,7 @@ def _volumes(shown: Graph, look: Look) -> Scene | None:
             show=show,
             legend=look.legend,
             strict=look.strict,
+            notes=[words.on(shown) for words in look.notes],
         )
 
     fewer = [fact for fact in look.show if fact == "shape"]

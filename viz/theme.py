@@ -214,6 +214,10 @@ def _paints(of: _Palette) -> Mapping[str, Paint]:
             "gate": line(ink, "dashed"),
             "mask": line(muted, "dotted"),
             "continuation": line(muted, share=1.2),
+            # Beside boxes.
+            "brace": line(ink),
+            "callout": line(muted, share=1.0),
+            "note": text(ink),
             # Cells of tables.
             "cell": Paint(page, muted, width=hair),
             "trainable": Paint(of.cold[0], muted, width=hair),

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from typing import Any, cast
 
 from .. import checks
 from ..graphs.graph import Graph, Node, Output, changed, mark_edges, mark_heads
+from .annotations import Note
 from .layouts.contents import Say
 from .texts.maths import with_maths
 from .theme import Paint, Theme, colour_code, luminance
@@ -32,8 +33,14 @@ def names_of(node: Node) -> Iterator[str]:
 
 def matches(pattern: str, node: Node) -> bool:
     """Whether a pattern (`gate*`, `stage?.conv`) is that of one of a box's names, or of a block that it lies in."""
-    around = (".".join(node.path[:length]) for length in range(1, len(node.path)))
-    return any(fnmatchcase(name, pattern) for name in (*names_of(node), *around))
+    return any(_is_or_lies_in(pattern, name) for name in (node.name, *node.members))
+
+
+def _is_or_lies_in(pattern: str, name: str) -> bool:
+    """Whether a pattern is that of a name, of what that lies in, or of the last part of either."""
+    parts = name.split(".")
+    wholes = (".".join(parts[:length]) for length in range(1, len(parts) + 1))
+    return any(fnmatchcase(each, pattern) for each in (*parts, *wholes))
 
 
 def check_patterns(argument: str, patterns: Iterable[str], graphs: Sequence[Graph]) -> None:
@@ -148,6 +155,71 @@ def highlight_by(value: Any, theme: Theme) -> Callable[[Node], Any]:
         return None if said is None else (looks[groups.index(said)], said)
 
     return style
+
+
+_GROUPS = "a dict of words by name or pattern"
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """What an author writes beside the boxes of some patterns: at a brace along them, or as a callout."""
+
+    words: str
+    patterns: tuple[str, ...]
+    callout: bool
+
+    def mean(self, node: Node) -> bool:
+        return any(matches(pattern, node) for pattern in self.patterns)
+
+    def on(self, graph: Graph) -> Note:
+        """The boxes that are meant, each with how many of the equal blocks in it are, and how many there are."""
+        meant: dict[int, tuple[int, int]] = {}
+        for node in graph.nodes:
+            if self.mean(node):
+                names = [name for name in node.members if any(_is_or_lies_in(p, name) for p in self.patterns)]
+                meant[node.id] = (len(names), len(node.members)) if names else (1, 1)
+        if not self.callout:
+            meant |= dict.fromkeys(_between(graph, meant), (1, 1))
+        return Note(self.words, meant, self.callout)
+
+    def sentence(self, graph: Graph) -> str:
+        """The same for who cannot see it."""
+        found = self.on(graph).boxes
+        names = [graph.nodes[number].name for number in sorted(found)]
+        if not names:
+            return ""
+        at = f"{names[0]} to {names[-1]}" if len(names) > 2 else " and ".join(names)
+        return f"{'A note on' if self.callout else 'A brace along'} {at} says: {checks.plain(self.words)}."
+
+
+def _between(graph: Graph, meant: Collection[int]) -> list[int]:
+    """What has no weights and is only on the ways from some nodes to others, as a pool between two blocks."""
+    sources: dict[int, list[int]] = defaultdict(list)
+    targets: dict[int, list[int]] = defaultdict(list)
+    for edge in graph.edges:
+        sources[edge.target].append(edge.source)
+        targets[edge.source].append(edge.target)
+    returned = {output.source for output in graph.outputs}
+    light = [n.id for n in graph.nodes if not (n.weights or n.unbuilt or n.id in meant or n.id in returned)]
+    found = {number for number in light if sources[number] and targets[number]}
+    while True:
+        inside = found.union(meant)
+        fewer = {n for n in found if inside.issuperset(sources[n]) and inside.issuperset(targets[n])}
+        if fewer == found:
+            return sorted(found)
+        found = fewer
+
+
+def words_by(groups: Any, callouts: Any) -> tuple[Words, ...]:
+    """What an author writes beside boxes; patterns that have the same words are of one group."""
+    found: dict[tuple[str, bool], list[str]] = {}
+    for argument, value, callout in (("groups", groups, False), ("callouts", callouts, True)):
+        for pattern, said in _patterns(argument, {} if value is None else value, _GROUPS).items():
+            words = with_maths(f"{argument}[{pattern!r}]", checks.text(f"{argument}[{pattern!r}]", said))
+            if not words.strip():
+                raise checks.refuse(f"{argument}[{pattern!r}]", said, "text that is not empty")
+            found.setdefault((" ".join(words.split()), callout), []).append(pattern)
+    return tuple(Words(words, tuple(patterns), callout) for (words, callout), patterns in found.items())
 
 
 def patterns_of(value: Any) -> tuple[str, ...]:

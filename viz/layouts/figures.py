@@ -11,10 +11,12 @@ from typing import Any
 
 from ... import checks
 from ...graphs.graph import Graph, Node
+from ..annotations import Put, annotated
 from ..lines import line_roles
 from ..scene import Box, Item, Path, Polygon, Scene, Text, moved
 from ..texts.layer_labels import has_identity_skip
 from ..theme import Paint, Theme
+from ..wishes import Words
 from .box_text import Content, Type
 from .boxes import Request, lettered
 from .columns import Arranged
@@ -30,6 +32,7 @@ MARGIN = 2.0
 _MOST_LETTERS, _LONGEST_KEY = 4, 30
 IDENTITY = "residual: identity skip, unless said"
 _NOTHING: Mapping[type, Any] = {Box: None, Polygon: None, Path: ()}
+_TRIES = 4  # to lay out boxes so that there is room beside them
 _PANEL, _BETWEEN = 5.0, 10.0  # inside the frame of a panel, and between panels
 
 
@@ -62,6 +65,7 @@ class Look:
     paints: Mapping[str, str] = field(default_factory=dict)  # the role that a box of that name gets in place of its own
     keys: Mapping[str, str] = field(default_factory=dict)  # what the legend calls such roles
     names: bool = True  # whether boxes say their names beside what they are
+    notes: Sequence[Words] = ()  # what is written beside boxes
     splines: str = "ortho"
     shows_all: bool = False  # whether a figure that leaves out some of `show` counts as one that does not fit
     strict: bool = False  # whether one does that is an encoder with a decoder and no U, or that Graphviz has to lay out
@@ -84,10 +88,11 @@ def figure_scene(graph: Graph, look: Look, panels: Sequence[Zoom] = ()) -> Scene
     if look.width is None and look.height is None:
         return _Page(parts, panels, look, _Way(sizes[0])).scene()
     densest = _Way(sizes[-1], 1 if look.shows_all else 3)
-    if _Page(parts, panels, look, densest).scene() is None:
-        return None
-    scenes = (_Page(parts, panels, look, way).scene() for way in _ways(sizes, look))
-    return next((scene for scene in scenes if scene is not None), None)
+    for crowded in (False, True) if look.notes else (False,):
+        if _Page(parts, panels, look, densest, crowded).scene() is not None:
+            scenes = (_Page(parts, panels, look, way, crowded).scene() for way in _ways(sizes, look))
+            return next((scene for scene in scenes if scene is not None), None)
+    return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,17 +182,15 @@ class _Part:
         return items if named else (i if isinstance(i, Text) else replace(i, states=_NOTHING[type(i)]) for i in items)
 
 
-_Put = tuple[float, float, list[Item]]  # how wide and high shapes are together
-
-
 @dataclass(frozen=True, slots=True)
 class _Page:
-    """The overview and panels of a figure, set in one way."""
+    """The overview and panels of a figure, set in one way; `crowded`: notes stand where they leave boxes their room."""
 
     parts: Sequence[_Part]
     panels: Sequence[Zoom]
     look: Look
     way: _Way
+    crowded: bool = False
 
     def scene(self) -> Scene | None:
         """The figure with its legend; none if it does not fit."""
@@ -199,7 +202,7 @@ class _Page:
             return None
         # The legend is as wide as the page, or, where that is not bounded, as the figure; that says how high it is.
         below = height_of(found, type, room) if room < inf else 0.0
-        best: _Put | None = None
+        best: Put | None = None
         for put in (self._beside, self._under) if self.panels else (self._alone,):
             page = put(room, tall - below)
             if page is not None and (best is None or page[1] < best[1] * 0.95):
@@ -254,14 +257,26 @@ class _Page:
         long = any(len(name) > _LONGEST_KEY for name in found.values())
         return {} if len(found) > _MOST_LETTERS or long else found
 
-    def _alone(self, room: float, tall: float) -> _Put | None:
-        overview = self.parts[0]
-        arranged = overview.arranged(self.way, room, tall)
-        if arranged is None:
-            return None
-        return arranged.geometry.width, arranged.geometry.height, list(overview.drawn(arranged, 0.0, 0.0, True))
+    def _alone(self, room: float, tall: float) -> Put | None:
+        """The overview with what is written beside it, laid out within so much less as that needs."""
+        overview, type = self.parts[0], self.way.type
+        notes = [note.on(overview.graph) for note in self.look.notes]
+        down = self.look.direction in ("TB", "BT")
+        bounds = (room, tall) if self.crowded else (inf, inf)
+        wide, high = room, tall
+        for _ in range(_TRIES if notes else 1):
+            arranged = overview.arranged(self.way, wide, high)
+            if arranged is None:
+                return None
+            put = arranged.geometry.width, arranged.geometry.height, list(overview.drawn(arranged, 0.0, 0.0, True))
+            whole = annotated(put, notes, type.text, lambda text: type.width(text, type.text), down, bounds)
+            if whole is None or (whole[0] <= room + 0.01 and whole[1] <= tall + 0.01):
+                return whole
+            wide = put[0] + room - whole[0] if whole[0] > room else wide
+            high = put[1] + tall - whole[1] if whole[1] > tall else high
+        return None
 
-    def _under(self, room: float, tall: float) -> _Put | None:
+    def _under(self, room: float, tall: float) -> Put | None:
         """Panels below the overview."""
         shelf = self._shelf(room, tall)
         if shelf is None or shelf[1] > tall - 40:
@@ -274,7 +289,7 @@ class _Page:
         items += [moved(item, (wide - shelf[0]) / 2, top[1] + _BETWEEN) for item in shelf[2]]
         return wide, top[1] + _BETWEEN + shelf[1], items
 
-    def _beside(self, room: float, tall: float) -> _Put | None:
+    def _beside(self, room: float, tall: float) -> Put | None:
         """Panels at the right of the overview."""
         if self.look.direction in ("LR", "RL"):
             return None
@@ -287,7 +302,7 @@ class _Page:
                 return x + shelf[0], max(left[1], shelf[1]), items
         return None
 
-    def _shelf(self, room: float, tall: float) -> _Put | None:
+    def _shelf(self, room: float, tall: float) -> Put | None:
         """Panels in rows, each in a frame with its title."""
         if room < 50:
             return None

@@ -8,6 +8,7 @@ from itertools import chain, pairwise, product
 from math import inf
 
 from ...graphs.graph import Edge, Frame, Graph, Node
+from ..annotations import Note, annotated
 from ..fonts import Face, face
 from ..layouts.contents import box_names
 from ..overlaps import overlaps
@@ -32,6 +33,7 @@ _TALLER = 1.15  # or so many times as it is at the smallest scale
 _GOOD = 0.58  # worth of a layout after which none is sought with smaller or fewer texts
 _ROW_COST, _TEXT_COST = 0.7, 0.9  # by how much a further row, and smaller text, lower the worth of a scale
 _SCALES = (1.0, 0.8, 0.62, 0.48, 0.38, 0.3)  # of volumes in layers
+_TRIES = 4  # to place volumes so that there is room beside them
 _MARGIN = 2.0
 _ROW_GAP = 12.0
 _ABOVE_LEGEND = 7.0
@@ -48,6 +50,7 @@ def volumes(
     show: Iterable[str] = ("shape",),
     legend: bool = True,
     strict: bool = False,
+    notes: Sequence[Note] = (),
 ) -> Scene | None:
     """Draw every node of a graph as an oblique box: as high and deep as its maps, as thick as its channels.
 
@@ -66,6 +69,7 @@ def volumes(
         show: `shape` (channels and sizes) and `parameters`.
         legend: whether to explain what occurs.
         strict: whether an encoder with a decoder is drawn as a U or not at all, and nothing on which things overlap.
+        notes: what is written at braces and beside volumes.
 
     Returns:
         None if the texts do not fit.
@@ -76,9 +80,39 @@ def volumes(
     >>> scene.width <= 252, scene.text_size
     (True, 7.0)
     """
+    spare = 0.0
+    for _ in range(_TRIES):
+        try:
+            how = (width, height, min_text, label, tuple(show), legend, strict, notes)
+            scene = _within(inf if width is None else width - 2 * _MARGIN - spare, graph, theme, *how)
+        except _NoPlace:
+            return None
+        if scene is None or width is None or scene.width <= width + 0.01:
+            return scene
+        spare += scene.width - width
+    return None
+
+
+class _NoPlace(Exception):
+    """There is no place for a note."""
+
+
+def _within(
+    limit: float,
+    graph: Graph,
+    theme: Theme,
+    width: float | None,
+    height: float | None,
+    min_text: float,
+    label: Callable[[Node], str | None] | None,
+    show: Sequence[str],
+    legend: bool,
+    strict: bool,
+    notes: Sequence[Note],
+) -> Scene | None:
+    """The figure with its volumes in rows no longer than the limit."""
     font = face(theme.font)
     found = extents(graph)
-    limit = inf if width is None else width - 2 * _MARGIN
     line = plan(graph, found)
     has_frames = any(node.frames for node in graph.nodes)
     parted = apart(graph, line)
@@ -87,7 +121,7 @@ def volumes(
     plans = [line] if u is None else [u] if strict else [u, line]  # the next only where one does not fit
 
     def drawn(laid: Laid, size: float, finished: bool = True) -> Scene:
-        return _drawn(graph, laid, font, size, width, legend, finished)
+        return _drawn(graph, laid, font, size, width, legend, finished, notes)
 
     def low_enough(size: float, most: float | None) -> Callable[[Laid], bool]:
         return lambda laid: not most or drawn(laid, size, finished=False).height <= most
@@ -186,7 +220,14 @@ def _letters(font: Face, size: float) -> Letters:
 
 
 def _drawn(
-    graph: Graph, laid: Laid, font: Face, size: float, width: float | None, legend: bool, finished: bool
+    graph: Graph,
+    laid: Laid,
+    font: Face,
+    size: float,
+    width: float | None,
+    legend: bool,
+    finished: bool,
+    notes: Sequence[Note],
 ) -> Scene:
     """The rows below one another, and the legend below them; only where it is finished, no line is in another's way."""
     across = max(row.right + (STUB if row is not laid.rows[-1] else 0.0) for row in laid.rows)
@@ -203,6 +244,12 @@ def _drawn(
         items += [moved(item, _MARGIN, y) for item in shapes]
         y += extent.bottom + _ROW_GAP
     y -= _ROW_GAP
+    if notes:
+        whole = across + 2 * _MARGIN, y + _MARGIN, items
+        noted = annotated(whole, notes, size, lambda text: font.width(text, size), False, (width or inf, inf))
+        if noted is None:
+            raise _NoPlace
+        across, y, items = noted[0] - 2 * _MARGIN, noted[1] - _MARGIN, noted[2]
     if legend:
         room = max(across, (width or 0.0) - 2 * _MARGIN)
         described, below, reach = legend_items(graph, laid.solids, items, font, size, room)
