@@ -31,6 +31,7 @@ from .segmentations import *
 from .shufflenets import *
 from .squeezenets import *
 from .swins import *
+from .unets import *
 from .vggs import *
 from .videos import *
 from .vits import *

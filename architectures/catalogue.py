@@ -89,6 +89,10 @@ _TROCKMAN = "Trockman and Kolter 2022"
 _LONG = "Long et al. 2015"
 _RONNEBERGER = "Ronneberger et al. 2015"
 _TRAN = "Tran et al. 2018"
+_OKTAY = "Oktay et al. 2018"
+_ZHANG_RESUNET = "Zhang et al. 2018"
+_MILLETARI = "Milletari et al. 2016"
+_ZHOU = "Zhou et al. 2020"
 _LONG_LATER = "after Long et al. 2015"
 _CHEN_LATER = "after Chen et al. 2017"
 _HOWARD_V3_LATER = "after Howard et al. 2019"
@@ -170,6 +174,16 @@ DEVIATIONS: dict[str, tuple[str, ...]] = {
         "a mean over the whole map; over 49×49 windows in the paper",
         "the block that gives up its stride is dilated itself, which weights of the strided network do not expect",
     ),
+    "attention_unet": (
+        "of images, 64 to 1,024 filters, gates of the size of the skips with norms, as in the usual PyTorch code",
+        "the paper has volumes, 16 to 256 filters and gates as in figure 2 (dialect 'paper'), and four outputs",
+    ),
+    "resunet": (
+        "linear 1×1 convolutions where a shortcut changes its shape, without which there are the paper's 7.8 million",
+        "the nearest pixel enlarges, of which the paper says nothing; initial values are He's",
+    ),
+    "vnet": ("the paper names no initialiser; He's are used",),
+    "unet_plus_plus": ("no dropout; 0.5 after each convolution in the authors' code",),
     "videos": ("the paper names no initialiser; He's are used",),
     "r2plus1d_18": (
         "45 filters between the two convolutions of the stem, as in the authors' code; 83 by section 3.5",
@@ -357,6 +371,10 @@ ENTRIES = {
         Entry("fcn16s", "segmentations", "FCN-16s", _LONG, 134_364_410, 134_815_994, 181_448_086_272),
         Entry("fcn8s", "segmentations", "FCN-8s", _LONG, 134_376_863, 134_489_759, 181_529_034_048),
         Entry("unet", "segmentations", "U-Net", _RONNEBERGER, 31_030_658, 31_030_658, 150_428_424_448),
+        Entry("attention_unet", "unets", "Attention U-Net", _OKTAY, 34_878_573, 34_894_197, 66_424_930_304),
+        Entry("resunet", "unets", "ResUNet", _ZHANG_RESUNET, 8_220_993, 8_227_393, 34_627_059_712),
+        Entry("vnet", "unets", "V-Net", _MILLETARI, 65_175_314, 65_175_314, 502_142_074_880),
+        Entry("unet_plus_plus", "unets", "U-Net++", _ZHOU, 9_042_177, 9_042_177, 4_188_930_048),
         Entry(
             "fcn_resnet50",
             "dilated_segmentations",

@@ -448,6 +448,38 @@ _UNET = Recipe(
     augmentation=("shifts and rotations", "elastic deformations of a 3×3 grid by 10 pixels", "grey values"),
     also=("cross-entropy weighted by a map that parts touching cells", "the learning rate is not given"),
 )
+_ATTENTION_UNET = Recipe(
+    "Oktay et al. 2018, section 4",
+    "Adam",
+    augmentation=("affine transformations", "flips along axes", "random crops"),
+    also=("Dice loss", "batches of 2 to 4 volumes", "deep supervision", "gates let everything pass at first"),
+)
+_RESUNET = Recipe(
+    "Zhang et al. 2018, section III",
+    "SGD",
+    learning_rate=0.001,
+    schedule=Schedule("exponential", 0.1, every=20),
+    batch_size=8,
+    epochs=50,
+    also=("mean squared error",),
+)
+_VNET = Recipe(
+    "Milletari et al. 2016, section 4",
+    "SGD",
+    {"momentum": 0.99},
+    learning_rate=1e-4,
+    schedule=Schedule("exponential", 0.1, every=25_000, unit="iterations"),
+    batch_size=2,
+    iterations=30_000,
+    augmentation=("deformations by splines on a 2×2×2 grid", "histograms of other volumes"),
+    also=("Dice loss",),
+)
+_UNET_PLUS_PLUS = Recipe(
+    "Zhou et al. 2020, section IV",
+    "Adam",
+    learning_rate=3e-4,
+    also=("cross-entropy and Dice loss, of all four outputs alike", "stops when the validation no longer improves"),
+)
 
 _DEEPLAB_V3 = Recipe(
     "Chen et al. 2017, section 4.1",
@@ -520,6 +552,10 @@ RECIPES: dict[str, Recipe] = {
     "fcn16s": _FCN,
     "fcn8s": _FCN,
     "unet": _UNET,
+    "attention_unet": _ATTENTION_UNET,
+    "resunet": _RESUNET,
+    "vnet": _VNET,
+    "unet_plus_plus": _UNET_PLUS_PLUS,
     "fcn_resnet50": _FCN,
     "fcn_resnet101": _FCN,
     "dilated_segmentations": _DEEPLAB_V3,

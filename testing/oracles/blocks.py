@@ -443,7 +443,10 @@ def fuse_scores(shape: Shape, skip: Shape, *, offset: int = -1) -> Expected:
     return add([replace(y, shape=size), replace(scores, shape=size)])
 
 
-@oracle("decoder_block", draws={"up": OMITTED, "offset": range(-1, 3), "convs": range(1, 3)}, chain=False)
+_LEFT_OUT = dict.fromkeys(("up", "gate", "gated_by", "block"), OMITTED)
+
+
+@oracle("decoder_block", draws={**_LEFT_OUT, "offset": range(-1, 3), "convs": range(1, 3)}, chain=False)
 def decoder_block(
     shape: Shape,
     skip: Shape,

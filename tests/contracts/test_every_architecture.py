@@ -127,6 +127,7 @@ CHANNELS |= {
 CHANNELS |= dict.fromkeys(("r3d_18", "mc3_18", "r2plus1d_18"), 512)
 SEGMENTATION = {"fcn32s": 21, "fcn16s": 21, "fcn8s": 21, "unet": 2}
 DILATED = ("fcn_resnet50", "fcn_resnet101", "deeplabv3_resnet50", "deeplabv3_resnet101", "deeplabv3_mobilenet_v3_large")
+SEGMENTATION |= {"attention_unet": 1, "resunet": 1, "vnet": 2, "unet_plus_plus": 1}
 SEGMENTATION |= {**dict.fromkeys(DILATED, 21), "lraspp_mobilenet_v3_large": 21}
 
 DEEP = {"cifar_resnet1202"}  # its like are here
