@@ -12,22 +12,27 @@ from .convnexts import *
 from .densenets import *
 from .dilated_segmentations import *
 from .efficientnets import *
+from .fc_densenets import *
 from .googlenets import *  # type: ignore[assignment]  # tables of the same name, which are not public
+from .hrnets import *  # type: ignore[assignment]
 from .inception_resnets import *  # type: ignore[assignment]
 from .inceptions_v3 import *  # type: ignore[assignment]
 from .lenets import *
+from .linknets import *
 from .mixers import *
 from .mnasnets import *
 from .mobilenets import *
 from .mobilenets_v3 import *  # type: ignore[assignment]
 from .nasnets import *
 from .origins import origin as origin
+from .pyramid_segmentations import *
 from .recipes import Recipe as Recipe
 from .recipes import Schedule as Schedule
 from .recipes import recipe as recipe
 from .regnets import *
 from .resnets import *  # type: ignore[assignment]
 from .segmentations import *
+from .segnets import *
 from .shufflenets import *
 from .squeezenets import *
 from .swins import *

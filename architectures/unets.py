@@ -144,8 +144,8 @@ def vnet_block(
         (None, 16, 16, 16, 32)
     """
     width = max(channels(x), checks.integer("filters", filters))
-    convs = [(width, kernel_size)] * checks.integer("convs", convs)
-    return _residual(x, convs, shortcut=repeat_shortcut, conv=conv)
+    units = [(width, kernel_size)] * checks.integer("convs", convs)
+    return _residual(x, units, shortcut=repeat_shortcut, conv=conv)
 
 
 @block

@@ -371,7 +371,7 @@ def dense_layer(
     return concat([Expected(shape), y.then(conv, growth_rate, 3, strides=1, **holes)])
 
 
-@oracle("dense_block", draws={"layers": range(1, 4), "growth_rate": range(1, 5)})
+@oracle("dense_block", draws={"layers": range(1, 4), "growth_rate": range(1, 5), "with_input": OMITTED})
 def dense_block(shape: Shape, layers: int, growth_rate: int = 32, **options: Any) -> Expected:
     """So many dense layers."""
     y = Expected(shape)

@@ -58,7 +58,7 @@ def test_whose_each_network_is():
 def test_the_readme_counts_them():
     text = " ".join(README.read_text(encoding="utf-8").split())
     numbers = re.search(
-        r"One hundred and thirty-six networks, .*?: (\d+) of papers, (\d+) of `keras.applications`, "
+        r"One hundred and forty-nine networks, .*?: (\d+) of papers, (\d+) of `keras.applications`, "
         r"(\d+) of torchvision and (\d+)",
         text,
     )
@@ -66,7 +66,7 @@ def test_the_readme_counts_them():
     assert tuple(map(int, numbers.groups())) == tuple(
         counted[word] for word in ("paper", "keras", "torchvision", "ours")
     )
-    assert counted.total() == 136
+    assert counted.total() == 149
 
 
 def test_the_list_says_it_too(capsys):
@@ -129,7 +129,7 @@ def test_every_network_has_a_recipe():
         assert year in found.source, (name, found.source)
         assert found.options.keys() <= optimizer_arguments(found.optimizer)
     assert {*RECIPES} <= {*ENTRIES, *(entry.module for entry in ENTRIES.values())}
-    with pytest.raises(ValueError, match=r"recipe: name must be one of the 136 names .*did you mean 'resnet50'"):
+    with pytest.raises(ValueError, match=r"recipe: name must be one of the 149 names .*did you mean 'resnet50'"):
         recipe("resnet5")
     with pytest.raises(TypeError, match="recipe: name"):
         recipe(50)

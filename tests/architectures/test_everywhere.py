@@ -176,8 +176,8 @@ def test_a_plain_unit_does_as_well(name):
 def test_dense_changes_every_dense_layer_and_nothing_else(name):
     made = constructor(name)
     if "dense" not in inspect.signature(made).parameters:  # a network for every pixel
-        pixels = ("attention_unet", "resunet", "vnet")
-        assert name.startswith(("fcn", "unet", "squeezenet", "deeplabv3", "lraspp", *pixels))
+        pixels = ("attention_unet", "resunet", "vnet", "segnet", "linknet", "pspnet", "semantic", "fc_densenet")
+        assert name.startswith(("fcn", "unet", "squeezenet", "deeplab", "lraspp", *pixels))
         return
     layers = built(name, dense=partial(dense, kernel_regularizer=GIVEN["kernel_regularizer"]))
     kinds = {
