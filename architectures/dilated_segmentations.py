@@ -121,7 +121,8 @@ def maps_by_stride(x: Tensor, backbone: str, wanted: Sequence[int], **options: A
     y = _backbone(x, backbone, **options)
     entries = [call.outputs[0] for call in calls([y]) if call.is_input]
     seen = strides(keras.Model(entries, y))
-    whole, found = seen[id(x)][0] or 1, {}
+    whole = seen[id(x)][0] or 1
+    found: dict[Any, Tensor] = {}
     for call in trunk(y):
         steps = {None if step is None else step / whole for step in seen.get(id(call.outputs[0]), ())}
         if len(steps) == 1 and not isinstance(call.operation, PREPARE):

@@ -164,7 +164,7 @@ BORDERED = {
     "unet",
     "inception_resnet_v2",
 }  # with a wide border of zeros, or none at all
-OF_VIDEOS = {"r3d_18", "mc3_18", "r2plus1d_18"}
+OF_VIDEOS = {"r3d_18", "mc3_18", "r2plus1d_18", "vnet"}
 
 
 @pytest.mark.parametrize(
