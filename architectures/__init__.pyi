@@ -15,10 +15,13 @@ from .dilated_segmentations import *
 from .edsrs import *
 from .eegnets import *
 from .efficientnets import *
+from .fc_densenets import *
 from .googlenets import *  # type: ignore[assignment]  # tables of the same name, which are not public
+from .hrnets import *  # type: ignore[assignment]
 from .inception_resnets import *  # type: ignore[assignment]
 from .inceptions_v3 import *  # type: ignore[assignment]
 from .lenets import *
+from .linknets import *
 from .mixers import *
 from .mnasnets import *
 from .mobilenets import *
@@ -26,17 +29,20 @@ from .mobilenets_v3 import *  # type: ignore[assignment]
 from .nasnets import *
 from .origins import origin as origin
 from .pix2pixs import *
+from .pyramid_segmentations import *
 from .recipes import Recipe as Recipe
 from .recipes import Schedule as Schedule
 from .recipes import recipe as recipe
 from .regnets import *
 from .resnets import *  # type: ignore[assignment]
 from .segmentations import *
+from .segnets import *
 from .shufflenets import *
 from .squeezenets import *
 from .super_resolutions import *
 from .swins import *
 from .tcns import *
+from .unets import *
 from .vggs import *
 from .videos import *
 from .vits import *

@@ -89,6 +89,17 @@ _TROCKMAN = "Trockman and Kolter 2022"
 _LONG = "Long et al. 2015"
 _RONNEBERGER = "Ronneberger et al. 2015"
 _TRAN = "Tran et al. 2018"
+_OKTAY = "Oktay et al. 2018"
+_ZHANG_RESUNET = "Zhang et al. 2018"
+_MILLETARI = "Milletari et al. 2016"
+_ZHOU = "Zhou et al. 2020"
+_BADRINARAYANAN = "Badrinarayanan et al. 2017"
+_CHAURASIA = "Chaurasia and Culurciello 2017"
+_ZHAO = "Zhao et al. 2017"
+_CHEN_PLUS = "Chen et al. 2018"
+_KIRILLOV = "Kirillov et al. 2019"
+_JEGOU = "Jégou et al. 2017"
+_WANG = "Wang et al. 2020"
 _LONG_LATER = "after Long et al. 2015"
 _CHEN_LATER = "after Chen et al. 2017"
 _HOWARD_V3_LATER = "after Howard et al. 2019"
@@ -180,6 +191,26 @@ DEVIATIONS: dict[str, tuple[str, ...]] = {
         "a mean over the whole map; over 49×49 windows in the paper",
         "the block that gives up its stride is dilated itself, which weights of the strided network do not expect",
     ),
+    "attention_unet": (
+        "of images, 64 to 1,024 filters, gates of the size of the skips with norms, as in the usual PyTorch code",
+        "the paper has volumes, 16 to 256 filters and gates as in figure 2 (dialect 'paper'), and four outputs",
+    ),
+    "resunet": (
+        "linear 1×1 convolutions where a shortcut changes its shape, without which there are the paper's 7.8 million",
+        "the nearest pixel enlarges, of which the paper says nothing; initial values are He's",
+    ),
+    "vnet": ("the paper names no initialiser; He's are used",),
+    "linknets": ("the paper names no initialiser; those of PyTorch are used",),
+    **dict.fromkeys(
+        ("pspnet_resnet50", "pspnet_resnet101"),
+        ("a 7×7 convolution in the stem, three 3×3 in the authors' code", "logits, as torchvision's networks"),
+    ),
+    "deeplab_v3_plus_resnet101": (
+        "no multi-grid: the blocks of the last stage have one rate; in the paper 1, 2 and 4 times as much",
+    ),
+    "fc_densenet56": ("1.4 million parameters, running statistics among them; the paper's table says 1.5",),
+    "hrnets": ("initialiser of the authors' code; the paper names none",),
+    "unet_plus_plus": ("no dropout; 0.5 after each convolution in the authors' code",),
     "videos": ("the paper names no initialiser; He's are used",),
     "r2plus1d_18": (
         "45 filters between the two convolutions of the stem, as in the authors' code; 83 by section 3.5",
@@ -384,6 +415,65 @@ ENTRIES = {
         Entry("fcn16s", "segmentations", "FCN-16s", _LONG, 134_364_410, 134_815_994, 181_448_086_272),
         Entry("fcn8s", "segmentations", "FCN-8s", _LONG, 134_376_863, 134_489_759, 181_529_034_048),
         Entry("unet", "segmentations", "U-Net", _RONNEBERGER, 31_030_658, 31_030_658, 150_428_424_448),
+        Entry("attention_unet", "unets", "Attention U-Net", _OKTAY, 34_878_573, 34_894_197, 66_424_930_304),
+        Entry("resunet", "unets", "ResUNet", _ZHANG_RESUNET, 8_220_993, 8_227_393, 34_627_059_712),
+        Entry("vnet", "unets", "V-Net", _MILLETARI, 65_175_314, 65_175_314, 502_142_074_880),
+        Entry("unet_plus_plus", "unets", "U-Net++", _ZHOU, 9_042_177, 9_042_177, 4_188_930_048),
+        Entry("segnet", "segnets", "SegNet", _BADRINARAYANAN, 29_449_355, 29_465_227, 106_712_432_640),
+        Entry(
+            "linknet_resnet18", "linknets", "LinkNet of ResNet-18", _CHAURASIA, 11_535_764, 11_547_476, 10_884_218_880
+        ),
+        Entry(
+            "pspnet_resnet50",
+            "pyramid_segmentations",
+            "PSPNet of ResNet-50",
+            _ZHAO,
+            48_957_802,
+            49_016_554,
+            164_079_403_712,
+        ),
+        Entry(
+            "pspnet_resnet101",
+            "pyramid_segmentations",
+            "PSPNet of ResNet-101",
+            _ZHAO,
+            67_949_930,
+            68_060_906,
+            232_263_058_112,
+        ),
+        Entry(
+            "deeplab_v3_plus_resnet101",
+            "pyramid_segmentations",
+            "DeepLabV3+ of ResNet-101",
+            _CHEN_PLUS,
+            59_344_309,
+            59_453_845,
+            92_820_363_712,
+        ),
+        Entry(
+            "semantic_fpn_resnet50",
+            "pyramid_segmentations",
+            "Semantic FPN of ResNet-50",
+            _KIRILLOV,
+            28_478_675,
+            28_531_795,
+            44_017_123_328,
+        ),
+        Entry(
+            "semantic_fpn_resnet101",
+            "pyramid_segmentations",
+            "Semantic FPN of ResNet-101",
+            _KIRILLOV,
+            47_470_803,
+            47_576_147,
+            63_411_585_024,
+        ),
+        Entry("hrnet_w18", "hrnets", "HRNet-W18", _WANG, 21_299_004, 21_350_220, 4_283_537_072),
+        Entry("hrnet_w32", "hrnets", "HRNet-W32", _WANG, 41_232_680, 41_307_304, 8_921_133_056),
+        Entry("hrnet_w48", "hrnets", "HRNet-W48", _WANG, 77_469_864, 77_571_240, 17_277_996_032),
+        Entry("fc_densenet56", "fc_densenets", "FC-DenseNet56", _JEGOU, 1_376_795, 1_397_963, 8_916_982_368),
+        Entry("fc_densenet67", "fc_densenets", "FC-DenseNet67", _JEGOU, 3_463_243, 3_502_923, 20_901_653_248),
+        Entry("fc_densenet103", "fc_densenets", "FC-DenseNet103", _JEGOU, 9_322_091, 9_425_163, 20_072_570_112),
         Entry(
             "fcn_resnet50",
             "dilated_segmentations",

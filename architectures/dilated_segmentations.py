@@ -10,6 +10,8 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
+import keras
+
 from .. import checks
 from ..blocks import (
     add,
@@ -27,7 +29,9 @@ from ..blocks import (
 from ..blocks.tensors import channels
 from ..blocks.types import Activation, Tensor, Unit
 from ..blocks.units import without_norm
-from ..graphs.calls import calls
+from ..graphs.calls import calls, trunk
+from ..graphs.receptive_fields import strides
+from ..models.feature_maps import PREPARE
 from . import catalogue
 from .constructor import Head, architecture, published
 from .initial_values import torch_conv
@@ -88,8 +92,8 @@ def pixel_scores(
 aux_pixel_scores: Callable[..., Tensor] = block(pixel_scores)
 
 
-def _trunk(x: Tensor, backbone: str, word: str, at: str | None, **options: Any) -> tuple[Tensor, Tensor]:
-    """The last feature map of a network of the catalogue, and what leaves a block of it, by default the same."""
+def _backbone(x: Tensor, backbone: str, **options: Any) -> Tensor:
+    """The last feature map of a network of the catalogue."""
     if not isinstance(backbone, str) or backbone not in catalogue.ENTRIES:
         said = checks.nearest(backbone, catalogue.ENTRIES) if isinstance(backbone, str) else ""
         raise checks.refuse("backbone", backbone, f"one of the names in list_architectures(){said}")
@@ -98,13 +102,37 @@ def _trunk(x: Tensor, backbone: str, word: str, at: str | None, **options: Any) 
     if "output_stride" in given and "output_stride" not in inspect.signature(made).parameters:
         raise checks.refuse("output_stride", given["output_stride"], f"None with a backbone without it, {backbone}")
     given |= {"dialect": "torchvision"} if "torchvision" in made.dialects else {}
-    y = made.trunk(x, **given)
+    return made.trunk(x, **given)
+
+
+def _trunk(x: Tensor, backbone: str, word: str, at: str | None, **options: Any) -> tuple[Tensor, Tensor]:
+    """The last feature map of a network of the catalogue, and what leaves a block of it, by default the same."""
+    y = _backbone(x, backbone, **options)
     if at is None:
         return y, y
     found = [call for call in calls([y]) if f".{at}." in f".{call.operation.name}."]
     if not found:
         raise checks.refuse(word, at, f"the name of a block of {backbone}, such as 'stage3'")
     return y, found[-1].outputs[0]
+
+
+def maps_by_stride(x: Tensor, backbone: str, wanted: Sequence[int], **options: Any) -> tuple[Tensor, list[Tensor]]:
+    """The last feature map of a network of the catalogue, and those of some strides, as `features` finds them."""
+    y = _backbone(x, backbone, **options)
+    entries = [call.outputs[0] for call in calls([y]) if call.is_input]
+    seen = strides(keras.Model(entries, y))
+    whole = seen[id(x)][0] or 1
+    found: dict[Any, Tensor] = {}
+    for call in trunk(y):
+        steps = {None if step is None else step / whole for step in seen.get(id(call.outputs[0]), ())}
+        if len(steps) == 1 and not isinstance(call.operation, PREPARE):
+            found[steps.pop()] = call.outputs[0]
+    missing = [stride for stride in wanted if stride not in found]
+    if missing:
+        has = ", ".join(str(stride) for stride in found if stride is not None)
+        must_be = f"a network that has feature maps of stride {', '.join(map(str, wanted))}; {backbone} has {has}"
+        raise checks.refuse("backbone", backbone, must_be)
+    return y, [found[stride] for stride in wanted]
 
 
 @architecture(dialects=DIALECTS, aux_weight=0.5, input_shape=(520, 520, 3), classes=21)
@@ -142,7 +170,7 @@ def dilated_segmentation(
     x, tapped = _trunk(x, backbone, "aux_at", at, output_stride=output_stride, conv=conv, use_bias=use_bias)
     if not head.include_top:
         return head(x)
-    options: dict[str, Any] = {"activation": head.activation, "conv": _decoder_unit(conv, use_bias)}
+    options: dict[str, Any] = {"activation": head.activation, "conv": decoder_unit(conv, use_bias)}
     main = pixel_scores(x, image, head.classes, decoder=decoder, **options)
     if not aux:
         return main
@@ -152,8 +180,9 @@ def dilated_segmentation(
     }
 
 
-def _decoder_unit(conv: Unit | None, use_bias: bool | None) -> Unit:
-    conv = decoder_conv if conv is None else conv
+def decoder_unit(conv: Unit | None, use_bias: bool | None, usual: Unit = decoder_conv) -> Unit:
+    """The unit of what stands on a backbone."""
+    conv = usual if conv is None else conv
     return conv if use_bias is None else partial(conv, use_bias=use_bias)
 
 
@@ -186,7 +215,7 @@ def lraspp(
     x, low = _trunk(x, backbone, "low_at", low_at, output_stride=output_stride, conv=conv, use_bias=use_bias)
     if not head.include_top:
         return head(x)
-    unit = _decoder_unit(conv, use_bias)
+    unit = decoder_unit(conv, use_bias)
     score = partial(without_norm(unit), filters=head.classes, kernel_size=1, strides=1, activation=None)
     means = global_avg_pool(x, keepdims=True, name="scale_pool")
     scale = without_norm(unit)(means, filters, 1, strides=1, activation="sigmoid", use_bias=False, name="scale")

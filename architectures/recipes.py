@@ -448,6 +448,38 @@ _UNET = Recipe(
     augmentation=("shifts and rotations", "elastic deformations of a 3×3 grid by 10 pixels", "grey values"),
     also=("cross-entropy weighted by a map that parts touching cells", "the learning rate is not given"),
 )
+_ATTENTION_UNET = Recipe(
+    "Oktay et al. 2018, section 4",
+    "Adam",
+    augmentation=("affine transformations", "flips along axes", "random crops"),
+    also=("Dice loss", "batches of 2 to 4 volumes", "deep supervision", "gates let everything pass at first"),
+)
+_RESUNET = Recipe(
+    "Zhang et al. 2018, section III",
+    "SGD",
+    learning_rate=0.001,
+    schedule=Schedule("exponential", 0.1, every=20),
+    batch_size=8,
+    epochs=50,
+    also=("mean squared error",),
+)
+_VNET = Recipe(
+    "Milletari et al. 2016, section 4",
+    "SGD",
+    {"momentum": 0.99},
+    learning_rate=1e-4,
+    schedule=Schedule("exponential", 0.1, every=25_000, unit="iterations"),
+    batch_size=2,
+    iterations=30_000,
+    augmentation=("deformations by splines on a 2×2×2 grid", "histograms of other volumes"),
+    also=("Dice loss",),
+)
+_UNET_PLUS_PLUS = Recipe(
+    "Zhou et al. 2020, section IV",
+    "Adam",
+    learning_rate=3e-4,
+    also=("cross-entropy and Dice loss, of all four outputs alike", "stops when the validation no longer improves"),
+)
 
 _DEEPLAB_V3 = Recipe(
     "Chen et al. 2017, section 4.1",
@@ -460,6 +492,62 @@ _DEEPLAB_V3 = Recipe(
         "then 30,000 iterations more at an output stride of 8, from 0.001 on and without training the norms",
         "begins with weights trained on ImageNet",
     ),
+)
+_SEGNET = Recipe(
+    "Badrinarayanan et al. 2017, section 4",
+    "SGD",
+    _MOMENTUM,
+    learning_rate=0.1,
+    batch_size=12,
+    also=("classes weighted by the median of their frequencies", "begins with the weights of VGG-16"),
+)
+_LINKNET = Recipe(
+    "Chaurasia and Culurciello 2017, section 4",
+    "RMSprop",
+    learning_rate=5e-4,
+    also=("rare classes weigh more", "begins with weights trained on ImageNet"),
+)
+_PSPNET = Recipe(
+    "Zhao et al. 2017, section 5.1",
+    "SGD",
+    _MOMENTUM,
+    batch_size=16,
+    weight_decay=1e-4,
+    aux_weight=0.4,
+    augmentation=("mirrored", "scaled by 0.5 to 2", "turned by up to 10 degrees", "blurred"),
+    also=(
+        "the learning rate falls from 0.01 as (1 - step/iterations)^0.9",
+        "150,000 iterations on ADE20K, 30,000 on PASCAL VOC, 90,000 on Cityscapes",
+    ),
+)
+_SEMANTIC_FPN = Recipe(
+    "Kirillov et al. 2019, section 5",
+    "SGD",
+    learning_rate=0.01,
+    schedule=Schedule("steps", 0.1, at=(40_000, 55_000), unit="iterations"),
+    batch_size=32,
+    iterations=65_000,
+    augmentation=("512×1024 crops of images scaled by 0.5 to 2", "colours"),
+)
+_FC_DENSENET = Recipe(
+    "Jégou et al. 2017, section 4.1",
+    "RMSprop",
+    learning_rate=1e-3,
+    schedule=Schedule("exponential", 0.995),
+    batch_size=3,
+    weight_decay=1e-4,
+    augmentation=("224×224 crops", "horizontal flips"),
+    also=("then whole images, from 1e-4 on", "stops when the validation no longer improves"),
+)
+_HRNET = Recipe(
+    "Wang et al. 2020, appendix D",
+    "SGD",
+    {"momentum": 0.9, "nesterov": True},
+    learning_rate=0.1,
+    schedule=Schedule("steps", 0.1, at=(30, 60, 90)),
+    batch_size=256,
+    epochs=100,
+    weight_decay=1e-4,
 )
 _LRASPP = Recipe(
     "Howard et al. 2019, section 6.4.1",
@@ -599,6 +687,17 @@ RECIPES: dict[str, Recipe] = {
     "fcn16s": _FCN,
     "fcn8s": _FCN,
     "unet": _UNET,
+    "attention_unet": _ATTENTION_UNET,
+    "resunet": _RESUNET,
+    "vnet": _VNET,
+    "unet_plus_plus": _UNET_PLUS_PLUS,
+    "segnets": _SEGNET,
+    "linknets": _LINKNET,
+    **dict.fromkeys(("pspnet_resnet50", "pspnet_resnet101"), _PSPNET),
+    "deeplab_v3_plus_resnet101": replace(_DEEPLAB_V3, source="Chen et al. 2018, section 4"),
+    **dict.fromkeys(("semantic_fpn_resnet50", "semantic_fpn_resnet101"), _SEMANTIC_FPN),
+    "hrnets": _HRNET,
+    "fc_densenets": _FC_DENSENET,
     "fcn_resnet50": _FCN,
     "fcn_resnet101": _FCN,
     "dilated_segmentations": _DEEPLAB_V3,

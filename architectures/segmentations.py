@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Literal
@@ -21,7 +21,8 @@ from ..blocks import (
 )
 from ..blocks import conv as _conv
 from ..blocks import dropout as _dropout
-from ..blocks.types import Padding, Tensor, Unit
+from ..blocks.signatures import given_to
+from ..blocks.types import Padding, Pool, Tensor, Unit
 from ..blocks.units import weight_options, without_norm
 from .constructor import Head, architecture, published
 from .vggs import FILTERS, VGG16_CONVS
@@ -145,10 +146,15 @@ def unet(
     head: Head,
     *,
     filters: Sequence[int] = (64, 128, 256, 512, 1024),
-    convs: int = 2,
+    convs: int | tuple[int, ...] = 2,
     padding: Literal["valid", "same"] = "valid",
     dropout: float = 0.5,
+    block: Callable[..., Tensor] | None = None,
+    stem: Callable[..., Tensor] | None = None,
+    pool: Pool | None = max_pool,
     up: Unit | None = None,
+    gate: Callable[..., Tensor] | None = None,
+    gated_by: Literal["x", "up"] = "x",
     conv: Unit = unet_conv,
 ) -> Tensor:
     """U-Net: convolutions and pools down, convolutions and skips up (Ronneberger et al. 2015, figure 1).
@@ -159,10 +165,15 @@ def unet(
 
     Args:
         filters: of the convolutions at each resolution, the finest first.
-        convs: their number at each resolution, down and up.
-        padding: of convolutions and pools.
+        convs: their number at each resolution, down and up; or a list with one for each.
+        padding: of convolutions and pools; a `block` needs `"same"`.
         dropout: rate at the two coarsest resolutions.
+        block: function `(x, filters, convs, *, conv, name)` in the place of the convolutions of a resolution.
+        stem: that of the finest resolution on the way down; None for `block`.
+        pool: function `(x, pool_size, *, padding, name)` that halves the sides, and is given `conv` if it asks for it;
+            None where `block` does it, which then has an argument `strides`.
         up: unit that doubles the sides; None for `transposed` with norm, activation and options of `conv`.
+        gate, gated_by: of each skip, as in `decoder_block`.
         conv: unit of every other convolution; that of the scores is linear and has no norm.
         dialect: `"paper"`: no padding, skips are cropped; `"same"`, which signals and volumes have unless it is given:
             the output has the size of the input.
@@ -179,22 +190,41 @@ def unet(
     """
     checks.choice("padding", padding, ("valid", "same"))
     filters = checks.integers("filters", filters, max(2, len(filters)))
-    unit, side = partial(conv, padding=padding), 1 + 2 * convs * (padding == "valid")  # of all convolutions together
-    grid, skips = Grid(), []
-    for number, width in enumerate(filters, 1):
+    each = convs if checks.is_sequence(convs) else [checks.integer("convs", convs)] * len(filters)
+    counts = checks.integers("convs", each, len(filters))
+    if block is not None and padding != "same":
+        raise checks.refuse("padding", padding, "'same' with a block")
+    if pool is None and block is None:
+        raise checks.refuse("pool", pool, "a function where there is no block")
+    unit = partial(conv, padding=padding)
+    grid, skips, levels = Grid(), [], [*zip(range(1, len(filters) + 1), filters, counts, strict=True)]
+    for number, width, count in levels:
+        own: dict[str, Any] = {"conv": unit, "name": f"encoder{number}"}
         if number > 1:
             skips.append((x, grid))
-            x = max_pool(x, 2, padding=padding, name=f"pool{number - 1}")
             grid = grid.window(2, strides=2)
+            if pool is None:
+                own["strides"] = 2
+            else:
+                x = pool(x, 2, padding=padding, name=f"pool{number - 1}", **given_to(pool, conv=unit))
         rate = dropout if number >= len(filters) - 1 else 0.0
-        x = vgg_block(x, width, convs, dropout=rate, pool=None, conv=unit, name=f"encoder{number}")
-        grid = grid.window(side)
-    for number, width, (skip, finer) in reversed([*zip(range(1, len(filters)), filters, skips, strict=False)]):
+        make = stem if number == 1 and stem is not None else block
+        if make is None:
+            x = vgg_block(x, width, count, dropout=rate, pool=None, **own)
+        else:
+            x = _dropout(make(x, width, count, **own), rate, name=f"dropout{number}")
+        grid = grid.window(_side(count, padding))
+    options: dict[str, Any] = {"up": up, "gate": gate, "gated_by": gated_by, "block": block, "conv": unit}
+    for (number, width, count), (skip, finer) in reversed([*zip(levels, skips, strict=False)]):
         grid = grid.enlarged(2, 2)
-        offset = grid.before(finer)
-        x = decoder_block(x, skip, width, convs, offset=offset, up=up, conv=unit, name=f"decoder{number}")
-        grid = grid.shared(finer).window(side)
+        x = decoder_block(x, skip, width, count, offset=grid.before(finer), name=f"decoder{number}", **options)
+        grid = grid.shared(finer).window(_side(count, padding))
     if not head.include_top:
         return head(x)
     x = without_norm(conv)(x, head.classes, 1, strides=1, activation=None, name="score")
     return pixel_predictions(x, head.activation, name="predictions")
+
+
+def _side(convs: int, padding: str) -> int:
+    """Of so many 3×3 convolutions together."""
+    return 1 + 2 * convs * (padding == "valid")

@@ -527,6 +527,25 @@ TIMM |= {
         "norm": "norm",
         "classifier.predictions": "head",
     },
+    "hrnet": {
+        "stem{n}.{kind:conv|norm}": "{kind:conv|bn}{n}",
+        "stage1.block{b}.conv{c}.{kind:conv|norm}": "layer1.{b:-1}.{kind:conv|bn}{c}",
+        "stage1.block{b}.shortcut.{kind:conv|norm}": "layer1.{b:-1}.downsample.{kind:0|1}",
+        "transition{t}.same{i}.{kind:conv|norm}": "transition{t}.{i:-1}.{kind:0|1}",
+        "transition{t}.half{i}.{kind:conv|norm}": "transition{t}.{i:-1}.0.{kind:0|1}",
+        "stage{s}.module{m}.branch{i}.block{b}.conv{c}.{kind:conv|norm}": (
+            "stage{s}.{m:-1}.branches.{i:-1}.{b:-1}.{kind:conv|bn}{c}"
+        ),
+        "stage{s}.module{m}.fuse{i}.up{j}.{kind:conv|norm}": "stage{s}.{m:-1}.fuse_layers.{i:-1}.{j:-1}.{kind:0|1}",
+        "stage{s}.module{m}.fuse{i}.down{j}.conv{k}.{kind:conv|norm}": (
+            "stage{s}.{m:-1}.fuse_layers.{i:-1}.{j:-1}.{k:-1}.{kind:0|1}"
+        ),
+        "grown{i}.conv{c}.{kind:conv|norm}": "incre_modules.{i:-1}.0.{kind:conv|bn}{c}",
+        "grown{i}.shortcut.{kind:conv|norm}": "incre_modules.{i:-1}.0.downsample.{kind:0|1}",
+        "down{i}.{kind:conv|norm}": "downsamp_modules.{i:-1}.{kind:0|1}",
+        "last.{kind:conv|norm}": "final_layer.{kind:0|1}",
+        "classifier.predictions": "classifier",
+    },
     "convmixer": {
         "stem.{part:unit.conv|norm}": "stem.{part:0|2}",
         "block{b}.depthwise.{part:unit.conv|norm}": "blocks.{b:-1}.0.fn.{part:0|2}",

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, Unpack
+from typing import Any, Literal, Unpack
 
 import keras  # noqa: F401  (the doctests use it)
 
@@ -14,6 +14,7 @@ from . import arguments
 from .core import block
 from .initializers import Bilinear
 from .merges import add, concat
+from .signatures import binds
 from .sizes import match_size
 from .tensors import channels, rank
 from .types import Tensor, TransposedOptions, Unit
@@ -106,12 +107,15 @@ def fuse_scores(
 @block
 def decoder_block(
     x: Tensor,
-    skip: Tensor,
+    skip: Tensor | Sequence[Tensor],
     filters: int,
     convs: int = 2,
     *,
     offset: int = 0,
     up: Unit | None = None,
+    gate: Callable[..., Tensor] | None = None,
+    gated_by: Literal["x", "up"] = "x",
+    block: Callable[..., Tensor] | None = None,
     conv: Unit = _conv,
     name: str | None = None,
 ) -> Tensor:
@@ -127,12 +131,16 @@ def decoder_block(
     run time are matched there, so that odd ones fit as well.
 
     Args:
-        skip: feature map of half the stride.
+        skip: feature map of half the stride, or a list of such maps of one size, as in U-Net++.
         filters: output channels, also of the transposed convolution.
         convs: number of convolutions.
         offset: rows and columns of `skip` before the first of the enlarged `x`, negative where `x` starts earlier:
             the earlier one is cropped. 0 is right for convolutions that keep the size.
-        up: unit that doubles the sides; None for `transposed` with norm, activation and options of `conv`.
+        up: unit that doubles the sides, with a kernel of side 2 unless it has one; None for `transposed` with norm,
+            activation and options of `conv`.
+        gate: function `(skip, signal, *, conv, name)` that each skip goes through, such as `attention_gate`.
+        gated_by: the signal of the gate: `x` as it comes, or enlarged.
+        block: function `(x, filters, convs, *, conv, name)` in the place of the convolutions.
         conv: unit.
 
     Example:
@@ -141,14 +149,26 @@ def decoder_block(
         >>> decoder_block(keras.Input((None, 7, 128)), keras.Input((None, 13, 64)), 64).shape
         (None, None, 13, 64)
     """
-    arguments.image(skip, "skip", [rank(x)])
-    arguments.functions(conv=conv)
+    skips = list(skip) if checks.is_sequence(skip) and skip else [skip]
+    for one in skips:
+        arguments.image(one, "skip", [rank(x)])
+    arguments.functions(conv=conv, **{word: f for word, f in (("gate", gate), ("block", block)) if f is not None})
+    checks.choice("gated_by", gated_by, ("x", "up"))
+    if len(skips) > 1 and checks.integer("offset", offset, at_least=None) > 0:
+        raise checks.refuse("offset", offset, "at most 0 with several skips")
     up = matching(transposed, conv) if up is None else up
     arguments.functions(up=up)
     convs = checks.integer("convs", convs)
-    y = up(x, filters, 2, strides=2, padding="valid", name="up")
-    y, skip = align(y, skip, offset)
-    y = concat([skip, y], name="concat")
+    kernel = () if binds(up, "kernel_size") else (2,)
+    y = up(x, filters, *kernel, strides=2, padding="valid", name="up")
+    y, skips[0] = align(y, skips[0], offset)
+    if gate is not None:
+        signal = x if gated_by == "x" else y
+        for number, one in enumerate(skips):
+            skips[number] = gate(one, signal, conv=conv, name=f"gate{number + 1}" if len(skips) > 1 else "gate")
+    y = concat([*skips, y], name="concat")
+    if block is not None:
+        return block(y, filters, convs, conv=conv, name="block")
     for number in range(1, convs + 1):
         y = conv(y, filters, 3, strides=1, name=f"conv{number}")
     return y

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Literal, Unpack
 
 import keras  # noqa: F401  (the doctests use it)
@@ -48,6 +49,20 @@ def dense_layer(
         >>> dense_layer(keras.Input((56, 56, 64)), 32).shape
         (None, 56, 56, 96)
     """
+    y = _new_channels(x, growth_rate, bottleneck=bottleneck, dropout=dropout, dilation_rate=dilation_rate, conv=conv)
+    return concat([x, y], name="concat")
+
+
+def _new_channels(
+    x: Tensor,
+    growth_rate: int,
+    *,
+    bottleneck: int = 4,
+    dropout: float = 0.0,
+    dilation_rate: Size = 1,
+    conv: Unit = preact_conv,
+) -> Tensor:
+    """What a dense layer makes of `x`."""
     arguments.functions(conv=conv)
     growth_rate, y = checks.integer("growth_rate", growth_rate), x
     bottleneck = checks.integer("bottleneck", bottleneck, at_least=0)
@@ -55,30 +70,47 @@ def dense_layer(
         y = conv(y, bottleneck * growth_rate, 1, strides=1, name="1x1")
         y = _dropout(y, dropout, name="1x1_dropout")
     y = conv(y, growth_rate, 3, strides=1, name="3x3", **arguments.holes(dilation_rate, rank(x)))
-    y = _dropout(y, dropout, name="3x3_dropout")
-    return concat([x, y], name="concat")
+    return _dropout(y, dropout, name="3x3_dropout")
+
+
+_new: Callable[..., Tensor] = block(_new_channels)
 
 
 @block
 def dense_block(
-    x: Tensor, layers: int, growth_rate: int = 32, *, name: str | None = None, **options: Unpack[DenseLayerOptions]
+    x: Tensor,
+    layers: int,
+    growth_rate: int = 32,
+    *,
+    with_input: bool = True,
+    name: str | None = None,
+    **options: Unpack[DenseLayerOptions],
 ) -> Tensor:
     """`layers` dense layers, each of which sees the outputs of all before it (Huang et al. 2017, figure 1).
 
-    Shapes: `batch height width channels` -> `batch height width channels+layers·growth_rate`.
+    Shapes: `batch height width channels` -> `batch height width channels+layers·growth_rate`, without `channels` where
+    the output does not have the input.
 
     Args:
         layers: their number.
         growth_rate: channels that each of them adds.
+        with_input: whether `x` is part of the output; not so on the way up of FC-DenseNet (Jégou et al. 2017).
         options: those of `dense_layer`: `bottleneck`, `dropout`, `dilation_rate`, `conv`.
 
     Example:
         >>> dense_block(keras.Input((56, 56, 64)), 6, 32).shape
         (None, 56, 56, 256)
     """
-    for number in range(1, checks.integer("layers", layers) + 1):
-        x = dense_layer(x, growth_rate, name=f"layer{number}", **options)
-    return x
+    layers = checks.integer("layers", layers)
+    if checks.flag("with_input", with_input):
+        for number in range(1, layers + 1):
+            x = dense_layer(x, growth_rate, name=f"layer{number}", **options)
+        return x
+    made: list[Tensor] = []
+    for number in range(1, layers + 1):
+        seen = concat([x, *made], name=f"seen{number}") if made else x
+        made.append(_new(seen, growth_rate, name=f"layer{number}", **options))
+    return concat(made, name="concat") if layers > 1 else made[0]
 
 
 @block

@@ -59,6 +59,21 @@ def given_to(function: Callable[..., Any], **units: Any) -> dict[str, Any]:
     return {word: unit for word, unit in units.items() if word in named and word not in bound}
 
 
+def binds(function: Callable[..., Any], argument: str) -> bool:
+    """Whether a partial has given a function this argument.
+
+    Example:
+        >>> from layerblocks.blocks import conv
+        >>> binds(partial(conv, kernel_size=5), "kernel_size"), binds(conv, "kernel_size")
+        (True, False)
+    """
+    while isinstance(function, partial):
+        if argument in function.keywords:
+            return True
+        function = function.func
+    return False
+
+
 def default_of(function: Callable[..., Any], argument: str, fallback: Any = None) -> Any:
     """What `function` has for `argument` when it is not given, partials seen through.
 

@@ -18,7 +18,10 @@ from .outputs import main_output
 from .rewiring import height_axis
 
 # What only prepares a map for the layer after it.
-PREPARE = (keras.layers.ZeroPadding2D, keras.layers.Cropping2D)
+PREPARE = (
+    *(keras.layers.ZeroPadding1D, keras.layers.ZeroPadding2D, keras.layers.ZeroPadding3D),
+    *(keras.layers.Cropping1D, keras.layers.Cropping2D, keras.layers.Cropping3D),
+)
 
 
 @public

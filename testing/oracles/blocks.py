@@ -371,7 +371,7 @@ def dense_layer(
     return concat([Expected(shape), y.then(conv, growth_rate, 3, strides=1, **holes)])
 
 
-@oracle("dense_block", draws={"layers": range(1, 4), "growth_rate": range(1, 5)})
+@oracle("dense_block", draws={"layers": range(1, 4), "growth_rate": range(1, 5), "with_input": OMITTED})
 def dense_block(shape: Shape, layers: int, growth_rate: int = 32, **options: Any) -> Expected:
     """So many dense layers."""
     y = Expected(shape)
@@ -443,7 +443,10 @@ def fuse_scores(shape: Shape, skip: Shape, *, offset: int = -1) -> Expected:
     return add([replace(y, shape=size), replace(scores, shape=size)])
 
 
-@oracle("decoder_block", draws={"up": OMITTED, "offset": range(-1, 3), "convs": range(1, 3)}, chain=False)
+_LEFT_OUT = dict.fromkeys(("up", "gate", "gated_by", "block"), OMITTED)
+
+
+@oracle("decoder_block", draws={**_LEFT_OUT, "offset": range(-1, 3), "convs": range(1, 3)}, chain=False)
 def decoder_block(
     shape: Shape,
     skip: Shape,

@@ -185,7 +185,8 @@ def test_a_plain_unit_does_as_well(name):
 def test_dense_changes_every_dense_layer_and_nothing_else(name):
     made = constructor(name)
     if "dense" not in inspect.signature(made).parameters:  # a network for every pixel
-        assert name.startswith(("fcn", "unet", "squeezenet", "deeplabv3", "lraspp", *MAPS))
+        pixels = ("attention_unet", "resunet", "vnet", "segnet", "linknet", "pspnet", "semantic", "fc_densenet")
+        assert name.startswith(("fcn", "unet", "squeezenet", "deeplab", "lraspp", *pixels, *MAPS))
         return
     layers = built(name, dense=partial(dense, kernel_regularizer=GIVEN["kernel_regularizer"]))
     kinds = {

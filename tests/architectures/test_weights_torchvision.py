@@ -449,6 +449,7 @@ REAL = [
     case("timm/swin_tiny_patch4_window7_224", sizes=[(224, 224)]),
     case("timm/mixer_s32_224", "mixer_s_32", sizes=[(224, 224)]),
     case("timm/mixer_b16_224", sizes=[(64, 96)], options={"img_size": [64, 96]}),
+    case("timm/hrnet_w18", sizes=[(64, 96)], taps={"layer1": "stage1"}),
     case("timm/convmixer_768_32", sizes=[(64, 49), (63, 77)]),
 ]
 # Dear ones, whose like are in the sweep.

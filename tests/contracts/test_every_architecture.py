@@ -74,6 +74,7 @@ SIDES = {
     "convnext": ("{n}//32", 32),
     "inception_resnet": (f"((({VALID_POOLS})-1)//2-1)//2", 75),
     "nasnet": ("ceil((({n}-1)//2)/16)", 3),
+    "hrnet": ("ceil({n}/32)", 1),
     "convmixer": ("{n}//7", 7),
     "convmixer_1024": ("{n}//14", 14),
     **dict.fromkeys(("r3d", "mc3", "r2plus1d"), ("ceil({n}/16)", 1)),
@@ -117,6 +118,7 @@ CHANNELS = {
     "inception_resnet_v2": 1536,
     "nasnet_mobile": 1056,
     "nasnet_large": 4032,
+    **dict.fromkeys(("hrnet_w18", "hrnet_w32", "hrnet_w48"), 2048),
     "convmixer_1536_20": 1536,
     "convmixer_768_32": 768,
     "convmixer_1024_20": 1024,
@@ -132,12 +134,20 @@ CHANNELS |= dict.fromkeys(("r3d_18", "mc3_18", "r2plus1d_18"), 512)
 CHANNELS |= {"wavenet": 512, "tcn": 25, "srcnn": 32, "espcn": 32, "dcgan_discriminator": 512}
 CHANNELS |= {"pix2pix_discriminator": 512, **{f"edsr_baseline_x{scale}": 64 for scale in (2, 3, 4)}}
 SEGMENTATION = {"fcn32s": 21, "fcn16s": 21, "fcn8s": 21, "unet": 2}
+PSPNETS = ("pspnet_resnet50", "pspnet_resnet101")
 DILATED = ("fcn_resnet50", "fcn_resnet101", "deeplabv3_resnet50", "deeplabv3_resnet101", "deeplabv3_mobilenet_v3_large")
+SEGMENTATION |= {"attention_unet": 1, "resunet": 1, "vnet": 2, "unet_plus_plus": 1}
+SEGMENTATION |= {"segnet": 11, "linknet_resnet18": 20, **dict.fromkeys(("fc_densenet56", "fc_densenet67"), 11)}
+SEGMENTATION |= {"fc_densenet103": 11, "deeplab_v3_plus_resnet101": 21}
+SEGMENTATION |= dict.fromkeys(("semantic_fpn_resnet50", "semantic_fpn_resnet101"), 19)
 SEGMENTATION |= {**dict.fromkeys(DILATED, 21), "lraspp_mobilenet_v3_large": 21}
+SEGMENTATION |= dict.fromkeys(PSPNETS, 21)
 
 DEEP = {"cifar_resnet1202"}  # its like are here
 DEEP_ISH = {"resnet101", "resnet152", "densenet169", "densenet201", "densenet264", "cifar_resnet110"}
 DEEP_ISH |= {"inception_resnet_v2", "nasnet_mobile", "nasnet_large", *DILATED, "lraspp_mobilenet_v3_large"}
+DEEP_ISH |= {*PSPNETS, "deeplab_v3_plus_resnet101", "semantic_fpn_resnet101", "fc_densenet103"}
+DEEP_ISH |= {"hrnet_w18", "hrnet_w32", "hrnet_w48"}
 ONE_EACH = {
     *("lenet5", "alexnet", "zfnet", "googlenet_torchvision", "vgg11_bn", "resnet18", "resnet18_v2", "cifar_resnet20"),
     *("cifar_densenet40", "xception", "mobilenet", "mobilenet_v2", "fcn8s", "unet"),
@@ -320,7 +330,7 @@ def tried(name: str, rank: int) -> int:
     """How many networks of one size or another `check_net` tried, the smallest and a smaller one among them."""
     if name in SEGMENTATION:
         options = {"dialect": "same"} if name == "unet" else {}
-        outputs = ("main", "aux1") if name in DILATED else ()
+        outputs = ("main", "aux1") if name in (*DILATED, *PSPNETS) else ()
         shape, least = spec("{n}", SEGMENTATION[name], rank, outputs=outputs), 1
         net = partial(network, name=name, **options)
     else:

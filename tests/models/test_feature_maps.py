@@ -164,7 +164,7 @@ BORDERED = {
     "unet",
     "inception_resnet_v2",
 }  # with a wide border of zeros, or none at all
-OF_VIDEOS = {"r3d_18", "mc3_18", "r2plus1d_18"}
+OF_VIDEOS = {"r3d_18", "mc3_18", "r2plus1d_18", "vnet"}
 # Signals, what enlarges, and what leaves out the sides of its images.
 OTHERS = {"wavenet", "tcn", "eegnet_8_2", "eegnet_4_2", "dcgan_generator", "pix2pix_generator", "srcnn", "espcn"}
 OTHERS |= {f"edsr_{size}x{scale}" for size in ("", "baseline_") for scale in (2, 3, 4)}
