@@ -131,7 +131,8 @@ def test_every_network_has_a_recipe():
         assert year in found.source, (name, found.source)
         assert found.options.keys() <= optimizer_arguments(found.optimizer)
     assert {*RECIPES} <= {*ENTRIES, *(entry.module for entry in ENTRIES.values())}
-    with pytest.raises(ValueError, match=rf"recipe: name must be one of the {len(ENTRIES)} names .*did you mean 'resnet50'"):
+    named = rf"recipe: name must be one of the {len(ENTRIES)} names .*did you mean 'resnet50'"
+    with pytest.raises(ValueError, match=named):
         recipe("resnet5")
     with pytest.raises(TypeError, match="recipe: name"):
         recipe(50)
