@@ -533,13 +533,12 @@ class _Drawing:
         self._part_ways(starts, ends)
         return starts, ends
 
-    def _words_outside(self, found: list[tuple[float, int, int]]) -> list[tuple[float, int, int]]:
+    def _words_outside(self, found: Sequence[tuple[float, int, int]]) -> list[tuple[float, int, int]]:
         """The ends of lines to one box from the left, the first and last that something is said of at the outside."""
-        said = [each for each in found if self.nets[each[1]].states[each[2]] in self.words]
-        left = said[:1] if len(said) > 1 or found.index(*said[:1] or found[:1]) < len(found) // 2 else []
-        right = [each for each in said[-1:] if each not in left]
-        outer = [*left[: len(said)], *right]
-        return [*left, *(each for each in found if each not in outer), *right] if said else found
+        said = [n for n, (_, net, port) in enumerate(found) if self.nets[net].states[port] in self.words]
+        left = said[0] if len(said) > 1 or (said and said[0] < len(found) // 2) else -1
+        right = said[-1] if said and said[-1] != left else -1
+        return [found[n] for n in sorted(range(len(found)), key=lambda n: (n == right) - (n == left))]
 
     def _part_ways(self, starts: Mapping[int, float], ends: dict[tuple[int, int, int], float]) -> None:
         """Move the ends of lines that would come down where another one goes down."""

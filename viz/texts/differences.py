@@ -53,7 +53,7 @@ def _among(nodes: Sequence[Node]) -> dict[int, str]:
         other, text = next(((other, text) for other, text in near if text and text not in said[other]), (first, ""))
         said.setdefault(other, {})[text] = same
     letters = dict(zip(sorted(said), ascii_uppercase, strict=False))
-    found = {}
+    found: dict[int, str] = {}
     for first, lots in said.items():
         letter = f"type {letters.get(first, first)}" if len(said) > 1 else ""
         found |= {node.id: ", ".join(filter(None, (letter, text))) for text, same in lots.items() for node in same}
