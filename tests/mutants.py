@@ -95,10 +95,18 @@ EQUIVALENT: dict[str, dict[str, str]] = {
         "graph, edges=tuple(e if e.role == r else changed(e, role=r) "
         "for e, r in zip(graph.edges, roles, strict=False))": "there is a role for each edge",
     },
+    "graphs/grouping.py": {
+        "count = next((n for n in (4, 2) if tuple(parts[each] for each in row[:n]) in _HALVES), 0)": (
+            "a row has no more than three parts"
+        ),
+    },
     "graphs/layer_rules/common.py": {
         'elif interpolation == "bilinear" and (n < m): # between the middles of two pixels': (
             "an image of the same size is read as it stands, which the next case says"
         ),
+    },
+    "graphs/layer_rules/layers.py": {
+        "if isinstance(found, Unknown): return None": "where no window is given, none is known",
     },
     "graphs/layer_rules/operations.py": {
         "least = index + 1 if index >= 1 else -index": "of no size less than one is asked in any case",
@@ -119,12 +127,18 @@ EQUIVALENT: dict[str, dict[str, str]] = {
         "if carried is None and (len(received) >= 1):": "of a single input it is said that it carries data, too",
     },
     "graphs/repeats.py": {
+        "if 2 * length > len(graph.nodes): continue": "what is longer does not fit twice either",
         "starts = [start for start in range(i, i + length) if True]": (
             "sequences of which fewer are alike are counted as one, and the first of one is begun at as before"
         ),
     },
     "graphs/rules.py": {
         'found += ["data"] * ((len(call.inputs) + len(found)))': "what is too many is cut off in the next line",
+    },
+    "testing/builds.py": {
+        "for part, shape, dtype in zip(net.inputs, shapes, net.dtypes(), strict=False)": (
+            "each input has a shape and a dtype"
+        ),
     },
     "testing/checks.py": {
         "if net.expected(example) is None: return None": "the answer is asked only whether it is true",

@@ -167,6 +167,24 @@ def test_a_nested_model_shows_the_shapes_of_its_call():
     assert (whole.role, whole.multiply_adds) == ("model", conv.multiply_adds)
 
 
+class Moody(layers.Layer):
+    """Refuses any input, once it is said."""
+
+    refuses = False
+
+    def call(self, x):
+        if self.refuses:
+            raise RuntimeError("not now")
+        return x * 1
+
+
+def test_of_a_layer_that_refuses_other_shapes_those_written_in_the_model_are_shown():
+    moody, inside, x = Moody(name="moody"), keras.Input((None, 3)), keras.Input((8, 3))
+    model = keras.Model(x, keras.Model(inside, moody(inside), name="inner")(x))
+    moody.refuses = True
+    assert read_graph(model, expand_nested=True).nodes[-1].outputs == ((None, None, 3),)
+
+
 def test_two_calls_of_a_nested_model_are_two_frames_and_two_blocks():
     inner_in = keras.Input((None, 3), name="i")
     inner = keras.Model(inner_in, layers.Dense(2, name="d")(inner_in), name="twin")

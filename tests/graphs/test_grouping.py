@@ -179,6 +179,17 @@ def test_dotted_names_are_left_alone():
     assert group(graph) == graph
 
 
+@pytest.mark.parametrize(("follows", "names"), [(False, ["z_mean", "z_act"]), (True, ["z.mean", "z.act"])])
+def test_of_two_layers_of_a_word_one_must_be_the_activation_of_the_other(follows, names):
+    x = y = keras.Input((8,), name="x")
+    with weightless():
+        for i in range(12):
+            y = layers.Dense(8, name=f"layer{i}")(y)
+        mean = layers.Dense(8, name="z_mean")(y)
+        found = group(read_graph(keras.Model(x, [mean, layers.ReLU(name="z_act")(mean if follows else y)])))
+    assert [n.name for n in found.nodes][-2:] == names
+
+
 def test_nested_models_are_grouped_each_by_itself():
     u = keras.Input((8,), name="u")
     inner = keras.Model(u, chain([layers.Dense(8, name=f"part{i}_{s}") for i in (1, 2) for s in "ab"], u), name="inner")
@@ -218,6 +229,20 @@ def test_a_block_with_a_projection_and_a_condition_from_outside_is_one():
         y = layers.Add()([z, layers.Conv2D(width, 1)(y)])
     graph = read_graph(keras.Model([x, time_of], layers.Conv2D(3, 3, padding="same")(y)))
     assert boxes(graph) == ["conv2d", "residual 1", "residual 2", "conv2d_7"]
+
+
+def test_the_three_residuals_of_a_decoder_are_one_block():
+    keras.backend.clear_session()
+    with weightless():
+        x, memory = keras.Input((6, 16)), keras.Input((9, 16))
+        y = x
+        for _ in range(2):
+            y = layers.Add()([y, layers.MultiHeadAttention(2, 8)(y, y)])
+            y = layers.Add()([y, layers.MultiHeadAttention(2, 8)(y, memory)])
+            y = layers.Add()([y, layers.Dense(16)(layers.Dense(32, "relu")(y))])
+        nodes = collapse(group(read_graph(keras.Model([x, memory], y))), 1).nodes
+    halves = ["MultiHeadAttention", "Add", "MultiHeadAttention", "Add", "Dense", "Dense", "Add"]
+    assert [[n.kind for n in box.inner.nodes] for box in nodes if box.role != "input"] == [halves] * 2
 
 
 def test_a_skip_around_everything_does_not_make_one_box():

@@ -11,6 +11,7 @@ from keras import layers
 from layerblocks.blocks import bottleneck, concat, conv, conv_bn, inception, max_pool, weightless
 from layerblocks.graphs import Graph, Node, collapse, read_graph
 from layerblocks.graphs.graph import Edge, subgraph, successors
+from layerblocks.graphs.rewrite import without_bare_wrappers
 from layerblocks.viz.texts.layer_labels import describe
 
 
@@ -48,8 +49,31 @@ def test_what_is_inside_of_an_opened_block_alone_stands_in_its_frame():
     assert [[both.frames[f].name for f in node.frames] for node in both.nodes] == [[], ["a"], ["a"], ["b"], ["b"]]
 
 
+def test_a_layer_alone_in_a_wrapper_stands_in_its_place():
+    x = keras.Input((7, 5), name="x")
+    with weightless():
+        y = layers.TimeDistributed(layers.Dense(6, name="dense"), name="each")(x)
+        y = layers.Bidirectional(layers.LSTM(4, name="lstm", return_sequences=True), name="both")(y)
+        graph = read_graph(keras.Model(x, y), expand_nested=True)
+
+    def framed(graph):
+        return [(node.name, [graph.frames[f].name for f in node.frames]) for node in graph.nodes]
+
+    opened = [("both.forward_lstm", ["both"]), ("both.backward_lstm", ["both"]), ("both.concat", ["both"])]
+    assert framed(graph) == [("x", []), ("each.dense", ["each"]), *opened]
+    assert framed(without_bare_wrappers(graph)) == [("x", []), ("each", []), *opened]
+    assert without_bare_wrappers(graph, ["each"]) == graph
+
+
 def test_blocks_that_wait_for_each_other_are_cut_into_runs():
     assert names(chain("a.1", "b.1", "a.2", "b.2", "b.3"), 1) == ["x", "a", "b", "a", "b"]
+
+
+def test_blocks_side_by_side_stay_whole_in_whatever_order_their_layers_stand():
+    paths = [("x",), ("a", "1"), ("b", "1"), ("a", "2"), ("b", "2"), ("sum",)]
+    nodes = tuple(Node(i, path, "Dense", "dense", outputs=((None, 1),)) for i, path in enumerate(paths))
+    edges = tuple(Edge(a, b) for a, b in ((0, 1), (0, 2), (1, 3), (2, 4), (3, 5), (4, 5)))
+    assert [n.name for n in collapse(Graph("any", "Functional", nodes, edges), 1).nodes] == ["x", "a", "b", "sum"]
 
 
 def test_a_block_sums_its_layers_and_keeps_them():

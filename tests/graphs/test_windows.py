@@ -292,13 +292,21 @@ LAST = (-1, [-1], (-1,))
         (lambda x: layers.Dense(4)(layers.Reshape((-1, 3))(conv(x))), (8, None, 3), (3, 3)),
         (lambda x: layers.Conv1D(2, 3)(ops.squeeze(ops.expand_dims(layers.Conv1D(3, 5)(x), 2))), (16, 3), (7,)),
         (lambda x: layers.LSTM(2, return_sequences=True)(x), (16, 3), (None,)),
+        (lambda x: layers.ConvLSTM1D(2, 3, padding="same", return_sequences=True)(x), (3, 16, 2), (None, 7)),
         (lambda x: layers.AdaptiveAveragePooling2D((1, 8))(x), (32, 32, 3), (None, 4)),
         *(
             (lambda x, axis=axis: layers.Conv2D(2, 3, activation=layers.Softmax(axis))(x), (9, 9, 3), (3, 3))
             for axis in LAST
         ),
     ],
-    ids=["tokens of any width", "an axis of one", "steps", "a whole axis", *(f"softmax of {axis}" for axis in LAST)],
+    ids=[
+        "tokens of any width",
+        "an axis of one",
+        "steps",
+        "steps of maps",
+        "a whole axis",
+        *(f"softmax of {axis}" for axis in LAST),
+    ],
 )
 def test_what_becomes_of_axes(make, shape, sees):
     with weightless():
@@ -306,6 +314,8 @@ def test_what_becomes_of_axes(make, shape, sees):
         assert receptive_field(model) == sees
         nodes = [node for node in read_graph(model).nodes if isinstance(node.windows, tuple)]
     assert nodes and all(list(map(len, node.windows)) == list(map(len, node.inputs)) for node in nodes)
+    followed = [[along.axis for along in axes if along.axis is not None] for node in nodes for axes in node.windows]
+    assert all(len(axes) == len({*axes}) for axes in followed), "no axis of the output follows two of the input"
 
 
 def test_where_parts_of_an_image_are_put_among_the_examples_nobody_knows_what_is_seen():
