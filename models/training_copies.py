@@ -8,7 +8,7 @@ from typing import Any
 import keras
 
 from .. import _keras, checks
-from ..blocks.layers import FusedBatchNormalization
+from ..blocks.layers import FusedBatchNormalization, gains_by_kernel
 from .cloning import Parts, copied, nested, remade
 from .inference import linear_norms
 from .rewiring import leaves
@@ -64,7 +64,7 @@ def _gains_a_kernel(layer: Any) -> bool:
     """Whether a `FusedBatchNormalization` in the place of a layer computes otherwise."""
     if not _is_plain_norm(layer) or not layer.trainable or keras.backend.backend() != "tensorflow":
         return False
-    return len(_keras.first_call(layer).input_tensors[0].shape) == 4 and layer.axis in (-1, 3)
+    return gains_by_kernel(_keras.first_call(layer).input_tensors[0].shape) and layer.axis in (-1, 3)
 
 
 def _is_cast(layer: Any, head: Container[int]) -> bool:

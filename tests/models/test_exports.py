@@ -31,7 +31,7 @@ from layerblocks.models import export, inference_model
 from layerblocks.models import file_formats as runtimes
 
 from ..agreement import differ, images, randomize, run
-from ..helpers import needs_tensorflow
+from ..helpers import needs_half, needs_tensorflow
 
 
 @pytest.fixture(autouse=True)
@@ -304,6 +304,7 @@ def test_other_backends(tmp_path, monkeypatch):
         export(small(), tmp_path / "net")
 
 
+@needs_half
 def test_half_precision(place):
     x = keras.Input((6, 6, 3))
     model = inference_model(keras.Model(x, classifier(conv_bn(x, 2, name="first"), 2)), dtype="bfloat16")

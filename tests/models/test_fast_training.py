@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+
 import keras
 import numpy as np
 import pytest
@@ -16,7 +18,17 @@ from layerblocks.testing import networks
 from layerblocks.training import compile_args
 
 from ..agreement import differ, images, randomize, run, runs_on_a_cpu
-from ..helpers import data_format, dtype_policy
+from ..helpers import data_format, dtype_policy, needs_half
+
+here = importlib.import_module("layerblocks.blocks.layers")
+
+
+@pytest.fixture(autouse=True, scope="module")
+def kernel():
+    """The one kernel normalizes small images, too, which these are."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(here, "LEAST_FOR_KERNEL", 1)
+        yield
 
 
 def compiled(model, **options):
@@ -70,7 +82,10 @@ def test_trains_as_kerass_own(batch, height, width, channels, scale, center, eps
 
 @pytest.mark.sweep_but("float32-False", "float64-False", "mixed_bfloat16-False")
 @pytest.mark.parametrize("jit_compile", [False, True])
-@pytest.mark.parametrize("policy", ["float32", "mixed_float16", "mixed_bfloat16", "float64"])
+@pytest.mark.parametrize(
+    "policy",
+    ["float32", *(pytest.param(half, marks=needs_half) for half in ("mixed_float16", "mixed_bfloat16")), "float64"],
+)
 def test_trains_under_every_policy_and_xla(policy, jit_compile):
     with dtype_policy(policy):
         theirs, ours = pair((6, 5, 4))

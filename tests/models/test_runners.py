@@ -14,7 +14,7 @@ from layerblocks.blocks import conv_bn
 from layerblocks.models import inference_model, runner
 
 from ..agreement import differ, images, randomize, run
-from ..helpers import needs_tensorflow
+from ..helpers import needs_half, needs_tensorflow
 
 here = importlib.import_module("layerblocks.models.runners")
 
@@ -85,6 +85,7 @@ def test_the_quickest_is_of_those_that_were_measured(monkeypatch):
     assert runner(model, batch=images(2, 8, 8, 3)).runtime == "keras"
 
 
+@needs_half
 def test_in_bfloat16_it_answers_the_same_up_to_its_rounding(runtime):
     model = two_heads(8, 8)
     batch = {"image": images(3, 8, 8, 3), "vector": images(3, 2)}
@@ -101,6 +102,7 @@ def test_in_bfloat16_it_answers_the_same_up_to_its_rounding(runtime):
         assert found.off > 1e-5
 
 
+@needs_half
 def test_those_in_bfloat16_are_measured_beside_those_in_float32(monkeypatch):
     seen = []
 

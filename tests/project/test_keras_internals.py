@@ -144,6 +144,14 @@ def test_a_compiled_model_makes_the_variables_of_its_metrics_and_optimizer_when_
     assert sum(len(metric.variables) for metric in model.metrics) == 2 + 2 * 2 + 2 * 2  # loss, losses and metrics
 
 
+def test_sgd_keeps_the_momentum_of_a_variable_at_its_index():
+    optimizer = keras.optimizers.SGD(0.5, momentum=0.9)
+    variables = [keras.Variable([1.0]), keras.Variable([1.0])]
+    optimizer.apply([keras.ops.zeros(1), keras.ops.ones(1)], variables)
+    kept = [float(np.asarray(_keras.momentum_of(optimizer, variable))[0]) for variable in variables]
+    assert kept == [0.0, -0.5], f"SGD has momentums in the order of _get_variable_index, {SEEN}"
+
+
 def test_an_optimizer_that_accumulates_counts_batches_and_asks_its_schedule_by_them():
     """What `_keras.applying_at_once` makes up for: `iterations` are updates, the schedule goes by batches."""
     schedule = keras.optimizers.schedules.PolynomialDecay(100.0, 100, 0.0)  # 100 less what it is asked for

@@ -19,7 +19,8 @@ from ..helpers import needs_tensorflow
 
 def updated(kind, gradients, **options):
     """A variable and its momentum after some gradients."""
-    variable = keras.Variable(np.linspace(-1, 1, gradients[0].size).reshape(gradients[0].shape))
+    start = np.linspace(-1, 1, gradients[0].size, dtype="float32").reshape(gradients[0].shape)
+    variable = keras.Variable(start)
     optimizer = kind(**options)
     for gradient in gradients:
         optimizer.apply([keras.ops.convert_to_tensor(gradient)], [variable])
