@@ -7,6 +7,7 @@ import functools
 import inspect
 import itertools
 import operator
+import warnings
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, get_args, get_type_hints
@@ -43,6 +44,8 @@ COMMON = {
     "name": None,
 }
 _NOT_OF_THE_NETWORK = ("dialect", "weights", "input_tensor", "name")
+# What many look for among the arguments of a network.
+_OF_UNITS = ("norm", "activation", "kernel_initializer", "kernel_regularizer", "kernel_constraint")
 _POOLS = {"avg": global_avg_pool, "max": global_max_pool}
 
 # What the help of every network ends in.
@@ -212,11 +215,14 @@ def _constructor(
         """Every argument, converted, the head among them."""
         with scope("", name):
             if positional:
-                given = _with_table(walk.table, name, positional, given, hints)  # type: ignore[attr-defined]
+                table = None if name in ENTRIES else walk.table  # type: ignore[attr-defined]
+                given = _with_table(table, name, positional, given, hints)
             for word in given:
                 if word not in words:
+                    of_unit = f"; conv={{'name': 'conv_bn', {word!r}: …}} has it everywhere"
+                    near = of_unit if word in _OF_UNITS and "conv" in words else checks.nearest(word, words)
                     raise TypeError(
-                        f"{name}: unexpected argument {checks.one_line(word)}{checks.nearest(word, words)}; "
+                        f"{name}: unexpected argument {checks.one_line(word)}{near}; "
                         f"its arguments are {', '.join(words)}"
                     )
             source: Mapping[str, Any] = {}
@@ -242,6 +248,7 @@ def _constructor(
             settled |= _following(settled, given, hints)
             if given.get("input_shape") is not None:
                 settled["input_shape"] = _checked_shape(given["input_shape"])
+                _warn_of_the_other_order(settled["input_shape"])
             else:
                 settled["input_shape"] = _oriented({**words, **source}["input_shape"] or (224, 224, 3))
             if given.get("input_tensor") is not None:
@@ -366,6 +373,8 @@ def _with_table(
 def _by_name(name: str, value: Any, hints: Mapping[str, Any]) -> str:
     """Say that arguments have names, and which of them this value fits where it is more than a number or a word."""
     fitting = []
+    with contextlib.suppress(TypeError, ValueError):
+        fitting.append(f"input_shape={checks.one_line(_checked_shape(value))}")
     for word, hint in hints.items():
         with contextlib.suppress(TypeError, ValueError):
             if not isinstance(value, bool | int | float | str):
@@ -446,6 +455,19 @@ def _checked_shape(shape: Any) -> tuple[int | None, ...]:
         return tuple(side if side is None else checks.integer("input_shape", side) for side in shape)
     except (TypeError, ValueError):
         raise checks.refuse("input_shape", shape, must_be) from None
+
+
+def _warn_of_the_other_order(shape: tuple[int | None, ...]) -> None:
+    """Say of what looks like a square image of 1 or 3 channels in the other order of axes what it is taken for."""
+    axis = channel_axis()
+    sides, depth = (shape[:-1], shape[-1]) if axis == -1 else (shape[1:], shape[0])
+    turned = (sides[0], (*sides[1:], depth)) if axis == -1 else (sides[-1], (depth, *sides[:-1]))
+    few, equal = turned
+    if len(shape) == 3 and few in (1, 3) and len({*equal}) == 1 and (equal[0] or 0) >= 16:
+        image = "×".join(map(str, sides))
+        order = keras.config.image_data_format()
+        said = f"input_shape {shape} is an image of {image} with {depth} channels, as Keras has them {order}"
+        warnings.warn(checks.plain(f"{checks.where()}: {said}"), UserWarning, stacklevel=4)
 
 
 def _at_least_the_smallest(x: Tensor, build: functools.partial[Any], block: str) -> Any:

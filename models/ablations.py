@@ -232,6 +232,7 @@ class Grid(Mapping[str, Cell]):
                 raise
         return found
 
+    @public
     def suggest(self, trial: Any) -> Cell:
         """The cell that a tuner asks for: `suggest(trial)` of optuna, `suggest(hp)` of keras-tuner.
 
@@ -242,16 +243,13 @@ class Grid(Mapping[str, Cell]):
         """
         ask = getattr(trial, "suggest_categorical", None) or getattr(trial, "Choice", None)
         if ask is None:
-            raise checks.complaint(
-                f"suggest: trial must be a trial of optuna or the hyperparameters of keras-tuner, "
-                f"got {checks.one_line(trial)}",
-                TypeError,
-            )
+            must_be = "a trial of optuna or the hyperparameters of keras-tuner"
+            raise checks.refuse("trial", trial, must_be, TypeError)
         cell = self._cell({word: ask(word, list(labels)) for word, labels in self.choices.items()})
         if cell.refused:
             if (optuna := sys.modules.get("optuna")) is not None and isinstance(trial, optuna.trial.BaseTrial):
                 raise optuna.TrialPruned(cell.refused)
-            raise checks.complaint(f"suggest: {cell.name} is refused: {cell.refused}")
+            raise checks.complaint(f"{cell.name} is refused: {cell.refused}")
         return cell
 
     @public

@@ -70,6 +70,8 @@ def label_by(value: Any) -> Say | None:
     if not isinstance(value, Mapping):
         if not callable(value):
             raise checks.refuse("label", value, _LABEL, TypeError)
+        if not isinstance(value, type):
+            checks.function_of_one("label", value, "a function of a node, or a dict of texts by name or pattern")
         return _with_maths_of(cast("Say", checks.function("label", value)))
     texts = _patterns("label", value, _LABEL)
     for pattern, said in texts.items():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from functools import partial
 
 import keras
@@ -14,7 +15,7 @@ from layerblocks.__main__ import main
 from layerblocks.blocks import conv_bn, group_norm, squeeze_excite, stochastic_depth, weightless
 from layerblocks.models import remove, with_new_head
 
-from ..helpers import array, images
+from ..helpers import array, data_format, images
 
 GROUP_NORM = """
 network: resnet18
@@ -130,6 +131,37 @@ def test_a_table_without_its_name():
         for wrong in ((3,), ("resnet18",), ([3, 4, 6, 3], 64)):
             with pytest.raises(TypeError, match="arguments must be given by name"):
                 a.resnet(*wrong)
+
+
+@pytest.mark.parametrize("name", ["cifar_resnet20", "resnet18", "vgg11", "densenet121"])
+def test_a_published_network_has_its_table(name):
+    """The shape of an image given first was a table of blocks: 67 of them of ResNet-20, in silence."""
+    with (
+        weightless(),
+        pytest.raises(TypeError, match=r"given by name.*did you mean input_shape=\(32, 32, 3\)") as caught,
+    ):
+        getattr(a, name)((32, 32, 3))
+    assert "\n" not in str(caught.value)
+
+
+def test_an_argument_of_the_unit_says_where_it_goes():
+    said = r"unexpected argument 'norm'; conv=\{'name': 'conv_bn', 'norm': …\} has it everywhere"
+    with weightless(), pytest.raises(TypeError, match=said):
+        a.resnet18(norm="layer_norm")
+
+
+def test_an_image_in_the_other_order_of_axes_is_said():
+    with weightless():
+        with pytest.warns(
+            UserWarning, match=r"resnet18: input_shape \(3, 32, 32\) is an image of 3×32 with 32 channels"
+        ):
+            assert a.resnet18(input_shape=(3, 32, 32)).input_shape == (None, 3, 32, 32)
+        with data_format("channels_first"), pytest.warns(UserWarning, match="image of 32×3 with 32 channels"):
+            a.resnet18(input_shape=(32, 32, 3))
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            for shape in ((32, 32, 3), (3, 32, 3), (3, 40, 32), (32, 3), (3, 32, 32, 1)):
+                a.resnet18(input_shape=shape)
 
 
 @pytest.mark.parametrize("name", ["resnet18", "vgg11_bn", "mobilenet", "unet", "inception_v3"])
