@@ -18,7 +18,7 @@ _PUBLIC = {
     "configs": ["config_of", "write_config"],
     "constructor": ["architecture", "variant"],
     "convmixers": ["convmixer"],
-    "convnexts": ["convnext"],
+    "convnexts": ["convnext", "convnext_v2"],
     "densenets": ["cifar_densenet", "densenet"],
     "dilated_segmentations": ["dilated_segmentation", "lraspp"],
     "efficientnets": ["efficientnet"],

@@ -375,6 +375,16 @@ TORCHVISION |= {
     },
 }
 
+_CONVNEXT = "depthwise.conv|depthwise.norm|expand.conv|project.conv"
+TORCHVISION["convnext"] = {
+    "stem.{kind:conv|norm}": "features.0.{kind:0|1}",
+    "stage{s:2|3|4}.downsample.{kind:norm|conv}": "features.{s:2|4|6}.{kind:0|1}",
+    f"stage{{s:1|2|3|4}}.block{{b}}.{{part:{_CONVNEXT}}}": "features.{s:1|3|5|7}.{b:-1}.block.{part:0|2|3|5}",
+    "stage{s:1|2|3|4}.block{b}.layer_scale": "features.{s:1|3|5|7}.{b:-1}.layer_scale",
+    "norm": "classifier.0",
+    "classifier.predictions": "classifier.2",
+}
+
 # Of each stage the blocks, and whether they have squeeze-and-excite, which moves the number of what comes after it.
 _V3_STAGES = {
     "mobilenet_v3_large": ((1, False), (2, False), (3, True), (4, False), (2, True), (3, True)),
@@ -457,6 +467,7 @@ TIMM: dict[str, dict[str, str]] = {
     "resnet": {
         **TORCHVISION["resnet"],
         "stage{s}.block{b}.squeeze_excite.{part:reduce|expand}.conv": "layer{s}.{b:-1}.se.{part:fc1|fc2}",
+        "stage{s}.block{b}.eca.conv": "layer{s}.{b:-1}.se.conv",
     },
     "resnet_v2": {
         "stem.conv": "stem.conv",
@@ -535,6 +546,24 @@ TIMM |= {
     },
 }
 
+TIMM["convnext"] = {
+    "stem.{kind:conv|norm}": "stem.{kind:0|1}",
+    "stage{s}.downsample.{kind:norm|conv}": "stages.{s:-1}.downsample.{kind:0|1}",
+    f"stage{{s}}.block{{b}}.{{part:{_CONVNEXT}}}": ("stages.{s:-1}.blocks.{b:-1}.{part:conv_dw|norm|mlp.fc1|mlp.fc2}"),
+    "stage{s}.block{b}.{part:layer_scale|global_response_norm}": "stages.{s:-1}.blocks.{b:-1}.{part:gamma|mlp.grn}",
+    "norm": "head.norm",
+    "classifier.predictions": "head.fc",
+}
+
+# A deeper stem; means of shortcuts before their convolutions, of one pixel too.
+TIMM["resnet_d"] = {
+    "stem1.{kind:conv|norm}": "conv1.{kind:0|1}",
+    "stem2.{kind:conv|norm}": "conv1.{kind:3|4}",
+    "stem3.{kind:conv|norm}": "{kind:conv1.6|bn1}",
+    **{ours: theirs for ours, theirs in TIMM["resnet"].items() if "stem" not in ours and "shortcut" not in ours},
+    "stage{s}.block{b}.shortcut.{kind:conv|norm}": "layer{s}.{b:-1}.downsample.{kind:1|2}",
+}
+
 KERAS_HUB: dict[str, dict[str, str]] = {
     "resnet": {
         "stem.{kind:conv|norm}": "conv1_{kind:conv|bn}",
@@ -591,5 +620,6 @@ TORCH_RENAMED = {
     r"(.*encoder_layer_\d+\.mlp)\.linear_1\.": r"\1.0.",
     r"(.*encoder_layer_\d+\.mlp)\.linear_2\.": r"\1.3.",
     # Parameters of a network itself, as of a module with a weight.
-    r"^((?:.*\.)?(?:class_token|cls_token|pos_embedding|pos_embed))$": r"\1.weight",
+    r"^((?:.*\.)?(?:class_token|cls_token|pos_embedding|pos_embed|layer_scale))$": r"\1.weight",
+    r"^(stages\.\d+\.blocks\.\d+\.gamma)$": r"\1.weight",
 }

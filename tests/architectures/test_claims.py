@@ -50,6 +50,9 @@ def test_whose_each_network_is():
     wider |= {"deeplabv3_mobilenet_v3_large", "lraspp_mobilenet_v3_large"}
     assert of_torchvision == {"googlenet_torchvision", *(f"vgg{depth}_bn" for depth in (11, 13, 16, 19)), *wider}
     assert all("torchvision" in constructor(name).dialects for name in of_torchvision)
+    of_timm = {name for name, source in sources.items() if source == "timm"}
+    assert of_timm == {"resnet101d", "resnet152d", "resnet200d", "eca_resnet50d", "eca_resnet101d"}
+    assert all("timm" in constructor(name).dialects for name in of_timm)
     for names in NOT_IN_A_PAPER.values():
         assert all(ENTRIES[name].paper.startswith("after ") for name in names)
     assert all(not ENTRIES[name].paper.startswith("after ") for name, source in sources.items() if source == "paper")
@@ -58,8 +61,8 @@ def test_whose_each_network_is():
 def test_the_readme_counts_them():
     text = " ".join(README.read_text(encoding="utf-8").split())
     numbers = re.search(
-        r"One hundred and thirty-two networks, .*?: (\d+) of papers, (\d+) of `keras.applications`, "
-        r"(\d+) of torchvision and (\d+)",
+        r"(\w[\w -]*) networks, from LeNet-5 .*?: (\d+) of papers, (\d+) of `keras.applications`, "
+        r"(\d+) of torchvision, (\d+) of timm and (\d+)",
         text,
     )
     counted = Counter(describe(name).source for name in list_architectures())
