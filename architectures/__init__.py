@@ -29,6 +29,7 @@ _PUBLIC = {
     "origins": ["origin"],
     "recipes": ["Recipe", "Schedule", "recipe"],
     "regnets": ["regnet"],
+    "repvggs": ["repvgg"],
     "resnets": ["cifar_resnet", "resnet", "resnet_v2"],
     "segmentations": ["fcn"],
     "shufflenets": ["shufflenet_v2"],

@@ -26,6 +26,9 @@ from .recipes import Recipe as Recipe
 from .recipes import Schedule as Schedule
 from .recipes import recipe as recipe
 from .regnets import *
+from .repvggs import *  # type: ignore[assignment]
+from .res2nets import *
+from .resnests import *
 from .resnets import *  # type: ignore[assignment]
 from .segmentations import *
 from .shufflenets import *

@@ -66,6 +66,9 @@ _HE_D = "He et al. 2019"
 _HE_D_LATER = "after He et al. 2019"
 _WANG = "Wang et al. 2020"
 _WANG_LATER = "after Wang et al. 2020"
+_ZHANG = "Zhang et al. 2020"
+_DING = "Ding et al. 2021"
+_GAO = "Gao et al. 2021"
 _HUANG = "Huang et al. 2017"
 _CHOLLET = "Chollet 2017"
 _HOWARD = "Howard et al. 2017"
@@ -276,6 +279,15 @@ ENTRIES = {
         Entry("eca_resnet50", "resnets", "ECA-ResNet-50", _WANG, 25_557_118, 25_610_238, 4_089_272_064),
         Entry("eca_resnet50d", "resnets", "ECA-ResNet-50-D", _WANG_LATER, 25_576_350, 25_629_598, 4_328_912_640),
         Entry("eca_resnet101d", "resnets", "ECA-ResNet-101-D", _WANG_LATER, 44_568_563, 44_674_035, 8_041_220_864),
+        Entry("resnest50", "resnests", "ResNeSt-50", _ZHANG, 27_483_240, 27_547_816, 5_371_160_576),
+        Entry("resnest101", "resnests", "ResNeSt-101", _ZHANG, 48_275_016, 48_405_128, 10_200_565_760),
+        Entry("res2net50", "res2nets", "Res2Net-50", _GAO, 25_699_120, 25_758_612, 4_255_166_464),
+        Entry("res2net101", "res2nets", "Res2Net-101", _GAO, 45_206_688, 45_325_748, 8_066_974_464),
+        Entry("repvgg_a0", "repvggs", "RepVGG-A0", _DING, 9_108_968, 9_132_616, 1_512_581_120),
+        Entry("repvgg_a1", "repvggs", "RepVGG-A1", _DING, 14_092_264, 14_122_088, 2_626_488_320),
+        Entry("repvgg_a2", "repvggs", "RepVGG-A2", _DING, 28_210_600, 28_253_160, 5_685_345_280),
+        Entry("repvgg_b0", "repvggs", "RepVGG-B0", _DING, 15_817_960, 15_853_160, 3_397_191_680),
+        Entry("repvgg_b1", "repvggs", "RepVGG-B1", _DING, 57_415_016, 57_483_112, 13_128_089_600),
         Entry("densenet121", "densenets", "DenseNet-121", _HUANG, 7_978_856, 8_062_504, 2_834_161_664),
         Entry("densenet161", "densenets", "DenseNet-161", _HUANG, 28_681_000, 28_900_936, 7_727_907_072),
         Entry("densenet169", "densenets", "DenseNet-169", _HUANG, 14_149_480, 14_307_880, 3_359_843_328),

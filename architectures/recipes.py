@@ -247,6 +247,34 @@ _RESNET_D = Recipe(
         "200 epochs with mixup of 0.2; distilled from a ResNet-152-D",
     ),
 )
+_RESNEST = Recipe(
+    "Zhang et al. 2020, section 5.1",
+    "SGD",
+    _MOMENTUM,
+    learning_rate=3.2,
+    batch_size=8192,
+    epochs=270,
+    weight_decay=1e-4,
+    label_smoothing=0.1,
+    augmentation=("AutoAugment", "crops of random size and aspect", "horizontal flips", "mixup of 0.2"),
+    also=(
+        "the learning rate grows from 0 for 5 epochs and falls as a cosine after them",
+        "no weight decay of biases and norms",
+        "dropout of 0.2 before the classifier, and DropBlock in the last two stages",
+    ),
+)
+_RES2NET = replace(_ECA, source="Gao et al. 2021, section 4.1")
+_REPVGG = Recipe(
+    "Ding et al. 2021, section 4.1",
+    "SGD",
+    _MOMENTUM,
+    learning_rate=0.1,
+    batch_size=256,
+    epochs=120,
+    weight_decay=1e-4,
+    augmentation=("crops of random size and aspect", "horizontal flips"),
+    also=("the learning rate falls as a cosine",),
+)
 _CIFAR_DENSENET = replace(
     _DENSENET,
     schedule=Schedule("steps", 0.1, at=(150, 225)),
@@ -532,6 +560,9 @@ RECIPES: dict[str, Recipe] = {
     "cifar_resnet110": replace(_CIFAR_RESNET, also=_WARM_UP),
     "cifar_resnet164_v2": replace(_CIFAR_RESNET, source="He et al. 2016b, appendix", also=_WARM_UP),
     "se_resnet50": _SE,
+    "resnests": _RESNEST,
+    "repvggs": _REPVGG,
+    "res2nets": _RES2NET,
     **dict.fromkeys(("resnet50d", "resnet101d", "resnet152d", "resnet200d"), _RESNET_D),
     **dict.fromkeys(("eca_resnet50", "eca_resnet50d", "eca_resnet101d"), _ECA),
     **dict.fromkeys(("resnext50_32x4d", "resnext101_32x8d", "resnext101_64x4d"), _RESNEXT),

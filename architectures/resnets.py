@@ -322,30 +322,30 @@ resnet34 = published(resnet, "resnet34", depth=34, dialects=_BASIC)
 resnet50 = published(resnet, "resnet50", depth=50)
 resnet101 = published(resnet, "resnet101", depth=101)
 resnet152 = published(resnet, "resnet152", depth=152)
-_TIMM = {**_TORCH, "zero_init": True}
+TIMM_DIALECT = {**_TORCH, "zero_init": True}
 se_resnet50 = published(
     resnet,
     "se_resnet50",
-    dialects={"paper": {}, "timm": _TIMM},
+    dialects={"paper": {}, "timm": TIMM_DIALECT},
     depth=50,
     transforms=(squeeze_excite,),
 )
 
 _D = {"stem": DEEP_STEM, "shortcut": "avg_pool", "stride_on": "3x3"}
 # He et al. 2019, figure 2: a deeper stem, strides on the 3×3 convolutions and in means of the shortcuts.
-_RESNET_D = {
+RESNET_D = {
     "paper": {**_D, "zero_init": True},
-    "timm": {**_TIMM, **_D, "stem": {**DEEP_STEM, "pool": partial(_POOL, padding=1)}},
+    "timm": {**TIMM_DIALECT, **_D, "stem": {**DEEP_STEM, "pool": partial(_POOL, padding=1)}},
 }
-resnet50d = published(resnet, "resnet50d", dialects=_RESNET_D, depth=50)
-resnet101d = published(resnet, "resnet101d", dialects=_RESNET_D, depth=101)
-resnet152d = published(resnet, "resnet152d", dialects=_RESNET_D, depth=152)
-resnet200d = published(resnet, "resnet200d", dialects=_RESNET_D, repeats=(3, 24, 36, 3))
+resnet50d = published(resnet, "resnet50d", dialects=RESNET_D, depth=50)
+resnet101d = published(resnet, "resnet101d", dialects=RESNET_D, depth=101)
+resnet152d = published(resnet, "resnet152d", dialects=RESNET_D, depth=152)
+resnet200d = published(resnet, "resnet200d", dialects=RESNET_D, repeats=(3, 24, 36, 3))
 eca_resnet50 = published(
-    resnet, "eca_resnet50", dialects={"paper": {"stride_on": "3x3"}, "timm": _TIMM}, depth=50, transforms=(eca,)
+    resnet, "eca_resnet50", dialects={"paper": {"stride_on": "3x3"}, "timm": TIMM_DIALECT}, depth=50, transforms=(eca,)
 )
-eca_resnet50d = published(resnet, "eca_resnet50d", dialects=_RESNET_D, depth=50, transforms=(eca,))
-eca_resnet101d = published(resnet, "eca_resnet101d", dialects=_RESNET_D, depth=101, transforms=(eca,))
+eca_resnet50d = published(resnet, "eca_resnet50d", dialects=RESNET_D, depth=50, transforms=(eca,))
+eca_resnet101d = published(resnet, "eca_resnet101d", dialects=RESNET_D, depth=101, transforms=(eca,))
 
 _LATER = {"paper": DIALECTS["v1.5"], "torchvision": _TORCH}
 resnext50_32x4d = published(

@@ -564,6 +564,26 @@ TIMM["resnet_d"] = {
     "stage{s}.block{b}.shortcut.{kind:conv|norm}": "layer{s}.{b:-1}.downsample.{kind:1|2}",
 }
 
+TIMM["resnest"] = {
+    **TIMM["resnet_d"],
+    "stage{s}.block{b}.conv2.conv.{kind:conv|norm}": "layer{s}.{b:-1}.conv2.{kind:conv|bn0}",
+    "stage{s}.block{b}.conv2.reduce.{kind:conv|norm}": "layer{s}.{b:-1}.conv2.{kind:fc1|bn1}",
+    "stage{s}.block{b}.conv2.expand.conv": "layer{s}.{b:-1}.conv2.fc2",
+}
+TIMM["res2net"] = {
+    **TIMM["resnet"],
+    "stage{s}.block{b}.conv2.conv{n}.{kind:conv|norm}": "layer{s}.{b:-1}.{kind:convs|bns}.{n:-1}",
+}
+
+_REP = "{part:conv|pointwise}.{kind:conv|norm}"
+_REP_TIMM = "{part:conv_kxk|conv_1x1}.{kind:conv|bn}"
+TIMM["repvgg"] = {
+    f"stem.{_REP}": f"stem.{_REP_TIMM}",
+    f"stage{{s}}.block{{b}}.{_REP}": f"stages.{{s:-1}}.{{b:-1}}.{_REP_TIMM}",
+    "stage{s}.block{b}.identity": "stages.{s:-1}.{b:-1}.identity",
+    "classifier.predictions": "head.fc",
+}
+
 KERAS_HUB: dict[str, dict[str, str]] = {
     "resnet": {
         "stem.{kind:conv|norm}": "conv1_{kind:conv|bn}",

@@ -25,6 +25,7 @@ from layerblocks.architectures import build, list_architectures, variant
 from layerblocks.architectures.catalogue import ENTRIES, constructor
 from layerblocks.architectures.convnexts import V2_CONFIGS
 from layerblocks.architectures.regnets import REGNET_X, REGNET_Y
+from layerblocks.architectures.repvggs import REPVGG
 from layerblocks.architectures.shufflenets import SHUFFLENET_FILTERS
 from layerblocks.architectures.weight_names import APPLICATIONS
 from layerblocks.blocks import weightless
@@ -68,6 +69,9 @@ SIDES = {
     "resnext": ("ceil({n}/32)", 1),
     "wide_resnet": ("ceil({n}/32)", 1),
     "eca_resnet": ("ceil({n}/32)", 1),
+    "repvgg": ("ceil({n}/32)", 1),
+    "resnest": ("ceil({n}/32)", 1),
+    "res2net": ("ceil({n}/32)", 1),
     "regnet": ("ceil({n}/32)", 1),
     "mnasnet": ("ceil({n}/32)", 1),
     "shufflenet": ("ceil({n}/32)", 1),
@@ -127,6 +131,7 @@ CHANNELS |= {
     **dict.fromkeys(("squeezenet1_0", "squeezenet1_1"), 512),
 }
 CHANNELS |= dict.fromkeys(("resnet200d", "resnet200_v2"), 2048)
+CHANNELS |= {f"repvgg_{size}": filters[-1] for size, (_, filters) in REPVGG.items()}
 CHANNELS |= {f"convnext_v2_{size}": filters[-1] for size, (_, filters) in V2_CONFIGS.items()}
 CHANNELS |= dict.fromkeys(("r3d_18", "mc3_18", "r2plus1d_18"), 512)
 SEGMENTATION = {"fcn32s": 21, "fcn16s": 21, "fcn8s": 21, "unet": 2}
@@ -135,7 +140,7 @@ SEGMENTATION |= {**dict.fromkeys(DILATED, 21), "lraspp_mobilenet_v3_large": 21}
 
 DEEP = {"cifar_resnet1202"}  # its like are here
 DEEP_ISH = {"resnet101", "resnet152", "densenet169", "densenet201", "densenet264", "cifar_resnet110"}
-DEEP_ISH |= {"resnet101d", "resnet152d", "resnet200d", "resnet200_v2", "eca_resnet101d"}
+DEEP_ISH |= {"resnest101", "res2net101", "resnet101d", "resnet152d", "resnet200d", "resnet200_v2", "eca_resnet101d"}
 DEEP_ISH |= {"inception_resnet_v2", "nasnet_mobile", "nasnet_large", *DILATED, "lraspp_mobilenet_v3_large"}
 ONE_EACH = {
     *("lenet5", "alexnet", "zfnet", "googlenet_torchvision", "vgg11_bn", "resnet18", "resnet18_v2", "cifar_resnet20"),
