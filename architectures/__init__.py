@@ -22,6 +22,7 @@ _PUBLIC = {
     "densenets": ["cifar_densenet", "densenet"],
     "dilated_segmentations": ["dilated_segmentation", "lraspp"],
     "efficientnets": ["efficientnet"],
+    "ghostnets": ["ghostnet"],
     "mixers": ["mixer"],
     "mnasnets": ["mnasnet"],
     "mobilenets_v3": ["mobilenet_v3"],

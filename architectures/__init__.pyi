@@ -12,6 +12,7 @@ from .convnexts import *
 from .densenets import *
 from .dilated_segmentations import *
 from .efficientnets import *
+from .ghostnets import *
 from .googlenets import *  # type: ignore[assignment]  # tables of the same name, which are not public
 from .inception_resnets import *  # type: ignore[assignment]
 from .inceptions_v3 import *  # type: ignore[assignment]

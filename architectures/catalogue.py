@@ -68,6 +68,7 @@ _WANG = "Wang et al. 2020"
 _WANG_LATER = "after Wang et al. 2020"
 _ZHANG = "Zhang et al. 2020"
 _DING = "Ding et al. 2021"
+_HAN = "Han et al. 2020"
 _GAO = "Gao et al. 2021"
 _HUANG = "Huang et al. 2017"
 _CHOLLET = "Chollet 2017"
@@ -150,6 +151,7 @@ DEVIATIONS: dict[str, tuple[str, ...]] = {
     "shufflenets": ("the paper names no initialiser; Keras's are used",),
     "squeezenets": ("the first convolution has no padding: it makes 109 of 224 pixels, 111 in table 1 of the paper",),
     "squeezenet1_1": (),
+    "ghostnets": ("He's initialiser; the paper names none", "dropout of 0.2, as in the authors' code"),
     "efficientnets": ("initialisers of the authors' code; the papers name none",),
     "convnexts": ("initialisers of the authors' code; the paper names none",),
     **dict.fromkeys(
@@ -288,6 +290,7 @@ ENTRIES = {
         Entry("repvgg_a2", "repvggs", "RepVGG-A2", _DING, 28_210_600, 28_253_160, 5_685_345_280),
         Entry("repvgg_b0", "repvggs", "RepVGG-B0", _DING, 15_817_960, 15_853_160, 3_397_191_680),
         Entry("repvgg_b1", "repvggs", "RepVGG-B1", _DING, 57_415_016, 57_483_112, 13_128_089_600),
+        Entry("ghostnet_1_0", "ghostnets", "GhostNet", _HAN, 5_182_508, 5_204_476, 141_150_512),
         Entry("densenet121", "densenets", "DenseNet-121", _HUANG, 7_978_856, 8_062_504, 2_834_161_664),
         Entry("densenet161", "densenets", "DenseNet-161", _HUANG, 28_681_000, 28_900_936, 7_727_907_072),
         Entry("densenet169", "densenets", "DenseNet-169", _HUANG, 14_149_480, 14_307_880, 3_359_843_328),

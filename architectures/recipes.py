@@ -275,6 +275,14 @@ _REPVGG = Recipe(
     augmentation=("crops of random size and aspect", "horizontal flips"),
     also=("the learning rate falls as a cosine",),
 )
+_GHOSTNET = Recipe(
+    "Han et al. 2020, section 4.2",
+    "SGD",
+    _MOMENTUM,
+    learning_rate=0.4,
+    batch_size=1024,
+    also=("trained as ShuffleNet v2, with a larger learning rate",),
+)
 _CIFAR_DENSENET = replace(
     _DENSENET,
     schedule=Schedule("steps", 0.1, at=(150, 225)),
@@ -561,6 +569,7 @@ RECIPES: dict[str, Recipe] = {
     "cifar_resnet164_v2": replace(_CIFAR_RESNET, source="He et al. 2016b, appendix", also=_WARM_UP),
     "se_resnet50": _SE,
     "resnests": _RESNEST,
+    "ghostnets": _GHOSTNET,
     "repvggs": _REPVGG,
     "res2nets": _RES2NET,
     **dict.fromkeys(("resnet50d", "resnet101d", "resnet152d", "resnet200d"), _RESNET_D),

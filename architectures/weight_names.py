@@ -584,6 +584,23 @@ TIMM["repvgg"] = {
     "classifier.predictions": "head.fc",
 }
 
+_GHOST = {
+    "{part:expand|project}.{unit:primary|ghosts}.{kind:conv|norm}": (
+        "{part:ghost1|ghost2}.{unit:primary_conv|cheap_operation}.{kind:0|1}"
+    ),
+    "depthwise.{kind:conv|norm}": "{kind:conv_dw|bn_dw}",
+    "squeeze_excite.{part:reduce|expand}.conv": "se.{part:conv_reduce|conv_expand}",
+    "shortcut_depthwise.{kind:conv|norm}": "shortcut.{kind:0|1}",
+    "shortcut.{kind:conv|norm}": "shortcut.{kind:2|3}",
+}
+TIMM["ghostnet"] = {
+    "stem.{kind:conv|norm}": "{kind:conv_stem|bn1}",
+    **{f"stage{{s:1|2|3|4|5}}.block1.{ours}": f"blocks.{{s:0|1|3|5|7}}.0.{theirs}" for ours, theirs in _GHOST.items()},
+    **{f"stage{{s:2|3|4|5}}.block{{b}}.{ours}": f"blocks.{{s:2|4|6|8}}.{{b:-2}}.{t}" for ours, t in _GHOST.items()},
+    "last.{kind:conv|norm}": "blocks.9.0.{kind:conv|bn1}",
+    "classifier.{part:dense1|predictions}": "{part:conv_head|classifier}",
+}
+
 KERAS_HUB: dict[str, dict[str, str]] = {
     "resnet": {
         "stem.{kind:conv|norm}": "conv1_{kind:conv|bn}",

@@ -44,7 +44,7 @@ TIMM = published("timm")
 OURS = {"mobilenetv1_100": "mobilenet", "mobilenetv2_100": "mobilenet_v2", "legacy_xception": "xception"}
 OURS |= {"seresnet50": "se_resnet50", "resnetv2_50": "resnet50_v2", "mixer_b16_224": "mixer_b_16"}
 OURS |= {"vit_base_patch16_224": "vit_b_16", "swin_tiny_patch4_window7_224": "swin_t"}
-OURS |= {"resnest50d": "resnest50", "res2net50_26w_4s": "res2net50"}
+OURS |= {"ghostnet_100": "ghostnet_1_0", "resnest50d": "resnest50", "res2net50_26w_4s": "res2net50"}
 OURS |= {"convnextv2_atto": "convnext_v2_atto", "ecaresnet50d": "eca_resnet50d"}
 COUNTER = "num_batches_tracked"
 
@@ -457,6 +457,7 @@ REAL = [
     case("timm/convnext_tiny", taps={"stages.1": "stage2"}),
     *(case(f"timm/{name}", taps=STAGES) for name in ("resnet50d", "ecaresnet50d", "resnest50d")),
     case("timm/res2net50_26w_4s", taps=STAGES),
+    case("timm/ghostnet_100", taps={"blocks.4": "stage3", "blocks.9": "last"}),
     case("timm/repvgg_a0", taps={f"stages.{number}": f"stage{number + 1}" for number in range(4)}),
     case("timm/convnextv2_atto", taps={"stages.1": "stage2"}),
 ]
