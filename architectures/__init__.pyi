@@ -16,6 +16,7 @@ from .edsrs import *
 from .eegnets import *
 from .efficientnets import *
 from .fc_densenets import *
+from .ghostnets import *
 from .googlenets import *  # type: ignore[assignment]  # tables of the same name, which are not public
 from .hrnets import *  # type: ignore[assignment]
 from .inception_resnets import *  # type: ignore[assignment]
@@ -34,6 +35,9 @@ from .recipes import Recipe as Recipe
 from .recipes import Schedule as Schedule
 from .recipes import recipe as recipe
 from .regnets import *
+from .repvggs import *  # type: ignore[assignment]
+from .res2nets import *
+from .resnests import *
 from .resnets import *  # type: ignore[assignment]
 from .segmentations import *
 from .segnets import *

@@ -62,6 +62,14 @@ _HE = "He et al. 2016"
 _HE_V2 = "He et al. 2016b"
 _AFTER_HE_V2 = "after He et al. 2016b"
 _HU = "Hu et al. 2018"
+_HE_D = "He et al. 2019"
+_HE_D_LATER = "after He et al. 2019"
+_WANG = "Wang et al. 2020"
+_WANG_LATER = "after Wang et al. 2020"
+_ZHANG = "Zhang et al. 2020"
+_DING = "Ding et al. 2021"
+_HAN = "Han et al. 2020"
+_GAO = "Gao et al. 2021"
 _HUANG = "Huang et al. 2017"
 _CHOLLET = "Chollet 2017"
 _HOWARD = "Howard et al. 2017"
@@ -82,6 +90,7 @@ _HOWARD_V3 = "Howard et al. 2019"
 _SZEGEDY_V4 = "Szegedy et al. 2017"
 _ZOPH = "Zoph et al. 2018"
 _LIU = "Liu et al. 2022"
+_WOO = "Woo et al. 2023"
 _DOSOVITSKIY = "Dosovitskiy et al. 2021"
 _LIU_SWIN = "Liu et al. 2021"
 _TOLSTIKHIN = "Tolstikhin et al. 2021"
@@ -116,6 +125,7 @@ SOURCES = {
     "paper": "in the paper",
     "keras": "not in the paper: of keras.applications",
     "torchvision": "not in the paper: of torchvision",
+    "timm": "not in the paper: of timm",
     "pytorch": "not in the paper: of PyTorch's examples",
     "ours": "not in the paper: ours",
 }
@@ -130,6 +140,7 @@ NOT_IN_A_PAPER = {
         *("fcn_resnet50", "fcn_resnet101", "deeplabv3_resnet50", "deeplabv3_resnet101"),
         *("deeplabv3_mobilenet_v3_large", "lraspp_mobilenet_v3_large"),
     ),
+    "timm": ("resnet101d", "resnet152d", "resnet200d", "eca_resnet50d", "eca_resnet101d"),
     "pytorch": ("dcgan_generator", "dcgan_discriminator"),
     "ours": ("googlenet_bn", "vgg11_lrn_bn", "vgg16c_bn", "resnet18_v2", "resnet34_v2"),
 }
@@ -161,8 +172,16 @@ DEVIATIONS: dict[str, tuple[str, ...]] = {
     "shufflenets": ("the paper names no initialiser; Keras's are used",),
     "squeezenets": ("the first convolution has no padding: it makes 109 of 224 pixels, 111 in table 1 of the paper",),
     "squeezenet1_1": (),
+    "ghostnets": ("He's initialiser; the paper names none", "dropout of 0.2, as in the authors' code"),
     "efficientnets": ("initialisers of the authors' code; the papers name none",),
     "convnexts": ("initialisers of the authors' code; the paper names none",),
+    **dict.fromkeys(
+        (f"convnext_v2_{name}" for name in ("atto", "femto", "pico", "nano", "tiny", "base", "large", "huge")),
+        (
+            "no stochastic depth, as in its pre-training; in its fine-tuning 0.1, of T 0.2",
+            "initialisers of the authors' code; the paper names none",
+        ),
+    ),
     "vits": (
         "one dense layer after the class token, as in the fine-tuning of the paper; two in its pre-training",
         "the paper names no initialiser; Keras's are used",
@@ -312,6 +331,24 @@ ENTRIES = {
         Entry("cifar_resnet1202", "resnets", "ResNet-1202 for CIFAR", _HE, 19_421_274, 19_510_906, 2_829_238_912),
         Entry("cifar_resnet164_v2", "resnets", "ResNet-164 v2 for CIFAR", _HE_V2, 1_703_258, 1_727_482, 244_500_992),
         Entry("se_resnet50", "resnets", "SE-ResNet-50", _HU, 28_088_024, 28_141_144, 3_860_488_192),
+        Entry("resnet50d", "resnets", "ResNet-50-D", _HE_D, 25_576_264, 25_629_512, 4_328_824_832),
+        Entry("resnet101d", "resnets", "ResNet-101-D", _HE_D_LATER, 44_568_392, 44_673_864, 8_041_046_016),
+        Entry("resnet152d", "resnets", "ResNet-152-D", _HE_D_LATER, 60_212_040, 60_363_592, 11_753_267_200),
+        Entry("resnet200d", "resnets", "ResNet-200-D", _HE_D_LATER, 64_693_064, 64_869_192, 15_247_122_432),
+        Entry("resnet200_v2", "resnets", "ResNet-200 v2", _HE_V2, 64_666_152, 64_834_472, 14_776_270_848),
+        Entry("eca_resnet50", "resnets", "ECA-ResNet-50", _WANG, 25_557_118, 25_610_238, 4_089_272_064),
+        Entry("eca_resnet50d", "resnets", "ECA-ResNet-50-D", _WANG_LATER, 25_576_350, 25_629_598, 4_328_912_640),
+        Entry("eca_resnet101d", "resnets", "ECA-ResNet-101-D", _WANG_LATER, 44_568_563, 44_674_035, 8_041_220_864),
+        Entry("resnest50", "resnests", "ResNeSt-50", _ZHANG, 27_483_240, 27_547_816, 5_371_160_576),
+        Entry("resnest101", "resnests", "ResNeSt-101", _ZHANG, 48_275_016, 48_405_128, 10_200_565_760),
+        Entry("res2net50", "res2nets", "Res2Net-50", _GAO, 25_699_120, 25_758_612, 4_255_166_464),
+        Entry("res2net101", "res2nets", "Res2Net-101", _GAO, 45_206_688, 45_325_748, 8_066_974_464),
+        Entry("repvgg_a0", "repvggs", "RepVGG-A0", _DING, 9_108_968, 9_132_616, 1_512_581_120),
+        Entry("repvgg_a1", "repvggs", "RepVGG-A1", _DING, 14_092_264, 14_122_088, 2_626_488_320),
+        Entry("repvgg_a2", "repvggs", "RepVGG-A2", _DING, 28_210_600, 28_253_160, 5_685_345_280),
+        Entry("repvgg_b0", "repvggs", "RepVGG-B0", _DING, 15_817_960, 15_853_160, 3_397_191_680),
+        Entry("repvgg_b1", "repvggs", "RepVGG-B1", _DING, 57_415_016, 57_483_112, 13_128_089_600),
+        Entry("ghostnet_1_0", "ghostnets", "GhostNet", _HAN, 5_182_508, 5_204_476, 141_150_512),
         Entry("densenet121", "densenets", "DenseNet-121", _HUANG, 7_978_856, 8_062_504, 2_834_161_664),
         Entry("densenet161", "densenets", "DenseNet-161", _HUANG, 28_681_000, 28_900_936, 7_727_907_072),
         Entry("densenet169", "densenets", "DenseNet-169", _HUANG, 14_149_480, 14_307_880, 3_359_843_328),
@@ -376,6 +413,14 @@ ENTRIES = {
         Entry("convnext_base", "convnexts", "ConvNeXt-B", _LIU, 88_591_464, 88_591_464, 15_354_729_472),
         Entry("convnext_large", "convnexts", "ConvNeXt-L", _LIU, 197_767_336, 197_767_336, 34_361_433_600),
         Entry("convnext_xlarge", "convnexts", "ConvNeXt-XL", _LIU, 350_196_968, 350_196_968, 60_921_030_656),
+        Entry("convnext_v2_atto", "convnexts", "ConvNeXt V2-A", _WOO, 3_708_400, 3_708_400, 547_332_480),
+        Entry("convnext_v2_femto", "convnexts", "ConvNeXt V2-F", _WOO, 5_233_240, 5_233_240, 779_629_824),
+        Entry("convnext_v2_pico", "convnexts", "ConvNeXt V2-P", _WOO, 9_066_280, 9_066_280, 1_367_055_360),
+        Entry("convnext_v2_nano", "convnexts", "ConvNeXt V2-N", _WOO, 15_623_800, 15_623_800, 2_445_528_320),
+        Entry("convnext_v2_tiny", "convnexts", "ConvNeXt V2-T", _WOO, 28_635_496, 28_635_496, 4_455_531_264),
+        Entry("convnext_v2_base", "convnexts", "ConvNeXt V2-B", _WOO, 88_717_800, 88_717_800, 15_354_729_472),
+        Entry("convnext_v2_large", "convnexts", "ConvNeXt V2-L", _WOO, 197_956_840, 197_956_840, 34_361_433_600),
+        Entry("convnext_v2_huge", "convnexts", "ConvNeXt V2-H", _WOO, 660_289_640, 660_289_640, 114_922_100_480),
         Entry("mobilenet_v3_small", "mobilenets_v3", "MobileNetV3-Small", _HOWARD_V3, 2_542_856, 2_554_968, 56_510_400),
         Entry(
             "mobilenet_v3_large", "mobilenets_v3", "MobileNetV3-Large", _HOWARD_V3, 5_483_032, 5_507_432, 216_589_760

@@ -1,4 +1,4 @@
-"""ConvNeXt (Liu et al. 2022, A ConvNet for the 2020s)."""
+"""ConvNeXt (Liu et al. 2022, A ConvNet for the 2020s) and its version 2 (Woo et al. 2023)."""
 
 from __future__ import annotations
 
@@ -9,12 +9,21 @@ from typing import Any
 import keras
 
 from .. import checks
-from ..blocks import block, convnext_block, global_avg_pool, layer_norm, layer_scale, matching, preact_conv
+from ..blocks import (
+    block,
+    convnext_block,
+    global_avg_pool,
+    global_response_norm,
+    layer_norm,
+    layer_scale,
+    matching,
+    preact_conv,
+)
 from ..blocks import conv as _conv
 from ..blocks import stochastic_depth as _stochastic_depth
 from ..blocks.tensors import channels
 from ..blocks.types import Dense, Tensor, Unit
-from .constructor import Head, architecture, published
+from .constructor import Head, architecture, published, variant
 from .efficientnets import standardized
 
 # Section 3.1 of the paper, blocks and channels of each stage; table 5, the rate of stochastic depth.
@@ -24,6 +33,17 @@ CONFIGS = {
     "base": ((3, 3, 27, 3), (128, 256, 512, 1024), 0.5),
     "large": ((3, 3, 27, 3), (192, 384, 768, 1536), 0.5),
     "xlarge": ((3, 3, 27, 3), (256, 512, 1024, 2048), 0.2),
+}
+# Table 13 of version 2, which begins without stochastic depth.
+V2_CONFIGS = {
+    "atto": ((2, 2, 6, 2), (40, 80, 160, 320)),
+    "femto": ((2, 2, 6, 2), (48, 96, 192, 384)),
+    "pico": ((2, 2, 6, 2), (64, 128, 256, 512)),
+    "nano": ((2, 2, 8, 2), (80, 160, 320, 640)),
+    "tiny": ((3, 3, 9, 3), (96, 192, 384, 768)),
+    "base": ((3, 3, 27, 3), (128, 256, 512, 1024)),
+    "large": ((3, 3, 27, 3), (192, 384, 768, 1536)),
+    "huge": ((3, 3, 27, 3), (352, 704, 1408, 2816)),
 }
 
 # Of the authors' code.
@@ -40,7 +60,9 @@ def standardized_colours(x: Tensor) -> Tensor:
 DIALECTS: dict[str, dict[str, Any]] = {
     "paper": {},
     "keras": {"preprocess": standardized_colours, "stochastic_depth": 0.0},
+    "torchvision": {"classifier_activation": None},
 }
+_OF_TIMM = {"timm": DIALECTS["torchvision"]}
 
 
 @block
@@ -89,7 +111,8 @@ def convnext(
         depthwise: unit of those; None for `depthwise` with a layer norm and the options of `conv`.
         dense: unit of the classifier, a function `(x, units, *, activation, name)`; None for `dense` with the
             initialisers, regularisers … of `conv`.
-        dialect: `"paper"`; `"keras"`: pixels from 0 to 255, normalised in the network, no stochastic depth.
+        dialect: `"paper"`; `"keras"`: pixels from 0 to 255, normalised in the network, no stochastic depth;
+            `"torchvision"`, which gives logits.
     """
     filters = checks.integers("filters", filters, max(1, len(filters)))
     repeats = checks.integers("repeats", repeats, len(filters))
@@ -110,9 +133,32 @@ def convnext(
     return head(x, pooling=None, dense=dense)
 
 
+convnext_v2 = variant(
+    convnext,
+    "convnext_v2",
+    """ConvNeXt with a norm by the response of the whole map instead of a factor for each channel (Woo et al. 2023).
+
+    Arguments and errors as `convnext`, with the dialects `"paper"`; `"timm"`, which gives logits.
+    """,
+    dialects={"paper": {}, **_OF_TIMM},
+    inner=(global_response_norm,),
+    transforms=(),
+    stochastic_depth=0.0,
+)
+
+
 def _sized(name: str) -> Any:
     repeats, filters, rate = CONFIGS[name]
-    return published(convnext, f"convnext_{name}", repeats=repeats, filters=filters, stochastic_depth=rate)
+    lacking = {"dialects": {"paper": {}, "keras": DIALECTS["keras"], **_OF_TIMM}} if name == "xlarge" else {}
+    options = {"repeats": repeats, "filters": filters, "stochastic_depth": rate}
+    return published(convnext, f"convnext_{name}", **options, **lacking)
+
+
+def _sized_v2(name: str) -> Any:
+    repeats, filters = V2_CONFIGS[name]
+    return published(convnext_v2, f"convnext_v2_{name}", repeats=repeats, filters=filters)
 
 
 convnext_tiny, convnext_small, convnext_base, convnext_large, convnext_xlarge = map(_sized, CONFIGS)
+convnext_v2_atto, convnext_v2_femto, convnext_v2_pico, convnext_v2_nano = map(_sized_v2, [*V2_CONFIGS][:4])
+convnext_v2_tiny, convnext_v2_base, convnext_v2_large, convnext_v2_huge = map(_sized_v2, [*V2_CONFIGS][4:])

@@ -212,6 +212,13 @@ _SE = Recipe(
     epochs=100,
     augmentation=("224×224 crops of random size and aspect", "horizontal flips"),
 )
+_ECA = replace(
+    _SE,
+    source="Wang et al. 2020, section 4.1",
+    learning_rate=0.1,
+    batch_size=256,
+    weight_decay=1e-4,
+)
 _NESTEROV = {"momentum": 0.9, "nesterov": True}
 _DENSENET = Recipe(
     "Huang et al. 2017, section 4.2",
@@ -223,6 +230,58 @@ _DENSENET = Recipe(
     epochs=90,
     weight_decay=1e-4,
     augmentation=("as He et al. 2016",),
+)
+_RESNET_D = Recipe(
+    "He et al. 2019, sections 2 to 5",
+    "SGD",
+    _NESTEROV,
+    learning_rate=0.4,
+    batch_size=1024,
+    epochs=120,
+    weight_decay=1e-4,
+    label_smoothing=0.1,
+    augmentation=("crops of random size and aspect", "horizontal flips", "colours and their principal components"),
+    also=(
+        "the learning rate grows from 0 for 5 epochs and falls as a cosine after them",
+        "no weight decay of biases and norms",
+        "200 epochs with mixup of 0.2; distilled from a ResNet-152-D",
+    ),
+)
+_RESNEST = Recipe(
+    "Zhang et al. 2020, section 5.1",
+    "SGD",
+    _MOMENTUM,
+    learning_rate=3.2,
+    batch_size=8192,
+    epochs=270,
+    weight_decay=1e-4,
+    label_smoothing=0.1,
+    augmentation=("AutoAugment", "crops of random size and aspect", "horizontal flips", "mixup of 0.2"),
+    also=(
+        "the learning rate grows from 0 for 5 epochs and falls as a cosine after them",
+        "no weight decay of biases and norms",
+        "dropout of 0.2 before the classifier, and DropBlock in the last two stages",
+    ),
+)
+_RES2NET = replace(_ECA, source="Gao et al. 2021, section 4.1")
+_REPVGG = Recipe(
+    "Ding et al. 2021, section 4.1",
+    "SGD",
+    _MOMENTUM,
+    learning_rate=0.1,
+    batch_size=256,
+    epochs=120,
+    weight_decay=1e-4,
+    augmentation=("crops of random size and aspect", "horizontal flips"),
+    also=("the learning rate falls as a cosine",),
+)
+_GHOSTNET = Recipe(
+    "Han et al. 2020, section 4.2",
+    "SGD",
+    _MOMENTUM,
+    learning_rate=0.4,
+    batch_size=1024,
+    also=("trained as ShuffleNet v2, with a larger learning rate",),
 )
 _CIFAR_DENSENET = replace(
     _DENSENET,
@@ -352,6 +411,21 @@ _CONVNEXT = Recipe(
         "stochastic depth of 0.1, 0.4, 0.5, 0.5 for T, S, B, L",
         "weight decay is AdamW's own, apart from the loss",
         "XL is trained on ImageNet-22K first, for 90 epochs",
+    ),
+)
+_CONVNEXT_V2 = Recipe(
+    "Woo et al. 2023, fine-tuning of B in the authors' code",
+    "AdamW",
+    {"beta_1": 0.9, "beta_2": 0.999, "weight_decay": 0.05, **_MOVING_AVERAGE},
+    learning_rate=2.5e-3,
+    batch_size=1024,
+    epochs=100,
+    label_smoothing=0.1,
+    augmentation=("RandAugment (9, 0.5)", "mixup of 0.8", "CutMix of 1.0", "random erasing of 0.25"),
+    also=(
+        "before it 1,600 epochs as a masked autoencoder",
+        "the learning rate grows from 0 for 20 epochs and falls as a cosine after them, less in earlier layers",
+        "stochastic depth of 0.1",
     ),
 )
 _VIT = Recipe(
@@ -656,11 +730,17 @@ RECIPES: dict[str, Recipe] = {
     "inceptions_v3": _INCEPTION_V3,
     "vggs": _VGG,
     "resnets": _RESNET,
-    **dict.fromkeys((f"resnet{depth}_v2" for depth in (18, 34, 50, 101, 152)), _RESNET_V2),
+    **dict.fromkeys((f"resnet{depth}_v2" for depth in (18, 34, 50, 101, 152, 200)), _RESNET_V2),
     **dict.fromkeys((f"cifar_resnet{depth}" for depth in (20, 32, 44, 56, 110, 1202)), _CIFAR_RESNET),
     "cifar_resnet110": replace(_CIFAR_RESNET, also=_WARM_UP),
     "cifar_resnet164_v2": replace(_CIFAR_RESNET, source="He et al. 2016b, appendix", also=_WARM_UP),
     "se_resnet50": _SE,
+    "resnests": _RESNEST,
+    "ghostnets": _GHOSTNET,
+    "repvggs": _REPVGG,
+    "res2nets": _RES2NET,
+    **dict.fromkeys(("resnet50d", "resnet101d", "resnet152d", "resnet200d"), _RESNET_D),
+    **dict.fromkeys(("eca_resnet50", "eca_resnet50d", "eca_resnet101d"), _ECA),
     **dict.fromkeys(("resnext50_32x4d", "resnext101_32x8d", "resnext101_64x4d"), _RESNEXT),
     **dict.fromkeys(("wide_resnet50_2", "wide_resnet101_2"), _WIDE_RESNET),
     "regnets": _REGNET,
@@ -676,6 +756,10 @@ RECIPES: dict[str, Recipe] = {
     "efficientnets": _EFFICIENTNET,
     **dict.fromkeys((f"efficientnet_v2_{name}" for name in ("b0", "b1", "b2", "b3", *"sml")), _EFFICIENTNET_V2),
     "convnexts": _CONVNEXT,
+    **dict.fromkeys(
+        (f"convnext_v2_{name}" for name in ("atto", "femto", "pico", "nano", "tiny", "base", "large", "huge")),
+        _CONVNEXT_V2,
+    ),
     "vits": _VIT,
     "swins": _SWIN,
     "mixers": _MIXER,

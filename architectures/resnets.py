@@ -17,6 +17,7 @@ from ..blocks import (
     chain,
     conv_bn,
     default_of,
+    eca,
     max_pool,
     norm_activation,
     projection_shortcut,
@@ -65,6 +66,12 @@ VALID_STEM = {"stem": {**_FIRST, "padding": "valid"}, "pool": partial(_POOL, pad
 SMALL_VALID_STEM = {
     "stem": {"filters": 64, "kernel_size": 3, "padding": "valid"},
     "pool": partial(max_pool, pool_size=2, strides=1),
+}
+DEEP_STEM = {
+    "stem1": {"filters": 32, "kernel_size": 3, "strides": 2},
+    "stem2": {"filters": 32, "kernel_size": 3},
+    "stem3": {"filters": 64, "kernel_size": 3},
+    "pool": _POOL,
 }
 CIFAR_STEM = {"stem": {"filters": 16, "kernel_size": 3}}
 
@@ -315,13 +322,30 @@ resnet34 = published(resnet, "resnet34", depth=34, dialects=_BASIC)
 resnet50 = published(resnet, "resnet50", depth=50)
 resnet101 = published(resnet, "resnet101", depth=101)
 resnet152 = published(resnet, "resnet152", depth=152)
+TIMM_DIALECT = {**_TORCH, "zero_init": True}
 se_resnet50 = published(
     resnet,
     "se_resnet50",
-    dialects={"paper": {}, "timm": {**_TORCH, "zero_init": True}},
+    dialects={"paper": {}, "timm": TIMM_DIALECT},
     depth=50,
     transforms=(squeeze_excite,),
 )
+
+_D = {"stem": DEEP_STEM, "shortcut": "avg_pool", "stride_on": "3x3"}
+# He et al. 2019, figure 2: a deeper stem, strides on the 3×3 convolutions and in means of the shortcuts.
+RESNET_D = {
+    "paper": {**_D, "zero_init": True},
+    "timm": {**TIMM_DIALECT, **_D, "stem": {**DEEP_STEM, "pool": partial(_POOL, padding=1)}},
+}
+resnet50d = published(resnet, "resnet50d", dialects=RESNET_D, depth=50)
+resnet101d = published(resnet, "resnet101d", dialects=RESNET_D, depth=101)
+resnet152d = published(resnet, "resnet152d", dialects=RESNET_D, depth=152)
+resnet200d = published(resnet, "resnet200d", dialects=RESNET_D, repeats=(3, 24, 36, 3))
+eca_resnet50 = published(
+    resnet, "eca_resnet50", dialects={"paper": {"stride_on": "3x3"}, "timm": TIMM_DIALECT}, depth=50, transforms=(eca,)
+)
+eca_resnet50d = published(resnet, "eca_resnet50d", dialects=RESNET_D, depth=50, transforms=(eca,))
+eca_resnet101d = published(resnet, "eca_resnet101d", dialects=RESNET_D, depth=101, transforms=(eca,))
 
 _LATER = {"paper": DIALECTS["v1.5"], "torchvision": _TORCH}
 resnext50_32x4d = published(
@@ -345,6 +369,7 @@ resnet34_v2 = published(resnet_v2, "resnet34_v2", depth=34, dialects=_NO_KERAS)
 resnet50_v2 = published(resnet_v2, "resnet50_v2", depth=50)
 resnet101_v2 = published(resnet_v2, "resnet101_v2", depth=101)
 resnet152_v2 = published(resnet_v2, "resnet152_v2", depth=152)
+resnet200_v2 = published(resnet_v2, "resnet200_v2", repeats=(3, 24, 36, 3), dialects=_NO_KERAS)
 
 cifar_resnet20 = published(cifar_resnet, "cifar_resnet20", repeats=(3, 3, 3))
 cifar_resnet32 = published(cifar_resnet, "cifar_resnet32", repeats=(5, 5, 5))

@@ -375,6 +375,16 @@ TORCHVISION |= {
     },
 }
 
+_CONVNEXT = "depthwise.conv|depthwise.norm|expand.conv|project.conv"
+TORCHVISION["convnext"] = {
+    "stem.{kind:conv|norm}": "features.0.{kind:0|1}",
+    "stage{s:2|3|4}.downsample.{kind:norm|conv}": "features.{s:2|4|6}.{kind:0|1}",
+    f"stage{{s:1|2|3|4}}.block{{b}}.{{part:{_CONVNEXT}}}": "features.{s:1|3|5|7}.{b:-1}.block.{part:0|2|3|5}",
+    "stage{s:1|2|3|4}.block{b}.layer_scale": "features.{s:1|3|5|7}.{b:-1}.layer_scale",
+    "norm": "classifier.0",
+    "classifier.predictions": "classifier.2",
+}
+
 # Of each stage the blocks, and whether they have squeeze-and-excite, which moves the number of what comes after it.
 _V3_STAGES = {
     "mobilenet_v3_large": ((1, False), (2, False), (3, True), (4, False), (2, True), (3, True)),
@@ -457,6 +467,7 @@ TIMM: dict[str, dict[str, str]] = {
     "resnet": {
         **TORCHVISION["resnet"],
         "stage{s}.block{b}.squeeze_excite.{part:reduce|expand}.conv": "layer{s}.{b:-1}.se.{part:fc1|fc2}",
+        "stage{s}.block{b}.eca.conv": "layer{s}.{b:-1}.se.conv",
     },
     "resnet_v2": {
         "stem.conv": "stem.conv",
@@ -554,6 +565,61 @@ TIMM |= {
     },
 }
 
+TIMM["convnext"] = {
+    "stem.{kind:conv|norm}": "stem.{kind:0|1}",
+    "stage{s}.downsample.{kind:norm|conv}": "stages.{s:-1}.downsample.{kind:0|1}",
+    f"stage{{s}}.block{{b}}.{{part:{_CONVNEXT}}}": ("stages.{s:-1}.blocks.{b:-1}.{part:conv_dw|norm|mlp.fc1|mlp.fc2}"),
+    "stage{s}.block{b}.{part:layer_scale|global_response_norm}": "stages.{s:-1}.blocks.{b:-1}.{part:gamma|mlp.grn}",
+    "norm": "head.norm",
+    "classifier.predictions": "head.fc",
+}
+
+# A deeper stem; means of shortcuts before their convolutions, of one pixel too.
+TIMM["resnet_d"] = {
+    "stem1.{kind:conv|norm}": "conv1.{kind:0|1}",
+    "stem2.{kind:conv|norm}": "conv1.{kind:3|4}",
+    "stem3.{kind:conv|norm}": "{kind:conv1.6|bn1}",
+    **{ours: theirs for ours, theirs in TIMM["resnet"].items() if "stem" not in ours and "shortcut" not in ours},
+    "stage{s}.block{b}.shortcut.{kind:conv|norm}": "layer{s}.{b:-1}.downsample.{kind:1|2}",
+}
+
+TIMM["resnest"] = {
+    **TIMM["resnet_d"],
+    "stage{s}.block{b}.conv2.conv.{kind:conv|norm}": "layer{s}.{b:-1}.conv2.{kind:conv|bn0}",
+    "stage{s}.block{b}.conv2.reduce.{kind:conv|norm}": "layer{s}.{b:-1}.conv2.{kind:fc1|bn1}",
+    "stage{s}.block{b}.conv2.expand.conv": "layer{s}.{b:-1}.conv2.fc2",
+}
+TIMM["res2net"] = {
+    **TIMM["resnet"],
+    "stage{s}.block{b}.conv2.conv{n}.{kind:conv|norm}": "layer{s}.{b:-1}.{kind:convs|bns}.{n:-1}",
+}
+
+_REP = "{part:conv|pointwise}.{kind:conv|norm}"
+_REP_TIMM = "{part:conv_kxk|conv_1x1}.{kind:conv|bn}"
+TIMM["repvgg"] = {
+    f"stem.{_REP}": f"stem.{_REP_TIMM}",
+    f"stage{{s}}.block{{b}}.{_REP}": f"stages.{{s:-1}}.{{b:-1}}.{_REP_TIMM}",
+    "stage{s}.block{b}.identity": "stages.{s:-1}.{b:-1}.identity",
+    "classifier.predictions": "head.fc",
+}
+
+_GHOST = {
+    "{part:expand|project}.{unit:primary|ghosts}.{kind:conv|norm}": (
+        "{part:ghost1|ghost2}.{unit:primary_conv|cheap_operation}.{kind:0|1}"
+    ),
+    "depthwise.{kind:conv|norm}": "{kind:conv_dw|bn_dw}",
+    "squeeze_excite.{part:reduce|expand}.conv": "se.{part:conv_reduce|conv_expand}",
+    "shortcut_depthwise.{kind:conv|norm}": "shortcut.{kind:0|1}",
+    "shortcut.{kind:conv|norm}": "shortcut.{kind:2|3}",
+}
+TIMM["ghostnet"] = {
+    "stem.{kind:conv|norm}": "{kind:conv_stem|bn1}",
+    **{f"stage{{s:1|2|3|4|5}}.block1.{ours}": f"blocks.{{s:0|1|3|5|7}}.0.{theirs}" for ours, theirs in _GHOST.items()},
+    **{f"stage{{s:2|3|4|5}}.block{{b}}.{ours}": f"blocks.{{s:2|4|6|8}}.{{b:-2}}.{t}" for ours, t in _GHOST.items()},
+    "last.{kind:conv|norm}": "blocks.9.0.{kind:conv|bn1}",
+    "classifier.{part:dense1|predictions}": "{part:conv_head|classifier}",
+}
+
 KERAS_HUB: dict[str, dict[str, str]] = {
     "resnet": {
         "stem.{kind:conv|norm}": "conv1_{kind:conv|bn}",
@@ -610,5 +676,6 @@ TORCH_RENAMED = {
     r"(.*encoder_layer_\d+\.mlp)\.linear_1\.": r"\1.0.",
     r"(.*encoder_layer_\d+\.mlp)\.linear_2\.": r"\1.3.",
     # Parameters of a network itself, as of a module with a weight.
-    r"^((?:.*\.)?(?:class_token|cls_token|pos_embedding|pos_embed))$": r"\1.weight",
+    r"^((?:.*\.)?(?:class_token|cls_token|pos_embedding|pos_embed|layer_scale))$": r"\1.weight",
+    r"^(stages\.\d+\.blocks\.\d+\.gamma)$": r"\1.weight",
 }

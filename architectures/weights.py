@@ -22,6 +22,7 @@ import numpy as np
 
 from .. import _keras, checks
 from ..blocks.core import weightless
+from ..blocks.map_layers import LayerScale
 from ..blocks.tensors import channel_axis
 from ..graphs.calls import calls, wired
 from ..models.computed import alike, difference, digest, layers_differ, neighbours_differ, relative
@@ -905,7 +906,8 @@ def _torch_form(
         axes = (len(shape) - 1, len(shape) - 2, *range(len(shape) - 2))
         kernel = tuple(shape[axis] for axis in axes)
         return _Form(shape, axes, (kernel, (kernel[0], prod(kernel[1:]))))
-    return _Form(shape, tuple(range(len(shape))), (shape,))
+    pixel = [(*shape, 1, 1)] if isinstance(layer, LayerScale) else []
+    return _Form(shape, tuple(range(len(shape))), (shape, *pixel))
 
 
 def _attention_form(name: str, shape: tuple[int, ...]) -> _Form:

@@ -96,6 +96,10 @@ from .map_norms import rms_norm as rms_norm
 from .merges import add as add
 from .merges import concat as concat
 from .merges import scale as scale
+from .multipath_units import ghost_conv as ghost_conv
+from .multipath_units import hierarchical_conv as hierarchical_conv
+from .multipath_units import parallel_conv as parallel_conv
+from .multipath_units import split_attention as split_attention
 from .norms import batch_norm as batch_norm
 from .norms import fused_batch_norm as fused_batch_norm
 from .norms import group_norm as group_norm

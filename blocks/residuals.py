@@ -139,6 +139,7 @@ def residual(
     zero_init: bool = False,
     inner: Sequence[Callable[[Tensor], Tensor]] = (),
     transforms: Sequence[Callable[[Tensor], Tensor]] = (),
+    wide: Unit | None = None,
     shortcut: Shortcut = projection_shortcut,
     conv: Unit = conv_bn,
     use_bias: bool | None = None,
@@ -168,6 +169,8 @@ def residual(
         inner: functions of what the last convolution sees, given as `transforms` (Radosavovic et al. 2020, RegNetY).
         transforms: functions of the branch before the sum, one after the other: `squeeze_excite`,
             `partial(stochastic_depth, rate=0.2)`; one that has an argument `conv` is given that of the block.
+        wide: unit in the place of the convolutions wider than 1×1, such as `split_attention` or `hierarchical_conv`;
+            where it has such arguments it is given `conv`, and `apart`, whether the block changes the shape.
         shortcut: function `(x, filters, *, strides, conv)`: `projection_shortcut` (option B; C by `always=True`),
             `pad_shortcut` (option A), `identity_shortcut`, `channel_projection_shortcut`.
         conv: unit; its norm and activation are those of the block.
@@ -194,12 +197,15 @@ def residual(
     ending = conv if activation_at == "end" else partial(conv, norm=None, activation=None)
     y = norm_activation(x, conv=conv, name="preactivation") if activation_at == "start" else x
     source = x if channels(x) == convs[-1][0] else y
+    apart = not _unchanged(x, convs[-1][0], strides)
     for number, (filters, side) in enumerate(convs):
         unit = conv
         if number == len(convs) - 1:
             for transform in arguments.transforms("inner", inner):
                 y = transform(y, **given_to(transform, conv=conv))
             unit = partial(_from_zero(ending) if zero_init else ending, activation=None)
+        if side > 1 and wide is not None:
+            unit = partial(checks.function("wide", wide, "name"), **given_to(wide, conv=unit, apart=apart))
         step, own = strides if number == strided else 1, options if side > 1 else {}
         y = unit(y, filters, side, strides=step, name=f"conv{number + 1}", **own)
     for transform in arguments.transforms("transforms", transforms):
@@ -250,7 +256,7 @@ def bottleneck(
     filters: int,
     *,
     strides: Size = 1,
-    reduction: int = 4,
+    reduction: float = 4,
     shortcut: Shortcut = projection_shortcut,
     conv: Unit = conv_bn,
     name: str | None = None,
@@ -263,7 +269,7 @@ def bottleneck(
     Args:
         filters: output channels; the inner convolutions have `filters // reduction`.
         strides: of the convolution that `stride_on` names, and of the shortcut.
-        reduction: divides `filters`.
+        reduction: divides `filters`; of Res2Net's 26 for every 64 it is 64/26.
         shortcut, conv, options: as in `residual`: `stride_on` (`"1x1"`, the first, as in the paper; `"3x3"` is v1.5),
             `activation_at`, `zero_init`, `transforms`; `groups` and the like, for the 3×3 convolution.
 
@@ -272,8 +278,9 @@ def bottleneck(
         (None, 28, 28, 512)
     """
     filters = checks.integer("filters", filters)
-    width, rest = divmod(filters, checks.integer("reduction", reduction))
-    if rest:
+    exact = filters / checks.number("reduction", reduction, above=0)
+    width = round(exact)
+    if width < 1 or abs(width - exact) > 1e-6:
         raise checks.refuse("reduction", reduction, f"a divisor of filters={filters}")
     convs = [(width, 1), (width, 3), (filters, 1)]
     return _residual(x, convs, strides=strides, shortcut=shortcut, conv=conv, **options)

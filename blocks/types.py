@@ -175,6 +175,7 @@ class ResidualOptions(UnitOptions, total=False):
     zero_init: bool
     inner: Sequence[Callable[[Tensor], Tensor]]
     transforms: Sequence[Callable[[Tensor], Tensor]]
+    wide: Unit | None
 
 
 class DenseLayerOptions(TypedDict, total=False):

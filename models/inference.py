@@ -17,6 +17,7 @@ from ..checks import public
 from ..graphs.calls import has_graph
 from .cloning import Parts, copied, nested, remade
 from .origins import made_of
+from .parallel_convolutions import Sum, parallel_sums, summed
 from .rewiring import Wiring
 
 # The axis of a linear layer's last kernel that its output channels lie on.
@@ -78,6 +79,11 @@ def folding(model: keras.Model) -> Folding:
             kept[name] = found
         else:
             folded[name] = path + found.name
+    for total in parallel_sums(parts, _into(linear_norms(parts))).values():
+        for norm in total.identities:
+            (name,) = (name for name in kept if name.rpartition("/")[2] == norm.name)
+            folded[name] = name.removesuffix(norm.name) + total.layer.name
+            del kept[name]
     return Folding(folded, {**kept, **dict(_hidden(model, parts))})
 
 
@@ -99,6 +105,7 @@ def inference_model(
 ) -> keras.Model:
     """Make the model for use: one output, batch normalizations folded into the linear layers before them.
 
+    Sums of parallel convolutions of one tensor, and of norms of it, become one convolution (Ding et al. 2021, RepVGG).
     The answer stays the same, up to rounding. Where something is folded or cast it is a copy with weights of its
     own; otherwise layers and weights are shared with `model`.
 
@@ -129,10 +136,13 @@ def inference_model(
     if not has_graph(network):
         return network if dtype is None else cast(network, dtype)
     parts = nested(network)
-    found = linear_norms(parts) if fold_norm else ()
-    into = {id(linear): call.operation for _, call, linear in found if not isinstance(linear, str)}
-    if dtype is None and not into:
+    into = _into(linear_norms(parts)) if fold_norm else {}
+    sums = parallel_sums(parts, into) if fold_norm else {}
+    if dtype is None and not into and not sums:
         return network
+    summands = {id(branch.conv) for total in sums.values() for branch in total.branches if branch.conv is not None}
+    identities = [norm for total in sums.values() for norm in total.identities]
+    made: list[tuple[Sum, keras.Layer]] = []
 
     def remake(layer: keras.Layer, last: bool) -> keras.Layer:
         changes = {"use_bias": True} if id(layer) in into else {}
@@ -141,7 +151,39 @@ def inference_model(
     def values(layer: keras.Layer) -> Sequence[Any]:
         return _folded(layer, into[id(layer)]) if id(layer) in into else layer.weights
 
-    return copied(network, parts, remake=remake, values=values, without=into.values())
+    def instead(call: Any, entering: Sequence[Any], copy: Any) -> list[Any] | None:
+        """What enters the convolutions of a sum in their place, and one convolution in that of the sum."""
+        if id(call) in summands:
+            return [entering[0]]
+        if id(call) not in sums:
+            return None
+        total = sums[id(call)]
+        one = remade(total.layer, use_bias=True, **({} if dtype is None else {"dtype": dtype}))
+        made.append((total, one))
+        return [one(entering[total.widest])]
+
+    passed = [*into.values(), *identities]
+    again = copied(network, parts, remake=remake, values=values, without=passed, instead=instead)
+    for total, one in made:
+        _give(total, one, into)
+    return again
+
+
+def _into(found: Iterator[tuple[str, Any, Any]]) -> dict[int, Any]:
+    """By the `id` of each linear layer the norm that is folded into it."""
+    return {id(linear): call.operation for _, call, linear in found if not isinstance(linear, str)}
+
+
+def _give(total: Sum, one: Any, into: Mapping[int, Any]) -> None:
+    """Give the convolution of a sum its weights, where there are any."""
+    convs = [branch.conv.operation for branch in total.branches if branch.conv is not None]
+    norms = [branch.norm for branch in total.branches if branch.norm is not None]
+    if not all(map(_keras.is_allocated, [w for layer in (*convs, *norms, one) for w in layer.weights])):
+        return
+    weights = {id(conv): _kernel_and_bias(conv, into.get(id(conv))) for conv in convs}
+    factors = {id(norm): _factor_and_shift(norm) for norm in total.identities}
+    for weight, value in zip(one.weights, summed(total, weights, factors), strict=True):
+        weight.assign(value)
 
 
 def cast(model: keras.Model, dtype: str) -> keras.Model:
@@ -217,21 +259,34 @@ def _fold_into(norm: Any, wiring: Wiring, times: Mapping[int, int]) -> Any:
     return linear
 
 
-def _folded(linear: Any, norm: Any) -> Sequence[np.ndarray]:
-    """Compute the weights of a linear layer that does what it and the norm did, its bias last."""
-    arrays = [np.asarray(keras.ops.convert_to_numpy(w), "float64") for w in linear.weights]
-    kernels, bias = (arrays[:-1], arrays[-1]) if linear.use_bias else (arrays, np.float64(0))
+def _factor_and_shift(norm: Any) -> tuple[np.ndarray, np.ndarray]:
+    """What a norm does to each channel."""
     of = {
         part: np.asarray(keras.ops.convert_to_numpy(getattr(norm, part)), "float64")
         for part in ("moving_mean", "moving_variance", "gamma", "beta")
         if getattr(norm, part, None) is not None
     }
     factor = of.get("gamma", 1.0) / np.sqrt(of["moving_variance"] + norm.epsilon)
+    return factor, of.get("beta", 0.0) - of["moving_mean"] * factor
+
+
+def _kernel_and_bias(conv: Any, norm: Any | None) -> Sequence[np.ndarray]:
+    """Kernel and bias of a convolution, its norm folded into them."""
+    if norm is not None:
+        return _folded(conv, norm)
+    kernel, *bias = (np.asarray(keras.ops.convert_to_numpy(w), "float64") for w in conv.weights)
+    return [kernel, bias[0] if bias else np.zeros(kernel.shape[-1])]
+
+
+def _folded(linear: Any, norm: Any) -> Sequence[np.ndarray]:
+    """Compute the weights of a linear layer that does what it and the norm did, its bias last."""
+    arrays = [np.asarray(keras.ops.convert_to_numpy(w), "float64") for w in linear.weights]
+    kernels, bias = (arrays[:-1], arrays[-1]) if linear.use_bias else (arrays, np.float64(0))
+    factor, shift = _factor_and_shift(norm)
     last = kernels[-1]
     if isinstance(linear, _DEPTHWISE):
         scaled = last * factor.reshape(last.shape[-2:])  # the outputs of one channel lie side by side
     else:
         axis = _OUTPUT_AXIS[type(linear)]
         scaled = last * factor.reshape((-1, *(1,) * (-axis - 1)))
-    shift = of.get("beta", 0.0) + (bias - of["moving_mean"]) * factor
-    return [*kernels[:-1], scaled, shift]
+    return [*kernels[:-1], scaled, bias * factor + shift]

@@ -183,6 +183,7 @@ def residual(
     strides: Size = 1,
     stride_on: str | None = None,
     activation_at: str | None = "end",
+    wide: Oracle | None = None,
     shortcut: Oracle = projection_shortcut,
     conv: Oracle = conv_bn,
 ) -> Expected:
@@ -198,6 +199,8 @@ def residual(
     y = Expected(shape).then(norm_activation, conv=conv) if activation_at == "start" else Expected(shape)
     for number, (filters, kernel) in enumerate(convs):
         unit = ending if number == len(convs) - 1 else conv
+        if wide is not None and kernel != 1:
+            unit = partial(wide, conv=unit)
         y = y.then(unit, filters, kernel, strides=strides if number == strided else 1)
     return merge(shape, y, strides=strides, shortcut=shortcut, conv=ending)
 
@@ -209,7 +212,7 @@ def basic_residual(shape: Shape, filters: int, **options: Any) -> Expected:
 
 
 @oracle("bottleneck", draws={"filters": [4, 8], "reduction": [4, 2]})
-def bottleneck(shape: Shape, filters: int, *, reduction: int = 4, **options: Any) -> Expected:
+def bottleneck(shape: Shape, filters: int, *, reduction: float = 4, **options: Any) -> Expected:
     """1×1, 3×3, 1×1 and a shortcut.
 
     Example:
@@ -218,7 +221,7 @@ def bottleneck(shape: Shape, filters: int, *, reduction: int = 4, **options: Any
     """
     if filters % reduction:
         raise ValueError("reduction does not divide")
-    width = filters // reduction
+    width = int(filters // reduction)
     return residual(shape, [(width, 1), (width, 3), (filters, 1)], **options)
 
 

@@ -16,7 +16,7 @@ from functools import partial
 from math import log2, prod
 from typing import Any
 
-from .layers import Expected, Oracle, Shape, add, channels_of, concat, conv_bn, depthwise, each, pool
+from .layers import Expected, Oracle, Shape, add, channels_of, concat, conv_bn, depthwise, each, global_pool, pool
 from .registry import OMITTED, oracle
 from .units import matching, norm, plain_conv, without_norm
 
@@ -171,6 +171,102 @@ def cbam(shape: Shape, *, ratio: int = 16, kernel_size: Any = 7, conv: Oracle = 
     if places.shape[:-1] != shape[:-1]:
         raise ValueError("the unit changes the sides")
     return replace(of_channels.then(lambda _: places), shape=shape)
+
+
+_PATHS: dict[str, Any] = {"dilation_rate": OMITTED, "kernel_size": [1, 3], "strides": [1, 2], "conv": OMITTED}
+
+
+@oracle("split_attention", draws={**_PATHS, "filters": [2, 4], "radix": [1, 2], "ratio": [1, 4]}, chain=False)
+def split_attention(
+    shape: Shape,
+    filters: int,
+    kernel_size: Any = 3,
+    *,
+    strides: Any = 1,
+    radix: int = 2,
+    ratio: int = 4,
+    conv: Oracle = conv_bn,
+) -> Expected:
+    """A grouped convolution, two 1×1 of one pixel, and a pool of the sum.
+
+    Example:
+        >>> split_attention((56, 56, 64), 64).parameters
+        43488
+    """
+    y = conv(shape, radix * filters, kernel_size, strides=1, **({} if radix == 1 else {"groups": radix}))
+    narrow = max(32, radix * filters // ratio)
+    weights = Expected((*y.shape[:-1], filters)).then(global_pool, keepdims=True)
+    weights = weights.then(conv, narrow, 1, strides=1, use_bias=True)
+    weights = weights.then(without_norm(conv), radix * filters, 1, strides=1)
+    both = y.then(lambda _: replace(weights, shape=(*y.shape[:-1], filters)))
+    return both if {*each(strides, shape)} == {1} else both.then(pool, 3, strides=strides)
+
+
+@oracle("hierarchical_conv", draws={**_PATHS, "filters": 4, "scale": [1, 2, 4]}, chain=False)
+def hierarchical_conv(
+    shape: Shape,
+    filters: int,
+    kernel_size: Any = 3,
+    *,
+    strides: Any = 1,
+    scale: int = 4,
+    apart: bool | None = None,
+    conv: Oracle = conv_bn,
+) -> Expected:
+    """A convolution of each part but the last.
+
+    Example:
+        >>> hierarchical_conv((56, 56, 104), 104).parameters
+        18564
+    """
+    steps = {*each(strides, shape)}
+    if channels_of(shape) != filters or filters % scale or (steps != {1} and apart is False):
+        raise ValueError("channels that are not those of the parts, or parts of several sizes")
+    part = conv((*shape[:-1], filters // scale), filters // scale, kernel_size, strides=strides)
+    return part if scale == 1 else concat([*[part] * (scale - 1), replace(part, parameters=0, multiply_adds=0)])
+
+
+@oracle("ghost_conv", draws={**_PATHS, "filters": [2, 4], "ratio": [1, 2], "ghost_kernel_size": [1, 3]}, chain=False)
+def ghost_conv(
+    shape: Shape,
+    filters: int,
+    kernel_size: Any = 1,
+    *,
+    strides: Any = 1,
+    ratio: int = 2,
+    ghost_kernel_size: Any = 3,
+    conv: Oracle = conv_bn,
+    depthwise: Oracle = depthwise,
+) -> Expected:
+    """A convolution to some channels, and a depthwise one of them.
+
+    Example:
+        >>> ghost_conv((56, 56, 24), 72).parameters
+        1476
+    """
+    if filters % ratio:
+        raise ValueError("ratio does not divide the filters")
+    first = conv(shape, filters // ratio, kernel_size, strides=strides)
+    if ratio == 1:
+        return first
+    ghosts = matching(depthwise, conv)(first.shape, filters - filters // ratio, ghost_kernel_size, strides=1)
+    return replace(first.then(lambda _: ghosts), shape=(*first.shape[:-1], filters))
+
+
+@oracle("parallel_conv", draws={**_PATHS, "filters": [2, 4]}, chain=False)
+def parallel_conv(
+    shape: Shape, filters: int, kernel_size: Any = 3, *, strides: Any = 1, conv: Oracle = conv_bn
+) -> Expected:
+    """Two convolutions, and a norm where the shape stays.
+
+    Example:
+        >>> parallel_conv((56, 56, 48), 48).parameters
+        23616
+    """
+    ends = [conv(shape, filters, size, strides=strides) for size in (kernel_size, 1)]
+    if channels_of(shape) == filters and {*each(strides, shape)} == {1}:
+        ends.append(norm(shape, 4))
+    return add(ends)
 
 
 @oracle("attention_gate", chain=False)

@@ -50,6 +50,9 @@ def test_whose_each_network_is():
     wider |= {"deeplabv3_mobilenet_v3_large", "lraspp_mobilenet_v3_large"}
     assert of_torchvision == {"googlenet_torchvision", *(f"vgg{depth}_bn" for depth in (11, 13, 16, 19)), *wider}
     assert all("torchvision" in constructor(name).dialects for name in of_torchvision)
+    of_timm = {name for name, source in sources.items() if source == "timm"}
+    assert of_timm == {"resnet101d", "resnet152d", "resnet200d", "eca_resnet50d", "eca_resnet101d"}
+    assert all("timm" in constructor(name).dialects for name in of_timm)
     assert {name for name, source in sources.items() if source == "pytorch"} == {
         "dcgan_generator",
         "dcgan_discriminator",
@@ -63,11 +66,11 @@ def test_the_readme_counts_them():
     text = " ".join(README.read_text(encoding="utf-8").split())
     numbers = re.search(
         r"(\d+) networks, from LeNet-5 .*?: (\d+) of papers, (\d+) of `keras.applications`, "
-        r"(\d+) of torchvision, (\d+) of PyTorch's examples and (\d+)",
+        r"(\d+) of torchvision, (\d+) of timm, (\d+) of PyTorch's examples and (\d+)",
         text,
     )
     counted = Counter(describe(name).source for name in list_architectures())
-    by_source = (counted[word] for word in ("paper", "keras", "torchvision", "pytorch", "ours"))
+    by_source = (counted[word] for word in ("paper", "keras", "torchvision", "timm", "pytorch", "ours"))
     assert tuple(map(int, numbers.groups())) == (counted.total(), *by_source)
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from layerblocks.architectures import build, describe
 from layerblocks.architectures.catalogue import ENTRIES
-from layerblocks.architectures.convnexts import CONFIGS, convnext
+from layerblocks.architectures.convnexts import CONFIGS, V2_CONFIGS, convnext, convnext_v2
 from layerblocks.blocks import conv_bn, global_response_norm, weightless
 
 from ..agreement import differ, images, made, run
@@ -26,6 +26,16 @@ PUBLISHED["xlarge"] = (350.2, 60.9)
 def test_published_counts(size):
     entry = ENTRIES[f"convnext_{size}"]
     assert (round(entry.parameters / 1e6, 1), round(entry.multiply_adds / 1e9, 1)) == PUBLISHED[size]
+
+
+# Those of the modules of timm; of H, which is not there, the millions of table 13 of the paper.
+V2_COUNTS = {"atto": 3_708_400, "femto": 5_233_240, "pico": 9_066_280, "nano": 15_623_800, "tiny": 28_635_496}
+V2_COUNTS |= {"base": 88_717_800, "large": 197_956_840}
+
+
+def test_counts_of_version_2():
+    assert {size: ENTRIES[f"convnext_v2_{size}"].parameters for size in V2_COUNTS} == V2_COUNTS
+    assert {*V2_CONFIGS} == {*V2_COUNTS, "huge"} and round(ENTRIES["convnext_v2_huge"].parameters / 1e6) == 660
 
 
 @pytest.mark.sweep
@@ -50,6 +60,7 @@ def test_version_2_by_its_arguments():
     model = made(convnext, **TINY, inner=[global_response_norm], transforms=[])
     names = {layer.name for layer in model.layers}
     assert any("global_response_norm" in name for name in names) and not any("layer_scale" in name for name in names)
+    assert [layer.name for layer in made(convnext_v2, **TINY).layers] == [layer.name for layer in model.layers]
 
 
 def test_its_norm_is_between_the_mean_and_the_classes():

@@ -100,6 +100,13 @@ FIGURES = {  # trainable, total, multiply-adds in units of 10⁹
     "CIFAR 110": (cifar_resnet110, 1_727_962, 1_736_058, 0.253),
     "CIFAR 164 v2": (cifar_resnet164_v2, 1_703_258, 1_727_482, 0.245),
     "SE-50": (se_resnet50, 28_088_024, 28_141_144, 3.860),
+    # As the modules of timm count.
+    "50-D": (architectures.resnet50d, 25_576_264, 25_629_512, 4.329),
+    "101-D": (architectures.resnet101d, 44_568_392, 44_673_864, 8.041),
+    "152-D": (architectures.resnet152d, 60_212_040, 60_363_592, 11.753),
+    "200-D": (architectures.resnet200d, 64_693_064, 64_869_192, 15.247),
+    "ECA-50-D": (architectures.eca_resnet50d, 25_576_350, 25_629_598, 4.329),
+    "ECA-101-D": (architectures.eca_resnet101d, 44_568_563, 44_674_035, 8.041),
 }
 
 

@@ -44,6 +44,8 @@ TIMM = published("timm")
 OURS = {"mobilenetv1_100": "mobilenet", "mobilenetv2_100": "mobilenet_v2", "legacy_xception": "xception"}
 OURS |= {"seresnet50": "se_resnet50", "resnetv2_50": "resnet50_v2", "mixer_b16_224": "mixer_b_16"}
 OURS |= {"vit_base_patch16_224": "vit_b_16", "swin_tiny_patch4_window7_224": "swin_t"}
+OURS |= {"ghostnet_100": "ghostnet_1_0", "resnest50d": "resnest50", "res2net50_26w_4s": "res2net50"}
+OURS |= {"convnextv2_atto": "convnext_v2_atto", "ecaresnet50d": "eca_resnet50d"}
 COUNTER = "num_batches_tracked"
 
 
@@ -53,7 +55,7 @@ def empty(shapes: dict[str, list[int]]) -> dict[str, np.ndarray]:
 
 
 # Of each family whose networks differ in depth and width alone one or two are built here, nightly all.
-LARGE = ("swin_s", "swin_b", "vit_l_16", "vit_l_32", "vit_h_14")
+LARGE = ("swin_s", "swin_b", "vit_l_16", "vit_l_32", "vit_h_14", "convnext_small", "convnext_base", "convnext_large")
 
 
 # Names and shapes.
@@ -348,6 +350,7 @@ PIXELS = {"weights_backbone": None, "aux_loss": True}
 HEADS = {"aux_logits": True, "transform_input": False, "init_weights": False}
 RESNEXT = {"residual": partial(bottleneck, reduction=2, groups=32)}
 WIDE = {"residual": partial(bottleneck, reduction=2)}
+CONVNEXT = {f"features.{2 * number - 1}": f"stage{number}" for number in range(1, 5)}
 STAGES = {f"layer{number}": f"stage{number}" for number in range(1, 5)}
 SMALL, ODD = (64, 64), (81, 70)
 
@@ -451,6 +454,13 @@ REAL = [
     case("timm/mixer_b16_224", sizes=[(64, 96)], options={"img_size": [64, 96]}),
     case("timm/hrnet_w18", sizes=[(64, 96)], taps={"layer1": "stage1"}),
     case("timm/convmixer_768_32", sizes=[(64, 49), (63, 77)]),
+    *(case(f"torchvision/{name}", taps=CONVNEXT) for name in PUBLISHED if name.startswith("convnext")),
+    case("timm/convnext_tiny", taps={"stages.1": "stage2"}),
+    *(case(f"timm/{name}", taps=STAGES) for name in ("resnet50d", "ecaresnet50d", "resnest50d")),
+    case("timm/res2net50_26w_4s", taps=STAGES),
+    case("timm/ghostnet_100", taps={"blocks.4": "stage3", "blocks.9": "last"}),
+    case("timm/repvgg_a0", taps={f"stages.{number}": f"stage{number + 1}" for number in range(4)}),
+    case("timm/convnextv2_atto", taps={"stages.1": "stage2"}),
 ]
 # Dear ones, whose like are in the sweep.
 DEAR = {*LARGE, "vit_b_16", "vit_base_patch16_224", "swin_tiny_patch4_window7_224", "mixer_b16_224"}

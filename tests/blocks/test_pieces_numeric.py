@@ -157,6 +157,60 @@ def test_cbam_weighs_channels_and_then_places():
     np.testing.assert_allclose(run(x), y * sigmoid(naive.conv(seen, kernel, bias)), rtol=1e-4, atol=1e-4)
 
 
+def inside(model, *names):
+    """Those tensors of a model, as a function of arrays."""
+    inner = keras.Model(model.input, [model.get_layer(name).output for name in names])
+    return lambda x: map(array, inner(x))
+
+
+@ranks
+def test_splits_are_weighed_by_a_softmax_over_them(rank):
+    x = images(2, *SIDES[rank], 4)
+    model, run = made(blocks.split_attention, x.shape[1:], 6, radix=2, name="u")
+    splits, logits, pooled = inside(model, "u.conv.activation", "u.expand.conv", "u.pool")(x)
+    logits = logits.reshape(2, *[1] * rank, 2, 6)
+    powers = np.exp(logits - logits.max(-2, keepdims=True))
+    shares = powers / powers.sum(-2, keepdims=True)
+    np.testing.assert_allclose(
+        run(x), (splits.reshape(*splits.shape[:-1], 2, 6) * shares).sum(-2), rtol=1e-4, atol=1e-5
+    )
+    means = splits.mean(axis=tuple(range(1, rank + 1)), keepdims=True)
+    np.testing.assert_allclose(pooled, means[..., :6] + means[..., 6:], rtol=1e-4, atol=1e-5)
+
+
+def test_each_part_sees_what_was_made_of_the_one_before():
+    x, linear = images(2, 6, 4, 6), partial(conv, activation=None)
+    model, run = made(blocks.hierarchical_conv, x.shape[1:], 6, scale=3, conv=linear)
+    first, second = ([*weights_of(model, f"conv{number}")] for number in (1, 2))
+    y = naive.conv(x[..., :2], *first)
+    z = naive.conv(x[..., 2:4] + y, *second)
+    np.testing.assert_allclose(run(x), np.concatenate([y, z, x[..., 4:]], -1), rtol=1e-4, atol=1e-4)
+    model, run = made(blocks.hierarchical_conv, x.shape[1:], 6, scale=3, apart=True, conv=linear)
+    first, second = ([*weights_of(model, f"conv{number}")] for number in (1, 2))
+    last = np.pad(x[..., 4:], ((0, 0), (1, 1), (1, 1), (0, 0)))
+    mean = sum(last[:, i : i + 6, j : j + 4] for i in range(3) for j in range(3)) / 9
+    parts = [naive.conv(x[..., :2], *first), naive.conv(x[..., 2:4], *second), mean]
+    np.testing.assert_allclose(run(x), np.concatenate(parts, -1), rtol=1e-4, atol=1e-4)
+
+
+def test_ghosts_are_made_of_the_channels_beside_them():
+    x = images(2, 6, 4, 3)
+    model, run = made(blocks.ghost_conv, x.shape[1:], 4, conv=partial(conv, activation=None))
+    kernel, bias = weights_of(model, "primary")
+    own, own_bias = weights_of(model, "ghosts")
+    y = x @ kernel[0, 0] + bias
+    ghosts = [naive.conv(y[..., c : c + 1], own[:, :, c : c + 1], own_bias[c : c + 1]) for c in range(2)]
+    np.testing.assert_allclose(run(x), np.concatenate([y, *ghosts], -1), rtol=1e-4, atol=1e-4)
+
+
+def test_parallel_convolutions_are_added_and_the_sum_is_activated():
+    x = images(2, 6, 4, 3)
+    model, run = made(blocks.parallel_conv, x.shape[1:], 3, conv=conv)
+    wide, bias, narrow, other = map(array, model.get_weights())
+    y = naive.conv(x, wide, bias) + x @ narrow[0, 0] + other + x
+    np.testing.assert_allclose(run(x), np.maximum(y, 0), rtol=1e-4, atol=1e-4)
+
+
 def test_channels_apart_and_mixed():
     x = images(2, 3, 3, 6)
     tensor = keras.Input((3, 3, 6))

@@ -23,7 +23,9 @@ from hypothesis import settings
 from layerblocks import architectures
 from layerblocks.architectures import build, list_architectures, variant
 from layerblocks.architectures.catalogue import ENTRIES, constructor
+from layerblocks.architectures.convnexts import V2_CONFIGS
 from layerblocks.architectures.regnets import REGNET_X, REGNET_Y
+from layerblocks.architectures.repvggs import REPVGG
 from layerblocks.architectures.shufflenets import SHUFFLENET_FILTERS
 from layerblocks.architectures.weight_names import APPLICATIONS
 from layerblocks.blocks import weightless
@@ -66,6 +68,11 @@ SIDES = {
     "efficientnet": ("ceil({n}/32)", 1),
     "resnext": ("ceil({n}/32)", 1),
     "wide_resnet": ("ceil({n}/32)", 1),
+    "eca_resnet": ("ceil({n}/32)", 1),
+    "ghostnet": ("ceil({n}/32)", 1),
+    "repvgg": ("ceil({n}/32)", 1),
+    "resnest": ("ceil({n}/32)", 1),
+    "res2net": ("ceil({n}/32)", 1),
     "regnet": ("ceil({n}/32)", 1),
     "mnasnet": ("ceil({n}/32)", 1),
     "shufflenet": ("ceil({n}/32)", 1),
@@ -130,6 +137,10 @@ CHANNELS |= {
     **{f"shufflenet_v2_{size}": filters[-1] for size, filters in SHUFFLENET_FILTERS.items()},
     **dict.fromkeys(("squeezenet1_0", "squeezenet1_1"), 512),
 }
+CHANNELS |= dict.fromkeys(("resnet200d", "resnet200_v2"), 2048)
+CHANNELS["ghostnet_1_0"] = 960
+CHANNELS |= {f"repvgg_{size}": filters[-1] for size, (_, filters) in REPVGG.items()}
+CHANNELS |= {f"convnext_v2_{size}": filters[-1] for size, (_, filters) in V2_CONFIGS.items()}
 CHANNELS |= dict.fromkeys(("r3d_18", "mc3_18", "r2plus1d_18"), 512)
 CHANNELS |= {"wavenet": 512, "tcn": 25, "srcnn": 32, "espcn": 32, "dcgan_discriminator": 512}
 CHANNELS |= {"pix2pix_discriminator": 512, **{f"edsr_baseline_x{scale}": 64 for scale in (2, 3, 4)}}
@@ -145,6 +156,7 @@ SEGMENTATION |= dict.fromkeys(PSPNETS, 21)
 
 DEEP = {"cifar_resnet1202"}  # its like are here
 DEEP_ISH = {"resnet101", "resnet152", "densenet169", "densenet201", "densenet264", "cifar_resnet110"}
+DEEP_ISH |= {"resnest101", "res2net101", "resnet101d", "resnet152d", "resnet200d", "resnet200_v2", "eca_resnet101d"}
 DEEP_ISH |= {"inception_resnet_v2", "nasnet_mobile", "nasnet_large", *DILATED, "lraspp_mobilenet_v3_large"}
 DEEP_ISH |= {*PSPNETS, "deeplab_v3_plus_resnet101", "semantic_fpn_resnet101", "fc_densenet103"}
 DEEP_ISH |= {"hrnet_w18", "hrnet_w32", "hrnet_w48"}

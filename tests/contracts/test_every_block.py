@@ -306,6 +306,22 @@ CASES = {
         lambda c: (9 * c + 1) * 5 + (4 * c + 1) * 3 + 18 + 4,
         options={"broadcasts": True},
     ),
+    "split_attention": of(
+        "b h w 6 -> b ceil(h/2) ceil(w/2) f",
+        lambda x, f: blocks.split_attention(x, f, strides=2),
+        lambda f: 54 * f + 8 * f + (f + 1) * 32 + 128 + 33 * 2 * f,
+        options={"broadcasts": True},
+        f=few,
+    ),
+    "hierarchical_conv": of(
+        "b h w 6 -> b ceil(h/2) ceil(w/2) 6",
+        partial(blocks.hierarchical_conv, filters=6, strides=2, scale=3),
+        2 * (9 * 4 + 8),
+    ),
+    "ghost_conv": of(SAME, lambda x: blocks.ghost_conv(x, x.shape[-1], ratio=1), lambda c: c * c + 4 * c),
+    "parallel_conv": of(
+        HALF, lambda x, f: blocks.parallel_conv(x, f, strides=2), lambda c, f: 10 * c * f + 8 * f, f=few
+    ),
     "resize": of("b h w c -> b 2*h 2*w c", blocks.resize),
     "resize_like": of(SAME, lambda x: blocks.resize_like(max_pool(x, 3), x)),
     "resize_conv": of(
