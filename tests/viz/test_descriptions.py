@@ -125,3 +125,11 @@ def test_a_stack_of_branches_is_no_concatenation():
     y = ops.stack([layers.Dense(4, activation="relu", name=f"expert{i}")(x) for i in range(3)], axis=1)
     found = said_of(keras.Model(x, layers.Dense(2, name="last")(layers.Flatten(name="flat")(y))))
     assert any("stack" in text for text in found.values()) and not any("concat" in text for text in found.values())
+
+
+@pytest.mark.parametrize(("gate", "wanted"), [("gelu", "2 × dense + multiply"), ("sigmoid", "2 × dense, 8")])
+def test_a_product_of_which_no_factor_is_a_share_is_told(gate, wanted):
+    x = keras.Input((8,), name="x")
+    factors = [layers.Dense(8, name="block.a")(x), layers.Dense(8, activation=gate, name="block.b")(x)]
+    product = layers.Multiply(name="block.product")(factors)
+    assert said_of(keras.Model(x, layers.Dense(2, name="last")(product)))["block"] == wanted
