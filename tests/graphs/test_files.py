@@ -197,6 +197,17 @@ def test_a_file_of_keras_2(tmp_path):
     assert sorted((e.source, e.target) for e in graph.edges) == [(0, 1), (1, 2), (1, 3), (2, 3), (2, 4), (3, 4)]
 
 
+def test_a_sequential_of_keras_2_begins_with_the_shape_of_its_first_layer(tmp_path):
+    first = {"name": "dense", "units": 3, "dtype": "float32", "batch_input_shape": [None, 4]}
+    layers = [{"class_name": "Dense", "config": first}, {"class_name": "Mine", "config": {"name": "mine"}}]
+    path = tmp_path / "old.json"
+    content = {"class_name": "Sequential", "keras_version": "2.12.0", "config": {"name": "old", "layers": layers}}
+    path.write_text(json.dumps(content))
+    x, dense, mine = read_graph(path).nodes
+    assert (x.outputs, dense.outputs, dense.parameters) == (((None, 4),), ((None, 3),), 15)
+    assert (mine.name, mine.outputs) == ("mine", ())
+
+
 def test_a_value_that_is_like_a_tensor_of_keras_2_stays_a_value(tmp_path):
     """A list of a name and two integers is a tensor, of a name and other things it is none."""
     content = json.loads(json.dumps(KERAS_2))
