@@ -87,6 +87,14 @@ def test_what_has_no_class_is_read_from_the_configuration(tmp_path, ending):
     assert [output.source for output in graph.outputs] == [output.source for output in true.outputs]
 
 
+def test_loss_weights_are_those_that_the_model_was_compiled_with(tmp_path):
+    x = keras.Input((4,), name="x")
+    model = keras.Model(x, {"main": layers.Dense(2, name="p")(x), "aux": layers.Dense(3, name="q")(x)})
+    model.compile("sgd", "mse", loss_weights={"main": 1.0, "aux": 0.25})
+    graph = read_graph(saved(model, tmp_path / "net.keras"))
+    assert {output.key: output.loss_weight for output in graph.outputs} == {"main": 1.0, "aux": 0.25}
+
+
 def test_it_is_said_that_nothing_is_verified(tmp_path):
     graph = read_graph(saved(custom(), tmp_path / "net.json"))
     rows = [line.split() for line in table(graph, depth=None).splitlines()]
