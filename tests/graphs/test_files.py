@@ -87,6 +87,14 @@ def test_what_has_no_class_is_read_from_the_configuration(tmp_path, ending):
     assert [output.source for output in graph.outputs] == [output.source for output in true.outputs]
 
 
+def test_loss_weights_are_those_that_the_model_was_compiled_with(tmp_path):
+    x = keras.Input((4,), name="x")
+    model = keras.Model(x, {"main": layers.Dense(2, name="p")(x), "aux": layers.Dense(3, name="q")(x)})
+    model.compile("sgd", "mse", loss_weights={"main": 1.0, "aux": 0.25})
+    graph = read_graph(saved(model, tmp_path / "net.keras"))
+    assert {output.key: output.loss_weight for output in graph.outputs} == {"main": 1.0, "aux": 0.25}
+
+
 def test_it_is_said_that_nothing_is_verified(tmp_path):
     graph = read_graph(saved(custom(), tmp_path / "net.json"))
     rows = [line.split() for line in table(graph, depth=None).splitlines()]
@@ -195,6 +203,17 @@ def test_a_file_of_keras_2(tmp_path):
     ]
     assert [node.parameters for node in graph.nodes] == [0, 112, 16, 0, 0]
     assert sorted((e.source, e.target) for e in graph.edges) == [(0, 1), (1, 2), (1, 3), (2, 3), (2, 4), (3, 4)]
+
+
+def test_a_sequential_of_keras_2_begins_with_the_shape_of_its_first_layer(tmp_path):
+    first = {"name": "dense", "units": 3, "dtype": "float32", "batch_input_shape": [None, 4]}
+    layers = [{"class_name": "Dense", "config": first}, {"class_name": "Mine", "config": {"name": "mine"}}]
+    path = tmp_path / "old.json"
+    content = {"class_name": "Sequential", "keras_version": "2.12.0", "config": {"name": "old", "layers": layers}}
+    path.write_text(json.dumps(content))
+    x, dense, mine = read_graph(path).nodes
+    assert (x.outputs, dense.outputs, dense.parameters) == (((None, 4),), ((None, 3),), 15)
+    assert (mine.name, mine.outputs) == ("mine", ())
 
 
 def test_a_value_that_is_like_a_tensor_of_keras_2_stays_a_value(tmp_path):
