@@ -28,10 +28,6 @@ def bare(unit: Unit) -> Unit:
     return partial(unit, norm=None, use_bias=bool(default_of(unit, "use_bias")))
 
 
-def _widths(filters: Sequence[int]) -> tuple[int, ...]:
-    return checks.integers("filters", filters, max(1, len(filters)) if checks.is_sequence(filters) else 1)
-
-
 @architecture(input_shape=(1, 1, 100), classes=3, classifier_activation="tanh")
 def dcgan_generator(
     x: Tensor,
@@ -52,7 +48,7 @@ def dcgan_generator(
         conv: unit whose norm, activation and options these are.
     """
     enlarge = matching(transposed, conv) if up is None else up
-    *finer, coarsest = _widths(filters)
+    *finer, coarsest = checks.several("filters", filters)
     x = enlarge(x, coarsest, 4, strides=1, padding="valid", name="project")
     for number, width in enumerate(reversed(finer), 1):
         x = enlarge(x, width, 4, strides=2, name=f"up{number}")
@@ -82,7 +78,7 @@ def dcgan_discriminator(
         dense: unit of the output, a function `(x, units, *, activation, name)`, without bias; None for `dense` with the
             initialisers, regularisers … of `conv`.
     """
-    first, *others = _widths(filters)
+    first, *others = checks.several("filters", filters)
     x = bare(conv)(x, first, 4, strides=2, name="conv1")
     for number, width in enumerate(others, 2):
         x = conv(x, width, 4, strides=2, name=f"conv{number}")

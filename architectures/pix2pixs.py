@@ -53,7 +53,7 @@ def pix2pix_generator(
         up: unit of the way up; None for `transposed` with norm, activation and options of `conv`, a leak left out.
         conv: unit of the way down.
     """
-    filters = checks.integers("filters", filters, max(2, len(filters)) if checks.is_sequence(filters) else 2)
+    filters = checks.several("filters", filters, 2)
     given, dropout, activation = x, checks.fraction("dropout", dropout), default_of(conv, "activation")
     plain = partial(conv, activation="relu" if activation == "leaky_relu" else activation)
     enlarge, skips = matching(transposed, plain) if up is None else up, []
@@ -90,7 +90,7 @@ def pix2pix_discriminator(
         filters: of each convolution but the last; the first has no norm, and all but the last stride.
         conv: unit of every convolution.
     """
-    first, *others = checks.integers("filters", filters, max(2, len(filters)) if checks.is_sequence(filters) else 2)
+    first, *others = checks.several("filters", filters, 2)
     x = without_norm(conv)(x, first, 4, strides=2, padding=1, name="conv1")
     for number, width in enumerate(others, 2):
         x = conv(x, width, 4, strides=2 if number <= len(others) else 1, padding=1, name=f"conv{number}")

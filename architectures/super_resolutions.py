@@ -21,7 +21,7 @@ espcn_conv = partial(_conv, activation="tanh")
 
 def features(x: Tensor, filters: Sequence[int], kernel_size: Sequence[int], conv: Unit) -> Tensor:
     """A convolution for each but the last kernel."""
-    filters = checks.integers("filters", filters, max(1, len(filters)) if checks.is_sequence(filters) else 1)
+    filters = checks.several("filters", filters)
     *others, _ = checks.integers("kernel_size", kernel_size, len(filters) + 1)
     for number, (width, side) in enumerate(zip(filters, others, strict=True), 1):
         x = conv(x, width, side, strides=1, name=f"conv{number}")

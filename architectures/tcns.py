@@ -77,7 +77,7 @@ def tcn(
         dense: unit of the classifier, a function `(x, units, *, activation, name)`; None for `dense` with the
             initialisers, regularisers … of `conv`.
     """
-    filters = checks.integers("filters", filters, max(1, len(filters)) if checks.is_sequence(filters) else 1)
+    filters = checks.several("filters", filters)
     rate = checks.fraction("dropout", dropout)
     for number, width in enumerate(filters):
         options = {"dilation_rate": 2**number, "dropout": rate, "conv": conv, "name": f"block{number + 1}"}

@@ -159,7 +159,7 @@ def video_resnet(
         dialect: `"paper"`; `"torchvision"`: as many zeros on every side, the middle of a block, logits.
     """
     filters = checks.integer("filters", filters)
-    repeats = checks.integers("repeats", repeats, max(1, len(repeats)) if checks.is_sequence(repeats) else 4)
+    repeats = checks.several("repeats", repeats)
     if not checks.is_sequence(kinds) or len(kinds) != len(repeats) + 1:
         raise checks.refuse("kinds", kinds, f"{len(repeats) + 1} kinds, of the stem and of each stage in repeats")
     known = {"3d": conv, "2d": partial(per_frame, conv=conv), "2+1d": partial(factorized, conv=conv)}

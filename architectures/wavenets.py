@@ -86,7 +86,7 @@ def wavenet(
         conv: unit of every convolution; its activation is that of the output, not of the gates.
     """
     filters, stacks = checks.integer("filters", filters), checks.integer("stacks", stacks)
-    dilations = checks.integers("dilations", dilations, max(1, len(dilations)) if checks.is_sequence(dilations) else 1)
+    dilations = checks.several("dilations", dilations)
     options: dict[str, Any] = {"dilations": dilations, "kernel_size": kernel_size, "conv": conv}
     x, skips = conv(x, filters, kernel_size, strides=1, padding="causal", activation=None, name="stem"), []
     for number in range(1, stacks + 1):

@@ -228,6 +228,16 @@ def integers(argument: str, value: Any, count: int, at_least: int | None = 1) ->
     return tuple(integer(f"{argument}[{i}]", item, at_least) for i, item in enumerate(value))
 
 
+def several(argument: str, value: Any, fewest: int = 1) -> tuple[int, ...]:
+    """A tuple of `fewest` positive integers or more."""
+    must_be = f"a list of {fewest} or more positive integers"
+    if not is_sequence(value):
+        raise refuse(argument, value, must_be, TypeError)
+    if len(value) < fewest:
+        raise refuse(argument, value, must_be)
+    return integers(argument, value, len(value))
+
+
 def is_sequence(value: object) -> bool:
     """Whether it is a list, a tuple or the like, and not text."""
     return isinstance(value, Sequence) and not isinstance(value, str | bytes)

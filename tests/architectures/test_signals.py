@@ -195,11 +195,11 @@ def test_causal_networks_of_every_rank(network, rank):
 @pytest.mark.parametrize(
     ("network", "options", "said"),
     [
-        (wavenet, {"dilations": ()}, "dilations must be"),
+        (wavenet, {"dilations": ()}, r"dilations must be a list of 1 or more positive integers, got \(\)"),
         (wavenet, {"dilations": (1, 0)}, r"dilations\[1\] must be a positive integer"),
         (wavenet, {"stacks": 0}, "stacks must be a positive integer"),
         (wavenet, {"filters": 0}, "filters must be a positive integer"),
-        (tcn, {"filters": 25}, "filters must be"),
+        (tcn, {"filters": 25}, "filters must be .*, got 25"),
         (tcn, {"dropout": 2}, "dropout must be"),
         (eegnet, {"input_shape": (None, 128, 1)}, "input_shape must be of a known number of electrodes"),
         (eegnet, {"input_shape": (64, 31, 1)}, "input_shape must be at least 32×32"),
