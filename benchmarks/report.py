@@ -134,20 +134,24 @@ def main() -> None:
     name, where = processor(), machine()
     found = {} if chosen.quick else known()
     here = {"machine": where, "sections": dict(found.pop(name, {}).get("sections", {}))}
+    found = {name: here, **found}
     for word in chosen.only or SECTIONS:
         here["sections"][word] = section(word, chosen.quick).dumps()
-    found = {name: here, **found}
-    if chosen.quick:
-        print(page(found))
-        return
-    sections = [Section.loads(here["sections"][word]) for word in SECTIONS if word in here["sections"]]
+        if not chosen.quick:
+            write(found)
+    print(page(found) if chosen.quick else PAGE)
+
+
+def write(found: Mapping[str, Mapping[str, Any]]) -> None:
+    """Write the page after each section, so that what was measured is not lost with the rest."""
+    here = next(iter(found.values()))["sections"]
+    sections = [Section.loads(here[word]) for word in SECTIONS if word in here]
     for path, data in (
         (TIMES, json.dumps(found, indent=1).encode()),
         (PICTURE, picture(sections)),
         (PAGE, page(found).encode()),
     ):
         path.write_bytes(data)
-    print(PAGE.relative_to(Path.cwd()) if PAGE.is_relative_to(Path.cwd()) else PAGE)
 
 
 if __name__ == "__main__":
