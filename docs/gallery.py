@@ -51,6 +51,13 @@ FIGURES = (
         'diagram(build("unet"), width="ieee2", style="volumes", depth=1, show="shape")',
     ),
     (
+        "U-Net with braces and a callout",
+        "unet-groups",
+        "`groups=` names parts at a brace, `callouts=` says something of one box; what is in the way moves aside.",
+        'diagram(build("unet"), width="ieee1", groups={"encoder*": "encoder", "decoder*": "decoder"}, '
+        'callouts={"encoder5": "the bridge"})',
+    ),
+    (
         "VGG-16 as volumes",
         "vgg16-volumes",
         "A darker band is the activation.",

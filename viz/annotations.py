@@ -147,6 +147,22 @@ class _Page:
         volumes = {i.states.node for i in self.items if isinstance(i, Polygon) and i.states is not None}
         return {n: self._with_caption(body) if n in volumes else body for n, body in found.items()}
 
+    def fronts(self) -> dict[int, Rect]:
+        """The same, of volumes no wider than their fronts: what is behind these reaches over others."""
+        found = self.bodies()
+        wide: dict[int, list[float]] = {}
+        for item in self.items:
+            if (
+                isinstance(item, Polygon)
+                and item.states is not None
+                and item.states.node >= 0
+                and len(item.points) == 4
+            ):
+                (ax, ay), (_, by), _, (dx, _) = item.points
+                if ay == by and ax == dx:
+                    wide.setdefault(item.states.node, []).extend(x for x, _ in item.points)
+        return {n: replace(r, left=min(wide[n]), right=max(wide[n])) if n in wide else r for n, r in found.items()}
+
     def _with_caption(self, body: Rect) -> Rect:
         """A volume and the lines of text right under it."""
         for text in sorted((text_area(i) for i in self.items if isinstance(i, Text)), key=lambda r: r.top):
@@ -156,7 +172,7 @@ class _Page:
 
     def runs(self, meant: Mapping[int, tuple[int, int]]) -> list[list[int]]:
         """The boxes in parts between which no other stands."""
-        bodies = self.bodies()
+        bodies = self.fronts()
         others = [rect for number, rect in bodies.items() if number not in meant]
         found: list[list[int]] = []
         for number in sorted(set(meant) & set(bodies)):
@@ -211,7 +227,7 @@ class _Page:
         return found
 
     def _places(self, run: Sequence[int], size: Point, is_leader: bool) -> Iterator[_Place]:
-        bodies, page = self.bodies(), self.bounds
+        bodies, page = self.bodies() if is_leader else self.fronts(), self.bounds
         target, own = self._target(run, bodies), frozenset(run)
         things = list(self._things(bodies))
         has_braces = any(isinstance(item, Path) and item.role == "brace" for item in self.items)
@@ -265,7 +281,7 @@ class _Page:
             at = place.cut if side in ("left", "above") else -place.cut
             self._part(at, place.more, side in ("left", "right"))
             right += place.more if side in ("left", "above") else 0.0
-        bodies = self.bodies()
+        bodies = self.bodies() if is_leader else self.fronts()
         target = _turned(self._target(run, bodies), side)
         across = size[0] if side in ("left", "right") else size[1]
         middle = (target.top + target.bottom) / 2

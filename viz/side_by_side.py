@@ -41,7 +41,8 @@ def figures(
         titles: a text for each, with maths between dollar signs; by default the names of the networks.
         width: of the whole figure, as of `diagram`; None: as wide as it needs.
         height: the figure comes out no taller.
-        options: the others of `diagram`, for all of them: `depth`, `style`, `theme`, …
+        options: the others of `diagram`, for all of them: `depth`, `style`, `theme`, …; in `groups` and `callouts`, a
+            pattern that begins with a letter, `b.block3`, is of that network alone.
 
     Raises:
         ValueError, TypeError: there are too few or too many, an argument is wrong, or one does not fit its share.
@@ -75,11 +76,21 @@ def figures(
         if text is not None:
             checks.text(name, text)
     drawn = [
-        diagram(model, theme=theme, width=share, height=None if high is None else high - below, **options)
-        for model in models
+        diagram(model, theme=theme, width=share, height=None if high is None else high - below, **_of(options, letter))
+        for model, letter in zip(models, ascii_lowercase[: len(models)], strict=True)
     ]
     words = [with_maths("titles", title) for title in said or [figure.graph.name for figure in drawn]]
     return _beside(drawn, [f"({a}) {title}".strip() for a, title in zip(ascii_lowercase, words, strict=False)], own)
+
+
+def _of(options: Mapping[str, Any], letter: str) -> dict[str, Any]:
+    """The options of one network: of notes, those of all and its own, whose patterns begin with its letter."""
+    found = dict(options)
+    for argument in ("groups", "callouts"):
+        if isinstance(notes := options.get(argument), Mapping):
+            own = {p: words for p, words in notes.items() if not re.match(r"[a-z]\.", str(p)) or p[0] == letter}
+            found[argument] = {p.removeprefix(f"{letter}.") if isinstance(p, str) else p: w for p, w in own.items()}
+    return found
 
 
 _TITLES = "a text for each network"

@@ -116,6 +116,22 @@ def _author_arguments(command: argparse.ArgumentParser) -> None:
         metavar="NAME[=WORDS]",
         help="give it the accent, and the legend these words; * and ? in it stand for any letters",
     )
+    command.add_argument(
+        "--group",
+        dest="groups",
+        type=_pair,
+        action="append",
+        metavar="NAME=TEXT",
+        help="a brace with these words along the boxes of that name; * and ? in it stand for any letters",
+    )
+    command.add_argument(
+        "--callout",
+        dest="callouts",
+        type=_pair,
+        action="append",
+        metavar="NAME=TEXT",
+        help="a note with a line to the box of that name; * and ? in it stand for any letters",
+    )
     command.add_argument("--alt-text", metavar="TEXT", help="the description in the file, in your own words")
 
 
@@ -133,7 +149,8 @@ def _marked(text: str) -> tuple[str, str]:
 
 def _author_options(arguments: argparse.Namespace) -> dict[str, Any]:
     given = {word: getattr(arguments, word) for word in ("only", "between", "alt_text")}
-    given |= {word: dict(getattr(arguments, word)) for word in ("label", "highlight") if getattr(arguments, word)}
+    by_name = ("label", "highlight", "groups", "callouts")
+    given |= {word: dict(getattr(arguments, word)) for word in by_name if getattr(arguments, word)}
     return {word: value for word, value in given.items() if value is not None}
 
 

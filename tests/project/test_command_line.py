@@ -127,11 +127,12 @@ def help_of(command, capfd):
 def test_what_an_author_says_reaches_the_figure(tmp_path, monkeypatch, capfd):
     monkeypatch.chdir(tmp_path)
     said = ["--label", "stem=our=stem", "--highlight", "stage2*=ours", "--between", "stem", "stage3", "--no-names"]
+    said += ["--group", "stage1*=body", "--callout", "stem=a note"]
     looks = ["--theme", "mono", "--font", "times", "--collapse", "stage3", "--min-text", "7", "--alt-text", "In short."]
     assert main(["draw", "resnet18", "-o", "net.svg", "--width", "ieee1", *said, *looks]) == 0
     text = (tmp_path / "net.svg").read_text(encoding="utf-8")
     found = {element.text for element in ET.fromstring(text).iter("{http://www.w3.org/2000/svg}text")}
-    assert {"our=stem", "ours"} <= found and "In short." in text
+    assert {"our=stem", "ours", "body", "a note"} <= found and "In short." in text
     assert not any(word and "stage4" in word for word in found) and "Tinos" in text
     capfd.readouterr()
 
