@@ -66,6 +66,33 @@ def exchange(xs: Sequence[Tensor], repeats: int = 4, *, conv: Unit = conv_bn, na
     return [fused(ys, place, conv=conv, name=f"fuse{place + 1}") for place in range(len(ys))]
 
 
+@block
+def gathered(
+    xs: Sequence[Tensor], filters: Sequence[int], units: int, *, conv: Unit = conv_bn, name: str | None = None
+) -> Tensor:
+    """Maps of every resolution with more channels, halved from the finest on and added (Wang et al. 2020, figure 4c).
+
+    Shapes: a list of `batch *sides channels`, the finest first -> the sides of the coarsest, `units` channels.
+
+    Args:
+        filters: of each resolution.
+        units: of the last convolution.
+
+    Example:
+        >>> gathered([keras.Input((16, 16, 18)), keras.Input((8, 8, 36))], (32, 64), 128).shape
+        (None, 8, 8, 128)
+    """
+    ys = [
+        bottleneck(x, width, conv=conv, name=f"grown{number}")
+        for number, (x, width) in enumerate(zip(xs, filters, strict=True), 1)
+    ]
+    biased = conv if default_of(conv, "use_bias") is not None else partial(conv, use_bias=True)
+    x = ys[0]
+    for number, (y, width) in enumerate(zip(ys[1:], filters[1:], strict=True), 1):
+        x = add([y, biased(x, width, 3, strides=2, name=f"down{number}")], name=f"add{number}")
+    return biased(x, units, 1, strides=1, name="last")
+
+
 @architecture(dialects=DIALECTS)
 def hrnet(
     x: Tensor,
@@ -108,15 +135,7 @@ def hrnet(
         xs = [*xs, conv(last, width * 2**number, 3, strides=2, name=f"transition{number}.half{number + 1}")]
         for module in range(1, count + 1):
             xs = exchange(xs, repeats, conv=conv, name=f"stage{number + 1}.module{module}")
-    ys = [
-        bottleneck(x, filters, conv=conv, name=f"grown{number}")
-        for number, (x, filters) in enumerate(zip(xs, head_filters, strict=True), 1)
-    ]
-    biased = conv if default_of(conv, "use_bias") is not None else partial(conv, use_bias=True)
-    x = ys[0]
-    for number, (y, filters) in enumerate(zip(ys[1:], head_filters[1:], strict=True), 1):
-        x = add([y, biased(x, filters, 3, strides=2, name=f"down{number}")], name=f"add{number}")
-    x = biased(x, units, 1, strides=1, name="last")
+    x = gathered(xs, head_filters, units, conv=conv, name="head")
     return head(x, dense=dense) if head.include_top else head(x)
 
 

@@ -129,6 +129,32 @@ def finest(
     return x if finer else conv(x, filters, 3, strides=1, name="conv1")
 
 
+@block
+def fpn_decoder(
+    xs: Sequence[Tensor],
+    pyramid_filters: int = 256,
+    filters: int = 128,
+    *,
+    conv: Unit = conv_bn,
+    name: str | None = None,
+) -> Tensor:
+    """A feature pyramid, all levels of which are enlarged to the finest and added (Kirillov et al. 2019, figure 3).
+
+    Shapes: a list of `batch *sides channels`, the finest first -> the sides of the first, `filters` channels.
+
+    Args:
+        pyramid_filters: of the levels, whose convolutions are linear and have no norm.
+        filters: of the convolutions that enlarge them.
+
+    Example:
+        >>> fpn_decoder([keras.Input((56, 56, 256)), keras.Input((28, 28, 512))]).shape
+        (None, 56, 56, 128)
+    """
+    levels = feature_pyramid(xs, pyramid_filters, conv=partial(without_norm(conv), activation=None), name="pyramid")
+    ends = [finest(y, levels[:place], filters, conv=conv, name=f"level{place + 1}") for place, y in enumerate(levels)]
+    return add(ends, name="add")
+
+
 @architecture(input_shape=(512, 512, 3), classes=19)
 def semantic_fpn(
     x: Tensor,
@@ -159,12 +185,8 @@ def semantic_fpn(
     last, maps = maps_by_stride(x, backbone, (4, 8, 16, 32), conv=conv, use_bias=use_bias)
     if not head.include_top:
         return head(last)
-    levels = feature_pyramid(maps, pyramid_filters, conv=partial(without_norm(unit), activation=None), name="pyramid")
-    ends = [
-        finest(level, levels[:place], filters, conv=unit, name=f"level{place + 1}")
-        for place, level in enumerate(levels)
-    ]
-    return pixels_of(add(ends, name="add"), image, head, unit)
+    x = fpn_decoder(maps, pyramid_filters, filters, conv=unit, name="decoder")
+    return pixels_of(x, image, head, unit)
 
 
 semantic_fpn_resnet50 = published(semantic_fpn, "semantic_fpn_resnet50", backbone="resnet50")

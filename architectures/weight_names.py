@@ -551,10 +551,10 @@ TIMM |= {
         "stage{s}.module{m}.fuse{i}.down{j}.conv{k}.{kind:conv|norm}": (
             "stage{s}.{m:-1}.fuse_layers.{i:-1}.{j:-1}.{k:-1}.{kind:0|1}"
         ),
-        "grown{i}.conv{c}.{kind:conv|norm}": "incre_modules.{i:-1}.0.{kind:conv|bn}{c}",
-        "grown{i}.shortcut.{kind:conv|norm}": "incre_modules.{i:-1}.0.downsample.{kind:0|1}",
-        "down{i}.{kind:conv|norm}": "downsamp_modules.{i:-1}.{kind:0|1}",
-        "last.{kind:conv|norm}": "final_layer.{kind:0|1}",
+        "head.grown{i}.conv{c}.{kind:conv|norm}": "incre_modules.{i:-1}.0.{kind:conv|bn}{c}",
+        "head.grown{i}.shortcut.{kind:conv|norm}": "incre_modules.{i:-1}.0.downsample.{kind:0|1}",
+        "head.down{i}.{kind:conv|norm}": "downsamp_modules.{i:-1}.{kind:0|1}",
+        "head.last.{kind:conv|norm}": "final_layer.{kind:0|1}",
         "classifier.predictions": "classifier",
     },
     "convmixer": {

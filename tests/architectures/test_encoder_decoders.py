@@ -179,19 +179,19 @@ def deeplab_by_hand(go: Layers, found: list[Any], sides: tuple[int, int]) -> Any
 def fpn_by_hand(go: Layers, found: list[Any], sides: tuple[int, int]) -> Any:
     above, levels = None, []
     for number in (4, 3, 2, 1):
-        y = go(found[number - 1], f"pyramid.lateral{number}.conv")
+        y = go(found[number - 1], f"decoder.pyramid.lateral{number}.conv")
         if above is not None:
             rows, columns = (
                 np.arange(side) * n // side for side, n in zip(y.shape[1:3], above.shape[1:3], strict=True)
             )
             y = y + ops.convert_to_numpy(above)[:, rows][:, :, columns]
         above = y
-        levels.insert(0, go(y, f"pyramid.smooth{number}.conv"))
-    total = go.unit(levels[0], "level1.conv1")
+        levels.insert(0, go(y, f"decoder.pyramid.smooth{number}.conv"))
+    total = go.unit(levels[0], "decoder.level1.conv1")
     for number in (2, 3, 4):
         y = levels[number - 1]
         for step in range(1, number):
-            y = linear(go.unit(y, f"level{number}.conv{step}"), levels[number - 1 - step].shape[1:3])
+            y = linear(go.unit(y, f"decoder.level{number}.conv{step}"), levels[number - 1 - step].shape[1:3])
         total = total + y
     return ops.softmax(linear(go(total, "score.conv"), sides))
 

@@ -87,6 +87,6 @@ def test_use_bias_is_that_of_the_head_too():
     with weightless():
         plain, without = (hrnet(**SMALL, input_shape=(40, 33, 3), use_bias=bias) for bias in (None, False))
     assert {x.name for x in plain.layers if getattr(x, "bias", None) is not None and "conv" in x.name} == {
-        *("down1.conv", "down2.conv", "last.conv")
+        *("head.down1.conv", "head.down2.conv", "head.last.conv")
     }
     assert not any(getattr(x, "bias", None) is not None for x in without.layers if "conv" in x.name)
