@@ -101,7 +101,7 @@ def ghostnet(
             name = f"stage{number}.block{place}"
             x = ghost_bottleneck(x, filters, expanded, kernel, strides=strides, name=name, **options)
     x = conv(x, expanded, 1, strides=1, name="last")
-    hidden = {"units": (1280,), "hidden_activation": default_of(conv, "activation")}
+    hidden = {"units": (1280,), "hidden_activation": default_of(conv, "activation", "relu")}
     return head(x, dropout=dropout, dense=dense, **hidden) if head.include_top else head(x)
 
 
