@@ -9,6 +9,7 @@ from .constructor import architecture as architecture
 from .constructor import variant as variant
 from .convmixers import *
 from .convnexts import *
+from .darknets import *  # type: ignore[assignment]
 from .dcgans import *
 from .densenets import *
 from .dilated_segmentations import *

@@ -87,21 +87,17 @@ def ghostnet(
             initialisers, regularisers … of `conv`.
         dialect: `"paper"`; `"timm"`: as many zeros on every side, logits.
     """
-    if not checks.is_sequence(stages) or not stages or not all(map(checks.is_sequence, stages)):
-        raise checks.refuse("stages", stages, "stages, each a sequence of blocks")
+    if not checks.is_sequence(stages) or not stages:
+        raise checks.refuse("stages", stages, "one stage at least")
     x = conv(x, 16, 3, strides=2, name="stem")
     expanded = 0
     for number, rows in enumerate(stages, 1):
-        for place, row in enumerate(rows, 1):
-            if not checks.is_sequence(row) or len(row) != 5:
-                must_be = "kernel size, expanded and output channels, squeeze-and-excite, stride"
-                raise checks.refuse(f"stages[{number - 1}][{place - 1}]", row, must_be)
-            kernel, expanded, filters, squeezes, strides = row
+        for place, (kernel, expanded, filters, squeezes, strides) in enumerate(rows, 1):
             options: dict[str, Any] = {"squeezes": squeezes, "conv": conv}
             name = f"stage{number}.block{place}"
             x = ghost_bottleneck(x, filters, expanded, kernel, strides=strides, name=name, **options)
     x = conv(x, expanded, 1, strides=1, name="last")
-    hidden = {"units": (1280,), "hidden_activation": default_of(conv, "activation")}
+    hidden = {"units": (1280,), "hidden_activation": default_of(conv, "activation", "relu")}
     return head(x, dropout=dropout, dense=dense, **hidden) if head.include_top else head(x)
 
 

@@ -283,6 +283,28 @@ _GHOSTNET = Recipe(
     batch_size=1024,
     also=("trained as ShuffleNet v2, with a larger learning rate",),
 )
+_DARKNET = Recipe(
+    "Redmon and Farhadi 2017, section 3, which trains DarkNet-19 so",
+    "SGD",
+    _MOMENTUM,
+    learning_rate=0.1,
+    epochs=160,
+    weight_decay=5e-4,
+    augmentation=("random crops and rotations", "hue, saturation and exposure"),
+    also=("the learning rate falls as (1 - step/steps)^4", "10 epochs more on images of 448×448, from 0.001 on"),
+)
+_CSPDARKNET = Recipe(
+    "Bochkovskiy et al. 2020, section 4.1",
+    "SGD",
+    _MOMENTUM,
+    learning_rate=0.1,
+    batch_size=128,
+    iterations=8_000_000,
+    weight_decay=5e-3,
+    label_smoothing=0.1,
+    augmentation=("CutMix", "Mosaic"),
+    also=("the learning rate grows from 0 for 1,000 steps and falls as a polynomial after them",),
+)
 _CIFAR_DENSENET = replace(
     _DENSENET,
     schedule=Schedule("steps", 0.1, at=(150, 225)),
@@ -736,6 +758,8 @@ RECIPES: dict[str, Recipe] = {
     "cifar_resnet164_v2": replace(_CIFAR_RESNET, source="He et al. 2016b, appendix", also=_WARM_UP),
     "se_resnet50": _SE,
     "resnests": _RESNEST,
+    "darknet53": _DARKNET,
+    "cspdarknet53": _CSPDARKNET,
     "ghostnets": _GHOSTNET,
     "repvggs": _REPVGG,
     "res2nets": _RES2NET,

@@ -620,6 +620,15 @@ TIMM["ghostnet"] = {
     "classifier.{part:dense1|predictions}": "{part:conv_head|classifier}",
 }
 
+TIMM["darknet"] = {
+    "stem.{kind:conv|norm}": "stem.conv1.{kind:conv|bn}",
+    "stage{s}.block{b}.conv{c}.{kind:conv|norm}": "stages.{s:-1}.blocks.{b:-1}.conv{c}.{kind:conv|bn}",
+    "stage{s}.{part:downsample|expand|branch|transition}.{kind:conv|norm}": (
+        "stages.{s:-1}.{part:conv_down|conv_exp|conv_transition_b|conv_transition}.{kind:conv|bn}"
+    ),
+    "classifier.predictions": "head.fc",
+}
+
 KERAS_HUB: dict[str, dict[str, str]] = {
     "resnet": {
         "stem.{kind:conv|norm}": "conv1_{kind:conv|bn}",
