@@ -36,7 +36,7 @@ EXCEPT = {
     "kernel_initializer": (r"^(fuse\d\.)?up\.conv", r"aux1\.classifier\.predictions"),  # bilinear; torchvision's 0.001
     "bias_initializer": (r"^conv[245]\.conv",),  # of AlexNet, which are its paper's
     "norm": (r"^(fuse\d\.)?up\.conv", r"score\.conv", r"squeeze_excite\.", r"^s[24]\.scale", r"^image\."),
-    "kind": (r"(^|\.)up\.conv", r"^s[24]\.scale", r"^c3\.conv", r"^stage\d\.downsample\.conv"),
+    "kind": (r"(^|\.)up\.conv", r"^score\.up[12]\.conv", r"^s[24]\.scale", r"^c3\.conv", r"^stage\d\.downsample\.conv"),
 }
 GIVEN = {
     "kernel_regularizer": keras.regularizers.L2(0.25),
