@@ -6,7 +6,9 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
+from .. import checks
 from ..blocks import avg_pool, branches, inception_residual, max_pool
+from ..blocks.tensors import rank
 from ..blocks.types import Dense, Tensor, Unit
 from .constructor import Head, architecture
 from .googlenets import inception_network
@@ -79,5 +81,7 @@ def inception_resnet_v2(
             initialisers, regularisers … of `conv`.
         dialect: `"paper"`, as the authors released it; `"keras"`, which has no dropout.
     """
+    if layers is LAYERS and rank(x) != 2:
+        raise checks.refuse("input_shape", tuple(x.shape[1:]), "of an image: kernels of 1×7 have two sides")
     options: dict[str, Any] = {"conv": conv, "dense": dense, "dropout": dropout}
     return inception_network(x, head, layers, AUX, aux=aux, default_aux=aux_head, **options)

@@ -99,7 +99,8 @@ def load(
 
     Args:
         model: one of our networks, or what was made of one that keeps the names of its layers.
-        source: a state dict of torchvision or timm (arrays or tensors by name); a Keras model, of ours, of
+        source: a state dict of torchvision or timm (arrays or tensors by name, whatever modules around the network put
+            before all of them); a Keras model, of ours, of
             `keras.applications`, or a ResNet backbone of keras-hub; the path of a file, `.keras`, `.weights.h5`,
             `.h5`, `.safetensors`, or of PyTorch (`.pth`, `.pt`). Of another network the layers of the same names,
             and those of a VGG for an FCN. (What torchvision calls `transform_input`, other colours for the trained

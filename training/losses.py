@@ -175,6 +175,7 @@ def _is_config(value: Any) -> bool:
 
 # Of Keras those that compare probabilities and have no `from_logits`.
 _LOSSES_OF_PROBABILITIES = ("KLDivergence", "Dice", "Tversky", "CategoricalGeneralizedCrossEntropy")
+_LOSSES_OF_RATES = ("Poisson",)  # which has a logarithm of what it is given
 # Those that compare classes, of which a single unit is always certain: it is 0 whatever the network says.
 _LOSSES_OF_CLASSES = (
     *("SparseCategoricalCrossentropy", "CategoricalCrossentropy", "CategoricalFocalCrossentropy"),
@@ -205,9 +206,11 @@ def _loss(value: Any, output: Any) -> Any:
     _refuse_one_unit(found, value, output)
     told = _from_logits(found)
     if told is None:
-        if _kind(found) in _LOSSES_OF_PROBABILITIES and gives_logits(output):
+        of = "probabilities" if _kind(found) in _LOSSES_OF_PROBABILITIES else ""
+        of = of or ("rates" if _kind(found) in _LOSSES_OF_RATES else "")
+        if of and gives_logits(output):
             head = checks.one_line(_keras.call_of(output).operation.name)
-            raise refuse("loss", value, f"one of logits, as {head} gives them, not of probabilities")
+            raise refuse("loss", value, f"one of logits, as {head} gives them, not of {of}")
         return value
     logits = gives_logits(output)
     if logits is None:

@@ -46,6 +46,7 @@ def test_the_last_block_is_not_activated():
         ({"dropout": 2}, "dropout must be a number from 0"),
         ({"layers": 3}, "inception_resnet_v2: layers must be"),
         ({"layers": {**SHORT, "block35_1": (LAYERS["block35_1"][0], 3)}}, "'block35_1': branches must be"),
+        ({"input_shape": (512, 2)}, r"inception_resnet_v2: input_shape must be of an image: .*, got \(512, 2\)"),
         ({"layers": SHORT, "input_shape": (74, 99, 3)}, "inception_resnet_v2: input_shape must be at least 75×75"),
     ],
 )

@@ -410,6 +410,7 @@ AVERAGED = keras.metrics.MeanMetricWrapper
         ({"loss": "kl_divergence"}, "loss must be one of logits, as 'dense"),
         ({"loss": keras.losses.Dice()}, "loss must be one of logits"),
         ({"loss": "tversky"}, "loss must be one of logits"),
+        ({"loss": "poisson"}, "loss must be one of logits, as 'dense.*, not of rates"),
     ],
 )
 def test_what_is_of_probabilities_is_refused_for_logits(option, said):

@@ -401,6 +401,7 @@ def test_less_type_is_a_choice():
         ({"expand": 3}, TypeError, "expand must be the name of a block, or several, got 3"),
         ({"zoom": "c9"}, ValueError, "zoom must be the name of a block.*, got 'c9'"),
         ({"zoom": [1]}, TypeError, r"zoom must be True, .*, got \(1,\)"),
+        ({"label": lambda: "name"}, TypeError, r"label must be a function of a node, .*too many positional arguments"),
         ({"label": "name"}, TypeError, "label must be a function, or a dict of texts.*, got 'name'"),
         ({"label": lambda node: 3}, TypeError, "what label gives for 'input' must be text.*, got 3"),
         (
