@@ -9,7 +9,7 @@ from .constructor import architecture as architecture
 from .constructor import variant as variant
 from .convmixers import *
 from .convnexts import *
-from .darknets import *  # type: ignore[assignment]
+from .darknets import *
 from .dcgans import *
 from .densenets import *
 from .dilated_segmentations import *
@@ -36,7 +36,7 @@ from .recipes import Recipe as Recipe
 from .recipes import Schedule as Schedule
 from .recipes import recipe as recipe
 from .regnets import *
-from .repvggs import *  # type: ignore[assignment]
+from .repvggs import *
 from .res2nets import *
 from .resnests import *
 from .resnets import *  # type: ignore[assignment]

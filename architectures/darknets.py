@@ -35,7 +35,7 @@ DIALECTS: dict[str, dict[str, Any]] = {"paper": {}, "timm": _TIMM}
 
 
 @block
-def dark_residual(x: Tensor, filters: int, *, conv: Unit) -> Tensor:
+def dark_residual(x: Tensor, filters: int, *, conv: Unit, name: str | None = None) -> Tensor:
     """1×1 down, 3×3 up, and `x` added to what is activated already (Redmon and Farhadi 2018, table 1).
 
     Shapes: `batch height width channels` -> the same.
@@ -45,7 +45,9 @@ def dark_residual(x: Tensor, filters: int, *, conv: Unit) -> Tensor:
 
 
 @block
-def darknet_stage(x: Tensor, filters: int, repeats: int, *, cross_stage: bool, whole: bool, conv: Unit) -> Tensor:
+def darknet_stage(
+    x: Tensor, filters: int, repeats: int, *, cross_stage: bool, whole: bool, conv: Unit, name: str | None = None
+) -> Tensor:
     """A convolution that halves the sides, and residuals, of half of the channels where they cross the stage.
 
     Shapes: `batch height width channels` -> `batch ceil(height/2) ceil(width/2) filters`.

@@ -45,6 +45,7 @@ def ghost_bottleneck(
     strides: Size,
     squeezes: bool,
     conv: Unit,
+    name: str | None = None,
 ) -> Tensor:
     """Two ghost convolutions, a strided depthwise one between them, and a shortcut around them (figure 3).
 

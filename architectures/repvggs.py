@@ -27,7 +27,7 @@ DIALECTS: dict[str, dict[str, Any]] = {
 
 
 @block
-def repvgg_stage(x: Tensor, filters: int, repeats: int, *, conv: Unit) -> Tensor:
+def repvgg_stage(x: Tensor, filters: int, repeats: int, *, conv: Unit, name: str | None = None) -> Tensor:
     """Sums of a 3×3 and a 1×1 convolution and a norm, the first of which halves the sides.
 
     Shapes: `batch height width channels` -> `batch ceil(height/2) ceil(width/2) filters`.

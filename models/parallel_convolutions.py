@@ -21,10 +21,10 @@ _PADS = (keras.layers.ZeroPadding1D, keras.layers.ZeroPadding2D, keras.layers.Ze
 
 @dataclass(frozen=True)
 class Branch:
-    """Of a sum: the call of a convolution or none, and the norm after it or none."""
+    """Of a sum: the call of a convolution or None, and the norm after it or None."""
 
-    conv: Any | None
-    norm: Any | None
+    conv: Any
+    norm: Any
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Sum:
     @property
     def layer(self) -> Any:
         """The convolution of the widest kernel."""
-        return self.branches[self.widest].conv.operation  # type: ignore[union-attr]
+        return self.branches[self.widest].conv.operation
 
     @property
     def identities(self) -> Iterator[Any]:
