@@ -19,7 +19,7 @@ from .efficientnets import *
 from .fc_densenets import *
 from .ghostnets import *
 from .googlenets import *  # type: ignore[assignment]  # tables of the same name, which are not public
-from .hrnets import *  # type: ignore[assignment]
+from .hrnets import *
 from .inception_resnets import *  # type: ignore[assignment]
 from .inceptions_v3 import *  # type: ignore[assignment]
 from .lenets import *
