@@ -83,6 +83,15 @@ def test_of_two_ways_with_one_convolution_each_the_projection_is_the_short_one()
         assert said_of(model)["block"] == "residual 1×3×3, projection skip"
 
 
+def test_every_way_past_the_longest_is_said():
+    x = keras.Input((8, 8, 4), name="image")
+    ways = [layers.Conv2D(4, size, padding="same", name=f"block.conv{size}")(x) for size in (1, 3)] + [
+        layers.BatchNormalization(name="block.norm")(x)
+    ]
+    model = keras.Model(x, layers.ReLU(name="block.relu")(layers.Add(name="block.add")(ways)))
+    assert said_of(model)["block"] == "residual 3×3, skips through batch norm and 1×1 conv"
+
+
 def test_residual_blocks_say_their_rate():
     x = y = keras.Input((32, 8), name="x")
     for rate in (1, 2, 4):

@@ -517,24 +517,31 @@ def _way(sources: Sequence[Sequence[int]], start: int, end: int) -> list[int]:
 
 
 def _short_cut(inner: Graph, ways: Sequence[Sequence[int]]) -> str | None:
-    """What is on the way that has nothing on it, or a projection, while one of the others has a layer with weights.
+    """What is on the ways but the longest, that have nothing on them, or one layer with weights, which the longest has.
 
-    `identity` for nothing, `projection` for a 1×1 convolution or a dense layer, else `skip through` the first layer;
-    None if there is no such way.
+    `identity` for nothing, `projection` for a 1×1 convolution or a dense layer, else `skip through` the first layer; of
+    several ways each, as in `skips through 1×1 conv and batch norm`. None if a way has more, or if none has weights.
     """
 
-    def weighted(way: Sequence[int]) -> int:
-        return sum(inner.nodes[n - 1].role in ("conv", "dense") for n in way)
+    def weighted(way: Sequence[int]) -> list[Node]:
+        return [inner.nodes[n - 1] for n in way if inner.nodes[n - 1].role in ("conv", "dense")]
 
     def plain(way: Sequence[int]) -> bool:
         allowed = ("conv", "norm", "pool", "shape", "activation", "dense")
-        return weighted(way) < 2 and all(inner.nodes[n - 1].role in allowed for n in way)
+        return len(weighted(way)) < 2 and all(inner.nodes[n - 1].role in allowed for n in way)
 
-    wide = lambda way: not all(_is_projection(inner.nodes[n - 1]) for n in way)  # noqa: E731
-    short = min(ways, key=lambda way: (len(way), weighted(way), wide(way)))
-    if not plain(short) or not any(weighted(way) for way in ways if way is not short):
+    wide = lambda way: not all(map(_is_projection, weighted(way)))  # noqa: E731
+    *short, longest = sorted(ways, key=lambda way: (len(weighted(way)), wide(way), len(way)))
+    if not weighted(longest) or not all(map(plain, short)):
         return None
-    return _named_skip([inner.nodes[n - 1] for n in short])
+    passed = [[inner.nodes[n - 1] for n in way] for way in short]
+    if len(passed) == 1:
+        return _named_skip(passed[0])
+    through = [
+        _layer(next(iter(weighted(way)), nodes[0])) if nodes else "nothing"
+        for way, nodes in zip(short, passed, strict=True)
+    ]
+    return f"skips through {' and '.join(layer.partition(',')[0] for layer in through)}"
 
 
 def _named_skip(passed: Sequence[Node]) -> str:
