@@ -35,7 +35,7 @@ from layerblocks.testing import check_net
 from ..architectures.test_inception_resnets import SHORT as SHORT_INCEPTION_RESNET
 from ..helpers import NIGHTLY
 
-THOROUGH = settings().max_examples >= 100
+THOROUGH = settings().max_examples >= 60
 
 
 AXES = {1: "l", 2: "hw", 3: "dhw"}

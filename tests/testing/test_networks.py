@@ -23,7 +23,7 @@ from layerblocks.testing.random_networks import Network, _summed, networks
 
 from ..helpers import data_format
 
-MANY = 2500 if settings().max_examples >= 100 else 8 * settings().max_examples
+MANY = 2500 if settings().max_examples >= 60 else 8 * settings().max_examples
 SCOPE = {"Network": Network, "Call": Call, "partial": partial, **vars(blocks)}
 
 
