@@ -5,11 +5,9 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-import keras
-
 from .. import checks
 from ..blocks import add, batch_norm, block, concat, conv_bn, split
-from ..blocks.tensors import channels, layer
+from ..blocks.tensors import channels
 from ..blocks.types import Dense, Tensor, Unit
 from .constructor import Head, architecture, published
 
@@ -17,18 +15,10 @@ from .constructor import Head, architecture, published
 DARKNET53 = ((1, 2, 8, 8, 4), (64, 128, 256, 512, 1024))
 
 
-@block
-def leaky_relu(x: Tensor, negative_slope: float = 0.1, *, name: str | None = None) -> Tensor:
-    """The activation of Darknet: a tenth of what is negative.
-
-    Shapes: `batch …` -> the same.
-    """
-    return layer(keras.layers.LeakyReLU, x, "leaky_relu", "leaky_relu", negative_slope=negative_slope)
-
-
-darknet_conv = partial(conv_bn, activation=leaky_relu, norm=partial(batch_norm, epsilon=1e-5))
+LEAKY: Any = "leaky_relu", {"negative_slope": 0.1}
+darknet_conv = partial(conv_bn, activation=LEAKY, norm=partial(batch_norm, epsilon=1e-5))
 _TIMM = {
-    "conv": partial(darknet_conv, padding="symmetric", activation=partial(leaky_relu, negative_slope=0.01)),
+    "conv": partial(darknet_conv, padding="symmetric", activation=("leaky_relu", {"negative_slope": 0.01})),
     "classifier_activation": None,
 }
 DIALECTS: dict[str, dict[str, Any]] = {"paper": {}, "timm": _TIMM}

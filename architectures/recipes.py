@@ -284,7 +284,7 @@ _GHOSTNET = Recipe(
     also=("trained as ShuffleNet v2, with a larger learning rate",),
 )
 _DARKNET = Recipe(
-    "Redmon and Farhadi 2017, section 3, which trains DarkNet-19 so",
+    "Redmon and Farhadi 2018, section 2.4, as DarkNet-19 in section 3 of their paper of 2017",
     "SGD",
     _MOMENTUM,
     learning_rate=0.1,

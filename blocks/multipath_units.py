@@ -13,7 +13,7 @@ from .channel_moves import split
 from .core import block, default_of
 from .merges import add, concat, scale
 from .pools import avg_pool, global_avg_pool
-from .tensors import channel_axis, channels, layer, rank
+from .tensors import channels, layer, rank
 from .types import Size, Tensor, Unit
 from .units import conv_bn, matching, without_norm
 from .units import depthwise as _depthwise
@@ -81,10 +81,8 @@ def split_attention(
     y = plain(y, radix * filters, 1, strides=1, activation=None if radix > 1 else "sigmoid", name="expand")
     if radix > 1:
         shape = tuple(y.shape[1:])
-        last = channel_axis() == -1
-        apart = (*shape[:-1], radix, filters) if last else (radix, filters, *shape[1:])
-        y = layer(keras.layers.Reshape, y, "apart", "apart", target_shape=apart)
-        y = layer(keras.layers.Softmax, y, "softmax", "softmax", axis=-2 if last else 1)
+        y = layer(keras.layers.Reshape, y, "apart", "apart", target_shape=(radix, filters))
+        y = layer(keras.layers.Softmax, y, "softmax", "softmax", axis=1)
         y = layer(keras.layers.Reshape, y, "weights", "weights", target_shape=shape)
     x = scale(x, y, name="scale")
     x = x if radix == 1 else add(split(x, radix, name="weighted"), name="mean")

@@ -201,7 +201,7 @@ def _is_tensor(word: str, annotation: Any, first: bool) -> bool:
 
 
 @public
-def block_kwargs(block: Callable[..., Any], **overrides: Any) -> st.SearchStrategy[dict[str, Any]]:
+def block_kwargs(block: Callable[..., Any], /, **overrides: Any) -> st.SearchStrategy[dict[str, Any]]:
     """Arguments of a block, drawn from the annotations of its signature: any function of a tensor, yours too.
 
     What is annotated as a tensor, and an unannotated first parameter, is left to you; so are `name` and `**options`.

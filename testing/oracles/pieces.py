@@ -173,7 +173,8 @@ def cbam(shape: Shape, *, ratio: int = 16, kernel_size: Any = 7, conv: Oracle = 
     return replace(of_channels.then(lambda _: places), shape=shape)
 
 
-_PATHS: dict[str, Any] = {"dilation_rate": OMITTED, "kernel_size": [1, 3], "strides": [1, 2], "conv": OMITTED}
+_UNDILATED: dict[str, Any] = {"kernel_size": [1, 3], "strides": [1, 2], "conv": OMITTED}
+_PATHS: dict[str, Any] = {"dilation_rate": OMITTED, **_UNDILATED}
 
 
 @oracle("split_attention", draws={**_PATHS, "filters": [2, 4], "radix": [1, 2], "ratio": [1, 4]}, chain=False)
@@ -226,7 +227,9 @@ def hierarchical_conv(
     return part if scale == 1 else concat([*[part] * (scale - 1), replace(part, parameters=0, multiply_adds=0)])
 
 
-@oracle("ghost_conv", draws={**_PATHS, "filters": [2, 4], "ratio": [1, 2], "ghost_kernel_size": [1, 3]}, chain=False)
+@oracle(
+    "ghost_conv", draws={**_UNDILATED, "filters": [2, 4], "ratio": [1, 2], "ghost_kernel_size": [1, 3]}, chain=False
+)
 def ghost_conv(
     shape: Shape,
     filters: int,
@@ -253,7 +256,7 @@ def ghost_conv(
     return replace(first.then(lambda _: ghosts), shape=(*first.shape[:-1], filters))
 
 
-@oracle("parallel_conv", draws={**_PATHS, "filters": [2, 4]}, chain=False)
+@oracle("parallel_conv", draws={**_UNDILATED, "filters": [2, 4]}, chain=False)
 def parallel_conv(
     shape: Shape, filters: int, kernel_size: Any = 3, *, strides: Any = 1, conv: Oracle = conv_bn
 ) -> Expected:

@@ -57,7 +57,7 @@ def test_stochastic_depth_grows_evenly_from_nothing():
 
 
 def test_version_2_by_its_arguments():
-    model = made(convnext, **TINY, inner=[global_response_norm], transforms=[])
+    model = made(convnext, **TINY, inner=[global_response_norm], transforms=[], stochastic_depth=0)
     names = {layer.name for layer in model.layers}
     assert any("global_response_norm" in name for name in names) and not any("layer_scale" in name for name in names)
     assert [layer.name for layer in made(convnext_v2, **TINY).layers] == [layer.name for layer in model.layers]
@@ -107,8 +107,8 @@ def test_bad_input(options, said):
 
 
 def test_a_variant_that_is_not_there():
-    with pytest.raises(ValueError, match=r"did you mean 'convnext_(tiny|large|xlarge|base|small)'"):
-        build("convnext_huge")
+    with pytest.raises(ValueError, match=r"did you mean 'convnext_large'"):
+        build("convnext_larg")
     assert all(len(repeats) == len(filters) == 4 for repeats, filters, _ in CONFIGS.values())
 
 

@@ -163,6 +163,7 @@ BORDERED = {
     "fcn8s",
     "unet",
     "inception_resnet_v2",
+    *("squeezenet1_0", "squeezenet1_1"),
 }  # with a wide border of zeros, or none at all
 OF_VIDEOS = {"r3d_18", "mc3_18", "r2plus1d_18", "vnet"}
 # Signals, what enlarges, and what leaves out the sides of its images.
@@ -363,7 +364,7 @@ def test_description():
 def test_cheap_description(name):
     about = describe(name)
     assert about.name == name and 1990 < about.year < 2030 and str(about.year) in about.paper
-    axes = {"videos": 3, "wavenets": 1, "tcns": 1}.get(about.module, 2)
+    axes = 3 if name == "vnet" else {"videos": 3, "wavenets": 1, "tcns": 1}.get(about.module, 2)
     assert len(about.input_shape) == axes + 1
     assert "conv" in about.options and "classes" not in about.options and "dialect" not in about.options
 
@@ -374,5 +375,5 @@ def test_cheap_description(name):
 def test_description_of_nothing(name, message):
     with pytest.raises(ValueError, match=message):
         describe(name)
-    with pytest.raises(TypeError, match=r"describe: name must be one of the 148 names in .*, got 3"):
+    with pytest.raises(TypeError, match=r"describe: name must be one of the \d+ names in .*, got 3"):
         describe(3)
