@@ -197,15 +197,17 @@ def hints_of(function: Callable[..., Any]) -> dict[str, Any]:
 def _is_tensor(word: str, annotation: Any, first: bool) -> bool:
     import keras
 
-    return annotation is keras.KerasTensor or (first and annotation is None)
+    members = get_args(annotation) or (annotation,)
+    given = keras.KerasTensor in members and type(None) not in members  # a tensor, or several
+    return given or (first and annotation is None)
 
 
 @public
 def block_kwargs(block: Callable[..., Any], /, **overrides: Any) -> st.SearchStrategy[dict[str, Any]]:
     """Arguments of a block, drawn from the annotations of its signature: any function of a tensor, yours too.
 
-    What is annotated as a tensor, and an unannotated first parameter, is left to you; so are `name` and `**options`.
-    An argument whose annotation says nothing of its values keeps its default. Arguments shrink to their defaults.
+    What is annotated as a tensor, or several, and an unannotated first parameter, is left to you; so are `name` and
+    `**options`. An argument whose annotation says nothing of its values keeps its default. Arguments shrink to their defaults.
     What one argument says of another (no strides together with a dilation) no annotation tells: give an override, or
     expect the ValueError.
 

@@ -192,7 +192,7 @@ def split_attention(
 
     Example:
         >>> split_attention((56, 56, 64), 64).parameters
-        43488
+        43808
     """
     y = conv(shape, radix * filters, kernel_size, strides=1, **({} if radix == 1 else {"groups": radix}))
     narrow = max(32, radix * filters // ratio)
