@@ -207,7 +207,8 @@ def block_kwargs(block: Callable[..., Any], /, **overrides: Any) -> st.SearchStr
     """Arguments of a block, drawn from the annotations of its signature: any function of a tensor, yours too.
 
     What is annotated as a tensor, or several, and an unannotated first parameter, is left to you; so are `name` and
-    `**options`. An argument whose annotation says nothing of its values keeps its default. Arguments shrink to their defaults.
+    `**options`. An argument whose annotation says nothing of its values keeps its default. Arguments shrink to their
+    defaults.
     What one argument says of another (no strides together with a dilation) no annotation tells: give an override, or
     expect the ValueError.
 
