@@ -4,6 +4,7 @@ import keras
 import pytest
 from keras import layers, ops
 
+from layerblocks.blocks import basic_residual, pad_shortcut
 from layerblocks.graphs import read_graph
 from layerblocks.graphs.overviews import overview
 from layerblocks.viz import alt_text, diagram, mermaid
@@ -81,6 +82,19 @@ def test_of_two_ways_with_one_convolution_each_the_projection_is_the_short_one()
         y = layers.ReLU(name="block.relu")(layers.Add(name="block.add")([short(x), other(x)]))
         model = keras.Model(x, layers.Conv3D(2, 1, name="last")(y))
         assert said_of(model)["block"] == "residual 1×3×3, projection skip"
+
+
+def test_a_residual_block_says_that_its_skip_is_padded_with_zeros():
+    x = keras.Input((8, 8, 4), name="image")
+    y = basic_residual(x, 8, strides=2, shortcut=pad_shortcut, name="stage.block1")
+    y = basic_residual(y, 8, shortcut=pad_shortcut, name="stage.block2")
+    model = keras.Model(x, layers.Flatten(name="flat")(y))
+    first, both = (
+        "residual 3×3, 3×3, /2, zero-padded skip",
+        "2 × residual 3×3, 3×3, /2, zero-padded skip, then identity",
+    )
+    assert said_of(model, 2)["stage.block1"] == first
+    assert said_of(model, 1)["stage"] == both
 
 
 def test_residual_blocks_say_their_rate():

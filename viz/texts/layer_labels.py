@@ -9,7 +9,7 @@ from itertools import combinations, groupby, pairwise
 from math import prod
 
 from ...graphs.graph import AT_EACH_STEP, Graph, Node, Scale, Shape, activation_of, leaves, predecessors
-from ...graphs.patterns import is_depthwise, pattern_of
+from ...graphs.patterns import ZERO_CHANNELS, is_depthwise, pattern_of
 from ...graphs.totals import Total
 from ..lines import SHARES
 
@@ -480,13 +480,13 @@ def _skips(inner: Graph) -> list[str]:
 def _skip_of(inner: Graph) -> str:
     """`projection skip`, `skip through max pool`; "" for the identity, which the key of a figure says.
 
-    Of several sums, where the first alone has a projection, that and the others.
+    Of several sums, where the first alone has a projection or zeros for channels, that and the others.
     """
     first, *others = _skips(inner)
     if set(others) <= {first}:
         return _said_of_skip(first)
-    named = (first, {*others}) == ("projection", {"identity"})
-    return "projection skip, then identity" if named else "several kinds of skips"
+    named = first in ("projection", "zero-padded skip") and {*others} == {"identity"}
+    return f"{_said_of_skip(first)}, then identity" if named else "several kinds of skips"
 
 
 def _said_of_skip(kind: str) -> str:
@@ -519,8 +519,8 @@ def _way(sources: Sequence[Sequence[int]], start: int, end: int) -> list[int]:
 def _short_cut(inner: Graph, ways: Sequence[Sequence[int]]) -> str | None:
     """What is on the way that has nothing on it, or a projection, while one of the others has a layer with weights.
 
-    `identity` for nothing, `projection` for a 1×1 convolution or a dense layer, else `skip through` the first layer;
-    None if there is no such way.
+    `identity` for nothing, `projection` for a 1×1 convolution or a dense layer, `zero-padded skip` for channels of
+    zeros, else `skip through` the first layer; None if there is no such way.
     """
 
     def weighted(way: Sequence[int]) -> int:
@@ -528,7 +528,8 @@ def _short_cut(inner: Graph, ways: Sequence[Sequence[int]]) -> str | None:
 
     def plain(way: Sequence[int]) -> bool:
         allowed = ("conv", "norm", "pool", "shape", "activation", "dense")
-        return weighted(way) < 2 and all(inner.nodes[n - 1].role in allowed for n in way)
+        nodes = [inner.nodes[n - 1] for n in way]
+        return weighted(way) < 2 and all(n.role in allowed or n.kind in ZERO_CHANNELS for n in nodes)
 
     wide = lambda way: not all(_is_projection(inner.nodes[n - 1]) for n in way)  # noqa: E731
     short = min(ways, key=lambda way: (len(way), weighted(way), wide(way)))
@@ -540,6 +541,8 @@ def _short_cut(inner: Graph, ways: Sequence[Sequence[int]]) -> str | None:
 def _named_skip(passed: Sequence[Node]) -> str:
     if any(map(_is_projection, passed)):
         return "projection"
+    if len(passed) == 1 and passed[0].kind in ZERO_CHANNELS:
+        return "zero-padded skip"
     return f"skip through {_layer(passed[0]).partition(',')[0]}" if passed else "identity"
 
 
