@@ -4,7 +4,7 @@ import keras
 import pytest
 from keras import layers, ops
 
-from layerblocks.blocks import basic_residual, pad_shortcut
+from layerblocks.blocks import aspp, basic_residual, conv_bn, pad_shortcut, weightless
 from layerblocks.graphs import read_graph
 from layerblocks.graphs.overviews import overview
 from layerblocks.viz import alt_text, diagram, mermaid
@@ -95,6 +95,31 @@ def test_a_residual_block_says_that_its_skip_is_padded_with_zeros():
     )
     assert said_of(model, 2)["stage.block1"] == first
     assert said_of(model, 1)["stage"] == both
+
+
+@pytest.mark.parametrize(
+    ("after", "said"),
+    [
+        ([], "5-branch concat, rates 6, 12, 18 + 1×1 conv"),
+        ([3], "5-branch concat, rates 6, 12, 18 + 1×1 conv + 3×3 conv"),
+    ],
+)
+def test_dilated_branches_say_their_rates_and_what_follows(after, said):
+    x = keras.Input((8, 8, 4), name="image")
+    with weightless():
+        y = aspp(x, 4, name="decoder.aspp")
+        for size in after:
+            y = conv_bn(dropout("decoder.dropout")(y), 4, size, name="decoder.conv")
+        model = keras.Model(x, layers.Flatten(name="flat")(y))
+    assert said_of(model)["decoder"] == said
+
+
+def test_branches_that_fork_within_a_block_are_not_all_that_it_is():
+    x = keras.Input((8, 8, 4), name="image")
+    stem = conv(x, "block.stem")
+    joined = layers.Concatenate(name="block.join")([conv(stem, f"block.way{i}") for i in range(3)])
+    model = keras.Model(x, layers.Flatten(name="flat")(conv(joined, "block.last")))
+    assert "branch" not in said_of(model)["block"]
 
 
 def test_residual_blocks_say_their_rate():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import combinations, groupby, pairwise
@@ -371,8 +372,33 @@ def _merge(inner: Graph) -> str:
     if len(joins) > 1:
         return _dense_block(inner, joins) or f"{len(joins)} concats"
     if len({edge.source for edge in inner.entries}) > 1 or _telling(inner.nodes[joins[0].id + 1 :]):
-        return _sequence(inner)  # not all branches are inside, or there is more than branches
+        return _branches(inner, joins[0]) or _sequence(inner)  # not all branches are inside, or there is more than them
     return f"{len(joins[0].inputs)}-branch {_concat(joins[0]).partition(',')[0]}"
+
+
+def _branches(inner: Graph, join: Node) -> str:
+    """Branches from what comes in, their rates where these differ, and the layers in a row after they meet, as in ASPP.
+
+    `5-branch concat, rates 6, 12, 18 + 2 × 1×1 conv`; "" where other ways lead through the block, or too much follows.
+    """
+    before = predecessors(inner)
+    readers = Counter(source for given in before for source in given)
+    inside = set(_up(before, [join.id]))
+    after = [node for node in inner.nodes if node.id not in inside]
+    if len({edge.source for edge in inner.entries}) != 1 or not after:
+        return ""
+    apart = all(readers[number] == 1 and len(before[number]) < 2 for number in inside - {join.id})
+    chained = [before[node.id] for node in after] == [[node.id] for node in (join, *after[:-1])]
+    entered = any(edge.target not in inside for edge in inner.entries)
+    if not apart or not chained or entered or {output.source for output in inner.outputs} != {after[-1].id}:
+        return ""
+    parts = [(text, len(list(same))) for text, same in groupby(map(_brief, filter(_is_telling, after)))]
+    if len(parts) > _MOST_PARTS:
+        return ""
+    rates = dict.fromkeys(_unless_one("", inner.nodes[n].get("dilation_rate")) for n in sorted(inside))
+    told = [rate for rate in rates if rate]
+    said = _join(f"{len(join.inputs)}-branch concat", f"rates {', '.join(told)}" if len(told) > 1 else None)
+    return " + ".join((said, *(_times(*part) for part in parts)))
 
 
 def _shuffle_unit(inner: Graph, join: Node) -> str:
@@ -502,7 +528,11 @@ def has_identity_skip(node: Node) -> bool:
 
 
 def _telling(nodes: Iterable[Node]) -> bool:
-    return any(n.role not in _SILENT for n in nodes)
+    return any(map(_is_telling, nodes))
+
+
+def _is_telling(node: Node) -> bool:
+    return node.role not in _SILENT
 
 
 def _way(sources: Sequence[Sequence[int]], start: int, end: int) -> list[int]:
