@@ -54,8 +54,12 @@ FIGURES = (
         "U-Net with braces and a callout",
         "unet-groups",
         "`groups=` names parts at a brace, `callouts=` says something of one box; what is in the way moves aside.",
-        'diagram(build("unet"), width="ieee1", groups={"encoder*": "encoder", "decoder*": "decoder"}, '
-        'callouts={"encoder5": "the bridge"})',
+        "diagram(\n"
+        '    build("unet"),\n'
+        '    width="ieee1",\n'
+        '    groups={"encoder*": "encoder", "decoder*": "decoder"},\n'
+        '    callouts={"encoder5": "the bridge"},\n'
+        ")",
     ),
     (
         "VGG-16 as volumes",

@@ -141,6 +141,7 @@ _RESHAPING = frozenset(
 _ATTENTION = frozenset({"MultiHeadAttention", "GroupedQueryAttention", "GroupQueryAttention", "WindowAttention"})
 _PRODUCTS = frozenset({"Matmul", "Einsum", "Dot"})
 _GATES = {"sigmoid": "σ", "hard_sigmoid": "σ", "softmax": "s", "tanh": "t"}
+ZERO_CHANNELS = frozenset({"PadChannels"})  # a skip without weights to more channels: option A of ResNets
 _WITH_SIDES = frozenset({"xatt", "rnn", "gate", "skip", "top-down", "condition"})
 
 
@@ -169,6 +170,8 @@ def _letters(node: Node) -> tuple[_Step, ...]:
         return (_Step("T"),)
     if kind in ("Sin", "Cos"):
         return (_Step("wave"),)
+    if kind in ZERO_CHANNELS:
+        return (_Step("pad"),)
     if node.role in _SILENT or kind in _RESHAPING or kind.startswith("ZeroPadding"):
         return last
     return (_Step("?"),)
@@ -420,7 +423,7 @@ def _length(way: Way) -> int:
 
 
 def _is_short(step: _Step) -> bool:
-    return step.letter in ("c1", "d", "p", "up", "se") or _is_conv(step) or step.letter.startswith("up")
+    return step.letter in ("c1", "d", "p", "pad", "up", "se") or _is_conv(step) or step.letter.startswith("up")
 
 
 def _width(way: Way) -> int | None:

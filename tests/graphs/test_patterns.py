@@ -147,6 +147,7 @@ def test_a_pattern_is_recognised(name):
 
 SE = partial(b.squeeze_excite, ratio=4)
 OWN = {
+    "residual": [partial(b.basic_residual, filters=32, strides=2, shortcut=b.pad_shortcut)],
     "inverted residual": [
         partial(b.inverted_residual, filters=24, strides=2),
         partial(b.inverted_residual, filters=16),

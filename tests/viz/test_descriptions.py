@@ -4,6 +4,7 @@ import keras
 import pytest
 from keras import layers, ops
 
+from layerblocks.blocks import aspp, basic_residual, conv_bn, pad_shortcut, weightless
 from layerblocks.graphs import read_graph
 from layerblocks.graphs.overviews import overview
 from layerblocks.viz import alt_text, diagram, mermaid
@@ -90,6 +91,44 @@ def test_every_way_past_the_longest_is_said():
     ]
     model = keras.Model(x, layers.ReLU(name="block.relu")(layers.Add(name="block.add")(ways)))
     assert said_of(model)["block"] == "residual 3×3, skips through batch norm and 1×1 conv"
+
+
+def test_a_residual_block_says_that_its_skip_is_padded_with_zeros():
+    x = keras.Input((8, 8, 4), name="image")
+    y = basic_residual(x, 8, strides=2, shortcut=pad_shortcut, name="stage.block1")
+    y = basic_residual(y, 8, shortcut=pad_shortcut, name="stage.block2")
+    model = keras.Model(x, layers.Flatten(name="flat")(y))
+    first, both = (
+        "residual 3×3, 3×3, /2, zero-padded skip",
+        "2 × residual 3×3, 3×3, /2, zero-padded skip, then identity",
+    )
+    assert said_of(model, 2)["stage.block1"] == first
+    assert said_of(model, 1)["stage"] == both
+
+
+@pytest.mark.parametrize(
+    ("after", "said"),
+    [
+        ([], "5-branch concat, rates 6, 12, 18 + 1×1 conv"),
+        ([3], "5-branch concat, rates 6, 12, 18 + 1×1 conv + 3×3 conv"),
+    ],
+)
+def test_dilated_branches_say_their_rates_and_what_follows(after, said):
+    x = keras.Input((8, 8, 4), name="image")
+    with weightless():
+        y = aspp(x, 4, name="decoder.aspp")
+        for size in after:
+            y = conv_bn(dropout("decoder.dropout")(y), 4, size, name="decoder.conv")
+        model = keras.Model(x, layers.Flatten(name="flat")(y))
+    assert said_of(model)["decoder"] == said
+
+
+def test_branches_that_fork_within_a_block_are_not_all_that_it_is():
+    x = keras.Input((8, 8, 4), name="image")
+    stem = conv(x, "block.stem")
+    joined = layers.Concatenate(name="block.join")([conv(stem, f"block.way{i}") for i in range(3)])
+    model = keras.Model(x, layers.Flatten(name="flat")(conv(joined, "block.last")))
+    assert "branch" not in said_of(model)["block"]
 
 
 def test_residual_blocks_say_their_rate():

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import combinations, groupby, pairwise
 from math import prod
 
 from ...graphs.graph import AT_EACH_STEP, Graph, Node, Scale, Shape, activation_of, leaves, predecessors
-from ...graphs.patterns import is_depthwise, pattern_of
+from ...graphs.patterns import ZERO_CHANNELS, is_depthwise, pattern_of
 from ...graphs.totals import Total
 from ..lines import SHARES
 
@@ -371,8 +372,33 @@ def _merge(inner: Graph) -> str:
     if len(joins) > 1:
         return _dense_block(inner, joins) or f"{len(joins)} concats"
     if len({edge.source for edge in inner.entries}) > 1 or _telling(inner.nodes[joins[0].id + 1 :]):
-        return _sequence(inner)  # not all branches are inside, or there is more than branches
+        return _branches(inner, joins[0]) or _sequence(inner)  # not all branches are inside, or there is more than them
     return f"{len(joins[0].inputs)}-branch {_concat(joins[0]).partition(',')[0]}"
+
+
+def _branches(inner: Graph, join: Node) -> str:
+    """Branches from what comes in, their rates where these differ, and the layers in a row after they meet, as in ASPP.
+
+    `5-branch concat, rates 6, 12, 18 + 2 × 1×1 conv`; "" where other ways lead through the block, or too much follows.
+    """
+    before = predecessors(inner)
+    readers = Counter(source for given in before for source in given)
+    inside = set(_up(before, [join.id]))
+    after = [node for node in inner.nodes if node.id not in inside]
+    if len({edge.source for edge in inner.entries}) != 1 or not after:
+        return ""
+    apart = all(readers[number] == 1 and len(before[number]) < 2 for number in inside - {join.id})
+    chained = [before[node.id] for node in after] == [[node.id] for node in (join, *after[:-1])]
+    entered = any(edge.target not in inside for edge in inner.entries)
+    if not apart or not chained or entered or {output.source for output in inner.outputs} != {after[-1].id}:
+        return ""
+    parts = [(text, len(list(same))) for text, same in groupby(map(_brief, filter(_is_telling, after)))]
+    if len(parts) > _MOST_PARTS:
+        return ""
+    rates = dict.fromkeys(_unless_one("", inner.nodes[n].get("dilation_rate")) for n in sorted(inside))
+    told = [rate for rate in rates if rate]
+    said = _join(f"{len(join.inputs)}-branch concat", f"rates {', '.join(told)}" if len(told) > 1 else None)
+    return " + ".join((said, *(_times(*part) for part in parts)))
 
 
 def _shuffle_unit(inner: Graph, join: Node) -> str:
@@ -480,13 +506,13 @@ def _skips(inner: Graph) -> list[str]:
 def _skip_of(inner: Graph) -> str:
     """`projection skip`, `skip through max pool`; "" for the identity, which the key of a figure says.
 
-    Of several sums, where the first alone has a projection, that and the others.
+    Of several sums, where the first alone has a projection or zeros for channels, that and the others.
     """
     first, *others = _skips(inner)
     if set(others) <= {first}:
         return _said_of_skip(first)
-    named = (first, {*others}) == ("projection", {"identity"})
-    return "projection skip, then identity" if named else "several kinds of skips"
+    named = first in ("projection", "zero-padded skip") and {*others} == {"identity"}
+    return f"{_said_of_skip(first)}, then identity" if named else "several kinds of skips"
 
 
 def _said_of_skip(kind: str) -> str:
@@ -502,7 +528,11 @@ def has_identity_skip(node: Node) -> bool:
 
 
 def _telling(nodes: Iterable[Node]) -> bool:
-    return any(n.role not in _SILENT for n in nodes)
+    return any(map(_is_telling, nodes))
+
+
+def _is_telling(node: Node) -> bool:
+    return node.role not in _SILENT
 
 
 def _way(sources: Sequence[Sequence[int]], start: int, end: int) -> list[int]:
@@ -519,8 +549,8 @@ def _way(sources: Sequence[Sequence[int]], start: int, end: int) -> list[int]:
 def _short_cut(inner: Graph, ways: Sequence[Sequence[int]]) -> str | None:
     """What is on the ways but the longest, that have nothing on them, or one layer with weights, which the longest has.
 
-    `identity` for nothing, `projection` for a 1×1 convolution or a dense layer, else `skip through` the first layer; of
-    several ways each, as in `skips through 1×1 conv and batch norm`. None if a way has more, or if none has weights.
+    `identity` for nothing, `projection` for a 1×1 convolution or a dense layer, `zero-padded skip` for channels of
+    zeros, else `skip through` the first layer; None if there is no such way.
     """
 
     def weighted(way: Sequence[int]) -> list[Node]:
@@ -528,7 +558,8 @@ def _short_cut(inner: Graph, ways: Sequence[Sequence[int]]) -> str | None:
 
     def plain(way: Sequence[int]) -> bool:
         allowed = ("conv", "norm", "pool", "shape", "activation", "dense")
-        return len(weighted(way)) < 2 and all(inner.nodes[n - 1].role in allowed for n in way)
+        nodes = [inner.nodes[n - 1] for n in way]
+        return len(weighted(way)) < 2 and all(n.role in allowed or n.kind in ZERO_CHANNELS for n in nodes)
 
     wide = lambda way: not all(map(_is_projection, weighted(way)))  # noqa: E731
     *short, longest = sorted(ways, key=lambda way: (len(weighted(way)), wide(way), len(way)))
@@ -547,6 +578,8 @@ def _short_cut(inner: Graph, ways: Sequence[Sequence[int]]) -> str | None:
 def _named_skip(passed: Sequence[Node]) -> str:
     if any(map(_is_projection, passed)):
         return "projection"
+    if len(passed) == 1 and passed[0].kind in ZERO_CHANNELS:
+        return "zero-padded skip"
     return f"skip through {_layer(passed[0]).partition(',')[0]}" if passed else "identity"
 
 
