@@ -14,9 +14,8 @@ from .constructor import Head, architecture, published
 # Table 1 of the paper: blocks and channels of each stage.
 DARKNET53 = ((1, 2, 8, 8, 4), (64, 128, 256, 512, 1024))
 
-
-LEAKY: Any = "leaky_relu", {"negative_slope": 0.1}
-darknet_conv = partial(conv_bn, activation=LEAKY, norm=partial(batch_norm, epsilon=1e-5))
+_LEAKY: dict[str, Any] = {"activation": ("leaky_relu", {"negative_slope": 0.1})}
+darknet_conv = partial(conv_bn, norm=partial(batch_norm, epsilon=1e-5), **_LEAKY)
 _TIMM = {
     "conv": partial(darknet_conv, padding="symmetric", activation=("leaky_relu", {"negative_slope": 0.01})),
     "classifier_activation": None,

@@ -231,8 +231,9 @@ def insert(model: keras.Model, after: str, fn: Piece, *, name: str | None = None
     taken = set(wiring.inner(chain).names)
     if name is not None:
         checked_name(name)
-        if isinstance(fn, keras.Layer) and fn.name != name:
-            raise checks.refuse("name", name, f"None where fn is a layer, which has a name of its own, {fn.name!r}")
+        own = getattr(fn, "name", name) if isinstance(fn, keras.Layer) else name
+        if own != name:
+            raise checks.refuse("name", name, f"None where fn is a layer, which has a name of its own, {own!r}")
         if unused(name, taken) != name:
             raise checks.refuse("name", name, "one that the model does not have yet")
     grow = Growing(fn, function_name(fn) if name is None else name, taken)

@@ -239,7 +239,7 @@ class _Page:
                 self.room[0] - self.bounds.right + self.bounds.left,
                 self.room[1] - self.bounds.bottom + self.bounds.top,
             )
-            free = spare if side in ("left", "right") else spare[::-1]
+            free = spare if side in ("left", "right") else (spare[1], spare[0])
             seen = _Side(side, turned, _turned(target, side), _turned(page, side), own, free)
             penalty = 0.0 if side in beside else _OVER if is_leader else _ACROSS_THE_WAY
             lined = [at for item in self.items if (at := _lined(item, side)) is not None]
@@ -358,7 +358,8 @@ class _Side:
         free: Point,
     ) -> None:
         """`free` is by how much the figure can grow across and along without harm."""
-        self.side, self.things, self.target, self.page, self.own, self.free = side, things, target, page, own, free
+        self.side: Side = side
+        self.things, self.target, self.page, self.own, self.free = things, target, page, own, free
 
     def places(
         self, across: float, along: float, is_leader: bool, lined: Sequence[float], tip: float | None
