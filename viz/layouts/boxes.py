@@ -428,10 +428,16 @@ class Layout:
             return {}
         number, count = links[0][0][0].source, len(reach)
         pitch = min(_TWICE, 0.7 * piece.boxes[number].width / count) if number in piece.boxes else 2.0
-        return {
-            port: ((rank - (count - 1) / 2) * pitch, (count - 1) // 2 - min(rank, count - 1 - rank))
+        leaves = {
+            port: (rank - (count - 1) / 2) * pitch
             for rank, port in enumerate(sorted(reach, key=lambda port: (reach[port], port)))
         }
+        middle = links[0][1][0]
+        left = [port for port in leaves if reach[port] < middle + leaves[port]]
+        right = [port for port in reversed(leaves) if port not in left]
+        # Of those that go the same way the farthest turns first, so that none crosses or covers another.
+        level = {port: len(way) - 1 - place for way in (left, right) for place, port in enumerate(way)}
+        return {port: (out, level[port]) for port, out in leaves.items()}
 
     def _write(self, piece: Piece, text: str, x: float, y: float, before: bool = False) -> None:
         """Text beside a line, at its right or (`before`) its left."""
