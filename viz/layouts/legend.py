@@ -132,7 +132,10 @@ def joined(found: Iterable[Entry], theme: Theme) -> list[Entry]:
         alike = entry.role in KINDS and not entry.symbol
         look: Hashable = theme.paint(entry.role) if alike else entry
         before = by_look.get(look)
-        by_look[look] = entry if before is None else replace(before, words=f"{before.words}, {entry.words}")
+        if before is None or entry.words.startswith(f"{before.words}:"):  # the same with what goes without saying
+            by_look[look] = entry
+        elif entry.words not in before.words.split(", "):
+            by_look[look] = replace(before, words=f"{before.words}, {entry.words}")
     return list(by_look.values())
 
 
