@@ -1,8 +1,7 @@
 """Measure everything and write docs/benchmarks.md: `python benchmarks/report.py [--only SECTION ...]`.
 
 Each section runs in a process of its own, in which what is compared takes turns. With names of sections those alone are
-measured; the others stay as they were, those of other processors too. It takes less than twenty minutes and wants a
-machine that does nothing else.
+measured; the others stay as they were, those of other processors too. It wants a machine that does nothing else.
 """
 
 from __future__ import annotations
@@ -121,6 +120,9 @@ def page(found: Mapping[str, Mapping[str, Any]]) -> str:
         if name == next(iter(found)):
             parts.append("![Ratios, with the middle half of the runs](benchmarks.svg)")
         parts += (markdown(Section.loads(kept["sections"][word])) for word in SECTIONS if word in kept["sections"])
+        lacking = [word for word in SECTIONS if word not in kept["sections"]]
+        if lacking:
+            parts.append(f"Not measured on this processor: {', '.join(f'`{word}`' for word in lacking)}.")
     return "\n\n".join(parts) + "\n"
 
 
