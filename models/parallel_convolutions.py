@@ -80,7 +80,7 @@ def _sum_of(total: Any, wiring: Wiring, times: Mapping[int, int], into: Mapping[
             made = _keras.call_of(before)
             if into.get(id(made.operation)) is norm:
                 tensor, call = before, made
-            elif _keras.called_with(call, "training") or not _normalizes_channels(norm, tensor):
+            elif _keras.called_with(call, "training"):
                 return None
             else:
                 branches.append(Branch(None, norm))
@@ -103,7 +103,9 @@ def _sum_of(total: Any, wiring: Wiring, times: Mapping[int, int], into: Mapping[
     words = ("strides", "groups", "data_format", "filters")
     alike = all(getattr(one.operation, word) == getattr(wide, word) for one in others for word in words)
     stays = len(convs) == len(branches) or max(wide.strides) == 1
-    return Sum(tuple(branches), widest, offset) if offset is not None and fits and alike and stays else None
+    stays &= len({tuple(tensor.shape) for tensor in total.input_tensors}) == 1  # a sum that broadcasts is another
+    one = Sum(tuple(branches), widest, offset) if offset is not None and fits and alike and stays else None
+    return one if one and all(_normalizes_channels(norm, wide) for norm in one.identities) else None
 
 
 def _is_linear(layer: Any) -> bool:
@@ -111,9 +113,9 @@ def _is_linear(layer: Any) -> bool:
     return plain and layer.activation is keras.activations.linear and max(layer.dilation_rate) == 1
 
 
-def _normalizes_channels(norm: Any, tensor: Any) -> bool:
-    rank = len(tensor.shape)
-    return bool(norm.axis % rank == (rank - 1 if keras.config.image_data_format() == "channels_last" else 1))
+def _normalizes_channels(norm: Any, conv: Any) -> bool:
+    rank = len(conv.kernel_size) + 2
+    return bool(norm.axis % rank == (rank - 1 if conv.data_format == "channels_last" else 1))
 
 
 def _pad_before(conv: Any) -> Any | None:
@@ -133,14 +135,16 @@ def _unpadded(conv: Any) -> Any:
 def _offset(conv: Any) -> tuple[int, ...] | None:
     """The place in the kernel that lies on every `strides`-th pixel from the first on; None where that is not known."""
     layer, (tensor,), pad = conv.operation, conv.input_tensors, _pad_before(conv)
+    sides = tensor.shape[1:-1] if layer.data_format == "channels_last" else tensor.shape[2:]
     if pad is not None:
         if layer.padding != "valid":
             return None
         padding = pad.operation.padding
         pairs = [padding] if isinstance(padding[0], int) else padding
+        if None in sides and any(sum(pair) != k - 1 for pair, k in zip(pairs, layer.kernel_size, strict=True)):
+            return None
         offset = tuple(before for before, _ in pairs)
     elif layer.padding == "same":
-        sides = tensor.shape[1:-1] if layer.data_format == "channels_last" else tensor.shape[2:]
         if None in sides and max(layer.strides) > 1:
             return None
         total = [
@@ -148,6 +152,8 @@ def _offset(conv: Any) -> tuple[int, ...] | None:
             for n, k, s in zip(sides, layer.kernel_size, layer.strides, strict=True)
         ]
         offset = tuple(side // 2 for side in total)
+    elif None in sides and max(layer.kernel_size) > 1:
+        return None
     else:
         offset = tuple(0 for _ in layer.kernel_size)
     return offset if all(place < side for place, side in zip(offset, layer.kernel_size, strict=True)) else None

@@ -80,6 +80,9 @@ def otherwise():
     yield "other strides", x, layers.Add()([layers.Conv2D(4, 1, strides=2)(x), layers.MaxPooling2D()(two)])
     yield "used elsewhere", x, layers.Concatenate()([one, layers.Add()([one, two])])
     yield "other groups", x, layers.Add()([layers.Conv2D(4, 3, padding="same", groups=2)(x), two])
+    yield "one that broadcasts along the sides", x, layers.Add()([layers.Conv2D(4, 8)(x), two])
+    narrow = [layers.Conv2D(1, side, padding="same")(x) for side in (3, 1)]
+    yield "one that broadcasts along the channels", x, layers.Add()([*narrow, x])
     shared = layers.Conv2D(4, 1)
     yield "a layer used twice", x, layers.Add()([one, shared(x), shared(x)])
 
