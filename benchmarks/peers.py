@@ -14,18 +14,20 @@ import statistics
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from subprocess import PIPE, Popen
 from typing import Any
 
-from measure import short
+from measure import Ratio, short
 
 SIDE, CLASSES = 224, 1000
 PAUSE = 0.05
 """Seconds before each batch, in which the threads of the one before stop to wait for more."""
 AT_ONCE = 3
 """Processes that are prepared at a time: more take more memory, and are no sooner ready."""
+MARK = 1.1
 Times = dict[str, list[float]]
 
 HEAD = ["", "way", "median", "most memory", ""]
@@ -156,6 +158,42 @@ def best(times: Times, start: str) -> str | None:
     """The quickest of the ways whose names start so."""
     chosen = [way for way in times if way.startswith(start)]
     return min(chosen, key=lambda way: statistics.median(times[way]), default=None)
+
+
+def has_bfloat16() -> bool:
+    """Whether the processor computes in bfloat16, as far as Linux says."""
+    cpuinfo = Path("/proc/cpuinfo")
+    return cpuinfo.exists() and any(
+        word in cpuinfo.read_text("ascii", "replace") for word in ("avx512_bf16", "amx_bf16")
+    )
+
+
+def against(
+    networks: Iterable[str], ways: Mapping[str, Sequence[str]], runs: int, batch: int
+) -> tuple[list[Ratio], list[list[str]]]:
+    """The best of ours against the best of torch, the first of ours against Keras as it is, and a row for each way.
+
+    Args:
+        ways: by dtype, `bfloat16` where the processor has it.
+    """
+    ratios, rows = [], [HEAD]
+    for network in networks:
+        for dtype, several in ways.items():
+            if dtype == "bfloat16" and not has_bfloat16():
+                continue
+            found = compared(network, several, runs, batch, 2)
+            times = found.seconds
+            rows += [row(f"{network}, {dtype}", way, found) for way in times]
+            own = {way: each for way, each in times.items() if way.startswith("ours") and "plain" not in way}
+            ours, theirs = best(own, "ours"), best(times, "torch")
+            plain = next((way for way in times if "plain" in way), None)
+            if ours and theirs:
+                what = f"{network} in {dtype}, {said(ours)}"
+                ratios.append(Ratio(what, said(theirs), times[ours], times[theirs], MARK))
+            itself = next(way for way in several if way.startswith("ours") and "plain" not in way)
+            if plain and itself in times:
+                ratios.append(Ratio(f"{network} in {dtype}, {said(itself)}", said(plain), times[itself], times[plain]))
+    return ratios, rows if len(rows) > 1 else []
 
 
 def absent(*packages: str) -> str:

@@ -428,7 +428,7 @@ def test_the_key_says_what_boxes_leave_unsaid():
 
 
 def test_a_swatch_stands_for_all_boxes_that_look_so():
-    """Words of the author's do not say that a decoder joins branches; the stages, in the same blue, say what they are."""
+    """Words of the author do not say that a decoder joins branches; the stages, in the same blue, say what they are."""
     with weightless():
         figure = diagram(build("deeplabv3_resnet50"), width="ieee1", label={"decoder*": "ASPP"})
     keys = [item.text for item in figure.scene.items if getattr(item, "role", "") == "legend"]
