@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import importlib
 import inspect
+import pkgutil
 
 import keras
 import pytest
 
-from layerblocks import blocks
+from layerblocks import architectures, blocks
+from layerblocks.blocks import registered
 from layerblocks.testing.oracles import ORACLES
 from layerblocks.testing.random_blocks import Piece, chain, piece, pieces
 
@@ -40,6 +43,20 @@ def test_an_oracle_is_of_a_block_that_there_is():
     assert ORACLES.keys() <= set(BLOCKS)
     assert not OPEN.keys() & ORACLES.keys()
     assert OPEN.keys() <= set(BLOCKS)
+
+
+def test_no_function_of_ours_takes_the_word_of_an_activation():
+    """Of any module: once imported, `activation="leaky_relu"` would be another function for everybody."""
+    for module in pkgutil.iter_modules(architectures.__path__):
+        importlib.import_module(f"{architectures.__name__}.{module.name}")
+    kinds = ("unit", "norm", "pool", "shortcut", "dense", "block")
+    ours = {
+        name
+        for kind in kinds
+        for name, function in registered(kind).items()
+        if getattr(function, "__module__", "").startswith("layerblocks")
+    }
+    assert ours and not {name for name in ours if hasattr(keras.activations, name)}
 
 
 def test_random_networks_draw_every_block_that_goes_from_an_image_to_an_image():
