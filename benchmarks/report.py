@@ -28,6 +28,7 @@ PICTURE = PAGE.with_suffix(".svg")
 TIMES = PAGE.with_suffix(".json")
 SECTIONS = (
     *("inference", "newer_networks", "training_step", "kernels", "scaling", "bfloat16_training"),
+    "training_families",
     *("building", "drawing", "startup", "examples", "growth"),
 )
 PACKAGES = (

@@ -20,7 +20,8 @@ COMMON = {
 }
 settings.register_profile("dev", max_examples=30, **COMMON)
 settings.register_profile("ci", max_examples=30, derandomize=True, **COMMON)
-settings.register_profile("thorough", max_examples=60, derandomize=True, **COMMON)
+settings.register_profile("brief", max_examples=10, derandomize=True, **COMMON)
+settings.register_profile("thorough", max_examples=40, derandomize=True, **COMMON)
 settings.register_profile("nightly", max_examples=1000, **COMMON)
 
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE") or ("ci" if os.environ.get("CI") else "dev"))

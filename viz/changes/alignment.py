@@ -15,6 +15,7 @@ _MINOR = frozenset({"norm", "activation", "dropout", "shape"})
 _MOST_CELLS = 3_000_000
 _LEAST_BAND = 150
 _MOST_PLACES = 16
+_MOST_TRIES = 100
 
 
 def align(a: Graph, b: Graph) -> Pairs:
@@ -43,6 +44,7 @@ def align(a: Graph, b: Graph) -> Pairs:
         pairs.update(_best(left, right, kinds, olds, news))
     _slide(left, right, kinds, pairs)
     _swap(left, right, kinds, pairs)
+    _match_left_over(left, right, kinds, pairs)
     return dict(sorted((from_a[u], from_b[v]) for u, v in pairs.items()))
 
 
@@ -354,6 +356,36 @@ def _swap(left: Wired, right: Wired, kinds: list[list[int]], pairs: Pairs) -> No
                     break
         pairs.clear()
         pairs.update(_oriented(partner, wired.graph, right))
+
+
+def _match_left_over(left: Wired, right: Wired, kinds: list[list[int]], pairs: Pairs) -> None:
+    """Pair the same layers that the order left alone, as where ways change places, if no other seems moved by it."""
+    now = len(rewired(left, right, pairs))
+    taken = set(pairs.values())
+    free: dict[int, list[int]] = defaultdict(list)
+    for number, kind in enumerate(kinds[1]):
+        if number not in taken:
+            free[kind].append(number)
+    tries = 0
+    for number in [n for n in range(len(kinds[0])) if n not in pairs]:
+        fit = free[kinds[0][number]]
+        for other in [n for n in fit if _beside(left, number, pairs) & _beside(right, n, None)]:
+            tries += 1
+            if tries > _MOST_TRIES:
+                return
+            count = len(rewired(left, right, {**pairs, number: other}))
+            if count <= now:
+                pairs[number], now = other, count
+                fit.remove(other)
+                break
+
+
+def _beside(wired: Wired, number: int, pairs: Pairs | None) -> set[tuple[bool, int]]:
+    """The neighbours of a node, before and after it, in the numbers of the second graph."""
+    found = [(True, e.source) for e in wired.arriving[number]] + [(False, e.target) for e in wired.leaving[number]]
+    if pairs is None:
+        return set(found)
+    return {(before, pairs[end]) for before, end in found if end in pairs}
 
 
 def _oriented(partner: Mapping[int, int], graph: Graph, right: Wired) -> Pairs:

@@ -1,0 +1,80 @@
+"""How long a training step of every family takes through `training_model`, against the model as it is, in turn.
+
+With `--only NETWORK` of those alone, by their names in the catalogue.
+"""
+
+from __future__ import annotations
+
+import gc
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import numpy as np
+from measure import Ratio, Section, chosen, in_turn, run
+
+from layerblocks.architectures import build
+from layerblocks.architectures.catalogue import ENTRIES
+from layerblocks.models import training_model
+from layerblocks.models.training_copies import changes_of
+
+BATCH, RUNS, CLASSES = 4, 8, 10
+SIZES = (*((side, side, 3) for side in (96, 128, 224)), None)
+
+
+def names() -> list[str]:
+    """Of every family the network that costs least."""
+    least: dict[str, Any] = {}
+    for entry in ENTRIES.values():
+        if entry.module not in least or entry.multiply_adds < least[entry.module].multiply_adds:
+            least[entry.module] = entry
+    return [entry.name for entry in least.values()]
+
+
+def built(name: str) -> keras.Model:
+    """With the smallest images of those that it can be built for, or its own."""
+    for size in SIZES:
+        try:
+            return build(name, **({} if size is None else {"input_shape": size, "classes": CLASSES}))
+        except (TypeError, ValueError):
+            continue
+    return build(name)
+
+
+def step(model: keras.Model) -> Callable[[], Any]:
+    """A step of gradient descent with momentum, of a rate of 0, so that every run computes the same."""
+    images = np.random.default_rng(0).normal(size=(BATCH, *(n or 64 for n in model.input_shape[1:]))).astype("float32")
+    output = model(images, training=False)
+    wanted = keras.tree.map_structure(lambda tensor: np.zeros(tensor.shape, "float32"), output)
+    losses = keras.tree.map_structure(lambda _: "mean_squared_error", output)
+    model.compile(keras.optimizers.SGD(0.0, momentum=0.9), losses, jit_compile=False)
+    return lambda: model.train_on_batch(images, wanted)
+
+
+def measured(quick: bool) -> Section:
+    ratios: list[Ratio] = []
+    rows: list[list[str]] = [["nothing to change: the same operations", "input"]]
+    least = names()
+    for name in chosen([*least, *(name for name in ENTRIES if name not in least)], 2 if quick else len(least)):
+        keras.backend.clear_session()
+        gc.collect()
+        model = built(name)
+        size = "×".join(str(n or 64) for n in model.input_shape[1:])
+        if not changes_of(model, None):
+            rows.append([name, size])
+            continue
+        own = step(training_model(model))
+        times = in_turn({"plain": step(model), "ours": own}, 2 if quick else RUNS, warm=2)
+        ratios.append(Ratio(f"{name}, {size}", "the model as it is", times["ours"], times["plain"], 1.0))
+        print(ratios[-1].what, round(ratios[-1].median, 3), ratios[-1].spread, file=sys.stderr, flush=True)
+    text = (
+        f"A step on {BATCH} images, as small as can be from 96×96 on, of the network of every family that costs least, "
+        "through `training_model` against the same model without, with the same optimizer. Where `training_model` "
+        "finds nothing to change both compute the same operations, and nothing is measured."
+    )
+    return Section("Training of every family", text, ratios, rows)
+
+
+if __name__ == "__main__":
+    run(measured, __doc__)
