@@ -321,6 +321,21 @@ def test_one_mutation_is_found_and_nothing_else(data):
     assert found == [statuses[what]], told(difference)
 
 
+def test_a_way_that_gets_shorter_keeps_its_layers():
+    """Without its activation the way of the sum is the shorter one, and so computed after the other."""
+
+    def net(active):
+        x = keras.Input((8, 8, 3))
+        y = layers.ReLU(name="active")(x) if active else x
+        doubled = layers.Add(name="doubled")([y, y])
+        other = layers.BatchNormalization()(layers.Conv2D(3, 1)(x))
+        return keras.Model(x, layers.Dense(2)(layers.Flatten()(layers.Add()([doubled, other]))))
+
+    with weightless():
+        assert [(c.status, c.name) for c in diff(net(True), net(False)).changes] == [("removed", "active")]
+        assert [(c.status, c.name) for c in diff(net(False), net(True)).changes] == [("added", "active")]
+
+
 @given(st.data())
 def test_however_different_both_models_are_in_the_difference(data):
     before, after = graph_of(random_model(data.draw)), graph_of(random_model(data.draw))
