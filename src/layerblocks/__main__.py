@@ -26,7 +26,7 @@ class _Parser(argparse.ArgumentParser):
     """Says what is wrong in one line."""
 
     def error(self, message: str) -> NoReturn:
-        self.exit(2, f"{self.prog}: error: {checks.plain(message, _LONGEST)}\n")
+        self.exit(2, f"{self.prog}: error: {checks.plain(message.removeprefix('layerblocks: '), _LONGEST)}\n")
 
 
 def _shape(text: str) -> tuple[int | None, ...]:
@@ -213,7 +213,7 @@ def _parser() -> argparse.ArgumentParser:
             action="append",
             default=[],
             metavar="MODULE",
-            help="import it first: one that has the classes of a file's own layers",
+            help="import it first: one that has the classes of a file's own layers, or registers blocks by name",
         )
     for command in (draw, diff):
         _figure_arguments(command)
@@ -297,6 +297,7 @@ def _model(arguments: argparse.Namespace) -> Any:
     import_keras()
     from .blocks import weightless
 
+    _classes(arguments.imports)
     with weightless():
         return constructor(arguments.model)(**named)
 

@@ -223,4 +223,6 @@ def test_classes_of_a_module_are_imported_when_asked_for(tmp_path, capfd, monkey
     assert "not verified" in capfd.readouterr().out
     assert main(["table", "net.keras", "--import", "own_layers_of_a_user"]) == 0
     assert "not verified" not in capfd.readouterr().out
-    assert "--import" in refused(capfd, "table", "net.keras", "--import", "no_such_module")
+    for model in ("net.keras", "lenet5"):
+        said = refused(capfd, "table", model, "--import", "no_such_module")
+        assert said.startswith("layerblocks: error: --import must be "), said
