@@ -18,7 +18,6 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
-from hypothesis import settings
 
 from layerblocks import architectures
 from layerblocks.architectures import build, list_architectures, variant
@@ -34,9 +33,6 @@ from layerblocks.testing import check_net
 
 from ..architectures.test_inception_resnets import SHORT as SHORT_INCEPTION_RESNET
 from ..helpers import NIGHTLY
-
-THOROUGH = settings().max_examples >= 60
-
 
 AXES = {1: "l", 2: "hw", 3: "dhw"}
 
@@ -176,10 +172,10 @@ OF_SOME_SIZES = {name for name in list_architectures() if ENTRIES[name].module i
 # What enlarges much, is very wide, or has a kernel over all of a side: test_generators.py, test_super_resolutions.py,
 # test_signals.py.
 OF_SOME_SIZES |= {"dcgan_generator", "pix2pix_generator", "edsr_x2", "edsr_x3", "edsr_x4", "eegnet_8_2", "eegnet_4_2"}
-NAMES = [n for n in list_architectures() if (n in ONE_EACH or THOROUGH) and n not in DEEP | OF_SOME_SIZES]
+NAMES = [n for n in list_architectures() if (n in ONE_EACH or NIGHTLY) and n not in DEEP | OF_SOME_SIZES]
 
 
-@pytest.mark.parametrize("name", [name for name in list_architectures() if name not in DEEP or THOROUGH])
+@pytest.mark.parametrize("name", [name for name in list_architectures() if name not in DEEP or NIGHTLY])
 def test_the_catalogue_counts_what_is_built(name):
     entry = ENTRIES[name]
     with weightless():
@@ -285,7 +281,7 @@ def test_a_product_of_numbers_of_numpy():
         assert architectures.cifar_densenet(**small).count_params() == 1_291_698
 
 
-@pytest.mark.parametrize("name", sorted(ONE_EACH) if THOROUGH else ["alexnet", "cifar_densenet40", "resnet18", "unet"])
+@pytest.mark.parametrize("name", sorted(ONE_EACH) if NIGHTLY else ["alexnet", "cifar_densenet40", "resnet18", "unet"])
 @pytest.mark.parametrize("value", ["3", 3.5, float("nan"), [None], {}, np.zeros(2), b"x", -1, 0, "a\n\x1b[31m"])
 def test_arguments_of_another_kind_are_refused_in_one_line(name, value):
     """By the network or by the block that it is for; a value that is one of theirs is built."""
@@ -351,7 +347,7 @@ def tried(name: str, rank: int) -> int:
         side, least = SIDES[kind(name)]
         net = partial(network, name=name, include_top=False)
         shape = spec(side, channels(name), rank, FRAMES.get(name))
-    quick = 1 if name in DEEP_ISH else 3 if THOROUGH else 2
+    quick = 1 if name in DEEP_ISH else 3 if NIGHTLY else 2
     return check_net(net, shape, sides=(max(1, least - 1), least + 40), least=least, max_examples=quick).examples
 
 

@@ -21,9 +21,9 @@ from layerblocks.testing.oracles import Expected
 from layerblocks.testing.random_blocks import chain, oriented, piece, straight
 from layerblocks.testing.random_networks import Network, _summed, networks
 
-from ..helpers import data_format
+from ..helpers import NIGHTLY, data_format
 
-MANY = 2500 if settings().max_examples >= 60 else 8 * settings().max_examples
+MANY = 2500 if NIGHTLY else 8 * settings().max_examples
 SCOPE = {"Network": Network, "Call": Call, "partial": partial, **vars(blocks)}
 
 
