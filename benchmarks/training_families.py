@@ -5,8 +5,8 @@ With `--only NETWORK` of those alone, by their names in the catalogue.
 
 from __future__ import annotations
 
-import gc
 import os
+import subprocess
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -53,30 +53,42 @@ def step(model: keras.Model) -> Callable[[], Any]:
     return lambda: model.train_on_batch(images, wanted)
 
 
-def measured(quick: bool) -> Section:
+def of_one(name: str, quick: bool) -> Section:
+    """What is measured of one network, in this process."""
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[-1:])
-    ratios: list[Ratio] = []
-    rows: list[list[str]] = [["nothing to change: the same operations", "input"]]
+    model = built(name)
+    size = "×".join(str(n or 64) for n in model.input_shape[1:])
+    if not changes_of(model, None):
+        return Section(name, "", [], [[name, size]])
+    works = {"plain": step(model), "ours": step(training_model(model))}
+    times = in_turn(works, 2 if quick else RUNS, warm=1)
+    return Section(name, "", [Ratio(f"{name}, {size}", "the model as it is", times["ours"], times["plain"], 1.0)])
+
+
+def apart(name: str, quick: bool) -> Section:
+    """The same in a process of its own; a row that says so, if that ended before."""
+    command = [sys.executable, __file__, "--json", "--only", name, *["--quick"] * quick]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
+    if done.returncode:
+        return Section(name, "", [], [[name, f"not measured: the process ended with {done.returncode}"]])
+    found = Section.loads(done.stdout.splitlines()[-1])
+    for ratio in found.ratios:
+        print(ratio.what, round(ratio.median, 3), ratio.spread, file=sys.stderr, flush=True)
+    return found
+
+
+def measured(quick: bool) -> Section:
     least = names()
-    for name in chosen([*least, *(name for name in ENTRIES if name not in least)], 2 if quick else len(least)):
-        keras.backend.clear_session()
-        gc.collect()
-        model = built(name)
-        size = "×".join(str(n or 64) for n in model.input_shape[1:])
-        if not changes_of(model, None):
-            rows.append([name, size])
-            continue
-        own = step(training_model(model))
-        times = in_turn({"plain": step(model), "ours": own}, 2 if quick else RUNS, warm=1)
-        ratios.append(Ratio(f"{name}, {size}", "the model as it is", times["ours"], times["plain"], 1.0))
-        print(ratios[-1].what, round(ratios[-1].median, 3), ratios[-1].spread, file=sys.stderr, flush=True)
+    wanted = chosen([*least, *(name for name in ENTRIES if name not in least)], 2 if quick else len(least))
+    found = [(apart if len(wanted) > 1 else of_one)(name, quick) for name in wanted]
+    rows = [["nothing to change: the same operations", "input"], *(row for each in found for row in each.rows)]
     text = (
         f"A step on one core with {BATCH} images, as small as can be from 96×96 on, of the network of every family "
         "that costs least, through `training_model` against the same model without, with the same optimizer. Where "
         "`training_model` finds nothing to change both compute the same operations, and nothing is measured."
     )
-    return Section("Training of every family", text, ratios, rows)
+    return Section("Training of every family", text, [ratio for each in found for ratio in each.ratios], rows)
 
 
 if __name__ == "__main__":
