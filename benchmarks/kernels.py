@@ -30,7 +30,7 @@ def measured(quick: bool) -> Section:
                 rows.append([f"{title}, {what}", said(way), *spent(way, title, quick)])
     text = (
         "A batch of 8 images on one core. Convolutions, norms and changes of layout are what oneDNN says of its own; "
-        "TensorFlow computes all convolutions with it, torch those of 1×1 as products of matrices, which are in *all "
+        "TensorFlow computes all convolutions with it, torch those of 1×1 in float32 as products of matrices, in *all "
         "else*. What ours spends in convolutions nothing written in Python changes: were all else free, the batch "
         "would still take that long." + absent("torch")
     )
