@@ -160,6 +160,18 @@ def test_each_size_is_made_smaller_by_itself_down_to_one():
     assert _shrunk(check, net, left).example.shapes == ((None, 5, 1, 1),)
 
 
+def test_no_size_is_made_smaller_than_the_least_that_is_tried():
+    """That of a side, of channels, and of a batch."""
+
+    def check(example):
+        raise failure_of(Report("off"), example)
+
+    for batch, size, least in ((None, None, None), ((2, 4), 4, 2)):
+        net = as_net(broadcast, "b h w c -> b h w c", sides=(5, 96), params=None, least=1, batch=batch)
+        left = failure_of(Report("off"), Example(((size, 9, 7, 3),), {}, {}))
+        assert _shrunk(check, net, left).example.shapes == ((least, 5, 5, 1),)
+
+
 def test_height_and_width_confused():
     def confused(x):
         return layers.Resizing(x.shape[2], x.shape[1])(x) if x.shape[1] else x
