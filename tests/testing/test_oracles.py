@@ -116,6 +116,7 @@ PIECES = [
     ("attention_gate", [(8, 6, 8), (4, 3, 5)], {}),
     ("fuse_scores", [(4, 4, 5), (7, 7, 6)], {}),
     ("decoder_block", [(4, 4, 8), (8, 8, 6)], {"filters": 5}),
+    ("decoder_block", [(14, 10, 8), (36, 28, 6)], {"filters": 5, "offset": 4}),
     ("inverted_residual", IMAGE, {"filters": 8, "strides": 2}),
     ("inverted_residual", IMAGE, {"filters": 5}),
     ("dilated", IMAGE, {"filters": 3, "padding": "valid"}),
