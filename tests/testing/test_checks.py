@@ -453,6 +453,18 @@ def test_sides_and_params_are_strategies_too():
     assert {(shape[0], shape[3]) for shape in seen} == {(2, 5)} and all(shape[1] == shape[2] for shape in seen)
 
 
+def test_a_net_is_given_the_arguments_that_it_has():
+    """What the spec alone has is of the spec alone."""
+    seen = set()
+
+    def net(x, filters):
+        seen.add(filters)
+        return layers.Conv2D(2 * filters, 1)(x)
+
+    check_net(net, "b h w c -> b h w k*filters", params={"k": 2, "filters": st.sampled_from([1, 3])}, max_examples=8)
+    assert seen == {1, 3}
+
+
 def test_the_profile_says_how_many_examples():
     seen = []
     before = settings().max_examples
