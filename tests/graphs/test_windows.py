@@ -27,6 +27,7 @@ from layerblocks.graphs.layer_rules.layers import _kept
 from layerblocks.graphs.layer_rules.operations import _unknown
 from layerblocks.graphs.receptive_fields import strides
 from layerblocks.graphs.rules import _ENTRIES, EVERYTHING, POINTWISE, Along, Entry, PerOutput, entry_of
+from layerblocks.graphs.window_arithmetic import least_side
 
 SIDE = 16
 
@@ -264,6 +265,24 @@ def test_a_window_needs_fewer_positions_by_those_that_are_added():
     with weightless():
         padded = image_model(lambda x: layers.Conv2D(2, 5)(ops.pad(x, ((0, 0), (1, 1), (0, 5), (0, 0)))))
         assert (min_input_size(padded), receptive_field(padded)) == ((3, 1), (5, 5))
+
+
+def test_the_least_side_is_found_by_halving():
+    for least in range(1, 70):
+        asked = []
+
+        def works(n, least=least, asked=asked):
+            asked.append(n)
+            assert len(asked) < 20
+            return n >= least
+
+        assert least_side(works) == least
+    assert least_side(lambda n: False) is None
+
+
+def test_a_window_is_of_neighbours_unless_said_otherwise():
+    assert Reads.window(3) == Reads.window(3, 1, 1, "valid") == Reads(step=1, per=1, first=0, last=2, least=3)
+    assert Reads.window(3, padding="same") == Reads(step=1, per=1, first=-1, last=1, least=1)
 
 
 @pytest.mark.parametrize(
