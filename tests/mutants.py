@@ -74,7 +74,7 @@ OWN: dict[str, tuple[str, ...]] = {
     "graphs/receptive_fields.py": ("test_receptive_fields", "test_windows"),
     "graphs/repeats.py": ("test_repeats",),
     "graphs/rewrite.py": ("test_rewrite",),
-    "graphs/rules.py": ("test_layer_rules", "test_costs"),
+    "graphs/rules.py": ("test_layer_rules", "test_costs", "test_windows"),
     "graphs/scales.py": ("test_scales",),
     "graphs/totals.py": ("test_costs",),
     "graphs/tracing.py": ("test_tracing",),

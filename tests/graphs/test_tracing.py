@@ -401,14 +401,6 @@ def test_a_layer_of_layers_at_every_step_is_opened():
     assert graph.multiply_adds == 7 * (5 * 4 + 4 * 3)
 
 
-def test_what_is_split_at_every_step_is_followed_at_every_step():
-    image, images = keras.Input((16, 8, 3), name="image"), keras.Input((5, 16, 8, 3), name="images")
-    inner = keras.Model(image, layers.Conv2D(2, 3)(ops.split(image, 2, axis=1)[1]))
-    model = keras.Model(images, layers.TimeDistributed(inner)(images))
-    assert receptive_field(inner) == (3, 3)
-    assert receptive_field(read_graph(model, expand_nested=True)) == receptive_field(model) == (1, 3, 3)
-
-
 def test_windows_of_a_subclassed_model_are_those_of_the_functional_one():
     class Net(keras.Model):
         def __init__(self):
