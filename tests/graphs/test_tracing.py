@@ -234,6 +234,20 @@ def test_inputs_in_a_dict_are_followed_by_their_keys():
     assert read == {"first": ((None, 4),), "second": ((None, 5),)}
 
 
+def test_a_call_for_so_many_examples_alone_is_followed_for_so_many():
+    class Flat(Two):
+        def build(self, shape):
+            self.first.build((1, 8))
+
+        def call(self, x):
+            return self.first(ops.reshape(x, (1, x.shape[0] * x.shape[1])))
+
+    model = Flat()
+    model.build((2, 4))
+    read = {node.name: node.inputs for node in read_graph(model).nodes if node.role == "dense"}
+    assert read == {"first": ((1, 8),)}
+
+
 @needs_tensorflow
 def test_what_another_library_computes_is_one_box_that_says_why():
     import tensorflow as tf
