@@ -56,11 +56,11 @@ class Worker:
             self._process.stdin.flush()
         try:
             line = self._replies.get(timeout=seconds + (START_SECONDS if fresh else 0))
-        except queue.Empty:
+            code = None if line else self._process.wait(seconds)
+        except (queue.Empty, subprocess.TimeoutExpired):
             self.close()
             return Outcome(None, f"no answer within {seconds:g} s")
-        if not line:
-            code = self._process.wait()
+        if code is not None:
             said = self._last_words()
             self.close()
             how = f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"

@@ -74,7 +74,7 @@ OWN: dict[str, tuple[str, ...]] = {
     "graphs/receptive_fields.py": ("test_receptive_fields", "test_windows"),
     "graphs/repeats.py": ("test_repeats",),
     "graphs/rewrite.py": ("test_rewrite",),
-    "graphs/rules.py": ("test_layer_rules", "test_costs"),
+    "graphs/rules.py": ("test_layer_rules", "test_costs", "test_windows"),
     "graphs/scales.py": ("test_scales",),
     "graphs/totals.py": ("test_costs",),
     "graphs/tracing.py": ("test_tracing",),
@@ -425,6 +425,14 @@ def killed(mutant: Mutant, names: list[str], seconds: float) -> str:
     return failed[0][:120] if failed else "it takes too long" if status == -signal.SIGXCPU else f"it ends with {status}"
 
 
+def found_again(text: str, everything: list[Mutant]) -> list[Mutant]:
+    """The mutant that was called so, or the nearest of the same change where the file has other lines by now."""
+    path, line, change = text.strip().split(":", 2)
+    named = [(mutant, str(mutant).rstrip()) for mutant in everything if mutant.path == path]
+    same = [mutant for mutant, name in named if name.split(":", 2)[2] == change]
+    return sorted(same, key=lambda mutant: abs(mutant.line - int(line)))[:1]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("rooms", nargs="+", help="folders, or files in them")
@@ -456,8 +464,9 @@ def main() -> None:
     sample = list(islice(filter(is_other, everything), given.number))
     sample = sorted(sample, key=lambda mutant: (mutant.path, mutant.start))[given.first : given.to]
     if given.again:
-        lines = given.again.read_text(encoding="utf-8").splitlines()
-        sample = [mutant for mutant in sample if f"SURVIVED  {mutant}" in lines]
+        texts = given.again.read_text(encoding="utf-8").splitlines()
+        survivors = [text.removeprefix("SURVIVED") for text in texts if text.startswith("SURVIVED")]
+        sample = [mutant for text in survivors for mutant in found_again(text, everything)]
     print(f"{len(sample)} of {len(everything)} mutants", flush=True)
     survivors = []
     with ThreadPoolExecutor(given.jobs) as pool:

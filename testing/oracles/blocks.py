@@ -166,7 +166,7 @@ def projection_shortcut(shape: Shape, filters: Any, *, strides: Size, conv: Orac
 def pad_shortcut(shape: Shape, filters: Any, *, strides: Size, conv: Oracle) -> Expected:
     if channels_of(shape) > filters:
         raise ValueError("cannot pad to fewer channels")
-    return pool((*shape[:-1], filters), 1, strides=strides)
+    return pool((*shape[:-1], filters), strides)
 
 
 @oracle("channel_projection_shortcut", chain=False)

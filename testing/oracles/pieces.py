@@ -524,4 +524,4 @@ def avg_pool_shortcut(shape: Shape, filters: Any, *, strides: Any, conv: Oracle)
     """A mean and a projection."""
     if {*each(strides, shape)} == {1}:
         return Expected(shape) if shape[-1] == filters else conv(shape, filters, 1, strides=1)
-    return pool(shape, strides, strides=strides).then(conv, filters, 1, strides=1)
+    return pool(shape, strides).then(conv, filters, 1, strides=1)

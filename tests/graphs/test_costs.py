@@ -252,6 +252,27 @@ def test_what_nobody_knows_is_not_free(layer):
     assert read_graph(model).multiply_adds is None
 
 
+class Counting(keras.Layer):
+    """A layer, and the cell of a recurrent one, that says what it costs."""
+
+    state_size = output_size = 4
+
+    def call(self, x, states=None):
+        return x[..., :4] if states is None else (x[:, :4], states)
+
+    def multiply_adds(self, input_shape, output_shape):
+        return input_shape[-1] * output_shape[-1]
+
+
+@pytest.mark.parametrize(("make", "work"), [(Counting, 6 * 4), (lambda: layers.RNN(Counting()), 5 * 6 * 4)])
+def test_a_layer_says_what_it_costs(make, work):
+    x = keras.Input((5, 6))
+    assert read_graph(keras.Model(x, make()(x))).multiply_adds == work
+    layer = Counting()
+    layer.multiply_adds = None
+    assert read_graph(keras.Model(x, layer(x))).multiply_adds is None
+
+
 def test_a_total_says_what_it_leaves_out():
     found = total([("a", 3_000_000_000), ("b", None), ("c", 100_000_000), ("b", None)])
     assert found == Total(3_100_000_000, ("b",)) and found.exact is None

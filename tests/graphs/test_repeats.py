@@ -291,6 +291,18 @@ def test_1202_blocks_fold_without_recursion_and_in_time():
     assert named(overview(graph, None)) == [("b0.c0–c2", 3606), ("b0.add", 1202)]
 
 
+@pytest.mark.parametrize(("second", "boxes"), [("11.", 3), (".11", 6)])
+def test_repeats_have_their_frames_at_the_same_places(second, boxes):
+    """Dense, relu and dense in each block: those marked lie in a block of their own inside it."""
+    x = y = keras.Input((4,), name="x")
+    for block, marks in (("b0", "11."), ("b1", second)):
+        for place, mark in enumerate(marks):
+            name = f"{block}{'.inner' if mark == '1' else ''}.layer{place}"
+            y = (layers.ReLU(name=name) if place == 1 else layers.Dense(4, name=name))(y)
+    graph = collapse(read(keras.Model(x, y)), 1, expand=["b0", "b1", "b0.inner", "b1.inner"])
+    assert len(graph.frames) == 4 and len(fold(graph).nodes) == 1 + boxes
+
+
 # -- opening, kinds, overview -----------------------------------------------------------------------------------------
 
 

@@ -116,6 +116,22 @@ def test_a_block_of_several_outputs():
     assert [(o.source, o.source_port) for o in graph.outputs][2] == (block.id, 0)
 
 
+def test_tensors_into_a_block_are_numbered_in_the_order_of_its_layers():
+    inputs = [keras.Input((4,), name=name) for name in ("p", "q", "r")]
+    y = layers.Add(name="b.first")([inputs[2], inputs[0]])
+    model = keras.Model(inputs, layers.Add(name="b.second")([y, inputs[1]]))
+    graph = collapse(read_graph(model), 1)
+    assert graph.nodes[-1].name == "b"
+    arriving = {e.target_port: graph.nodes[e.source].name for e in graph.edges}
+    assert arriving == {0: "r", 1: "p", 2: "q"}
+
+
+def test_without_a_depth_what_is_named_alone_is_closed():
+    graph = read_graph(chain("net.a.1", "net.a.2", "net.b.1", "net.b.2"))
+    assert collapse(graph, None) == graph
+    assert [node.name for node in collapse(graph, None, closed=["a"]).nodes] == ["x", "a", "b.1", "b.2"]
+
+
 def test_a_head_and_a_trunk_of_one_name_stay_apart():
     x = keras.Input((4,), name="x")
     y = layers.Dense(4, name="s.body")(x)

@@ -204,6 +204,50 @@ def test_several_inputs_and_shared_layers():
     assert len(graph.outputs) == 2 and graph.parameters == 40
 
 
+class Two(keras.Model):
+    def __init__(self):
+        super().__init__()
+        self.first, self.second = layers.Dense(3, name="first"), layers.Dense(3, name="second")
+
+
+def test_a_call_that_asks_whether_it_trains_is_followed_as_it_infers():
+    class Deeper(Two):
+        def call(self, x, training):
+            y = self.first(x)
+            return self.second(y) if training else y
+
+    model = Deeper()
+    model(np.ones((2, 4), "float32"), training=True)
+    graph = read_graph(model)
+    assert [node.name for node in graph.nodes if node.role == "dense"] == ["first"]
+    assert [node.name for node in graph.unused] == ["second"]
+
+
+def test_inputs_in_a_dict_are_followed_by_their_keys():
+    class Both(Two):
+        def call(self, inputs):
+            return self.first(inputs["a"]) + self.second(inputs["b"])
+
+    model = Both()
+    model({"a": np.ones((2, 4), "float32"), "b": np.ones((2, 5), "float32")})
+    read = {node.name: node.inputs for node in read_graph(model).nodes if node.role == "dense"}
+    assert read == {"first": ((None, 4),), "second": ((None, 5),)}
+
+
+def test_a_call_for_so_many_examples_alone_is_followed_for_so_many():
+    class Flat(Two):
+        def build(self, shape):
+            self.first.build((1, 8))
+
+        def call(self, x):
+            return self.first(ops.reshape(x, (1, x.shape[0] * x.shape[1])))
+
+    model = Flat()
+    model.build((2, 4))
+    read = {node.name: node.inputs for node in read_graph(model).nodes if node.role == "dense"}
+    assert read == {"first": ((1, 8),)}
+
+
 @needs_tensorflow
 def test_what_another_library_computes_is_one_box_that_says_why():
     import tensorflow as tf

@@ -27,6 +27,7 @@ from layerblocks.graphs.layer_rules.layers import _kept
 from layerblocks.graphs.layer_rules.operations import _unknown
 from layerblocks.graphs.receptive_fields import strides
 from layerblocks.graphs.rules import _ENTRIES, EVERYTHING, POINTWISE, Along, Entry, PerOutput, entry_of
+from layerblocks.graphs.window_arithmetic import least_side
 
 SIDE = 16
 
@@ -266,6 +267,32 @@ def test_a_window_needs_fewer_positions_by_those_that_are_added():
         assert (min_input_size(padded), receptive_field(padded)) == ((3, 1), (5, 5))
 
 
+def test_the_least_side_is_found_by_halving():
+    for least in range(1, 70):
+        asked = []
+
+        def works(n, least=least, asked=asked):
+            asked.append(n)
+            assert len(asked) < 20
+            return n >= least
+
+        assert least_side(works) == least
+    assert least_side(lambda n: False) is None
+
+
+def test_a_window_is_of_neighbours_unless_said_otherwise():
+    assert Reads.window(3) == Reads.window(3, 1, 1, "valid") == Reads(step=1, per=1, first=0, last=2, least=3)
+    assert Reads.window(3, padding="same") == Reads(step=1, per=1, first=-1, last=1, least=1)
+    assert Reads.window(3, dilation=2) == Reads(step=1, per=1, first=0, last=4, least=5)
+
+
+def test_what_is_needed_for_so_many_positions():
+    assert [Reads.window(3, 2).needs(n) for n in (1, 2, 3)] == [3, 5, 7]
+    assert [Reads(per=2).needs(n) for n in (1, 2, 3, 4)] == [1, 1, 2, 2]
+    assert [Reads.moved(1, 2).needs(n) for n in (1, 3, 4, 5)] == [1, 1, 1, 2]
+    assert Reads(follows=False).needs(9) == 1
+
+
 @pytest.mark.parametrize(
     ("make", "sees"),
     [
@@ -339,6 +366,14 @@ def test_of_an_axis_of_unknown_length_nobody_knows_where_positions_go():
 def test_a_layer_of_layers_is_opened():
     model = image_model(lambda x: layers.Conv2D(2, 3)(Wrapper7(name="mine")(x)))
     assert (receptive_field(model), min_input_size(model)) == ((9, 9), (3, 3))
+
+
+def test_what_is_split_at_every_step_is_followed_at_every_step():
+    image, images = keras.Input((16, 8, 3), name="image"), keras.Input((5, 16, 8, 3), name="images")
+    inner = keras.Model(image, layers.Conv2D(2, 3)(ops.split(image, 2, axis=1)[1]))
+    model = keras.Model(images, layers.TimeDistributed(inner)(images))
+    assert receptive_field(inner) == (3, 3)
+    assert receptive_field(read_graph(model, expand_nested=True)) == receptive_field(model) == (1, 3, 3)
 
 
 def image_model(make, shape=(32, 32, 3)):

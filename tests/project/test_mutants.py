@@ -6,7 +6,7 @@ import pytest
 
 pytest.importorskip("resource", reason="is about POSIX")
 
-from ..mutants import EQUIVALENT, ROOT, is_other, mutants, own_tests
+from ..mutants import EQUIVALENT, ROOT, found_again, is_other, mutants, own_tests
 
 FILES = [
     str(path.relative_to(ROOT))
@@ -36,3 +36,13 @@ def test_what_is_planted():
         source = (ROOT / mutant.path).read_text(encoding="utf-8")
         assert source[mutant.start : mutant.end] == mutant.before
         assert "raise " not in mutant.before and '"""' not in mutant.before
+
+
+def test_a_mutant_is_found_again_where_its_file_has_other_lines():
+    every = mutants("testing/assertions.py")
+    for mutant in every:
+        assert str(found_again(str(mutant), every)[0]) == str(mutant)
+        path, line, change = str(mutant).split(":", 2)
+        (found,) = found_again(f"  {path}:{int(line) + 1000}:{change}", every)
+        assert (found.before, found.text) == (mutant.before, mutant.text)
+    assert found_again("testing/assertions.py:1: a  ->  b", every) == []

@@ -160,6 +160,18 @@ def test_each_size_is_made_smaller_by_itself_down_to_one():
     assert _shrunk(check, net, left).example.shapes == ((None, 5, 1, 1),)
 
 
+def test_no_size_is_made_smaller_than_the_least_that_is_tried():
+    """That of a side, of channels, and of a batch."""
+
+    def check(example):
+        raise failure_of(Report("off"), example)
+
+    for batch, size, least in ((None, None, None), ((2, 4), 4, 2)):
+        net = as_net(broadcast, "b h w c -> b h w c", sides=(5, 96), params=None, least=1, batch=batch)
+        left = failure_of(Report("off"), Example(((size, 9, 7, 3),), {}, {}))
+        assert _shrunk(check, net, left).example.shapes == ((least, 5, 5, 1),)
+
+
 def test_height_and_width_confused():
     def confused(x):
         return layers.Resizing(x.shape[2], x.shape[1])(x) if x.shape[1] else x
@@ -439,6 +451,18 @@ def test_sides_and_params_are_strategies_too():
     seen.clear()
     check_net(lambda x: seen.append(tuple(x.shape)) or conv(x, 2), "2 h h c -> 2 h h 2", params={"c": 5}, unknown=False)
     assert {(shape[0], shape[3]) for shape in seen} == {(2, 5)} and all(shape[1] == shape[2] for shape in seen)
+
+
+def test_a_net_is_given_the_arguments_that_it_has():
+    """What the spec alone has is of the spec alone."""
+    seen = set()
+
+    def net(x, filters):
+        seen.add(filters)
+        return layers.Conv2D(2 * filters, 1)(x)
+
+    check_net(net, "b h w c -> b h w k*filters", params={"k": 2, "filters": st.sampled_from([1, 3])}, max_examples=8)
+    assert seen == {1, 3}
 
 
 def test_the_profile_says_how_many_examples():

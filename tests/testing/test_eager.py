@@ -135,6 +135,7 @@ import json, os, sys, time
 for line in sys.stdin:
     job = json.loads(line)
     if job.get("die"): os._exit(3)
+    if job.get("shut"): os.close(1)
     if job.get("sleep"): time.sleep(job["sleep"])
     print(json.dumps({"got": job}), flush=True)
 """
@@ -163,9 +164,10 @@ def test_a_dead_worker_is_replaced(echo):
 
 def test_a_worker_that_hangs_is_replaced(echo, monkeypatch):
     echo.run({})
-    outcome = echo.run({"sleep": 30}, seconds=0.2)
-    assert outcome.reply is None and outcome.ended == "no answer within 0.2 s"
-    assert echo.run({"n": 1}).reply == {"got": {"n": 1}}
+    for more in ({}, {"shut": True}):  # it may have no output any more, and live
+        outcome = echo.run({"sleep": 30, **more}, seconds=0.2)
+        assert outcome.reply is None and outcome.ended == "no answer within 0.2 s"
+        assert echo.run({"n": 1}).reply == {"got": {"n": 1}}
 
 
 def test_a_module_that_does_not_start():

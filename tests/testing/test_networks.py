@@ -10,6 +10,7 @@ from pathlib import Path
 import keras
 import pytest
 from hypothesis import find, given, settings
+from hypothesis import strategies as st
 from hypothesis.stateful import run_state_machine_as_test
 
 from layerblocks import blocks
@@ -19,7 +20,7 @@ from layerblocks.testing.machine import network_machine
 from layerblocks.testing.network_building import PROBES, Call, Draft
 from layerblocks.testing.oracles import Expected
 from layerblocks.testing.random_blocks import chain, oriented, piece, straight
-from layerblocks.testing.random_networks import Network, _summed, networks
+from layerblocks.testing.random_networks import Network, _branches, _summed, networks
 
 from ..helpers import NIGHTLY, data_format
 
@@ -180,6 +181,16 @@ def test_a_branch_is_added_to_what_it_leaves():
     made = _summed(draft, 0, y)
     assert draft.shape(made) == (6, 5, 3) and draft.calls[-1].name == "add"
     assert [call.name for call in draft.calls] == ["conv", "conv", "match_size", "add"]
+
+
+@given(st.data())
+@settings(max_examples=5)
+def test_branches_end_in_one_tensor_with_the_channels_of_all(data):
+    draft = Draft((6, 5, 3), 20)
+    made = _branches(data.draw, draft, 0, 1, [piece("conv"), piece("max_pool")])
+    ends = draft.calls[-1].inputs
+    assert made == len(draft.calls) and draft.calls[-1].name == "concat" and len(ends) in (2, 3)
+    assert draft.shape(made) == (*draft.shape(ends[0])[:-1], sum(draft.shape(end)[-1] for end in ends))
 
 
 def test_names_are_given_once():

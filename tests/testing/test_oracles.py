@@ -116,6 +116,12 @@ PIECES = [
     ("attention_gate", [(8, 6, 8), (4, 3, 5)], {}),
     ("fuse_scores", [(4, 4, 5), (7, 7, 6)], {}),
     ("decoder_block", [(4, 4, 8), (8, 8, 6)], {"filters": 5}),
+    ("decoder_block", [(14, 10, 8), (36, 28, 6)], {"filters": 5, "offset": 4}),
+    ("inverted_residual", IMAGE, {"filters": 8, "strides": 2}),
+    ("inverted_residual", IMAGE, {"filters": 5}),
+    ("dilated", IMAGE, {"filters": 3, "padding": "valid"}),
+    ("sparse", IMAGE, {"filters": 3, "connections": [[0, 1], [2], [3, 4, 5]]}),
+    ("hierarchical_conv", IMAGE, {"filters": 8, "scale": 4}),
 ]
 
 
@@ -139,6 +145,14 @@ def test_a_projection_is_there_where_something_changes_or_always(always):
         assert (model.output_shape[1:], model.count_params()) == (expected.shape, expected.parameters)
 
 
+@pytest.mark.parametrize("name", ["avg_pool_shortcut", "channel_projection_shortcut", "pad_shortcut"])
+def test_counts_of_shortcuts(name):
+    for filters, strides in ((8, 1), (8, 2), (12, 1), (12, 2)):
+        model = build(getattr(blocks, name), IMAGE, filters, conv=conv_bn, strides=strides)
+        expected = ORACLES[name].oracle(IMAGE, filters, conv=oracles.conv_bn, strides=strides)
+        assert (model.output_shape[1:], model.count_params()) == (expected.shape, expected.parameters)
+
+
 def test_each_rate_of_a_context_is_that_of_one_convolution():
     seen = []
 
@@ -153,6 +167,11 @@ def test_each_rate_of_a_context_is_that_of_one_convolution():
 def test_counts_of_an_unknown_size_are_unknown():
     expected = oracles.conv((None, 7, 3), 4).then(oracles.pool)
     assert (expected.shape, expected.parameters, expected.multiply_adds) == ((None, 4, 4), 112, None)
+
+
+def test_what_is_summed_is_of_one_shape():
+    with pytest.raises(ValueError, match="branches of different shapes"):
+        oracles.add([Expected((8, 8, 3)), Expected((8, 8, 1))])
 
 
 # Sizes.

@@ -17,6 +17,7 @@ from layerblocks.testing import (
     check_modes,
     check_net,
     check_shift_equivariance,
+    exports,
     pytest_options,
 )
 
@@ -176,6 +177,22 @@ def test_file_formats_that_are_refused():
     for formats, words in refused.items():
         with pytest.raises(TypeError if formats == 3 else ValueError, match=f"check_export: formats {words}"):
             check_export(right, SPEC, formats=formats, max_examples=1)
+
+
+class Written(Exception):
+    """What a model was told to write."""
+
+
+@pytest.mark.parametrize("form", ["tf_saved_model", "onnx"])
+def test_nothing_is_printed_of_a_file_that_is_written(form, monkeypatch):
+    class Model:
+        def export(self, path, **options):
+            raise Written(options)
+
+    monkeypatch.setattr(exports, "needs", lambda name, extra: None)
+    with pytest.raises(Written) as caught:
+        exports.answers(Model(), None, form)
+    assert caught.value.args == ({"format": form, "verbose": False},)
 
 
 def test_shapes_alone_tell_nothing_of_them():

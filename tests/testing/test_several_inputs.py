@@ -117,6 +117,17 @@ def test_any_number_of_axes():
     assert "axis" in wrong(lambda x: layers.Dense(5)(x), "b ... c -> b ... c", sides=(1, 5)).off[0]
 
 
+def test_an_axis_that_may_be_missing_is_tried_with_and_without():
+    ranks = set()
+
+    def net(x):
+        ranks.add(len(x.shape))
+        return layers.Activation("relu")(x)
+
+    check_net(net, "b t c? -> b t c?", max_examples=12, sides=(1, 5))
+    assert ranks == {2, 3}
+
+
 def test_a_channel_that_stands_first_is_no_side():
     """Whatever Keras's data format is, c is what a layer is built for."""
     seen = []

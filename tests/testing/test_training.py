@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import product
+
 import keras
 import numpy as np
 import pytest
@@ -10,7 +12,8 @@ from keras import layers, ops
 from layerblocks.architectures import build as network
 from layerblocks.blocks import bottleneck, classifier, conv, conv_bn, vgg_block, weightless
 from layerblocks.testing import CheckError, assert_learns, assert_roundtrip, assert_trainable
-from layerblocks.testing.data import inputs_for
+from layerblocks.testing.data import drawn, inputs_for
+from layerblocks.testing.training import _task
 
 from ..helpers import dtype_policy
 
@@ -209,6 +212,17 @@ def test_all_kinds_of_outputs():
     assert_learns(keras.Model(x, {"maps": maps, "gates": gates, "plain": layers.Dense(2)(gates)}))
 
 
+@pytest.mark.parametrize(("activation", "shape"), [("softmax", (2,)), ("softmax", (3, 1, 2)), ("sigmoid", (3, 1, 5))])
+def test_one_class_an_example_is_there_to_learn(activation, shape):
+    """Of all answers that are the same at each place, one alone has no loss."""
+    x = np.random.default_rng(0).normal(size=(2, *shape)).astype("float32")
+    loss = _task(keras.Sequential([keras.Input(shape), layers.Activation(activation)]), x, np.random.default_rng(0))
+    answers = np.eye(2) if activation == "softmax" else [[0.0], [1.0]]
+    pairs = [np.stack([np.broadcast_to(one, shape) for one in pair]) for pair in product(answers, repeat=2)]
+    first, second, *_ = sorted(float(loss(pair)) for pair in pairs)
+    assert first < 1e-3 and second > 1
+
+
 # Saving.
 
 
@@ -253,3 +267,12 @@ def test_inputs_of_all_kinds():
     }
     assert_trainable(model)
     assert_roundtrip(model)
+
+
+def test_numbers_are_drawn_by_their_dtype():
+    random = np.random.default_rng(0)
+    normal = drawn(random, (10, 100), "float16")
+    assert (normal.shape, normal.dtype) == ((10, 100), "float16") and abs(normal.std() - 1) < 0.2 > abs(normal.mean())
+    for dtype, below, values in (("bool", 3, {False, True}), ("int32", 2, {0, 1}), ("uint8", 3, {0, 1, 2})):
+        whole = drawn(random, (1000,), dtype, below)
+        assert whole.dtype == dtype and {*whole.tolist()} == values
