@@ -196,6 +196,13 @@ def test_a_level_of_a_decoder_may_have_several_skips():
     assert pattern_of(read_graph(model)).words == "decoder level"
 
 
+def test_a_sum_with_several_skips_is_no_level_of_a_decoder():
+    with weightless():
+        below, first, second = image(32, 8), image(), image()
+        y = L.Add()([L.Conv2DTranspose(16, 2, strides=2)(below), first, second])
+        assert pattern_of(read_graph(keras.Model([below, first, second], conv(conv(y))))) is None
+
+
 def test_a_residual_may_be_conditioned_on_a_vector():
     """As by the time of a step of diffusion: one number more for each channel, from dense layers."""
     with weightless():
