@@ -306,6 +306,21 @@ def test_a_slice_needs_one_position_that_it_does_not_leave_out(key):
     assert min_input_size(image_model(lambda x: x[:, key], (SIDE, SIDE, 3))) == (least, 1)
 
 
+@pytest.mark.parametrize(
+    "attend",
+    [
+        lambda q, v: layers.MultiHeadAttention(2, 3)(q, v),
+        lambda q, v: layers.GroupQueryAttention(4, 4, 2)(q, v),
+        lambda q, v: layers.Attention()([q, v]),
+        lambda q, v: layers.AdditiveAttention()([q, v]),
+    ],
+)
+def test_a_position_sees_its_own_query_and_all_values(attend):
+    q, v = keras.Input((9, 8), name="q"), keras.Input((7, 8), name="v")
+    with weightless():
+        assert receptive_field(keras.Model([q, v], attend(q, v))) == {"q": (1,), "v": (None,)}
+
+
 def test_numbers_that_are_no_integers_name_no_positions():
     model = image_model(lambda x: layers.Conv2D(2, 3)(ops.take(x, np.array([0.0, 2.0, 4.0]), axis=1)))
     assert isinstance(read_graph(model).nodes[-1].receptive_field, Unknown)
