@@ -212,6 +212,15 @@ def test_a_residual_may_be_conditioned_on_a_vector():
     assert pattern_of(read_graph(model)).name == "residual"
 
 
+@pytest.mark.parametrize("join", [L.Add, L.Multiply, L.Concatenate])
+@pytest.mark.parametrize("before", [conv, lambda x: x], ids=["convolved", "as it is"])
+def test_what_meets_a_vector_outside_of_a_residual_has_no_name(join, before):
+    with weightless():
+        x, vector = image(), keras.Input((16, 16, 8))
+        y = join()([before(x), L.Dense(16)(vector)])
+        assert pattern_of(read_graph(keras.Model([x, vector], conv(y)))) is None
+
+
 def test_what_tells_two_of_a_pattern_apart_is_said():
     with weightless():
         x = tokens()
