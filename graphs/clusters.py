@@ -260,11 +260,11 @@ class _State:
     # -- joining --
 
     def _join(self, groups: tuple[int, ...]) -> None:
-        kept, *others = groups
+        kept = groups[0]
         with_join = len(groups) > 2 and self._with_join(groups)
         equal = groups[:-1] if with_join else groups
         made = [self.groups[number] for number in groups]
-        is_parallel = with_join or (len(equal) >= _EQUAL and others[0] not in self.onward[kept])
+        is_parallel = with_join or len(equal) >= _EQUAL
         last = made[-1]
         inside = {number: self.inside.pop(number) for number in groups}
         self.inside[kept] = [each for number in groups for each in inside[number]]

@@ -66,7 +66,7 @@ def structure_of(
 def _is_doubted(model: Any) -> bool:
     """Whether of any layer the class is missing, or what it gives was not computed."""
     operations = [call.operation for call in calls(model.outputs)]
-    return any(hasattr(one, DOUBTED) or (has_graph(one) and _is_doubted(one)) for one in operations)
+    return any(getattr(one, DOUBTED, False) or (has_graph(one) and _is_doubted(one)) for one in operations)
 
 
 def _refused(argument: str, path: Any, error: Exception) -> Exception:

@@ -8,7 +8,7 @@ single chain that matches a pattern exactly; otherwise it has no name.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from .. import checks
@@ -503,15 +503,14 @@ def _inverted(main: Way) -> Pattern | None:
 
 def _is_unexpanded(main: Way) -> bool:
     """Whether it is an inverted residual as wide as its input: a depthwise convolution, a gate, and no widening."""
-    if [s.letter for s in main][1:] != ["se", "c1"] or not main[0].letter.startswith("dw"):
-        return False
-    before, after = main[0].width, main[-1].width
-    return before is not None and after is not None and before >= after
+    letters = [s.letter for s in main]
+    return letters[1:] == ["se", "c1"] and letters[0].startswith("dw") and _narrows(main, 0)
 
 
-def _narrows(steps: Sequence[_Step]) -> bool:
+def _narrows(steps: Sequence[_Step], least: int = 1) -> bool:
+    """Whether the last has so many channels less than the first."""
     first, last = steps[0].width, steps[-1].width
-    return first is not None and last is not None and first > last
+    return first is not None and last is not None and first - last >= least
 
 
 def _residual(step: _Step, reduction: _Reduction) -> Pattern:
@@ -530,14 +529,14 @@ def _residual(step: _Step, reduction: _Reduction) -> Pattern:
         return _said("fused MBConv")
     if len(letters) == 3 and letters[0].startswith("dw") and letters[1] in ("d", "c1") and letters[1] == letters[2]:
         return _said("ConvNeXt block")
-    half = "" if "c1" in letters else _half(step)
+    half = None if "c1" in letters else _half(step)
     return _said(f"{half} residual") if half else Pattern("residual", "residual" + excited)
 
 
-def _half(step: _Step) -> str:
-    """Which part of a transformer block a residual is; "" for none."""
+def _half(step: _Step) -> str | None:
+    """Which part of a transformer block a residual is, if any."""
     if step.ways[1]:
-        return ""
+        return None
     letters = [s.letter for s in step.ways[0] if s.letter not in ("σ", "t", "s")]
     letters = ["d" if letter == "c1" else letter for letter in letters]  # a dense layer at every place
     core = [letter for letter in letters if letter not in ("d", "T")]
@@ -547,16 +546,17 @@ def _half(step: _Step) -> str:
         return "cross-attention"
     if letters in (["d", "d"], ["glu", "d"]):
         return "feed-forward"
-    return "token-mixing" if letters == ["T", "d", "d", "T"] else ""
+    return "token-mixing" if letters == ["T", "d", "d", "T"] else None
 
 
 def _residuals(chain: Way, reduction: _Reduction) -> Pattern | None:
     """Of several residuals in a row: the block of a transformer that they are."""
     said = ("pre-norm",) * reduction.pre_norm + ("post-norm",) * reduction.post_norm
     norm = f", {said[0]}" if len(said) == 1 else ""
-    name = {
+    names: Mapping[tuple[str | None, ...], str] = {
         ("attention", "feed-forward"): "transformer block",
         ("attention", "cross-attention", "feed-forward"): "transformer decoder block",
         ("token-mixing", "feed-forward"): "Mixer block",
-    }.get(tuple(_half(step) for step in chain))
+    }
+    name = names.get(tuple(map(_half, chain)))
     return None if name is None else Pattern(name, name + norm)

@@ -497,7 +497,7 @@ def _of_all_steps(node: Node, steps: int | None) -> Node:
 
 
 def _is_chain(model: Any) -> bool:
-    return isinstance(model, keras.Sequential) or hasattr(model, SEQUENTIAL)
+    return isinstance(model, keras.Sequential) or bool(getattr(model, SEQUENTIAL, False))
 
 
 def _place(tensor: _Tensor) -> tuple[int, int]:

@@ -106,9 +106,11 @@ EQUIVALENT: dict[str, dict[str, str]] = {
         ),
     },
     "graphs/layer_rules/layers.py": {
+        "return (tuple(Along(axis) for axis in range(len(shape))),) return None": "what is not said is unknown, too",
         "if isinstance(found, Unknown): return None": "where no window is given, none is known",
     },
     "graphs/layer_rules/operations.py": {
+        "if given is None: return None": "what is not said is unknown, too",
         "least = index + 1 if index >= 1 else -index": "of no size less than one is asked in any case",
     },
     "graphs/layer_rules/own_layers.py": {

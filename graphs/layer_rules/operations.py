@@ -419,14 +419,14 @@ def _looked_up(call: Call) -> Windows | str:
 
 
 def _constant(indices: Any) -> list[int] | None:
-    """Integers that a call was given in a list or an array; None for a tensor of the model."""
+    """Integers that a call was given in a list or an array of one axis; None for a tensor of the model."""
     import keras
     import numpy as np
 
     if isinstance(indices, keras.KerasTensor | keras.Variable) or indices is None:
         return None
     found = np.asarray(indices)
-    return found.tolist() if found.ndim == 1 and np.issubdtype(found.dtype, np.integer) else None
+    return found.tolist() if np.issubdtype(found.dtype, np.integer) else None
 
 
 def _taken_along(call: Call) -> Windows | str:

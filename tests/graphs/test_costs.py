@@ -307,6 +307,17 @@ def test_windows_that_are_put_among_the_examples_are_counted():
     assert read_graph(model).multiply_adds == 4 * within + 64 * 4 * 3
 
 
+def test_windows_are_counted_though_what_they_are_multiplied_by_is_one_for_all():
+    x, weights = keras.Input((8, 8, 16)), keras.Input(batch_shape=(1, 16, 5))
+    windows = ops.reshape(x, (-1, 16, 16))  # four of each image
+    assert read_graph(keras.Model([x, weights], ops.matmul(windows, weights))).multiply_adds == 4 * 16 * 16 * 5
+
+
+def test_of_sums_over_the_examples_nobody_knows_how_many_products_there_are():
+    x, y = keras.Input((5,)), keras.Input((7,))
+    assert read_graph(keras.Model([x, y], ops.einsum("bt,bs->ts", x, y))).multiply_adds is None
+
+
 def test_examples_put_one_after_the_other_are_counted():
     a, b, x = keras.Input((6,)), keras.Input((6,)), keras.Input((8, 8, 16))
     with weightless():

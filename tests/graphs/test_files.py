@@ -273,6 +273,26 @@ def test_a_broken_file_is_refused_in_one_line_with_the_cause(tmp_path, name):
     assert "\n" not in str(error.value) and len(str(error.value)) < 700
 
 
+@pytest.mark.parametrize("text", ["{}", "[1]", '{"class_name": "Own"}', '{"class_name": "Own", "config": 3}'])
+def test_a_file_of_something_else_is_said_to_be_no_model(tmp_path, text):
+    path = tmp_path / "net.json"
+    path.write_text(text)
+    with pytest.raises(ValueError, match="its configuration is not that of a model"):
+        read_graph(path)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_code_that_a_call_is_given_in_a_file_is_not_loaded(tmp_path):
+    x = keras.Input((4,), name="x")
+    config = json.loads(keras.Model(x, Own(2, name="own")(x)).to_json())
+    (node,) = config["config"]["layers"][1]["inbound_nodes"]
+    node["kwargs"] = {"function": keras.saving.serialize_keras_object(lambda t: t * 2)}
+    path = tmp_path / "net.json"
+    path.write_text(json.dumps(config))
+    with pytest.raises(ValueError, match=r"^read_graph: model must be a file of a Keras model .*lambda"):
+        read_graph(path)
+
+
 def test_a_huge_configuration_is_not_read(tmp_path, monkeypatch):
     from layerblocks.graphs import file_reading
 

@@ -334,9 +334,10 @@ def test_what_leaves_some_of_the_nodes_and_what_comes_in():
     assert [node.name for node in part.nodes] == ["mix.reduce.conv", "mix.3x3.conv", "mix.concat"]
     assert [(edge.source, edge.target) for edge in part.edges] == [(0, 1), (1, 2)]
     assert [(output.key, output.source) for output in part.outputs] == [("mix.concat", 2)]
-    assert [edge.target for edge in part.entries] == [0, 2]
+    assert [(edge.source, edge.source_port, edge.target) for edge in part.entries] == [(0, 0, 0), (1, 0, 2)]
     last = subgraph(graph, [number["head.pool"], number["head.dense"]])
     assert [(output.key, output.source) for output in last.outputs] == [("head.dense", 1)]
+    assert [(edge.source, edge.source_port, edge.target) for edge in last.entries] == [(0, 0, 0)]
 
 
 def test_branches_and_auxiliary_heads():

@@ -190,6 +190,19 @@ def test_of_two_layers_of_a_word_one_must_be_the_activation_of_the_other(follows
     assert [n.name for n in found.nodes][-2:] == names
 
 
+@pytest.mark.parametrize(("follow", "sign"), [(1, "_"), (2, ".")])
+def test_of_three_layers_of_a_word_most_must_follow_another(follow, sign):
+    x = y = keras.Input((8,), name="x")
+    with weightless():
+        for i in range(12):
+            y = layers.Dense(8, name=f"layer{i}")(y)
+        ends = [layers.Dense(8, name="z_mean")(y)]
+        for number, name in enumerate(("z_width", "z_skew")):
+            ends.append(layers.Dense(8, name=name)(ends[-1] if number < follow else y))
+        found = group(read_graph(keras.Model(x, ends)))
+    assert {n.name for n in found.nodes if n.name[0] == "z"} == {f"z{sign}{end}" for end in ("mean", "width", "skew")}
+
+
 def test_nested_models_are_grouped_each_by_itself():
     u = keras.Input((8,), name="u")
     inner = keras.Model(u, chain([layers.Dense(8, name=f"part{i}_{s}") for i in (1, 2) for s in "ab"], u), name="inner")
@@ -252,6 +265,26 @@ def test_a_skip_around_everything_does_not_make_one_box():
         y = layers.Conv2D(8, 3, padding="same", name=f"body{i // 4}_conv{i % 4}")(y)
     graph = read_graph(keras.Model(x, layers.Add(name="sum")([x, y])))
     assert [n.name for n in collapse(group(graph), 1).nodes] == ["x", "body0", "body1", "body2", "sum"]
+
+
+def test_a_layer_and_its_norm_are_no_block_within_a_block():
+    x = y = keras.Input((8,), name="x")
+    ends = [f"{j}_{end}" for j in (1, 2) for end in ("dense", "bn")]
+    with weightless():
+        for name in (f"block{i}_{end}" for i in (1, 2) for end in ends):
+            y = layers.Dense(8, name=name)(y) if "dense" in name else layers.BatchNormalization(name=name)(y)
+        found = group(read_graph(keras.Model(x, y)))
+    assert [n.name for n in found.nodes[1:]] == [f"block{i}.{end}" for i in (1, 2) for end in ends]
+
+
+def test_a_skip_around_everything_does_not_hide_the_blocks_of_automatic_names():
+    keras.backend.clear_session()
+    with weightless():
+        x = y = keras.Input((8, 8, 8), name="x")
+        for _ in range(2):
+            y = layers.Concatenate()([layers.Conv2D(4, 1)(y), layers.Conv2D(4, 3, padding="same")(y)])
+        graph = read_graph(keras.Model(x, layers.Add()([x, y])))
+    assert boxes(graph) == ["inception block 1–2 ×2", "add"]
 
 
 def residual_chain(blocks):

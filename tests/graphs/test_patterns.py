@@ -196,6 +196,13 @@ def test_a_level_of_a_decoder_may_have_several_skips():
     assert pattern_of(read_graph(model)).words == "decoder level"
 
 
+def test_a_sum_with_several_skips_is_no_level_of_a_decoder():
+    with weightless():
+        below, first, second = image(32, 8), image(), image()
+        y = L.Add()([L.Conv2DTranspose(16, 2, strides=2)(below), first, second])
+        assert pattern_of(read_graph(keras.Model([below, first, second], conv(conv(y))))) is None
+
+
 def test_a_residual_may_be_conditioned_on_a_vector():
     """As by the time of a step of diffusion: one number more for each channel, from dense layers."""
     with weightless():
@@ -203,6 +210,15 @@ def test_a_residual_may_be_conditioned_on_a_vector():
         y = L.Add()([conv(x, activation="relu"), L.Dense(16)(L.Activation("silu")(step))])
         model = keras.Model([x, step], L.Add()([x, conv(y, activation="relu")]))
     assert pattern_of(read_graph(model)).name == "residual"
+
+
+@pytest.mark.parametrize("join", [L.Add, L.Multiply, L.Concatenate])
+@pytest.mark.parametrize("before", [conv, lambda x: x], ids=["convolved", "as it is"])
+def test_what_meets_a_vector_outside_of_a_residual_has_no_name(join, before):
+    with weightless():
+        x, vector = image(), keras.Input((16, 16, 8))
+        y = join()([before(x), L.Dense(16)(vector)])
+        assert pattern_of(read_graph(keras.Model([x, vector], conv(y)))) is None
 
 
 def test_what_tells_two_of_a_pattern_apart_is_said():

@@ -133,6 +133,16 @@ def test_a_unit_is_one_box(words, chain, dotted):
     assert describe(again) == words, "the same box out of a block"
 
 
+@pytest.mark.parametrize("following", range(4))
+def test_a_unit_is_one_box_however_many_layers_follow(following):
+    x = keras.Input((4,), name="x")
+    y = layers.ReLU(name="relu")(layers.Dense(4, name="dense")(x))
+    for i in range(following):
+        y = layers.Dropout(0.1, name=f"drop{i}")(y)
+    graph = fuse(read(keras.Model(x, y)))
+    assert named(graph) == [("dense", 1), *((f"drop{i}", 1) for i in range(following))]
+
+
 def test_what_another_layer_reads_is_not_fused_away():
     x = keras.Input((8, 8, 4), name="x")
     y = layers.Conv2D(4, 3, padding="same", name="conv")(x)

@@ -369,6 +369,26 @@ def test_what_comes_after_a_nested_model_has_the_path_of_its_attribute():
     assert [node.name for node in graph.nodes][1:] == ["headed.body.own", "headed.head"]
 
 
+class Crossing(layers.Layer):
+    def __init__(self, **options):
+        super().__init__(**options)
+        self.first, self.second = layers.Dense(3), layers.Dense(3)
+
+    def call(self, a, b):
+        return self.first(a) - self.second(b)
+
+
+@pytest.mark.parametrize("twice", [False, True])
+def test_each_layer_inside_of_one_of_several_inputs_reads_its_own(twice):
+    x, y = keras.Input((4,), name="x"), keras.Input((4,), name="y")
+    own = Crossing(name="own")
+    model = keras.Model(x, own(x, x)) if twice else keras.Model([x, y], own(x, y))
+    graph = read_graph(model, expand_nested=True)
+    names = [node.name for node in graph.nodes]
+    read = {names[e.target]: names[e.source] for e in graph.edges if names[e.target] in ("own.first", "own.second")}
+    assert read == {"own.first": "x", "own.second": "x" if twice else "y"}
+
+
 def test_states_go_to_the_layers_inside():
     tokens = keras.Input((6,), dtype="int32", name="tokens")
     states = [keras.Input((n,), name=f"s{i}") for i, n in enumerate((4, 4, 4, 4, 3, 3, 2))]

@@ -134,6 +134,7 @@ CASES = [
     (lambda x: ops.matmul(np.ones((5, SIDE), "float32"), x), RANKS[1]),
     (lambda x: ops.matmul(x, ops.transpose(x, (0, 2, 1))), RANKS[1]),
     (lambda x: ops.einsum("bhwc,hk->bkwc", x, np.ones((SIDE, 4), "float32")), IMAGE),
+    (lambda x: ops.einsum("...wc,ck", x, np.ones((3, 4), "float32")), IMAGE),
     (lambda x: ops.image.resize(x, (32, 32)), IMAGE),
     (lambda x: layers.Dense(2)(ops.image.extract_patches(x, 4)), IMAGE),
     (lambda x: ops.relu(x) + ops.sigmoid(x) * ops.exp(-x), IMAGE),
@@ -300,14 +301,69 @@ def test_what_is_needed_for_so_many_positions():
         (lambda x: layers.Conv1D(2, 5)(layers.Reshape((32 * 32, 3))(x)), (2, 32)),
         (lambda x: conv(layers.Reshape((32, 32, 3))(layers.ReLU()(layers.Reshape((32 * 32, 3))(x)))), (3, 3)),
         (lambda x: conv(layers.Reshape((32, 64, 3))(layers.UpSampling2D((1, 2))(x))), (3, 2)),
+        (lambda x: conv(layers.Reshape((32, 32, 3))(sum(map(layers.Reshape((-1, 3)), (x, conv(x)))))), (5, 5)),
     ],
-    ids=["rows", "pixels in a row", "and back", "as it was"],
+    ids=["rows", "pixels in a row", "and back", "as it was", "added"],
 )
 def test_rows_and_columns_are_followed_through_a_reshape(make, sees):
     """Five pixels in a row lie in two rows, and may be the last of the one and the first of the other."""
     with weightless():
         told = receptive_field(image_model(make))
     assert tuple(32 if size is None else size for size in told) == sees
+
+
+@pytest.mark.parametrize("make", [lambda x: ops.pad(x, 1), lambda x: ops.pad(x, ((1, 1),)), lambda x: x])
+def test_a_padding_of_all_axes_is_one_of_each(make):
+    assert receptive_field(image_model(lambda x: layers.Conv1D(2, 5)(make(x)), (16, 3))) == (5,)
+    x = keras.Input((16, 3))
+    with weightless():
+        assert min_input_size(keras.Model(x, layers.Conv1D(2, 5)(make(x)))) == (5 - make(x).shape[1] + 16,)
+
+
+def test_a_padding_may_name_the_margins_of_two_axes():
+    x = keras.Input((16,), dtype="int32")
+    with weightless():
+        model = keras.Model(x, layers.Conv1D(4, 5)(layers.Embedding(10, 3)(ops.pad(x, ((0, 0), (2, 1))))))
+        assert (receptive_field(model), min_input_size(model)) == ((5,), (2,))
+
+
+@pytest.mark.parametrize("key", [slice(2, -1), slice(None, -3), slice(3, None), slice(1, None, 2), slice(2, -2, 3)])
+def test_a_slice_needs_one_position_that_it_does_not_leave_out(key):
+    least = next(n for n in range(1, SIDE) if range(n)[key])
+    assert min_input_size(image_model(lambda x: x[:, key], (SIDE, SIDE, 3))) == (least, 1)
+
+
+@pytest.mark.parametrize(
+    "attend",
+    [
+        lambda q, v: layers.MultiHeadAttention(2, 3)(q, v),
+        lambda q, v: layers.GroupQueryAttention(4, 4, 2)(q, v),
+        lambda q, v: layers.Attention()([q, v]),
+        lambda q, v: layers.AdditiveAttention()([q, v]),
+    ],
+)
+def test_a_position_sees_its_own_query_and_all_values(attend):
+    q, v = keras.Input((9, 8), name="q"), keras.Input((7, 8), name="v")
+    with weightless():
+        assert receptive_field(keras.Model([q, v], attend(q, v))) == {"q": (1,), "v": (None,)}
+
+
+def test_numbers_that_are_no_integers_name_no_positions():
+    model = image_model(lambda x: layers.Conv2D(2, 3)(ops.take(x, np.array([0.0, 2.0, 4.0]), axis=1)))
+    assert isinstance(read_graph(model).nodes[-1].receptive_field, Unknown)
+
+
+def test_what_is_added_to_the_scores_of_attention_is_read_with_them():
+    x, bias = keras.Input((SIDE, 2, 4)), keras.Input((2, SIDE, SIDE))
+    model = keras.Model([x, bias], ops.dot_product_attention(x, x, x, bias=bias))
+    node = read_graph(model).nodes[-1]
+    assert [len(axes) for axes in node.windows] == [len(shape) for shape in node.inputs] == [4] * 4
+
+
+def test_rows_of_thousands_of_pixels_are_followed():
+    """A window of three, of pixels each of which sees its row, lies in two rows at most."""
+    make = lambda x: layers.Conv1D(1, 3)(layers.Reshape((3 * 4096, 1))(layers.Softmax(2)(x)))  # noqa: E731
+    assert receptive_field(image_model(make, (3, 4096, 1))) == (2, None)
 
 
 LAST = (-1, [-1], (-1,))
@@ -358,6 +414,7 @@ def test_of_an_axis_of_unknown_length_nobody_knows_where_positions_go():
         lambda x: layers.Concatenate(axis=1)([x, x]),
         lambda x: x[:, -3:],
         lambda x: ops.tile(x, (1, 2, 1, 1)),
+        lambda x: ops.pad(x, ((0, 0), (2, 2), (0, 0), (0, 0)), mode="reflect"),
     ):
         graph = read_graph(image_model(lambda x, make=make: conv(make(x)), (None, None, 3)))
         assert isinstance(graph.nodes[-1].receptive_field, Unknown)
@@ -525,11 +582,18 @@ def test_a_reshape_to_fixed_sizes_accepts_one_size():
     assert min_input_size(image_model(make, (16, 16, 8))) == (16, 16)
 
 
+@pytest.mark.parametrize("target", [(4, 64, 8), (16, 16, 2, 4), (4, 4, 16, 8), (16, 4, 4, 8), (256, 8), (2048,)])
+def test_a_reshape_to_any_fixed_sizes_needs_all_of_its_input(target):
+    with weightless():
+        assert min_input_size(image_model(lambda x: layers.Reshape(target)(x), (16, 16, 8))) == (16, 16)
+
+
 def test_an_input_without_positions_is_refused_by_its_name():
     x = keras.Input((12,), name="vector")
     model = keras.Model(x, layers.Conv2DTranspose(3, 3)(layers.Reshape((2, 2, 3))(layers.Dense(12)(x))))
     for ask in (min_input_size, receptive_field):
-        with pytest.raises(ValueError, match=f"{ask.__name__}: model must have an input of images.*'vector'"):
+        says = rf"{ask.__name__}: model must have an input of images.*, got 'vector' of \(None, 12\)$"
+        with pytest.raises(ValueError, match=says):
             ask(model)
 
 
