@@ -22,6 +22,7 @@ from .googlenets import *  # type: ignore[assignment]  # tables of the same name
 from .hrnets import *
 from .inception_resnets import *  # type: ignore[assignment]
 from .inceptions_v3 import *  # type: ignore[assignment]
+from .inceptions_v4 import *  # type: ignore[assignment]
 from .lenets import *
 from .linknets import *
 from .mixers import *

@@ -198,6 +198,10 @@ DEVIATIONS: dict[str, tuple[str, ...]] = {
         _NORM_DECAY.format(0.9997),
         "the paper names no initialiser; Keras's are used",
     ),
+    "inceptions_v4": (
+        _NORM_DECAY.format(0.9997),
+        "the paper names no initialiser; Keras's are used",
+    ),
     **dict.fromkeys(
         ("deeplabv3_resnet50", "deeplabv3_resnet101"),
         (
@@ -439,6 +443,7 @@ ENTRIES = {
             55_873_736,
             13_155_794_016,
         ),
+        Entry("inception_v4", "inceptions_v4", "Inception-v4", _SZEGEDY_V4, 42_648_232, 42_711_400, 12_253_974_624),
         Entry("nasnet_mobile", "nasnets", "NASNet-A (4 @ 1056)", _ZOPH, 5_289_978, 5_326_716, 563_638_816),
         Entry("nasnet_large", "nasnets", "NASNet-A (6 @ 4032)", _ZOPH, 88_753_150, 88_949_818, 23_783_414_658),
         Entry("vit_b_16", "vits", "ViT-B/16", _DOSOVITSKIY, 86_567_656, 86_567_656, 17_563_828_224),

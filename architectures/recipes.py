@@ -790,6 +790,7 @@ RECIPES: dict[str, Recipe] = {
     "convmixers": _CONVMIXER,
     "mobilenets_v3": _MOBILENET_V3,
     "inception_resnets": _INCEPTION_RESNET,
+    "inceptions_v4": _INCEPTION_RESNET,
     "nasnets": _NASNET,
     "fcn32s": _FCN,
     "fcn16s": _FCN,

@@ -439,6 +439,7 @@ REAL = [
     case("timm/resnetv2_50", taps={f"stages.{number}": f"stage{number + 1}" for number in range(4)}),
     case("timm/densenet121", taps={"features.denseblock2": "block2"}),
     case("timm/inception_v3", sizes=[(299, 310), (96, 97)], aux=False),
+    case("timm/inception_v4", sizes=[(75, 97), (96, 81)], taps={"features.9": "mixed_5e", "features.17": "mixed_6h"}),
     case("timm/mobilenetv1_100", taps={"blocks.2": "stage3"}),
     case("timm/mobilenetv2_100", taps={"blocks.2": "stage3"}),
     case("timm/mobilenetv2_050", "mobilenet_v2", alpha=0.5),

@@ -81,7 +81,7 @@ SIDES = {
     "squeezenet1_0": ("(({n}-5)//2)//2//2//2", 21),
     "squeezenet1_1": ("(({n}-1)//2)//2//2//2", 17),
     "convnext": ("{n}//32", 32),
-    "inception_resnet": (f"((({VALID_POOLS})-1)//2-1)//2", 75),
+    **dict.fromkeys(("inception_resnet", "inception_v4"), (f"((({VALID_POOLS})-1)//2-1)//2", 75)),
     "nasnet": ("ceil((({n}-1)//2)/16)", 3),
     "hrnet": ("ceil({n}/32)", 1),
     "convmixer": ("{n}//7", 7),
@@ -125,6 +125,7 @@ CHANNELS = {
     "mobilenet_v3_small": 576,
     "mobilenet_v3_large": 960,
     "inception_resnet_v2": 1536,
+    "inception_v4": 1536,
     "nasnet_mobile": 1056,
     "nasnet_large": 4032,
     **dict.fromkeys(("hrnet_w18", "hrnet_w32", "hrnet_w48"), 2048),
@@ -161,7 +162,7 @@ DEEP_ISH = {"resnet101", "resnet152", "densenet169", "densenet201", "densenet264
 DEEP_ISH |= {"resnest101", "res2net101", "resnet101d", "resnet152d", "resnet200d", "resnet200_v2", "eca_resnet101d"}
 DEEP_ISH |= {"inception_resnet_v2", "nasnet_mobile", "nasnet_large", *DILATED, "lraspp_mobilenet_v3_large"}
 DEEP_ISH |= {*PSPNETS, "deeplab_v3_plus_resnet101", "semantic_fpn_resnet101", "fc_densenet103"}
-DEEP_ISH |= {"hrnet_w18", "hrnet_w32", "hrnet_w48"}
+DEEP_ISH |= {"hrnet_w18", "hrnet_w32", "hrnet_w48", "inception_v4"}
 ONE_EACH = {
     *("lenet5", "alexnet", "zfnet", "googlenet_torchvision", "vgg11_bn", "resnet18", "resnet18_v2", "cifar_resnet20"),
     *("cifar_densenet40", "xception", "mobilenet", "mobilenet_v2", "fcn8s", "unet"),
@@ -355,7 +356,7 @@ def tried(name: str, rank: int) -> int:
     return check_net(net, shape, sides=(max(1, least - 1), least + 40), least=least, max_examples=quick).examples
 
 
-OF_IMAGES = {"inception_v3", "inception_resnet_v2"}  # whose kernels are n×1 and 1×n
+OF_IMAGES = {"inception_v3", "inception_v4", "inception_resnet_v2"}  # whose kernels are n×1 and 1×n
 
 
 @pytest.mark.sweep_but("1-resnet18", "3-unet")
