@@ -19,6 +19,7 @@ _PUBLIC = {
     "constructor": ["architecture", "variant"],
     "convmixers": ["convmixer"],
     "convnexts": ["convnext", "convnext_v2"],
+    "cspnets": ["cspnet"],
     "darknets": ["darknet"],
     "densenets": ["cifar_densenet", "densenet"],
     "dilated_segmentations": ["dilated_segmentation", "lraspp"],

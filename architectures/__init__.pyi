@@ -9,6 +9,7 @@ from .constructor import architecture as architecture
 from .constructor import variant as variant
 from .convmixers import *
 from .convnexts import *
+from .cspnets import *
 from .darknets import *
 from .dcgans import *
 from .densenets import *

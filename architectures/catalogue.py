@@ -68,6 +68,7 @@ _WANG = "Wang et al. 2020"
 _WANG_LATER = "after Wang et al. 2020"
 _ZHANG = "Zhang et al. 2020"
 _DING = "Ding et al. 2021"
+_WANG_CSP = "Wang et al. 2020b"
 _HAN = "Han et al. 2020"
 _REDMON = "Redmon and Farhadi 2018"
 _BOCHKOVSKIY = "Bochkovskiy et al. 2020"
@@ -175,6 +176,11 @@ DEVIATIONS: dict[str, tuple[str, ...]] = {
     "squeezenets": ("the first convolution has no padding: it makes 109 of 224 pixels, 111 in table 1 of the paper",),
     "squeezenet1_1": (),
     "ghostnets": ("He's initialiser; the paper names none", "dropout of 0.2, as in the authors' code"),
+    "cspnets": (
+        "both halves of the first stage have as many channels, as in timm; in the authors' configurations the blocks "
+        "have half as many at first",
+        "the paper names no initialiser; Keras's are used",
+    ),
     "darknets": ("the paper names no initialiser; Keras's are used",),
     "efficientnets": ("initialisers of the authors' code; the papers name none",),
     "convnexts": ("initialisers of the authors' code; the paper names none",),
@@ -358,6 +364,8 @@ ENTRIES = {
         Entry("ghostnet_1_0", "ghostnets", "GhostNet", _HAN, 5_182_508, 5_204_476, 141_150_512),
         Entry("darknet53", "darknets", "DarkNet-53", _REDMON, 41_609_928, 41_645_640, 7_109_156_864),
         Entry("cspdarknet53", "darknets", "CSPDarkNet-53", _BOCHKOVSKIY, 27_642_184, 27_677_512, 5_002_567_680),
+        Entry("cspresnet50", "cspnets", "CSPResNet-50", _WANG_CSP, 21_616_168, 21_656_488, 3_458_752_512),
+        Entry("cspresnext50", "cspnets", "CSPResNeXt-50", _WANG_CSP, 20_569_896, 20_627_368, 3_074_424_832),
         Entry("densenet121", "densenets", "DenseNet-121", _HUANG, 7_978_856, 8_062_504, 2_834_161_664),
         Entry("densenet161", "densenets", "DenseNet-161", _HUANG, 28_681_000, 28_900_936, 7_727_907_072),
         Entry("densenet169", "densenets", "DenseNet-169", _HUANG, 14_149_480, 14_307_880, 3_359_843_328),

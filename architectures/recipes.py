@@ -305,6 +305,17 @@ _CSPDARKNET = Recipe(
     augmentation=("CutMix", "Mosaic"),
     also=("the learning rate grows from 0 for 1,000 steps and falls as a polynomial after them",),
 )
+_CSPNET = Recipe(
+    "Wang et al. 2020b, the authors' configurations csresnet50.cfg and csresnext50.cfg",
+    "SGD",
+    _MOMENTUM,
+    learning_rate=0.1,
+    batch_size=128,
+    iterations=800_000,
+    weight_decay=5e-4,
+    augmentation=("random crops, rotations and aspects", "hue, saturation and exposure"),
+    also=("the learning rate grows from 0 for 1,000 steps and falls as (1 - step/steps)^4 after them",),
+)
 _CIFAR_DENSENET = replace(
     _DENSENET,
     schedule=Schedule("steps", 0.1, at=(150, 225)),
@@ -760,6 +771,7 @@ RECIPES: dict[str, Recipe] = {
     "resnests": _RESNEST,
     "darknet53": _DARKNET,
     "cspdarknet53": _CSPDARKNET,
+    "cspnets": _CSPNET,
     "ghostnets": _GHOSTNET,
     "repvggs": _REPVGG,
     "res2nets": _RES2NET,

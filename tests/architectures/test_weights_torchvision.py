@@ -461,6 +461,7 @@ REAL = [
     *(case(f"timm/{name}", taps=STAGES) for name in ("resnet50d", "ecaresnet50d", "resnest50d")),
     case("timm/res2net50_26w_4s", taps=STAGES),
     *(case(f"timm/{name}", taps={"stages.2": "stage3"}, gain=0.7) for name in ("darknet53", "cspdarknet53")),
+    *(case(f"timm/{name}", taps={"stages.1": "stage2"}) for name in ("cspresnet50", "cspresnext50")),
     case("timm/repvgg_a0", taps={f"stages.{number}": f"stage{number + 1}" for number in range(4)}),
     case("timm/convnextv2_atto", taps={"stages.1": "stage2"}),
 ]

@@ -70,7 +70,7 @@ SIDES = {
     "wide_resnet": ("ceil({n}/32)", 1),
     "eca_resnet": ("ceil({n}/32)", 1),
     "darknet": ("ceil({n}/32)", 1),
-    "cspdarknet": ("ceil({n}/32)", 1),
+    **dict.fromkeys(("cspdarknet", "cspresnet", "cspresnext"), ("ceil({n}/32)", 1)),
     "ghostnet": ("ceil({n}/32)", 1),
     "repvgg": ("ceil({n}/32)", 1),
     "resnest": ("ceil({n}/32)", 1),
@@ -141,7 +141,7 @@ CHANNELS |= {
     **dict.fromkeys(("squeezenet1_0", "squeezenet1_1"), 512),
 }
 CHANNELS |= dict.fromkeys(("resnet200d", "resnet200_v2"), 2048)
-CHANNELS |= {"ghostnet_1_0": 960, "darknet53": 1024, "cspdarknet53": 1024}
+CHANNELS |= {"ghostnet_1_0": 960, "darknet53": 1024, "cspdarknet53": 1024, "cspresnet50": 1024, "cspresnext50": 2048}
 CHANNELS |= {f"repvgg_{size}": filters[-1] for size, (_, filters) in REPVGG.items()}
 CHANNELS |= {f"convnext_v2_{size}": filters[-1] for size, (_, filters) in V2_CONFIGS.items()}
 CHANNELS |= dict.fromkeys(("r3d_18", "mc3_18", "r2plus1d_18"), 512)
