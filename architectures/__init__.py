@@ -41,7 +41,7 @@ _PUBLIC = {
     "segmentations": ["fcn"],
     "shufflenets": ["shufflenet_v2"],
     "squeezenets": ["squeezenet"],
-    "swins": ["swin"],
+    "swins": ["swin", "swin_v2"],
     "vggs": ["vgg"],
     "videos": ["video_resnet"],
     "vits": ["vit"],

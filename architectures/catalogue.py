@@ -96,6 +96,7 @@ _LIU = "Liu et al. 2022"
 _WOO = "Woo et al. 2023"
 _DOSOVITSKIY = "Dosovitskiy et al. 2021"
 _LIU_SWIN = "Liu et al. 2021"
+_LIU_SWIN_V2 = "Liu et al. 2022b"
 _TOLSTIKHIN = "Tolstikhin et al. 2021"
 _TROCKMAN = "Trockman and Kolter 2022"
 _LONG = "Long et al. 2015"
@@ -462,6 +463,9 @@ ENTRIES = {
         Entry("swin_t", "swins", "Swin-T", _LIU_SWIN, 28_288_354, 28_288_354, 4_490_566_656),
         Entry("swin_s", "swins", "Swin-S", _LIU_SWIN, 49_606_258, 49_606_258, 8_740_875_264),
         Entry("swin_b", "swins", "Swin-B", _LIU_SWIN, 87_768_224, 87_768_224, 15_430_946_816),
+        Entry("swin_v2_t", "swins", "Swin V2-T", _LIU_SWIN_V2, 28_347_154, 28_351_570, 5_939_690_496),
+        Entry("swin_v2_s", "swins", "Swin V2-S", _LIU_SWIN_V2, 49_728_418, 49_737_442, 11_545_857_024),
+        Entry("swin_v2_b", "swins", "Swin V2-B", _LIU_SWIN_V2, 87_918_816, 87_930_848, 20_325_134_336),
         Entry("mixer_s_32", "mixers", "Mixer-S/32", _TOLSTIKHIN, 19_104_624, 19_104_624, 1_002_426_368),
         Entry("mixer_s_16", "mixers", "Mixer-S/16", _TOLSTIKHIN, 18_528_264, 18_528_264, 3_776_958_464),
         Entry("mixer_b_32", "mixers", "Mixer-B/32", _TOLSTIKHIN, 60_293_428, 60_293_428, 3_237_722_112),
@@ -742,7 +746,7 @@ class Description(Entry):
 
 
 # What is no running statistic among the parameters that no training changes.
-_FIXED = {"lenets": "of fixed codes", "segmentations": "of fixed enlargements"}
+_FIXED = {"lenets": "of fixed codes", "segmentations": "of fixed enlargements", "swins": "of biases that are zeros"}
 
 
 def _option(word: str, default: Any) -> str:

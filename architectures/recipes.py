@@ -489,6 +489,12 @@ _SWIN = Recipe(
         "weight decay is AdamW's own, apart from the loss",
     ),
 )
+_SWIN_V2 = replace(
+    _SWIN,
+    source="Liu et al. 2022b, the authors' configurations",
+    options={**_SWIN.options, "global_clipnorm": 5.0},
+    label_smoothing=0.1,
+)
 _MIXER = Recipe(
     "Tolstikhin et al. 2021, section 3",
     "Adam",
@@ -798,6 +804,7 @@ RECIPES: dict[str, Recipe] = {
     ),
     "vits": _VIT,
     "swins": _SWIN,
+    **dict.fromkeys(("swin_v2_t", "swin_v2_s", "swin_v2_b"), _SWIN_V2),
     "mixers": _MIXER,
     "convmixers": _CONVMIXER,
     "mobilenets_v3": _MOBILENET_V3,

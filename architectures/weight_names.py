@@ -699,14 +699,14 @@ TORCH_TENSORS = {
 TORCH_TENSORS |= {
     **{
         f"{part}/{ours}": f"{part}.{theirs}"
-        for part in ("query", "key", "value", "attention_output")
+        for part in ("query", "key", "value", "attention_output", "offset_hidden", "offset_bias")
         for ours, theirs in (("kernel", "weight"), ("bias", "bias"))
     },
     "position_bias": "relative_position_bias_table",
     "token": "weight",
     "embeddings": "weight",
 }
-TORCH_COUNTERS = ("num_batches_tracked", "relative_position_index")
+TORCH_COUNTERS = ("num_batches_tracked", "relative_position_index", "relative_coords_table")
 TORCH_RENAMED = {
     # Names in the files that torchvision publishes, which it changes itself when it loads them.
     r"(.*denselayer\d+\.(?:norm|conv))\.([12]\..*)": r"\1\2",

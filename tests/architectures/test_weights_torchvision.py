@@ -55,7 +55,18 @@ def empty(shapes: dict[str, list[int]]) -> dict[str, np.ndarray]:
 
 
 # Of each family whose networks differ in depth and width alone one or two are built here, nightly all.
-LARGE = ("swin_s", "swin_b", "vit_l_16", "vit_l_32", "vit_h_14", "convnext_small", "convnext_base", "convnext_large")
+LARGE = (
+    "swin_s",
+    "swin_b",
+    "swin_v2_s",
+    "swin_v2_b",
+    "vit_l_16",
+    "vit_l_32",
+    "vit_h_14",
+    "convnext_small",
+    "convnext_base",
+    "convnext_large",
+)
 
 
 # Names and shapes.
@@ -450,6 +461,8 @@ REAL = [
     case("torchvision/vit_b_16", sizes=[(224, 224)]),
     case("torchvision/swin_t", sizes=[(224, 224), (448, 224)], taps={"permute": "norm"}),
     *(case(f"torchvision/{name}", sizes=[(224, 224)], taps={"permute": "norm"}) for name in ("swin_s", "swin_b")),
+    case("torchvision/swin_v2_t", sizes=[(256, 256), (512, 256)], taps={"permute": "norm"}),
+    *(case(f"torchvision/{name}", sizes=[(256, 256)], taps={"permute": "norm"}) for name in ("swin_v2_s", "swin_v2_b")),
     case("timm/vit_base_patch16_224", sizes=[(64, 96)], options={"img_size": [64, 96]}),
     case("timm/swin_tiny_patch4_window7_224", sizes=[(224, 224)]),
     case("timm/mixer_s32_224", "mixer_s_32", sizes=[(224, 224)]),
