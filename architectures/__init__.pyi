@@ -9,6 +9,7 @@ from .constructor import architecture as architecture
 from .constructor import variant as variant
 from .convmixers import *
 from .convnexts import *
+from .cspnets import *
 from .darknets import *
 from .dcgans import *
 from .densenets import *
@@ -22,6 +23,7 @@ from .googlenets import *  # type: ignore[assignment]  # tables of the same name
 from .hrnets import *
 from .inception_resnets import *  # type: ignore[assignment]
 from .inceptions_v3 import *  # type: ignore[assignment]
+from .inceptions_v4 import *  # type: ignore[assignment]
 from .lenets import *
 from .linknets import *
 from .mixers import *

@@ -68,6 +68,7 @@ _WANG = "Wang et al. 2020"
 _WANG_LATER = "after Wang et al. 2020"
 _ZHANG = "Zhang et al. 2020"
 _DING = "Ding et al. 2021"
+_WANG_CSP = "Wang et al. 2020b"
 _HAN = "Han et al. 2020"
 _REDMON = "Redmon and Farhadi 2018"
 _BOCHKOVSKIY = "Bochkovskiy et al. 2020"
@@ -95,6 +96,7 @@ _LIU = "Liu et al. 2022"
 _WOO = "Woo et al. 2023"
 _DOSOVITSKIY = "Dosovitskiy et al. 2021"
 _LIU_SWIN = "Liu et al. 2021"
+_LIU_SWIN_V2 = "Liu et al. 2022b"
 _TOLSTIKHIN = "Tolstikhin et al. 2021"
 _TROCKMAN = "Trockman and Kolter 2022"
 _LONG = "Long et al. 2015"
@@ -175,6 +177,11 @@ DEVIATIONS: dict[str, tuple[str, ...]] = {
     "squeezenets": ("the first convolution has no padding: it makes 109 of 224 pixels, 111 in table 1 of the paper",),
     "squeezenet1_1": (),
     "ghostnets": ("He's initialiser; the paper names none", "dropout of 0.2, as in the authors' code"),
+    "cspnets": (
+        "both halves of the first stage have as many channels, as in timm; in the authors' configurations the blocks "
+        "have half as many at first",
+        "the paper names no initialiser; Keras's are used",
+    ),
     "darknets": ("the paper names no initialiser; Keras's are used",),
     "efficientnets": ("initialisers of the authors' code; the papers name none",),
     "convnexts": ("initialisers of the authors' code; the paper names none",),
@@ -195,6 +202,10 @@ DEVIATIONS: dict[str, tuple[str, ...]] = {
     "mobilenets_v3": ("initialiser of the authors' code, N(0, 0.09) cut off at two deviations; the paper names none",),
     "inception_resnets": (
         "stem, widths and factors of the authors' code; figures 3 and 15 to 19 of the paper have others",
+        _NORM_DECAY.format(0.9997),
+        "the paper names no initialiser; Keras's are used",
+    ),
+    "inceptions_v4": (
         _NORM_DECAY.format(0.9997),
         "the paper names no initialiser; Keras's are used",
     ),
@@ -354,6 +365,8 @@ ENTRIES = {
         Entry("ghostnet_1_0", "ghostnets", "GhostNet", _HAN, 5_182_508, 5_204_476, 141_150_512),
         Entry("darknet53", "darknets", "DarkNet-53", _REDMON, 41_609_928, 41_645_640, 7_109_156_864),
         Entry("cspdarknet53", "darknets", "CSPDarkNet-53", _BOCHKOVSKIY, 27_642_184, 27_677_512, 5_002_567_680),
+        Entry("cspresnet50", "cspnets", "CSPResNet-50", _WANG_CSP, 21_616_168, 21_656_488, 3_458_752_512),
+        Entry("cspresnext50", "cspnets", "CSPResNeXt-50", _WANG_CSP, 20_569_896, 20_627_368, 3_074_424_832),
         Entry("densenet121", "densenets", "DenseNet-121", _HUANG, 7_978_856, 8_062_504, 2_834_161_664),
         Entry("densenet161", "densenets", "DenseNet-161", _HUANG, 28_681_000, 28_900_936, 7_727_907_072),
         Entry("densenet169", "densenets", "DenseNet-169", _HUANG, 14_149_480, 14_307_880, 3_359_843_328),
@@ -439,6 +452,7 @@ ENTRIES = {
             55_873_736,
             13_155_794_016,
         ),
+        Entry("inception_v4", "inceptions_v4", "Inception-v4", _SZEGEDY_V4, 42_648_232, 42_711_400, 12_253_974_624),
         Entry("nasnet_mobile", "nasnets", "NASNet-A (4 @ 1056)", _ZOPH, 5_289_978, 5_326_716, 563_638_816),
         Entry("nasnet_large", "nasnets", "NASNet-A (6 @ 4032)", _ZOPH, 88_753_150, 88_949_818, 23_783_414_658),
         Entry("vit_b_16", "vits", "ViT-B/16", _DOSOVITSKIY, 86_567_656, 86_567_656, 17_563_828_224),
@@ -449,6 +463,9 @@ ENTRIES = {
         Entry("swin_t", "swins", "Swin-T", _LIU_SWIN, 28_288_354, 28_288_354, 4_490_566_656),
         Entry("swin_s", "swins", "Swin-S", _LIU_SWIN, 49_606_258, 49_606_258, 8_740_875_264),
         Entry("swin_b", "swins", "Swin-B", _LIU_SWIN, 87_768_224, 87_768_224, 15_430_946_816),
+        Entry("swin_v2_t", "swins", "Swin V2-T", _LIU_SWIN_V2, 28_347_154, 28_351_570, 5_939_690_496),
+        Entry("swin_v2_s", "swins", "Swin V2-S", _LIU_SWIN_V2, 49_728_418, 49_737_442, 11_545_857_024),
+        Entry("swin_v2_b", "swins", "Swin V2-B", _LIU_SWIN_V2, 87_918_816, 87_930_848, 20_325_134_336),
         Entry("mixer_s_32", "mixers", "Mixer-S/32", _TOLSTIKHIN, 19_104_624, 19_104_624, 1_002_426_368),
         Entry("mixer_s_16", "mixers", "Mixer-S/16", _TOLSTIKHIN, 18_528_264, 18_528_264, 3_776_958_464),
         Entry("mixer_b_32", "mixers", "Mixer-B/32", _TOLSTIKHIN, 60_293_428, 60_293_428, 3_237_722_112),
@@ -729,7 +746,7 @@ class Description(Entry):
 
 
 # What is no running statistic among the parameters that no training changes.
-_FIXED = {"lenets": "of fixed codes", "segmentations": "of fixed enlargements"}
+_FIXED = {"lenets": "of fixed codes", "segmentations": "of fixed enlargements", "swins": "of biases that are zeros"}
 
 
 def _option(word: str, default: Any) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -16,11 +17,11 @@ DARKNET53 = ((1, 2, 8, 8, 4), (64, 128, 256, 512, 1024))
 
 _LEAKY: dict[str, Any] = {"activation": ("leaky_relu", {"negative_slope": 0.1})}
 darknet_conv = partial(conv_bn, norm=partial(batch_norm, epsilon=1e-5), **_LEAKY)
-_TIMM = {
+TIMM: dict[str, Any] = {
     "conv": partial(darknet_conv, padding="symmetric", activation=("leaky_relu", {"negative_slope": 0.01})),
     "classifier_activation": None,
 }
-DIALECTS: dict[str, dict[str, Any]] = {"paper": {}, "timm": _TIMM}
+DIALECTS: dict[str, dict[str, Any]] = {"paper": {}, "timm": TIMM}
 
 
 @block
@@ -31,6 +32,15 @@ def dark_residual(x: Tensor, filters: int, *, conv: Unit, name: str | None = Non
     """
     y = conv(x, filters, 1, strides=1, name="conv1")
     return add([conv(y, channels(x), 3, strides=1, name="conv2"), x], name="add")
+
+
+def crossed(
+    x: Tensor, filters: int, expanded: int, inner: Callable[[Tensor], Tensor], *, conv: Unit, expand: Unit
+) -> Tensor:
+    """Half of `expanded` channels goes past `inner`, then both into `filters` (Wang et al. 2020b, figure 3b)."""
+    past, x = split(expand(x, expanded, 1, strides=1, name="expand"), 2, name="split")
+    x = conv(inner(x), expanded // 2, 1, strides=1, name="branch")
+    return conv(concat([past, x], name="concat"), filters, 1, strides=1, name="transition")
 
 
 @block
@@ -46,16 +56,14 @@ def darknet_stage(
         whole: the halves are of twice the channels.
     """
     x = conv(x, filters, 3, strides=2, name="downsample")
-    past = None
-    if cross_stage:
-        past, x = split(conv(x, 2 * filters if whole else filters, 1, strides=1, name="expand"), 2, name="split")
-    width = channels(x) // (1 if cross_stage and not whole else 2)
-    for number in range(1, repeats + 1):
-        x = dark_residual(x, width, conv=conv, name=f"block{number}")
-    if past is None:
-        return x
-    x = conv(x, channels(x), 1, strides=1, name="branch")
-    return conv(concat([past, x], name="concat"), filters, 1, strides=1, name="transition")
+
+    def inner(y: Tensor) -> Tensor:
+        width = channels(y) // (1 if cross_stage and not whole else 2)
+        for number in range(1, repeats + 1):
+            y = dark_residual(y, width, conv=conv, name=f"block{number}")
+        return y
+
+    return crossed(x, filters, (1 + whole) * filters, inner, conv=conv, expand=conv) if cross_stage else inner(x)
 
 
 @architecture(dialects=DIALECTS)
@@ -95,6 +103,6 @@ def darknet(
     return head(x, dense=dense)
 
 
-_MISH = {"paper": {"conv": partial(darknet_conv, activation="mish")}, "timm": _TIMM}
+_MISH = {"paper": {"conv": partial(darknet_conv, activation="mish")}, "timm": TIMM}
 darknet53 = published(darknet, "darknet53")
 cspdarknet53 = published(darknet, "cspdarknet53", dialects=_MISH, cross_stage=True)

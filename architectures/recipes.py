@@ -305,6 +305,17 @@ _CSPDARKNET = Recipe(
     augmentation=("CutMix", "Mosaic"),
     also=("the learning rate grows from 0 for 1,000 steps and falls as a polynomial after them",),
 )
+_CSPNET = Recipe(
+    "Wang et al. 2020b, the authors' configurations csresnet50.cfg and csresnext50.cfg",
+    "SGD",
+    _MOMENTUM,
+    learning_rate=0.1,
+    batch_size=128,
+    iterations=800_000,
+    weight_decay=5e-4,
+    augmentation=("random crops, rotations and aspects", "hue, saturation and exposure"),
+    also=("the learning rate grows from 0 for 1,000 steps and falls as (1 - step/steps)^4 after them",),
+)
 _CIFAR_DENSENET = replace(
     _DENSENET,
     schedule=Schedule("steps", 0.1, at=(150, 225)),
@@ -477,6 +488,12 @@ _SWIN = Recipe(
         "stochastic depth of 0.2, 0.3, 0.5 for T, S, B",
         "weight decay is AdamW's own, apart from the loss",
     ),
+)
+_SWIN_V2 = replace(
+    _SWIN,
+    source="Liu et al. 2022b, the authors' configurations",
+    options={**_SWIN.options, "global_clipnorm": 5.0},
+    label_smoothing=0.1,
 )
 _MIXER = Recipe(
     "Tolstikhin et al. 2021, section 3",
@@ -760,6 +777,7 @@ RECIPES: dict[str, Recipe] = {
     "resnests": _RESNEST,
     "darknet53": _DARKNET,
     "cspdarknet53": _CSPDARKNET,
+    "cspnets": _CSPNET,
     "ghostnets": _GHOSTNET,
     "repvggs": _REPVGG,
     "res2nets": _RES2NET,
@@ -786,10 +804,12 @@ RECIPES: dict[str, Recipe] = {
     ),
     "vits": _VIT,
     "swins": _SWIN,
+    **dict.fromkeys(("swin_v2_t", "swin_v2_s", "swin_v2_b"), _SWIN_V2),
     "mixers": _MIXER,
     "convmixers": _CONVMIXER,
     "mobilenets_v3": _MOBILENET_V3,
     "inception_resnets": _INCEPTION_RESNET,
+    "inceptions_v4": _INCEPTION_RESNET,
     "nasnets": _NASNET,
     "fcn32s": _FCN,
     "fcn16s": _FCN,

@@ -629,6 +629,34 @@ TIMM["darknet"] = {
     "classifier.predictions": "head.fc",
 }
 
+# By letter of ours the places of the blocks that follow one another.
+_V4_BLOCKS = {"mixed_5{n:b|c|d|e}": "{n:6|7|8|9}", "mixed_6{n:b|c|d|e|f|g|h}": "{n:11|12|13|14|15|16|17}"}
+_V4_LAST = "mixed_7{n:b|c|d}"
+TIMM["inception_v4"] = {
+    "conv{c}.{kind:conv|norm}": "features.{c:-1}.{kind:conv|bn}",
+    "mixed_{n:3|5}a.conv.{kind:conv|norm}": "features.{n:3|5}.conv.{kind:conv|bn}",
+    "mixed_{n:4|7}a.{branch:single|double}_{c}.{kind:conv|norm}": (
+        "features.{n:4|18}.branch{branch:0|1}.{c:-1}.{kind:conv|bn}"
+    ),
+    "mixed_6a.single.{kind:conv|norm}": "features.10.branch0.{kind:conv|bn}",
+    "mixed_6a.double_{c}.{kind:conv|norm}": "features.10.branch1.{c:-1}.{kind:conv|bn}",
+    f"{_V4_LAST}.single_1.{{kind:conv|norm}}": "features.{n:19|20|21}.branch1_0.{kind:conv|bn}",
+    f"{_V4_LAST}.double_{{c:1|2|3}}.{{kind:conv|norm}}": "features.{n:19|20|21}.branch2_{c:0|1|2}.{kind:conv|bn}",
+    f"{_V4_LAST}.{{branch:single_2|double_4}}.{{end:1x3|3x1}}.{{kind:conv|norm}}": (
+        "features.{n:19|20|21}.branch{branch:1_1|2_3}{end:a|b}.{kind:conv|bn}"
+    ),
+    **{
+        f"{ours}.{part}.{{kind:conv|norm}}": f"features.{place}.branch{branch}.{{kind:conv|bn}}"
+        for ours, place in {**_V4_BLOCKS, _V4_LAST: "{n:19|20|21}"}.items()
+        for part, branch in {
+            "1x1": "0",
+            "{branch:single|double}_{c}": "{branch:1|2}.{c:-1}",
+            "pool_2": "3.1",
+        }.items()
+    },
+    "classifier.predictions": "last_linear",
+}
+
 KERAS_HUB: dict[str, dict[str, str]] = {
     "resnet": {
         "stem.{kind:conv|norm}": "conv1_{kind:conv|bn}",
@@ -671,14 +699,14 @@ TORCH_TENSORS = {
 TORCH_TENSORS |= {
     **{
         f"{part}/{ours}": f"{part}.{theirs}"
-        for part in ("query", "key", "value", "attention_output")
+        for part in ("query", "key", "value", "attention_output", "offset_hidden", "offset_bias")
         for ours, theirs in (("kernel", "weight"), ("bias", "bias"))
     },
     "position_bias": "relative_position_bias_table",
     "token": "weight",
     "embeddings": "weight",
 }
-TORCH_COUNTERS = ("num_batches_tracked", "relative_position_index")
+TORCH_COUNTERS = ("num_batches_tracked", "relative_position_index", "relative_coords_table")
 TORCH_RENAMED = {
     # Names in the files that torchvision publishes, which it changes itself when it loads them.
     r"(.*denselayer\d+\.(?:norm|conv))\.([12]\..*)": r"\1\2",

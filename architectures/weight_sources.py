@@ -168,7 +168,9 @@ def with_attention(source: Source) -> Source:
             del tensors[name][word]
             parts = zip(("query", "key", "value"), np.split(value, 3), strict=True)
             own |= {f"{part}.{word.removeprefix(prefix)}": piece for part, piece in parts}
-        own |= {f"attention_output.{word}": value for word, value in tensors.pop(after, {}).items()}
+        hidden, biases = (f"{layer}.cpb_mlp.{place}" for place in (0, 2))
+        for theirs, part in ((after, "attention_output"), (hidden, "offset_hidden"), (biases, "offset_bias")):
+            own |= {f"{part}.{word}": value for word, value in tensors.pop(theirs, {}).items()}
     return dataclasses.replace(source, tensors={name: own for name, own in tensors.items() if own})
 
 

@@ -898,6 +898,8 @@ def _torch_form(
         axes = (1, 0) if name == "embeddings" and layer.channel_axis == 1 else tuple(range(len(shape)))
         turned = tuple(shape[axis] for axis in axes)
         return _Form(shape, axes, ((*(1,) * (3 - len(shape)), *turned), turned)[name == "position_bias" :])
+    if name == "logit_scale":
+        return _Form(shape, (0, 1, 2), (shape,))
     if len(shape) == 2:
         view = (*pixels.get(layer.name, shape[:1]), shape[1])
         axes = (3, 2, 0, 1) if len(view) == 4 else (1, 0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from math import prod
+from typing import Literal
 
 import keras
 
@@ -119,6 +120,7 @@ def patch_merging(
     patch_size: Size = 2,
     *,
     norm: Norm = layer_norm,
+    norm_at: Literal["start", "end"] = "start",
     conv: Unit = _conv,
     name: str | None = None,
 ) -> Tensor:
@@ -129,6 +131,7 @@ def patch_merging(
     Args:
         patch_size: an integer that divides the sides, or one a side.
         norm: function `(x, *, name)` before the convolution.
+        norm_at: `"start"`; `"end"` for the norm after the convolution (Liu et al. 2022b).
         conv: unit; its norm and activation are left out.
 
     Example:
@@ -139,8 +142,11 @@ def patch_merging(
     arguments.functions(conv=conv)
     norm = checks.function("norm", norm, "name")
     size = dividing("patch_size", patch_size, x, "which patches divide")
-    y = norm(pixel_unshuffle(x, size, order="pixels", name="patches"), name="norm")
-    return conv(y, filters, 1, strides=1, norm=None, activation=None, use_bias=False, name="reduction")
+    at_end = checks.choice("norm_at", norm_at, ("start", "end")) == "end"
+    y = pixel_unshuffle(x, size, order="pixels", name="patches")
+    y = y if at_end else norm(y, name="norm")
+    y = conv(y, filters, 1, strides=1, norm=None, activation=None, use_bias=False, name="reduction")
+    return norm(y, name="norm") if at_end else y
 
 
 @piece

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 import keras
 
@@ -33,6 +33,7 @@ def self_attention(
     window: Size | None = None,
     shift: Size = 0,
     position_bias: bool = False,
+    cosine: bool = False,
     dropout: float = 0.0,
     conv: Unit = _conv,
     name: str | None = None,
@@ -49,6 +50,8 @@ def self_attention(
         shift: the windows begin so many places further on and go on at the other end, where places that are no
             neighbours do not see each other; 0 along a side that is a single window.
         position_bias: add to each score a trained number, for each head and offset between two places (eq. 4).
+        cosine: scores are cosines times a trained number of each head, and what `position_bias` adds comes from a
+            perceptron of the logarithms of the offset (Liu et al. 2022b, sections 3.2 and 3.3).
         dropout: rate of the weights of the attention.
         conv: unit whose initialisers, regularisers and constraints the projections have.
 
@@ -66,16 +69,16 @@ def self_attention(
         raise checks.refuse("heads", heads, f"a divisor of the {depth} channels of x, or with key_dim")
     size = depth // heads if key_dim is None else checks.integer("key_dim", key_dim)
     shifts = arguments.sizes("shift", shift, axes, at_least=0)
-    position_bias = checks.flag("position_bias", position_bias)
+    position_bias, cosine = checks.flag("position_bias", position_bias), checks.flag("cosine", cosine)
     arguments.functions(conv=conv)
     options: dict[str, Any] = {"num_heads": heads, "key_dim": size, "dropout": dropout, **weight_options(conv)}
-    if window is not None or position_bias or any(shifts):
+    if window is not None or position_bias or cosine or any(shifts):
         lengths = known_sides(x, why := "which windows divide")
         sizes = lengths if window is None else dividing("window", window, x, why)
         if any(s >= w for s, w in zip(shifts, sizes, strict=True)):
             raise checks.refuse("shift", shift, f"smaller than the window, {sizes}")
         shifts = tuple(0 if n == w else s for n, w, s in zip(lengths, sizes, shifts, strict=True))
-        options |= {"window_size": sizes, "shift": shifts, "position_bias": position_bias}
+        options |= {"window_size": sizes, "shift": shifts, "position_bias": position_bias, "cosine": cosine}
         return layer(WindowAttention, x, "attention", "attention", **options)
     first = channel_axis() != -1
     if first:
@@ -132,10 +135,12 @@ def transformer_block(
     window: Size | None = None,
     shift: Size = 0,
     position_bias: bool = False,
+    cosine: bool = False,
     activation: Activation = "gelu",
     dropout: float = 0.0,
     transforms: Sequence[Callable[[Tensor], Tensor]] = (),
     norm: Norm = _norm,
+    norm_at: Literal["start", "end"] = "start",
     conv: Unit = _conv,
     name: str | None = None,
 ) -> Tensor:
@@ -149,11 +154,13 @@ def transformer_block(
     Shapes: `batch *sides channels` -> the same, for tokens, images and volumes.
 
     Args:
-        heads, window, shift, position_bias: as in `self_attention`.
+        heads, window, shift, position_bias, cosine: as in `self_attention`.
         expansion: the perceptron is so many times as wide as `x`.
         dropout: rate in the attention and after each convolution.
         transforms: functions of both branches before their sums, such as `layer_scale`.
         norm: function `(x, *, name)`.
+        norm_at: `"start"`; `"end"` for norms after attention and perceptron, before `transforms` (Liu et al. 2022b,
+            figure 1).
         conv: unit of the perceptron, whose initialisers, regularisers and constraints the attention has too.
 
     Example:
@@ -165,11 +172,16 @@ def transformer_block(
     width = round(channels(x) * checks.number("expansion", expansion, above=0))
     if width < 1:
         raise checks.refuse("expansion", expansion, f"large enough for a channel out of {channels(x)}")
-    asked: dict[str, Any] = {"window": window, "shift": shift, "position_bias": position_bias, "dropout": dropout}
-    y = self_attention(norm(x, name="norm1"), heads, conv=conv, name="attention", **asked)
-    x = _added(x, y, transforms, conv, 1)
-    y = mlp(norm(x, name="norm2"), width, activation=activation, dropout=dropout, conv=conv, name="mlp")
-    return _added(x, y, transforms, conv, 2)
+    at_end = checks.choice("norm_at", norm_at, ("start", "end")) == "end"
+    asked: dict[str, Any] = {"window": window, "shift": shift, "position_bias": position_bias, "cosine": cosine}
+    branches: list[Callable[[Tensor], Tensor]] = [
+        partial(self_attention, heads=heads, dropout=dropout, conv=conv, name="attention", **asked),
+        partial(mlp, units=width, activation=activation, dropout=dropout, conv=conv, name="mlp"),
+    ]
+    for number, branch in enumerate(branches, 1):
+        normed = partial(norm, name=f"norm{number}")
+        x = _added(x, normed(branch(x)) if at_end else branch(normed(x)), transforms, conv, number)
+    return x
 
 
 @block

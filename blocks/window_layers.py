@@ -16,6 +16,14 @@ from .map_layers import _MapLayer
 
 # Of the authors' code: what is added to the score of a place that only the shift has brought into the window.
 _APART = -100.0
+# Width of the perceptron that makes biases of offsets (Liu et al. 2022b, as in the authors' code).
+_HIDDEN = 512
+
+
+def _directions(x: Any) -> Any:
+    """Each vector divided by its length; zeros stay zeros, in half precision too."""
+    wide = ops.cast(x, keras.backend.result_type(x.dtype, "float32"))
+    return ops.cast(wide * ops.rsqrt(ops.maximum(ops.sum(wide * wide, -1, keepdims=True), 1e-24)), x.dtype)
 
 
 @serializable
@@ -24,7 +32,9 @@ class WindowAttention(_MapLayer, keras.layers.MultiHeadAttention):
 
     With `shift` the windows begin so many places further on; those at the end go on at the beginning, where places
     that are no neighbours do not see each other. With `position_bias` a trained number is added to each score, for
-    each head and offset between two places (eq. 4). Else arguments and weights are those of
+    each head and offset between two places (eq. 4). With `cosine` the score is the cosine of query and key times a
+    trained number of each head, keys have no bias, and what `position_bias` adds comes from a perceptron that is given
+    the logarithms of the offset (Liu et al. 2022b, section 3.2 and 3.3). Else arguments and weights are those of
     `keras.layers.MultiHeadAttention`.
 
     Shapes: `batch *sides channels` -> the same; sides are known, and multiples of the window.
@@ -35,7 +45,7 @@ class WindowAttention(_MapLayer, keras.layers.MultiHeadAttention):
         ((None, 14, 14, 16), 1426)
     """
 
-    ARGUMENTS = ("window_size", "shift", "position_bias")
+    ARGUMENTS = ("window_size", "shift", "position_bias", "cosine")
 
     def __init__(
         self,
@@ -44,6 +54,7 @@ class WindowAttention(_MapLayer, keras.layers.MultiHeadAttention):
         window_size: int | tuple[int, ...],
         shift: int | tuple[int, ...] = 0,
         position_bias: bool = False,
+        cosine: bool = False,
         **options: Any,
     ) -> None:
         super().__init__(num_heads=num_heads, key_dim=key_dim, **options)
@@ -51,6 +62,7 @@ class WindowAttention(_MapLayer, keras.layers.MultiHeadAttention):
             self.window_size: Any = arguments.sizes_of_some_rank("window_size", window_size)
             self.shift: Any = arguments.sizes_of_some_rank("shift", shift, at_least=0)
             self.position_bias = checks.flag("position_bias", position_bias)
+            self.cosine = checks.flag("cosine", cosine)
 
     def build(self, input_shape: Any) -> None:
         rank = len(input_shape) - 2
@@ -67,11 +79,27 @@ class WindowAttention(_MapLayer, keras.layers.MultiHeadAttention):
         super().build(row, row)
         self._shares = keras.layers.Dropout(self.dropout, dtype=self.dtype_policy)
         self._apart = self._regions_apart() if any(self.shift) else None
-        self._offsets = None
         if self.position_bias:
-            start = keras.initializers.TruncatedNormal(stddev=0.02)
+            self._pairs = self._numbered_pairs()
+        start = keras.initializers.TruncatedNormal(stddev=0.02)
+        if self.position_bias and self.cosine:
+            offsets = self._logarithms()
+            self._hidden = keras.layers.Dense(
+                _HIDDEN, "relu", kernel_initializer=start, name="offset_hidden", dtype=self.dtype_policy
+            )
+            self._by_offset = keras.layers.Dense(
+                self.num_heads, use_bias=False, kernel_initializer=start, name="offset_bias", dtype=self.dtype_policy
+            )
+            self._hidden.build(offsets.shape)
+            self._by_offset.build((*offsets.shape[:-1], _HIDDEN))
+        elif self.position_bias:
             shape = (math.prod(2 * w - 1 for w in self.window_size), self.num_heads)
-            self._offsets, self._pairs = self.add_weight(shape, start, name="position_bias"), self._numbered_pairs()
+            self._offsets = self.add_weight(shape, start, name="position_bias")
+        if self.cosine:
+            ten = keras.initializers.Constant(math.log(10))
+            self._scale = self.add_weight((self.num_heads, 1, 1), ten, name="logit_scale")
+            if self.key_dense.bias is not None:
+                self.key_dense.bias.trainable = False  # zeros, which nothing reads
 
     def _numbered_pairs(self) -> np.ndarray:
         """For each two places of a window the number of the offset between them, the last axis fastest."""
@@ -80,6 +108,30 @@ class WindowAttention(_MapLayer, keras.layers.MultiHeadAttention):
         numbers = zip(offsets, self.window_size, strict=True)
         shifted = tuple(n + w - 1 for n, w in numbers)
         return np.asarray(np.ravel_multi_index(shifted, tuple(2 * w - 1 for w in self.window_size)))
+
+    def _logarithms(self) -> np.ndarray:
+        """Of each offset between two places of a window, from -1 to 1, in the order of their numbers."""
+        sides = [np.arange(1 - w, w) / max(1, w - 1) for w in self.window_size]
+        offsets = np.stack(np.meshgrid(*sides, indexing="ij"), -1).reshape(-1, len(sides))
+        return np.asarray(np.sign(offsets) * np.log2(1 + 8 * abs(offsets)) / 3, "float32")
+
+    def _biases(self) -> Any:
+        """What is added to the scores, `heads places places`."""
+        if self.cosine:
+            of_each = 16 * ops.sigmoid(self._by_offset(self._hidden(ops.convert_to_tensor(self._logarithms()))))
+        else:
+            of_each = ops.convert_to_tensor(self._offsets)
+        return ops.transpose(ops.take(of_each, self._pairs, axis=0), (2, 0, 1))
+
+    def _scores(self, x: Any) -> Any:
+        """What each place has for each of its window, `batch·windows heads places places`."""
+        query = self.query_dense(x)
+        if not self.cosine:
+            return ops.einsum("bqhd,bkhd->bhqk", query * self.key_dim**-0.5, self.key_dense(x))
+        key = ops.einsum("bkc,chd->bkhd", x, ops.cast(self.key_dense.kernel, x.dtype))
+        scale = ops.exp(ops.minimum(ops.convert_to_tensor(self._scale), math.log(100)))
+        scores = ops.einsum("bqhd,bkhd->bhqk", _directions(query), _directions(key))
+        return scores * ops.cast(scale, scores.dtype)
 
     def _regions_apart(self) -> np.ndarray:
         """For each window and two of its places what the score of the two is changed by."""
@@ -111,11 +163,9 @@ class WindowAttention(_MapLayer, keras.layers.MultiHeadAttention):
         if any(self.shift):
             x = ops.roll(x, tuple(-s for s in self.shift), axes)
         x = self._windows(x)
-        query, key, value = self.query_dense(x), self.key_dense(x), self.value_dense(x)
-        scores = ops.einsum("bqhd,bkhd->bhqk", query * self.key_dim**-0.5, key)
-        if self._offsets is not None:
-            bias = ops.take(ops.convert_to_tensor(self._offsets), self._pairs, axis=0)
-            scores = scores + ops.cast(ops.transpose(bias, (2, 0, 1)), scores.dtype)
+        scores, value = self._scores(x), self.value_dense(x)
+        if self.position_bias:
+            scores = scores + ops.cast(self._biases(), scores.dtype)
         if self._apart is not None:
             shape = scores.shape[1:]
             scores = ops.reshape(scores, (-1, len(self._apart), *shape))
@@ -132,4 +182,8 @@ class WindowAttention(_MapLayer, keras.layers.MultiHeadAttention):
 
     def multiply_adds(self, input_shape: Any, output_shape: Any) -> int:
         width, own = self.num_heads * self.key_dim, math.prod(self.window_size)
-        return math.prod(self._lengths) * width * (4 * input_shape[self.channel_axis] + 2 * own)
+        work = math.prod(self._lengths) * width * (4 * input_shape[self.channel_axis] + 2 * own)
+        if self.cosine and self.position_bias:
+            offsets = math.prod(2 * w - 1 for w in self.window_size)
+            work += offsets * _HIDDEN * (len(self.window_size) + self.num_heads)
+        return work

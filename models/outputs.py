@@ -12,7 +12,13 @@ from .. import checks
 AUX_LOSS_WEIGHT = 0.3
 
 # Of networks whose authors have another one.
-AUX_LOSS_WEIGHTS = {"inception_v3": 0.4}
+AUX_LOSS_WEIGHTS = {
+    **dict.fromkeys(("inception_v3", "inception_v4", "inception_resnet_v2"), 0.4),
+    **dict.fromkeys(("fcn_resnet50", "fcn_resnet101", "deeplabv3_resnet50", "deeplabv3_resnet101"), 0.5),
+    **dict.fromkeys(("dilated_segmentation", "deeplabv3_mobilenet_v3_large"), 0.5),
+    **dict.fromkeys(("pspnet_resnet50", "pspnet_resnet101"), 0.5),
+    "unet_plus_plus": 1.0,
+}
 
 
 def main_output(model: keras.Model) -> Any:

@@ -174,7 +174,8 @@ of_maps("FirstToken")(free("shape", "first token", lambda call: UNKNOWN))
 def _window_words(layer: Any) -> str:
     shifted = f"shifted by {by(layer.shift)}" if any(_each(layer.shift)) else ""
     heads = f"{_heads(layer.num_heads)} × {layer.key_dim}"
-    return listed(f"{by(layer.window_size)} window attention", shifted, heads)
+    kind = "cosine attention" if layer.cosine else "attention"
+    return listed(f"{by(layer.window_size)} window {kind}", shifted, heads)
 
 
 def _each(sizes: Any) -> tuple[int, ...]:

@@ -402,10 +402,14 @@ def patch_embedding(shape: Shape, filters: int, patch_size: Any = 16, *, conv: O
 
 
 @oracle("patch_merging", chain=False)
-def patch_merging(shape: Shape, filters: int, patch_size: Any = 2, *, conv: Oracle = plain_conv) -> Expected:
+def patch_merging(
+    shape: Shape, filters: int, patch_size: Any = 2, *, norm_at: str = "start", conv: Oracle = plain_conv
+) -> Expected:
     """The pixels of a patch in a row, a norm and a projection."""
-    row = norm(pixel_unshuffle(shape, patch_size).shape, 2)
-    return row.then(conv, filters, 1, strides=1, norm_parameters=None, use_bias=False)
+    patches, bare = Expected(pixel_unshuffle(shape, patch_size).shape), {"norm_parameters": None, "use_bias": False}
+    if norm_at == "end":
+        return patches.then(conv, filters, 1, strides=1, **bare).then(norm, 2)
+    return patches.then(norm, 2).then(conv, filters, 1, strides=1, **bare)
 
 
 @oracle("first_token", chain=False)
@@ -423,6 +427,7 @@ def self_attention(
     window: Any = None,
     shift: Any = 0,
     position_bias: bool = False,
+    cosine: bool = False,
 ) -> Expected:
     """Query, key, value and output, and the products of each place with those that it asks.
 
@@ -437,14 +442,17 @@ def self_attention(
     places = tokens(shape).shape[0]
     sizes = shape[:-1] if window is None else each(window, shape)
     asked = places if window is None else prod(each(window, shape))
-    offsets = 0
-    if window is not None or position_bias or any(each(shift, shape)):
+    biases = more = 0
+    if window is not None or position_bias or cosine or any(each(shift, shape)):
         for n, w, s in zip(shape[:-1], sizes, each(shift, shape), strict=True):
             if n is None or w is None or n % w or s >= w:
                 raise ValueError("no windows")
-        offsets = heads * prod(2 * w - 1 for w in sizes if w is not None) if position_bias else 0
-    work = None if places is None or asked is None else places * (4 * depth * width + 2 * asked * width)
-    return Expected(shape, 3 * (depth + 1) * width + (width + 1) * depth + offsets, work)
+        offsets = prod(2 * w - 1 for w in sizes if w is not None) if position_bias else 0
+        axes = len(sizes)
+        biases = 512 * (axes + 1 + heads) * position_bias + heads if cosine else heads * offsets
+        more = offsets * 512 * (axes + heads) if cosine else 0
+    work = None if places is None or asked is None else places * (4 * depth * width + 2 * asked * width) + more
+    return Expected(shape, 3 * (depth + 1) * width + (width + 1) * depth + biases, work)
 
 
 @oracle("mlp", draws={"activation": OMITTED})
@@ -462,6 +470,8 @@ def transformer_block(
     window: Any = None,
     shift: Any = 0,
     position_bias: bool = False,
+    cosine: bool = False,
+    norm_at: str = "start",
     conv: Oracle = plain_conv,
 ) -> Expected:
     """Attention and a perceptron, each after a norm.
@@ -470,7 +480,7 @@ def transformer_block(
         >>> transformer_block((197, 384), 6).parameters
         1774464
     """
-    asked: dict[str, Any] = {"window": window, "shift": shift, "position_bias": position_bias}
+    asked: dict[str, Any] = {"window": window, "shift": shift, "position_bias": position_bias, "cosine": cosine}
     y = norm(shape, 2).then(self_attention, heads, **asked).then(norm, 2)
     return y.then(mlp, round(channels_of(shape) * expansion), conv=conv)
 

@@ -29,6 +29,7 @@ from layerblocks.architectures import (
 from layerblocks.architectures.catalogue import DEVIATIONS, ENTRIES, NOT_IN_A_PAPER, SOURCES, constructor
 from layerblocks.architectures.recipes import RECIPES
 from layerblocks.blocks import batch_norm, conv_bn, weightless
+from layerblocks.models.outputs import AUX_LOSS_WEIGHT, AUX_LOSS_WEIGHTS
 from layerblocks.training import compile_args, loss_weights
 
 README = Path(__file__).parents[2] / "README.md"
@@ -246,6 +247,13 @@ def test_the_auxiliary_weight_of_a_network_survives_a_file(tmp_path):
         assert loss_weights(inception_v3(), 0.3) == {"main": 1.0, "aux1": 0.3}
         again = keras.models.model_from_json(inception_v3().to_json())
     assert loss_weights(again) == {"main": 1.0, "aux1": 0.4}
+
+
+def test_the_weights_of_auxiliary_heads_are_those_of_the_networks():
+    """Which a model from a file knows by the name of its network alone."""
+    made = {name: getattr(architectures, name) for name in architectures.__all__}
+    own = {name: net.walk.aux_weight for name, net in made.items() if hasattr(net, "walk")}
+    assert {name: weight for name, weight in own.items() if weight != AUX_LOSS_WEIGHT} == AUX_LOSS_WEIGHTS
 
 
 def test_recipes_need_no_keras():

@@ -12,7 +12,7 @@ from layerblocks.architectures import build, config_of, describe, load
 from layerblocks.architectures.catalogue import ENTRIES, constructor
 from layerblocks.architectures.convmixers import convmixer
 from layerblocks.architectures.mixers import mixer
-from layerblocks.architectures.swins import swin
+from layerblocks.architectures.swins import swin, swin_v2
 from layerblocks.architectures.vits import vit
 from layerblocks.blocks import conv, weightless
 from layerblocks.models import features
@@ -30,6 +30,7 @@ MIXER["input_shape"] = (8, 12, 3)
 # the classifier out; table 1 of ConvMixer. (ViT's are held against torchvision's: its paper rounds 304 to 307.)
 PUBLISHED: dict[str, tuple[float, float | None]] = {
     **dict(zip(("swin_t", "swin_s", "swin_b"), ((28, 4.5), (50, 8.7), (88, 15.4)), strict=True)),
+    **dict(zip(("swin_v2_t", "swin_v2_s", "swin_v2_b"), ((28, 5.9), (50, 11.5), (88, 20.3)), strict=True)),
     **{
         f"mixer_{name}": (millions, None)
         for name, millions in zip(
@@ -48,6 +49,25 @@ def test_published_counts(name):
         counted -= 1000 * (describe(name).options["filters"] + 1)
     assert round(counted / 1e6, 1 if name.startswith("conv") else None) == millions
     assert work is None or round(entry.multiply_adds / 1e9, 1) == work
+
+
+def test_counts_of_swin_v2_are_those_of_torchvision():
+    """Which counts the biases of keys too, though it reads none of them."""
+    counts = {"swin_v2_t": 28_351_570, "swin_v2_s": 49_737_442, "swin_v2_b": 87_930_848}
+    assert {name: ENTRIES[name].parameters for name in counts} == counts
+    for name in counts:
+        repeats, filters = (describe(name).options[word] for word in ("repeats", "filters"))
+        biases = sum(count * filters * 2**stage for stage, count in enumerate(repeats))
+        assert ENTRIES[name].parameters - ENTRIES[name].trainable_parameters == biases
+
+
+def test_swin_v2_has_its_norms_after_what_they_norm():
+    places = {layer.name: place for place, layer in enumerate(made(swin_v2, **SWIN_SMALL).layers)}
+    block = "stage1.block2"
+    attention, perceptron = f"{block}.attention.attention", f"{block}.mlp.project.conv"
+    assert places[attention] < places[f"{block}.norm1"] < places[f"{block}.add1"]
+    assert places[perceptron] < places[f"{block}.norm2"] < places[f"{block}.add2"]
+    assert places["stage2.downsample.reduction.conv"] < places["stage2.downsample.norm"]
 
 
 @pytest.mark.parametrize("name", ["vit_b_16", "vit_h_14", "swin_t", "mixer_s_32", "convmixer_1024_20"])
@@ -81,6 +101,8 @@ def test_the_smallest_input(name):
         (swin, {**SWIN_SMALL, "repeats": ()}, "swin: repeats must be"),
         (swin, {**SWIN_SMALL, "window": -1}, "swin: window must be a positive integer, got -1"),
         (swin, {**SWIN_SMALL, "heads": 5}, "heads must be a divisor of the 8 channels"),
+        (swin, {**SWIN_SMALL, "cosine": 3}, "cosine must be"),
+        (swin_v2, {**SWIN_SMALL, "norm_at": "middle"}, "norm_at must be"),
         (swin, {**SWIN_SMALL, "stochastic_depth": 2}, "swin: stochastic_depth must be"),
         (
             mixer,

@@ -56,6 +56,7 @@ def empty(shapes: dict[str, list[int]]) -> dict[str, np.ndarray]:
 
 # Of each family whose networks differ in depth and width alone one or two are built here, nightly all.
 LARGE = ("swin_s", "swin_b", "vit_l_16", "vit_l_32", "vit_h_14", "convnext_small", "convnext_base", "convnext_large")
+LARGE += ("swin_v2_s", "swin_v2_b")
 
 
 # Names and shapes.
@@ -439,6 +440,7 @@ REAL = [
     case("timm/resnetv2_50", taps={f"stages.{number}": f"stage{number + 1}" for number in range(4)}),
     case("timm/densenet121", taps={"features.denseblock2": "block2"}),
     case("timm/inception_v3", sizes=[(299, 310), (96, 97)], aux=False),
+    case("timm/inception_v4", sizes=[(75, 97), (96, 81)], taps={"features.9": "mixed_5e", "features.17": "mixed_6h"}),
     case("timm/mobilenetv1_100", taps={"blocks.2": "stage3"}),
     case("timm/mobilenetv2_100", taps={"blocks.2": "stage3"}),
     case("timm/mobilenetv2_050", "mobilenet_v2", alpha=0.5),
@@ -449,6 +451,8 @@ REAL = [
     case("torchvision/vit_b_16", sizes=[(224, 224)]),
     case("torchvision/swin_t", sizes=[(224, 224), (448, 224)], taps={"permute": "norm"}),
     *(case(f"torchvision/{name}", sizes=[(224, 224)], taps={"permute": "norm"}) for name in ("swin_s", "swin_b")),
+    case("torchvision/swin_v2_t", sizes=[(256, 256), (512, 256)], taps={"permute": "norm"}),
+    *(case(f"torchvision/{name}", sizes=[(256, 256)], taps={"permute": "norm"}) for name in ("swin_v2_s", "swin_v2_b")),
     case("timm/vit_base_patch16_224", sizes=[(64, 96)], options={"img_size": [64, 96]}),
     case("timm/swin_tiny_patch4_window7_224", sizes=[(224, 224)]),
     case("timm/mixer_s32_224", "mixer_s_32", sizes=[(224, 224)]),
@@ -459,12 +463,14 @@ REAL = [
     case("timm/convnext_tiny", taps={"stages.1": "stage2"}),
     *(case(f"timm/{name}", taps=STAGES) for name in ("resnet50d", "ecaresnet50d", "resnest50d")),
     case("timm/res2net50_26w_4s", taps=STAGES),
-    *(case(f"timm/{name}", taps={"stages.2": "stage3"}, gain=0.7) for name in ("darknet53", "cspdarknet53")),
+    case("timm/darknet53", taps={"stages.2": "stage3"}, gain=0.7),
+    case("timm/cspdarknet53", taps={"stages.2": "stage3"}, gain=0.85),
+    *(case(f"timm/{name}", taps={"stages.1": "stage2"}) for name in ("cspresnet50", "cspresnext50")),
     case("timm/repvgg_a0", taps={f"stages.{number}": f"stage{number + 1}" for number in range(4)}),
     case("timm/convnextv2_atto", taps={"stages.1": "stage2"}),
 ]
 # Dear ones, whose like are in the sweep.
-DEAR = {*LARGE, "vit_b_16", "vit_base_patch16_224", "swin_tiny_patch4_window7_224", "mixer_b16_224"}
+DEAR = {*LARGE, "cspresnext50", "vit_b_16", "vit_base_patch16_224", "swin_tiny_patch4_window7_224", "mixer_b16_224"}
 REAL = [each for each in REAL if NIGHTLY or each[1] not in DEAR]
 
 

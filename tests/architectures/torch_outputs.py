@@ -12,6 +12,8 @@ from typing import Any
 
 import numpy as np
 
+CONSTANT = "relative_coords_table"  # of Swin V2, which is no weight
+
 
 def random_state(shapes: dict[str, tuple[int, ...]], gain: float = 1.0) -> dict[str, np.ndarray]:
     """Random weights, biases and statistics by name, under which the values stay in hand; weights times `gain`."""
@@ -75,7 +77,8 @@ def main(request: str, folder: str) -> None:
 
     asked = json.loads(request)
     module = network(asked["library"], asked["name"], asked["options"])
-    shapes = {key: tuple(value.shape) for key, value in module.state_dict().items() if value.is_floating_point()}
+    floats = {key: value for key, value in module.state_dict().items() if value.is_floating_point()}
+    shapes = {key: tuple(value.shape) for key, value in floats.items() if not key.endswith(CONSTANT)}
     state = module.state_dict()  # with the versions that MNASNet asks for
     state.update({key: torch.from_numpy(value) for key, value in random_state(shapes, asked.get("gain", 1.0)).items()})
     module.load_state_dict(state)

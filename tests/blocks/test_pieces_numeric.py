@@ -254,6 +254,8 @@ FIRST = {
     "channel_shuffle": blocks.channel_shuffle,
     "patch_merging": partial(blocks.patch_merging, filters=8),
     "windows": partial(blocks.self_attention, heads=2, window=2, shift=1, position_bias=True),
+    "cosines": partial(blocks.self_attention, heads=2, window=2, position_bias=True, cosine=True),
+    "patches merged before the norm": partial(blocks.patch_merging, filters=8, norm_at="end"),
 }
 
 
@@ -351,9 +353,52 @@ def test_shifted_windows_and_a_bias_for_each_offset(sides, window, shift):
     assert model.layers[-1].shift == tuple(shifts)
 
 
+@pytest.mark.parametrize("sides", [(5,), (3, 2), (2, 1, 3)])
+def test_cosines_and_biases_of_the_logarithms_of_offsets(sides):
+    """Times a number of each head, of 100 at most; keys have no bias, whatever stands there."""
+    x = images(2, *sides, 4)
+    model, run = made(blocks.self_attention, x.shape[1:], 2, position_bias=True, cosine=True)
+    weights = [array(weight) for weight in model.get_weights()]
+    weights[0] = np.log([3.0, 1000.0]).reshape(2, 1, 1)
+    model.set_weights(weights)
+    _, query, query_bias, key, key_bias, value, value_bias, out, out_bias, hidden, hidden_bias, by_offset = weights
+    assert np.abs(key_bias).max() > 0 and len(model.trainable_weights) == len(weights) - 1
+    row = x.reshape(2, -1, 4)
+    q, k, v = (
+        np.einsum("bnc,chd->bhnd", row, kernel) + bias
+        for kernel, bias in ((query, query_bias[:, None]), (key, 0.0), (value, value_bias[:, None]))
+    )
+    places = np.array([*np.ndindex(*sides)])
+    offsets = (places[:, None] - places[None]) / [max(1, side - 1) for side in sides]
+    logarithms = np.sign(offsets) * np.log2(1 + 8 * np.abs(offsets)) / np.log2(8)
+    biases = np.maximum(logarithms @ hidden + hidden_bias, 0) @ by_offset
+    cosines = np.einsum("bhnd,bhmd->bhnm", *(part / np.linalg.norm(part, axis=-1, keepdims=True) for part in (q, k)))
+    scores = cosines * np.array([3.0, 100.0])[:, None, None] + np.moveaxis(16 / (1 + np.exp(-biases)), -1, 0)
+    expected = np.einsum("bhnd,hdc->bnc", softmax(scores) @ v, out) + out_bias
+    np.testing.assert_allclose(run(x), expected.reshape(x.shape), rtol=1e-3, atol=1e-4)
+    again = keras.Model.from_config(model.get_config())
+    again.set_weights(model.get_weights())
+    np.testing.assert_array_equal(array(again(x)), array(model(x)))
+
+
+def test_norms_after_the_branches():
+    x = images(2, 5, 4)
+    model, run = made(blocks.transformer_block, (5, 4), 2, norm_at="end")
+    weights = {word: [*weights_of(model, word)] for word in ("norm1", "attention", "norm2", "expand", "project")}
+
+    def normed(y, word):
+        gamma, beta = weights[word]
+        return naive.normalised(y, -1, 1e-6) * gamma + beta
+
+    y = x + normed(attended(x, *weights["attention"]), "norm1")
+    expected = y + normed(perceptron(y, *weights["expand"], *weights["project"]), "norm2")
+    np.testing.assert_allclose(run(x), expected, rtol=1e-3, atol=1e-4)
+
+
 @pytest.mark.parametrize(
     ("given", "said"),
     [
+        ({"window": 2, "cosine": "yes"}, "cosine must be True or False, got 'yes'"),
         ({"window": 4}, r"window must be a divisor of the sides \(6, 8\), got 4"),
         ({"window": (3, 4), "shift": 3}, r"shift must be smaller than the window, \(3, 4\), got 3"),
         ({"window": 2, "position_bias": "yes"}, "position_bias must be True or False, got 'yes'"),

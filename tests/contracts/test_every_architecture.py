@@ -66,7 +66,7 @@ SIDES = {
     "wide_resnet": ("ceil({n}/32)", 1),
     "eca_resnet": ("ceil({n}/32)", 1),
     "darknet": ("ceil({n}/32)", 1),
-    "cspdarknet": ("ceil({n}/32)", 1),
+    **dict.fromkeys(("cspdarknet", "cspresnet", "cspresnext"), ("ceil({n}/32)", 1)),
     "ghostnet": ("ceil({n}/32)", 1),
     "repvgg": ("ceil({n}/32)", 1),
     "resnest": ("ceil({n}/32)", 1),
@@ -77,7 +77,7 @@ SIDES = {
     "squeezenet1_0": ("(({n}-5)//2)//2//2//2", 21),
     "squeezenet1_1": ("(({n}-1)//2)//2//2//2", 17),
     "convnext": ("{n}//32", 32),
-    "inception_resnet": (f"((({VALID_POOLS})-1)//2-1)//2", 75),
+    **dict.fromkeys(("inception_resnet", "inception_v4"), (f"((({VALID_POOLS})-1)//2-1)//2", 75)),
     "nasnet": ("ceil((({n}-1)//2)/16)", 3),
     "hrnet": ("ceil({n}/32)", 1),
     "convmixer": ("{n}//7", 7),
@@ -121,6 +121,7 @@ CHANNELS = {
     "mobilenet_v3_small": 576,
     "mobilenet_v3_large": 960,
     "inception_resnet_v2": 1536,
+    "inception_v4": 1536,
     "nasnet_mobile": 1056,
     "nasnet_large": 4032,
     **dict.fromkeys(("hrnet_w18", "hrnet_w32", "hrnet_w48"), 2048),
@@ -136,7 +137,7 @@ CHANNELS |= {
     **dict.fromkeys(("squeezenet1_0", "squeezenet1_1"), 512),
 }
 CHANNELS |= dict.fromkeys(("resnet200d", "resnet200_v2"), 2048)
-CHANNELS |= {"ghostnet_1_0": 960, "darknet53": 1024, "cspdarknet53": 1024}
+CHANNELS |= {"ghostnet_1_0": 960, "darknet53": 1024, "cspdarknet53": 1024, "cspresnet50": 1024, "cspresnext50": 2048}
 CHANNELS |= {f"repvgg_{size}": filters[-1] for size, (_, filters) in REPVGG.items()}
 CHANNELS |= {f"convnext_v2_{size}": filters[-1] for size, (_, filters) in V2_CONFIGS.items()}
 CHANNELS |= dict.fromkeys(("r3d_18", "mc3_18", "r2plus1d_18"), 512)
@@ -157,7 +158,7 @@ DEEP_ISH = {"resnet101", "resnet152", "densenet169", "densenet201", "densenet264
 DEEP_ISH |= {"resnest101", "res2net101", "resnet101d", "resnet152d", "resnet200d", "resnet200_v2", "eca_resnet101d"}
 DEEP_ISH |= {"inception_resnet_v2", "nasnet_mobile", "nasnet_large", *DILATED, "lraspp_mobilenet_v3_large"}
 DEEP_ISH |= {*PSPNETS, "deeplab_v3_plus_resnet101", "semantic_fpn_resnet101", "fc_densenet103"}
-DEEP_ISH |= {"hrnet_w18", "hrnet_w32", "hrnet_w48"}
+DEEP_ISH |= {"hrnet_w18", "hrnet_w32", "hrnet_w48", "inception_v4"}
 ONE_EACH = {
     *("lenet5", "alexnet", "zfnet", "googlenet_torchvision", "vgg11_bn", "resnet18", "resnet18_v2", "cifar_resnet20"),
     *("cifar_densenet40", "xception", "mobilenet", "mobilenet_v2", "fcn8s", "unet"),
@@ -351,7 +352,7 @@ def tried(name: str, rank: int) -> int:
     return check_net(net, shape, sides=(max(1, least - 1), least + 40), least=least, max_examples=quick).examples
 
 
-OF_IMAGES = {"inception_v3", "inception_resnet_v2"}  # whose kernels are n×1 and 1×n
+OF_IMAGES = {"inception_v3", "inception_v4", "inception_resnet_v2"}  # whose kernels are n×1 and 1×n
 
 
 @pytest.mark.sweep_but("1-resnet18", "3-unet")

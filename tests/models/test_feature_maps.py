@@ -59,6 +59,18 @@ EXPECTED = {
         16: "mixed7.concat",
         32: "mixed10.concat",
     },
+    "inception_v4": {
+        2: "conv3.activation",
+        4: "mixed_4a.concat",
+        8: "mixed_5e.concat",
+        16: "mixed_6h.concat",
+        32: "mixed_7d.concat",
+    },
+    "cspresnet50": {
+        2: "stem.activation",
+        **{2 ** (stage + 1): f"stage{stage}.transition.activation" for stage in range(1, 5)},
+    },
+    "swin_v2_t": {4: "stage1.block2.add2", 8: "stage2.block2.add2", 16: "stage3.block6.add2", 32: "norm"},
     "resnet18": {
         2: "stem.activation",
         4: "stage1.block2.activation",
@@ -170,6 +182,7 @@ OF_VIDEOS = {"r3d_18", "mc3_18", "r2plus1d_18", "vnet"}
 OTHERS = {"wavenet", "tcn", "eegnet_8_2", "eegnet_4_2", "dcgan_generator", "pix2pix_generator", "srcnn", "espcn"}
 OTHERS |= {f"edsr_{size}x{scale}" for size in ("", "baseline_") for scale in (2, 3, 4)}
 OTHERS |= {"dcgan_discriminator", "pix2pix_discriminator"}
+OTHERS |= {"cspresnext50", "swin_v2_s", "swin_v2_b"}  # as the smaller ones of their kind
 
 
 @pytest.mark.parametrize(
