@@ -41,7 +41,7 @@ _FAR = 1e6  # longer than any figure
 _SWEEPS = 8
 _FAST = 1e4  # how much more than others the longest way stays where it is
 _STRAIGHT = 14.0  # a line is put off the middle of its box by so much, if that makes it straight
-_ASIDE = frozenset({"skip", "projection", "concat", "gate", "aux"})
+_ASIDE = frozenset({"skip", "side", "projection", "padded", "concat", "gate", "aux"})
 
 
 @dataclass(slots=True)
