@@ -77,6 +77,7 @@ _SAYING: Mapping[str, str] = MappingProxyType(
         "embedding": r"embedding",
         "norm": r"norm|\bBN\b|\bLN\b|\bGN\b|\bSN\b",
         "dropout": r"dropout",
+        "model": r"inside not known",
         "aux": r"aux",
     }
 )

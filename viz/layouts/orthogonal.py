@@ -130,11 +130,13 @@ def _framed(
         inside = [number for number, outer in enumerate(frames) if frame in outer]
         outer = frames[inside[0]][: frames[inside[0]].index(frame) + 1]
         deeper = max(len(frames[number]) for number in inside) - len(outer)
-        outlines = (
-            outline_around(piece, inside, outer, deeper, type, direction, wider + spare * (deeper > 0), more, leftward)
-            for wider, more, leftward in _ROOMS
-        )
-        outline = next((each for each in outlines if each is not None), None)
+        found: dict[bool, Outline] = {}  # the first there is room for, and the first that reaches left for its title
+        for wider, more, leftward in _ROOMS:
+            if leftward not in found:
+                extra = wider + spare * (deeper > 0)
+                drawn = outline_around(piece, inside, outer, deeper, type, direction, extra, more, leftward)
+                found |= {} if drawn is None else {leftward: drawn}
+        outline = min(found.values(), key=lambda each: each.place.width * each.place.height, default=None)
         if outline is not None:
             piece.outlines.append(outline)
         elif frame.repeats > 1:
