@@ -11,6 +11,7 @@ from bisect import bisect_right, insort
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import chain, pairwise
 from math import inf
 
@@ -136,12 +137,20 @@ def _framed(
                 extra = wider + spare * (deeper > 0)
                 drawn = outline_around(piece, inside, outer, deeper, type, direction, extra, more, leftward)
                 found |= {} if drawn is None else {leftward: drawn}
-        outline = min(found.values(), key=lambda each: each.place.width * each.place.height, default=None)
+        outline = min(found.values(), key=partial(_room, piece), default=None)
         if outline is not None:
             piece.outlines.append(outline)
         elif frame.repeats > 1:
             complete = False
     return complete
+
+
+def _room(piece: Piece, outline: Outline) -> float:
+    """How much of the page a frame takes, also beside what stands in the piece."""
+    place, boxes = outline.place, piece.boxes.values()
+    beside = max(0.0, min(box.x for box in boxes) - place.x) + max(0.0, place.right - max(box.right for box in boxes))
+    high = max(box.bottom for box in boxes) - min(box.y for box in boxes)
+    return place.width * place.height + beside * high
 
 
 def outline_around(
