@@ -476,7 +476,7 @@ def _projections(graph: Graph, onward: list[list[int]], backward: list[list[int]
             continue
         spread = {edge.source for edge in arriving[join.id] if not fits(edge, join)}  # one for several positions
         ways = [_way_back(source, onward, backward) for source in backward[join.id]]
-        told = [sum(graph.nodes[step].role in _TELLING for step in way[:-1]) for way in ways]
+        told = [sum(_is_telling(graph.nodes[step]) for step in way[:-1]) for way in ways]
         for way, count in zip(ways, told, strict=True):
             start = way[-1]
             if not 0 < count <= _MOST_ON_A_SHORTCUT or len(onward[start]) < 2 or way[0] in spread:
@@ -510,8 +510,12 @@ def _most_told(graph: Graph, start: int, last: int, backward: list[list[int]]) -
     for node in graph.nodes[start + 1 : last]:
         before = [most[source] for source in backward[node.id] if source in most]
         if before:
-            most[node.id] = max(before) + (node.role in _TELLING)
+            most[node.id] = max(before) + _is_telling(node)
     return most
+
+
+def _is_telling(node: Node) -> bool:
+    return node.role in _TELLING and node.kind != "GetItem"
 
 
 def _way_back(node: int, onward: list[list[int]], backward: list[list[int]]) -> list[int]:

@@ -12,7 +12,7 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from itertools import chain, pairwise
+from itertools import chain, pairwise, permutations
 
 from .. import checks
 from .graph import Frame, Graph, Node, a_graph, changed, subgraph
@@ -500,14 +500,16 @@ _LONGEST_SHORTCUT = 3
 _LARGEST_CONE = 40
 
 
-def _cone(items: _Items, members: frozenset[int], join: int, last: int, fork: int) -> set[int] | None:
-    """All between a fork and a join that only the join needs."""
+def _cone(
+    items: _Items, members: frozenset[int], join: int, last: int, fork: int, aside: Collection[int] = ()
+) -> set[int] | None:
+    """All between a fork and a join that only the join needs, and what is `aside`."""
     region, waiting, seen = {join}, [-last], {last}
     while waiting:
         number = -heapq.heappop(waiting)
         if number == fork or number not in members or number < fork:
             continue
-        if not items.onward[number] <= region or number in items.leaving or items.roles[number] == "input":
+        if not items.onward[number] - region <= set(aside) or number in items.leaving or items.roles[number] == "input":
             continue
         region.add(number)
         if len(region) > _LARGEST_CONE:
@@ -524,9 +526,67 @@ def _cone(items: _Items, members: frozenset[int], join: int, last: int, fork: in
         beside = len(items.backward[number]) == 1 and (
             items.roles[number] in ("dense", "shape", "activation") or _is_pointwise(items.nodes[number])
         )
-        if (number in after or beside) and items.onward[number] <= kept:
+        if (number in after or beside) and items.onward[number] - kept <= set(aside):
             kept.add(number)
     return kept if last in kept and last in after else None
+
+
+def _with_skip_outputs(items: _Items, members: frozenset[int]) -> list[tuple[int, frozenset[int]]]:
+    """The regions of residuals that give two tensors each: their sum goes on to the next one, and another tensor to a
+    sum or concatenation that several of them have in common, as in WaveNet.
+
+    That other one, and what it alone passes before it gets there, is part of the region.
+    """
+    found: dict[int, list[tuple[int, int, frozenset[int]]]] = defaultdict(list)  # by where they have in common
+    for join in sorted(members):
+        if items.nodes[join].kind != "Add" or len(items.backward[join]) != 2:
+            continue
+        for fork, last in permutations(sorted(items.backward[join])):
+            sides = _sides(items, members, fork, join) if fork < last and join <= fork + _WIDEST else {}
+            region = _cone(items, members, join, last, fork, sides) if sides else None
+            begun = [(n, reader) for n in sorted(region or ()) for reader in items.onward[n] if reader in sides]
+            if region is not None and len(begun) == 1:
+                common, way = sides[begun[0][1]]
+                found[common].append((fork, join, frozenset({*region, *way})))
+    several = [blocks for blocks in found.values() if len({fork for fork, _, _ in blocks}) > 1]
+    return [(join, region) for blocks in several for _, join, region in blocks]
+
+
+def _sides(items: _Items, members: frozenset[int], fork: int, join: int) -> dict[int, tuple[int, list[int]]]:
+    """Where ways begin that leave a region and lead to another join than its own: that one, and what lies before it."""
+    found = {}
+    before = {join}  # what the join is made of
+    for number in range(join, fork, -1):
+        before |= items.backward[number] if number in before else set()
+    for number in range(fork + 1, join):
+        for reader in sorted(items.onward[number]) if number in members and len(items.onward[number]) > 1 else ():
+            way: list[int] = []
+            at = reader
+            while at in members and len(way) < _LONGEST_SIDE and _goes_on(items, at):
+                way.append(at)
+                (at,) = items.onward[at]
+            if at in members - before and items.nodes[at].kind in ("Add", "Concatenate"):
+                found[reader] = _total(items, at), way
+    return found
+
+
+def _goes_on(items: _Items, number: int) -> bool:
+    """Whether an item reads one tensor and gives one to one reader, and is no more than a layer."""
+    single = len(items.backward[number]) == len(items.onward[number]) == 1 and number not in items.leaving
+    return single and (items.roles[number] in (*_SILENT, "shape", "dense") or _is_pointwise(items.nodes[number]))
+
+
+def _total(items: _Items, join: int) -> int:
+    """The last of sums each of which only the next one reads."""
+    while items.nodes[join].kind == "Add" and len(items.onward[join]) == 1 and join not in items.leaving:
+        (following,) = items.onward[join]
+        if items.nodes[following].kind != "Add":
+            break
+        join = following
+    return join
+
+
+_LONGEST_SIDE = 3
 
 
 # Where branches meet in one of these, what lies between is a block even where no pattern is known for it.
@@ -551,6 +611,7 @@ def _region_blocks(items: _Items, members: frozenset[int], owner: dict[int, str]
             region = _sided(items, members, number)
             if region is not None:
                 all_regions.append((number, region))
+    all_regions += _with_skip_outputs(items, members)
     sums = {join for join, _ in all_regions if items.nodes[join].kind == "Add"}
     all_regions = [(join, region) for join, region in all_regions if not _is_long_skip(items, join, region, sums)]
     regions = sorted(all_regions, key=lambda region: (len(region[1]), region[0]))

@@ -53,7 +53,8 @@ def pattern_of(thing: Node | Graph) -> Pattern | None:
     Residual, bottleneck residual, inverted residual, MBConv, fused MBConv, ConvNeXt block, squeeze-and-excitation,
     efficient channel attention, attention gate, inception block, ASPP, pyramid pooling, feature pyramid level,
     dense block, attention, transformer block, transformer decoder block, Mixer block, sinusoidal embedding,
-    decoder level, RNN stack, MLP, conv block.
+    decoder level, RNN stack, MLP, conv block, gated residual (with a skip output or none), RepVGG block, RepVGG stage,
+    ghost module, ghost bottleneck, ghost stage.
 
     Returns:
         None for a layer, and for what matches none of them exactly.
@@ -108,6 +109,8 @@ def sources_of(graph: Graph) -> list[list[int]]:
 def recognised(nodes: Sequence[Node], sources: Sequence[Sequence[int]], exits: Iterable[int]) -> Pattern | None:
     """The pattern of layers in an order of computation, `sources` as `sources_of` gives them."""
     leaving = set(exits)
+    if len(leaving) == 2:
+        return _with_skip_output(nodes, sources, leaving)
     if len(leaving) != 1:
         return None
     reduction, origin = _reduced(nodes, sources, leaving)
@@ -116,6 +119,28 @@ def recognised(nodes: Sequence[Node], sources: Sequence[Sequence[int]], exits: I
     if end >= 0 or not chain or (len(used) > 1 and not any(s.letter in _WITH_SIDES for s in _all(chain))):
         return None
     return _named(chain, reduction)
+
+
+def _with_skip_output(nodes: Sequence[Node], sources: Sequence[Sequence[int]], leaving: set[int]) -> Pattern | None:
+    """The pattern of a residual that gives, besides its sum, what is computed on the way to it, as in WaveNet."""
+    for number in sorted(leaving):
+        needed = {number}
+        for before in range(number, -1, -1):
+            needed |= {s for s in sources[before] if s >= 0} if before in needed else set()
+        (other,) = leaving - {number}
+        way, at = set[int](), other
+        while at >= 0 and at not in needed and len(set(sources[at])) == 1:
+            way.add(at)
+            (at,) = set(sources[at])
+        if nodes[number].kind != "Add" or at < 0 or at == number or {*needed, *way} != {*range(len(nodes))}:
+            continue
+        new = {old: i for i, old in enumerate(sorted(needed))}
+        found = recognised(
+            [nodes[old] for old in new], [[new.get(s, s) for s in sources[old]] for old in new], [new[number]]
+        )
+        if found is not None and found.name.endswith("residual"):
+            return Pattern(found.name, f"{found.words}, skip output")
+    return None
 
 
 def sums_a_residual(graph: Graph) -> bool:
@@ -141,7 +166,6 @@ _RESHAPING = frozenset(
 _ATTENTION = frozenset({"MultiHeadAttention", "GroupedQueryAttention", "GroupQueryAttention", "WindowAttention"})
 _PRODUCTS = frozenset({"Matmul", "Einsum", "Dot"})
 _GATES = {"sigmoid": "σ", "hard_sigmoid": "σ", "softmax": "s", "tanh": "t"}
-ZERO_CHANNELS = frozenset({"PadChannels"})  # a skip without weights to more channels: option A of ResNets
 _WITH_SIDES = frozenset({"xatt", "rnn", "gate", "skip", "top-down", "condition"})
 
 
@@ -170,8 +194,10 @@ def _letters(node: Node) -> tuple[_Step, ...]:
         return (_Step("T"),)
     if kind in ("Sin", "Cos"):
         return (_Step("wave"),)
-    if kind in ZERO_CHANNELS:
+    if pads_channels(node):
         return (_Step("pad"),)
+    if subsamples(node):
+        return (_Step("p"),)
     if node.role in _SILENT or kind in _RESHAPING or kind.startswith("ZeroPadding"):
         return last
     return (_Step("?"),)
@@ -196,6 +222,31 @@ def _conv(node: Node) -> str:
     size, rate = _largest(node.get("kernel_size", 1)), _largest(node.get("dilation_rate", 1))
     kind = next((short for word, short in _CONVS if word in node.kind), "dw" if is_depthwise(node) else "c")
     return kind + str(size) + (f"@{rate}" if rate > 1 else "")
+
+
+def pads_channels(node: Node) -> bool:
+    """Whether a layer adds channels of zeros and no other place: a skip without weights, option A of ResNets."""
+    if node.kind == "PadChannels":
+        return True
+    given = dict(node.configuration)
+    zeros = given.get("mode") == "constant" and given.get("constant_values", 0) in (None, 0)
+    widths = given.get("pad_width")
+    if node.kind != "Pad" or not zeros or not isinstance(widths, tuple) or len(widths) < 3:
+        return False
+    *others, channels = widths
+    return set(others) == {(0, 0)} != {channels}
+
+
+def subsamples(node: Node) -> bool:
+    """Whether a slice has every second or n-th place of some axes and all of the others."""
+    index = dict(node.configuration).get("argument 1")
+    if node.kind != "GetItem" or not isinstance(index, tuple):
+        return False
+    whole = all(
+        isinstance(one, tuple) and one[:1] == ("slice",) and one[1] in (None, 0) and not one[2] for one in index
+    )
+    steps = [one[3] for one in index] if whole else []
+    return any(step not in (None, 1) for step in steps) and all(step is None or step > 0 for step in steps)
 
 
 def is_depthwise(node: Node) -> bool:
@@ -253,7 +304,8 @@ def _reduced(
         if node.role == "input" and not sources[number]:
             continue
         if node.kind in _JOINS and len(own) > 1:
-            _join(reduction, number, node, own)
+            sign = "RepVGG" if is_sum_of_convolutions(nodes, sources, number) else _JOINS[node.kind]
+            _join(reduction, number, sign, own)
         elif letters[number] and own:
             _one(reduction, number, letters[number], own)
         elif own:
@@ -289,9 +341,32 @@ def _back(reduction: _Reduction, number: int, whole: bool = False) -> tuple[Way,
     return way, number
 
 
-def _join(reduction: _Reduction, number: int, node: Node, own: Sequence[int]) -> None:
+def is_sum_of_convolutions(nodes: Sequence[Node], sources: Sequence[Sequence[int]], number: int) -> bool:
+    """Whether a layer adds a 1×1 and a larger convolution of one tensor, perhaps that itself too, each with a norm and
+    without an activation, as a RepVGG block does: so that all could be one convolution.
+    """
+    if nodes[number].kind != "Add" or len(sources[number]) not in (2, 3):
+        return False
+    kernels, starts = [], set()
+    for source in sources[number]:
+        if source < 0 or nodes[source].role != "norm" or len(sources[source]) != 1:
+            return False
+        (at,) = sources[source]
+        node = nodes[at] if at >= 0 else None
+        linear = node is not None and str(activation_of(node) or "linear") == "linear"
+        if node is not None and node.role == "conv" and node.inner is None and linear and len(sources[at]) == 1:
+            kernels.append(_conv(node))
+            (at,) = sources[at]
+        else:
+            kernels.append("")
+        starts.add(at)
+    larger = [kernel for kernel in kernels if kernel not in ("", "c1")]
+    plain = all(kernel[1:].isdigit() and kernel[0] == "c" for kernel in larger)
+    return len(starts) == 1 and kernels.count("c1") == 1 == len(larger) and plain
+
+
+def _join(reduction: _Reduction, number: int, sign: str, own: Sequence[int]) -> None:
     """Ways that meet: one step, where they come from one tensor or all but one look on from the side."""
-    sign = _JOINS[node.kind]
     ways = [_back(reduction, source) for source in own]
     ends = [end for _, end in ways]
     step: _Step | None = None
@@ -337,6 +412,8 @@ def _parallel(sign: str, ways: Sequence[Way], reduction: _Reduction) -> _Step | 
     first = min(range(len(ways)), key=lambda number: _length(ways[number]))
     short, long = ways[first], [*ways[:first], *ways[first + 1 :]]
     texts = ["".join(f"{s.letter} " for s in way).strip() for way in ways]
+    if sign == "RepVGG":
+        return _Step(sign, _width(long[0]), tuple(ways))
     if sign == "+" and len(ways) == 2:
         if _length(short) < _length(long[0]) and all(_is_short(s) for s in short) and _length(short) <= 2:
             reduction.residual = True
@@ -353,6 +430,8 @@ def _parallel(sign: str, ways: Sequence[Way], reduction: _Reduction) -> _Step | 
             return _Step("scores", None, tuple(ways))
         return None
     if sign == "‖":
+        if not short and [s.letter[:2] for s in long[0]] == ["dw"] and len(ways) == 2:
+            return _Step("ghost", None, tuple(ways))
         if not short and len(ways) == 2 and long[0] and all(_is_conv(s) for s in long[0]):
             return _Step("dense", None, tuple(ways))
         rates = {s.letter.rpartition("@")[2] for way in ways for s in way if "@" in s.letter}
@@ -419,7 +498,7 @@ def _beside(reduction: _Reduction, sign: str, ways: Sequence[tuple[Way, int]]) -
 
 
 def _length(way: Way) -> int:
-    return sum(s.letter not in ("σ", "s", "t") for s in way)
+    return sum(s.letter not in ("σ", "s", "t", "pad") for s in way)
 
 
 def _is_short(step: _Step) -> bool:
@@ -453,6 +532,7 @@ _COMPOSITES = {
     "gated unit": "gated unit",
     "branches": "parallel branches",
     "waves": "sinusoidal embedding",
+    "RepVGG": "RepVGG block",
 }
 
 
@@ -467,6 +547,10 @@ def _named(chain: Way, reduction: _Reduction) -> Pattern | None:
         return _residual(chain[0], reduction)
     if letters and letters[0] in _COMPOSITES and (len(chain) == 1 or letters in (["ASPP", "c1"], ["pyramid", "c1"])):
         return _said(_COMPOSITES[letters[0]])
+    if len(chain) == 2 and _is_conv(chain[0]) and letters[1] == "ghost":
+        return _said("ghost module")
+    if len(chain) > 1 and set(letters) == {"RepVGG"}:
+        return Pattern("RepVGG stage", f"RepVGG stage, {len(chain)} blocks")
     if len(chain) > 1 and set(letters) == {"residual"}:
         return _residuals(chain, reduction)
     if len(chain) > 1:
@@ -527,10 +611,22 @@ def _residual(step: _Step, reduction: _Reduction) -> Pattern:
             return Pattern("bottleneck residual", "bottleneck residual" + excited)
     if len(letters) == 2 and letters[0][0] == "c" and letters[0] != "c1" == letters[1] and _narrows(main):
         return _said("fused MBConv")
+    if _is_ghost_bottleneck(letters):
+        return Pattern("ghost bottleneck", "ghost bottleneck" + excited)
+    if letters[:1] == ["gated unit"] and letters[1:] in ([], ["c1"]) and not step.ways[1]:
+        return Pattern("gated residual", "gated residual" + excited)
     if len(letters) == 3 and letters[0].startswith("dw") and letters[1] in ("d", "c1") and letters[1] == letters[2]:
         return _said("ConvNeXt block")
     half = None if "c1" in letters else _half(step)
     return _said(f"{half} residual") if half else Pattern("residual", "residual" + excited)
+
+
+def _is_ghost_bottleneck(letters: Sequence[str]) -> bool:
+    """Whether it is two ghost modules, with a depthwise convolution between them where it is strided."""
+    module = ["c1", "ghost"]
+    between = letters[2:-2]
+    apart = len(between) < 2 and all(letter.startswith("dw") for letter in between)
+    return list(letters[:2]) == module == list(letters[-2:]) and len(letters) > 3 and apart
 
 
 def _half(step: _Step) -> str | None:
@@ -550,7 +646,11 @@ def _half(step: _Step) -> str | None:
 
 
 def _residuals(chain: Way, reduction: _Reduction) -> Pattern | None:
-    """Of several residuals in a row: the block of a transformer that they are."""
+    """Of several residuals in a row: the block of a transformer that they are, or ghost bottlenecks."""
+    blocks = [_residual(step, reduction) for step in chain]
+    if {block.name for block in blocks} == {"ghost bottleneck"}:
+        excited = ", squeeze-and-excitation" if all(block.words != block.name for block in blocks) else ""
+        return Pattern("ghost stage", f"ghost stage, {len(chain)} blocks{excited}")
     said = ("pre-norm",) * reduction.pre_norm + ("post-norm",) * reduction.post_norm
     norm = f", {said[0]}" if len(said) == 1 else ""
     names: Mapping[tuple[str | None, ...], str] = {

@@ -6,6 +6,7 @@ from collections.abc import Collection, Hashable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from ..graphs.graph import Edge, Graph, activation_of, fits, leaves
+from ..graphs.patterns import pads_channels, subsamples
 
 _CUTTING = frozenset({"shape", "dropout", "other"})  # what a skip may pass right before it arrives
 SHARES = frozenset({"sigmoid", "hard_sigmoid", "softmax", "tanh"})
@@ -18,7 +19,10 @@ def line_roles(graph: Graph) -> dict[Edge, str]:
     """Find what each edge is.
 
     - `skip`: an identity skip, unchanged into the sum of the block that it by-passes.
+    - `side`: past others into such a sum, as a skip is, of a tensor that goes nowhere else: the second output of a
+      block, as in WaveNet.
     - `projection`: to or from the layer on a projection skip, into such a sum.
+    - `padded`: the same where there is no projection, but zeros for the channels that are more: option A of ResNets.
     - `concat`: a skip to a concatenation, also where a gate scales it on the way.
     - `gate`: what scales another tensor: the sigmoid or softmax into a product.
     - `mask`: what says which positions count.
@@ -44,6 +48,14 @@ def line_roles(graph: Graph) -> dict[Edge, str]:
     gating = _gating(graph, gates)
     scaled = {edge.target: next(e for e in arriving[edge.target] if e not in gates) for edge in gates}
 
+    padded = {node.id for node in graph.nodes if pads_channels(node)}
+    padded |= {
+        source
+        for number in sorted(padded)
+        for source in (edge.source for edge in arriving[number])
+        if len(leaving[source]) == 1 and (graph.nodes[source].role == "pool" or subsamples(graph.nodes[source]))
+    }
+
     def role(edge: Edge) -> str:
         if edge.role == "aux" or graph.nodes[edge.target].head is not None:
             return "aux"
@@ -56,15 +68,17 @@ def line_roles(graph: Graph) -> dict[Edge, str]:
         if edge in sizes or (edge.role == straight and not passes_gate):
             return straight
         *_, last = _onward(graph, edge, leaving, scaled)
-        joins = set() if last.target in gating else set(_joins(graph, last))
+        joins = set() if last.target in gating else set(_joins(graph, last, arriving))
         if edge.role == "projection":
-            return "projection" if "skip" in joins else "branch"
+            shortens = "padded" if {edge.source, edge.target} & padded else "projection"
+            return shortens if "skip" in joins and "lateral" not in joins else "branch"
         first = edge
         while first.source in scaled:
             first = scaled[first.source]
         by_passes = _another_way(first, last.target, leaving) if gates or sizes else edge.role == "skip"
         possible = ("concat",) if passes_gate else ("concat", "skip", "projection")
-        return next((each for each in possible if by_passes and each in joins), straight)
+        found = next((each for each in possible if by_passes and each in joins), straight)
+        return "side" if found == "skip" and len(leaving[first.source]) > 1 and _goes_alone(first, leaving) else found
 
     return {edge: role(edge) for edge in graph.edges}
 
@@ -149,15 +163,20 @@ def _onward(graph: Graph, edge: Edge, leaving: Sequence[Sequence[Edge]], scaled:
         yield edge
 
 
-def _joins(graph: Graph, edge: Edge) -> Iterator[str]:
-    """What an edge makes where it arrives, inside a block too: `skip` at a sum, `concat` at a concatenation."""
+def _joins(graph: Graph, edge: Edge, arriving: Sequence[list[Edge]]) -> Iterator[str]:
+    """What an edge makes where it arrives, inside a block too: `skip` at a sum, `concat` at a concatenation.
+
+    Also `lateral` at a sum where the other map was made larger, as in a feature pyramid.
+    """
     node = graph.nodes[edge.target]
     if node.inner is None:
         if node.role == "merge" or (node.kind == "Add" and fits(edge, node)):
             yield "concat" if node.role == "merge" else "skip"
+            if node.kind == "Add" and _is_lateral(graph, edge, arriving):
+                yield "lateral"
         return
     inner = node.inner
-    arriving: list[list[Edge]] = [[] for _ in inner.nodes]
+    arriving = [[] for _ in inner.nodes]
     for inside in inner.edges:
         arriving[inside.target].append(inside)
     gates = {gate for number, edges in enumerate(arriving) for gate in _gates_inside(inner, number, edges, arriving)}
@@ -169,12 +188,34 @@ def _joins(graph: Graph, edge: Edge) -> Iterator[str]:
     for entry in inner.entries:
         if entry.source == edge.target_port and entry.target not in gating:
             *_, last = _onward(inner, replace(entry, role="branch"), leaving, scaled)
-            yield from _joins(inner, last)
+            yield from _joins(inner, last, arriving)
             *way, last = _onward(inner, replace(entry, role="projection"), leaving, scaled)
             passed = [role for each in way if (role := inner.nodes[each.target].role) in _TELLING]
             short = 0 < len(passed) <= _MOST_ON_A_PROJECTION and not {"attention", "recurrent"} & {*passed}
-            if short and "skip" in _joins(inner, last):
-                yield "projection"
+            found = set(_joins(inner, last, arriving)) if short else set()
+            if "skip" in found:
+                yield "lateral" if "lateral" in found else "projection"
+
+
+def _is_lateral(graph: Graph, last: Edge, arriving: Sequence[Sequence[Edge]]) -> bool:
+    """Whether an edge brings to a sum what is added to a map that was made larger, as in a feature pyramid."""
+    others = [edge.source for edge in arriving[last.target] if edge != last]
+    if not any(_was_enlarged(graph, number, arriving) for number in others):
+        return False
+    return last not in arriving[last.target] or not _was_enlarged(graph, last.source, arriving)
+
+
+def _was_enlarged(graph: Graph, number: int, arriving: Sequence[Sequence[Edge]]) -> bool:
+    """Whether there is a layer that makes a map larger on the only way to a node."""
+    while True:
+        kinds = [leaf.kind for leaf in leaves(graph.nodes[number])]
+        if any(
+            "Transpose" in kind or kind.startswith(("UpSampling", "Resiz")) for kind in kinds if kind != "Transpose"
+        ):
+            return True
+        if len(arriving[number]) != 1:
+            return False
+        number = arriving[number][0].source
 
 
 def _gates_inside(inner: Graph, number: int, edges: Sequence[Edge], arriving: Sequence[Sequence[Edge]]) -> list[Edge]:
@@ -184,6 +225,11 @@ def _gates_inside(inner: Graph, number: int, edges: Sequence[Edge], arriving: Se
     found = [edge for edge in edges if _is_gate(inner, edge.source, arriving)]
     entering = sum(entry.target == number for entry in inner.entries)
     return found if len(found) == len(edges) + entering - 1 else []
+
+
+def _goes_alone(edge: Edge, leaving: Sequence[Sequence[Edge]]) -> bool:
+    """Whether no other edge carries the tensor."""
+    return sum(other.source_port == edge.source_port for other in leaving[edge.source]) == 1
 
 
 def _another_way(first: Edge, join: int, leaving: Sequence[Sequence[Edge]]) -> bool:

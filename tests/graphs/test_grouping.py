@@ -9,6 +9,7 @@ from keras import layers
 from layerblocks.blocks import weightless
 from layerblocks.graphs import Edge, Graph, Node, collapse, group, overview, read_graph
 from layerblocks.graphs.graph import Output, mark_edges
+from layerblocks.graphs.patterns import pattern_of
 
 from ..helpers import calls_of
 
@@ -310,3 +311,53 @@ def test_thousands_of_layers_of_automatic_names_cost_in_proportion():
     assert calls_of(lambda: collapse(group(many), 1)) < 6 * calls_of(lambda: collapse(group(few), 1))
     found = collapse(group(many), 1)
     assert len(found.nodes) == 1201 and found.nodes[1].role == "residual"
+
+
+def gated_blocks(skip_of, gather, blocks=4):
+    """As in WaveNet: residuals of a gated unit, each with a second output for a sum that all have in common."""
+    keras.backend.clear_session()
+    x = keras.Input((32, 8))
+    y, skips = layers.Conv1D(8, 2, padding="causal")(x), []
+    for i in range(blocks):
+        halves = [
+            layers.Conv1D(8, 2, dilation_rate=2**i, padding="causal", activation=activation)(y)
+            for activation in ("tanh", "sigmoid")
+        ]
+        z = layers.Multiply()(halves)
+        r = layers.Conv1D(8, 1)(z)
+        skips.append(skip_of(z, r))
+        y = layers.Add()([y, r])
+    end = layers.Conv1D(4, 1, activation="softmax")(layers.ReLU()(gather(skips)))
+    return keras.Model(x, [end, layers.Conv1D(2, 1)(y)])
+
+
+def running_total(skips):
+    total, *others = skips
+    for skip in others:
+        total = layers.Add()([total, skip])
+    return total
+
+
+SKIP_OUTPUTS = {
+    "its own convolution": (lambda z, r: layers.Conv1D(8, 1)(z), lambda skips: layers.Add()(skips)),
+    "the convolution of the residual": (lambda z, r: r, lambda skips: layers.Concatenate()(skips)),
+    "what is gated": (lambda z, r: z, lambda skips: layers.Add()(skips)),
+    "sums one after the other": (lambda z, r: layers.Conv1D(8, 1)(z), running_total),
+}
+
+
+@pytest.mark.parametrize("name", SKIP_OUTPUTS)
+def test_a_residual_with_a_second_output_to_what_all_have_in_common_is_one_block(name):
+    with weightless():
+        graph = overview(read_graph(gated_blocks(*SKIP_OUTPUTS[name])), 1)
+    names = {node.name: len(node.outputs) for node in graph.nodes if node.role == "residual"}
+    assert names == {f"gated residual {i}": 2 for i in range(1, 5)}
+    assert {pattern_of(node).words for node in graph.nodes if node.role == "residual"} == {
+        "gated residual, skip output"
+    }
+
+
+def test_a_second_output_that_goes_elsewhere_makes_no_block():
+    with weightless():
+        graph = overview(read_graph(gated_blocks(lambda z, r: layers.Conv1D(8, 1)(z), lambda skips: skips[0])), 1)
+    assert not [node.name for node in graph.nodes if len(node.outputs) > 1]

@@ -117,8 +117,33 @@ def mlp(x):
     return L.Dense(4)(L.Dense(8, activation="relu")(L.Dense(16, activation="relu")(x)))
 
 
+def reparameterized(x):
+    return L.ReLU()(L.Add()([conv(x), conv(x, kernel=1), L.BatchNormalization()(x)]))
+
+
+def ghost(x, filters=16):
+    y = conv(x, filters // 2, kernel=1)
+    return L.Concatenate()([y, L.DepthwiseConv2D(3, padding="same")(y)])
+
+
+def ghost_bottleneck(x):
+    y = L.DepthwiseConv2D(3, strides=2, padding="same")(ghost(x, 32))
+    return L.Add()([ghost(y, 24), L.Conv2D(24, 1)(L.DepthwiseConv2D(3, strides=2, padding="same")(x))])
+
+
+def zero_padded(x):
+    """Option A, by hand."""
+    y = conv(conv(x, 24, activation="relu", strides=2), 24)
+    return L.Add()([y, ops.pad(x[:, ::2, ::2, :], [[0, 0], [0, 0], [0, 0], [4, 4]])])
+
+
 PATTERNS = {
-    "residual": [(image, residual), (image, projected), (image, preactivated)],
+    "RepVGG block": [(image, reparameterized), (image, lambda x: L.Add()([conv(x), conv(x, kernel=1)]))],
+    "RepVGG stage": [(image, lambda x: reparameterized(reparameterized(x)))],
+    "ghost module": [(image, ghost)],
+    "ghost stage": [(image, lambda x: ghost_bottleneck(ghost_bottleneck(x)))],
+    "ghost bottleneck": [(image, ghost_bottleneck), (image, lambda x: L.Add()([x, ghost(ghost(x, 32))]))],
+    "residual": [(image, residual), (image, projected), (image, preactivated), (image, zero_padded)],
     "bottleneck residual": [(image, bottleneck)],
     "inverted residual": [(image, inverted)],
     "MBConv": [(image, mbconv)],
@@ -161,6 +186,8 @@ OWN = {
     "squeeze-and-excitation": [SE],
     "efficient channel attention": [b.eca],
     "ConvNeXt block": [b.convnext_block],
+    "RepVGG block": [partial(b.parallel_conv, filters=16), partial(b.parallel_conv, filters=16, strides=2)],
+    "ghost module": [partial(b.ghost_conv, filters=16)],
     "inception block": [partial(b.branches, branches=[[(8, 1)], [(8, 1), (8, 3)]])],
     "ASPP": [partial(b.aspp, filters=8, rates=(2, 3))],
     "pyramid pooling": [partial(b.pyramid_pooling, sizes=(1, 2), filters=4)],
@@ -238,6 +265,8 @@ NEAR = {
     "a product": lambda x: L.Multiply()([x, conv(conv(x))]),
     "two outputs": lambda x: [residual(x), conv(x)],
     "a residual and more": lambda x: L.Flatten()(conv(residual(x))),
+    "two activated convolutions of one tensor": lambda x: L.Add()([conv(x, activation="relu"), conv(x, kernel=1)]),
+    "a convolution and itself": lambda x: L.Add()([conv(x), conv(x)]),
     "one convolution and a pooling": lambda x: L.MaxPooling2D()(conv(x)),
     "a product with a gate of one layer": lambda x: L.Multiply()([x, L.Conv2D(1, 1, activation="sigmoid")(x)]),
 }

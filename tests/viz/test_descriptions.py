@@ -4,12 +4,15 @@ import keras
 import pytest
 from keras import layers, ops
 
+from layerblocks.architectures import build
 from layerblocks.blocks import aspp, basic_residual, conv_bn, pad_shortcut, weightless
 from layerblocks.graphs import read_graph
 from layerblocks.graphs.overviews import overview
+from layerblocks.graphs.rewrite import box
 from layerblocks.viz import alt_text, diagram, mermaid
 from layerblocks.viz.scene import Text
 from layerblocks.viz.texts.differences import descriptions
+from layerblocks.viz.texts.layer_labels import describe
 
 
 def said_of(model, depth=1):
@@ -104,6 +107,35 @@ def test_a_residual_block_says_that_its_skip_is_padded_with_zeros():
     )
     assert said_of(model, 2)["stage.block1"] == first
     assert said_of(model, 1)["stage"] == both
+
+
+@pytest.mark.parametrize(
+    ("short", "said"),
+    [
+        (lambda x: x[:, ::2, ::2, :], "zero-padded skip"),
+        (layers.AveragePooling2D(1, 2), "zero-padded skip"),
+        (layers.MaxPooling2D(2), "skip through 2×2 max pool, zero-padded"),
+    ],
+)
+def test_zeros_for_channels_written_by_hand_are_said_as_well(short, said):
+    x = keras.Input((8, 8, 4), name="image")
+    with weightless():
+        y = layers.ReLU(name="block.relu")(layers.Conv2D(8, 3, strides=2, padding="same", name="block.conv1")(x))
+        y = layers.Conv2D(8, 3, padding="same", name="block.conv2")(y)
+        y = layers.Add(name="block.add")([y, ops.pad(short(x), [[0, 0], [0, 0], [0, 0], [2, 2]])])
+        graph = read_graph(keras.Model(x, layers.Flatten(name="flat")(y)))
+    block = box(graph, range(1, len(graph.nodes) - 1), ("block",), ())
+    assert describe(block) == f"residual 3×3, 3×3, /2, {said}" and block.role == "residual"
+
+
+def test_blocks_of_repvgg_and_ghostnet_say_what_they_are():
+    with weightless():
+        repvgg, ghostnet = said_of(build("repvgg_a0")), said_of(build("ghostnet_1_0"), 2)
+        stages = said_of(build("ghostnet_1_0"))
+    assert repvgg["stem"] == "RepVGG block 3×3, /2" and repvgg["stage2"] == "4 × RepVGG block 3×3, /2"
+    assert ghostnet["stage1.block1"] == "ghost bottleneck"
+    assert ghostnet["stage3.block1"] == "ghost bottleneck 5×5, /2, SE, projection skip"
+    assert stages["stage3"] == "2 × ghost bottleneck, /2, SE, projection skip, then identity"
 
 
 @pytest.mark.parametrize(

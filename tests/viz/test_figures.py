@@ -30,7 +30,7 @@ from layerblocks.graphs.graph import Output
 from layerblocks.graphs.rewrite import box, contract
 from layerblocks.viz import Theme, diagram, model_to_dot, plot_model, to_graphviz
 from layerblocks.viz.dot import escape
-from layerblocks.viz.scene import Path
+from layerblocks.viz.scene import Box, Path, Text
 from layerblocks.viz.texts import layer_labels
 
 from .. import zoo
@@ -443,3 +443,26 @@ def test_arrows_out_of_the_network_leave_its_frames(direction):
     frames = [item for item in scene.items if getattr(item, "role", "") == "frame"]
     (x, y) = out.steps[-1][-1]
     assert frames and not any(f.x < x < f.x + f.width and f.y < y < f.y + f.height for f in frames)
+
+
+def test_a_frame_reaches_to_the_left_for_its_title_where_that_takes_less_room():
+    """To the right of its boxes a line is in the way."""
+    with weightless():
+        figure = diagram(zoo.build("encoder_decoder"), width="ieee1")
+    (title,) = (item for item in figure.scene.items if getattr(item, "text", "") == "transformer decoder block 2")
+    frames = [item for item in figure.scene.items if isinstance(item, Box) and item.role == "frame"]
+    (around,) = (f for f in frames if f.x < title.x < f.x + f.width and f.y < title.y < f.y + f.height)
+    inside = [
+        item
+        for item in figure.scene.items
+        if isinstance(item, Box) and item.states is not None and around.y < item.y < around.y + around.height
+        if item.states.node >= 0
+    ]
+    boxes = max(item.x + item.width for item in inside) - min(item.x for item in inside)
+    assert around.width < max(boxes, title.width) * 1.8 and title.x < min(item.x for item in inside)
+
+
+def test_what_could_not_be_read_says_so():
+    figure = diagram(zoo.build("untraceable"), width="ieee1")
+    texts = [item.text for item in figure.scene.items if isinstance(item, Text)]
+    assert any("inside not known" in text for text in texts) and "nested model" not in texts

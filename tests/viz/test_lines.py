@@ -1,16 +1,19 @@
 """What a line is: the same in boxes and volumes, and never a skip that is none."""
 
+from itertools import pairwise
+
 import keras
 import pytest
 from keras import layers
 
 from layerblocks.architectures import build
-from layerblocks.blocks import weightless
+from layerblocks.blocks import pad_shortcut, weightless
 from layerblocks.graphs import overview, read_graph
 from layerblocks.viz import alt_text, diagram
 from layerblocks.viz.layouts.legend import LINES
 from layerblocks.viz.lines import line_roles
 from layerblocks.viz.scene import Path
+from tests import zoo
 
 from ..helpers import each_network
 
@@ -128,3 +131,52 @@ def test_a_mean_that_noise_is_added_to_is_no_projection_where_it_is_returned():
     z = layers.Add(name="z")([mean, noise])
     model = keras.Model(x, {"z": layers.Dense(8, name="decoder")(z), "mean": mean})
     assert "projection" not in roles_of(model).values()
+
+
+def test_a_second_output_of_a_block_into_a_sum_is_no_identity():
+    """As in WaveNet: what goes past others is not what the next block reads."""
+    with weightless():
+        for style in ("boxes", "volumes"):
+            figure = diagram(zoo.build("wavenet"), width="ieee2", style=style)
+            paths = [item for item in figure.scene.items if isinstance(item, Path)]
+            side = {link for item in paths for link in item.states if item.role == "side"}
+            assert len(side) == 4 and {figure.graph.nodes[edge.target].role for edge in side} == {"add"}
+            legend = {item.text for item in figure.scene.items if getattr(item, "role", "") == "legend"}
+            assert "skip output" in legend and "identity skip" not in legend
+    assert "4 skip outputs: from gated residual 1 to" in alt_text(figure.graph)
+
+
+def test_ends_of_many_short_cuts_into_one_box_are_apart():
+    with weightless():
+        figure = diagram(zoo.build("wavenet"), width="ieee1")
+    paths = [item for item in figure.scene.items if isinstance(item, Path) and item.role == "side" and item.states]
+    tips = sorted(path.steps[-1][-1][1] for path in paths)
+    assert len(tips) == 4 and all(b - a > 2 for a, b in pairwise(tips))
+
+
+def test_the_lateral_convolution_of_a_feature_pyramid_is_no_projection_skip():
+    """What it is added to comes from a smaller map; in a block that makes its input larger, both ways do."""
+    found = net(
+        lambda x: layers.Add(name="sum")(
+            [layers.Conv2D(4, 1, name="side")(x), layers.UpSampling2D(name="up")(conv(x, "a", strides=2))]
+        )
+    )
+    assert not {"projection", "skip"} & {*found.values()}
+    short = lambda x: layers.Conv2D(4, 1, name="short")(layers.UpSampling2D()(x))  # noqa: E731
+    found = net(lambda x: layers.Add()([short(x), conv(conv(conv(layers.UpSampling2D()(x), "a"), "b"), "c")]))
+    assert "projection" in found.values()
+    with weightless():
+        for depth in ("auto", None):
+            graph = diagram(zoo.build("feature_pyramid_detector"), width="ieee1" if depth else None, depth=depth).graph
+            assert not {"projection", "skip"} & {*line_roles(graph).values()}
+
+
+def test_zeros_for_channels_make_a_skip_without_a_projection():
+    """Option A of He et al. 2016, ours and written by hand."""
+    ways = [
+        lambda x: pad_shortcut(x, 8, strides=2, conv=None),
+        lambda x: keras.ops.pad(x[:, ::2, ::2, :], [[0, 0], [0, 0], [0, 0], [2, 2]]),
+    ]
+    for short in ways:
+        found = net(lambda x, short=short: layers.Add(name="sum")([short(x), conv(conv(x, "a", 8, strides=2), "b", 8)]))
+        assert "padded" in found.values() and "projection" not in found.values()

@@ -84,7 +84,14 @@ def test_any_graph_is_there_whole(graph, direction):
         assert visible(".".join(node.path)) in visible(words(label)) or node.frames
 
 
-ARROWS = {"aux": "-.->", "skip": "-->|skip|", "concat": "-->|skip|", "projection": "-->|projection|"}
+ARROWS = {
+    "aux": "-.->",
+    "skip": "-->|skip|",
+    "side": "-->|skip output|",
+    "concat": "-->|skip|",
+    "projection": "-->|projection|",
+    "padded": "-->|zero-padded skip|",
+}
 
 
 @given(st.data())

@@ -139,7 +139,7 @@ def check_kinds(drawn, style):
 def check_lines(drawn):
     """Lines that mean something else differ by more than their hue."""
     looks = {role: look for role, look in drawn.lines if not role.endswith(("-mark", "-volume"))}
-    meanings = [role for role in ("trunk", "skip", "projection", "concat", "gate", "mask") if role in looks]
+    meanings = [role for role in ("trunk", "skip", "projection", "padded", "concat", "gate", "mask") if role in looks]
     for one, other in combinations(meanings, 2):
         a, b = looks[one], looks[other]
         wide = sorted(float(look["stroke-width"]) for look in (a, b))

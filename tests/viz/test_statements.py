@@ -38,6 +38,7 @@ QUICK = (
     "zoo encoder_decoder",
     "zoo attention_unet",
     "zoo shared_six_times",
+    "zoo wavenet",
     "zoo actor_critic",
     "zoo gated_tabular",
     "zoo feature_pyramid_detector",

@@ -10,6 +10,7 @@ import sys
 from dataclasses import dataclass, field
 from itertools import combinations, pairwise
 from math import dist, inf
+from types import SimpleNamespace
 
 import keras
 import pytest
@@ -25,8 +26,9 @@ from layerblocks.graphs.overviews import overview
 from layerblocks.viz import Theme, diagram, points
 from layerblocks.viz.scene import Box, Path, Polygon, Text
 from layerblocks.viz.theme import DEFAULT
+from layerblocks.viz.volumes import place
 from layerblocks.viz.volumes.captions import run_name
-from layerblocks.viz.volumes.plan import as_u, plan
+from layerblocks.viz.volumes.plan import Plan, Unit, as_u, plan
 from layerblocks.viz.volumes.scene import volumes
 from layerblocks.viz.volumes.solids import Measure, copied_inputs, extent, extents, extras
 
@@ -687,3 +689,12 @@ def test_a_frame_that_says_how_often_is_not_said_again():
         scene = diagram(build("resnet18"), style="volumes", width="ieee2", show=("shape", "parameters")).scene
     said = [item.text for item in scene.items if isinstance(item, Text)]
     assert sum(text.endswith("par. each") for text in said) == 1 == said.count("×2")
+
+
+def test_a_level_on_which_no_volume_begins_has_no_room():
+    """A unit stands where the first of its volumes does, also if a later one is smaller."""
+    units = tuple(Unit((number,), lane=lane) for number, lane in enumerate((0, 2)))
+    standing = [SimpleNamespace(whole=SimpleNamespace(top=-10.0, bottom=20.0))] * 2
+    given = Plan(units, axes=(), cuts=frozenset(), levels=3, arcs=(0, 0, 0))
+    found = place._lane_heights(given, standing)
+    assert found[-1, 1] == 20.0 < found[-1, 2] == found[-1, 1] + 10.0 + place._ARC

@@ -403,7 +403,7 @@ class Layout:
                 points = ((sx + out, sy), (sx + out, turn), (tx, turn), (tx, ty))
             elif sx == tx:
                 points = ((sx + aside, sy), (tx + aside, ty))
-            elif role == "projection" and beside and len(tops) == 1 and sx > beside.right + _DROP:
+            elif role in ("projection", "padded") and beside and len(tops) == 1 and sx > beside.right + _DROP:
                 points = (
                     (sx, sy),
                     (sx, beside.middle[1]),
@@ -479,8 +479,8 @@ class Layout:
             ends[lane.end].append(lane)
         tips = {
             lane: (
-                self._end(piece, lane, True, starts[lane.start].index(lane), side),
-                self._end(piece, lane, False, ends[lane.end].index(lane), side),
+                self._end(piece, lane, True, starts[lane.start].index(lane), side, len(starts[lane.start])),
+                self._end(piece, lane, False, ends[lane.end].index(lane), side, len(ends[lane.end])),
             )
             for lane, _ in ordered
         }
@@ -510,8 +510,11 @@ class Layout:
             else:
                 piece.left = max(piece.left, far + 1)
 
-    def _end(self, piece: Piece, lane: Lane, leaving: bool, rank: int, side: int) -> Point:
-        """Where a short cut begins (in the lower half of a box, or on the line in) or ends (in its upper half)."""
+    def _end(self, piece: Piece, lane: Lane, leaving: bool, rank: int, side: int, count: int = 1) -> Point:
+        """Where a short cut begins (in the lower half of a box, or on the line in) or ends (in its upper half).
+
+        It is one of `count` there, nearer to each other where there are many.
+        """
         number, half = (lane.start, 1) if leaving else (lane.end, -1)
         if number == ENTRY:
             first, across, _ = max(piece.tops, key=lambda top: side * top[1])
@@ -521,8 +524,11 @@ class Layout:
         if number == EXIT:
             return side * max(side * x for _, x, _ in piece.bottoms), piece.height - _JUNCTION / 2 + 1
         box, size = piece.boxes[number], self.sizes[number]
-        most = box.height / 2 - 2.5
-        down = min(box.height * 0.18 + 3.5 * rank, most)
+        most, least, pitch = box.height / 2 - 2.5, box.height * 0.18, 3.5
+        if least + pitch * (count - 1) > most:
+            least = min(least, 1.0)
+            pitch = min(pitch, (most - least) / (count - 1))
+        down = min(least + pitch * rank, most)
         x = box.right + size.beyond if side > 0 and half > 0 and size.beyond else box.right if side > 0 else box.x
         return x, box.middle[1] + half * down
 

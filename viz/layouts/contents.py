@@ -94,10 +94,14 @@ def _name(node: Node, framed: int) -> str:
     return _SPAN.sub(r"\1\2–\3", name)
 
 
+UNREAD = "inside not known"
+
+
 def words(graph: Graph, signs: bool = False) -> list[list[str]]:
     """What each box is, unless its name says so, and `loss × 0.3` if it makes an output of that weight.
 
-    A main output's weight of 1 goes without saying; so does what joins several tensors where `signs` of it are drawn.
+    So is what is one box only because its inside could not be read. A main output's weight of 1 goes without saying;
+    so does what joins several tensors where `signs` of it are drawn.
     """
     weights = {output.source: output.loss_weight for output in graph.outputs}
     of_head = Counter(node.head for node in graph.nodes)
@@ -112,7 +116,8 @@ def words(graph: Graph, signs: bool = False) -> list[list[str]]:
         weight = weights.get(node.id)
         said = weight is not None and (weight != 1 or node.head is not None)
         loss = f"loss\xa0×\xa0{weight:g}" if said else ""
-        found.append([word for word in (kind if kind != node.path[-1] else "", loss) if word])
+        closed = UNREAD if node.closed else ""
+        found.append([word for word in (kind if kind != node.path[-1] else "", closed, loss) if word])
     return found
 
 

@@ -39,7 +39,13 @@ KINDS: Mapping[str, str] = MappingProxyType(
     }
 )
 LINES: Mapping[str, str] = MappingProxyType(
-    {"skip": "identity skip", "projection": "projection skip", "concat": "skip to a concatenation"}
+    {
+        "skip": "identity skip",
+        "side": "skip output",
+        "projection": "projection skip",
+        "padded": "zero-padded skip",
+        "concat": "skip to a concatenation",
+    }
 )
 OTHERS: Mapping[str, str] = MappingProxyType({"gate": "gate", "mask": "mask"})
 """Lines that are no skips."""
@@ -71,6 +77,7 @@ _SAYING: Mapping[str, str] = MappingProxyType(
         "embedding": r"embedding",
         "norm": r"norm|\bBN\b|\bLN\b|\bGN\b|\bSN\b",
         "dropout": r"dropout",
+        "model": r"inside not known",
         "aux": r"aux",
     }
 )

@@ -11,6 +11,7 @@ from bisect import bisect_right, insort
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import chain, pairwise
 from math import inf
 
@@ -41,7 +42,7 @@ _FAR = 1e6  # longer than any figure
 _SWEEPS = 8
 _FAST = 1e4  # how much more than others the longest way stays where it is
 _STRAIGHT = 14.0  # a line is put off the middle of its box by so much, if that makes it straight
-_ASIDE = frozenset({"skip", "projection", "concat", "gate", "aux"})
+_ASIDE = frozenset({"skip", "side", "projection", "padded", "concat", "gate", "aux"})
 
 
 @dataclass(slots=True)
@@ -130,16 +131,26 @@ def _framed(
         inside = [number for number, outer in enumerate(frames) if frame in outer]
         outer = frames[inside[0]][: frames[inside[0]].index(frame) + 1]
         deeper = max(len(frames[number]) for number in inside) - len(outer)
-        outlines = (
-            outline_around(piece, inside, outer, deeper, type, direction, wider + spare * (deeper > 0), more, leftward)
-            for wider, more, leftward in _ROOMS
-        )
-        outline = next((each for each in outlines if each is not None), None)
+        found: dict[bool, Outline] = {}  # the first there is room for, and the first that reaches left for its title
+        for wider, more, leftward in _ROOMS:
+            if leftward not in found:
+                extra = wider + spare * (deeper > 0)
+                drawn = outline_around(piece, inside, outer, deeper, type, direction, extra, more, leftward)
+                found |= {} if drawn is None else {leftward: drawn}
+        outline = min(found.values(), key=partial(_room, piece), default=None)
         if outline is not None:
             piece.outlines.append(outline)
         elif frame.repeats > 1:
             complete = False
     return complete
+
+
+def _room(piece: Piece, outline: Outline) -> float:
+    """How much of the page a frame takes, also beside what stands in the piece."""
+    place, boxes = outline.place, piece.boxes.values()
+    beside = max(0.0, min(box.x for box in boxes) - place.x) + max(0.0, place.right - max(box.right for box in boxes))
+    high = max(box.bottom for box in boxes) - min(box.y for box in boxes)
+    return place.width * place.height + beside * high
 
 
 def outline_around(

@@ -238,8 +238,10 @@ def _short_cuts(graph: Graph) -> Iterator[str]:
     roles = line_roles(graph)
     parting = {number for number, count in Counter(edge.source for edge in graph.edges).items() if count > 1}
     direct = [(e.source, e.target) for e, role in roles.items() if role in ("skip", "concat") and e.source in parting]
-    longer = _with_layers(graph, [edge for edge, role in roles.items() if role == "projection"])
-    for word, more, pairs in (("skip connection", "", direct), ("short cut", " with layers on", longer)):
+    longer = _with_layers(graph, [edge for edge, role in roles.items() if role in ("projection", "padded")])
+    sides = [(e.source, e.target) for e, role in roles.items() if role == "side"]
+    told = (("skip connection", "", direct), ("skip output", "", sides), ("short cut", " with layers on", longer))
+    for word, more, pairs in told:
         texts = [f"from {_name(graph.nodes[s])} to {_name(graph.nodes[t])}" for s, t in dict.fromkeys(pairs)]
         if texts:
             on = (more + (" it" if len(texts) == 1 else " them")) if more else ""
@@ -385,7 +387,9 @@ def _opened(graph: Graph) -> Iterator[str]:
 _MEANINGS = {
     "branch": "lines side by side are branches",
     "skip": "lines past boxes are skip connections that change nothing",
+    "side": "skip outputs are second outputs of blocks that go past others to a sum",
     "projection": "dash-dotted lines are short cuts with layers on them",
+    "padded": "zero-padded skips have zeros for the channels that are more",
     "aux": "dashed lines lead to auxiliary heads, which serve in training only",
 }
 

@@ -10,7 +10,14 @@ from itertools import combinations, groupby, pairwise
 from math import prod
 
 from ...graphs.graph import AT_EACH_STEP, Graph, Node, Scale, Shape, activation_of, leaves, predecessors
-from ...graphs.patterns import ZERO_CHANNELS, is_depthwise, pattern_of
+from ...graphs.patterns import (
+    is_depthwise,
+    is_sum_of_convolutions,
+    pads_channels,
+    pattern_of,
+    sources_of,
+    subsamples,
+)
 from ...graphs.totals import Total
 from ..lines import SHARES
 
@@ -42,20 +49,71 @@ def _what(node: Node) -> str:
         return _layer(node)
     if node.kind == "Unit":
         return " + ".join(_unit(node))
+    kinds = {leaf.kind for leaf in leaves(node)}
+    halved = "Concatenate" in kinds and any(map(is_depthwise, leaves(node)))  # as ghost modules are
+    found = pattern_of(node) if halved or "Multiply" in kinds else None
+    if found is not None and found.name.startswith("ghost"):
+        squeezed = "SE" if "squeeze-and-excitation" in found.words else None
+        count = sum(n.kind == "Add" for n in node.inner.nodes)
+        said = (f"{count} × ghost bottleneck" if count > 1 else found.name) + _ghost(node.inner)
+        return _join(said, squeezed, _of_skips(_ghost_skips(node.inner)), _dropped(node))
     if node.role == "merge":
         return _merge(node.inner)
-    gated = any(leaf.kind == "Multiply" for leaf in leaves(node))
-    found = pattern_of(node) if gated else None
+    if _is_repvgg(node.inner):
+        return _residual(node.inner, "RepVGG block")
     if found is not None and found.name == "MBConv":
         middle = next(layer for layer in leaves(node) if is_depthwise(layer))
         said = _join(f"MBConv {_window(middle.get('kernel_size'))}", _step(middle))  # would be six parts in a row
         return _join(f"residual {said}", _skip_of(node.inner), _dropped(node)) if is_residual(node) else said
     if is_residual(node):
-        excited = found is not None and found.words.endswith("squeeze-and-excitation")
-        return _join(_residual(node.inner), "SE" if excited else None, _skip_of(node.inner), _dropped(node))
+        excited = found is not None and "squeeze-and-excitation" in found.words
+        gated = "gated " if found is not None and found.name == "gated residual" else ""
+        said = gated + _residual(node.inner)
+        return _join(said, "SE" if excited else None, _skip_of(node.inner), _dropped(node))
     if node.role == "residual" and (said := _conditioned(node)):
         return said
+    if found is not None and found.name == "gated unit" and (said := _gated_unit(node.inner)):
+        return said
     return _chain(node.inner) or _with_norm(node.inner) or _sequence(node.inner) or node.role
+
+
+def _ghost(inner: Graph) -> str:
+    """The convolution that is strided, or that of a module that is larger than 1×1: ` 3×3, /2`; "" if there is none."""
+    convs = [n for n in inner.nodes if n.role == "conv"]
+    ends = {output.source for output in inner.outputs}
+    way = longest_way(inner, [n.role == "conv" for n in inner.nodes], ends.pop() if len(ends) == 1 else None)
+    told = next((n for n in way if _step(n)), convs[0])
+    several = sum(n.kind == "Add" for n in inner.nodes) > 1
+    kernel = "" if several or _is_projection(told) else f" {_kernel(told).removesuffix(' depthwise')}"
+    return _join(kernel or None, _step(told)) if kernel else f", {_step(told)}" if _step(told) else ""
+
+
+def _ghost_skips(inner: Graph) -> list[str]:
+    """What is on the shorter way to each sum of ghost bottlenecks."""
+    found, before, passed = [], predecessors(inner), set[int]()
+    for join in [n for n in inner.nodes if n.kind == "Add"]:
+        whole = {*_up(before, [join.id])}
+        ways = [set(_up(before, [source])) - passed for source in before[join.id]]
+        ways += [set()] if any(edge.target == join.id for edge in inner.entries) else []
+        found.append(_named_skip([inner.nodes[n] for n in min(map(sorted, ways), key=len)]))
+        passed = whole
+    return found
+
+
+def _is_repvgg(inner: Graph) -> bool:
+    """Whether a block is a chain of sums each of a 1×1 and a larger convolution of one tensor."""
+    sums = [n.id for n in inner.nodes if n.kind == "Add"]
+    if not sums or any(n.role not in ("conv", "norm", "activation", "add") for n in inner.nodes):
+        return False
+    sources = sources_of(inner)
+    convs = sum(n.role == "conv" for n in inner.nodes)
+    return convs == 2 * len(sums) and all(is_sum_of_convolutions(inner.nodes, sources, number) for number in sums)
+
+
+def _gated_unit(inner: Graph) -> str:
+    """Two equal convolutions side by side, one of them scaled by the other: `gated width-2 conv, 16`."""
+    said = {_layer(node) for node in inner.nodes if node.role == "conv"}
+    return f"gated {said.pop()}" if len(said) == 1 else ""
 
 
 def _dropped(node: Node) -> str:
@@ -500,18 +558,28 @@ def _skips(inner: Graph) -> list[str]:
             return []
         found.append(short)
         passed = number
-    return [] if _telling(inner.nodes[passed:]) else found
+    after = {passed}  # what is made of the last sum; another output is not
+    for number, given in enumerate(sources, 1):
+        if after & {*given}:
+            after.add(number)
+    return [] if _telling(inner.nodes[number - 1] for number in after - {passed, 0}) else found
 
 
 def _skip_of(inner: Graph) -> str:
+    return _of_skips(_skips(inner))
+
+
+def _of_skips(kinds: Sequence[str]) -> str:
     """`projection skip`, `skip through max pool`; "" for the identity, which the key of a figure says.
 
     Of several sums, where the first alone has a projection or zeros for channels, that and the others.
     """
-    first, *others = _skips(inner)
+    if not kinds:
+        return ""
+    first, *others = kinds
     if set(others) <= {first}:
         return _said_of_skip(first)
-    named = first in ("projection", "zero-padded skip") and {*others} == {"identity"}
+    named = (first == "projection" or "zero-padded" in first) and {*others} == {"identity"}
     return f"{_said_of_skip(first)}, then identity" if named else "several kinds of skips"
 
 
@@ -524,7 +592,7 @@ def has_identity_skip(node: Node) -> bool:
     if node.inner is None or node.words:
         return False
     words = describe(node)
-    return words.startswith("residual") and "skip" not in words
+    return words.startswith(("residual", "gated residual", "ghost bottleneck")) and "skip" not in words
 
 
 def _telling(nodes: Iterable[Node]) -> bool:
@@ -549,8 +617,8 @@ def _way(sources: Sequence[Sequence[int]], start: int, end: int) -> list[int]:
 def _short_cut(inner: Graph, ways: Sequence[Sequence[int]]) -> str | None:
     """What is on the ways but the longest, that have nothing on them, or one layer with weights, which the longest has.
 
-    `identity` for nothing, `projection` for a 1×1 convolution or a dense layer, `zero-padded skip` for channels of
-    zeros, else `skip through` the first layer; None if there is no such way.
+    `identity` for nothing, `projection` for a 1×1 convolution or a dense layer, `zero-padded skip` for every second
+    place or n-th and channels of zeros, else `skip through` the first layer; None if there is no such way.
     """
 
     def weighted(way: Sequence[int]) -> list[Node]:
@@ -559,7 +627,7 @@ def _short_cut(inner: Graph, ways: Sequence[Sequence[int]]) -> str | None:
     def plain(way: Sequence[int]) -> bool:
         allowed = ("conv", "norm", "pool", "shape", "activation", "dense")
         nodes = [inner.nodes[n - 1] for n in way]
-        return len(weighted(way)) < 2 and all(n.role in allowed or n.kind in ZERO_CHANNELS for n in nodes)
+        return len(weighted(way)) < 2 and all(n.role in allowed or pads_channels(n) or subsamples(n) for n in nodes)
 
     wide = lambda way: not all(map(_is_projection, weighted(way)))  # noqa: E731
     *short, longest = sorted(ways, key=lambda way: (len(weighted(way)), wide(way), len(way)))
@@ -578,9 +646,15 @@ def _short_cut(inner: Graph, ways: Sequence[Sequence[int]]) -> str | None:
 def _named_skip(passed: Sequence[Node]) -> str:
     if any(map(_is_projection, passed)):
         return "projection"
-    if len(passed) == 1 and passed[0].kind in ZERO_CHANNELS:
-        return "zero-padded skip"
+    widened = [node for node in passed if pads_channels(node)]
+    smaller = [node for node in passed if node.role == "pool" and set(_sizes(node.get("pool_size"))) != {1}]
+    if widened and all(node in widened or node.role == "pool" or subsamples(node) for node in passed):
+        return f"skip through {_layer(smaller[0]).partition(',')[0]}, zero-padded" if smaller else "zero-padded skip"
     return f"skip through {_layer(passed[0]).partition(',')[0]}" if passed else "identity"
+
+
+def _sizes(size: object) -> tuple[object, ...]:
+    return size if isinstance(size, tuple) else (size,)
 
 
 def _is_projection(node: Node) -> bool:
@@ -634,18 +708,18 @@ def _attends(node: Node) -> bool:
     return "ttention" in node.kind or node.role == "attention"
 
 
-def _residual(inner: Graph) -> str:
+def _residual(inner: Graph, word: str = "residual") -> str:
     """The convolutions along the longer way, and how much smaller they make the feature map."""
     ends = {output.source for output in inner.outputs}
     # Of two ways with as many convolutions, that of projections is the short one.
     counted = [(n.role == "conv") * (len(inner.nodes) + (not _is_projection(n))) for n in inner.nodes]
     convs = longest_way(inner, counted, ends.pop() if len(ends) == 1 else None)
     kernels = [_kernel(n) for n in convs]
-    rates = dict.fromkeys(_unless_one("rate ", n.get("dilation_rate")) or "" for n in convs)
+    rates = dict.fromkeys(_unless_one("rate ", n.get("dilation_rate")) or "" for n in convs if not _is_projection(n))
     sums = sum(n.role == "add" and len(n.inputs) > 1 for n in inner.nodes)
     one = kernels[: len(kernels) // sums]
     times = f"{sums} × " if sums > 1 else ""
-    told = f"{times}residual {', '.join(one)}" if one * sums == kernels and len(one) <= 3 else f"{times}residual"
+    told = f"{times}{word} {', '.join(one)}" if one * sums == kernels and len(one) <= 3 else times + word
     return _join(told.strip(), *map(_step, convs), *(rates if len(rates) == 1 else ()))
 
 

@@ -26,7 +26,9 @@ _ARROWS: Mapping[str, str] = {
     "aux": "-.->",
     "skip": "-->|skip|",
     "concat": "-->|skip|",
+    "side": "-->|skip output|",
     "projection": "-->|projection|",
+    "padded": "-->|zero-padded skip|",
 }
 _NOT_TEXT = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ufeff\ud800-\udfff]")
 # What would be a mark of Mermaid's, of HTML's or of Markdown's; and what looks like an item of a list.

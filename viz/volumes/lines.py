@@ -147,7 +147,7 @@ def _elbow(graph: Graph, row: Row, edge: Edge, role: str, start: Point, target: 
 
     best = min(ways, key=score)
     straight = (row.placed[e.target] for e in graph.edges if e.source == edge.source and e.target in row.placed)
-    on = role == "projection" and any(p.y == start[1] and p.entry[0] > best[1][0] for p in straight)
+    on = role in ("projection", "padded") and any(p.y == start[1] and p.entry[0] > best[1][0] for p in straight)
     return Drawn(rounded(best[1:] if on else best, role), score(best) >= 2)
 
 

@@ -230,7 +230,8 @@ def _lane_heights(plan: Plan, standing: Sequence[_Standing]) -> dict[tuple[int, 
     found = {(-1, 0): 0.0}
     for level in range(1, plan.levels):
         arcs = max(_ARC, _OVER * (plan.arcs[level] + 1)) if plan.arcs else _ARC
-        found[-1, level] = found[-1, level - 1] + below[-1, level - 1] + arcs + above[-1, level]
+        room = arcs + above[-1, level] if (-1, level) in above else 0.0  # nothing where no unit begins
+        found[-1, level] = found[-1, level - 1] + below.get((-1, level - 1), 0.0) + room
     for region, (count, axis) in enumerate(plan.axes):
         y, middles = 0.0, []
         for lane in range(count):
