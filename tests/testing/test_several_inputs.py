@@ -124,7 +124,7 @@ def test_an_axis_that_may_be_missing_is_tried_with_and_without():
         ranks.add(len(x.shape))
         return layers.Activation("relu")(x)
 
-    check_net(net, "b t c? -> b t c?", max_examples=12, sides=(1, 5))
+    check_net(net, "b t c? -> b t c?", max_examples=12, sides=(1, 5), seed=0)
     assert ranks == {2, 3}
 
 
