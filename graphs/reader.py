@@ -781,10 +781,9 @@ def _attributes_of(kind: type, operation: Any) -> tuple[tuple[str, ...], _Getter
     """Which of `ATTRIBUTES` a layer has, and what reads these; those of a kind of Keras's are looked up once."""
     if kind in _ATTRIBUTES_OF:
         return _ATTRIBUTES_OF[kind]
-    of_keras = kind.__module__.startswith("keras.")
-    names = tuple(name for name in ATTRIBUTES if not of_keras or hasattr(operation, name))
+    names = tuple(name for name in ATTRIBUTES if hasattr(operation, name))
     found = names, attrgetter(*names, "__class__", "__class__")  # of one name it would not be a tuple
-    if of_keras:
+    if kind.__module__.startswith("keras."):
         _ATTRIBUTES_OF[kind] = found
     return found
 
