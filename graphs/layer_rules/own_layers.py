@@ -81,7 +81,7 @@ of_each_rank("AdaptiveAveragePooling")(
     Entry("pool", "mean", lambda o: f"adaptive average pool, {by(o.output_size)}", none_at_all, _adaptive)
 )
 own("LocalResponseNormalization")(
-    Entry("norm", "", lambda o: f"local response norm over {o.depth} channels", none_at_all, _over_channels)
+    Entry("norm", "", lambda o: f"local response norm, {o.depth} channels", none_at_all, _over_channels)
 )
 own("PadChannels")(
     Entry("shape", "", lambda o: listed(f"pad channels, {o.filters}", stepped(o.strides)), none_at_all, _strided)

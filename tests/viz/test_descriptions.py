@@ -204,7 +204,7 @@ SAID = {
     "2×2 transposed conv, ×2 + 3×3 conv": (of(layers.Conv2DTranspose, 4, 2, strides=2), CONV),
     "3×3 conv + 2×2 avg pool, /2": (CONV, of(layers.AveragePooling2D, 2)),
     "3×3 conv + 2×2 max pool": (CONV, of(layers.MaxPooling2D, 2, strides=1)),
-    "global avg pool + dropout 0.4 + dense, 10 + softmax": (
+    "global avg pool + dropout 0.4 + dense + softmax": (
         *(of(layers.GlobalAveragePooling2D), of(layers.Dropout, 0.4)),
         *(of(layers.Dense, 10), of(layers.Softmax)),
     ),

@@ -271,7 +271,7 @@ def _sequence(inner: Graph) -> str:
         return " + ".join((_times(*parts[0]), *end))
     dropped = [n for n in nodes if end and n.role == "dropout" and n.id not in inside]
     for layers in (sorted([*telling, *dropped], key=lambda n: n.id), telling) if dropped else (telling,):
-        parts = _counted(_briefly(inner, layers, bool(end)))
+        parts = _counted(_briefly(inner, layers))
         said = " + ".join((*(_times(*part) for part in parts), *end))
         if len(parts) <= _MOST_PARTS and len(said) <= _MOST_LETTERS:
             return said
@@ -297,15 +297,9 @@ def _result(nodes: Sequence[Node], telling: Sequence[Node]) -> tuple[str, ...]:
     return (_SHORT.get(found[-1], found[-1]),) if found and found[-1] in SHARES else ()
 
 
-def _briefly(inner: Graph, layers: Sequence[Node], ends: bool) -> list[str]:
-    """Layers among others; the two that end a transformer block as `MLP ×4`, by how much the first of them widens.
-
-    Args:
-        ends: whether the last is told with its width, as it is what the network is asked.
-    """
+def _briefly(inner: Graph, layers: Sequence[Node]) -> list[str]:
+    """Layers among others; the two that end a transformer block as `MLP ×4`, by how much the first of them widens."""
     briefs = [*map(_brief, layers)]
-    if ends and layers[-1].role == "dense":
-        briefs[-1] = _layer(layers[-1])
     found = pattern_of(inner)
     blocks = ("transformer block", "transformer decoder block")
     if found is None or not found.name.startswith(blocks) or not all(map(_is_projection, layers[-2:])):
