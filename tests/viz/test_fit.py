@@ -122,7 +122,7 @@ def test_equal_branches_are_one_box():
     graph = branches(24)
     figure = diagram(graph, width="ieee1")
     (box,) = (node for node in figure.graph.nodes if "branches alike" in node.name)
-    assert box.name == "24 branches alike" and box.words == "each its own conv 3×3; concat"
+    assert box.name == "24 branches alike" and box.words == "each conv 3×3; concat"
 
 
 # -- size and speed ---------------------------------------------------------------------------------------------------

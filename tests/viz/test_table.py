@@ -164,7 +164,7 @@ BESIDE = {
     "diffusion_unet": "[3×3, 32; plus dense, 32; 3×3, 32]",
     "efficientnet_like": "[1×1, 64; 3×3 depthwise; squeeze-and-excitation; 1×1, 16]",
     "gated_tabular": "[dense, 16; dense, 16; dense, 16; gated by dense, 16]",
-    "pspnet": "2×2 avg pool → 1×1, 16 | identity]",
+    "pspnet": "2×2 avg pool, /2 → 1×1, 16 | identity]",
 }
 
 
