@@ -262,4 +262,5 @@ def test_what_passes_a_layer_on_its_way_into_a_block_is_no_skip_that_changes_not
 
 
 def test_calls_of_one_layer_are_told_apart():
-    assert "subtract after sequential.dense (shared, 1 of 2) and sequential.dense (shared, 2 of 2)" in alt_text(build("siamese"))
+    both = " and ".join(f"sequential.dense (shared, {call} of 2)" for call in (1, 2))
+    assert f"subtract after {both}" in alt_text(build("siamese"))

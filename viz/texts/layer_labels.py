@@ -277,10 +277,19 @@ def _sequence(inner: Graph) -> str:
             return said
     if len(parts) <= 2:
         return said
+    parts = _counted(_step_alone(n) if "Transpose" in n.kind else _brief(n) for n in telling)
+    said = " + ".join((*(_times(*part) for part in parts), *end))
+    if len(parts) <= _MOST_PARTS and len(said) <= _MOST_LETTERS:
+        return said
     kinds = _counted(map(_in_a_word, telling))
     if len(kinds) <= _MOST_PARTS:
         return " + ".join((*(_several(*kind) for kind in kinds), *end))
     return f"{len(nodes)} layers"
+
+
+def _step_alone(node: Node) -> str:
+    """`transposed conv ×2`, for want of room."""
+    return " ".join(filter(None, ("transposed conv", _step(node))))
 
 
 def _counted(texts: Iterable[str]) -> list[tuple[str, int]]:
@@ -382,7 +391,7 @@ def _in_a_word(node: Node) -> str:
     if grown := _grown(node):
         return grown
     word = node.role if node.role in ("conv", "dense", "pool") else _layer(node).partition(",")[0]
-    return f"transposed {word}" if "Transpose" in node.kind else word
+    return _step_alone(node) if "Transpose" in node.kind and node.role == "conv" else word
 
 
 def _several(kind: str, count: int) -> str:
