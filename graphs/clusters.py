@@ -344,7 +344,7 @@ def _said(
         inside = {number for branch in branches for number in branch}
         rest = [node for node in nodes if node.id not in inside]
         joined = f"; {listed(rest)}" if rest else ""
-        return (f"{len(branches)} equal branches",), f"each {listed(one)}{joined}"
+        return (f"{len(branches)} branches alike",), f"each {_whose(graph, branches)}{_row(one) or listed(one)}{joined}"
     words = listed(nodes)
     weighted = [node for node in nodes if any(layer.role in _WEIGHTED for layer in leaves(node))]
     if len(weighted) == 1 and weighted[0].repeats == 1:
@@ -355,6 +355,25 @@ def _said(
     if weighted == list(nodes) and _are_numbered(names):
         return span(names[0], names[-1]), words
     return (f"{sum(_count(node) for node in nodes)} layers",), words
+
+
+def _whose(graph: Graph, branches: Sequence[Sequence[int]]) -> str:
+    """`its own `, or `the same ` where all branches have one set of weights; "" where some have, or there are none."""
+    weights = [{w.id for number in branch for w in graph.nodes[number].weights} for branch in branches]
+    if not all(weights):
+        return ""
+    if all(own == weights[0] for own in weights):
+        return "the same "
+    return "its own " if sum(map(len, weights)) == len(set().union(*weights)) else ""
+
+
+def _row(nodes: Sequence[Node]) -> str:
+    """`dense 64, dense 16` of a few dense layers one after the other; "" of what else there is."""
+    told = [layer for node in nodes for layer in leaves(node) if layer.role not in _SILENT]
+    alone = all(len(layer.inputs) < 2 and layer.repeats == 1 for layer in (*nodes, *told))
+    units = [layer.get("units") for layer in told if layer.role == "dense"]
+    known = len(units) == len(told) and all(isinstance(width, int) for width in units)
+    return ", ".join(f"dense {width}" for width in units) if alone and known and len(told) <= _MOST_WORDS else ""
 
 
 def _are_numbered(names: Sequence[tuple[str, ...]]) -> bool:
@@ -424,11 +443,13 @@ def _kind(layer: Node) -> str:
         size = layer.get("kernel_size")
         extent = "×".join(map(str, size)) if isinstance(size, tuple) else str(size or "")
         word = next((word for part, word in _CONVS if part in kind), "conv")
-        return f"width-{extent} {word}" if extent.isdigit() else f"{word} {extent}".strip()
+        return f"kernel-{extent} {word}" if extent.isdigit() else f"{word} {extent}".strip()
     if layer.role == "pool":
         what = "average pool" if "Average" in kind else "max pool" if "Max" in kind else "pool"
         return f"global {what}" if "Global" in kind else what
-    return {"Concatenate": "concat", "MultiHeadAttention": "attention"}.get(kind) or _spaced(kind)
+    if kind == "MultiHeadAttention":
+        return "causal attention" if layer.words.startswith("causal") else "attention"
+    return "concat" if kind == "Concatenate" else _spaced(kind)
 
 
 _CONVS = (

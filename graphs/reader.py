@@ -688,7 +688,7 @@ def _facts(operation: Any, received: Sequence[_Tensor], asked: rules.Call, confi
         _attributes(operation),
         _count(operation, received, asked),
         rules.windows_of(asked),
-        _words(operation),
+        _words(operation, asked),
     )
 
 
@@ -735,10 +735,10 @@ def _weight(reading: _Reading, weight: Any, trainable: bool) -> Weight:
     return Weight(reading.number(weight), prod(weight.shape), trainable and bool(weight.trainable))
 
 
-def _words(operation: Any) -> str:
-    """What a layer or operation is, with its sizes; "" of one whose entry cannot tell."""
+def _words(operation: Any, call: rules.Call | None = None) -> str:
+    """What a layer or operation is, or a call of it, with its sizes; "" of one whose entry cannot tell."""
     try:
-        return rules.words_of(operation)
+        return rules.words_of(operation) if call is None else rules.words_of_call(call)
     except Exception:  # what is wrapped may be anybody's
         return ""
 

@@ -238,6 +238,7 @@ class Entry:
         window: for a call, `Windows`, or one of `POINTWISE`, `EVERYTHING`, `UNKNOWN`.
         inputs: what each input is, where the arguments do not say: "data", "query", "key", "value", "mask", "state".
         configuration: what tells two of them apart, for an operation; None where that cannot be said.
+        words_of_call: `words` for a call, where its arguments tell more: "causal attention, 4 heads × 16".
     """
 
     role: str = "other"
@@ -247,6 +248,7 @@ class Entry:
     window: Callable[[Call], Windows | str] | None = None
     inputs: tuple[str, ...] = ()
     configuration: Callable[[Any], Mapping[str, object] | None] | None = None
+    words_of_call: Callable[[Call], str] | None = None
 
 
 NOTHING_KNOWN = Entry()
@@ -382,6 +384,12 @@ def words_of(operation: Any) -> str:
     """What a layer is, with its sizes: "LSTM, 128, both ways"; the name of its class where no more is known."""
     words = entry_of(operation).words
     return type(operation).__name__ if words is None else words(operation)
+
+
+def words_of_call(call: Call) -> str:
+    """What a layer is as it was called: "causal attention, 4 heads × 16"; what its entry says of it, else its words."""
+    words = entry_of(call.operation).words_of_call
+    return words_of(call.operation) if words is None else words(call)
 
 
 def multiply_adds(call: Call) -> int | None:

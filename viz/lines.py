@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from ..graphs.graph import Edge, Graph, activation_of, fits, leaves
@@ -175,16 +175,8 @@ def _joins(graph: Graph, edge: Edge, arriving: Sequence[list[Edge]]) -> Iterator
             if node.kind == "Add" and _is_lateral(graph, edge, arriving):
                 yield "lateral"
         return
-    inner = node.inner
-    arriving = [[] for _ in inner.nodes]
-    for inside in inner.edges:
-        arriving[inside.target].append(inside)
-    gates = {gate for number, edges in enumerate(arriving) for gate in _gates_inside(inner, number, edges, arriving)}
-    leaving: list[list[Edge]] = [[] for _ in inner.nodes]
-    for inside in inner.edges:
-        if inside not in gates:
-            leaving[inside.source].append(inside)
-    gating, scaled = _gating(inner, gates), {gate.target: gate for gate in gates}
+    inner, (leaving, gating, scaled) = node.inner, _gated_ways(node.inner)
+    arriving = _arriving(inner)
     for entry in inner.entries:
         if entry.source == edge.target_port and entry.target not in gating:
             *_, last = _onward(inner, replace(entry, role="branch"), leaving, scaled)
@@ -216,6 +208,51 @@ def _was_enlarged(graph: Graph, number: int, arriving: Sequence[Sequence[Edge]])
         if len(arriving[number]) != 1:
             return False
         number = arriving[number][0].source
+
+
+def skip_words(graphs: Iterable[Graph]) -> str:
+    """What the skips to concatenations are called: all of them gated, some, or none."""
+    gated = [_is_gated(graph, edge) for graph in graphs for edge, role in line_roles(graph).items() if role == "concat"]
+    if not any(gated):
+        return "skip to a concatenation"
+    return "gated skip to a concatenation" if all(gated) else "skip to a concatenation, some gated"
+
+
+def _is_gated(graph: Graph, edge: Edge) -> bool:
+    """Whether a gate scales what an edge brings before that comes to a concatenation, inside of a block too."""
+    scaled = _gated_ways(graph)[2]
+    if edge.target in scaled or edge.source in scaled:
+        return True
+    inner = graph.nodes[edge.target].inner
+    if inner is None:
+        return False
+    arriving, (leaving, gating, scaled) = _arriving(inner), _gated_ways(inner)
+    for entry in inner.entries:
+        if entry.source == edge.target_port and entry.target not in gating:
+            *way, last = _onward(inner, replace(entry, role="branch"), leaving, scaled)
+            passed = any(each.target in scaled for each in way)
+            if "concat" in _joins(inner, last, arriving) and (passed or _is_gated(inner, last)):
+                return True
+    return False
+
+
+def _arriving(graph: Graph) -> list[list[Edge]]:
+    """The edges that come to each node."""
+    found: list[list[Edge]] = [[] for _ in graph.nodes]
+    for edge in graph.edges:
+        found[edge.target].append(edge)
+    return found
+
+
+def _gated_ways(graph: Graph) -> tuple[list[list[Edge]], set[int], dict[int, Edge]]:
+    """The edges that leave each node, gates left out; the nodes that serve gates alone; what is scaled, by which."""
+    arriving = _arriving(graph)
+    gates = {gate for number, edges in enumerate(arriving) for gate in _gates_inside(graph, number, edges, arriving)}
+    leaving: list[list[Edge]] = [[] for _ in graph.nodes]
+    for edge in graph.edges:
+        if edge not in gates:
+            leaving[edge.source].append(edge)
+    return leaving, _gating(graph, gates), {gate.target: gate for gate in gates}
 
 
 def _gates_inside(inner: Graph, number: int, edges: Sequence[Edge], arriving: Sequence[Sequence[Edge]]) -> list[Edge]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from math import cos, pi, sin
 from types import MappingProxyType
@@ -24,6 +25,7 @@ SYMBOLS: Mapping[str, str] = MappingProxyType(
 )
 """The signs that are drawn, and what the legend calls them."""
 
+_OF_A_CONSTANT = re.compile(r"(?:add|multiply by|divide by|max with|min with|subtract) (?=(?!from ).)")
 _SAID = frozenset({"add", "subtract", "multiply", "divide", "average", "max", "min", "concat", "dot"})
 _WEIGHTY = frozenset({"conv", "merge", "residual", "model", "dense", "attention", "recurrent", "embedding", "pool"})
 _PAD = 2.5
@@ -43,6 +45,17 @@ def symbol_of(node: Node) -> str:
     return symbol_of(joins[0]) if len(joins) == 1 and not more else ""
 
 
+def sign_of(node: Node) -> str:
+    """The sign in a box: `symbol_of`, also where one of two operands is a constant.
+
+    >>> sign_of(Node(0, ("add",), "Add", "add", inputs=((None, 8),), words="add a constant", symbol="⊕"))
+    '⊕'
+    """
+    first = next(leaves(node), node)
+    alone = node.inner is None or node.kind == "Unit"
+    return symbol_of(node) or (first.symbol if alone and _OF_A_CONSTANT.match(first.words) else "")
+
+
 def drawn_role(node: Node) -> str:
     """Whose look a node has: its role's, that of an auxiliary head, or of a sum where it joins tensors otherwise."""
     if node.head is not None:
@@ -53,9 +66,11 @@ def drawn_role(node: Node) -> str:
 def without_symbol(words: str) -> str:
     """What is left to say of a node whose sign is drawn: `ReLU` of `add + ReLU`.
 
-    >>> without_symbol("add + ReLU"), without_symbol("subtract"), without_symbol("add, × 0.3")
-    ('ReLU', '', '× 0.3')
+    >>> without_symbol("add + ReLU"), without_symbol("subtract"), without_symbol("multiply by 0.3")
+    ('ReLU', '', '0.3')
     """
+    if found := _OF_A_CONSTANT.match(words):
+        return words[found.end() :]
     for between in (" + ", ", "):
         first, _, rest = words.partition(between)
         if first in _SAID:

@@ -49,6 +49,12 @@ def by(sizes: Any) -> str:
     return "×".join(map(str, sizes)) if isinstance(sizes, Iterable) else str(sizes)
 
 
+def kernel_words(sizes: Any) -> str:
+    """3×3; `kernel-3` where there is one axis."""
+    text = by(sizes)
+    return f"kernel-{text}" if text.isdigit() else text
+
+
 def axes(numbers: Any) -> str:
     """`axis 1`, `axes 1, 2`: these are no sizes."""
     several = tuple(numbers) if isinstance(numbers, Iterable) else (numbers,)

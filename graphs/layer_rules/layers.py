@@ -40,6 +40,7 @@ from .common import (
     everything,
     free,
     gathering,
+    kernel_words,
     listed,
     mapped,
     none_at_all,
@@ -69,7 +70,7 @@ def _conv_words(what: str, sign: str = "/") -> Callable[[Any], str]:
     def words(layer: Any) -> str:
         rate = each(layer.dilation_rate, 1)
         return listed(
-            f"{by(layer.kernel_size)} {what}",
+            f"{kernel_words(layer.kernel_size)} {what}",
             getattr(layer, "filters", None),
             stepped(layer.strides, sign),
             f"dilation {stepped(rate, '')}" if stepped(rate) else "",
@@ -376,7 +377,7 @@ keras_layers(*(f"ConvLSTM{n}D" for n in RANKS))(
         "recurrent",
         "",
         lambda layer: listed(
-            f"{by(layer.kernel_size)} conv LSTM", layer.filters, stepped(layer.strides), *_flags(layer)
+            f"{kernel_words(layer.kernel_size)} conv LSTM", layer.filters, stepped(layer.strides), *_flags(layer)
         ),
         _conv_rnn_cost,
         _conv_rnn_window,
@@ -416,6 +417,34 @@ def _attends(call: Call, axes: tuple[int, ...]) -> Windows:
         else:
             found.append(tuple(REDUCED if axis in axes or axis == last else Along(axis) for axis in range(last + 1)))
     return tuple(found)
+
+
+def causal(words: Callable[[Any], str]) -> Callable[[Call], str]:
+    """The words of an attention, with that it is causal where the call says so, or its mask is known to be."""
+
+    def said(call: Call) -> str:
+        own = words(call.operation)
+        known = call.argument("use_causal_mask") is True
+        known = known or any(_is_causal(call.argument(name)) for name in ("attention_mask", "mask"))
+        return f"causal {own}" if known and not own.startswith("causal") else own
+
+    return said
+
+
+def _is_causal(mask: Any) -> bool:
+    """Whether a mask is a constant that lets every position see itself and what is before it alone."""
+    import keras
+    import numpy as np
+
+    if not hasattr(mask, "shape") or isinstance(mask, keras.KerasTensor):
+        return False
+    try:
+        found = np.asarray(mask)
+    except Exception:  # a tensor that is not computed yet
+        return False
+    found = found.reshape(found.shape[-2:]) if found.ndim > 2 and found.size == prod(found.shape[-2:]) else found
+    square = found.ndim == 2 and found.shape[0] == found.shape[1] > 1
+    return square and found.dtype.kind in "biuf" and bool((found == np.tril(np.ones(found.shape))).all())
 
 
 def _heads(count: int) -> str:
@@ -458,47 +487,32 @@ def _dot_attention_cost(call: Call) -> int:
     return scores + query[1] * prod(value[1:])
 
 
+def _attention(words: Callable[[Any], str], cost: Any, axes: Callable[[Call], tuple[int, ...]], *inputs: str) -> Entry:
+    window = lambda call: _attends(call, axes(call))  # noqa: E731
+    return Entry("attention", "", words, cost, window, inputs, words_of_call=causal(words))
+
+
 _LISTED = ("query", "value", "key")
 keras_layers("MultiHeadAttention")(
-    Entry(
-        "attention",
-        "",
-        lambda layer: f"attention, {_heads(layer.num_heads)} × {layer.key_dim}",
-        _multi_head_cost,
-        lambda call: _attends(call, _multi_head_axes(call)),
+    _attention(
+        lambda layer: f"attention, {_heads(layer.num_heads)} × {layer.key_dim}", _multi_head_cost, _multi_head_axes
     )
 )
 keras_layers("GroupedQueryAttention")(
-    Entry(
-        "attention",
-        "",
+    _attention(
         lambda layer: (
             f"attention, {_heads(layer.num_query_heads)} × {layer.head_dim}, "
             f"{layer.num_key_value_heads} of keys and values"
         ),
         _grouped_cost,
-        lambda call: _attends(call, (1,)),
+        lambda call: (1,),
     )
 )
 keras_layers("Attention")(
-    Entry(
-        "attention",
-        "",
-        lambda layer: f"attention, {layer.score_mode}",
-        _dot_attention_cost,
-        lambda call: _attends(call, (1,)),
-        _LISTED,
-    )
+    _attention(lambda layer: f"attention, {layer.score_mode}", _dot_attention_cost, lambda call: (1,), *_LISTED)
 )
 keras_layers("AdditiveAttention")(
-    Entry(
-        "attention",
-        "",
-        lambda layer: "additive attention",
-        _dot_attention_cost,
-        lambda call: _attends(call, (1,)),
-        _LISTED,
-    )
+    _attention(lambda layer: "additive attention", _dot_attention_cost, lambda call: (1,), *_LISTED)
 )
 
 

@@ -35,7 +35,7 @@ from .common import (
     sliding,
     stepped,
 )
-from .layers import concatenated, spaced
+from .layers import causal, concatenated, spaced
 
 
 def operations(names: str) -> Any:
@@ -66,22 +66,60 @@ _OF_ONE = (
 _OF_TWO = (
     "Arctan2 BitwiseAnd BitwiseOr BitwiseXor BitwiseLeftShift LeftShift BitwiseRightShift RightShift Equal Fmod Gcd "
     "Greater GreaterEqual Heaviside Hypot Isclose Lcm Ldexp Less LessEqual Logaddexp Logaddexp2 LogicalAnd LogicalOr "
-    "LogicalXor Mod Nextafter NotEqual Polar FloorDivide Power DivideNoNan TrueDivide Where Select BinaryCrossentropy"
+    "LogicalXor Mod Nextafter NotEqual Polar FloorDivide Power DivideNoNan Where Select BinaryCrossentropy"
 )
 operations(_ACTIVATIONS)(free("activation", _name))
 operations(_OF_ONE)(free("other", _name))
 operations(_OF_TWO)(free("other", _name))
+
+
+_WITH_A_CONSTANT = {  # of a tensor and a constant, and of a constant and a tensor
+    "add": ("add {}", "add {}"),
+    "subtract": ("subtract {}", "subtract from {}"),
+    "multiply": ("multiply by {}", "multiply by {}"),
+    "divide": ("divide by {}", "divide {} by it"),
+    "max": ("max with {}", "max with {}"),
+    "min": ("min with {}", "min with {}"),
+}
+
+
+def _of_a_constant(said: str) -> Callable[[Call], str]:
+    """`add a constant` where one of the two operands is no tensor of the model, `multiply by 0.5` of a number."""
+
+    def words(call: Call) -> str:
+        import keras
+
+        given = [*call.args, *call.kwargs.values()]
+        constant = [not isinstance(value, keras.KerasTensor) for value in given]
+        if len(given) != 2 or sum(constant) != 1:
+            return said
+        return _WITH_A_CONSTANT[said][constant[0]].format(_named_constant(given[constant.index(True)]))
+
+    return words
+
+
+def _named_constant(value: Any) -> str:
+    """`0.5` of a number, `a weight` of a variable, `a constant` of any other."""
+    import keras
+
+    if isinstance(value, keras.Variable):
+        return "a weight"
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    return f"{value:g}" if number else "a constant"
+
+
 for _kind, _role, _said, _symbol in (
     ("Add", "add", "add", "⊕"),
     ("Subtract", "add", "subtract", "⊖"),
     ("Multiply", "activation", "multiply", "⊙"),
     ("Divide", "activation", "divide", "⊘"),
+    ("TrueDivide", "activation", "divide", "⊘"),
     ("Maximum", "add", "max", "max"),
     ("Minimum", "add", "min", "min"),
     ("Fmax", "add", "max", "max"),
     ("Fmin", "add", "min", "min"),
 ):
-    operations(_kind)(free(_role, _said, symbol=_symbol))
+    operations(_kind)(free(_role, _said, symbol=_symbol, words_of_call=_of_a_constant(_said)))
 operations("OnesLike ZerosLike EmptyLike FullLike")(
     free(
         "other",
@@ -331,6 +369,33 @@ def _taken(call: Call) -> Windows | str:
     return (tuple(found),)
 
 
+def _slice_words(call: Call) -> str:
+    """`last step`, `first step` of a sequence; else the slice as it is written: `slice [:, 3:8]`."""
+    key = call.argument("key")
+    keys = key if isinstance(key, list | tuple) else (key,)
+    written = [_written(k) for k in keys]
+    if None in written:
+        return "slice"
+    sequence = len(call.inputs) == 1 and len(call.inputs[0]) == 3 and len(keys) > 1
+    if sequence and written[0] == ":" and written[1] in _STEPS and all(k in (":", "...") for k in written[2:]):
+        return _STEPS[str(written[1])]
+    return f"slice [{', '.join(map(str, written))}]"
+
+
+_STEPS = {"0": "first step", "-1": "last step"}
+
+
+def _written(key: Any) -> str | None:
+    """An index or a slice as it is written; None of a tensor or an array."""
+    if key is Ellipsis:
+        return "..."
+    if isinstance(key, slice):
+        parts = (key.start, key.stop) if key.step is None else (key.start, key.stop, key.step)
+        ends = all(isinstance(part, int | None) for part in parts)
+        return ":".join("" if part is None else str(part) for part in parts) if ends else None
+    return str(key) if isinstance(key, int | None) else None
+
+
 def _one_of(index: int, length: int | None) -> Along:
     """One position of an axis, whatever the output's."""
     if length == 1:
@@ -453,7 +518,7 @@ operations("Repeat")(free("shape", lambda o: f"repeat ×{by(o.repeats)}", _repea
 operations("Tile")(free("shape", lambda o: f"tile ×{by(o.repeats)}", _tiled))
 operations("BroadcastTo")(free("shape", lambda o: f"broadcast, {by(o.shape)}"))
 operations("Pad")(free("shape", lambda o: f"pad, {o.mode}", _padded))
-operations("GetItem")(free("shape", "slice", _taken))
+operations("GetItem")(free("shape", "slice", _taken, words_of_call=_slice_words))
 operations("Split ArraySplit Hsplit Vsplit Dsplit")(free("shape", _axis_words, _split))
 operations("Stack")(free("merge", _axis_words, _stacked, "‖"))
 operations("Unstack")(free("shape", _axis_words, _unstacked))
@@ -588,13 +653,18 @@ def _attention_reads(call: Call) -> Windows:
     return common.of_inputs(call, found)
 
 
+def _attention_words(operation: Any) -> str:
+    return "causal attention" if operation.is_causal else "attention"
+
+
 operations("DotProductAttention")(
     Entry(
         "attention",
         "",
-        lambda o: listed("attention", "causal" if o.is_causal else ""),
+        _attention_words,
         _attention_cost,
         _attention_reads,
+        words_of_call=causal(_attention_words),
     )
 )
 

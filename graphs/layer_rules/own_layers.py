@@ -81,7 +81,7 @@ of_each_rank("AdaptiveAveragePooling")(
     Entry("pool", "mean", lambda o: f"adaptive average pool, {by(o.output_size)}", none_at_all, _adaptive)
 )
 own("LocalResponseNormalization")(
-    Entry("norm", "", lambda o: f"local response norm, {o.depth}", none_at_all, _over_channels)
+    Entry("norm", "", lambda o: f"local response norm, {o.depth} channels", none_at_all, _over_channels)
 )
 own("PadChannels")(
     Entry("shape", "", lambda o: listed(f"pad channels, {o.filters}", stepped(o.strides)), none_at_all, _strided)
@@ -93,7 +93,7 @@ of_each_rank("SparseConv")(
     Entry(
         "conv",
         "",
-        lambda o: listed(f"{by(o.kernel_size)} sparse conv", o.filters, stepped(o.strides)),
+        lambda o: listed(f"{common.kernel_words(o.kernel_size)} sparse conv", o.filters, stepped(o.strides)),
         None,
         activated(windowed("kernel_size")),
     )
@@ -147,13 +147,13 @@ def _responding(call: Call) -> Windows:
 def _scaled(layer: Any) -> str:
     if layer.factors is None:
         return listed("resize to another's size", layer.interpolation)
-    return listed(f"resize ×{by(layer.factors)}", layer.interpolation)
+    return listed(f"resize {stepped(layer.factors, '×')}", layer.interpolation)
 
 
 of_maps("Resize")(Entry("shape", "", _scaled, none_at_all, _resized))
-of_maps("PixelShuffle")(free("shape", lambda o: f"pixel shuffle, ×{by(o.factors)}", _shuffled))
-of_maps("PatchMerging")(free("shape", lambda o: f"patch merging, /{by(o.factors)}", _unshuffled))
-of_maps("PixelUnshuffle")(free("shape", lambda o: f"pixel unshuffle, /{by(o.factors)}", _unshuffled))
+of_maps("PixelShuffle")(free("shape", lambda o: listed("pixel shuffle", stepped(o.factors, "×")), _shuffled))
+of_maps("PatchMerging")(free("shape", lambda o: listed("patch merging", stepped(o.factors)), _unshuffled))
+of_maps("PixelUnshuffle")(free("shape", lambda o: listed("pixel unshuffle", stepped(o.factors)), _unshuffled))
 of_maps("BlurPooling")(
     Entry("pool", "mean", lambda o: listed(f"{by(o.pool_size)} blur pool", stepped(o.strides)), none_at_all, _blurred)
 )
@@ -172,10 +172,16 @@ of_maps("FirstToken")(free("shape", "first token", lambda call: UNKNOWN))
 
 
 def _window_words(layer: Any) -> str:
-    shifted = f"shifted by {by(layer.shift)}" if any(_each(layer.shift)) else ""
+    shifted = f"shifted by {_alike(layer.shift)}" if any(_each(layer.shift)) else ""
     heads = f"{_heads(layer.num_heads)} × {layer.key_dim}"
     kind = "cosine attention" if layer.cosine else "attention"
     return listed(f"{by(layer.window_size)} window {kind}", shifted, heads)
+
+
+def _alike(sizes: Any) -> str:
+    """`3` where all are equal, else `3 and 2`: these are no kernel."""
+    several = _each(sizes)
+    return str(several[0]) if len(set(several)) == 1 else " and ".join(map(str, several))
 
 
 def _each(sizes: Any) -> tuple[int, ...]:

@@ -125,8 +125,21 @@ def attended(x):
 
 
 def test_equal_branches_are_one_box_with_what_only_joins_them():
-    assert titles(concatenated, 4) == [("first", ""), ("3 equal branches", "each conv 3×3; concat"), ("last", "")]
-    assert titles(attended, 3, (12, 8)) == [("3 equal branches", "each dense"), ("attention", "")]
+    assert titles(concatenated, 4) == [
+        ("first", ""),
+        ("3 branches alike", "each its own conv 3×3; concat"),
+        ("last", ""),
+    ]
+    assert titles(attended, 3, (12, 8)) == [("3 branches alike", "each its own dense 8"), ("attention", "")]
+
+
+def test_branches_that_share_weights_say_so():
+    def shared(x):
+        both = conv("both")
+        parts = [L.Concatenate(name=f"p{i}")([x, x]) for i in range(3)]
+        return L.Concatenate(name="side")([both(part) for part in parts])
+
+    assert titles(shared, 2) == [("3 branches alike", "each the same concat, conv 3×3; concat")]
 
 
 def test_a_box_of_one_layer_with_weights_has_its_name_and_one_of_several_has_none():
@@ -152,7 +165,7 @@ def test_numbered_blocks_are_called_by_the_first_and_the_last():
 
 WORDS = [
     (("Conv2D", "conv", (("kernel_size", (3, 3)),)), "conv 3×3"),
-    (("Conv1D", "conv", (("kernel_size", (3,)),)), "width-3 conv"),
+    (("Conv1D", "conv", (("kernel_size", (3,)),)), "kernel-3 conv"),
     (("Conv2DTranspose", "conv", (("kernel_size", (2, 2)),)), "transposed conv 2×2"),
     (("DepthwiseConv2D", "conv", (("kernel_size", (7, 7)),)), "depthwise conv 7×7"),
     (("MaxPooling2D", "pool", ()), "max pool"),
@@ -174,5 +187,5 @@ def test_a_layer_is_called_by_its_kind(node, words):
 def test_kinds_are_counted_and_those_that_are_too_many_too():
     nodes = [Node(i, (f"n{i}",), *given) for i, (given, _) in enumerate(WORDS)]
     assert listed([nodes[0], nodes[0], nodes[4]]) == "2 conv 3×3, max pool"
-    assert listed(nodes[:4]) == "conv 3×3, width-3 conv, transposed conv 2×2, depthwise conv 7×7"
-    assert listed(nodes[:5]) == "conv 3×3, width-3 conv, transposed conv 2×2, 2 other kinds"
+    assert listed(nodes[:4]) == "conv 3×3, kernel-3 conv, transposed conv 2×2, depthwise conv 7×7"
+    assert listed(nodes[:5]) == "conv 3×3, kernel-3 conv, transposed conv 2×2, 2 other kinds"

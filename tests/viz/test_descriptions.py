@@ -1,5 +1,7 @@
 """What boxes say of the blocks that they stand for: true of each, and different where they differ."""
 
+from functools import partial
+
 import keras
 import pytest
 from keras import layers, ops
@@ -9,7 +11,7 @@ from layerblocks.blocks import aspp, basic_residual, conv_bn, pad_shortcut, weig
 from layerblocks.graphs import read_graph
 from layerblocks.graphs.overviews import overview
 from layerblocks.graphs.rewrite import box
-from layerblocks.viz import alt_text, diagram, mermaid
+from layerblocks.viz import alt_text, caption, diagram, mermaid
 from layerblocks.viz.scene import Text
 from layerblocks.viz.texts.differences import descriptions
 from layerblocks.viz.texts.layer_labels import describe
@@ -102,8 +104,8 @@ def test_a_residual_block_says_that_its_skip_is_padded_with_zeros():
     y = basic_residual(y, 8, shortcut=pad_shortcut, name="stage.block2")
     model = keras.Model(x, layers.Flatten(name="flat")(y))
     first, both = (
-        "residual 3×3, 3×3, /2, zero-padded skip",
-        "2 × residual 3×3, 3×3, /2, zero-padded skip, then identity",
+        "residual 3×3 /2, 3×3, zero-padded skip",
+        "2 × residual 3×3, 3×3 (first 3×3 /2, 3×3), zero-padded skip, then identity",
     )
     assert said_of(model, 2)["stage.block1"] == first
     assert said_of(model, 1)["stage"] == both
@@ -141,8 +143,8 @@ def test_blocks_of_repvgg_and_ghostnet_say_what_they_are():
 @pytest.mark.parametrize(
     ("after", "said"),
     [
-        ([], "5-branch concat, rates 6, 12, 18 + 1×1 conv"),
-        ([3], "5-branch concat, rates 6, 12, 18 + 1×1 conv + 3×3 conv"),
+        ([], "5-branch concat, dilations 6, 12, 18 + 1×1 conv"),
+        ([3], "5-branch concat, dilations 6, 12, 18 + 1×1 conv + 3×3 conv"),
     ],
 )
 def test_dilated_branches_say_their_rates_and_what_follows(after, said):
@@ -173,7 +175,7 @@ def test_residual_blocks_say_their_rate():
         y = layers.Add(name=f"b{rate}.add")([y, z])
     found = said_of(keras.Model(x, layers.Dense(1, name="last")(y)))
     assert [found[f"b{rate}"] for rate in (1, 2, 4)] == [
-        f"residual width-3, width-3{end}" for end in ("", ", rate 2", ", rate 4")
+        f"residual kernel-3, kernel-3{end}, causal" for end in ("", ", dilation 2", ", dilation 4")
     ]
 
 
@@ -191,9 +193,9 @@ def gate(up, skip):
 
 def test_levels_say_what_they_do_with_a_skip():
     joins = {
-        "add + 3×3 conv": lambda *both: layers.Add(name="level.join")(both),
-        "concat + 3×3 conv": lambda *both: layers.Concatenate(name="level.join")(both),
-        "attention gate + concat + conv": gate,
+        "up ×2 + add + 3×3 conv": lambda *both: layers.Add(name="level.join")(both),
+        "up ×2 + concat + 3×3 conv": lambda *both: layers.Concatenate(name="level.join")(both),
+        "up ×2 + attention gate + concat + 3×3 conv": gate,
     }
     for wanted, join in joins.items():
         skip, x = keras.Input((8, 8, 4), name="skip"), keras.Input((4, 4, 4), name="x")
@@ -213,3 +215,81 @@ def test_a_product_of_which_no_factor_is_a_share_is_told(gate, wanted):
     factors = [layers.Dense(8, name="block.a")(x), layers.Dense(8, activation=gate, name="block.b")(x)]
     product = layers.Multiply(name="block.product")(factors)
     assert said_of(keras.Model(x, layers.Dense(2, name="last")(product)))["block"] == wanted
+
+
+def block_of(*layers_of, shape=(16, 16, 4)):
+    """What a block of these layers in a row says."""
+    x = y = keras.Input(shape, name="x")
+    for i, layer in enumerate(layers_of):
+        y = layer(name=f"block.l{i}")(y)
+    return said_of(keras.Model(x, layers.Dense(2, name="last")(y)))["block"]
+
+
+def of(kind, *given, **options):
+    return partial(kind, *given, **options)
+
+
+CONV = of(layers.Conv2D, 4, 3, padding="same")
+SAID = {
+    "up ×2 + 3×3 conv": (of(layers.UpSampling2D), CONV),
+    "up ×4 + 3×3 conv": (of(layers.UpSampling2D, 4, interpolation="bilinear"), CONV),
+    "2×2 transposed conv, ×2 + 3×3 conv": (of(layers.Conv2DTranspose, 4, 2, strides=2), CONV),
+    "3×3 conv + 2×2 avg pool, /2": (CONV, of(layers.AveragePooling2D, 2)),
+    "3×3 conv + 2×2 max pool": (CONV, of(layers.MaxPooling2D, 2, strides=1)),
+    "global avg pool + dropout 0.4 + dense + softmax": (
+        *(of(layers.GlobalAveragePooling2D), of(layers.Dropout, 0.4)),
+        *(of(layers.Dense, 10), of(layers.Softmax)),
+    ),
+    "2 × dense, 8 + sigmoid": (of(layers.Dense, 8), of(layers.Dense, 8, activation="sigmoid")),
+    "global avg pool + dense": (of(layers.GlobalAveragePooling2D), of(layers.Dense, 10, activation="relu")),
+    "3×3 /2, 1×1, 3×3 conv": (of(layers.Conv2D, 4, 3, strides=2), of(layers.Conv2D, 4, 1), CONV),
+    "1×1, 3×3 dilation 2, 5×5 conv": (
+        *(of(layers.Conv2D, 4, 1), of(layers.Conv2D, 4, 3, dilation_rate=2)),
+        of(layers.Conv2D, 4, 5),
+    ),
+}
+
+
+@pytest.mark.parametrize("words", SAID)
+def test_a_block_says_how_it_resizes_and_what_it_ends_in(words):
+    assert block_of(*SAID[words]) == words
+
+
+@pytest.mark.parametrize("on", range(3))
+def test_a_residual_block_says_which_convolution_steps(on):
+    x = y = keras.Input((16, 16, 4), name="x")
+    for i, size in enumerate((1, 3, 1)):
+        y = layers.Conv2D(4, size, strides=2 if i == on else 1, padding="same", name=f"block.c{i}")(y)
+    y = layers.Add(name="block.add")([layers.Conv2D(4, 1, strides=2, name="block.short")(x), y])
+    kernels = [f"{size}{' /2' if i == on else ''}" for i, size in enumerate(("1×1", "3×3", "1×1"))]
+    model = keras.Model(x, layers.Dense(2, name="last")(y))
+    assert said_of(model)["block"] == f"residual {', '.join(kernels)}, projection skip"
+
+
+@pytest.mark.parametrize(("resize", "said"), [("up", "up ×2"), ("pool", "2×2 avg pool, /2")])
+def test_a_residual_block_says_that_it_resizes(resize, said):
+    x = keras.Input((16, 16, 4), name="x")
+    size = layers.UpSampling2D if resize == "up" else of(layers.AveragePooling2D, 2)
+    y = size(name="block.long")(conv(x, "block.c0"))
+    y = layers.Add(name="block.add")([layers.Conv2D(4, 1, name="block.short")(size(name="block.beside")(x)), y])
+    found = said_of(keras.Model(x, layers.Dense(2, name="last")(y)))["block"]
+    assert found == f"residual 3×3, {said}, projection skip"
+
+
+def test_calls_of_one_layer_say_that_they_share_weights():
+    x, shared = [keras.Input((4,), name=name) for name in "ab"], layers.Dense(3, name="shared")
+    graph = read_graph(keras.Model(x, layers.Subtract(name="last")([shared(each) for each in x])))
+    assert descriptions(graph)[1:4:2] == ["dense, 3, shared weights, 1 of 2", "dense, 3, shared weights, 2 of 2"]
+
+
+@pytest.mark.parametrize("gated", [True, False])
+def test_the_key_says_that_a_skip_to_a_concatenation_is_gated(gated):
+    x = keras.Input((16, 16, 4), name="x")
+    skip = conv(conv(x, "down.c0"), "down.c1")
+    low = conv(layers.MaxPooling2D(name="bottom.pool")(skip), "bottom.c0")
+    up = layers.UpSampling2D(name="level.up")(low)
+    y = gate(up, skip) if gated else layers.Concatenate(name="level.join")([up, skip])
+    model = keras.Model(x, layers.Conv2D(2, 1, name="last")(conv(y, "level.conv")))
+    texts = [item.text for item in diagram(model, depth=1).scene.items if isinstance(item, Text)]
+    assert ("gated skip to a concatenation" in texts, "skip to a concatenation" in texts) == (gated, not gated)
+    assert ("change nothing" in caption(overview(read_graph(model), 1))) is not gated

@@ -62,7 +62,8 @@ def test_googlenet_in_a_column(options):
     assert set(boxes) >= set(GOOGLENET)
     assert texts_in(scene, "inception_3a") == ["4-branch concat", "inception_3a", "163,696 params"]
     assert texts_in(scene, "conv1") == ["7×7 conv, 64, /2", "conv1", "9,472 params"]
-    assert "loss × 0.3" in texts_in(scene, "aux1") and "loss × 0.3" in texts_in(scene, "aux2")
+    for head in ("aux1", "aux2"):
+        assert {"classifier", "loss × 0.3"} <= {*texts_in(scene, head)}
     assert not any("loss" in text for text in texts_in(scene, "classifier"))
     assert labels(scene).count("14×14×512") == 1, "4a to 4b; 4b to 4c and 4c to 4d are as large"
     trunk = [boxes[name] for name in GOOGLENET[:-2]]
@@ -309,7 +310,7 @@ def test_golden_dot(name, options):
 
 
 @pytest.mark.parametrize(
-    "rank, of_five, of_three", [(1, "width-5", "width-3"), (2, "5×5", "3×3"), (3, "5×5×5", "3×3×3")]
+    "rank, of_five, of_three", [(1, "kernel-5", "kernel-3"), (2, "5×5", "3×3"), (3, "5×5×5", "3×3×3")]
 )
 def test_an_inverted_residual_without_its_sum_is_called_so(rank, of_five, of_three):
     squeeze = partial(squeeze_excite, ratio=4)
@@ -384,8 +385,8 @@ def shuffled(order):
     [
         ("residual 3×3, /2, skip through 2×2 max pool", pooled_skip),
         ("2 × residual 3×3, projection skip, then identity", projected_then_plain),
-        ("2 × (3×3), concat, growth 4", dense_block_of(4, 4)),
-        ("2 × (3×3), concat", dense_block_of(4, 6)),
+        ("dense block, 2 × (3×3), growth 4", dense_block_of(4, 4)),
+        ("dense block, 2 × (3×3)", dense_block_of(4, 6)),
         (
             "LN + 2×2 conv, 8, /2",
             lambda x: layers.Conv2D(8, 2, 2, name="b.conv")(layers.LayerNormalization(name="b.norm")(x)),

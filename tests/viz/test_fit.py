@@ -121,8 +121,8 @@ def test_an_input_that_is_read_again_leaves_a_u_a_u():
 def test_equal_branches_are_one_box():
     graph = branches(24)
     figure = diagram(graph, width="ieee1")
-    (box,) = (node for node in figure.graph.nodes if "equal branches" in node.name)
-    assert box.name == "24 equal branches" and box.words == "each conv 3×3; concat"
+    (box,) = (node for node in figure.graph.nodes if "branches alike" in node.name)
+    assert box.name == "24 branches alike" and box.words == "each conv 3×3; concat"
 
 
 # -- size and speed ---------------------------------------------------------------------------------------------------

@@ -140,7 +140,7 @@ NOTATIONS = [
     (resnet18, "stage2", "[3×3, 128; 3×3, 128] × 2, /2"),
     (resnet50, "stage3", "[1×1, 256; 3×3, 256; 1×1, 1024] × 6, /2"),
     (resnet50, "stem", "7×7 conv, 64, /2"),
-    (vgg16, "block3", "[3×3, 256] × 3 + 2×2 max pool"),
+    (vgg16, "block3", "[3×3, 256] × 3 + 2×2 max pool, /2"),
     (vgg16, "classifier", "[dense, 4096] × 2 + dense, 1000"),
     (densenet121, "block4", "[1×1, 128; 3×3, 32] × 16"),
     (googlenet, "inception_3a", "[1×1, 64 | 1×1, 96 → 3×3, 128 | 1×1, 16 → 5×5, 32 | 3×3 max pool → 1×1, 32]"),
@@ -164,7 +164,7 @@ BESIDE = {
     "diffusion_unet": "[3×3, 32; plus dense, 32; 3×3, 32]",
     "efficientnet_like": "[1×1, 64; 3×3 depthwise; squeeze-and-excitation; 1×1, 16]",
     "gated_tabular": "[dense, 16; dense, 16; dense, 16; gated by dense, 16]",
-    "pspnet": "2×2 avg pool → 1×1, 16 | identity]",
+    "pspnet": "2×2 avg pool, /2 → 1×1, 16 | identity]",
 }
 
 

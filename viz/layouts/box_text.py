@@ -115,7 +115,7 @@ def cards(
 
     Args:
         most: how wide they may be; text is wrapped to that.
-        roomy: whether names of usual length must stay on one line, and words on two.
+        roomy: whether names of usual length must stay on one line, and words on two; many operations one on each.
 
     Returns:
         None if they are not, or if a number, or a name elsewhere than after `_ . -`, would have to be broken.
@@ -157,7 +157,8 @@ def _card(content: Content, type: Type, theme: Theme, most: float, short: bool, 
     words = [line for text in content.words for line in _operations(text, first, lambda t: type.width(t, type.name))]
     notes = [line for text in content.notes for line in wrap(text, room, lambda t: type.width(t, type.text))]
     named = max((type.width(text, type.text) for text in content.notes), default=0.0)
-    if roomy and ((len(notes) > len(content.notes) and named < _USUAL) or len(words) > 2 * len(content.words)):
+    usual = sum(max(2, text.count("+") + 1 if text.count("+") > 2 else 0) for text in content.words)
+    if roomy and ((len(notes) > len(content.notes) and named < _USUAL) or len(words) > usual):
         return None
     rows = [_Row(text, type.name) for text in words]
     rows += [_Row(text, type.text, role="name" if rows else "text") for text in notes if text]

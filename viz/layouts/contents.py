@@ -9,9 +9,9 @@ from math import prod
 from typing import Any, Literal, get_args
 
 from ... import checks
-from ...graphs.graph import Graph, Node, Output, leaves
+from ...graphs.graph import Graph, Node, Output, activation_of, leaves
 from ...graphs.rules import field_words
-from ..symbols import drawn_role, symbol_of, without_symbol
+from ..symbols import drawn_role, sign_of, without_symbol
 from ..texts.differences import descriptions
 from ..texts.layer_labels import count_text, each_text, is_shared, shape_texts
 from .box_text import Content
@@ -43,12 +43,12 @@ def contents(
         lines: Sequence[str] = said_of
         if node.head is None:
             lines = [", ".join(lines)] if lines else []
-        lines = [line.replace("+ ", "+\xa0").replace(", /", ",\xa0/") for line in lines]
+        lines = [line.replace("+ ", "+\xa0").replace(" /", "\xa0/") for line in lines]
         lines = [re.sub(r", (\d+)$", ",\xa0\\1", line) for line in lines]  # to be broken elsewhere
         own = node.repeats // max(1, prod(frame.repeats for frame in around[node.id]))
         facts = _facts(node, show, shapes_inside and node.id not in kept)
         notes: Sequence[str] = [name] if name and (names or node.head is not None) else []
-        if not lines and not symbol_of(node):
+        if not lines and not sign_of(node):
             lines, notes = [name], []
         if say is not None and (said := _said(say, node)) is not None:
             lines, notes, facts = said[:1], said[1:], []
@@ -61,7 +61,7 @@ def contents(
                 tags.get(node.name, ""),
                 drawn_role(node),
                 _title(node),
-                symbol_of(node),
+                sign_of(node),
             )
         )
     return found
@@ -110,15 +110,23 @@ def words(graph: Graph, signs: bool = False) -> list[list[str]]:
         if node.role == "input":
             kind = ""
         elif node.head is not None and of_head[node.head] == 1:
-            kind = "" if node.name.lower().startswith("aux") else "aux head"
+            kind = "classifier" if _classifies(node) else "head"
+            kind = kind if node.name.lower().startswith("aux") else f"aux {kind}"
         else:
-            kind = without_symbol(described) if signs and symbol_of(node) else described
+            kind = without_symbol(described) if signs and sign_of(node) else described
         weight = weights.get(node.id)
         said = weight is not None and (weight != 1 or node.head is not None)
         loss = f"loss\xa0×\xa0{weight:g}" if said else ""
         closed = UNREAD if node.closed else ""
         found.append([word for word in (kind if kind != node.path[-1] else "", closed, loss) if word])
     return found
+
+
+def _classifies(node: Node) -> bool:
+    """Whether what a head gives are the shares of classes: of a dense layer, through a softmax."""
+    *_, last = (leaf for leaf in leaves(node) if leaf.role != "dropout")
+    dense = [leaf for leaf in leaves(node) if leaf.role == "dense"]
+    return bool(dense) and str(activation_of(last)).lower() == "softmax"
 
 
 def _facts(node: Node, show: Sequence[str], shapes_inside: bool) -> list[tuple[str, ...]]:

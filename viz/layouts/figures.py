@@ -12,7 +12,7 @@ from typing import Any
 from ... import checks
 from ...graphs.graph import Graph, Node
 from ..annotations import Put, annotated
-from ..lines import line_roles
+from ..lines import line_roles, skip_words
 from ..scene import Box, Item, Path, Polygon, Scene, Text, moved
 from ..texts.layer_labels import has_identity_skip
 from ..theme import Paint, Theme
@@ -245,6 +245,8 @@ class _Page:
         repeated = any(node.repeats > 1 for part in self.parts for node in part.graph.nodes)
         more = dict.fromkeys(plain, IDENTITY)
         found = entries(boxes, lines, repeated and bool(boxes or lines), look.keys, more, self._letters())
+        skips = skip_words(part.graph for part in self.parts)
+        found = [replace(entry, words=skips) if entry.role == "concat" else entry for entry in found]
         return joined(found, look.theme)
 
     def _letters(self) -> dict[str, str]:

@@ -47,7 +47,7 @@ class Cell:
 def table_rows(node: Node, name: str, options: Options) -> list[list[Cell]]:
     """The rows of a layer's table: its title, its activation if that is wanted, and what else is wanted in one row."""
     call, calls = node.call
-    shared = f", call {call} of {calls}" if calls > 1 else ""
+    shared = f", shared, {call} of {calls}" if calls > 1 else ""
     title: tuple[tuple[str, bool], ...] = ((node.kind, True),)
     if options.show_layer_names and name:
         title = ((name, True), (f" ({node.kind}{shared})", False))

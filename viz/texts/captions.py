@@ -13,7 +13,7 @@ from ... import checks
 from ...graphs.graph import Edge, Graph, Node, Output, leaves
 from ...graphs.overviews import overview
 from ...graphs.reader import graph_of
-from ..lines import line_roles
+from ..lines import line_roles, skip_words
 from .differences import descriptions
 from .latex_letters import latex_text
 from .layer_labels import count_text, describe, is_residual, is_shared, repeats_of, shape_texts
@@ -112,7 +112,7 @@ def _name(node: Node) -> str:
 def _called(node: Node) -> str:
     """The name, with which call of the layer it is where there are several boxes of it."""
     call, calls = node.call
-    return f"{_name(node)} (call {call})" if calls > 1 and not is_shared(node) else _name(node)
+    return f"{_name(node)} (shared, {call} of {calls})" if calls > 1 and not is_shared(node) else _name(node)
 
 
 def _listed(words: Iterable[str]) -> str:
@@ -387,16 +387,18 @@ def _opened(graph: Graph) -> Iterator[str]:
 _MEANINGS = {
     "branch": "lines side by side are branches",
     "skip": "lines past boxes are skip connections that change nothing",
+    "gated": "lines past boxes are skip connections, scaled by gates where they are gated and else unchanged",
     "side": "skip outputs are second outputs of blocks that go past others to a sum",
     "projection": "dash-dotted lines are short cuts with layers on them",
     "padded": "zero-padded skips have zeros for the channels that are more",
-    "aux": "dashed lines lead to auxiliary heads, which serve in training only",
+    "aux": "dashed lines lead to auxiliary heads",
 }
 
 
 def _lines(graph: Graph) -> Iterator[str]:
     roles = {"skip" if role == "concat" else role for role in line_roles(graph).values()}
-    meanings = [text for role, text in _MEANINGS.items() if role in roles]
+    told = {**_MEANINGS, "skip": _MEANINGS["gated"]} if "gated" in skip_words([graph]) else _MEANINGS
+    meanings = [text for role, text in told.items() if role in roles]
     if meanings:
         text = "; ".join(meanings)
         yield f"{text[0].upper()}{text[1:]}."
@@ -404,7 +406,7 @@ def _lines(graph: Graph) -> Iterator[str]:
 
 def _marks(graph: Graph) -> Iterator[str]:
     """What the short words in the boxes mean, of those that occur."""
-    strides = {stride for node in graph.nodes for stride in re.findall(r", /([\d×]+)", describe(node))}
+    strides = {stride for node in graph.nodes for stride in re.findall(r"[ ,]/([\d×]+)", describe(node))}
     if strides:
         yield "/2 is a stride of 2." if strides == {"2"} else "/ and a number is a stride."
     weights = {o.key: o.loss_weight for o in graph.outputs if o.loss_weight not in (None, 1)}

@@ -23,7 +23,8 @@ from ..lines import SHARES
 
 # Layers that a short description does not tell: they come with the others.
 _SILENT = frozenset({"input", "norm", "activation", "dropout", "shape"})
-_MOST_PARTS = 2
+_MOST_PARTS = 4
+_MOST_LETTERS = 56  # of what several layers do, with their kernels
 _MOST_KERNELS = 4
 
 
@@ -38,7 +39,7 @@ def describe(node: Node) -> str:
     """
     call, calls = node.call
     shares = any(leaf.weights or leaf.unbuilt for leaf in leaves(node))
-    again = f"call {call} of {calls}" if calls > 1 and shares and not is_shared(node) else None
+    again = f"shared weights, {call} of {calls}" if calls > 1 and shares and not is_shared(node) else None
     return _join(_what(node), "at each step" if all(n.get(AT_EACH_STEP) for n in leaves(node)) else None, again)
 
 
@@ -271,7 +272,7 @@ def _conv(node: Node) -> str:
         f"{_window(node.get('kernel_size'))} {word}conv".strip(),
         node.get("filters"),
         _step(node),
-        _unless_one("rate ", node.get("dilation_rate")),
+        _unless_one("dilation ", node.get("dilation_rate")),
         f"{groups} groups" if isinstance(groups, int) and groups > 1 else None,
         "causal" if node.get("padding") == "causal" else None,
     )
@@ -285,7 +286,8 @@ def _pool(node: Node) -> str:
     if "adaptive" in kind:
         return f"adaptive {what} pool"
     size, strides = node.get("pool_size"), node.get("strides")
-    return _join(f"{_window(size)} {what} pool".strip(), None if size == strides else _stride(strides, "/"))
+    window = f"size-{_extent(size)}" if _extent(size).isdigit() else _extent(size)
+    return _join(f"{window} {what} pool".strip(), _stride(size if strides is None else strides, "/"))
 
 
 def _dense(node: Node) -> str:
@@ -303,7 +305,8 @@ def _chain(inner: Graph) -> str:
         return ""
     if len({_kernel(conv) for conv in convs}) == 1 or longest_way(inner, [n in convs for n in inner.nodes]) != convs:
         return ""
-    return _join(f"{', '.join(map(_kernel, convs))} conv", *map(_step, convs))
+    kernels, common = _kernels(convs)
+    return _join(f"{', '.join(kernels)} conv", *common)
 
 
 def _sequence(inner: Graph) -> str:
@@ -318,19 +321,60 @@ def _sequence(inner: Graph) -> str:
     telling = [
         replace(n, words="attention gate") if n.id in gates else n
         for n in nodes
-        if n.id in told - inside or (n.id not in inside and n.role not in _SILENT and n.kind != "Add")
+        if n.id in told - inside or (n.id not in inside and _is_telling(n) and n.kind != "Add")
     ]
     telling = telling or [n for n in nodes if n.role != "input"]
-    parts = [(text, len(list(same))) for text, same in groupby(map(_layer, telling))]
-    if len(parts) == 1:
-        return _times(*parts[0])
-    parts = [(text, len(list(same))) for text, same in groupby(map(_brief, telling))]
-    if len(parts) <= _MOST_PARTS:
-        return " + ".join(_times(*part) for part in parts)
-    kinds = [(kind, len(list(same))) for kind, same in groupby(map(_in_a_word, telling))]
-    if len(kinds) <= _MOST_PARTS + 2:
-        return " + ".join(_several(*kind) for kind in kinds)
+    end = _result(nodes, telling)
+    if len(parts := _counted(map(_layer, telling))) == 1:
+        return " + ".join((_times(*parts[0]), *end))
+    dropped = [n for n in nodes if end and n.role == "dropout" and n.id not in inside]
+    for layers in (sorted([*telling, *dropped], key=lambda n: n.id), telling) if dropped else (telling,):
+        parts = _counted(_briefly(inner, layers))
+        said = " + ".join((*(_times(*part) for part in parts), *end))
+        if len(parts) <= _MOST_PARTS and len(said) <= _MOST_LETTERS:
+            return said
+    if len(parts) <= 2:
+        return said
+    parts = _counted(_step_alone(n) if "Transpose" in n.kind else _brief(n) for n in telling)
+    said = " + ".join((*(_times(*part) for part in parts), *end))
+    if len(parts) <= _MOST_PARTS and len(said) <= _MOST_LETTERS:
+        return said
+    kinds = _counted(map(_in_a_word, telling))
+    if len(kinds) <= _MOST_PARTS:
+        return " + ".join((*(_several(*kind) for kind in kinds), *end))
     return f"{len(nodes)} layers"
+
+
+def _step_alone(node: Node) -> str:
+    """`transposed conv ×2`, for want of room."""
+    return " ".join(filter(None, ("transposed conv", _step(node))))
+
+
+def _counted(texts: Iterable[str]) -> list[tuple[str, int]]:
+    """Equal neighbours once, and how many they are."""
+    return [(text, len(list(same))) for text, same in groupby(texts)]
+
+
+def _result(nodes: Sequence[Node], telling: Sequence[Node]) -> tuple[str, ...]:
+    """The activation that makes shares of what the last telling layer gives: `softmax`."""
+    after = nodes[telling[-1].id + 1 :]
+    if any(len(node.inputs) > 1 for node in after):
+        return ()
+    found = [name.lower() for node in (telling[-1], *after) for layer in leaves(node) if (name := activation_of(layer))]
+    return (_SHORT.get(found[-1], found[-1]),) if found and found[-1] in SHARES else ()
+
+
+def _briefly(inner: Graph, layers: Sequence[Node]) -> list[str]:
+    """Layers among others; the two that end a transformer block as `MLP ×4`, by how much the first of them widens."""
+    briefs = [*map(_brief, layers)]
+    found = pattern_of(inner)
+    blocks = ("transformer block", "transformer decoder block")
+    if found is None or not found.name.startswith(blocks) or not all(map(_is_projection, layers[-2:])):
+        return briefs
+    wide, narrow = (n.get("units") or n.get("filters") for n in layers[-2:])
+    if not isinstance(wide, int) or not isinstance(narrow, int):
+        return briefs
+    return [*briefs[:-2], f"MLP ×{wide / narrow:g}"]
 
 
 def _scales(inner: Graph, product: Node) -> bool:
@@ -402,8 +446,10 @@ def _with_norm(inner: Graph) -> str:
 
 def _in_a_word(node: Node) -> str:
     """`conv`, `dense`, `pool`; else what it is without its sizes."""
+    if grown := _grown(node):
+        return grown
     word = node.role if node.role in ("conv", "dense", "pool") else _layer(node).partition(",")[0]
-    return f"transposed {word}" if "Transpose" in node.kind else word
+    return _step_alone(node) if "Transpose" in node.kind and node.role == "conv" else word
 
 
 def _several(kind: str, count: int) -> str:
@@ -420,7 +466,17 @@ def _brief(node: Node) -> str:
     """A layer among others: its width shows in the shape of what comes out."""
     if node.role in ("conv", "dense"):
         return _layer(replace(node, attributes=tuple(a for a in node.attributes if a[0] not in ("filters", "units"))))
-    return _layer(node)
+    return _grown(node) or _layer(node)
+
+
+def _grown(node: Node) -> str:
+    """`up ×2` of a layer that makes a map larger; "" of any other."""
+    found = _GROWING.match(node.words) if node.inner is None else None
+    larger = found is not None and all(float(times) >= 1 for times in found[1].split("×")) and found[1] != "1"
+    return f"up ×{found[1]}" if found is not None and larger else ""
+
+
+_GROWING = re.compile(r"(?:upsample|resize) ×([\d.]+(?:×[\d.]+)*)")
 
 
 def _merge(inner: Graph) -> str:
@@ -429,15 +485,22 @@ def _merge(inner: Graph) -> str:
         return said
     if len(joins) > 1:
         return _dense_block(inner, joins) or f"{len(joins)} concats"
-    if len({edge.source for edge in inner.entries}) > 1 or _telling(inner.nodes[joins[0].id + 1 :]):
+    if len({edge.source for edge in inner.entries}) > 1 or any(map(_is_telling, inner.nodes[joins[0].id + 1 :])):
         return _branches(inner, joins[0]) or _sequence(inner)  # not all branches are inside, or there is more than them
-    return f"{len(joins[0].inputs)}-branch {_concat(joins[0]).partition(',')[0]}"
+    return _join(f"{len(joins[0].inputs)}-branch {_concat(joins[0]).partition(',')[0]}", _dilations(inner.nodes))
+
+
+def _dilations(branches: Iterable[Node]) -> str:
+    """`dilations 6, 12, 18` of branches that differ in them."""
+    found = dict.fromkeys(_unless_one("", node.get("dilation_rate")) for node in branches)
+    told = [dilation for dilation in found if dilation]
+    return f"dilations {', '.join(told)}" if len(told) > 1 else ""
 
 
 def _branches(inner: Graph, join: Node) -> str:
-    """Branches from what comes in, their rates where these differ, and the layers in a row after they meet, as in ASPP.
+    """Branches from what comes in, and the layers in a row after they meet, as in ASPP.
 
-    `5-branch concat, rates 6, 12, 18 + 2 × 1×1 conv`; "" where other ways lead through the block, or too much follows.
+    `5-branch concat, dilations 6, 12, 18 + 2 × 1×1 conv`; "" where other ways lead through the block, or much follows.
     """
     before = predecessors(inner)
     readers = Counter(source for given in before for source in given)
@@ -451,11 +514,9 @@ def _branches(inner: Graph, join: Node) -> str:
     if not apart or not chained or entered or {output.source for output in inner.outputs} != {after[-1].id}:
         return ""
     parts = [(text, len(list(same))) for text, same in groupby(map(_brief, filter(_is_telling, after)))]
-    if len(parts) > _MOST_PARTS:
+    if len(parts) > 2:
         return ""
-    rates = dict.fromkeys(_unless_one("", inner.nodes[n].get("dilation_rate")) for n in sorted(inside))
-    told = [rate for rate in rates if rate]
-    said = _join(f"{len(join.inputs)}-branch concat", f"rates {', '.join(told)}" if len(told) > 1 else None)
+    said = _join(f"{len(join.inputs)}-branch concat", _dilations(inner.nodes[n] for n in sorted(inside)))
     return " + ".join((said, *(_times(*part) for part in parts)))
 
 
@@ -480,10 +541,11 @@ def _shuffle_unit(inner: Graph, join: Node) -> str:
             return ""
         if splits[0].id not in before[join.id] or splits[0].get("axis") != join.get("axis"):
             return ""
-    kernels = [_kernel(conv) for conv in convs]
+    kernels, common = _kernels(convs)
     if len(convs) == 3 and is_depthwise(convs[1]) and all(map(_is_projection, (convs[0], convs[2]))):
-        kernels = [kernels[1].removesuffix(" depthwise")]
-    return _join(f"shuffle unit {', '.join(kernels)}", *map(_step, convs), "channel split" if splits else "2 branches")
+        kernels = [_kernel(convs[1]).removesuffix(" depthwise")]
+        common = [step for step in map(_step, convs) if step]
+    return _join(f"shuffle unit {', '.join(kernels)}", *common, "channel split" if splits else "2 branches")
 
 
 def _shuffled_groups(node: Node) -> int | None:
@@ -505,7 +567,7 @@ def _shuffled_groups(node: Node) -> int | None:
 def _dense_block(inner: Graph, joins: Sequence[Node]) -> str:
     """Layers each of which adds channels to all that came before; "" for what is none.
 
-    `6 × (1×1, 3×3), concat, growth 32`, where all add as many.
+    `dense block, 6 × (1×1, 3×3), growth 32`, where all add as many.
     """
     edges = {(edge.source, edge.target) for edge in inner.edges}
     convs = [node for node in inner.nodes if node.role == "conv"]
@@ -519,7 +581,7 @@ def _dense_block(inner: Graph, joins: Sequence[Node]) -> str:
         return ""
     widths = {conv.get("filters") for conv in convs[one - 1 :: one]}
     growth = widths.pop() if len(widths) == 1 else None
-    return _join(f"{len(joins)} × ({', '.join(kernels[:one])}), concat", growth and f"growth {growth}")
+    return _join("dense block", f"{len(joins)} × ({', '.join(kernels[:one])})", growth and f"growth {growth}")
 
 
 def is_residual(node: Node) -> bool:
@@ -596,11 +658,11 @@ def has_identity_skip(node: Node) -> bool:
 
 
 def _telling(nodes: Iterable[Node]) -> bool:
-    return any(map(_is_telling, nodes))
+    return any(node.role not in _SILENT for node in nodes)
 
 
 def _is_telling(node: Node) -> bool:
-    return node.role not in _SILENT
+    return node.role not in _SILENT or bool(_grown(node))
 
 
 def _way(sources: Sequence[Sequence[int]], start: int, end: int) -> list[int]:
@@ -677,7 +739,7 @@ def _conditioned(node: Node) -> str:
     parts, added = [], 0
     for each in way:
         if each.role == "conv":
-            parts.append(_kernel(each))
+            parts.append(_one_kernel(each))
         elif each.kind == "Add" and each is not way[-1]:
             aside = [number for number in before[each.id] if number not in on_it]
             layers = [inner.nodes[number] for number in _up(before, aside)]
@@ -689,8 +751,7 @@ def _conditioned(node: Node) -> str:
     if added != 1 or last is None or len(parts) > _MOST_KERNELS:
         return ""
     short = [inner.nodes[n] for n in _up(before, [n for n in before[last.id] if n not in on_it])]
-    steps = map(_step, (n for n in way if n.role == "conv"))
-    return _join(f"residual {', '.join(parts)}", *steps, _said_of_skip(_named_skip(short)))
+    return _join(f"residual {', '.join(parts)}", _said_of_skip(_named_skip(short)))
 
 
 def _up(before: Sequence[Sequence[int]], numbers: Iterable[int]) -> list[int]:
@@ -713,14 +774,53 @@ def _residual(inner: Graph, word: str = "residual") -> str:
     ends = {output.source for output in inner.outputs}
     # Of two ways with as many convolutions, that of projections is the short one.
     counted = [(n.role == "conv") * (len(inner.nodes) + (not _is_projection(n))) for n in inner.nodes]
-    convs = longest_way(inner, counted, ends.pop() if len(ends) == 1 else None)
-    kernels = [_kernel(n) for n in convs]
-    rates = dict.fromkeys(_unless_one("rate ", n.get("dilation_rate")) or "" for n in convs if not _is_projection(n))
+    end = ends.pop() if len(ends) == 1 else None
+    convs = longest_way(inner, counted, end)
+    kernels, common = _kernels(convs)
+    way = way_with_most(inner, counted, end)
+    common += dict.fromkeys(filter(None, (_grown(n) or _shrunk(n) for n in way)))
     sums = sum(n.role == "add" and len(n.inputs) > 1 for n in inner.nodes)
-    one = kernels[: len(kernels) // sums]
+    each = len(kernels) // sums
     times = f"{sums} × " if sums > 1 else ""
-    told = f"{times}{word} {', '.join(one)}" if one * sums == kernels and len(one) <= 3 else times + word
-    return _join(told.strip(), *map(_step, convs), *(rates if len(rates) == 1 else ()))
+    plain = [*map(_kernel, convs)]
+    if not 0 < each <= 3 or plain[:each] * sums != plain:
+        return _join(f"{times}{word}".strip(), *map(_step, convs), *common)
+    if kernels == kernels[:each] * sums:
+        return _join(f"{times}{word} {', '.join(kernels[:each])}", *common)
+    if kernels[each:] == plain[each:]:
+        return _join(f"{times}{word} {', '.join(plain[:each])} (first {', '.join(kernels[:each])})", *common)
+    return _join(f"{times}{word} {', '.join(plain[:each])}", *map(_step, convs), *common)
+
+
+def _shrunk(node: Node) -> str:
+    """`2×2 avg pool, /2` of a pooling of a map to a smaller one; "" of any other."""
+    return _layer(node) if node.role == "pool" and node.inner is None and "Global" not in node.kind else ""
+
+
+def _kernels(convs: Sequence[Node]) -> tuple[list[str], list[str]]:
+    """The kernels of several convolutions, each with what it has alone, `3×3 /2`; and what all have, or the only one.
+
+    A dilation and causal padding are all's where every convolution of more than one position has them.
+    """
+    wide = [conv for conv in convs if not _is_projection(conv)] or [*convs]
+    common = dict.fromkeys(said for said in _manners(wide[0]) if all(said in _manners(c) for c in wide)) if wide else {}
+    kernels = []
+    for conv in convs:
+        own = [said for said in _manners(conv) if said not in common]
+        step = _step(conv)
+        kernels.append(" ".join(filter(None, (_kernel(conv), step if len(convs) > 1 else "", *own))))
+    return kernels, [*filter(None, map(_step, convs if len(convs) == 1 else ())), *common]
+
+
+def _one_kernel(conv: Node) -> str:
+    """`3×3`, with what it does otherwise than others: `3×3 /2`."""
+    return " ".join(filter(None, (_kernel(conv), _step(conv), *_manners(conv))))
+
+
+def _manners(conv: Node) -> list[str]:
+    """`dilation 2`, `causal`."""
+    dilation = _unless_one("dilation ", conv.get("dilation_rate"))
+    return [*filter(None, (dilation, "causal" if conv.get("padding") == "causal" else None))]
 
 
 def _kernel(node: Node) -> str:
@@ -775,9 +875,9 @@ def _extent(size: object) -> str:
 
 
 def _window(size: object) -> str:
-    """`3×3`; for one dimension `width-3`, which nobody reads as a number of layers."""
+    """`3×3`; for one dimension `kernel-3`, which nobody reads as a number of layers or channels."""
     text = _extent(size)
-    return f"width-{text}" if text.isdigit() else text
+    return f"kernel-{text}" if text.isdigit() else text
 
 
 def _uniform(value: object) -> object:
