@@ -36,9 +36,7 @@ def line_roles(graph: Graph) -> dict[Edge, str]:
     >>> list(line_roles(Graph("net", "", nodes, edges)).values())
     ['trunk', 'trunk', 'skip']
     """
-    arriving: list[list[Edge]] = [[] for _ in graph.nodes]
-    for edge in graph.edges:
-        arriving[edge.target].append(edge)
+    arriving = _arriving(graph)
     gates = {edge for edges in arriving for edge in _gates(graph, edges, arriving)}
     sizes = {edge for edge in graph.edges if edge.target_port and graph.nodes[edge.target].kind in _SIZED}
     leaving: list[list[Edge]] = [[] for _ in graph.nodes]
