@@ -27,6 +27,7 @@ from layerblocks.viz.venues import WIDTHS, Venue
 
 from ..helpers import each_family, each_network
 from .scene_checks import check_scene, effective_text, labels, named, texts_in
+from .statement_checks import check_statement
 
 COLUMN, PAGE = round(points("ieee1"), 3), 9 * 72
 KERAS = (
@@ -61,6 +62,7 @@ def test_every_network_in_a_column(name):
     figure = diagram(graph_of(name), width="ieee1")
     assert figure.width == COLUMN and figure.height <= PAGE and figure.text_size >= 6
     check_scene(figure.scene)
+    check_statement(figure, graph_of(name))
     assert not overlaps(figure.scene)
     assert set(named(figure.scene)) == {node.name for node in figure.graph.nodes}
 
