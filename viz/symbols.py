@@ -25,7 +25,9 @@ SYMBOLS: Mapping[str, str] = MappingProxyType(
 )
 """The signs that are drawn, and what the legend calls them."""
 
-_OF_A_CONSTANT = re.compile(r"(?:add|multiply by|divide by|max with|min with|subtract) (?=(?!from ).)")
+_OF_A_CONSTANT = re.compile(
+    r"(?:add|multiply by|divide by|max with|min with|subtract) (?=a constant|a weight|-?(?:\d|inf|nan))"
+)
 _SAID = frozenset({"add", "subtract", "multiply", "divide", "average", "max", "min", "concat", "dot"})
 _WEIGHTY = frozenset({"conv", "merge", "residual", "model", "dense", "attention", "recurrent", "embedding", "pool"})
 _PAD = 2.5
