@@ -127,14 +127,14 @@ def test_zeros_for_channels_written_by_hand_are_said_as_well(short, said):
         y = layers.Add(name="block.add")([y, ops.pad(short(x), [[0, 0], [0, 0], [0, 0], [2, 2]])])
         graph = read_graph(keras.Model(x, layers.Flatten(name="flat")(y)))
     block = box(graph, range(1, len(graph.nodes) - 1), ("block",), ())
-    assert describe(block) == f"residual 3×3, 3×3, /2, {said}" and block.role == "residual"
+    assert describe(block) == f"residual 3×3 /2, 3×3, {said}" and block.role == "residual"
 
 
 def test_blocks_of_repvgg_and_ghostnet_say_what_they_are():
     with weightless():
         repvgg, ghostnet = said_of(build("repvgg_a0")), said_of(build("ghostnet_1_0"), 2)
         stages = said_of(build("ghostnet_1_0"))
-    assert repvgg["stem"] == "RepVGG block 3×3, /2" and repvgg["stage2"] == "4 × RepVGG block 3×3, /2"
+    assert repvgg["stem"] == "RepVGG block 3×3, /2" and repvgg["stage2"] == "4 × RepVGG block 3×3 (first /2)"
     assert ghostnet["stage1.block1"] == "ghost bottleneck"
     assert ghostnet["stage3.block1"] == "ghost bottleneck 5×5, /2, SE, projection skip"
     assert stages["stage3"] == "2 × ghost bottleneck, /2, SE, projection skip, then identity"

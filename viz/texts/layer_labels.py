@@ -788,7 +788,8 @@ def _residual(inner: Graph, word: str = "residual") -> str:
     if kernels == kernels[:each] * sums:
         return _join(f"{times}{word} {', '.join(kernels[:each])}", *common)
     if kernels[each:] == plain[each:]:
-        return _join(f"{times}{word} {', '.join(plain[:each])} (first {', '.join(kernels[:each])})", *common)
+        first = kernels[0].removeprefix(plain[0]).strip() if each == 1 else ", ".join(kernels[:each])
+        return _join(f"{times}{word} {', '.join(plain[:each])} (first {first})", *common)
     return _join(f"{times}{word} {', '.join(plain[:each])}", *map(_step, convs), *common)
 
 
