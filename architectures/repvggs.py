@@ -49,7 +49,8 @@ def repvgg(
 ) -> Tensor:
     """RepVGG: 3×3 convolutions, each with a 1×1 one and a norm beside it to train (Ding et al. 2021, figure 2).
 
-    `inference_model` makes one convolution of the three.
+    `inference_model` makes one convolution of the three. Training it on a CPU by TensorFlow needs
+    `TF_ENABLE_ONEDNN_OPTS=0`: the gradient of its first 1×1 convolution may end the process (docs/upstream-bugs.md).
 
     Shapes: `batch height width channels` -> `batch classes`, for any input size, None included.
 

@@ -21,6 +21,7 @@ from layerblocks.models import training_model
 from layerblocks.models.training_copies import changes_of
 
 BATCH, RUNS, CLASSES = 4, 6, 10
+HEAD = ["nothing to change: the same operations", "input"]
 SIZES = (*((side, side, 3) for side in (96, 128, 224)), None)
 
 
@@ -60,7 +61,7 @@ def of_one(name: str, quick: bool) -> Section:
     model = built(name)
     size = "×".join(str(n or 64) for n in model.input_shape[1:])
     if not changes_of(model, None):
-        return Section(name, "", [], [[name, size]])
+        return Section(name, "", [], [HEAD, [name, size]])
     works = {"plain": step(model), "ours": step(training_model(model))}
     times = in_turn(works, 2 if quick else RUNS, warm=1)
     return Section(name, "", [Ratio(f"{name}, {size}", "the model as it is", times["ours"], times["plain"], 1.0)])
@@ -71,7 +72,7 @@ def apart(name: str, quick: bool) -> Section:
     command = [sys.executable, __file__, "--json", "--only", name, *["--quick"] * quick]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
     if done.returncode:
-        return Section(name, "", [], [[name, f"not measured: the process ended with {done.returncode}"]])
+        return Section(name, "", [], [HEAD, [name, f"not measured: the process ended with {done.returncode}"]])
     found = Section.loads(done.stdout.splitlines()[-1])
     for ratio in found.ratios:
         print(ratio.what, round(ratio.median, 3), ratio.spread, file=sys.stderr, flush=True)
@@ -82,7 +83,7 @@ def measured(quick: bool) -> Section:
     least = names()
     wanted = chosen([*least, *(name for name in ENTRIES if name not in least)], 2 if quick else len(least))
     found = [(apart if len(wanted) > 1 else of_one)(name, quick) for name in wanted]
-    rows = [["nothing to change: the same operations", "input"], *(row for each in found for row in each.rows)]
+    rows = [HEAD, *(row for each in found for row in each.rows[1:])]
     text = (
         f"A step on one core with {BATCH} images, as small as can be from 96×96 on, of the network of every family "
         "that costs least, through `training_model` against the same model without, with the same optimizer. Where "

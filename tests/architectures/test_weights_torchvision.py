@@ -354,6 +354,9 @@ RESNEXT = {"residual": partial(bottleneck, reduction=2, groups=32)}
 WIDE = {"residual": partial(bottleneck, reduction=2)}
 CONVNEXT = {f"features.{2 * number - 1}": f"stage{number}" for number in range(1, 5)}
 STAGES = {f"layer{number}": f"stage{number}" for number in range(1, 5)}
+# With larger weights torch's own float32 is far from its float64, with smaller ones nothing is left of the image.
+GAINS = {"efficientnet_b6": 1.0, "efficientnet_b7": 1.0}
+GAINS |= {"efficientnet_v2_s": 0.9, "efficientnet_v2_m": 0.9, "efficientnet_v2_l": 0.8}
 SMALL, ODD = (64, 64), (81, 70)
 
 
@@ -403,7 +406,7 @@ REAL = [
         case(
             f"torchvision/{name}",
             taps={f"features.{stage}": f"stage{stage}" for stage in range(1, 7)},
-            gain=1.3 if "v2" in name else 1.1,
+            gain=GAINS.get(name, 1.1),
         )
         for name in PUBLISHED
         if name.startswith("efficientnet")
