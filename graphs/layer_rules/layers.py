@@ -439,7 +439,7 @@ def _is_causal(mask: Any) -> bool:
     if not hasattr(mask, "shape") or isinstance(mask, keras.KerasTensor):
         return False
     try:
-        found = np.asarray(mask)
+        found: Any = np.asarray(mask)
     except Exception:  # a tensor that is not computed yet
         return False
     found = found.reshape(found.shape[-2:]) if found.ndim > 2 and found.size == prod(found.shape[-2:]) else found

@@ -10,7 +10,7 @@ from layerblocks.graphs.graph import leaves
 from layerblocks.graphs.rewrite import without_masks
 from layerblocks.viz.scene import Box, Path, Polygon, Text
 from layerblocks.viz.statements import bounds
-from layerblocks.viz.symbols import symbol_of
+from layerblocks.viz.symbols import sign_of, symbol_of
 
 from .scene_checks import points
 
@@ -114,7 +114,9 @@ def check_marks(figure):
     wanted = Counter(f"×{each.repeats}" for each in stated.values() if each.repeats > 1)
     assert not wanted - written, f"not written: {wanted - written}"
     for number, each in stated.items():
-        assert not isinstance(number, int) or each.symbol == symbol_of(graph.nodes[number])
+        if isinstance(number, int):
+            node = graph.nodes[number]
+            assert each.symbol in (symbol_of(node), sign_of(node))  # in volumes, and in boxes
     arrows = {link for item in figure.scene.items if isinstance(item, Path) for link in item.states}
     for output in graph.outputs:
         assert output in arrows, f"no arrow for {output}"

@@ -327,7 +327,7 @@ def _sequence(inner: Graph) -> str:
     end = _result(nodes, telling)
     if len(parts := _counted(map(_layer, telling))) == 1:
         return " + ".join((_times(*parts[0]), *end))
-    dropped = [n for n in nodes if end and n.role == "dropout" and n.id not in inside]
+    said, dropped = "", [n for n in nodes if end and n.role == "dropout" and n.id not in inside]
     for layers in (sorted([*telling, *dropped], key=lambda n: n.id), telling) if dropped else (telling,):
         parts = _counted(_briefly(inner, layers))
         said = " + ".join((*(_times(*part) for part in parts), *end))
