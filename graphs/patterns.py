@@ -238,15 +238,17 @@ def pads_channels(node: Node) -> bool:
 
 
 def subsamples(node: Node) -> bool:
-    """Whether a slice has every second or n-th place of some axes and all of the others."""
+    """Whether a slice has every second or n-th place of some sides of a map, and all examples and channels."""
     index = dict(node.configuration).get("argument 1")
-    if node.kind != "GetItem" or not isinstance(index, tuple):
+    if node.kind != "GetItem" or not isinstance(index, tuple) or not node.inputs:
         return False
     whole = all(
         isinstance(one, tuple) and one[:1] == ("slice",) and one[1] in (None, 0) and not one[2] for one in index
     )
     steps = [one[3] for one in index] if whole else []
-    return any(step not in (None, 1) for step in steps) and all(step is None or step > 0 for step in steps)
+    of_sides = steps[1 : len(node.inputs[0]) - 1]
+    stepped = [step for step in steps if step not in (None, 1)]
+    return bool(stepped) and stepped == [step for step in of_sides if step not in (None, 1)] and min(stepped) > 0
 
 
 def is_depthwise(node: Node) -> bool:

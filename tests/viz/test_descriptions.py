@@ -130,6 +130,23 @@ def test_zeros_for_channels_written_by_hand_are_said_as_well(short, said):
     assert describe(block) == f"residual 3×3 /2, 3×3, {said}" and block.role == "residual"
 
 
+def test_a_skip_of_every_second_channel_is_no_zero_padded_one():
+    x = keras.Input((8, 8, 4), name="image")
+    with weightless():
+        y = layers.Conv2D(4, 3, padding="same", name="block.conv2")(layers.Conv2D(4, 3, padding="same")(x))
+        y = layers.Add(name="block.add")([y, ops.pad(x[:, :, :, ::2], [[0, 0], [0, 0], [0, 0], [1, 1]])])
+        graph = read_graph(keras.Model(x, layers.Flatten(name="flat")(y)))
+    assert "zero-padded" not in describe(box(graph, range(1, len(graph.nodes) - 1), ("block",), ()))
+
+
+def test_an_auxiliary_output_of_a_dropout_alone_is_no_classifier():
+    x = keras.Input((8,), name="image")
+    with weightless():
+        main = layers.Dense(3, name="main")(layers.Dense(4, name="hidden")(x))
+        model = keras.Model(x, {"main": main, "aux1": layers.Dropout(0.5, name="aux1")(x)})
+    assert "classifier" not in {item.text for item in diagram(model).scene.items if isinstance(item, Text)}
+
+
 def test_blocks_of_repvgg_and_ghostnet_say_what_they_are():
     with weightless():
         repvgg, ghostnet = said_of(build("repvgg_a0")), said_of(build("ghostnet_1_0"), 2)

@@ -124,9 +124,8 @@ def words(graph: Graph, signs: bool = False) -> list[list[str]]:
 
 def _classifies(node: Node) -> bool:
     """Whether what a head gives are the shares of classes: of a dense layer, through a softmax."""
-    *_, last = (leaf for leaf in leaves(node) if leaf.role != "dropout")
-    dense = [leaf for leaf in leaves(node) if leaf.role == "dense"]
-    return bool(dense) and str(activation_of(last)).lower() == "softmax"
+    layers = [leaf for leaf in leaves(node) if leaf.role != "dropout"]
+    return any(leaf.role == "dense" for leaf in layers) and str(activation_of(layers[-1])).lower() == "softmax"
 
 
 def _facts(node: Node, show: Sequence[str], shapes_inside: bool) -> list[tuple[str, ...]]:
