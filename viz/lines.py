@@ -173,8 +173,7 @@ def _joins(graph: Graph, edge: Edge, arriving: Sequence[list[Edge]]) -> Iterator
             if node.kind == "Add" and _is_lateral(graph, edge, arriving):
                 yield "lateral"
         return
-    inner, (leaving, gating, scaled) = node.inner, _gated_ways(node.inner)
-    arriving = _arriving(inner)
+    inner, (arriving, leaving, gating, scaled) = node.inner, _gated_ways(node.inner)
     for entry in inner.entries:
         if entry.source == edge.target_port and entry.target not in gating:
             *_, last = _onward(inner, replace(entry, role="branch"), leaving, scaled)
@@ -208,28 +207,31 @@ def _was_enlarged(graph: Graph, number: int, arriving: Sequence[Sequence[Edge]])
         number = arriving[number][0].source
 
 
-def skip_words(graphs: Iterable[Graph]) -> str:
-    """What the skips to concatenations are called: all of them gated, some, or none."""
-    gated = [_is_gated(graph, edge) for graph in graphs for edge, role in line_roles(graph).items() if role == "concat"]
+def skip_words(drawn: Iterable[tuple[Graph, Mapping[Edge, str]]]) -> str:
+    """What the skips to concatenations are called, of graphs with their `line_roles`: all gated, some, or none."""
+    gated: list[bool] = []
+    for graph, roles in drawn:
+        edges = [edge for edge, role in roles.items() if role == "concat"]
+        scaled = _gated_ways(graph)[-1] if edges else {}
+        gated += [_is_gated(graph, edge, scaled) for edge in edges]
     if not any(gated):
         return "skip to a concatenation"
     return "gated skip to a concatenation" if all(gated) else "skip to a concatenation, some gated"
 
 
-def _is_gated(graph: Graph, edge: Edge) -> bool:
+def _is_gated(graph: Graph, edge: Edge, scaled: Collection[int]) -> bool:
     """Whether a gate scales what an edge brings before that comes to a concatenation, inside of a block too."""
-    scaled = _gated_ways(graph)[2]
     if edge.target in scaled or edge.source in scaled:
         return True
     inner = graph.nodes[edge.target].inner
     if inner is None:
         return False
-    arriving, (leaving, gating, scaled) = _arriving(inner), _gated_ways(inner)
+    arriving, leaving, gating, scaled_inside = _gated_ways(inner)
     for entry in inner.entries:
         if entry.source == edge.target_port and entry.target not in gating:
-            *way, last = _onward(inner, replace(entry, role="branch"), leaving, scaled)
-            passed = any(each.target in scaled for each in way)
-            if "concat" in _joins(inner, last, arriving) and (passed or _is_gated(inner, last)):
+            *way, last = _onward(inner, replace(entry, role="branch"), leaving, scaled_inside)
+            passed = any(each.target in scaled_inside for each in way)
+            if "concat" in _joins(inner, last, arriving) and (passed or _is_gated(inner, last, scaled_inside)):
                 return True
     return False
 
@@ -242,15 +244,17 @@ def _arriving(graph: Graph) -> list[list[Edge]]:
     return found
 
 
-def _gated_ways(graph: Graph) -> tuple[list[list[Edge]], set[int], dict[int, Edge]]:
-    """The edges that leave each node, gates left out; the nodes that serve gates alone; what is scaled, by which."""
+def _gated_ways(graph: Graph) -> tuple[list[list[Edge]], list[list[Edge]], set[int], dict[int, Edge]]:
+    """The edges that come to each node, those that leave it, gates left out; the nodes that serve gates alone; what is
+    scaled, by which.
+    """
     arriving = _arriving(graph)
     gates = {gate for number, edges in enumerate(arriving) for gate in _gates_inside(graph, number, edges, arriving)}
     leaving: list[list[Edge]] = [[] for _ in graph.nodes]
     for edge in graph.edges:
         if edge not in gates:
             leaving[edge.source].append(edge)
-    return leaving, _gating(graph, gates), {gate.target: gate for gate in gates}
+    return arriving, leaving, _gating(graph, gates), {gate.target: gate for gate in gates}
 
 
 def _gates_inside(inner: Graph, number: int, edges: Sequence[Edge], arriving: Sequence[Sequence[Edge]]) -> list[Edge]:

@@ -241,11 +241,12 @@ class _Page:
         # A swatch stands for all boxes that look so, also for those that say what they are.
         looks = {look.theme.paint(role) for role, symbol in boxes if not symbol}
         boxes += [(role, "") for role in sorted(silent - {*plain}) if look.theme.paint(role) in looks]
-        lines = [role for part in self.parts for role in line_roles(part.graph).values()]
+        drawn = [(part.graph, line_roles(part.graph)) for part in self.parts]
+        lines = [role for _, roles in drawn for role in roles.values()]
         repeated = any(node.repeats > 1 for part in self.parts for node in part.graph.nodes)
         more = dict.fromkeys(plain, IDENTITY)
         found = entries(boxes, lines, repeated and bool(boxes or lines), look.keys, more, self._letters())
-        skips = skip_words(part.graph for part in self.parts)
+        skips = skip_words(drawn)
         found = [replace(entry, words=skips) if entry.role == "concat" else entry for entry in found]
         return joined(found, look.theme)
 

@@ -396,8 +396,9 @@ _MEANINGS = {
 
 
 def _lines(graph: Graph) -> Iterator[str]:
-    roles = {"skip" if role == "concat" else role for role in line_roles(graph).values()}
-    told = {**_MEANINGS, "skip": _MEANINGS["gated"]} if "gated" in skip_words([graph]) else _MEANINGS
+    drawn = line_roles(graph)
+    roles = {"skip" if role == "concat" else role for role in drawn.values()}
+    told = {**_MEANINGS, "skip": _MEANINGS["gated"]} if "gated" in skip_words([(graph, drawn)]) else _MEANINGS
     meanings = [text for role, text in told.items() if role in roles]
     if meanings:
         text = "; ".join(meanings)

@@ -513,7 +513,7 @@ def _branches(inner: Graph, join: Node) -> str:
     entered = any(edge.target not in inside for edge in inner.entries)
     if not apart or not chained or entered or {output.source for output in inner.outputs} != {after[-1].id}:
         return ""
-    parts = [(text, len(list(same))) for text, same in groupby(map(_brief, filter(_is_telling, after)))]
+    parts = _counted(map(_brief, filter(_is_telling, after)))
     if len(parts) > 2:
         return ""
     said = _join(f"{len(join.inputs)}-branch concat", _dilations(inner.nodes[n] for n in sorted(inside)))

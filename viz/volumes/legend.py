@@ -8,7 +8,7 @@ from dataclasses import replace
 from ...graphs.graph import Graph
 from ..fonts import Face
 from ..layouts.legend import KINDS, LINES, OTHERS
-from ..lines import skip_words
+from ..lines import line_roles, skip_words
 from ..scene import Item, Path, Text, moved
 from ..symbols import SYMBOLS
 from ..texts.layer_labels import describe
@@ -75,7 +75,7 @@ def _entries(graph: Graph, drawn: Sequence[Solid], figure: Iterable[Item]) -> li
             band = (Part(role, _WIDTH - 2.5), Part(f"{role}-band", 2.5))
             found.append((Solid(0, band, _HEIGHT, _DEPTH), f"+ {', '.join(kinds)}"))
     lines = dict.fromkeys(item.role for item in figure if isinstance(item, Path))
-    told = {**_LINES, "concat": skip_words([graph])}
+    told = {**_LINES, "concat": skip_words([(graph, line_roles(graph))])} if "concat" in lines else _LINES
     found += [(role, told[role]) for role in lines if role in told]
     found += [(None, words) for words in SCALE]
     return found
