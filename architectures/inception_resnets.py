@@ -15,8 +15,9 @@ from .googlenets import inception_network
 from .inceptions_v3 import LAYERS as INCEPTION_V3
 from .inceptions_v3 import aux_head, unscaled
 
-_REDUCE = {"kernel_size": 3, "strides": 2, "padding": "valid"}
-_SMALLER = partial(max_pool, pool_size=3, strides=2, padding="valid")
+# The convolution and the pooling that halve the sides.
+HALVING: dict[str, Any] = {"kernel_size": 3, "strides": 2, "padding": "valid"}
+HALF = partial(max_pool, pool_size=3, strides=2, padding="valid")
 # The branches of the three kinds of residual block, and of what stands before the first of each.
 BLOCK35 = {"1x1": [(32, 1)], "single": [(32, 1), (32, 3)], "double": [(32, 1), (48, 3), (64, 3)]}
 BLOCK17 = {"1x1": [(192, 1)], "single": [(128, 1), (160, (1, 7)), (192, (7, 1))]}
@@ -28,15 +29,15 @@ MIXED_5B = {
     "pool": [partial(avg_pool, pool_size=3, strides=1), (64, 1)],
 }
 MIXED_6A = {
-    "single": [{"filters": 384, **_REDUCE}],
-    "double": [(256, 1), (256, 3), {"filters": 384, **_REDUCE}],
-    "pool": [_SMALLER],
+    "single": [{"filters": 384, **HALVING}],
+    "double": [(256, 1), (256, 3), {"filters": 384, **HALVING}],
+    "pool": [HALF],
 }
 MIXED_7A = {
-    "first": [(256, 1), {"filters": 384, **_REDUCE}],
-    "single": [(256, 1), {"filters": 288, **_REDUCE}],
-    "double": [(256, 1), (288, 3), {"filters": 320, **_REDUCE}],
-    "pool": [_SMALLER],
+    "first": [(256, 1), {"filters": 384, **HALVING}],
+    "single": [(256, 1), {"filters": 288, **HALVING}],
+    "double": [(256, 1), (288, 3), {"filters": 320, **HALVING}],
+    "pool": [HALF],
 }
 LAYERS: dict[str, Any] = {
     **{name: step for name, step in INCEPTION_V3.items() if not name.startswith("mixed")},
@@ -52,6 +53,12 @@ LAYERS: dict[str, Any] = {
 AUX = {"block17_20": "aux1"}
 
 DIALECTS: dict[str, dict[str, Any]] = {"paper": {}, "keras": {"dropout": 0.0}}
+
+
+def of_an_image(x: Tensor) -> None:
+    """Refuse what is none."""
+    if rank(x) != 2:
+        raise checks.refuse("input_shape", tuple(x.shape[1:]), "of an image: kernels of 1×7 have two sides")
 
 
 @architecture(dialects=DIALECTS, aux_weight=0.4, input_shape=(299, 299, 3))
@@ -81,7 +88,7 @@ def inception_resnet_v2(
             initialisers, regularisers … of `conv`.
         dialect: `"paper"`, as the authors released it; `"keras"`, which has no dropout.
     """
-    if layers is LAYERS and rank(x) != 2:
-        raise checks.refuse("input_shape", tuple(x.shape[1:]), "of an image: kernels of 1×7 have two sides")
+    if layers is LAYERS:
+        of_an_image(x)
     options: dict[str, Any] = {"conv": conv, "dense": dense, "dropout": dropout}
     return inception_network(x, head, layers, AUX, aux=aux, default_aux=aux_head, **options)

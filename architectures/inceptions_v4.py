@@ -6,25 +6,22 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
-from .. import checks
-from ..blocks import avg_pool, batch_norm, branches, conv_bn, max_pool
-from ..blocks.tensors import rank
+from ..blocks import avg_pool, batch_norm, branches, conv_bn
 from ..blocks.types import Dense, Tensor, Unit
 from .constructor import Head, architecture
 from .googlenets import inception_network
+from .inception_resnets import HALF, HALVING, of_an_image
 from .inceptions_v3 import aux_head, unscaled
 from .initial_values import TORCH_DEFAULT, torch_dense
 
-_REDUCE = {"kernel_size": 3, "strides": 2, "padding": "valid"}
-_SMALLER = partial(max_pool, pool_size=3, strides=2, padding="valid")
 _MEAN = partial(avg_pool, pool_size=3, strides=1)
 _ROW, _COLUMN = (1, 7), (7, 1)
 _ENDS = partial(branches, branches={"1x3": [(256, (1, 3))], "3x1": [(256, (3, 1))]})
 # The branches of the stem, of the three kinds of block, and of what stands before the second and third of these.
-MIXED_3A = {"pool": [_SMALLER], "conv": [{"filters": 96, **_REDUCE}]}
+MIXED_3A = {"pool": [HALF], "conv": [{"filters": 96, **HALVING}]}
 _LAST = {"filters": 96, "kernel_size": 3, "padding": "valid"}
 MIXED_4A = {"single": [(64, 1), _LAST], "double": [(64, 1), (64, _ROW), (64, _COLUMN), _LAST]}
-MIXED_5A = {"conv": [{"filters": 192, **_REDUCE}], "pool": [_SMALLER]}
+MIXED_5A = {"conv": [{"filters": 192, **HALVING}], "pool": [HALF]}
 INCEPTION_A = {
     "1x1": [(96, 1)],
     "single": [(64, 1), (96, 3)],
@@ -32,9 +29,9 @@ INCEPTION_A = {
     "pool": [_MEAN, (96, 1)],
 }
 REDUCTION_A = {
-    "single": [{"filters": 384, **_REDUCE}],
-    "double": [(192, 1), (224, 3), {"filters": 256, **_REDUCE}],
-    "pool": [_SMALLER],
+    "single": [{"filters": 384, **HALVING}],
+    "double": [(192, 1), (224, 3), {"filters": 256, **HALVING}],
+    "pool": [HALF],
 }
 INCEPTION_B = {
     "1x1": [(384, 1)],
@@ -43,9 +40,9 @@ INCEPTION_B = {
     "pool": [_MEAN, (128, 1)],
 }
 REDUCTION_B = {
-    "single": [(192, 1), {"filters": 192, **_REDUCE}],
-    "double": [(256, 1), (256, _ROW), (320, _COLUMN), {"filters": 320, **_REDUCE}],
-    "pool": [_SMALLER],
+    "single": [(192, 1), {"filters": 192, **HALVING}],
+    "double": [(256, 1), (256, _ROW), (320, _COLUMN), {"filters": 320, **HALVING}],
+    "pool": [HALF],
 }
 INCEPTION_C = {
     "1x1": [(256, 1)],
@@ -54,7 +51,7 @@ INCEPTION_C = {
     "pool": [_MEAN, (256, 1)],
 }
 LAYERS: dict[str, Any] = {
-    "conv1": {"filters": 32, "kernel_size": 3, "strides": 2, "padding": "valid"},
+    "conv1": {"filters": 32, **HALVING},
     "conv2": {"filters": 32, "kernel_size": 3, "padding": "valid"},
     "conv3": {"filters": 64, "kernel_size": 3},
     **{f"mixed_{n}": (branches, table) for n, table in (("3a", MIXED_3A), ("4a", MIXED_4A), ("5a", MIXED_5A))},
@@ -104,7 +101,7 @@ def inception_v4(
             initialisers, regularisers … of `conv`.
         dialect: `"paper"`, as the authors released it; `"timm"`: norms with a scale, no dropout, logits.
     """
-    if layers is LAYERS and rank(x) != 2:
-        raise checks.refuse("input_shape", tuple(x.shape[1:]), "of an image: kernels of 1×7 have two sides")
+    if layers is LAYERS:
+        of_an_image(x)
     options: dict[str, Any] = {"conv": conv, "dense": dense, "dropout": dropout}
     return inception_network(x, head, layers, AUX, aux=aux, default_aux=aux_head, **options)
