@@ -21,8 +21,8 @@ from layerblocks.models import training_model
 from layerblocks.models.training_copies import changes_of
 
 BATCH, RUNS, CLASSES = 4, 6, 10
-HEAD = ["nothing to change: the same operations", "input"]
-SIZES = (*((side, side, 3) for side in (96, 128, 224)), None)
+HEAD = ["not measured", "why"]
+SIDES = (96, 128, 224)
 
 
 def names() -> list[str]:
@@ -36,9 +36,9 @@ def names() -> list[str]:
 
 def built(name: str) -> keras.Model:
     """With the smallest images of those that it can be built for, or its own."""
-    for size in SIZES:
+    for side in SIDES:
         try:
-            return build(name, **({} if size is None else {"input_shape": size, "classes": CLASSES}))
+            return build(name, input_shape=(side, side, 3), classes=CLASSES)
         except (TypeError, ValueError):
             continue
     return build(name)
@@ -61,7 +61,7 @@ def of_one(name: str, quick: bool) -> Section:
     model = built(name)
     size = "×".join(str(n or 64) for n in model.input_shape[1:])
     if not changes_of(model, None):
-        return Section(name, "", [], [HEAD, [name, size]])
+        return Section(name, "", [], [HEAD, [f"{name}, {size}", "nothing to change: the same operations"]])
     works = {"plain": step(model), "ours": step(training_model(model))}
     times = in_turn(works, 2 if quick else RUNS, warm=1)
     return Section(name, "", [Ratio(f"{name}, {size}", "the model as it is", times["ours"], times["plain"], 1.0)])
@@ -72,7 +72,7 @@ def apart(name: str, quick: bool) -> Section:
     command = [sys.executable, __file__, "--json", "--only", name, *["--quick"] * quick]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
     if done.returncode:
-        return Section(name, "", [], [HEAD, [name, f"not measured: the process ended with {done.returncode}"]])
+        return Section(name, "", [], [HEAD, [name, f"its process ended with {done.returncode}"]])
     found = Section.loads(done.stdout.splitlines()[-1])
     for ratio in found.ratios:
         print(ratio.what, round(ratio.median, 3), ratio.spread, file=sys.stderr, flush=True)
